@@ -1,0 +1,1 @@
+"""What Baton does, with no Blender in it: time, skeletons, audio, beats, pipelines, worker, command line."""

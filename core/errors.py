@@ -1,0 +1,57 @@
+"""Errors that reach the user as one clear sentence: what, where, what to do."""
+from core.contract import load
+
+
+class BatonError(Exception):
+    """An error with a code of `core/contract/errors.json` and a sentence for the user.
+
+    `str(error)` is the sentence; `exit_code` is what the command line returns.
+    """
+
+    code = "internal"
+
+    def __init__(self, sentence):
+        super().__init__(sentence)
+
+    @property
+    def exit_code(self):
+        return load("errors")[self.code]["exit"]
+
+
+class BadInput(BatonError):
+    """The given file, scene or setting cannot be used."""
+
+    code = "bad_input"
+
+
+class NoCheckpoint(BatonError):
+    """A needed checkpoint is missing or damaged."""
+
+    code = "no_checkpoint"
+
+
+class NoRuntime(BatonError):
+    """The worker's Python environment is missing or incomplete."""
+
+    code = "no_runtime"
+
+
+class OutOfMemory(BatonError):
+    """The device has too little memory even for the smallest windows."""
+
+    code = "out_of_memory"
+
+
+class ProtocolMismatch(BatonError):
+    """Worker and add-on do not speak the same protocol version."""
+
+    code = "protocol"
+
+
+class Cancelled(BatonError):
+    """The user cancelled the job."""
+
+    code = "cancelled"
+
+    def __init__(self, sentence="Cancelled."):
+        super().__init__(sentence)

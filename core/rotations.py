@@ -1,0 +1,84 @@
+"""Rotations as batched functions on the last axes; numpy unless said otherwise.
+
+6D is the first two *columns* of the matrix, concatenated (Zhou et al. 2019, "On the Continuity of
+Rotation Representations", section 4). Quaternions are (w, x, y, z). Angles are radians.
+"""
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+# Rest root rotation: SMPL's y-up, +z-forward becomes Blender's z-up, facing -y.
+ROOT_TO_BLENDER = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]], dtype=np.float32)
+
+
+def matrix_to_6d(matrix):
+    """(..., 3, 3) -> (..., 6). Works on numpy arrays and torch tensors alike."""
+    first, second = matrix[..., :, 0], matrix[..., :, 1]
+    if isinstance(matrix, np.ndarray):
+        return np.concatenate([first, second], axis=-1)
+    import torch
+    return torch.cat([first, second], dim=-1)
+
+
+def sixd_to_matrix(sixd):
+    """(..., 6) -> (..., 3, 3) by Gram-Schmidt; numpy or torch. Degenerate input gives a finite matrix."""
+    a, b = sixd[..., :3], sixd[..., 3:]
+    if isinstance(sixd, np.ndarray):
+        x = a / np.maximum(np.linalg.norm(a, axis=-1, keepdims=True), 1e-8)
+        y = b - (x * b).sum(-1, keepdims=True) * x
+        y = y / np.maximum(np.linalg.norm(y, axis=-1, keepdims=True), 1e-8)
+        return np.stack([x, y, np.cross(x, y)], axis=-1)
+    import torch
+    x = torch.nn.functional.normalize(a, dim=-1, eps=1e-8)
+    y = torch.nn.functional.normalize(b - (x * b).sum(-1, keepdim=True) * x, dim=-1, eps=1e-8)
+    return torch.stack([x, y, torch.linalg.cross(x, y, dim=-1)], dim=-1)
+
+
+def _batched(convert, array, tail_in):
+    array = np.asarray(array)
+    lead = array.shape[: array.ndim - tail_in]
+    out = convert(array.reshape((-1,) + array.shape[array.ndim - tail_in:]))
+    return out.reshape(lead + out.shape[1:]).astype(np.float32)
+
+
+def axis_angle_to_matrix(axis_angle):
+    """(..., 3) rotation vectors -> (..., 3, 3)."""
+    return _batched(lambda a: Rotation.from_rotvec(a).as_matrix(), axis_angle, 1)
+
+
+def matrix_to_axis_angle(matrix):
+    """(..., 3, 3) -> (..., 3) rotation vectors."""
+    return _batched(lambda a: Rotation.from_matrix(a).as_rotvec(), matrix, 2)
+
+
+def euler_to_matrix(angles, order):
+    """(..., 3) radians -> (..., 3, 3). `order` such as "ZXY": intrinsic, first letter applied outermost (as in BVH)."""
+    return _batched(lambda a: Rotation.from_euler(order.upper(), a).as_matrix(), angles, 1)
+
+
+def matrix_to_euler(matrix, order):
+    """(..., 3, 3) -> (..., 3) radians, intrinsic `order` as in `euler_to_matrix`."""
+    return _batched(lambda a: Rotation.from_matrix(a).as_euler(order.upper()), matrix, 2)
+
+
+def quaternion_to_matrix(quaternion):
+    """(..., 4) as (w, x, y, z) -> (..., 3, 3)."""
+    return _batched(lambda a: Rotation.from_quat(a[:, [1, 2, 3, 0]]).as_matrix(), quaternion, 1)
+
+
+def matrix_to_quaternion(matrix):
+    """(..., 3, 3) -> (..., 4) as (w, x, y, z), sign free (see `unroll_quaternions`)."""
+    return _batched(lambda a: Rotation.from_matrix(a).as_quat()[:, [3, 0, 1, 2]], matrix, 2)
+
+
+def unroll_quaternions(quaternion):
+    """(T, ..., 4): flip signs so that neighbours in time lie in one hemisphere, as animation curves need."""
+    q = np.array(quaternion, dtype=np.float32)
+    sign = np.where((q[1:] * q[:-1]).sum(-1) < 0, -1.0, 1.0)
+    q[1:] *= np.cumprod(sign, axis=0)[..., None].astype(np.float32)
+    return q
+
+
+def geodesic(a, b):
+    """Angle in radians between rotation matrices (..., 3, 3), shape (...)."""
+    trace = np.einsum("...ij,...ij->...", a, b)
+    return np.arccos(np.clip((trace - 1.0) / 2.0, -1.0, 1.0))
