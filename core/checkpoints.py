@@ -1,0 +1,270 @@
+"""Released weights: safetensors files with a card each and one index (docs/contracts.md, Checkpoint index).
+
+No torch at import. Large float tensors are stored in half precision, small ones (biases, norms, statistics) in
+float32; `load_state` gives everything floating back as float32.
+"""
+import hashlib
+import json
+import os
+import warnings
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file as save_numpy
+
+from core.contract import REPRESENTATION_VERSION
+from core.errors import NoCheckpoint
+
+FOLDER = Path(__file__).resolve().parent.parent / "checkpoints"
+INDEX = "index.json"
+INDEX_FORMAT = 1
+HALF_FROM_ELEMENTS = 4096       # smaller tensors cost nothing in float32 and are the sensitive ones
+FLOAT16_MAX = 6.0e4
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One file of weights: its path, the config dict from its own header, sha256, whether the index lists it."""
+
+    path: Path
+    config: dict
+    sha256: str
+    listed: bool
+    name: str = ""
+    system: str = ""
+    part: str = ""
+    licence: str = ""
+    extra: dict = field(default_factory=dict)
+
+
+# ---------------------------------------------------------------------------------------------- writing
+
+def save(folder, *, name, system, part, config, state_dict, card_text, licence, extra=None, dtype="float16"):
+    """Write `name`.safetensors, `name`.md and the index entry into `folder`; each file whole or not at all.
+
+    config: JSON-ready dict that rebuilds the network. state_dict: torch tensors or numpy arrays.
+    extra: JSON-ready dict kept in the header (scores, training record). dtype: "float16", "bfloat16" (needs torch)
+    or "float32" for tensors of 4096 elements and more; a tensor that float16 cannot hold stays float32.
+    Returns the `Checkpoint`. Raises ValueError on non-finite weights or an unknown dtype.
+    """
+    if dtype not in ("float16", "bfloat16", "float32"):
+        raise ValueError(f"dtype {dtype!r} is none of float16, bfloat16, float32")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays = {key: _to_numpy(key, tensor) for key, tensor in state_dict.items()}
+    header = {"name": name, "system": system, "part": part, "config": json.dumps(config, sort_keys=True),
+              "representation_version": str(REPRESENTATION_VERSION), "licence": licence,
+              "extra": json.dumps(extra or {}, sort_keys=True)}
+    path = folder / f"{name}.safetensors"
+    temporary = path.with_name(path.name + ".part")
+    if dtype == "bfloat16":
+        _save_bfloat16(arrays, temporary, header)
+    else:
+        save_numpy({key: _pack(array, dtype) for key, array in arrays.items()}, str(temporary), metadata=header)
+    os.replace(temporary, path)
+    _write_text(folder / f"{name}.md", card_text)
+    digest = _hash(path)
+    entries = [entry for entry in _index_entries(folder) if entry["name"] != name]
+    entries.append({"name": name, "system": system, "part": part, "file": path.name, "sha256": digest,
+                    "bytes": path.stat().st_size, "licence": licence,
+                    "representation_version": REPRESENTATION_VERSION, "card": f"{name}.md"})
+    entries.sort(key=lambda entry: (entry["system"], entry["part"], entry["name"]))
+    _write_text(folder / INDEX, json.dumps({"format": INDEX_FORMAT, "entries": entries}, indent=1) + "\n")
+    return Checkpoint(path, config, digest, True, name, system, part, licence, extra or {})
+
+
+def _to_numpy(key, tensor):
+    if hasattr(tensor, "detach"):
+        tensor = tensor.detach().cpu()
+        tensor = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+    array = np.ascontiguousarray(tensor)
+    if array.dtype.kind == "f":
+        array = array.astype(np.float32)
+        if not np.isfinite(array).all():
+            raise ValueError(f"weights of {key} are not finite")
+    return array
+
+
+def _is_large(array):
+    return array.dtype == np.float32 and array.size >= HALF_FROM_ELEMENTS
+
+
+def _pack(array, dtype):
+    if dtype == "float32" or not _is_large(array) or np.abs(array).max() > FLOAT16_MAX:
+        return array
+    return array.astype(np.float16)
+
+
+def _save_bfloat16(arrays, path, header):
+    import torch
+    from safetensors.torch import save_file
+    tensors = {key: torch.from_numpy(array.copy()) for key, array in arrays.items()}
+    save_file({key: tensor.bfloat16() if _is_large(arrays[key]) else tensor for key, tensor in tensors.items()},
+              str(path), metadata=header)
+
+
+def _write_text(path, text):
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+# ---------------------------------------------------------------------------------------------- finding
+
+def find(system, part, folders=None, *, warn=None, required=True):
+    """The checkpoint of a system's part.
+
+    folders: extra folders (one path or several), looked into before the shipped one; in these an unlisted file counts
+    too, and `warn(sentence)` (default: `warnings.warn`) is told. Returns None when nothing is there and `required` is
+    false. Raises NoCheckpoint when it is missing, its hash differs or it belongs to another representation.
+    """
+    warn = warn or (lambda sentence: warnings.warn(sentence, stacklevel=3))
+    for folder in [*as_folders(folders), FOLDER]:
+        extra = folder != FOLDER
+        if extra and not folder.is_dir():
+            raise NoCheckpoint(f"The checkpoint folder {folder} does not exist; choose another.")
+        listed = [entry for entry in _index_entries(folder) if (entry["system"], entry["part"]) == (system, part)]
+        if listed:
+            return _open_listed(folder, listed[-1])
+        for path in _unlisted(folder) if extra else ():
+            header = read_header(path)
+            if (header.get("system"), header.get("part")) == (system, part):
+                warn(f"{path.name} is not in the index of its folder; Baton loads it unchecked.")
+                return _from_header(path, header, _hash(path), listed=False)
+    if not required:
+        return None
+    looked = ", ".join(str(folder) for folder in [*as_folders(folders), FOLDER])
+    raise NoCheckpoint(f"No checkpoint for {system} ({part}) in {looked}; install the released checkpoints or name "
+                       "their folder with --checkpoints (Preferences > Checkpoints in Blender).")
+
+
+def has(system, parts, folders=None):
+    """True when every part is listed (or lies unlisted in an extra folder); hashes are not checked."""
+    for part in parts:
+        found = any((entry["system"], entry["part"]) == (system, part) and (folder / entry["file"]).is_file()
+                    for folder in [*as_folders(folders), FOLDER] for entry in _index_entries(folder))
+        found = found or any((header.get("system"), header.get("part")) == (system, part)
+                             for folder in as_folders(folders) for header in map(read_header, _unlisted(folder)))
+        if not found:
+            return False
+    return True
+
+
+def listing(folders=None):
+    """For the doctor, a dict per checkpoint: name, system, part, path, sha256, bytes, listed, problem (None or why)."""
+    rows = []
+    for folder in [*as_folders(folders), FOLDER]:
+        try:
+            entries = _index_entries(folder)
+        except NoCheckpoint as error:
+            rows.append({"name": INDEX, "system": "", "part": "", "path": str(folder / INDEX), "sha256": "", "bytes": 0,
+                         "listed": False, "problem": str(error)})
+            continue
+        for entry in entries:
+            row = {key: entry.get(key) for key in ("name", "system", "part", "sha256", "bytes")}
+            row.update(path=str(folder / entry["file"]), listed=True, problem=None)
+            try:
+                _open_listed(folder, entry)
+            except NoCheckpoint as error:
+                row["problem"] = str(error)
+            rows.append(row)
+        for path in _unlisted(folder) if folder != FOLDER else ():
+            header = read_header(path)
+            rows.append({"name": path.stem, "system": header.get("system", ""), "part": header.get("part", ""),
+                         "path": str(path), "sha256": _hash(path), "bytes": path.stat().st_size, "listed": False,
+                         "problem": None if header.get("system") else "not a Baton checkpoint"})
+    return rows
+
+
+def load_state(checkpoint):
+    """{name: torch tensor}; floating tensors as float32 on the CPU, integer ones as stored. Raises NoCheckpoint."""
+    from safetensors.torch import load_file
+    try:
+        state = load_file(str(checkpoint.path))
+    except (SafetensorError, OSError) as error:
+        raise NoCheckpoint(_damaged(checkpoint.path)) from error
+    return {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in state.items()}
+
+
+def read_header(path):
+    """The metadata of a safetensors file as a dict of strings; {} when it has none or is not one."""
+    try:
+        with safe_open(str(path), framework="np") as handle:
+            return handle.metadata() or {}
+    except (SafetensorError, OSError):
+        return {}
+
+
+def as_folders(folders):
+    """None, one path or several -> list of Path, the shipped folder left out (it always comes last)."""
+    if folders is None:
+        return []
+    if isinstance(folders, (str, os.PathLike)):
+        folders = [folders]
+    return [path for path in (Path(folder).expanduser().resolve() for folder in folders) if path != FOLDER]
+
+
+def _index_entries(folder):
+    path = folder / INDEX
+    if not path.is_file():
+        return []
+    try:
+        index = json.loads(path.read_text(encoding="utf-8"))
+        entries = index["entries"]
+        if index["format"] != INDEX_FORMAT or any({"name", "system", "part", "file", "sha256"} - set(entry)
+                                                  for entry in entries):
+            raise ValueError(f"format {index['format']}")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise NoCheckpoint(f"The checkpoint index {path} cannot be read ({error}); install the checkpoints "
+                           "again.") from error
+    return entries
+
+
+def _unlisted(folder):
+    listed = {entry["file"] for entry in _index_entries(folder)}
+    return [path for path in sorted(folder.glob("*.safetensors")) if path.name not in listed]
+
+
+def _open_listed(folder, entry):
+    path = folder / entry["file"]
+    if not path.is_file():
+        raise NoCheckpoint(f"The checkpoint {path} is in the index but not on disk; install the checkpoints again.")
+    digest = _hash(path)
+    if digest != entry["sha256"]:
+        raise NoCheckpoint(f"The checkpoint {path} differs from its sha256 in the index; "
+                           "install the checkpoints again.")
+    return _from_header(path, read_header(path), digest, listed=True)
+
+
+def _from_header(path, header, digest, listed):
+    version = header.get("representation_version")
+    if version != str(REPRESENTATION_VERSION):
+        raise NoCheckpoint(f"The checkpoint {path} was made for representation {version}, this Baton uses "
+                           f"{REPRESENTATION_VERSION}; install the checkpoints of this version.")
+    try:
+        config, extra = json.loads(header["config"]), json.loads(header.get("extra", "{}"))
+    except (KeyError, ValueError) as error:
+        raise NoCheckpoint(_damaged(path)) from error
+    return Checkpoint(path, config, digest, listed, header.get("name", path.stem), header.get("system", ""),
+                      header.get("part", ""), header.get("licence", ""), extra)
+
+
+def _damaged(path):
+    return f"The checkpoint {path} is damaged; install the checkpoints again."
+
+
+def _hash(path):
+    status = path.stat()
+    return _hash_of(str(path), status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=64)
+def _hash_of(path, _mtime_ns, _size):
+    digest = hashlib.sha256()
+    with open(path, "rb") as handle:
+        for block in iter(lambda: handle.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
