@@ -1,0 +1,109 @@
+"""The decoder recovers known beats from noisy activations, follows rubato, and honours what the user fixes."""
+import numpy as np
+import pytest
+
+from core.beat_decoder import confidence, decode, find_bars
+from core.beats import Beats, rhythm_curve
+from core.errors import BadInput
+
+
+def activations_of(times, positions, seconds, fps, noise=0.3, seed=0):
+    """Curve of written beats, blurred in amplitude and buried in noise: what a good network gives."""
+    rng = np.random.default_rng(seed)
+    curve = rhythm_curve(times, times[positions == 1], int(seconds * fps), fps)[:, :4].copy()
+    curve[:, :2] = np.clip(0.8 * curve[:, :2] + noise * rng.random((len(curve), 2)), 0, 1)
+    curve[:, 2:] = 0.7 * curve[:, 2:] + noise * rng.normal(size=(len(curve), 2))
+    return curve
+
+
+def piece(bpm, metre, seconds=40.0, rubato=0.0, first=0.2):
+    count = int(seconds * bpm / 60 * 1.5) + 4
+    periods = 60 / bpm * (1 + rubato * np.sin(np.arange(count) / (1.2 * metre)))
+    times = first + np.concatenate([[0], np.cumsum(periods)[:-1]])
+    times = times[times < seconds - 0.1]
+    return times, np.arange(len(times)) % metre + 1
+
+
+def f1(reference, found, tolerance=0.07):
+    """One-to-one matches of ascending times (greedy is exact here: beats are further apart than the tolerance)."""
+    matches, used = 0, set()
+    for time in reference:
+        near = [j for j in np.flatnonzero(np.abs(found - time) <= tolerance) if j not in used]
+        if near:
+            used.add(near[0])
+            matches += 1
+    return 2 * matches / max(1, len(reference) + len(found))
+
+
+@pytest.mark.parametrize("bpm,metre,fps", [(52, 6, 50), (75, 4, 30), (104, 3, 50), (128, 4, 30), (176, 2, 50)])
+@pytest.mark.parametrize("columns", [2, 4])
+def test_steady_tempo(bpm, metre, fps, columns):
+    times, positions = piece(bpm, metre)
+    found = decode(activations_of(times, positions, 40, fps)[:, :columns], fps)
+    assert f1(times, found.times) > 0.97
+    assert found.metre == metre
+    assert f1(times[positions == 1], found.downbeats) > 0.95
+    assert abs(found.tempo_bpm / bpm - 1) < 0.03
+    assert np.median(np.abs(found.times[:, None] - times[None]).min(1)) < 0.012     # finer than a frame
+
+
+def test_rubato_of_ten_percent_a_beat():
+    times, positions = piece(90, 4, seconds=60, rubato=0.3)
+    steps = np.abs(np.diff(np.log(np.diff(times))))
+    assert steps.max() > 0.06
+    assert f1(times, decode(activations_of(times, positions, 60, 50, noise=0.15), 50).times) > 0.95
+
+
+def test_tempo_hint_chooses_the_level():
+    times, positions = piece(120, 4)
+    activations = activations_of(times, positions, 40, 50, noise=0.1)
+    activations[:, :2] = np.maximum(activations[:, :2], 0.5 * rhythm_curve(times[:-1] + 0.25, [], 2000, 50)[:, :2])
+    assert abs(decode(activations, 50).tempo_bpm - 120) < 3
+    assert abs(decode(activations, 50, bpm=60).tempo_bpm - 60) < 3
+    assert abs(decode(activations, 50, bpm=240).tempo_bpm - 240) < 8
+
+
+def test_levels_and_given_beats():
+    times, positions = piece(100, 4)
+    activations = activations_of(times, positions, 40, 30)
+    normal = decode(activations, 30, start=5.0)
+    assert f1(times + 5, normal.times) > 0.97
+    assert abs(decode(activations, 30, level="double").tempo_bpm - 2 * normal.tempo_bpm) < 1
+    assert abs(decode(activations, 30, level="half").tempo_bpm - normal.tempo_bpm / 2) < 1
+    mine = Beats(times + 5, np.zeros(len(times)), 4)
+    kept = decode(activations, 30, beats=mine, start=5.0)
+    assert np.array_equal(kept.times, mine.times)
+    assert np.array_equal(kept.positions, positions)
+    counted = Beats(times, np.roll(positions, 1), 4)
+    assert np.array_equal(decode(activations, 30, beats=counted).positions, counted.positions)
+
+
+def test_given_metre_and_irregular_bar():
+    times, positions = piece(100, 4)
+    positions = np.concatenate([positions[:18], (np.arange(len(times) - 18) % 4) + 1])       # one bar is cut short
+    activations = activations_of(times, positions, 40, 50, noise=0.1)
+    found, metre = find_bars(activations, 50, times)
+    assert metre == 4 and np.mean(found == positions) > 0.95
+    assert find_bars(activations, 50, times, metre=3)[1] == 3
+
+
+def test_confidence_tells_noise_from_music():
+    times, positions = piece(110, 4)
+    clear = decode(activations_of(times, positions, 40, 50, noise=0.05), 50)
+    noise = activations_of(np.array([0.0, 1.0]), np.array([1, 2]), 40, 50, noise=0.3)
+    noise[:, :2] *= 0.3
+    assert clear.confidence > 0.6
+    assert decode(noise, 50).confidence < 0.25
+    assert confidence(noise, 50, times) < 0.2
+
+
+def test_short_and_bad_input():
+    assert len(decode(np.zeros((1, 4)), 30)) == 0
+    assert decode(np.zeros((0, 4)), 30).confidence == 0.0
+    decode(np.full((7, 4), 0.01), 30)                        # shorter than any beat: no error
+    for bad in (np.zeros((10, 3)), np.full((10, 4), np.nan)):
+        with pytest.raises(BadInput):
+            decode(bad, 30)
+    for options in ({"bpm": 5000}, {"metre": 0}, {"level": "triple"}):
+        with pytest.raises(BadInput):
+            decode(np.zeros((30, 4)), 30, **options)
