@@ -1,0 +1,211 @@
+#!/usr/bin/env python3
+"""Everything a developer or a curious user runs: demo, test, package, train, evaluate, bench.
+
+Standard library only. The first call makes `.venv` from the development lock; an interrupted set-up is
+completed by the next call.
+"""
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+DEV_LOCK = ROOT / "requirements-dev.txt"
+RUNTIME_LOCK = ROOT / "core" / "contract" / "runtime-lock.txt"
+LTS_BPY = "4.2.23"                       # the oldest supported Blender; tested in an environment of its own
+DEBIAN_LIBRARIES = ("libgl1 libegl1 libgl1-mesa-dri libxkbcommon0 libsm6 libice6 libxi6 libxrender1 libxfixes3 "
+                    "libx11-6 libgomp1")
+
+
+class SetupError(Exception):
+    """Set-up cannot go on; the text is one sentence with the command that helps."""
+
+
+def say(text):
+    print(f"[baton] {text}", flush=True)
+
+
+def python_of(folder):
+    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def clean_environment():
+    """The environment for child processes: none of the caller's Python settings."""
+    env = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")}
+    env["PYTHONUTF8"] = "1"
+    return env
+
+
+def find_python311():
+    """A Python 3.11 to make the environment with (the bpy wheel exists for no other). Raises SetupError."""
+    candidates = [sys.executable] + [shutil.which(n) for n in ("python3.11", "python3", "python")]
+    for candidate in filter(None, candidates):
+        probe = subprocess.run([candidate, "-c", "import sys;print('%d.%d' % sys.version_info[:2])"],
+                               capture_output=True, text=True, env=clean_environment())
+        if probe.returncode == 0 and probe.stdout.strip() == "3.11":
+            return candidate
+    raise SetupError("Baton's development environment needs Python 3.11 and found none; install it "
+                     "(Debian: apt-get install python3.11 python3.11-venv) and run this command again.")
+
+
+def pip_failure(log):
+    """One sentence for what pip's log says went wrong."""
+    signs = ("Temporary failure in name resolution", "NewConnectionError", "Connection refused", "ConnectTimeoutError",
+             "Network is unreachable", "No address associated", "getaddrinfo failed", "ProxyError", "Read timed out")
+    if any(sign in log for sign in signs):
+        return ("The packages cannot be downloaded: no network, or it blocks the package index; connect (or set "
+                "PIP_INDEX_URL to a mirror) and run this command again, it goes on where it stopped.")
+    if "No space left on device" in log:
+        return "The disk is full; the environments need about 6 GB, free some space and run this command again."
+    last = [line for line in log.strip().splitlines() if line.startswith("ERROR")][-1:] or log.strip().splitlines()[-1:]
+    return f"pip failed: {' '.join(last)}; the whole log is in {ROOT / '.build' / 'pip.log'}."
+
+
+def ensure_environment(folder, lock_text, check):
+    """Make `folder` a virtual environment that holds exactly lock_text's packages; return its Python.
+
+    A stamp with the lock's hash is written last, so a half-made environment is completed, never trusted.
+    `check` is Python code that must run in it. Raises SetupError.
+    """
+    folder, python, stamp = Path(folder), python_of(Path(folder)), Path(folder) / "baton-ready.json"
+    digest = hashlib.sha256((lock_text + check).encode()).hexdigest()
+    if stamp.exists() and python.exists() and json.loads(stamp.read_text()).get("lock") == digest:
+        return python
+    stamp.unlink(missing_ok=True)
+    works = python.exists() and subprocess.run([str(python), "-m", "pip", "--version"], capture_output=True).returncode == 0
+    if not works:
+        say(f"making {folder.name} ...")
+        made = subprocess.run([find_python311(), "-m", "venv", "--clear", str(folder)], capture_output=True, text=True,
+                              env=clean_environment())
+        if made.returncode:
+            last = (made.stdout + made.stderr).strip().splitlines()[-1]
+            raise SetupError(f"Python could not make a virtual environment ({last}); on Debian: "
+                             "apt-get install python3.11-venv, then run this command again.")
+    (ROOT / ".build").mkdir(exist_ok=True)
+    lock = ROOT / ".build" / f"{folder.name.strip('.')}-lock.txt"
+    lock.write_text(lock_text)
+    say(f"installing packages into {folder.name} (a few minutes the first time) ...")
+    with open(ROOT / ".build" / "pip.log", "w+") as log:
+        done = subprocess.run([str(python), "-m", "pip", "install", "--disable-pip-version-check", "-r", str(lock)],
+                              stdout=log, stderr=subprocess.STDOUT, env=clean_environment())
+        log.seek(0)
+        if done.returncode:
+            raise SetupError(pip_failure(log.read()))
+    tried = subprocess.run([str(python), "-c", check], capture_output=True, text=True, env=clean_environment(), cwd=ROOT)
+    if tried.returncode:
+        last = tried.stderr.strip().splitlines()[-1] if tried.stderr.strip() else "no message"
+        if ".so" in last and "cannot open shared object" in last:
+            library = last.split(": ")[1] if ": " in last else last
+            raise SetupError(f"A system library is missing ({library}); on Debian or Ubuntu: "
+                             f"apt-get install {DEBIAN_LIBRARIES}, then run this command again.")
+        raise SetupError(f"The environment {folder.name} does not work: {last}; delete the folder and run this command again.")
+    stamp.write_text(json.dumps({"lock": digest}))
+    return python
+
+
+def dev_python():
+    return ensure_environment(ROOT / ".venv", DEV_LOCK.read_text(), "import bpy, torch, librosa, soundfile, numpy")
+
+
+def lts_python():
+    """Blender 4.2 LTS beside the current one: bpy, numpy and pytest, nothing else."""
+    wanted = ("numpy", "pytest", "iniconfig", "packaging", "pluggy", "pygments", "requests", "urllib3", "idna", "certifi",
+              "charset-normalizer", "cython", "zstandard")
+    lines = [line for line in DEV_LOCK.read_text().splitlines() if line.split("==")[0].lower() in wanted]
+    return ensure_environment(ROOT / ".venv-lts", "\n".join(lines + [f"bpy=={LTS_BPY}"]) + "\n", "import bpy, numpy, pytest")
+
+
+def runtime_python():
+    """The worker's environment alone, from the runtime lock, as Set Up Runtime makes it."""
+    return ensure_environment(ROOT / ".venv-runtime", RUNTIME_LOCK.read_text(), "import torch, librosa, soundfile, numpy")
+
+
+def run(command, **extra):
+    """Run a child from the repository root and return its exit status."""
+    return subprocess.run([str(c) for c in command], cwd=ROOT, env={**clean_environment(), **extra}).returncode
+
+
+def command_demo(args, rest):
+    command = [dev_python(), "-m", "tests.demo", "--out", args.out]
+    for name in ("motion", "audio"):
+        if getattr(args, name):
+            command += [f"--{name}", Path(getattr(args, name)).resolve()]
+    return run(command + rest)
+
+
+def command_test(args, rest):
+    """Suite in bpy 5.0, the Blender tests again in 4.2 LTS, and with --runtime the command line on the runtime lock."""
+    dev = dev_python()
+    if args.runtime:
+        python = runtime_python()
+        piece = "core/assets/demo_piece.ogg"
+        return run([python, "-m", "core", "doctor"]) or run([python, "-m", "core", "beats", piece, "--json"])
+    lts = None if args.no_lts else lts_python()
+    (ROOT / ".build" / "user").mkdir(parents=True, exist_ok=True)
+    extra = {"BLENDER_USER_RESOURCES": str(ROOT / ".build" / "user"), "BATON_WORKER_PYTHON": str(dev)}
+    statuses = [run([dev, "-m", "pytest", *(rest or ["tests"])], **extra)]
+    if lts and not rest:
+        say(f"the Blender tests again in bpy {LTS_BPY} ...")
+        statuses.append(run([lts, "-m", "pytest", "-p", "no:cacheprovider", "tests/blender"], **extra))
+    return max(statuses)
+
+
+def command_package(args, rest):
+    return run([dev_python(), "-m", "tests.package.make_zip", "--out", "dist", *rest])
+
+
+def command_train(args, rest):
+    if not rest:
+        say("name a system and a part, e.g.: build.py train music_ldm vae --corpus DIR --out RUN  (see docs/developers.md)")
+        return 2
+    if rest[0] == "corpus":
+        return run([dev_python(), "-m", "models.data.studio.build", *rest[1:]])
+    return run([dev_python(), "-m", "models.train", *rest])
+
+
+def command_evaluate(args, rest):
+    names = ("music_ldm", "conductor", "rhythm", "studio")
+    if not rest or rest[0] not in names:
+        say(f"name what to evaluate: {', '.join(names)}")
+        return 2
+    module = "models.data.studio.evaluate" if rest[0] == "studio" else f"models.{rest[0]}.evaluate"
+    return run([dev_python(), "-m", module, *rest[1:]])
+
+
+def command_bench(args, rest):
+    return run([dev_python(), "-m", "tests.bench", *rest])
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(prog="build.py", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    demo = commands.add_parser("demo", help="music for a dancing rig and a conductor for a piece, in a .blend")
+    demo.add_argument("--out", default="demo-out", help="folder for the results (default demo-out)")
+    demo.add_argument("--motion", help="your own motion: BVH, AMASS npz or AIST++ pkl")
+    demo.add_argument("--audio", help="your own piece of music")
+    test = commands.add_parser("test", help="the whole test suite; further words go to pytest")
+    test.add_argument("--no-lts", action="store_true", help="skip the second pass in Blender 4.2 LTS")
+    test.add_argument("--runtime", action="store_true", help="only: install the runtime lock on its own and run the command line")
+    commands.add_parser("package", help="write dist/baton-X.Y.Z.zip")
+    commands.add_parser("train", help="make a corpus or train a part")
+    commands.add_parser("evaluate", help="score a system with the rows that expose it")
+    commands.add_parser("bench", help="measure speeds")
+    args, rest = parser.parse_known_args(argv)
+    if rest[:1] == ["--"]:
+        rest = rest[1:]
+    try:
+        return globals()[f"command_{args.command}"](args, rest)
+    except SetupError as error:
+        say(str(error))
+        return 3
+    except KeyboardInterrupt:
+        say("stopped; run the same command again to go on")
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
