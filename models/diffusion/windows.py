@@ -1,0 +1,77 @@
+"""Any length from a model of fixed length, and masked replacement.
+
+Long passages are one canvas (B, C, ..., L). At every step each window of the canvas is denoised under its own condition
+and the x0 estimates of neighbours are cross-faded where they overlap, so both go on from the same x_t there (in the spirit
+of EDGE, Tseng et al. 2022, long-form sampling; the averaging is MultiDiffusion's, Bar-Tal et al. 2023, eq. 5).
+On a loop the canvas is a ring: the last window reaches into the first.
+"""
+import torch
+
+
+def window_starts(length, window, overlap, loop=False):
+    """Starts of windows that cover `length`, neighbours sharing at least `overlap`. Starts are spread evenly.
+
+    A canvas shorter than one window raises ValueError unless loop (then the window wraps round more than once).
+    """
+    if not 0 <= overlap < window:
+        raise ValueError(f"overlap lies in 0..{window - 1}, not {overlap}")
+    if loop:
+        count = max(1, -(-length // (window - overlap)))
+        return [round(i * length / count) for i in range(count)]
+    if length < window:
+        raise ValueError(f"the canvas ({length}) is shorter than one window ({window}); pad it")
+    count = -(-(length - window) // (window - overlap)) + 1
+    return [round(i * (length - window) / max(1, count - 1)) for i in range(count)]
+
+
+def _fade(window, overlap, device):
+    """(window,) weights: ramps of `overlap` at both ends, never 0, so that a lone window stays whole."""
+    ramp = (torch.arange(window, device=device) + 1.0).clamp(max=overlap + 1) / (overlap + 1)
+    return ramp * ramp.flip(0)
+
+
+def windowed(denoise_windows, length, window, overlap, loop=False, batch=8):
+    """A denoiser of the whole canvas (V, ..., L) from one of single windows.
+
+    denoise_windows(x (N, ..., window), t, variation (N,) list, number (N,) list) -> x0 of the same shape; `number` says which
+    window of `window_starts` each row is, so that its condition can be looked up; at most `batch` rows a call, so memory is flat.
+    """
+    starts = window_starts(length, window, overlap, loop)
+
+    def denoise(x, t):
+        fade = _fade(window, max(1, overlap), x.device)
+        total = torch.zeros_like(x)
+        weight = torch.zeros(length, device=x.device)
+        places = [(torch.arange(start, start + window, device=x.device) % length) for start in starts]
+        for place in places:
+            weight.index_add_(0, place, fade)
+        rows = [(v, k) for v in range(len(x)) for k in range(len(starts))]
+        for first in range(0, len(rows), batch):
+            part = rows[first:first + batch]
+            pieces = torch.stack([x[v][..., places[k]] for v, k in part])
+            clean = denoise_windows(pieces, t, [v for v, _ in part], [k for _, k in part])
+            for (v, k), piece in zip(part, clean):
+                total[v].index_add_(-1, places[k], piece * fade)
+        return total / weight
+    return denoise
+
+
+class Inpaint:
+    """Masked replacement (RePaint, Lugmayr et al. 2022, eq. 8, without resampling): what is known is put back at every step.
+
+    known (B, ...) clean values; mask, broadcastable, 1 where known (between 0 and 1 blends); one fixed noise draw.
+    `project` goes to a sampler, `wrap` round a denoiser so that the x0 estimate agrees as well.
+    """
+
+    def __init__(self, known, mask, schedule, generator=None):
+        self.known, self.mask, self.schedule = known, mask, schedule
+        self.noise = torch.randn(known.shape, generator=generator, device=known.device, dtype=known.dtype)
+
+    def project(self, x, t):
+        """x with the known part at noise level t (-1: clean)."""
+        level = self.known if t < 0 else self.schedule.add_noise(self.known, self.noise, t)
+        return self.mask * level + (1 - self.mask) * x
+
+    def wrap(self, denoise):
+        """The denoiser whose estimate equals `known` under the mask."""
+        return lambda x, t: self.mask * self.known + (1 - self.mask) * denoise(x, t)
