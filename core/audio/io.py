@@ -1,0 +1,136 @@
+"""Sound files in and out: whatever soundfile or librosa's decoders read, one clear sentence for what they do not."""
+import os
+from pathlib import Path
+
+import numpy as np
+
+from core.audio import DELIVERY_RATE, Audio
+from core.errors import BadInput
+
+MIN_RATE, MAX_RATE = 4_000, 384_000
+MAX_SECONDS = 3600.0
+
+
+def read_audio(path, *, start=0.0, duration=None, minimum=0.0):
+    """Seconds start..start+duration of a sound file as `Audio`, at the file's own rate and channels.
+
+    A range that ends beyond the file is cut there; `minimum` is the shortest passage (s) that is any use to the caller.
+    Raises BadInput with one sentence for a missing, unreadable, empty, too short or too long file, for NaN samples and
+    for a range outside the file.
+    """
+    path = Path(path).expanduser()
+    _check_file(path)
+    if start < 0 or (duration is not None and duration <= 0):
+        raise BadInput(f"The range of {path.name} starts at {start:g} s and lasts {duration:g} s; give a start of 0 or "
+                       "later and a length above 0." if duration is not None else
+                       f"The range of {path.name} starts at {start:g} s; give a start of 0 or later.")
+    samples, rate = _decode(path, start, duration)
+    if not MIN_RATE <= rate <= MAX_RATE:
+        raise BadInput(f"{path.name} has a sample rate of {rate} Hz; convert it to one between 8 and 192 kHz.")
+    if samples.shape[1] == 0:
+        raise BadInput(f"{path.name} holds no sound; choose another file." if start == 0 else
+                       f"{path.name} ends before {start:g} s; choose an earlier start.")
+    if not np.isfinite(samples).all():
+        raise BadInput(f"{path.name} holds samples that are not numbers (NaN or infinite); export it again.")
+    audio = Audio(samples, int(rate))
+    if audio.duration < minimum:
+        raise BadInput(f"The passage of {path.name} is only {audio.duration:.2f} s long; "
+                       f"at least {minimum:g} s are needed.")
+    return audio
+
+
+def read_passage(path, *, offset=0.0, duration=None, speed=1.0, minimum=0.0):
+    """What a sound strip plays: the second t of the passage is the second offset + t * speed of the file.
+
+    A negative offset begins with silence, and a passage longer than the file ends with it, so that the result always
+    lasts `duration` seconds (the rest of the file when None). Raises BadInput as `read_audio`.
+    """
+    if not 0.05 <= speed <= 20:
+        raise BadInput(f"The strip plays at {speed:g} times its speed; Baton handles 0.05 to 20 times.")
+    if duration is not None and duration <= 0:
+        raise BadInput(f"The sound strip of {Path(path).name} has a length of zero; choose a longer one.")
+    before = max(0.0, -offset) / speed
+    if duration is not None and before >= duration:
+        raise BadInput(f"The passage ends before the sound of {Path(path).name} begins; choose another range.")
+    wanted = None if duration is None else (duration - before) * speed
+    audio = read_audio(path, start=max(0.0, offset), duration=wanted).sped_up(speed).padded(before, duration)
+    if audio.duration < minimum:
+        raise BadInput(f"The passage of {Path(path).name} is only {audio.duration:.2f} s long; "
+                       f"at least {minimum:g} s are needed.")
+    return audio
+
+
+def _check_file(path):
+    if not path.exists():
+        raise BadInput(f"The sound file {path} does not exist; check the path.")
+    if not path.is_file():
+        raise BadInput(f"{path} is a folder, not a sound file.")
+    if path.stat().st_size == 0:
+        raise BadInput(f"The sound file {path} is empty (0 bytes); choose another file.")
+
+
+def _decode(path, start, duration):
+    """Samples (C,N) float32 and rate; soundfile first, then librosa's decoders (ffmpeg), as for m4a."""
+    import soundfile
+    try:
+        with soundfile.SoundFile(str(path)) as file:
+            rate = file.samplerate
+            first = min(int(round(start * rate)), file.frames)
+            count = file.frames - first if duration is None else int(round(duration * rate))
+            _check_length(path, min(count, file.frames - first) / rate)
+            file.seek(first)
+            return file.read(count, dtype="float32", always_2d=True).T, rate
+    except (soundfile.SoundFileError, RuntimeError) as error:
+        first_error = error
+    import warnings
+
+    import librosa
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")                    # librosa warns that the fallback is the fallback
+            _check_length(path, duration if duration is not None else 0.0)
+            samples, rate = librosa.load(str(path), sr=None, mono=False, offset=start, duration=duration)
+    except BadInput:
+        raise
+    except Exception as error:  # noqa: BLE001 - every decoder behind librosa raises types of its own
+        raise BadInput(f"{path.name} cannot be read as sound ({_reason(first_error, error)}); "
+                       "convert it to WAV, FLAC, OGG or MP3.") from error
+    samples = np.atleast_2d(np.asarray(samples, dtype=np.float32))
+    _check_length(path, samples.shape[1] / rate)
+    return samples, int(rate)
+
+
+def _check_length(path, seconds):
+    if seconds > MAX_SECONDS:
+        raise BadInput(f"The passage of {path.name} lasts {seconds / 60:.0f} min; "
+                       f"Baton handles {MAX_SECONDS / 60:.0f} min at once, choose a shorter range.")
+
+
+def _reason(*errors):
+    text = next((str(error) for error in errors if str(error)), "unknown format")
+    return text.splitlines()[0].rsplit(": ", 1)[-1].rstrip(".")
+
+
+def write_wav(path, samples, rate=DELIVERY_RATE):
+    """Write (2,N) or (N,) float samples as 24-bit WAV, whole or not at all. Returns the path.
+
+    Raises BadInput when the folder cannot be written or samples are not finite; values beyond full scale are clipped.
+    """
+    import soundfile
+    path = Path(path).expanduser()
+    samples = np.atleast_2d(np.asarray(samples, dtype=np.float32))
+    if not np.isfinite(samples).all():
+        raise ValueError("samples are not finite")
+    if len(samples) == 1:
+        samples = np.repeat(samples, 2, axis=0)
+    temporary = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as handle:
+            soundfile.write(handle, np.clip(samples.T, -1.0, 1.0), rate, subtype="PCM_24", format="WAV")
+        os.replace(temporary, path)
+    except (OSError, soundfile.SoundFileError) as error:
+        if temporary.is_file():
+            temporary.unlink()
+        raise BadInput(f"The sound cannot be written to {path} ({_reason(error)}); choose another folder.") from error
+    return path
