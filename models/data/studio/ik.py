@@ -1,0 +1,88 @@
+"""Two-bone inverse kinematics and interpolation helpers, vectorised over frames.
+
+Coordinates here are SMPL's own: +x left, +y up, +z forward, floor at y = 0; `body.solve` turns the result into the world.
+"""
+import numpy as np
+from scipy.ndimage import convolve1d, minimum_filter1d
+
+
+def normalise(vector):
+    """(..., 3) -> unit vectors; zero stays zero."""
+    return vector / np.maximum(np.linalg.norm(vector, axis=-1, keepdims=True), 1e-9)
+
+
+def frame_from(first, hinge):
+    """Rotation (..., 3, 3) whose columns are `first`, `hinge` (made orthogonal to it) and their cross product."""
+    x = normalise(first)
+    y = normalise(hinge - (hinge * x).sum(-1, keepdims=True) * x)
+    return np.stack([x, y, np.cross(x, y)], axis=-1)
+
+
+def two_bone(start, target, pole, upper_offset, lower_offset, rest_hinge, closest=0.13, farthest=0.997):
+    """Global rotations of the upper and lower bone that bring the chain's end to `target`.
+
+    start, target, pole: (T, 3); the middle joint bends towards `pole`. upper_offset, lower_offset: (3,) rest
+    offsets in metres. rest_hinge: (3,) axis about which the rest chain bends. The distance is clamped to
+    [closest m, farthest x full length]. Returns (upper (T,3,3), lower (T,3,3), end (T,3)).
+    """
+    a, b = np.linalg.norm(upper_offset), np.linalg.norm(lower_offset)
+    reach = target - start
+    distance = np.linalg.norm(reach, axis=-1, keepdims=True)
+    axis = reach / np.maximum(distance, 1e-9)
+    distance = np.clip(distance, closest, farthest * (a + b))
+    side = normalise(pole - (pole * axis).sum(-1, keepdims=True) * axis)
+    along = (a * a - b * b + distance ** 2) / (2 * distance)
+    height = np.sqrt(np.maximum(a * a - along ** 2, 0))
+    middle = along * axis + height * side
+    hinge = np.cross(side, axis)
+    upper = frame_from(middle, hinge) @ frame_from(upper_offset, np.asarray(rest_hinge, float)).T
+    lower = frame_from(distance * axis - middle, hinge) @ frame_from(lower_offset, np.asarray(rest_hinge, float)).T
+    return upper, lower, start + distance * axis
+
+
+def quintic(u):
+    """Minimum-jerk step: 0 at u <= 0, 1 at u >= 1, zero velocity and acceleration at both ends (Flash & Hogan 1985)."""
+    u = np.clip(u, 0.0, 1.0)
+    return u * u * u * (10.0 + u * (6.0 * u - 15.0))
+
+
+def interpolate_keys(times, key_times, values, dwell=0.0, sharpness=1.0):
+    """Key values joined by minimum-jerk moves that *arrive* on their key's time.
+
+    times (T,); key_times (K,) ascending; values (K, ...); dwell: share of each interval spent at rest first, scalar
+    or (K-1,); sharpness > 1 puts the speed peak closer to the arrival. Before the first key: its value.
+    """
+    values = np.asarray(values, float)
+    if len(key_times) == 1:
+        return np.broadcast_to(values[0], (len(times),) + values.shape[1:]).copy()
+    index = np.clip(np.searchsorted(key_times, times, side="right") - 1, 0, len(key_times) - 2)
+    span = np.maximum(np.diff(key_times), 1e-6)
+    u = (times - key_times[index]) / span[index]
+    rest = np.broadcast_to(np.asarray(dwell, float), (len(span),))[index]
+    power = np.broadcast_to(np.asarray(sharpness, float), (len(span),))[index]
+    u = np.clip((u - rest) / np.maximum(1 - rest, 1e-6), 0, 1) ** power
+    step = quintic(u).reshape((-1,) + (1,) * (values.ndim - 1))
+    return values[index] * (1 - step) + values[index + 1] * step
+
+
+def smooth(array, frames):
+    """Hann-window average of half-width `frames` along axis 0."""
+    if frames < 1:
+        return array
+    kernel = np.hanning(2 * frames + 3)[1:-1]
+    return convolve1d(array, kernel / kernel.sum(), axis=0, mode="nearest")
+
+
+def smooth_below(limit, frames):
+    """A smooth curve that never exceeds `limit` (T,): average of a running minimum of the same width."""
+    return smooth(minimum_filter1d(limit, 2 * frames + 1, mode="nearest"), frames)
+
+
+def smooth_noise(rng, frames, channels, seconds, fps=30.0):
+    """(frames, channels) unit-variance noise without content faster than about `seconds`."""
+    count = max(4, int(frames / fps / seconds) + 4)
+    keys = rng.normal(size=(count, channels))
+    place = np.linspace(0, count - 1.001, frames)
+    low = place.astype(int)
+    part = quintic(place - low)[:, None]
+    return keys[low] * (1 - part) + keys[low + 1] * part
