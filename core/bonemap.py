@@ -1,0 +1,120 @@
+"""Which bone is which SMPL joint: exact name tables first, fuzzy names beyond; pure functions on (name, parent) lists.
+
+The tables are `core/contract/bone_maps/*.json`; the add-on reads the same files for its instant exact matching.
+"""
+import json
+import os
+import re
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+from core.contract import FOLDER, JOINTS, SKELETON
+from core.errors import BadInput
+
+FORMAT = 1
+# Prefixes that exporters put before the names of a table: "mixamorig:", "mixamorig5:", "rig|", "Armature_".
+PREFIX = re.compile(r"^(?:mixamorig\d*[:_]?|[\w. -]*[:|]|armature_|skeleton_)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the bone map: confidence 0..1; how: "exact", "prefix", "fuzzy", "file", "user" or "" (no bone)."""
+
+    joint: str
+    bone: str | None
+    confidence: float
+    how: str
+
+
+@cache
+def tables():
+    """All name tables, as {table name: {"label", "bones", "needs"?}}."""
+    files = sorted((FOLDER / "bone_maps").glob("*.json"))
+    return {data["name"]: data for data in (json.loads(path.read_text(encoding="utf-8")) for path in files)}
+
+
+def detect(bones):
+    """24 `Row`s, in joint order, for a list of (name, parent name or None).
+
+    The table that names the most bones wins (required ones count double) if it names the hips, and its gaps are filled
+    by fuzzy matching; otherwise everything is fuzzy.
+    """
+    names = [name for name, _ in bones]
+    best, best_score, best_map, how = None, 0.0, {}, ""
+    for strip, kind in ((False, "exact"), (True, "prefix")):
+        plain = {}
+        for name in names:
+            plain.setdefault(_key(name, strip), name)
+        for table, data in tables().items():
+            if any(_key(need, False) not in plain for need in data.get("needs", ())):
+                continue
+            found = {joint: plain[_key(bone, False)] for joint, bone in data["bones"].items()
+                     if _key(bone, False) in plain}
+            score = sum(2.0 if joint in SKELETON["required"] else 1.0 for joint in found)
+            # A table with conditions is the more particular one; ties go to it.
+            score += 0.5 * bool(data.get("needs"))
+            if score > best_score + (0 if kind == "exact" else 0.25):
+                best, best_score, best_map, how = table, score, found, kind
+    required = [joint for joint in SKELETON["required"] if joint not in ("head",)]
+    if best is None or sum(joint in best_map for joint in required) < 0.5 * len(required):
+        best_map = {}
+    confidence = {"exact": 1.0, "prefix": 0.97}
+    rows = {joint: Row(joint, bone, confidence[how], how) for joint, bone in best_map.items()}
+    from core.bonemap_fuzzy import fuzzy_rows
+    rows.update(fuzzy_rows(bones, rows))
+    return [rows.get(joint, Row(joint, None, 0.0, "")) for joint in JOINTS]
+
+
+def _key(name, strip):
+    if strip:
+        shorter = PREFIX.sub("", name)
+        name = shorter or name
+    return name.lower()
+
+
+def missing(rows):
+    """Required joints that have no bone."""
+    have = {row.joint for row in rows if row.bone}
+    return [joint for joint in SKELETON["required"] if joint not in have]
+
+
+def to_map(rows):
+    """{joint: bone} of the matched rows, as rig.json carries it."""
+    return {row.joint: row.bone for row in rows if row.bone}
+
+
+def require(rows, name="the armature"):
+    """`to_map(rows)`; raises BadInput naming the required joints that lack a bone."""
+    lacking = missing(rows)
+    if lacking:
+        raise BadInput(f"No bone of {name} was recognised as {', '.join(lacking)}; assign it in the bone map.")
+    return to_map(rows)
+
+
+def save(path, rows):
+    """Write rows as JSON."""
+    path = Path(path)
+    data = {"format": FORMAT, "bones": [asdict(row) for row in rows]}
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(json.dumps(data, indent=1), encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def load(path, bones=None):
+    """Rows saved by `save`, or a plain JSON of {joint: bone}; bones (names) checks that they exist. Raises BadInput."""
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
+        if "bones" in data and isinstance(data["bones"], list):
+            found = {row["joint"]: Row(row["joint"], row["bone"], float(row.get("confidence", 1.0)),
+                                       row.get("how", "file")) for row in data["bones"]}
+        else:
+            found = {joint: Row(joint, bone, 1.0, "file") for joint, bone in data.get("bones", data).items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadInput(f"{path} is not a bone map ({error!r}); save one from the bone map panel.") from error
+    unknown = sorted(set(found) - set(JOINTS))
+    if unknown:
+        raise BadInput(f"The bone map {path} names unknown joints: {', '.join(unknown)}.")
+    if bones is not None:
+        found = {joint: row for joint, row in found.items() if row.bone is None or row.bone in set(bones)}
+    return [found.get(joint, Row(joint, None, 0.0, "")) for joint in JOINTS]

@@ -1,0 +1,164 @@
+"""Fuzzy bone names: sides and body parts as words, settled by the hierarchy where words leave a choice."""
+import re
+
+from core.contract import JOINTS
+
+SIDE_WORDS = {"l": "left", "left": "left", "lf": "left", "lft": "left", "izquierda": "left", "gauche": "left",
+              "links": "left", "r": "right", "right": "right", "rt": "right", "rgt": "right", "rechts": "right",
+              "droite": "right", "derecha": "right"}
+# Part -> words that mean it, most telling first; compounds are joined ("upper arm" -> "upperarm").
+PARTS = {
+    "pelvis": ["pelvis", "hips", "hip", "root", "torso", "cog", "waist"],
+    "hip": ["thigh", "upleg", "upperleg", "legupper", "thighbend", "hip", "femur", "leg"],
+    "knee": ["shin", "calf", "lowleg", "lowerleg", "leglower", "knee", "crus", "leg"],
+    "ankle": ["foot", "ankle"],
+    "foot": ["toe", "toes", "ball", "toebase", "toe0"],
+    "collar": ["clavicle", "collar", "collarbone", "shoulder", "shldr"],
+    "shoulder": ["upperarm", "uparm", "armupper", "shldr", "humerus", "shoulder", "arm"],
+    "elbow": ["forearm", "lowerarm", "lowarm", "armlower", "elbow", "radius"],
+    "wrist": ["hand", "wrist"],
+    "neck": ["neck"],
+    "head": ["head", "skull"],
+    "spine": ["spine", "chest", "abdomen", "back", "ribcage", "torso", "waist", "lowerback", "upperchest", "belly"],
+    "hand": ["middle1", "mid1", "middle01", "fmiddle01", "middleproximal", "finger2", "middle"],
+}
+IGNORED = re.compile(r"(^|[._\- ])(ik|pole|target|ctrl_ik|mch|org|tweak|twist|roll|helper|end|nub|eff|effector|socket|"
+                     r"vis|widget|wgt|parent|heel|master|stretch_|tip|eye|jaw|tongue|breast|hair|skirt|cloth|weapon|"
+                     r"twist\d*|share|corrective)([._\- \d]|$)", re.IGNORECASE)
+
+
+def words(name):
+    """(side or None, joined lower-case rest) of a bone name: "Bip01 L UpperArm" -> ("left", "upperarm")."""
+    name = name.split(":")[-1].split("|")[-1]
+    name = re.sub(r"^(mixamorig\d*|bip\d*|def|j_bip|valvebiped|cc_base|b|jnt|bone|bn|sk|c)[_\- .]+", "", name,
+                  flags=re.IGNORECASE)
+    name = re.sub(r"([a-z])([A-Z])", r"\1 \2", name)
+    name = re.sub(r"([A-Z])([A-Z][a-z])", r"\1 \2", name)
+    parts = [part for part in re.split(r"[^A-Za-z0-9]+", name) if part]
+    side, rest = None, []
+    for part in parts:
+        low = part.lower()
+        if side is None and low in SIDE_WORDS:
+            side = SIDE_WORDS[low]
+            continue
+        for word in ("left", "right"):
+            if side is None and low.startswith(word) and len(low) > len(word):
+                side, low = word, low[len(word):]
+        rest.append(low)
+    rest = [re.sub(r"^(bip|def|fk|jnt|joint|bone|ctrl|c|m|avg|j|bind)$", "", word) for word in rest]
+    return side, re.sub(r"(fk|jnt|joint|bone|ctrl|bind)$", "", "".join(rest))
+
+
+def fuzzy_rows(bones, rows):
+    """{joint: Row} for joints that `rows` lacks, from (name, parent) pairs."""
+    from core.bonemap import Row
+    parent_of, taken = dict(bones), {row.bone for row in rows.values()}
+    parsed = {name: words(name) for name, _ in bones if name not in taken and not IGNORED.search(name)}
+    found = {}
+
+    def give(joint, bone, confidence):
+        if bone is not None and joint not in rows and joint not in found:
+            found[joint] = Row(joint, bone, round(confidence, 2), "fuzzy")
+            taken.add(bone)
+            parsed.pop(bone, None)
+
+    def get(joint):
+        row = rows.get(joint) or found.get(joint)
+        return row.bone if row else None
+
+    for side in ("left", "right"):
+        # From the unmistakable ends inwards: "leg" and "shoulder" mean what is left between their neighbours.
+        for part in ("wrist", "elbow", "ankle", "foot"):
+            give(f"{side}_{part}", *_best(parsed, side, part, parent_of))
+        give(f"{side}_knee", *_above(get(f"{side}_ankle"), parsed, side, "knee", parent_of))
+        give(f"{side}_hip", *_above(get(f"{side}_knee"), parsed, side, "hip", parent_of))
+        give(f"{side}_elbow", *_above(get(f"{side}_wrist"), parsed, side, "elbow", parent_of))
+        give(f"{side}_shoulder", *_above(get(f"{side}_elbow"), parsed, side, "shoulder", parent_of))
+        give(f"{side}_collar", *_above(get(f"{side}_shoulder"), parsed, side, "collar", parent_of))
+        give(f"{side}_hand", *_best(parsed, side, "hand", parent_of, below=get(f"{side}_wrist")))
+    for part in ("head", "neck"):
+        give(part, *_best(parsed, None, part, parent_of))
+    give("pelvis", *_pelvis(get("left_hip"), get("right_hip"), parsed, parent_of))
+    _give_spine(give, get, parsed, parent_of)
+    return {joint: row for joint, row in found.items() if joint in JOINTS}
+
+
+def _score(word, part):
+    for rank, known in enumerate(PARTS[part]):
+        if word == known:
+            return 0.9 - 0.03 * rank
+        if re.sub(r"\d+$", "", word) == known:
+            return 0.85 - 0.03 * rank
+    for rank, known in enumerate(PARTS[part]):
+        if len(known) > 3 and known in word:
+            return 0.6 - 0.03 * rank
+    return 0.0
+
+
+def _chain(bone, parent_of):
+    """The bone's ancestors, nearest first."""
+    chain = []
+    bone = parent_of.get(bone)
+    while bone is not None and bone not in chain:
+        chain.append(bone)
+        bone = parent_of.get(bone)
+    return chain
+
+
+def _best(parsed, side, part, parent_of, below=None):
+    best, best_score = None, 0.0
+    for name, (its_side, word) in parsed.items():
+        if its_side != side or (below is not None and below not in _chain(name, parent_of)):
+            continue
+        # Of equals the bone nearest the root: a finger's "hand" lies below the hand.
+        score = _score(word, part) - 0.001 * len(_chain(name, parent_of))
+        if score > best_score:
+            best, best_score = name, score
+    return (best, best_score) if best_score > 0.3 else (None, 0.0)
+
+
+def _above(bone, parsed, side, part, parent_of):
+    """The best-named ancestor of `bone` for a part; without hierarchy (control rigs) the best-named bone."""
+    if bone is not None:
+        for depth, name in enumerate(_chain(bone, parent_of)):
+            if name in parsed and parsed[name][0] == side:
+                score = _score(parsed[name][1], part)
+                if score > 0.3:
+                    return name, score - 0.02 * depth
+    return _best(parsed, side, part, parent_of)
+
+
+def _pelvis(left_hip, right_hip, parsed, parent_of):
+    if left_hip and right_hip:
+        other = set(_chain(right_hip, parent_of))
+        for name in _chain(left_hip, parent_of):
+            if name in other and name in parsed:
+                return name, max(0.6, _score(parsed[name][1], "pelvis"))
+    return _best(parsed, None, "pelvis", parent_of)
+
+
+def _give_spine(give, get, parsed, parent_of):
+    """Bones between pelvis and the neck (or arms), spread over spine1..3."""
+    pelvis = get("pelvis")
+    start = get("neck") or get("head") or get("left_collar") or get("left_shoulder")
+    chain = []
+    for name in _chain(start, parent_of) if start else []:
+        if name == pelvis:
+            break
+        chain.append(name)
+    else:
+        chain = []
+    chain = [name for name in reversed(chain) if name in parsed and parsed[name][0] is None]
+    if not chain:
+        chain = [name for name, (side, word) in parsed.items() if side is None and _score(word, "spine") > 0.3]
+        chain.sort(key=lambda name: (len(_chain(name, parent_of)), name))
+    confidence = 0.8 if all(_score(parsed[name][1], "spine") > 0.3 for name in chain) else 0.5
+    if len(chain) == 1:
+        picks = {"spine1": 0}
+    elif len(chain) == 2:
+        picks = {"spine1": 0, "spine3": 1}
+    else:
+        picks = {"spine1": 0, "spine2": (len(chain) - 1) // 2, "spine3": len(chain) - 1} if chain else {}
+    picks = {joint: chain[place] for joint, place in picks.items()}
+    for joint, bone in picks.items():
+        give(joint, bone, confidence)
