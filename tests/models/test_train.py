@@ -1,0 +1,158 @@
+"""The training loop: it learns, resumes exactly, averages, survives NaN, runs on two processes, exports."""
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from core import checkpoints  # noqa: E402
+from core.errors import BadInput, BatonError  # noqa: E402
+from models import export as export_module  # noqa: E402
+from models.layers import Attention, FiLM, ResBlock, Rotary, Stylisation, TimeEmbedding  # noqa: E402
+from models.task import make_task, parse_overrides, pick_config  # noqa: E402
+from models.train import Ema, default_cache, learning_rate  # noqa: E402
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+from toy_task import Toy, ToyConfig, run  # noqa: E402
+
+
+def test_it_learns_and_writes_its_run(tmp_path):
+    rows, state = run(tmp_path / "run", steps=150)
+    losses = [row["loss"] for row in rows if "loss" in row]
+    assert np.mean(losses[-10:]) < 0.35 * np.mean(losses[:10])
+    valid = [row["valid_squared"] for row in rows if "valid_squared" in row]
+    assert len(valid) >= 8 and valid[-1] < 0.5 * valid[0]
+    assert state["step"] == 150
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["config"] == {"width": 8, "mean": [0.5]}
+    pytest.importorskip("matplotlib")
+    assert (tmp_path / "run" / "loss.png").read_bytes()[:4] == b"\x89PNG"
+    assert not list((tmp_path / "run").glob("*.part"))
+
+
+def test_resume_continues_as_if_never_stopped(tmp_path, monkeypatch):
+    _, whole = run(tmp_path / "whole", steps=30)
+    task = Toy()
+    real, calls = task.loss, []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == 13:
+            os.kill(os.getpid(), __import__("signal").SIGTERM)
+        return real(*arguments)
+    task.loss = interrupted
+    _, half = run(tmp_path / "halves", task, steps=30)
+    assert half["step"] == 13
+    _, joined = run(tmp_path / "halves", steps=30, resume=True)
+    assert joined["step"] == 30
+    for kind in ("model", "ema"):
+        for name, value in whole[kind].items():
+            assert torch.allclose(value, joined[kind][name], atol=1e-6), name
+
+
+def test_an_existing_run_is_not_overwritten_and_a_budget_is_needed(tmp_path):
+    run(tmp_path / "run", steps=2)
+    with pytest.raises(BadInput, match="--resume"):
+        run(tmp_path / "run", steps=2)
+    with pytest.raises(BadInput, match="budget"):
+        run(tmp_path / "other", steps=None)
+
+
+def test_a_bad_batch_is_skipped_and_a_diverged_run_ends_with_a_sentence(tmp_path):
+    rows, state = run(tmp_path / "run", Toy(broken=(3, 4)), steps=20)
+    assert all(torch.isfinite(value).all() for value in state["ema"].values())
+    assert len([row for row in rows if "loss" in row]) == 18
+    with pytest.raises(BatonError, match="diverged"):
+        run(tmp_path / "other", Toy(broken=range(100)), steps=60)
+
+
+def test_learning_rate_follows_the_budget():
+    task = Toy()
+    task.warmup = 0.1
+    rates = [learning_rate(task, f) for f in (0.0, 0.05, 0.1, 0.5, 1.0)]
+    assert rates[0] < rates[1] < rates[2] == task.lr > rates[3] > rates[4] == pytest.approx(task.lr * task.final_lr)
+
+
+def test_ema_is_the_average_of_the_weights_seen():
+    model = torch.nn.Linear(1, 1, bias=False)
+    ema, expected = Ema(model, 0.5), float(model.weight.detach())
+    for step in range(6):
+        with torch.no_grad():
+            model.weight.fill_(float(step))
+        ema.update(model, step)
+        decay = min(0.5, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * step
+    assert float(ema.model.weight) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="gloo over torchrun is tested on Linux and macOS")
+def test_two_processes_equal_one_with_twice_the_batch(tmp_path):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    subprocess.run([sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0", "--standalone",
+                    str(HERE / "toy_task.py"), str(tmp_path / "two")], check=True, timeout=120, env=environment,
+                   capture_output=True)
+    first, second = (torch.load(tmp_path / "two" / f"seen_by_{rank}.pt", weights_only=True) for rank in (0, 1))
+    _, one = run(tmp_path / "one", Toy(merge=2), steps=12)
+    for name, value in one["model"].items():
+        assert torch.equal(first[name], second[name])
+        assert torch.allclose(value, first[name], atol=1e-5), name
+
+
+def test_export_writes_a_checkpoint_that_loads(tmp_path, monkeypatch):
+    _, state = run(tmp_path / "run", steps=5)
+    monkeypatch.setattr(export_module, "make_task", lambda *arguments: Toy(ToyConfig(**arguments[3])))
+    written = export_module.export(tmp_path / "run", "toy", tmp_path / "checkpoints", notes="- made of noise", dtype="float32")
+    found = checkpoints.find("toy", "toy", tmp_path / "checkpoints")
+    assert found.sha256 == written.sha256 and found.config == {"width": 8, "mean": [0.5]} and found.extra["steps"] == 5
+    loaded = checkpoints.load_state(found)
+    assert all(torch.equal(loaded[name], value) for name, value in state["ema"].items())
+    assert "made of noise" in (tmp_path / "checkpoints" / "toy.md").read_text()
+
+
+def test_names_are_checked(tmp_path):
+    with pytest.raises(BadInput, match="no system"):
+        make_task("nonsense", "vae")
+    configs = {"vae": {"release": ToyConfig()}}
+    assert pick_config(configs, "vae", "release", {"width": 3}).width == 3
+    for part, name, extra, word in (("x", "release", {}, "part"), ("vae", "x", {}, "configuration"),
+                                    ("vae", "release", {"x": 1}, "setting")):
+        with pytest.raises(BadInput, match=word):
+            pick_config(configs, part, name, extra)
+    assert parse_overrides(["a=1", "b=x/y", "c=true"]) == {"a": 1, "b": "x/y", "c": True}
+    assert default_cache("corpus/dance", "music_ldm") == Path("corpus/dance.cache/music_ldm")
+
+
+def test_rotary_attention_depends_on_time_differences_only():
+    torch.manual_seed(0)
+    attention = Attention(32, 4, memory_width=16, zero_init=False)
+    x, memory = torch.randn(2, 10, 32), torch.randn(2, 7, 16)
+    here, there = torch.arange(10) / 10.77, torch.arange(7) / 10.0
+    a = attention(x, memory, here, there)
+    assert torch.allclose(a, attention(x, memory, here + 3.3, there + 3.3), atol=1e-4)
+    assert not torch.allclose(a, attention(x, memory, here, there + 0.3), atol=1e-3)
+    mask = torch.ones(2, 7, dtype=torch.bool)
+    mask[:, 5:] = False
+    assert torch.allclose(attention(x, memory, here, there, mask), attention(x, memory[:, :5], here, there[:5]), atol=1e-5)
+    rotary = Rotary(8)
+    y = torch.randn(1, 1, 5, 8)
+    assert torch.allclose(rotary(y, torch.arange(5.0)).norm(dim=-1), y.norm(dim=-1), atol=1e-5)
+
+
+def test_conditioned_layers_start_as_identities_and_use_their_condition():
+    torch.manual_seed(0)
+    x, c = torch.randn(2, 6, 8), torch.randn(2, 5)
+    assert torch.equal(FiLM(5, 8)(x, c), x)
+    assert torch.equal(Stylisation(5, 8)(x, c), torch.zeros_like(x))
+    for dims, shape in ((1, (2, 8, 6)), (2, (2, 8, 6, 4))):
+        block = ResBlock(dims, 8, embedding_width=5)
+        y = torch.randn(shape)
+        assert torch.equal(block(y, c), y)
+        torch.nn.init.normal_(block.conv2.weight)
+        assert not torch.allclose(block(y, c), block(y, 2 * c))
+    assert TimeEmbedding(12)(torch.tensor([0, 999])).shape == (2, 12)
