@@ -1,0 +1,3 @@
+"""What the worker can do: one function per job kind."""
+
+KINDS = {}

@@ -1,0 +1,57 @@
+"""Messages of the worker protocol: newline-separated UTF-8 JSON objects; and the hash that names the code's state."""
+import hashlib
+import json
+import threading
+from pathlib import Path
+
+PROTOCOL = 1
+ROOT = Path(__file__).resolve().parents[2]
+TO_WORKER = ("job", "cancel", "ping", "quit")
+
+
+def code_hash(root=ROOT):
+    """sha256 (hex) over paths and contents of every .py and .json of `core` and `models` below root."""
+    digest = hashlib.sha256()
+    files = [path for folder in ("core", "models") for path in (root / folder).rglob("*")
+             if path.suffix in {".py", ".json"} and "__pycache__" not in path.parts]
+    for path in sorted(files, key=lambda path: path.relative_to(root).as_posix()):
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def version(root=ROOT):
+    """The version in the extension's manifest; "0" when the code runs without one."""
+    import tomllib
+    manifest = root / "blender_manifest.toml"
+    return tomllib.loads(manifest.read_text(encoding="utf-8"))["version"] if manifest.is_file() else "0"
+
+
+class Writer:
+    """Sends messages from any thread, whole lines only. A closed pipe is the reader's to notice: sends then do nothing."""
+
+    def __init__(self, stream):
+        self._stream, self._lock = stream, threading.Lock()
+
+    def send(self, kind, job, **fields):
+        """One message of type `kind` about `job` (None when it concerns none)."""
+        line = json.dumps({"type": kind, "job": job, **fields}, ensure_ascii=False, allow_nan=False) + "\n"
+        data = memoryview(line.encode("utf-8"))
+        with self._lock:
+            try:
+                while data:
+                    data = data[self._stream.write(data):]
+            except (OSError, ValueError):
+                return
+
+
+def parse(line):
+    """A message from one line of bytes. Raises ValueError with the reason when it is not one."""
+    try:
+        message = json.loads(line.decode("utf-8"))
+    except ValueError as error:
+        raise ValueError(f"a line is not UTF-8 JSON ({error})") from error
+    if not isinstance(message, dict) or message.get("type") not in TO_WORKER:
+        raise ValueError(f"a message has no known type ({line[:80]!r})")
+    if message["type"] in ("job", "cancel") and not isinstance(message.get("job"), (str, int)):
+        raise ValueError(f"a {message['type']} message has no job id")
+    return message
