@@ -1,0 +1,125 @@
+"""Beat scores in seconds, each with its chance level (systems.md 10.2; sources named per function)."""
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+from scipy.special import erf
+
+SIGMA_SECONDS = 0.05            # 3 frames at 60 fps, as FACT and Bailando use
+TOLERANCE_SECONDS = 0.07        # the usual window of beat tracking evaluation
+
+
+def align_score(query, reference, sigma=SIGMA_SECONDS):
+    """Mean over q in query of exp(-min_r |q-r|^2 / 2 sigma^2); seconds in, 0..1 out, 0 if either is empty."""
+    query, reference = np.asarray(query, float), np.asarray(reference, float)
+    if len(query) == 0 or len(reference) == 0:
+        return 0.0
+    distance = np.abs(query[:, None] - reference[None, :]).min(1)
+    return float(np.exp(-0.5 * (distance / sigma) ** 2).mean())
+
+
+def chance_level(rate, sigma=SIGMA_SECONDS):
+    """Expected `align_score` of random queries against a regular train of `rate` targets a second."""
+    if rate <= 0:
+        return 0.0
+    return float(2 * rate * sigma * np.sqrt(np.pi / 2) * erf(1 / (2 * np.sqrt(2) * rate * sigma)))
+
+
+def shift_null(query, reference, duration, score=align_score, shifts=200):
+    """Scores with the query rolled round the clip by `shifts` regular offsets: (mean, 95th percentile)."""
+    query = np.asarray(query, float)
+    offsets = (np.arange(shifts) + 0.5) * duration / shifts
+    scores = [score(np.sort((query + offset) % duration), reference) for offset in offsets]
+    return float(np.mean(scores)), float(np.percentile(scores, 95))
+
+
+def align_report(query, reference, duration, sigma=SIGMA_SECONDS, shifts=200):
+    """Score, chance, null mean and p95, normalised lift (s - c) / (1 - c), and beats a second of both sides."""
+    score = align_score(query, reference, sigma)
+    mean, high = shift_null(query, reference, duration, lambda q, r: align_score(q, r, sigma), shifts)
+    return {"score": score, "chance": chance_level(len(reference) / duration, sigma), "null_mean": mean, "null_p95": high,
+            "lift": (score - mean) / (1 - mean) if mean < 1 else 0.0,
+            "query_per_second": len(query) / duration, "reference_per_second": len(reference) / duration}
+
+
+def match_count(found, true, tolerance=TOLERANCE_SECONDS):
+    """Size of the largest one-to-one matching within the tolerance (greedy is optimal on a line)."""
+    found, true = np.sort(np.asarray(found, float)), np.sort(np.asarray(true, float))
+    i = j = hits = 0
+    while i < len(found) and j < len(true):
+        if abs(found[i] - true[j]) <= tolerance:
+            hits, i, j = hits + 1, i + 1, j + 1
+        elif found[i] < true[j]:
+            i += 1
+        else:
+            j += 1
+    return hits
+
+
+def beat_f1_70ms(found, true, tolerance=TOLERANCE_SECONDS):
+    """F1 of one-to-one matches at the strict metrical level; 0 if either side is empty."""
+    if len(found) == 0 or len(true) == 0:
+        return 0.0
+    return 2.0 * match_count(found, true, tolerance) / (len(found) + len(true))
+
+
+def metrical_variants(true):
+    """The true beats at half, double and off-beat levels, by name (to count octave errors apart)."""
+    true = np.asarray(true, float)
+    middles = (true[1:] + true[:-1]) / 2
+    return {"strict": true, "double": np.sort(np.concatenate([true, middles])), "half_even": true[::2],
+            "half_odd": true[1::2], "off_beat": middles}
+
+
+def beat_f1_any_level(found, true):
+    """(best F1 over metrical levels, name of that level); "strict" when the plain level is as good as any."""
+    scores = {name: beat_f1_70ms(found, times) for name, times in metrical_variants(true).items()}
+    best = max(scores, key=scores.get)
+    return (scores["strict"], "strict") if scores["strict"] >= scores[best] - 1e-9 else (scores[best], best)
+
+
+# ---------------------------------------------------------------- kinematic beats
+
+def joint_speed(positions, fps):
+    """(T,J,D) positions -> (T,J) speeds in units per second; frame 0 repeats frame 1."""
+    step = np.linalg.norm(np.diff(positions, axis=0), axis=-1) * fps
+    return np.concatenate([step[:1], step]) if len(step) else np.zeros(positions.shape[:2])
+
+
+def kinematic_beats_fact(positions, fps):
+    """FACT: strict local minima of the summed joint speed within +-10 frames at 60 fps (167 ms); seconds."""
+    speed = joint_speed(positions, fps).sum(1)
+    order = max(1, int(round(fps / 6)))
+    found = [t for t in range(len(speed)) if _strict_minimum(speed, t, order)]
+    return np.asarray(found, float) / fps
+
+
+def _strict_minimum(curve, index, order):
+    low, high = max(0, index - order), min(len(curve), index + order + 1)
+    others = np.concatenate([curve[low:index], curve[index + 1:high]])
+    return low < index < high - 1 and bool(np.all(curve[index] < others))
+
+
+def kinematic_beats_bailando(positions, fps):
+    """Bailando: mean joint speed, Gaussian sigma 5 frames at 60 fps (83 ms), local minima of order 1; seconds."""
+    speed = gaussian_filter1d(joint_speed(positions, fps).mean(1), 5 * fps / 60)
+    inner = (speed[1:-1] < speed[:-2]) & (speed[1:-1] < speed[2:])
+    return (np.nonzero(inner)[0] + 1) / fps
+
+
+def bc_as_published(music_beats_seconds, positions, fps=30, order=10):
+    """Diffusion-Conductor's BC with its defect: music beats are indices at 90 Hz, motion beats at 30 Hz, sigma 3.
+
+    Not a beat measure; for reproducing the published figure only (systems.md 10.2).
+    """
+    speed = joint_speed(positions, fps).sum(1)
+    motion = np.asarray([t for t in range(len(speed)) if _strict_minimum(speed, t, order)], float)
+    return align_score(np.round(np.asarray(music_beats_seconds, float) * 90), motion, sigma=3.0)
+
+
+def music_beats_librosa(samples, rate, start_bpm=120.0):
+    """librosa's tracker as FACT uses it (hop 512, tightness 100); seconds. samples: mono float."""
+    import librosa
+    envelope = librosa.onset.onset_strength(y=np.asarray(samples, np.float32), sr=rate, hop_length=512)
+    if not np.any(envelope > 0):
+        return np.zeros(0)
+    _, frames = librosa.beat.beat_track(onset_envelope=envelope, sr=rate, hop_length=512, start_bpm=start_bpm, tightness=100)
+    return librosa.frames_to_time(frames, sr=rate, hop_length=512)

@@ -1,0 +1,181 @@
+"""The measured facts of the field's metrics, reproduced; and properties that a wrong metric would not have."""
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.kinematics import forward_kinematics
+from core.metrics import audio, beat_align, directogram, frechet, kinetic, manual, motion, onset_flags, pairing
+from core.motion import rest_motion
+
+MUSIC = Path(__file__).resolve().parents[3] / "shared" / "data" / "music"
+rng = np.random.default_rng
+
+
+def test_chance_formula_matches_published_levels_and_simulation():
+    got = [beat_align.chance_level(r, 0.05) for r in (1, 2, 3)] + [beat_align.chance_level(r, 0.1) for r in (1, 2, 3)]
+    assert np.allclose(got, [0.125, 0.25, 0.375, 0.25, 0.49, 0.68], atol=0.006)
+    targets = np.arange(0, 400, 0.5)
+    assert abs(beat_align.align_score(rng(0).uniform(1, 399, 20_000), targets) - beat_align.chance_level(2)) < 0.01
+
+
+def test_align_report_separates_true_from_rolled():
+    beats = np.arange(0.3, 30, 0.5)
+    report = beat_align.align_report(beats + 0.01, beats, 30.0)
+    assert report["lift"] > 0.9 and abs(report["null_mean"] - report["chance"]) < 0.02
+    assert beat_align.align_report(beats + 0.25, beats, 30.0)["lift"] < -0.2
+
+
+def test_f1_is_one_to_one_and_strict():
+    true = np.arange(0, 20, 0.5)
+    assert beat_align.beat_f1_70ms(true + 0.069, true) == 1.0
+    assert beat_align.beat_f1_70ms(true + 0.071, true) == 0.0
+    doubled = np.sort(np.concatenate([true, true + 0.25]))
+    assert abs(beat_align.beat_f1_70ms(doubled, true) - 2 / 3) < 0.01
+    assert beat_align.beat_f1_any_level(doubled[:-1], true)[1] == "double"
+    assert beat_align.beat_f1_70ms(np.repeat(true, 3) + 0.001, true) == 0.5
+    assert beat_align.beat_f1_70ms([], true) == 0.0
+
+
+def test_published_bc_ignores_beats_after_a_third():
+    # A body that stops exactly on each beat at 1 Hz: a real beat measure gives ~1, the published one does not.
+    t = np.arange(0, 60, 1 / 30)
+    x = np.cumsum(np.abs(np.sin(np.pi * t)))[:, None, None] * np.array([0.01, 0.0])
+    beats = np.arange(1.0, 59.0)
+    fair = beat_align.align_score(beats, beat_align.kinematic_beats_fact(x, 30), sigma=0.1)
+    published = beat_align.bc_as_published(beats, x)
+    late = beat_align.bc_as_published(beats[20:], x)
+    assert fair > 0.9 and published < 0.5 and late < 0.02
+
+
+def test_kinematic_beats_scale_with_the_frame_rate():
+    for fps in (30, 60):
+        t = np.arange(0, 20, 1 / fps)
+        x = np.stack([np.cos(np.pi * (t + 0.004)), 0 * t, 0 * t], -1)[:, None]      # turns at every whole second
+        for detector in (beat_align.kinematic_beats_fact, beat_align.kinematic_beats_bailando):
+            found = detector(x, fps)
+            assert beat_align.beat_f1_70ms(found, np.arange(1, 20)) > 0.9, (fps, detector.__name__, found)
+
+
+def test_onset_flag_definitions():
+    reference, generated = np.array([1, 0, 0, 1], bool), np.array([1, 1, 1, 1], bool)
+    assert onset_flags.bcs_bhs(reference, generated, "loris") == (0.5, 1.0)
+    assert onset_flags.bcs_bhs(reference, generated, "cdcd") == (2.0, 1.0)         # coverage may exceed 1
+    assert onset_flags.bcs_bhs(np.zeros(4, bool), generated, "cdcd") == (0.0, 0.0)
+    table = onset_flags.summary([(1.0, 0.5), (0.5, 0.5)])
+    assert table["BCS"] == 75 and table["BHS"] == 50 and table["F1"] == 60 and table["HSD"] == 0
+    with pytest.raises(ValueError):
+        onset_flags.bcs_bhs(reference, generated, "other")
+
+
+@pytest.mark.skipif(not MUSIC.exists(), reason="the shared music is absent")
+def test_one_second_bins_saturate_on_unrelated_music():
+    import librosa
+    flags = []
+    for name in ("vibe_ace", "sugar_plum_fairy"):
+        y, _ = librosa.load(MUSIC / f"{name}.ogg", sr=onset_flags.RATE, offset=10, duration=15)
+        flags.append(onset_flags.second_flags(onset_flags.onset_times(y), 15))
+    click = onset_flags.second_flags(onset_flags.onset_times(onset_flags.click_track(15)), 15)
+    bcs, bhs = onset_flags.bcs_bhs(flags[0], click)
+    assert bcs > 0.85 and bhs > 0.85, "a bare 2 Hz click track must already score high: that is the defect"
+    assert onset_flags.bcs_bhs(flags[0], flags[1])[1] > 0.7
+
+
+def test_kinetic_slip_and_its_correction():
+    t = np.arange(0, 5, 1 / 60)
+    curve = np.stack([0.3 * np.sin(2 * np.pi * t), 1 + 0.1 * np.cos(2 * np.pi * t), 0 * t], -1)
+    body = np.tile(curve[:, None], (1, 2, 1))
+    body[:, 0] = [0.0, 0.9, 0.0]
+    slip, right = (kinetic.kinetic(body, as_published=flag)[5] for flag in (True, False))
+    assert 50 < slip / right, (slip, right)
+    lifted = body + np.array([0, 1.0, 0])
+    assert np.allclose(kinetic.kinetic(lifted), kinetic.kinetic(body)), "the frame-0 root is subtracted first"
+    assert np.allclose(kinetic.kinetic(lifted, as_published=False), kinetic.kinetic(body, as_published=False))
+    raised = body.copy()
+    raised[:, 1, 1] += 1.0                                   # the slip depends on absolute position; the correction does not
+    assert kinetic.kinetic(raised)[5] > 1.3 * slip
+    assert abs(kinetic.kinetic(raised, as_published=False)[5] - right) < 1e-6
+    truth = np.linalg.norm([0.3, 0.1]) * (2 * np.pi) ** 2 / np.sqrt(2)
+    assert abs(right / truth - 1) < 0.15 and kinetic.kinetic(body).shape == (6,)
+
+
+def test_manual_features_know_poses():
+    def features(rotations):
+        positions = forward_kinematics(rotations, np.tile([0, 0.95, 0], (len(rotations), 1)).astype(np.float32))[0]
+        return manual.manual(positions)
+
+    from core.rotations import axis_angle_to_matrix
+    base = np.tile(np.eye(3, dtype=np.float32), (10, 24, 1, 1))                      # y up: no root turn
+    tpose = features(base)
+    assert tpose.shape == (32,) and tpose[8] == 1 and tpose[6] == 0 and tpose[17] == 0
+    bent = base.copy()
+    bent[:, 19] = axis_angle_to_matrix(np.array([0, np.pi * 0.6, 0]))                # right elbow folded
+    assert features(bent)[6] == 1 and features(bent)[7] == 0
+    kick = base.copy()
+    kick[:, 2] = axis_angle_to_matrix(np.array([-np.pi / 2, 0, 0]))                  # right thigh forward
+    assert features(kick)[16] == 1 and features(kick)[17] == 0 and features(kick)[25] == 1
+
+
+def test_frechet_and_diversity():
+    a = rng(0).normal(size=(4000, 5))
+    assert frechet.frechet_distance(a, a) < 1e-8
+    assert abs(frechet.frechet_distance(a, a + 2.0) - 20) < 1e-6
+    b = rng(1).normal(size=(4000, 5)) * 3
+    assert abs(frechet.frechet_distance(a, b) - 5 * 4) < 1.5
+    assert abs(frechet.diversity(np.array([[0.0], [1.0], [2.0]])) - 4 / 3) < 1e-9
+
+
+def test_motion_measures():
+    still = rest_motion(60).positions()
+    assert motion.pfc([still]) == 0 and motion.jerk(still, 30) == 0 and motion.bone_length_deviation(still) < 1e-5
+    slide = still + (np.arange(60) * 0.005)[:, None, None] * np.array([1.0, 0, 0])
+    assert motion.foot_slide(still, 30)[0] == 0 and abs(motion.foot_slide(slide, 30)[0] - 0.295) < 0.01
+    assert motion.below_floor(still - np.array([0, 0, 0.05])) > 0.02
+    assert abs(motion.temporal_spread([slide * 2], [slide]) - 200) < 1e-3
+
+
+def test_directogram_bins_and_amplitude():
+    t = np.arange(40)
+    right = np.stack([np.where(t > 20, t - 20, 0), 0 * t], -1)[:, None] * 0.1
+    gram = directogram.directogram(right)
+    assert np.allclose(gram[25], [0.1] + [0] * 11) and np.count_nonzero(directogram.directogram(right, overlap=True)[25]) == 3
+    q = directogram.kinematic_amplitude(right)
+    assert q.argmax() == 21 and q[22:].max() < 1e-9
+
+
+def test_pairing_matrix_and_its_permutation_test():
+    bodies = [np.sort(rng(i).uniform(0, 20, 40)) for i in range(8)]
+    music = [b + 0.05 for b in bodies]
+    report = pairing.pairing_report(pairing.pairing_matrix(music, bodies), 2000)
+    assert report["p"] < 0.01 and report["mean_rank"] == 1.0 and report["paired"] > report["mismatched"] + 0.2
+    wrong = pairing.pairing_report(pairing.pairing_matrix(music[1:] + music[:1], bodies), 2000)
+    assert wrong["p"] > 0.2 and wrong["mean_rank"] < 0.8
+
+
+def test_audio_measures():
+    rate = 22_050
+    t = np.arange(8 * rate) / rate
+    beat = np.exp(-((t % 0.5) / 0.08))
+    tone = (0.3 * np.sin(2 * np.pi * 220 * t) * (0.4 + beat) + 0.1 * rng(0).normal(size=len(t)) * beat).astype(np.float32)
+    click = onset_flags.click_track(8)
+    assert audio.is_music(tone, rate)["music"] and not audio.is_music(click, rate)["music"]
+    assert not audio.is_music(rng(0).normal(0, 0.1, 8 * rate).astype(np.float32), rate)["music"]
+    assert len(audio.clicks(tone, rate)) == 0 and len(audio.clicks(click, rate)) == 0
+    broken = tone.copy()
+    broken[3 * rate:] += 0.25
+    assert np.allclose(audio.clicks(broken, rate), [3.0], atol=0.001)
+    assert abs(audio.true_peak_dbtp(0.5 * np.sin(2 * np.pi * 997 * t)) + 6.02) < 0.05
+    sine = np.stack([np.sin(2 * np.pi * 997 * np.arange(5 * 48000) / 48000)] * 2) * 10 ** (-23 / 20)
+    assert abs(audio.loudness_lufs(sine, 48_000) + 23.0) < 0.15, "EBU Tech 3341 case: -23 dBFS stereo sine is -23 LUFS"
+    assert audio.loudness_lufs(np.zeros(100), 48_000) == float("-inf")
+
+
+def test_fd_logmel_orders_distances():
+    def sets(seed, cutoff):
+        out = []
+        for i in range(12):
+            noise = rng([seed, i]).normal(size=30_000)
+            out.append(audio.clip_features(np.convolve(noise, np.ones(cutoff) / cutoff, "same").astype(np.float32), 22_050))
+        return out
+    same, other = audio.fd_logmel(sets(0, 4), sets(1, 4)), audio.fd_logmel(sets(0, 4), sets(1, 30))
+    assert same < 0.25 * other
