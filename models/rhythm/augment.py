@@ -1,0 +1,109 @@
+"""Augmentation of training crops: bodies of other proportions, noisy and incomplete; music in other keys and rooms."""
+import numpy as np
+import torch
+
+from core.contract import PARENTS
+from core.kinematics import OFFSETS
+from core.motion import MIRROR
+from core.rotations import sixd_to_matrix
+
+LIMBS = ((1, 4, 7, 10), (2, 5, 8, 11), (3, 6, 9), (12, 15), (13, 16, 18, 20, 22), (14, 17, 19, 21, 23))
+
+
+def stretch(values, speed, frames):
+    """Rows (T, ...) read at i * speed, linearly, for i < frames; the last row is held past the end."""
+    position = np.minimum(np.arange(frames) * speed, len(values) - 1)
+    low = np.minimum(position.astype(int), max(0, len(values) - 2))
+    high = np.minimum(low + 1, len(values) - 1)
+    part = (position - low).astype(np.float32).reshape((-1,) + (1,) * (values.ndim - 1))
+    return values[low] * (1 - part) + values[high] * part
+
+
+def mirrored_6d(rot6d, root):
+    """Left and right exchanged, as `core.motion.Motion.mirrored`, on 6D rotations (T, 24, 6) and root (T, 3)."""
+    sign = np.array([1, -1, -1, -1, 1, 1], dtype=np.float32)
+    return rot6d[:, MIRROR] * sign, root * np.array([-1, 1, 1], dtype=np.float32)
+
+
+def _normal(generator, *shape):
+    return torch.randn(*shape, generator=generator)
+
+
+def _uniform(generator, *shape):
+    return torch.rand(*shape, generator=generator)
+
+
+def _axis_angle(vector):
+    """Rotation matrices (..., 3, 3) of small rotation vectors (..., 3): the exponential by Rodrigues."""
+    angle = vector.norm(dim=-1, keepdim=True).clamp_min(1e-6)
+    x, y, z = (vector / angle).unbind(-1)
+    zero = torch.zeros_like(x)
+    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(vector.shape[:-1] + (3, 3))
+    sin, cos = angle.sin()[..., None], angle.cos()[..., None]
+    return torch.eye(3) + sin * cross + (1 - cos) * (cross @ cross)
+
+
+def augment_body(rot6d, root, generator):
+    """Other proportions, rest poses, capture noise, frozen joints and limbs.
+
+    rot6d (N, T, 24, 6), root (N, T, 3). Returns rotations (N, T, 24, 3, 3), root and offsets (N, 24, 3) in metres.
+    """
+    count, frames = rot6d.shape[:2]
+    rotations = sixd_to_matrix(rot6d)
+    # Joints that a rig lacks stand still; sometimes a whole limb does.
+    still = _uniform(generator, count, 24) < 0.04
+    for limb in LIMBS:
+        still[:, limb] |= (_uniform(generator, count, 1) < 0.04)
+    still[:, 0] = False
+    rotations = torch.where(still[:, None, :, None, None], rotations[:, :1].expand_as(rotations), rotations)
+    # A rig's rest pose is never quite a T-pose: a constant turn per joint.
+    turn = _axis_angle(_normal(generator, count, 1, 24, 3) * 0.08 * _uniform(generator, count, 1, 1, 1))
+    rotations = rotations @ turn
+    # Capture noise, held over a few frames so that it is no mere flicker.
+    coarse = _normal(generator, count * 72, 1, frames // 4 + 2) * 0.03
+    noise = torch.nn.functional.interpolate(coarse, size=frames, mode="linear", align_corners=True)
+    strength = _uniform(generator, count, 1, 1, 1) ** 2
+    rotations = rotations @ _axis_angle(noise.reshape(count, 24, 3, frames).permute(0, 3, 1, 2) * strength)
+    root = root + _normal(generator, *root.shape) * 0.004 * strength[..., 0]
+    # Proportions: overall, and per limb; the root follows the legs.
+    scale = torch.exp(_normal(generator, count, 1, 1) * 0.05) * torch.ones(count, 24, 1)
+    for limb in LIMBS:
+        scale[:, limb] *= torch.exp(_normal(generator, count, 1, 1) * 0.08)
+    for left, right in enumerate(MIRROR):
+        if right > left:
+            scale[:, right] = scale[:, left]
+    assert len(PARENTS) == 24
+    return rotations, root * scale[:, 4:5], torch.from_numpy(OFFSETS) * scale
+
+
+def augment_music(mel, generator):
+    """Level, tone colour, band limits, noise, other keys and a second piece underneath: log-mel (N, T, 80) -> the same."""
+    count, frames, bands = mel.shape
+    out = mel.clone()
+    # Other keys: the bands move by up to four (about three semitones), edges repeated.
+    shift = torch.randint(-4, 5, (count,), generator=generator)
+    index = (torch.arange(bands)[None] - shift[:, None]).clamp(0, bands - 1)
+    out = torch.gather(out, 2, index[:, None, :].expand(-1, frames, -1))
+    # Another piece, 9-30 dB below: talk, crowd, a second source.
+    other = out.roll(1, 0).roll(frames // 3, 1) - (1.0 + 2.5 * _uniform(generator, count, 1, 1))
+    mixed = _uniform(generator, count, 1, 1) < 0.3
+    out = torch.where(mixed, torch.logaddexp(out, other), out)
+    # Smooth tone colour and level.
+    knots = _normal(generator, count, 1, 7) * 0.6
+    colour = torch.nn.functional.interpolate(knots, size=bands, mode="linear", align_corners=True)
+    out = out + colour + _normal(generator, count, 1, 1) * 0.5
+    # Slow swells (compression, distance).
+    swell = torch.nn.functional.interpolate(_normal(generator, count, 1, 6) * 0.3, size=frames, mode="linear",
+                                            align_corners=True)
+    out = out + swell.transpose(1, 2)
+    # Noise floor of random height.
+    floor = -6.5 + 4.5 * _uniform(generator, count, 1, 1) ** 2 + 0.3 * _normal(generator, count, frames, bands)
+    noisy = _uniform(generator, count, 1, 1) < 0.5
+    out = torch.where(noisy, torch.logaddexp(out, floor), out)
+    # Band limits: telephones, phones' loudspeakers, subsonic filters.
+    limited = _uniform(generator, count, 1) < 0.3
+    low = (_uniform(generator, count, 1) * 20).floor() * limited
+    high = bands - (_uniform(generator, count, 1) * 40).floor() * limited
+    place = torch.arange(bands)[None]
+    silent = ((place < low) | (place >= high))[:, None]
+    return torch.where(silent, torch.full_like(out, -6.9), out.clamp(min=-6.9))

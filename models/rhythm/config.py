@@ -1,0 +1,44 @@
+"""Configurations of the two beat networks; `release` is what ships, `tiny` is for tests."""
+from dataclasses import asdict, dataclass
+
+BODY_FPS = 30.0                 # Hz, as every model of Baton
+MUSIC_RATE = 22_050             # Hz
+MUSIC_HOP = 441                 # samples: exactly 50 frames a second
+MUSIC_FPS = MUSIC_RATE / MUSIC_HOP
+MUSIC_FFT = 1024                # samples: 46 ms
+MUSIC_BANDS = 80
+BODY_CHANNELS = 166             # see features.body_features
+
+
+@dataclass(frozen=True)
+class RhythmConfig:
+    """One network (kind is "body" or "music") and the batches it is trained on."""
+
+    kind: str                   # "body" or "music"
+    in_channels: int            # feature channels per frame
+    fps: float                  # frames per second of features and outputs
+    width: int = 128            # channels of the trunk
+    kernel: int = 5             # taps of each dilated convolution
+    blocks: int = 9             # dilations 1, 2, 4 ... 2^(blocks-1)
+    dropout: float = 0.1        # of whole channels, in training
+    window: int = 384           # frames of a training crop
+    batch: int = 16             # crops of a step
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.01
+    phase_weight: float = 1.0   # of the phase loss
+    downbeat_weight: float = 0.7
+
+    def to_json(self):
+        """A JSON-ready dict; `RhythmConfig(**it)` is the inverse."""
+        return asdict(self)
+
+
+def rhythm_config(part, name="release"):
+    """The configuration `name` ("release", "paper" (the same: no paper prescribes one) or "tiny") of a part."""
+    base = {"body": dict(kind="body", in_channels=BODY_CHANNELS, fps=BODY_FPS, window=384, dropout=0.15),
+            "music": dict(kind="music", in_channels=MUSIC_BANDS, fps=MUSIC_FPS, window=640)}[part]
+    if name == "tiny":
+        base = {**base, "width": 24, "blocks": 6, "window": 192, "batch": 8}
+    elif name not in ("release", "paper"):
+        raise ValueError(f"configuration is release, paper or tiny, not {name!r}")
+    return RhythmConfig(**base)

@@ -1,0 +1,121 @@
+"""What the beat networks see: a body without place and heading, and a log-mel of music at 50 frames a second."""
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from core.kinematics import OFFSETS, forward_kinematics
+from models.rhythm.config import BODY_FPS, MUSIC_BANDS, MUSIC_FFT, MUSIC_FPS, MUSIC_HOP, MUSIC_RATE
+
+POSITION_SCALE = 2.5            # metres -> about unit variance
+VELOCITY_SCALE = 1.5            # metres per second, before asinh
+HEADING_FRAMES = 31             # the heading is smoothed over about a second: turns stay visible, jitter goes
+LEVEL = 0.1                     # RMS to which sound is brought before the mel
+FLOOR = 1e-3                    # of the mel magnitude, 40 dB below that level
+
+
+def body_features(rotations, root, offsets=None, fps=BODY_FPS):
+    """Features (..., T, 166) float32 of local rotations (..., T, 24, 3, 3) and root (..., T, 3) in metres; torch.
+
+    Joint positions from the pelvis (69) and pelvis height (1), in the smoothed heading frame; joint velocities (72),
+    compressed by asinh; speeds (24). Place on the floor and heading leave no trace. offsets: (24, 3), or anything that
+    broadcasts to (..., T) in front of it per joint, rest offsets in metres; None is the canonical skeleton.
+    """
+    if offsets is None:
+        offsets = rotations.new_tensor(OFFSETS)
+        positions, _ = forward_kinematics(rotations, root, offsets)
+    else:
+        positions = _kinematics_with(rotations, root, offsets)
+    # Heading: the hip line's normal in the floor plane, smoothed in time.
+    across = positions[..., 1, :2] - positions[..., 2, :2]                      # (..., T, 2) right hip -> left hip
+    lead = across.shape[:-2]
+    flat = across.reshape((-1,) + across.shape[-2:]).transpose(1, 2)            # (N, 2, T)
+    flat = F.avg_pool1d(F.pad(flat, (HEADING_FRAMES // 2,) * 2, mode="replicate"), HEADING_FRAMES, stride=1)
+    across = F.normalize(flat.transpose(1, 2).reshape(lead + across.shape[-2:]), dim=-1, eps=1e-6)
+    cos, sin = across[..., 0, None], across[..., 1, None]
+
+    def turned(vector):                                                        # (..., T, J, 3) into the heading frame
+        x, y, z = vector.unbind(-1)
+        return torch.stack([cos * x + sin * y, cos * y - sin * x, z], dim=-1)
+
+    local = turned(positions[..., 1:, :] - positions[..., :1, :])
+    velocity = torch.zeros_like(positions)
+    velocity[..., 1:-1, :, :] = (positions[..., 2:, :, :] - positions[..., :-2, :, :]) * (fps / 2)
+    velocity = turned(velocity) * VELOCITY_SCALE
+    speed = velocity.square().sum(-1).add(1e-8).sqrt()
+    parts = [local.flatten(-2) * POSITION_SCALE, (positions[..., 0, 2:] - 0.9) * POSITION_SCALE,
+             torch.asinh(velocity).flatten(-2), torch.asinh(speed)]
+    return torch.cat(parts, dim=-1)
+
+
+def _kinematics_with(rotations, root, offsets):
+    """Forward kinematics with per-sample offsets (N, 24, 3) for rotations (N, T, 24, 3, 3); positions (N, T, 24, 3)."""
+    from core.contract import PARENTS
+    above, positions = [rotations[..., 0, :, :]], [root]
+    for joint in range(1, len(PARENTS)):
+        parent = PARENTS[joint]
+        offset = offsets[:, None, joint, :, None]                               # (N, 1, 3, 1)
+        positions.append(positions[parent] + (above[parent] @ offset)[..., 0])
+        above.append(above[parent] @ rotations[..., joint, :, :])
+    return torch.stack(positions, dim=-2)
+
+
+def mel_filters(rate=MUSIC_RATE, n_fft=MUSIC_FFT, bands=MUSIC_BANDS, low=30.0, high=10_800.0):
+    """Triangular mel filters (bands, n_fft / 2 + 1) float32, equal on the HTK mel scale, each summing to 1."""
+    def mel(hertz):
+        return 2595.0 * np.log10(1.0 + np.asarray(hertz) / 700.0)
+    edges = 700.0 * (10.0 ** (np.linspace(mel(low), mel(high), bands + 2) / 2595.0) - 1.0)
+    bins = np.arange(n_fft // 2 + 1) * rate / n_fft
+    # A band never gets narrower than the spacing of the bins, else the low ones would be empty.
+    spacing = rate / n_fft
+    left, centre, right = edges[:-2], edges[1:-1], edges[2:]
+    rise = (bins - np.minimum(left, centre - spacing)[:, None]) / np.maximum(centre - left, spacing)[:, None]
+    fall = (np.maximum(right, centre + spacing)[:, None] - bins) / np.maximum(right - centre, spacing)[:, None]
+    filters = np.maximum(0.0, np.minimum(rise, fall))
+    return (filters / np.maximum(filters.sum(1, keepdims=True), 1e-8)).astype(np.float32)
+
+
+def to_mono(samples, rate):
+    """Mono float32 (N,) at 22,050 Hz of samples (N,), (N, C) or (C, N), float or int16, at `rate` Hz."""
+    from math import gcd
+
+    from scipy.signal import resample_poly
+    samples = np.asarray(samples)
+    if samples.dtype.kind == "i":
+        samples = samples.astype(np.float32) / np.iinfo(samples.dtype).max
+    if samples.ndim == 2:
+        samples = samples.mean(axis=int(np.argmin(samples.shape)))
+    samples = samples.astype(np.float32)
+    if int(rate) != MUSIC_RATE:
+        common = gcd(int(rate), MUSIC_RATE)
+        samples = resample_poly(samples, MUSIC_RATE // common, int(rate) // common)
+    return np.asarray(samples, dtype=np.float32)
+
+
+def log_mel(samples, rate):
+    """Log-mel (T, 80) float32 at 50 Hz of sound of any rate and layout (see `to_mono`).
+
+    The sound is brought to a common level first. Frame i is centred on i / 50 s; T = floor(seconds * 50) + 1.
+    """
+    mono = to_mono(samples, rate)
+    loudness = float(np.sqrt(np.mean(np.square(mono, dtype=np.float64)))) if len(mono) else 0.0
+    if loudness > 1e-7:
+        mono = mono * (LEVEL / loudness)
+    wave = torch.from_numpy(np.ascontiguousarray(mono))
+    if len(wave) < MUSIC_FFT:
+        wave = F.pad(wave, (0, MUSIC_FFT - len(wave)))
+    window = torch.hann_window(MUSIC_FFT)
+    filters = torch.from_numpy(mel_filters())
+    frames = []
+    block = 3000 * MUSIC_HOP                                                    # a minute at a time: flat memory
+    padded = F.pad(wave, (MUSIC_FFT // 2, MUSIC_FFT // 2))
+    count = len(mono) // MUSIC_HOP + 1
+    for first in range(0, count, 3000):
+        piece = padded[first * MUSIC_HOP: first * MUSIC_HOP + block - MUSIC_HOP + MUSIC_FFT]
+        spectrum = torch.stft(piece, MUSIC_FFT, MUSIC_HOP, window=window, center=False, return_complex=True).abs()
+        frames.append((filters @ spectrum / window.sum()).T)
+    return torch.log(torch.cat(frames)[:count] * 8 + FLOOR).numpy()             # x8: about unit peaks at this level
+
+
+def frame_times(frames, fps=MUSIC_FPS):
+    """Seconds of each frame."""
+    return np.arange(frames) / fps

@@ -1,0 +1,92 @@
+"""Training of the two beat networks: `python -m models.train rhythm body|music --corpus DIR --out RUN`."""
+import numpy as np
+import torch
+
+from core.beat_decoder import decode
+from core.metrics.beat_align import beat_f1_70ms
+from core.rotations import sixd_to_matrix
+from models.rhythm.augment import augment_body, augment_music
+from models.rhythm.config import rhythm_config
+from models.rhythm.data import Clips, Crops, kind_of, prepare
+from models.rhythm.features import body_features
+from models.rhythm.losses import rhythm_loss
+from models.rhythm.network import BeatNetwork, activations
+from models.task import Task, pick_config
+
+PARTS = ("body", "music")
+VALIDATION_CLIPS = 24           # of each kind
+
+
+class RhythmTask(Task):
+    """Everything models.train needs to know about one beat network."""
+
+    ema = 0.998
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.part = config.kind
+        self.lr, self.weight_decay = config.learning_rate, config.weight_decay
+
+    def prepare(self, corpus, cache, progress=lambda fraction, text: None):
+        """Cache motions or log-mels of every shard; resumable."""
+        prepare(self.part, corpus, cache, progress)
+
+    def build(self):
+        """A fresh network."""
+        return BeatNetwork(self.config)
+
+    def dataset(self, cache, split, seed=0):
+        """Random-access batches (`models.rhythm.data.Crops`)."""
+        return Crops(self.config, cache, split, seed)
+
+    def loss(self, model, batch, generator=None):
+        """Loss of one batch; augmentation happens here, and only while the model trains."""
+        features = self._features(batch, generator if model.training else None)
+        return rhythm_loss(model(features), batch["curve"], batch["weight"], batch["downbeat_weight"],
+                           phase_scale=self.config.phase_weight, downbeat_scale=self.config.downbeat_weight)
+
+    def _features(self, batch, generator):
+        if self.part == "music":
+            return augment_music(batch["mel"], generator) if generator is not None else batch["mel"]
+        if generator is None:
+            return body_features(sixd_to_matrix(batch["rot6d"]), batch["root"])
+        with torch.no_grad():
+            return body_features(*augment_body(batch["rot6d"], batch["root"], generator))
+
+    @torch.no_grad()
+    def clip_activations(self, model, arrays):
+        """(T, 4) float32 activations of one cached clip."""
+        if self.part == "music":
+            features = torch.from_numpy(arrays["mel"].astype(np.float32))
+        else:
+            rot6d = torch.from_numpy(arrays["motion_rot6d"].astype(np.float32) / 32767.0)
+            features = body_features(sixd_to_matrix(rot6d), torch.from_numpy(arrays["motion_root"].astype(np.float32)))
+        return activations(model(features[None]))[0].numpy()
+
+    def validate(self, model, cache, split="valid"):
+        """Beat F1 (+-70 ms, strict level) by kind, and of downbeats, over up to 24 clips a kind."""
+        clips = Clips(self.part, cache, split)
+        scores, counts = {}, {}
+        was_training = model.training
+        model.eval()
+        for index in range(len(clips)):
+            meta = clips.meta(index)
+            kind = kind_of(meta)
+            if counts.get(kind, 0) >= VALIDATION_CLIPS:
+                continue
+            counts[kind] = counts.get(kind, 0) + 1
+            written = clips.beats(index)
+            found = decode(self.clip_activations(model, clips.arrays(index)), self.config.fps)
+            scores.setdefault(f"f1_{kind}", []).append(beat_f1_70ms(found.times, written[:, 0]))
+            scores.setdefault(f"downbeat_{kind}", []).append(
+                beat_f1_70ms(found.downbeats, written[written[:, 1] == 1, 0]))
+        model.train(was_training)
+        return {name: float(np.mean(values)) for name, values in scores.items()}
+
+
+CONFIGS = {part: {name: rhythm_config(part, name) for name in ("release", "paper", "tiny")} for part in PARTS}
+
+
+def task(part, config="release", **overrides):
+    """The task of a part, "body" or "music"; overrides replace fields of the configuration."""
+    return RhythmTask(pick_config(CONFIGS, part, config, overrides))

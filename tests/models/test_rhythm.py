@@ -1,0 +1,207 @@
+"""Beat networks: features without place and heading, exact chunking, and a tiny run from shards to detected beats."""
+import numpy as np
+import pytest
+import torch
+
+from core.beats import rhythm_curve
+from core.errors import BadInput, NoCheckpoint
+from core.metrics.beat_align import beat_f1_70ms
+from core.motion import Motion, rest_motion
+from core.rotations import axis_angle_to_matrix, matrix_to_6d, sixd_to_matrix
+from models.data.shards import pack_motion, write_shard
+from models.rhythm.augment import augment_body, augment_music, mirrored_6d, stretch
+from models.rhythm.config import rhythm_config
+from models.rhythm.data import Crops, prepare
+from models.rhythm.detect import detect_body_beats, detect_music_beats, run_network
+from models.rhythm.features import body_features, log_mel, mel_filters
+from models.rhythm.losses import rhythm_loss
+from models.rhythm.network import BeatNetwork, activations
+from models.rhythm.train import task
+
+
+def bouncing(times, seconds, seed=0):
+    """A person who dips the knees on each beat and swings the arms over two."""
+    rng = np.random.default_rng(seed)
+    frames = int(seconds * 30)
+    motion = rest_motion(frames)
+    clock = np.interp(np.arange(frames) / 30, times, np.arange(len(times)))
+    dip = 0.5 + 0.5 * np.cos(2 * np.pi * clock)
+    angles = np.zeros((frames, 24, 3), dtype=np.float32)
+    angles[:, [4, 5], 0] = (0.5 * dip)[:, None]
+    angles[:, [1, 2], 0] = (-0.25 * dip)[:, None]
+    angles[:, 16, 2] = -1.2 + 0.4 * np.cos(np.pi * clock)
+    angles[:, 17, 2] = 1.2 + 0.4 * np.cos(np.pi * clock)
+    angles += rng.normal(0, 0.01, angles.shape)
+    root = motion.root.copy()
+    root[:, 2] -= 0.08 * dip
+    return Motion((motion.rotations @ axis_angle_to_matrix(angles)).astype(np.float32), root.astype(np.float32))
+
+
+def drums(times, positions, seconds, seed=0, rate=48_000):
+    rng = np.random.default_rng(seed)
+    sound = 0.003 * rng.normal(size=int(seconds * rate))
+    tail = np.arange(int(0.12 * rate)) / rate
+    for time, position in zip(times, positions):
+        hit = np.sin(2 * np.pi * (60 if position == 1 else 180) * tail) * np.exp(-tail * 30)
+        first = int(time * rate)
+        sound[first:first + len(hit)] += hit[:len(sound) - first]
+    return sound
+
+
+def grid(bpm, seconds, first=0.2):
+    times = np.arange(first, seconds - 0.05, 60 / bpm)
+    return times, np.arange(len(times)) % 4 + 1
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corpus") / "dance"
+    rng, items = np.random.default_rng(0), []
+    for number in range(10):
+        times, positions = grid(rng.uniform(80, 140), 14)
+        sound = np.clip(drums(times, positions, 14, number), -1, 1)
+        arrays = {"audio": np.repeat((sound * 32767).astype(np.int16)[:, None], 2, axis=1),
+                  "beats": np.stack([times, positions], 1).astype(np.float32),
+                  **pack_motion(bouncing(times, 14, number))}
+        items.append(({"id": str(number), "kind": "dance", "split": "valid" if number > 7 else "train",
+                       "source": "studio", "beat_confidence": 1.0, "metre": 4}, arrays))
+    write_shard(folder / "a.safetensors", items)
+    return folder.parent
+
+
+def test_body_features_ignore_place_and_heading():
+    motion = bouncing(*grid(100, 4)[:1], 4)
+    turn = axis_angle_to_matrix(np.array([0, 0, 1.1]))
+    rotations = motion.rotations.copy()
+    rotations[:, 0] = turn @ rotations[:, 0]
+    moved = Motion(rotations, (motion.root @ turn.T + [3, -2, 0]).astype(np.float32))
+    a, b = (body_features(torch.from_numpy(m.rotations), torch.from_numpy(m.root)) for m in (motion, moved))
+    assert a.shape == (120, 166)
+    assert torch.allclose(a, b, atol=2e-4)
+    assert (a - body_features(torch.from_numpy(bouncing(grid(100, 4)[0] + 0.2, 4).rotations),
+                              torch.from_numpy(motion.root))).abs().max() > 0.1
+
+
+def test_mirrored_6d_equals_motion_mirrored():
+    motion = bouncing(*grid(100, 2)[:1], 2)
+    sixd, root = mirrored_6d(matrix_to_6d(motion.rotations), motion.root)
+    assert np.allclose(sixd_to_matrix(sixd), motion.mirrored().rotations, atol=1e-5)
+    assert np.allclose(root, motion.mirrored().root)
+
+
+def test_stretch_keeps_time():
+    ramp = np.arange(50, dtype=np.float32)[:, None]
+    assert np.allclose(stretch(ramp, 1.5, 30)[:, 0], np.minimum(np.arange(30) * 1.5, 49))
+
+
+def test_augmented_bodies_stay_bodies():
+    motion = bouncing(*grid(100, 3)[:1], 3)
+    sixd = torch.from_numpy(matrix_to_6d(motion.rotations))[None].repeat(4, 1, 1, 1)
+    root = torch.from_numpy(motion.root)[None].repeat(4, 1, 1)
+    rotations, moved, offsets = augment_body(sixd, root, torch.Generator().manual_seed(0))
+    assert torch.allclose(rotations @ rotations.mT, torch.eye(3).expand_as(rotations), atol=1e-4)
+    assert torch.allclose(offsets[:, 4].norm(dim=-1), offsets[:, 5].norm(dim=-1))
+    features = body_features(rotations, moved, offsets)
+    assert features.shape == (4, 90, 166) and features.isfinite().all()
+    assert (features[0] - features[1]).abs().max() > 0.05
+    same = body_features(*(x[0] for x in (sixd_to_matrix(sixd), root)))
+    repeated = body_features(sixd_to_matrix(sixd), root, torch.from_numpy(np.stack([_offsets()] * 4)))
+    assert torch.allclose(same, repeated[0], atol=1e-4)
+
+
+def _offsets():
+    from core.kinematics import OFFSETS
+    return OFFSETS
+
+
+def test_mel_shows_tones_and_ignores_rate_and_level():
+    filters = mel_filters()
+    assert (filters.sum(1) > 0.99).all() and (filters >= 0).all()
+    seconds = np.arange(48_000) / 48_000
+    tone = np.sin(2 * np.pi * 1000 * seconds)
+    a, b = log_mel(tone, 48_000), log_mel(0.01 * tone[None, ::2].repeat(2, 0), 24_000)
+    assert a.shape == b.shape == (51, 80)
+    assert np.abs(a - b)[5:-5].max() < 0.15
+    assert log_mel(np.zeros(10), 22_050).shape == (1, 80)
+    long = np.random.default_rng(0).normal(size=22_050 * 63).astype(np.float32)
+    assert log_mel(long, 22_050).shape == (3151, 80)
+    assert augment_music(torch.from_numpy(a)[None].repeat(3, 1, 1), torch.Generator().manual_seed(0)).shape == (3, 51, 80)
+
+
+@pytest.mark.parametrize("part", ["body", "music"])
+def test_chunks_leave_no_seam(part, monkeypatch):
+    torch.manual_seed(0)
+    network = BeatNetwork(rhythm_config(part, "tiny")).eval()
+    for block in network.blocks:
+        torch.nn.init.normal_(block.pointwise.weight, std=0.1)
+    features = torch.randn(900, network.config.in_channels)
+    whole = run_network(network, features)
+    monkeypatch.setattr("models.rhythm.detect.CHUNK", 250)
+    assert np.abs(run_network(network, features) - whole).max() < 1e-5
+    assert sum(p.numel() for p in BeatNetwork(rhythm_config(part)).parameters()) < 2e6
+
+
+def test_loss_prefers_the_truth_and_obeys_trust():
+    curve = torch.from_numpy(rhythm_curve([0.2, 0.7, 1.2], [0.2], 60))[None].repeat(2, 1, 1)
+    good = torch.cat([torch.logit(curve[..., :2].clamp(0.01, 0.99)), curve[..., 2:4]], -1)
+    trust = torch.ones(2)
+    right, _ = rhythm_loss(good, curve, trust, trust)
+    wrong, _ = rhythm_loss(good.roll(7, 1), curve, trust, trust)
+    assert right < 0.6 * wrong
+    half = good.clone()
+    half[1] = -half[1]
+    assert rhythm_loss(half, curve, torch.tensor([1.0, 0.0]), torch.tensor([1.0, 0.0]))[0] < wrong
+
+
+def test_crops_are_random_access(corpus, tmp_path):
+    prepare("body", corpus, tmp_path)
+    prepare("body", corpus, tmp_path)                        # a second time: nothing to do
+    assert len(list(tmp_path.glob("body_*"))) == 1
+    crops = Crops(rhythm_config("body", "tiny"), tmp_path, "train")
+    assert torch.equal(crops[5]["root"], crops[5]["root"])
+    assert not torch.equal(crops[5]["root"], crops[6]["root"])
+    with pytest.raises(BadInput):
+        prepare("body", tmp_path / "none", tmp_path)
+
+
+@pytest.mark.parametrize("part", ["body", "music"])
+def test_tiny_run_to_detected_beats(part, corpus, tmp_path):
+    """Shards -> cache -> a few seconds of training -> checkpoint -> detection on a tempo and a clip never seen."""
+    from models.export import export
+    from models.train import train
+    torch.set_num_threads(1)
+    rows = train(task(part, "tiny", learning_rate=5e-3), tmp_path / "run", corpus, tmp_path / "cache", system="rhythm",
+                 part=part, config_name="tiny", steps=130, validations=0, report=lambda text: None)
+    assert rows[-2]["loss"] < rows[0]["loss"]
+    export(tmp_path / "run", f"rhythm-{part}", tmp_path / "checkpoints")
+    times, positions = grid(108, 20, first=0.37)
+    if part == "body":
+        motion = bouncing(times, 20, seed=77)
+        detect = lambda **o: detect_body_beats(motion, folders=tmp_path / "checkpoints", **o)  # noqa: E731
+    else:
+        sound = drums(times, positions, 20, seed=77, rate=44_100)
+        detect = lambda **o: detect_music_beats(sound, 44_100, folders=tmp_path / "checkpoints", **o)  # noqa: E731
+    found = detect()
+    assert beat_f1_70ms(found.times, times) > 0.9
+    assert beat_f1_70ms(detect(start=3.0).times, times + 3) > 0.9
+    assert abs(detect(bpm=54).tempo_bpm - 54) < 4
+    if part == "body":
+        rolled = Motion(np.roll(motion.rotations, 8, 0), np.roll(motion.root, 8, 0))
+        moved = detect_body_beats(rolled, folders=tmp_path / "checkpoints")
+        assert beat_f1_70ms(moved.times, times + 8 / 30) > 0.85
+
+
+def test_bad_input():
+    with pytest.raises(BadInput):
+        detect_body_beats(rest_motion(1))
+    broken = rest_motion(30)
+    broken.root[3] = np.nan
+    with pytest.raises(BadInput):
+        detect_body_beats(broken)
+    with pytest.raises(BadInput):
+        detect_music_beats(np.zeros(0), 48_000)
+    with pytest.raises(BadInput):
+        detect_music_beats(np.full(48_000, np.nan), 48_000)
+    with pytest.raises(NoCheckpoint):
+        detect_music_beats(np.zeros(48_000), 48_000, folders="/nonexistent")
+    assert activations(torch.randn(5, 4) * 9)[:, 2:].norm(dim=-1).max() < 1.001
