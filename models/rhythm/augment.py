@@ -2,7 +2,6 @@
 import numpy as np
 import torch
 
-from core.contract import PARENTS
 from core.kinematics import OFFSETS
 from core.motion import MIRROR
 from core.rotations import sixd_to_matrix
@@ -25,12 +24,17 @@ def mirrored_6d(rot6d, root):
     return rot6d[:, MIRROR] * sign, root * np.array([-1, 1, 1], dtype=np.float32)
 
 
-def _normal(generator, *shape):
-    return torch.randn(*shape, generator=generator)
+class _Draw:
+    """Random tensors on `device` from a CPU generator, so that a run is the same on every device."""
 
+    def __init__(self, generator, device):
+        self.generator, self.device = generator, device
 
-def _uniform(generator, *shape):
-    return torch.rand(*shape, generator=generator)
+    def normal(self, *shape):
+        return torch.randn(*shape, generator=self.generator).to(self.device)
+
+    def uniform(self, *shape):
+        return torch.rand(*shape, generator=self.generator).to(self.device)
 
 
 def _axis_angle(vector):
@@ -40,7 +44,7 @@ def _axis_angle(vector):
     zero = torch.zeros_like(x)
     cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(vector.shape[:-1] + (3, 3))
     sin, cos = angle.sin()[..., None], angle.cos()[..., None]
-    return torch.eye(3) + sin * cross + (1 - cos) * (cross @ cross)
+    return torch.eye(3, device=vector.device) + sin * cross + (1 - cos) * (cross @ cross)
 
 
 def augment_body(rot6d, root, generator):
@@ -49,61 +53,62 @@ def augment_body(rot6d, root, generator):
     rot6d (N, T, 24, 6), root (N, T, 3). Returns rotations (N, T, 24, 3, 3), root and offsets (N, 24, 3) in metres.
     """
     count, frames = rot6d.shape[:2]
+    draw = _Draw(generator, rot6d.device)
     rotations = sixd_to_matrix(rot6d)
     # Joints that a rig lacks stand still; sometimes a whole limb does.
-    still = _uniform(generator, count, 24) < 0.04
+    still = draw.uniform(count, 24) < 0.04
     for limb in LIMBS:
-        still[:, limb] |= (_uniform(generator, count, 1) < 0.04)
+        still[:, limb] |= (draw.uniform(count, 1) < 0.04)
     still[:, 0] = False
     rotations = torch.where(still[:, None, :, None, None], rotations[:, :1].expand_as(rotations), rotations)
     # A rig's rest pose is never quite a T-pose: a constant turn per joint.
-    turn = _axis_angle(_normal(generator, count, 1, 24, 3) * 0.08 * _uniform(generator, count, 1, 1, 1))
+    turn = _axis_angle(draw.normal(count, 1, 24, 3) * 0.08 * draw.uniform(count, 1, 1, 1))
     rotations = rotations @ turn
     # Capture noise, held over a few frames so that it is no mere flicker.
-    coarse = _normal(generator, count * 72, 1, frames // 4 + 2) * 0.03
+    coarse = draw.normal(count * 72, 1, frames // 4 + 2) * 0.03
     noise = torch.nn.functional.interpolate(coarse, size=frames, mode="linear", align_corners=True)
-    strength = _uniform(generator, count, 1, 1, 1) ** 2
+    strength = draw.uniform(count, 1, 1, 1) ** 2
     rotations = rotations @ _axis_angle(noise.reshape(count, 24, 3, frames).permute(0, 3, 1, 2) * strength)
-    root = root + _normal(generator, *root.shape) * 0.004 * strength[..., 0]
+    root = root + draw.normal(*root.shape) * 0.004 * strength[..., 0]
     # Proportions: overall, and per limb; the root follows the legs.
-    scale = torch.exp(_normal(generator, count, 1, 1) * 0.05) * torch.ones(count, 24, 1)
+    scale = torch.exp(draw.normal(count, 1, 1) * 0.05) * rot6d.new_ones(count, 24, 1)
     for limb in LIMBS:
-        scale[:, limb] *= torch.exp(_normal(generator, count, 1, 1) * 0.08)
+        scale[:, limb] *= torch.exp(draw.normal(count, 1, 1) * 0.08)
     for left, right in enumerate(MIRROR):
         if right > left:
             scale[:, right] = scale[:, left]
-    assert len(PARENTS) == 24
-    return rotations, root * scale[:, 4:5], torch.from_numpy(OFFSETS) * scale
+    return rotations, root * scale[:, 4:5], rot6d.new_tensor(OFFSETS) * scale
 
 
 def augment_music(mel, generator):
     """Level, tone colour, band limits, noise, other keys and a second piece underneath: log-mel (N, T, 80) -> the same."""
     count, frames, bands = mel.shape
+    draw = _Draw(generator, mel.device)
     out = mel.clone()
     # Other keys: the bands move by up to four (about three semitones), edges repeated.
-    shift = torch.randint(-4, 5, (count,), generator=generator)
-    index = (torch.arange(bands)[None] - shift[:, None]).clamp(0, bands - 1)
+    shift = torch.randint(-4, 5, (count,), generator=generator).to(mel.device)
+    index = (torch.arange(bands, device=mel.device)[None] - shift[:, None]).clamp(0, bands - 1)
     out = torch.gather(out, 2, index[:, None, :].expand(-1, frames, -1))
     # Another piece, 9-30 dB below: talk, crowd, a second source.
-    other = out.roll(1, 0).roll(frames // 3, 1) - (1.0 + 2.5 * _uniform(generator, count, 1, 1))
-    mixed = _uniform(generator, count, 1, 1) < 0.3
+    other = out.roll(1, 0).roll(frames // 3, 1) - (1.0 + 2.5 * draw.uniform(count, 1, 1))
+    mixed = draw.uniform(count, 1, 1) < 0.3
     out = torch.where(mixed, torch.logaddexp(out, other), out)
     # Smooth tone colour and level.
-    knots = _normal(generator, count, 1, 7) * 0.6
+    knots = draw.normal(count, 1, 7) * 0.6
     colour = torch.nn.functional.interpolate(knots, size=bands, mode="linear", align_corners=True)
-    out = out + colour + _normal(generator, count, 1, 1) * 0.5
+    out = out + colour + draw.normal(count, 1, 1) * 0.5
     # Slow swells (compression, distance).
-    swell = torch.nn.functional.interpolate(_normal(generator, count, 1, 6) * 0.3, size=frames, mode="linear",
+    swell = torch.nn.functional.interpolate(draw.normal(count, 1, 6) * 0.3, size=frames, mode="linear",
                                             align_corners=True)
     out = out + swell.transpose(1, 2)
     # Noise floor of random height.
-    floor = -6.5 + 4.5 * _uniform(generator, count, 1, 1) ** 2 + 0.3 * _normal(generator, count, frames, bands)
-    noisy = _uniform(generator, count, 1, 1) < 0.5
+    floor = -6.5 + 4.5 * draw.uniform(count, 1, 1) ** 2 + 0.3 * draw.normal(count, frames, bands)
+    noisy = draw.uniform(count, 1, 1) < 0.5
     out = torch.where(noisy, torch.logaddexp(out, floor), out)
     # Band limits: telephones, phones' loudspeakers, subsonic filters.
-    limited = _uniform(generator, count, 1) < 0.3
-    low = (_uniform(generator, count, 1) * 20).floor() * limited
-    high = bands - (_uniform(generator, count, 1) * 40).floor() * limited
-    place = torch.arange(bands)[None]
+    limited = draw.uniform(count, 1) < 0.3
+    low = (draw.uniform(count, 1) * 20).floor() * limited
+    high = bands - (draw.uniform(count, 1) * 40).floor() * limited
+    place = torch.arange(bands, device=mel.device)[None]
     silent = ((place < low) | (place >= high))[:, None]
     return torch.where(silent, torch.full_like(out, -6.9), out.clamp(min=-6.9))

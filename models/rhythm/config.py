@@ -17,7 +17,7 @@ class RhythmConfig:
     kind: str                   # "body" or "music"
     in_channels: int            # feature channels per frame
     fps: float                  # frames per second of features and outputs
-    width: int = 128            # channels of the trunk
+    width: int = 96             # channels of the trunk
     kernel: int = 5             # taps of each dilated convolution
     blocks: int = 9             # dilations 1, 2, 4 ... 2^(blocks-1)
     dropout: float = 0.1        # of whole channels, in training
