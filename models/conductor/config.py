@@ -1,0 +1,111 @@
+"""Settings of both stages. `paper` is the published system, `release` the shipped one, `tiny` for tests."""
+from dataclasses import dataclass, field, replace
+
+MEL_RATE = 90               # Hz, mel frames
+FPS = 30                    # Hz, motion frames; every third mel frame after the music encoder
+METRES = (2, 3, 4, 6)       # what the metre one-hot can name; anything else counts as unknown
+# smpl24 models the root position and these joints (SMPL numbers: pelvis, spine, neck, head, collars, arms, hands).
+# The legs are no outputs: they stand, solved by two-bone IK from the pelvis (features.stand).
+MOVING = (0, 3, 6, 9, 12, 15, 13, 14, 16, 17, 18, 19, 20, 21, 22, 23)
+CHANNELS = {"keypoints13": 26, "smpl24": 3 + 6 * len(MOVING)}
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """Stage 1, M2S-Net (paper section "Contrastive pre-training"; sizes of the published code)."""
+
+    bands: int = 128                    # mel bands
+    music_widths: tuple = (16, 32, 32)  # channels of the three 2D-convolution blocks
+    motion_width: int = 32              # channels of the ST-GCN
+    motion_blocks: int = 10
+    features: int = 64                  # channels of both outputs, at 30 Hz
+    clip_seconds: float = 10.0          # a training clip
+    negatives: str = "mixed"            # easy | hard | super-hard | mixed (one of the three per item)
+    batch: int = 10
+    easy_steps: int = 100               # the first steps see easy negatives only (published: the first epoch)
+    learning_rate: float = 1e-3
+
+
+@dataclass(frozen=True)
+class ConductorConfig:
+    """Stage 2, the denoiser, with the stage 1 it stands on."""
+
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    stage1: str = ""                    # training only: run folder of stage 1, or empty for the shipped checkpoint
+    encoder_trained: str = "frozen"     # frozen (contrastive) | scratch (trained with the denoiser: the ablation)
+    representation: str = "keypoints13"  # keypoints13 (26 channels) | smpl24 (99 channels)
+    rhythm: bool = False                # rhythm curve, bar phase and metre as conditions
+    level: bool = False                 # track-relative loudness as a condition
+
+    layers: int = 8
+    width: int = 128
+    heads: int = 8
+    ffn: int = 64                       # narrower than the width, as published
+    style: int = 512                    # width of time + music embedding per frame
+    patch: int = 1                      # frames per token
+    kernel: int = 1                     # depth-wise convolution over tokens inside the feed-forward; 1 = none
+    condition_at_input: bool = False    # add the condition to the tokens too, not only as style and memory
+    dropout: float = 0.0
+
+    window: int = 900                   # frames of a training crop and of a sampling window
+    overlap: int = 150                  # frames shared by neighbouring sampling windows
+    timesteps: int = 1000               # linear betas 1e-4 .. 0.02
+    prediction: str = "x0"              # x0 | eps
+    steps: int = 1000                   # DDIM steps at Normal quality
+    guidance_scale: float = 1.0         # default of `generate`
+
+    frame_dropout: float = 0.1          # the paper's random mask: single frames of the music condition set to 0
+    null_dropout: float = 0.1           # whole condition replaced by the learned null token (classifier-free guidance)
+    rhythm_dropout: float = 0.15        # whole rhythm curve unknown
+    metre_dropout: float = 0.15         # beats known, downbeats and metre unknown
+    beat_jitter: float = 0.010          # s, sigma of the error put on beat times in half of the training crops
+    lead_shift: int = 3                 # frames the sound slips against motion and curve: the curve sets the timing
+
+    weight_velocity: float = 0.1
+    weight_head: float = 0.1            # keypoints13 only: steadies the five head points
+    weight_hands: float = 0.0           # smpl24 only: wrists and hands by forward kinematics, in metres
+    weight_elbow: float = 0.0           # elbow reward -w min(v, cap), v in standardised units; off by default
+    elbow_cap: float = 0.05
+
+    batch: int = 32
+    learning_rate: float = 2e-4
+    clip: float = 0.5
+
+    @property
+    def channels(self):
+        """Channels of one motion frame."""
+        return CHANNELS[self.representation]
+
+    @property
+    def condition_size(self):
+        """Channels of the condition per frame: music, level (2), rhythm curve (5) + bar phase (3) + metre (5)."""
+        return self.encoder.features + 2 * self.level + 13 * self.rhythm
+
+    @classmethod
+    def from_json(cls, data):
+        """The config of a checkpoint's header (`dataclasses.asdict` through JSON)."""
+        return cls(**{**data, "encoder": encoder_config(data["encoder"])})
+
+
+def encoder_config(data):
+    """An `EncoderConfig` from a dict or from itself."""
+    return data if isinstance(data, EncoderConfig) else EncoderConfig(**{**data, "music_widths": tuple(data["music_widths"])})
+
+
+PAPER = ConductorConfig()
+
+RELEASE = ConductorConfig(
+    encoder=EncoderConfig(clip_seconds=6.0, batch=8),
+    representation="smpl24", rhythm=True, level=True,
+    layers=6, width=160, heads=8, ffn=320, style=160, patch=2, kernel=7, condition_at_input=True,
+    window=240, overlap=60, steps=20, guidance_scale=1.5,
+    weight_velocity=1.0, weight_head=0.0, weight_hands=0.5,
+    batch=24, learning_rate=8e-4, clip=1.0)
+
+TINY = replace(
+    RELEASE, encoder=EncoderConfig(music_widths=(4, 4, 4), motion_width=8, motion_blocks=2, features=8, clip_seconds=2.0,
+                                   batch=4),
+    layers=2, width=16, heads=2, ffn=16, style=16, window=60, overlap=20, steps=4, batch=4)
+
+CONFIGS = {"encoder": {"paper": PAPER.encoder, "release": RELEASE.encoder, "tiny": TINY.encoder},
+           "denoiser": {"paper": PAPER, "release": RELEASE, "tiny": TINY}}

@@ -1,0 +1,195 @@
+"""What the networks see: mel and loudness of the music, the rhythm of its beats, and the body as a vector.
+
+Mel: the recipe of the published system (90 Hz, 128 bands, dB re the track's maximum, high bands first).
+"""
+import numpy as np
+
+from core.beats import rhythm_curve
+from core.kinematics import OFFSETS, forward_kinematics
+from core.motion import Motion
+from core.rotations import matrix_to_6d, sixd_to_matrix
+from models.conductor.config import FPS, MEL_RATE, METRES, MOVING
+from models.data.studio.ik import two_bone
+
+RATE = 22_050
+N_FFT, HOP, BANDS = 2048, 256, 128
+SILENT_POWER = 1e-4         # mel power of about -77 dBFS: a track below it is silent, not to be scaled up
+SILENT_RMS = 3e-4           # -70 dBFS, the same for the level
+FLOOR_DB = 60.0             # range of the level
+
+# ------------------------------------------------------------------------------------------------ sound
+
+
+def mono(samples, rate):
+    """(N,) or (channels, N) samples at `rate` -> (N',) float32 at 22,050 Hz."""
+    import soxr
+    samples = np.asarray(samples, dtype=np.float32)
+    if samples.ndim == 2:
+        samples = samples.mean(0)
+    return samples if rate == RATE else soxr.resample(samples, rate, RATE).astype(np.float32)
+
+
+def mel_frames(sound, chunk_seconds=60, bands=BANDS):
+    """(N,) at 22,050 Hz -> (floor(90 s), bands) float32 in [0, 1], column 0 the highest band.
+
+    librosa's mel power (n_fft 2048, hop 256, Slaney), dB re the track's maximum with a floor of -80, (dB + 80) / 80,
+    then linear interpolation in time from 86.13 to 90 Hz (pixel centres). Spectra are taken in chunks: bounded memory.
+    """
+    import librosa
+    import torch
+    basis = torch.from_numpy(librosa.filters.mel(sr=RATE, n_fft=N_FFT, n_mels=bands).astype(np.float32))
+    window = torch.hann_window(N_FFT)
+    count, step = len(sound) // HOP + 1, chunk_seconds * RATE // HOP
+    padded = np.pad(sound, (N_FFT // 2, N_FFT // 2 + HOP))
+    powers = []
+    for first in range(0, count, step):
+        last = min(count, first + step)
+        piece = torch.from_numpy(padded[first * HOP:(last - 1) * HOP + N_FFT])
+        spectrum = torch.stft(piece, N_FFT, HOP, window=window, center=False, return_complex=True)
+        powers.append((basis @ spectrum.abs() ** 2).T.numpy())                 # (frames, bands)
+    power = np.concatenate(powers)
+    reference = max(float(power.max()), SILENT_POWER)
+    decibel = np.maximum(10 * np.log10(np.maximum(power, 1e-10) / reference), -80.0)
+    return _resize((decibel[:, ::-1] + 80) / 80, int(len(sound) / RATE * MEL_RATE + 1e-6)).astype(np.float32)
+
+
+def _resize(values, frames):
+    """(T, C) -> (frames, C) by linear interpolation between pixel centres, edges held."""
+    if frames == 0:
+        return values[:0]
+    position = np.clip((np.arange(frames) + 0.5) * len(values) / frames - 0.5, 0, len(values) - 1)
+    low = np.minimum(position.astype(int), max(0, len(values) - 2))
+    part = (position - low)[:, None].astype(np.float32)
+    return values[low] * (1 - part) + values[np.minimum(low + 1, len(values) - 1)] * part
+
+
+def level_frames(sound):
+    """(N,) at 22,050 Hz -> (floor(30 s), 2) float32 in [0, 1]: loudness over 0.1 s and over 1 s.
+
+    dB re the loudest 0.1 s of the track, 60 dB of range: 1 the loudest moment, 0 silence. So strokes can breathe with
+    the music whatever its mastering level; the written loudness itself is never an input.
+    """
+    frames = int(len(sound) / RATE * FPS + 1e-6)
+    energy = np.concatenate([[0.0], np.cumsum(np.asarray(sound, dtype=np.float64) ** 2)])
+    centre = np.arange(frames) / FPS * RATE
+    columns, reference = [], None
+    for seconds in (0.1, 1.0):
+        half = seconds * RATE / 2
+        low = np.clip(centre - half, 0, len(sound)).astype(int)
+        high = np.clip(centre + half, 1, max(1, len(sound))).astype(int)
+        rms = np.sqrt((energy[high] - energy[low]) / np.maximum(high - low, 1))
+        if reference is None:
+            reference = max(float(rms.max(initial=0.0)), SILENT_RMS)
+        columns.append(np.clip(1 + 20 * np.log10(np.maximum(rms, 1e-9) / reference) / FLOOR_DB, 0, 1))
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+# ---------------------------------------------------------------------------------------------- rhythm
+
+def rhythm_features(beats, frames, start=0.0, metre_known=True):
+    """Beats of the *ictus clock* (music beats moved by -lead) -> (frames, 13) float32.
+
+    The five channels of `rhythm_curve`, then cos, sin and known-flag of the phase within the bar, then the metre one-hot
+    (2, 3, 4, 6, unknown). None or fewer than two beats: all unknown. metre_known=False hides downbeats, bar and metre.
+    """
+    features = np.zeros((frames, 13), dtype=np.float32)
+    features[:, 12] = 1.0
+    if beats is None or len(beats) < 2 or frames == 0:
+        return features
+    positioned = metre_known and beats.metre in METRES and bool(np.all(beats.positions > 0))
+    features[:, :5] = rhythm_curve(beats.times, beats.downbeats if positioned else [], frames, FPS, start)
+    if not positioned:
+        return features
+    times = start + np.arange(frames) / FPS
+    gap = np.diff(beats.times)
+    grid = np.concatenate([[beats.times[0] - gap[0]], beats.times, [beats.times[-1] + gap[-1]]])
+    place = np.clip(np.searchsorted(grid, times, side="right") - 1, 0, len(grid) - 2)
+    position = np.concatenate([[beats.positions[0] - 1], beats.positions, [beats.positions[-1] + 1]])[place]
+    phase = np.clip((times - grid[place]) / (grid[place + 1] - grid[place]), 0, 1)
+    angle = 2 * np.pi * (position - 1 + phase) / beats.metre
+    known = features[:, 4]
+    features[:, 5], features[:, 6], features[:, 7] = np.cos(angle) * known, np.sin(angle) * known, known
+    features[:, 8 + METRES.index(beats.metre)], features[:, 12] = known, 1 - known
+    return features
+
+
+def condition_frames(config, music, level, beats, frames, start_frame=0, metre_known=True):
+    """The condition of frames start_frame .. start_frame + frames: (frames, config.condition_size) float32.
+
+    music (T, 64) and level (T, 2) are of the whole track (zeros beyond its end); beats are on the ictus clock.
+    """
+    def cut(values):
+        piece = np.asarray(values[start_frame:start_frame + frames], dtype=np.float32)
+        return np.pad(piece, ((0, frames - len(piece)), (0, 0)))
+    columns = [cut(music)]
+    if config.level:
+        columns.append(cut(level))
+    if config.rhythm:
+        columns.append(rhythm_features(beats, frames, start_frame / FPS, metre_known))
+    return np.concatenate(columns, axis=1)
+
+
+# ------------------------------------------------------------------------------------------------ body
+
+# Face points in the head joint's own axes (x left, y up, z forward), metres: nose, left eye, right eye, ears.
+FACE = np.array([[0, 0.05, 0.11], [0.033, 0.09, 0.085], [-0.033, 0.09, 0.085], [0.075, 0.07, 0.0], [-0.075, 0.07, 0.0]],
+                dtype=np.float32)
+LEGS = ((1, 4, 7), (2, 5, 8))
+COCO_JOINTS = (16, 17, 18, 19, 20, 21, 1, 2)            # shoulders, elbows, wrists, hips, left first
+
+
+def keypoints13(motion):
+    """COCO points 0-12 of a `Motion` seen from the front, (T, 13, 2) float32 in picture units (docs/contracts.md).
+
+    x to the right of the picture, y down; mean shoulder width 0.2, mean hips at (0.5, 0.75), orthographic.
+    """
+    positions, rotations = forward_kinematics(motion.rotations, motion.root)
+    face = positions[:, 15:16] + np.einsum("tij,kj->tki", rotations[:, 15], FACE)
+    points = np.concatenate([face, positions[:, COCO_JOINTS]], axis=1)
+    scale = 0.2 / max(1e-6, float(np.abs(points[:, 5, 0] - points[:, 6, 0]).mean()))
+    hips = points[:, 11:].mean((0, 1))
+    x = 0.5 + (points[..., 0] - hips[0]) * scale
+    y = 0.75 - (points[..., 2] - hips[2]) * scale
+    return np.stack([x, y], axis=-1).astype(np.float32)
+
+
+def motion_vector(motion, representation):
+    """(T, C) float32 of a `Motion` for smpl24 (root xyz, 6D of `MOVING`) or keypoints13 (26)."""
+    if representation == "keypoints13":
+        return keypoints13(motion).reshape(len(motion), -1)
+    sixd = matrix_to_6d(motion.rotations[:, list(MOVING)]).reshape(len(motion), -1)
+    return np.concatenate([motion.root, sixd], axis=1).astype(np.float32)
+
+
+def motion_from_vector(vector, pose):
+    """smpl24 vectors (T, 99) -> a standing `Motion`; `pose` (147,) gives the joints that are not modelled."""
+    vector = np.asarray(vector, dtype=np.float32)
+    sixd = np.tile(np.asarray(pose, dtype=np.float32)[3:].reshape(1, 24, 6), (len(vector), 1, 1))
+    sixd[:, list(MOVING)] = vector[:, 3:].reshape(len(vector), len(MOVING), 6)
+    return stand(Motion(sixd_to_matrix(sixd), vector[:, :3].copy()), pose)
+
+
+def stand(motion, pose):
+    """Legs by two-bone IK so that ankles and feet stay where `pose` (147,) puts them, knees to the front.
+
+    A pelvis out of the legs' reach is pulled back into it first, so the feet never leave the floor.
+    """
+    rest = Motion.from_vector(np.asarray(pose, dtype=np.float32)[None])
+    places, frames = forward_kinematics(rest.rotations, rest.root)
+    rotations, root = motion.rotations.copy(), motion.root.copy()
+    pelvis = rotations[:, 0]
+    for _ in range(4):                                                 # alternating projections onto both legs' reach
+        for hip, knee, ankle in LEGS:
+            away = root + pelvis @ OFFSETS[hip] - places[0, ankle]
+            distance = np.linalg.norm(away, axis=-1, keepdims=True)
+            reach = 0.999 * (np.linalg.norm(OFFSETS[knee]) + np.linalg.norm(OFFSETS[ankle]))
+            root += away / np.maximum(distance, 1e-6) * np.minimum(0.0, reach - distance)
+    for hip, knee, ankle in LEGS:
+        pole = frames[0, hip] @ np.array([0.0, 0.0, 1.0]) * np.ones_like(root)     # the way this knee points at rest
+        target = np.broadcast_to(places[0, ankle], root.shape)
+        upper, lower, _ = two_bone(root + pelvis @ OFFSETS[hip], target, pole, OFFSETS[knee], OFFSETS[ankle], (1, 0, 0),
+                                   closest=0.28, farthest=0.9995)
+        rotations[:, hip] = pelvis.transpose(0, 2, 1) @ upper
+        rotations[:, knee] = upper.transpose(0, 2, 1) @ lower
+        rotations[:, ankle] = lower.transpose(0, 2, 1) @ frames[0, ankle]
+    return Motion(rotations.astype(np.float32), root.astype(np.float32), motion.fps)

@@ -1,0 +1,241 @@
+"""Music in, conducting out: `Conductor.load(folders).generate(audio, ...)` -> list of `core.motion.Motion`.
+
+Timing: the rhythm condition is the *ictus clock*, the music's beats moved earlier by `lead`. The denoiser is trained that
+way (each studio conductor has a known lead), so the lead is exact control, not something the network guesses.
+"""
+import numpy as np
+import torch
+
+from core import checkpoints
+from core.beats import Beats
+from core.errors import BadInput, Cancelled
+from core.motion import Motion
+from core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from models.conductor.config import FPS, METRES, ConductorConfig
+from models.conductor.encoder import Frozen, encode_music
+from models.conductor.features import condition_frames, level_frames, mel_frames, mono, motion_from_vector, motion_vector, stand
+from models.conductor.network import Denoiser
+from models.conductor.train import load_stage1
+from models.diffusion import SAMPLERS, Inpaint, Schedule, guided, window_starts, windowed
+
+LEFT_ARM = (13, 16, 18, 20, 22)
+BLEND_FRAMES = 8                    # ramp at the ends of a kept range
+SILENT_LEVEL = 0.02                 # level below which the music is silent (about 59 dB under its loudest moment)
+SILENT_SECONDS = 1.0                # and for how long, before the conductor comes to rest
+WINDOWS_AT_ONCE = 8
+
+
+def default_lead(beats):
+    """Seconds of motion before sound at this tempo: 20 ms fast, about 100 ms moderate, 180 ms slow (corpus conductors)."""
+    bpm = beats.tempo_bpm if beats is not None and len(beats) > 1 else 90.0
+    return float(np.interp(bpm, [50, 76, 120, 168], [0.18, 0.12, 0.05, 0.02]))
+
+
+def with_metre(beats, metre):
+    """Beats recounted in `metre` (2, 3, 4 or 6) from their first downbeat; None keeps them."""
+    if beats is None or metre is None or (beats.metre == metre and np.all(beats.positions > 0)):
+        return beats
+    if metre not in METRES:
+        raise BadInput(f"The metre is one of {', '.join(map(str, METRES))} or automatic, not {metre}.")
+    ones = np.flatnonzero(beats.positions == 1)
+    first = int(ones[0]) if len(ones) else 0
+    return Beats(beats.times, (np.arange(len(beats)) - first) % metre + 1, metre, beats.confidence)
+
+
+class Conductor:
+    """Both stages, loaded; `generate` may be called many times and from one thread."""
+
+    def __init__(self, config, denoiser, music_encoder, device="cpu"):
+        self.config, self.device = config, torch.device(device)
+        self.denoiser = denoiser.to(self.device).eval().requires_grad_(False)
+        self.music_encoder = Frozen(music_encoder).to(self.device)
+        self.schedule = Schedule("linear", config.prediction, config.timesteps)
+        self.mean, self.std = denoiser.mean.cpu().numpy(), denoiser.std.cpu().numpy()
+        self.pose = denoiser.pose.cpu().numpy()
+        self.sha256 = None
+
+    @classmethod
+    def load(cls, folders=None, device="cpu"):
+        """The released (or `folders`') checkpoints. Raises NoCheckpoint."""
+        found = checkpoints.find("conductor", "denoiser", folders)
+        config = ConductorConfig.from_json(found.config)
+        denoiser = Denoiser(config)
+        denoiser.load_state_dict(checkpoints.load_state(found))
+        encoder = denoiser.encoder if denoiser.encoder is not None else load_stage1("", folders)[1].music
+        conductor = cls(config, denoiser, encoder, device)
+        conductor.sha256 = found.sha256
+        return conductor
+
+    def analyse(self, audio):
+        """music (T, 64) and level (T, 2) of a whole track; audio is a `core.audio.Audio` or (samples, rate)."""
+        samples, rate = (audio.mono(), audio.rate) if hasattr(audio, "rate") else audio
+        sound = mono(samples, rate)
+        if not np.isfinite(sound).all():
+            raise BadInput("The sound holds samples that are not numbers; export it again.")
+        level = level_frames(sound)
+        mel = torch.from_numpy(mel_frames(sound)).to(self.device)
+        if len(mel) < 6:                                                            # shorter than one reflected edge
+            return np.zeros((0, self.config.encoder.features), dtype=np.float32), level
+        return encode_music(self.music_encoder, mel).cpu().numpy(), level
+
+    def generate(self, audio, *, guidance_scale=None, steps=None, seed=0, duration=None, start=0.0, beats=None, metre=None,
+                 lead=None, amplitude=1.0, left_hand=1.0, mirror=False, variations=1, keep=None, sampler="ddim", features=None,
+                 progress=None, should_cancel=None):
+        """Conducting motions for the music, `variations` of them (seeds seed, seed + 1, ...).
+
+        audio: the whole track; the motion covers seconds start .. start + duration of it (default: to the end).
+        beats: `Beats` in seconds of the passage, or None (rhythm unknown). metre: None keeps their bars. lead: s of motion
+        before sound, None by tempo. amplitude: 1 as generated, 0 still. left_hand: 1 as generated .. 0 mirrors the right.
+        mirror: baton in the left hand. keep: (Motion of the passage at 30 fps, [(from, to), ...] in seconds): these ranges
+        stay, the rest is filled in. features: an earlier `analyse(audio)`. Frame i is the instant start + i / 30 s.
+        Raises BadInput; Cancelled once `should_cancel()` is true, asked at every sampling step.
+        """
+        music, level = features or self.analyse(audio)
+        frames = self._frames(level, start, duration)
+        first = int(round(start * FPS))
+        beats = with_metre(beats, metre)
+        lead = default_lead(beats) if lead is None else float(lead)
+        ictus = beats.shifted(start - lead) if beats is not None else None          # track seconds, on the ictus clock
+        condition = condition_frames(self.config, music, level, ictus, frames, first)
+        vectors = self._sample(condition, frames, variations, seed, steps or self.config.steps,
+                               self.config.guidance_scale if guidance_scale is None else guidance_scale, sampler,
+                               self._known(keep, frames, mirror), progress, should_cancel)
+        if self.config.representation == "keypoints13":
+            return [vector.reshape(frames, 13, 2) for vector in vectors]
+        rest = rest_weight(level[first:first + frames], frames)
+        motions = []
+        for vector in vectors:
+            motion = motion_from_vector(vector, self.pose)
+            motion = scaled(motion, self.pose, amplitude * (1 - rest))
+            motion = blend_left_arm(motion, left_hand)
+            motion = motion.mirrored() if mirror else motion
+            motions.append(restore(motion, *keep) if keep else motion)
+        return motions
+
+    def _frames(self, level, start, duration):
+        total = len(level) / FPS
+        duration = total - start if duration is None else duration
+        frames = int(round(duration * FPS))
+        if frames < 2:
+            raise BadInput(f"The passage lasts {max(duration, 0):.2f} s from {start:.2f} s of {total:.2f} s of music; "
+                           "choose at least 0.07 s.")
+        return frames
+
+    def _known(self, keep, frames, mirror):
+        """Standardised (1, C, T) values and mask (1, 1, T) of the kept ranges, or None."""
+        if not keep:
+            return None
+        motion, ranges = keep
+        motion = motion.resampled(FPS)
+        if self.config.representation != "smpl24" or len(motion) < frames:
+            raise BadInput(f"The action to keep covers {len(motion) / FPS:.1f} s of the {frames / FPS:.1f} s passage; "
+                           "keep ranges inside it.")
+        motion = motion.slice(0, frames)
+        vector = motion_vector(motion.mirrored() if mirror else motion, self.config.representation)
+        known = torch.from_numpy((vector - self.mean) / self.std).T[None].float()
+        return known, torch.from_numpy(keep_weight(ranges, frames))[None, None]
+
+    def _sample(self, condition, frames, variations, seed, steps, scale, sampler, known, progress, should_cancel):
+        """(V, T, C) un-standardised vectors."""
+        config, device = self.config, self.device
+        window = min(config.window, frames)
+        overlap = min(config.overlap, window // 2)
+        condition = torch.from_numpy(condition).to(device)
+        starts = window_starts(frames, window, overlap)
+
+        def windows(null):
+            def denoise(x, t, _, numbers):
+                where = [starts[number] for number in numbers]
+                part = torch.stack([condition[s:s + window] for s in where])
+                flags = torch.full((len(x),), null, dtype=torch.bool, device=device)
+                times = torch.full((len(x),), t, dtype=torch.long, device=device)
+                x = x.transpose(1, 2)
+                output = self.denoiser(x, times, part, flags)     # float32: bfloat16 rounding shows as jerk of the hands
+                return self.schedule.to_x0(output, x, t).transpose(1, 2)
+            return windowed(denoise, frames, window, overlap, batch=WINDOWS_AT_ONCE)
+
+        denoise = guided(windows(False), windows(True), scale)
+        noise = torch.stack([torch.randn(config.channels, frames, generator=torch.Generator().manual_seed(seed + v))
+                             for v in range(variations)]).to(device)
+        project = None
+        if known is not None:
+            values, mask = (tensor.to(device) for tensor in known)
+            inpaint = Inpaint(values.expand(variations, -1, -1), mask, self.schedule, torch.Generator().manual_seed(seed))
+            denoise, project = inpaint.wrap(denoise), inpaint.project
+
+        def on_step(number, total):
+            if should_cancel is not None and should_cancel():
+                raise Cancelled()
+            if progress is not None:
+                progress("Sampling", number / total, f"{number}/{total}")
+
+        x = SAMPLERS[sampler](denoise, noise, self.schedule, self.schedule.timesteps(min(steps, config.timesteps)),
+                              project=project, on_step=on_step)
+        return x.transpose(1, 2).cpu().numpy() * self.std + self.mean
+
+
+# ------------------------------------------------------------------------------- controls on the motion
+
+def power(rotations, exponent):
+    """(..., 3, 3) rotations to a real power: their angles times `exponent` (broadcast over the leading axes)."""
+    return axis_angle_to_matrix(matrix_to_axis_angle(rotations) * np.asarray(exponent)[..., None])
+
+
+def scaled(motion, pose, amplitude):
+    """Joint angles and sway scaled by `amplitude` (number or (T,)) about the standing pose (147,)."""
+    amplitude = np.broadcast_to(np.asarray(amplitude, dtype=np.float32), (len(motion),))
+    if np.all(amplitude == 1):
+        return motion
+    ready = Motion.from_vector(np.asarray(pose, dtype=np.float32)[None])
+    base = np.broadcast_to(ready.rotations, motion.rotations.shape)
+    rotations = base @ power(base.swapaxes(-1, -2) @ motion.rotations, amplitude[:, None])
+    root = ready.root + (motion.root - ready.root) * amplitude[:, None]
+    return stand(Motion(rotations.astype(np.float32), root.astype(np.float32), motion.fps), pose)
+
+
+def blend_left_arm(motion, independence):
+    """1: the left arm as it is; 0: the mirror image of the right; between: geodesic."""
+    if independence >= 1:
+        return motion
+    joints, rotations = list(LEFT_ARM), motion.rotations.copy()
+    image = motion.mirrored().rotations[:, joints]
+    rotations[:, joints] = image @ power(image.swapaxes(-1, -2) @ rotations[:, joints], np.float32(independence))
+    return Motion(rotations.astype(np.float32), motion.root, motion.fps)
+
+
+def rest_weight(level, frames):
+    """(frames,) 0 while there is music .. 1 in silence of more than a second, eased over half a second.
+
+    A rule, not the network: conductors stand ready in silence, and silence is rare in any corpus.
+    """
+    loud = np.zeros(frames, dtype=bool)
+    loud[:len(level)] = level[:frames, 0] > SILENT_LEVEL
+    times = np.flatnonzero(loud)
+    if len(times) == 0:
+        return np.ones(frames, dtype=np.float32)
+    index = np.arange(frames)
+    right = np.clip(np.searchsorted(times, index), 0, len(times) - 1)
+    nearest = np.minimum(np.abs(index - times[right]), np.abs(index - times[np.maximum(right - 1, 0)])) / FPS
+    u = np.clip((nearest - SILENT_SECONDS / 2) / 0.5, 0, 1)
+    return (u * u * (3 - 2 * u)).astype(np.float32)
+
+
+def keep_weight(ranges, frames):
+    """(frames,) float32 mask: 1 inside the kept ranges (s), falling to 0 over `BLEND_FRAMES` outside."""
+    index, weight = np.arange(frames), np.zeros(frames)
+    for low, high in ranges:
+        if not 0 <= low < high:
+            raise BadInput(f"A range to keep runs from an earlier to a later second, not {low} to {high}.")
+        outside = np.maximum(np.maximum(low * FPS - index, index - high * FPS), 0)
+        weight = np.maximum(weight, np.clip(1 - outside / BLEND_FRAMES, 0, 1))
+    return weight.astype(np.float32)
+
+
+def restore(motion, kept, ranges):
+    """The kept ranges exactly as they were, eased into the new motion at their ends (slerp)."""
+    kept = kept.resampled(FPS).slice(0, len(motion))
+    weight = keep_weight(ranges, len(motion))
+    rotations = motion.rotations @ power(motion.rotations.swapaxes(-1, -2) @ kept.rotations, weight[:, None])
+    root = motion.root + (kept.root - motion.root) * weight[:, None]
+    rotations[weight == 1], root[weight == 1] = kept.rotations[weight == 1], kept.root[weight == 1]
+    return Motion(rotations.astype(np.float32), root.astype(np.float32), FPS)
