@@ -1,0 +1,96 @@
+"""Training tasks of the genre classifiers: `python -m models.train genre audio|motion ...`."""
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file, save_file
+from torch.nn import functional
+
+from core.contract import GENRES
+from core.errors import BadInput
+from models.data.shards import Corpus, unpack_motion
+from models.genre.config import CONFIGS
+from models.genre.network import GenreNetwork
+from models.task import Task, pick_config
+
+
+class GenreTask(Task):
+    """Cross-entropy with label smoothing on random crops of the dance pieces; real clips have no genre and are left out."""
+
+    lr, weight_decay = 1e-3, 5e-2
+
+    def __init__(self, part, config):
+        super().__init__(config)
+        self.part = part
+
+    def prepare(self, corpus, cache, progress):
+        from models.genre.features import audio_features, motion_features
+        for split in ("train", "valid"):
+            target = Path(cache) / f"genre-{self.part}-{split}.safetensors"
+            if target.exists():
+                continue
+            items, tensors = Corpus(corpus, split=split, kind="dance"), {}
+            for index in range(len(items)):
+                meta = items.meta(index)
+                if meta["genre"] not in GENRES or meta["source"] != "studio":
+                    continue
+                if self.part == "audio":
+                    features = audio_features(items.array(index, "audio").T.astype(np.float32) / 32768)
+                else:
+                    motion = unpack_motion(items.array(index, "motion_rot6d"), items.array(index, "motion_root"))
+                    features = motion_features(motion)
+                tensors[f"{index:06d}-{GENRES.index(meta['genre'])}"] = features.astype(np.float16)
+                progress(index / len(items), f"genre {self.part} {split}")
+            if not tensors:
+                raise BadInput(f"{corpus} holds no studio dance pieces of split {split}; make the corpus first.")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary = target.with_suffix(".part")
+            save_file(tensors, str(temporary))
+            temporary.replace(target)
+
+    def build(self):
+        return GenreNetwork(self.config)
+
+    def dataset(self, cache, split):
+        return Crops(Path(cache) / f"genre-{self.part}-{split}.safetensors", self.config, self.part == "audio")
+
+    def loss(self, model, batch, generator):
+        logits = model(batch["features"])
+        loss = functional.cross_entropy(logits.float(), batch["genre"], label_smoothing=0.05)
+        return loss, {"accuracy": (logits.argmax(1) == batch["genre"]).float().mean()}
+
+    def validate(self, model, cache):
+        items, device = self.dataset(cache, "valid"), next(model.parameters()).device
+        right = [int(model(torch.as_tensor(f[None].astype(np.float32), device=device)).argmax()) == g for f, g in items.items]
+        return {"accuracy": float(np.mean(right))}
+
+
+class Crops:
+    """Random crops; audio is gained, tilted and band-limited so that the classifier listens to more than the mix."""
+
+    def __init__(self, path, config, augment):
+        self.items = [(features, int(name.split("-")[1])) for name, features in sorted(load_file(str(path)).items())]
+        self.config, self.augment = config, augment
+        self.frames = int(config.crop_seconds * config.rate)
+
+    def __getitem__(self, number):
+        rng = np.random.default_rng([number, 17])
+        crops, genres = [], []
+        for _ in range(self.config.batch):
+            features, genre = self.items[int(rng.integers(len(self.items)))]
+            start = int(rng.integers(max(1, len(features) - self.frames)))
+            crop = features[start:start + self.frames].astype(np.float32)
+            crop = np.pad(crop, ((0, self.frames - len(crop)), (0, 0)), mode="edge")
+            if self.augment:
+                tilt = rng.normal(0, 0.3) * np.linspace(-1, 1, crop.shape[1]) + rng.normal(0, 0.2)
+                crop = crop + tilt.astype(np.float32) + rng.normal(0, 0.1, crop.shape).astype(np.float32)
+                if rng.random() < 0.2:
+                    crop[:, int(rng.integers(40, 64)):] = crop.min()
+            crops.append(crop)
+            genres.append(genre)
+        return {"features": torch.from_numpy(np.stack(crops)), "genre": torch.tensor(genres)}
+
+
+def task(part, config="release", **overrides):
+    """The training task of `audio` or `motion`."""
+    return GenreTask(part, pick_config(CONFIGS, part, config, overrides))
