@@ -1,0 +1,270 @@
+"""Composer of orchestral music in 2/4, 3/4, 4/4 and 6/8 (six beaten), whose metre, dynamics, articulation and cues are heard.
+
+Melody with motifs and periods, functional harmony with cadences, bass, accompaniment figures of the metre, and an
+orchestration that follows the plan's sections.
+"""
+import numpy as np
+
+from models.data.studio.harmony import SCALES, chord_tones, dominant, nearest, sing, voice
+from models.data.studio.score import Grid, Note, Part, Score, bars_of, rng_of
+
+GROUP_BEATS = {2: (2,), 3: (3,), 4: (2, 2), 6: (3, 3)}
+CELLS = {2: ((2,), (1, 1), (1.5, 0.5), (1, 0.5, 0.5), (0.5, 0.5, 1), (0.5, 0.5, 0.5, 0.5), (0.75, 0.25, 1), (0.25, 0.25, 0.5, 1)),
+         3: ((3,), (2, 1), (1, 1, 1), (1, 2), (1.5, 0.5, 1), (2, 0.5, 0.5), (1, 0.5, 0.5, 0.5, 0.5), (1, 1, 0.5, 0.5))}
+# Four-bar halves of a period; the first ends on the dominant, the second on the tonic.
+PROGRESSIONS = ((0, 0, 3, 4), (0, 5, 1, 4), (0, 3, 1, 4), (0, 4, 5, 4), (0, 1, 0, 4), (5, 3, 1, 4), (0, 2, 3, 4))
+CADENCES = ((0, 3, 4, 0), (5, 1, 4, 0), (3, 1, 4, 0), (0, 4, 4, 0), (2, 5, 4, 0), (3, 0, 4, 0))
+# Accompaniment by metre: (beat, what, length in beats); b bass, f fifth in the bass, c chord, 0..3 a note of the chord.
+FIGURES = {
+    2: {"march": ((0, "b", 1), (0.5, "c", 0.5), (1, "f", 1), (1.5, "c", 0.5)), "oompah": ((0, "b", 1), (1, "c", 1)),
+        "eighths": ((0, "b", 2), (0, "c", 0.5), (0.5, "c", 0.5), (1, "c", 0.5), (1.5, "c", 0.5)), "held": ((0, "b", 2), (0, "c", 2), (1, "1", 1)),
+        "broken": ((0, "b", 2), (0, "0", 0.5), (0.5, "2", 0.5), (1, "1", 0.5), (1.5, "2", 0.5)),
+        "gallop": ((0, "b", 1), (0, "c", 0.5), (0.5, "c", 0.25), (0.75, "c", 0.25), (1, "c", 0.5), (1.5, "c", 0.25), (1.75, "c", 0.25))},
+    3: {"waltz": ((0, "b", 1), (1, "c", 1), (2, "c", 1)), "minuet": ((0, "b", 2), (0, "c", 1), (1, "c", 1), (2, "f", 1), (2, "c", 1)),
+        "broken": ((0, "b", 3), (0, "0", 0.5), (0.5, "1", 0.5), (1, "2", 0.5), (1.5, "1", 0.5), (2, "2", 0.5), (2.5, "1", 0.5)),
+        "held": ((0, "b", 3), (0, "c", 3), (2, "1", 1)), "pulse": ((0, "b", 1), (0, "c", 1), (1, "c", 1), (2, "c", 1))},
+    4: {"oompah": ((0, "b", 1), (1, "c", 1), (2, "f", 1), (3, "c", 1)), "quarters": ((0, "b", 2), (0, "c", 1), (1, "c", 1), (2, "f", 2), (2, "c", 1), (3, "c", 1)),
+        "alberti": ((0, "b", 4), *((0.5 * k, "0212"[k % 4], 0.5) for k in range(8))), "held": ((0, "b", 4), (0, "c", 2), (2, "c", 2), (2, "f", 2)),
+        "eighths": ((0, "b", 2), (2, "b", 2), *((0.5 * k, "c", 0.5) for k in range(8))),
+        "march": ((0, "b", 1), (0.5, "c", 0.5), (1, "f", 1), (1.5, "c", 0.5), (2, "b", 1), (2.5, "c", 0.5), (3, "f", 1), (3.5, "c", 0.5))},
+    6: {"siciliana": ((0, "b", 3), (1, "c", 1), (2, "c", 1), (3, "f", 3), (4, "c", 1), (5, "c", 1)),
+        "broken": ((0, "b", 3), (3, "f", 3), *((k, "012012"[k], 1) for k in range(6))), "held": ((0, "b", 3), (0, "c", 3), (3, "f", 3), (3, "c", 3)),
+        "jig": ((0, "b", 2), (0, "c", 1), (2, "c", 1), (3, "f", 2), (3, "c", 1), (5, "c", 1)), "pulse": ((0, "b", 3), (3, "b", 3), *((k, "c", 1) for k in range(6)))},
+}
+# name: (group, legato programs, staccato programs, low, high, gain, pan)
+ORCHESTRA = {
+    "violins": ("strings", (48, 48, 49), (48, 45), 62, 91, 1.0, -0.5), "violas": ("strings", (48, 49), (48, 45), 52, 74, 0.62, 0.1),
+    "cellos": ("strings", (48, 42), (45, 42), 38, 60, 0.8, 0.4), "basses": ("strings", (43,), (43, 45), 28, 47, 0.8, 0.55),
+    "flute": ("winds", (73,), (73,), 67, 94, 0.6, -0.15), "oboe": ("winds", (68,), (68,), 60, 86, 0.55, 0.05),
+    "clarinet": ("winds", (71,), (71,), 55, 86, 0.55, 0.1), "bassoon": ("winds", (70,), (70,), 36, 62, 0.5, 0.15),
+    "horns": ("brass", (60,), (60,), 45, 72, 0.65, -0.35), "trumpets": ("brass", (56,), (56,), 56, 82, 0.7, 0.3),
+    "trombones": ("brass", (57, 58), (57,), 36, 62, 0.65, 0.45), "timpani": ("timpani", (47,), (47,), 38, 55, 0.85, 0.0),
+    "cymbals": ("timpani", (1048,), (1048,), 0, 127, 0.4, 0.0),
+}
+
+
+def compose_orchestra(plan):
+    """Score of a conducting plan."""
+    return _Composer(plan).score()
+
+
+class _Composer:
+    def __init__(self, plan):
+        self.plan, self.grid = plan, Grid(plan)
+        self.metre = plan.metre if plan.metre in FIGURES else 4
+        self.bars = bars_of(plan)
+        rng = rng_of(plan.seed, "orchestra harmony")
+        self.scale = str(rng.choice(["major", "minor", "harmonic"], p=[0.55, 0.2, 0.25]))
+        self.root = int(rng.integers(12))
+        self.chords = self._draw_chords(rng)
+        self.notes = {name: [] for name in ORCHESTRA}
+        self.players = {}
+        for name in ORCHESTRA:
+            draw = rng_of(plan.seed, "player " + name)
+            self.players[name] = (draw, float(np.clip(draw.normal(0, 0.005), -0.01, 0.012)), float(draw.uniform(0.003, 0.012)))
+        self.sounds = self._draw_sounds()
+
+    def _draw_chords(self, rng):
+        """Semitones of the chord of each bar."""
+        periods = [PROGRESSIONS[int(rng.integers(len(PROGRESSIONS)))] + CADENCES[int(rng.integers(len(CADENCES)))] for _ in range(2)]
+        chords = []
+        for index in range(len(self.bars)):
+            degree = periods[index // 8 % 2][index % 8]
+            tones = chord_tones(self.scale, degree, 4 if degree == 4 and rng.random() < 0.5 else 3)
+            chords.append(dominant(tones) if degree == 4 and self.scale == "minor" else tones)
+        return chords
+
+    def _draw_sounds(self):
+        rng = rng_of(self.plan.seed, "orchestra sounds")
+        return {name: (int(rng.choice(spec[1])), int(rng.choice(spec[2]))) for name, spec in ORCHESTRA.items()}
+
+    def score(self):
+        """Write all sections, apply the cues, and gather the parts."""
+        rng = rng_of(self.plan.seed, "orchestration")
+        figures = list(FIGURES[self.metre].values())
+        order = rng.permutation(len(figures))
+        main, loud = figures[order[0]], figures[order[1]]
+        lead = [str(name) for name in rng.permutation(["violins", "flute", "oboe", "clarinet", "horns", "cellos", "trumpets"])]
+        if rng.random() < 0.6:
+            lead.insert(0, "violins")
+        period = self._period(rng_of(self.plan.seed, "orchestra melody"))
+        for index, (first, beats) in enumerate(self.bars):
+            section = self.plan.section_at(max(first, 0))
+            number = self.plan.sections.index(section)
+            figure = loud if section.kind == "tutti" else main
+            melody = {"phrase": lead[0] if number % 3 != 2 else lead[1], "tutti": "violins", "solo": lead[1 + number % 3],
+                      "transition": lead[0]}.get(section.kind, lead[0])
+            self._bar(rng, index, first, beats, section, figure, melody, period)
+        self._cues()
+        return Score(self._parts(), self.plan.duration, self._mix(), "conducting",
+                     (np.asarray(self.plan.times), np.asarray(self.plan.dynamics)))
+
+    def _period(self, rng):
+        """Eight bars of melody, A A' B half-close, A A' C close: lists of (step, length, interval), steps of a 16th of a beat's quarter."""
+        seconds = 60.0 / self.plan.bpm
+        rate = rng.uniform(1.0, 3.2)
+
+        def motif():
+            notes, start = [], 0.0
+            for group in GROUP_BEATS[self.metre]:
+                cells = CELLS[group]
+                weights = np.array([np.exp(-((len(cell) / (group * seconds) - rate) / 0.9) ** 2) + 0.01 for cell in cells])
+                at = start
+                for length in cells[int(rng.choice(len(cells), p=weights / weights.sum()))]:
+                    notes.append((4 * at, 4 * length, int(rng.choice([-3, -2, -1, 0, 1, 2, 3, 4], p=[0.05, 0.13, 0.25, 0.1, 0.26, 0.13, 0.05, 0.03]))))
+                    at += length
+                start += group
+            return notes
+
+        a, b, c = motif(), motif(), motif()
+        turn = [(s, n, -leap if rng.random() < 0.3 else leap) for s, n, leap in a]
+        group = GROUP_BEATS[self.metre][0]
+        half = [n for n in a if n[0] < 4 * group] if len(GROUP_BEATS[self.metre]) > 1 else [(0, 4, 1)]
+        held = half[-1][0] + half[-1][1]
+        half = half + [(held, 4 * self.metre - held, -1)] if held < 4 * self.metre else half
+        return (a, turn, b, half, a, turn, c, [(0, 4 * self.metre - (4 if self.metre > 2 else 0), 0)])
+
+    def _bar(self, rng, index, first, beats, section, figure, lead, period):
+        tones, kind = self.chords[index], section.kind
+        energy = float(np.mean(self.plan.dynamics[max(first, 0):first + beats])) if first + beats > 0 else 0.5
+        bass = 36 + (self.root + tones[0] - 36) % 12
+        chord = voice(tones[:3], self.root, 62, getattr(self, "_chord", None))
+        self._chord = chord
+        tutti = kind == "tutti" or energy > 0.72
+        # accompaniment
+        for beat, what, length in figure:
+            if beat >= beats:
+                continue
+            if what in "bf":
+                pitch = bass if what == "b" else bass + 7 - 12 * (bass > 41)
+                self._note("cellos", first, beat, length, pitch + 12 * (pitch < 38))
+                if kind != "solo" or beat == 0:
+                    self._note("basses", first, beat, length, pitch - 12 if pitch > 40 else pitch)
+                if tutti or (kind == "phrase" and energy > 0.45):
+                    self._note("bassoon", first, beat, length, pitch)
+            else:
+                pitches = chord if what == "c" else [(chord + [chord[0] + 12])[int(what)]]
+                who = "clarinet" if kind == "transition" and len(pitches) == 1 else "violas"
+                for pitch in pitches:
+                    self._note(who, first, beat, length, pitch, 0.85)
+        if kind in ("phrase", "tutti") and energy > 0.4 or tutti:           # horns hold the harmony
+            for pitch in chord[:2]:
+                self._note("horns", first, 0, beats, pitch - (12 if pitch > 68 else 0), 0.8)
+        if tutti:
+            strong = [0, 2] if self.metre == 4 else [0, 3] if self.metre == 6 else [0]
+            for beat in [s for s in strong if s < beats]:
+                for pitch in voice(tones[:3], self.root, 67):
+                    self._note("trumpets", first, beat, 1.0, pitch)
+                self._note("trombones", first, beat, 1.5, bass + 12 * (bass < 40))
+                self._note("trombones", first, beat, 1.5, bass + 7)
+        self._timpani(rng, index, first, beats, section, energy, tutti)
+        if kind == "transition" and index % 2:
+            return
+        low, high = ORCHESTRA[lead][3:5]
+        low, high = max(low, (low + high) // 2 - 10), min(high, (low + high) // 2 + 11)
+        line = sing(rng, [period[index % 8]], lambda *_: tones, self.scale, self.root, low, high, getattr(self, "_last", {}).get(lead))
+        line = [note for note in line if note[1] < 4 * beats]
+        if line:
+            self._last = {**getattr(self, "_last", {}), lead: line[-1][3]}
+        for _, step, length, pitch in line:
+            self._note(lead, first, step / 4, length / 4, pitch, 1.1)
+            if tutti:
+                self._note("flute", first, step / 4, length / 4, pitch + (12 if pitch < 80 else 0), 0.95)
+                if lead == "violins":
+                    self._note("oboe", first, step / 4, length / 4, pitch - 12 if pitch > 86 else pitch, 0.9)
+            elif kind == "phrase" and lead == "violins" and energy > 0.5:       # thirds or sixths below
+                below = nearest({(self.root + t) % 12 for t in SCALES[self.scale]}, pitch - 4)
+                self._note("oboe", first, step / 4, length / 4, below, 0.8)
+
+    def _timpani(self, rng, index, first, beats, section, energy, tutti):
+        tonic = 40 + (self.root - 40) % 12
+        pitch = tonic if (self.root + self.chords[index][0]) % 12 == self.root else tonic + 7 - 12 * (tonic > 45)
+        if tutti:
+            self._note("timpani", first, 0, 1, pitch, 1.0)
+            if self.metre in (4, 6):
+                self._note("timpani", first, self.metre // 2, 1, pitch, 0.85)
+            if index % 4 == 3:
+                for k in range(4):
+                    self._note("timpani", first, beats - 1 + k / 4, 0.25, pitch, 0.6 + 0.1 * k)
+            if first == section.first and rng.random() < 0.6:
+                self._note("cymbals", first, 0, 3, 49, 1.0)
+        elif energy > 0.5 and index % 2 == 0 or section.kind == "transition":
+            self._note("timpani", first, 0, 1, pitch, 0.8)
+            if section.kind == "transition" and index % 2:                      # a roll
+                for k in range(0, 4 * beats):
+                    self._note("timpani", first, k / 4, 0.25, pitch, 0.45 + 0.4 * k / (4 * beats))
+
+    def _note(self, name, first, beat, length, pitch, weight=1.0):
+        """Add a note; beat and length in beats from the bar's first. The plan's dynamics, articulation and accents shape it."""
+        place = first + beat
+        if place < -1e-6 or place > self.grid.count - 0.25:
+            return
+        index = int(np.clip(np.floor(place + 1e-6), 0, self.grid.count - 1))
+        rng, offset, spread = self.players[name]
+        spec = ORCHESTRA[name]
+        while pitch > spec[4]:
+            pitch -= 12
+        while pitch < spec[3]:
+            pitch += 12
+        articulation = float(self.plan.articulation[index])
+        dynamic = float(self.plan.dynamics[index])
+        metric = 0.10 if beat == 0 else 0.04 if self.metre in (4, 6) and beat == self.metre // 2 else 0.0 if beat == int(beat) else -0.06
+        accent = 0.25 if any(cue.kind == "accent" and cue.beat == index and beat == int(beat) for cue in self.plan.cues) else 0.0
+        velocity = weight * (0.38 + 0.5 * dynamic + metric + 0.08 * articulation * (beat == int(beat)) + accent)
+        start = float(self.grid(place))
+        full = float(self.grid(place + length)) - start
+        duration = full * (1.04 - 0.72 * articulation)
+        if articulation > 0.55:                     # short notes stay short whatever the tempo
+            duration = min(duration, 0.45)
+        onset = max(0.0, start + offset + float(np.clip(rng.normal(0, spread), -0.02, 0.02)))
+        if onset < self.plan.duration:
+            self.notes[name].append((Note(onset, max(0.05, duration), int(pitch), float(np.clip(velocity * (1 + rng.normal(0, 0.04)), 0.08, 1.0))),
+                                     place, articulation))
+
+    def _cues(self):
+        """Entries: the group is silent in the bar before and strong on the beat. Cut-offs: it stops there for a beat."""
+        times = np.asarray(self.plan.times)
+        for cue in self.plan.cues:
+            for name in [n for n, spec in ORCHESTRA.items() if spec[0] == cue.group]:
+                kept = []
+                for note, place, articulation in self.notes[name]:
+                    if cue.kind == "entry" and cue.group != "strings" and cue.beat - self.metre <= place < cue.beat - 1e-6:
+                        continue
+                    if cue.kind == "entry" and abs(place - cue.beat) < 1e-6:
+                        note = note._replace(velocity=min(1.0, note.velocity * 1.2 + 0.05))
+                    if cue.kind == "cutoff":
+                        if cue.beat - 1e-6 <= place < cue.beat + 1 - 1e-6:
+                            continue
+                        if place < cue.beat and note.onset + note.duration > times[cue.beat]:
+                            note = note._replace(duration=max(0.05, float(times[cue.beat]) - note.onset))
+                    kept.append((note, place, articulation))
+                self.notes[name] = kept
+
+    def _parts(self):
+        """Parts by instrument; staccato notes may have a sound of their own (pizzicato)."""
+        rng = rng_of(self.plan.seed, "orchestra parts")
+        parts = []
+        for name, entries in self.notes.items():
+            group, _, _, _, _, gain, pan = ORCHESTRA[name]
+            legato, staccato = self.sounds[name]
+            gain *= 10 ** (rng.normal(0, 1.5) / 20)
+            split = {legato: [n for n, _, a in entries if a <= 0.6 or staccato == legato],
+                     staccato: [n for n, _, a in entries if a > 0.6]} if staccato != legato else {legato: [n for n, _, _ in entries]}
+            for program, notes in split.items():
+                if notes:
+                    sound = f"kit:{program - 1000}" if program >= 1000 else f"gm:{program}"
+                    parts.append(Part(name, sound, notes, gain, pan, float(rng.uniform(0.25, 0.6)), group=group))
+        return parts[:16]
+
+    def _mix(self):
+        rng = rng_of(self.plan.seed, "mix")
+        u = rng.uniform
+        return {
+            "cents": float(rng.normal(0, 10)), "seed": int(self.plan.seed), "width": float(u(0.4, 1.0)) * (rng.random() > 0.06),
+            "balance_db": float(rng.normal(0, 1.5)), "tilt_db": float(rng.normal(0, 2.5)), "low_db": float(rng.normal(0, 2.0)),
+            "mid_db": float(rng.normal(0, 2.0)), "mid_hz": float(np.exp(u(np.log(300), np.log(4000)))), "high_db": float(rng.normal(0, 2.5)),
+            "lowpass": float(u(4000, 9000)) if rng.random() < 0.15 else 0.0, "highpass": 0.0,
+            "reverb_seconds": float(u(0.8, 2.6)), "reverb_bright": float(u(0.1, 0.5)), "reverb_db": float(u(-10, 1)),
+            "drive_db": 0.0, "level_db": float(u(-26, -14)), "noise": str(rng.choice(["", "", "pink", "hum"])), "noise_db": float(u(-68, -48)),
+            "dynamic_range_db": float(u(20, 30)),
+        }
