@@ -1,0 +1,44 @@
+"""The command line. Exit codes: 0 done, 1 a defect, 2 bad input, 3 no checkpoint or runtime, 130 cancelled."""
+import argparse
+import importlib
+import sys
+
+from core.errors import BatonError
+
+COMMANDS = ("music", "conduct", "beats", "doctor", "worker")
+
+
+def make_parser():
+    """The parser of all commands; each module of this package adds its own."""
+    parser = argparse.ArgumentParser(prog="python -m core", description="Baton: motion into music, music into motion.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="|".join(COMMANDS))
+    for name in COMMANDS:
+        module = importlib.import_module(f"core.cli.{name}")
+        text = module.__doc__.strip().split("\n")[0]
+        command = commands.add_parser(name, help=text, description=text,
+                                      formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+def main(arguments=None):
+    """Run one command; returns the exit code. Messages go to stderr, results to stdout."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")              # a console that cannot show a file name still gets the rest
+    options = make_parser().parse_args(arguments)
+    try:
+        return options.run(options) or 0
+    except BatonError as error:
+        sys.stderr.write(f"\n{error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("\nCancelled.\n")
+        return 130
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] in ("core", "models"):
+            raise
+        sys.stderr.write(f"\nThe Python package {error.name} is missing; install what core/contract/runtime-lock.txt lists "
+                         "(Preferences > Set Up Runtime in Blender).\n")
+        return 3

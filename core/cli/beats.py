@@ -1,0 +1,49 @@
+"""Beats, downbeats, tempo and confidence of a motion or a sound."""
+import json
+import time
+
+from core.cli import common
+
+MOTION = (".bvh", ".npz", ".pkl", ".bvh.gz", ".npz.gz", ".pkl.gz")
+
+
+def add_arguments(parser):
+    """The flags of `beats`."""
+    parser.add_argument("file", metavar="FILE", help="motion (BVH, npz, pkl) or sound")
+    parser.add_argument("--fps", type=float, default=None, metavar="F", help="frame rate of a motion, where its own is wrong")
+    parser.add_argument("--start", type=float, default=0.0, metavar="S", help="seconds into the file")
+    parser.add_argument("--duration", type=float, default=None, metavar="S", help="seconds; the rest of the file if absent")
+    parser.add_argument("--metre", default="auto", choices=["2", "3", "4", "6", "auto"], help="beats in a bar")
+    parser.add_argument("--bpm", type=float, default=None, metavar="B", help="fix the tempo")
+    common.shared_arguments(parser, seed=False)
+
+
+def run(options):
+    """Find the beats and print them, seconds from the start of the file. Returns 0."""
+    from core.pipelines import device
+    from core.pipelines.beats import find_beats
+    common.hush_libraries()
+    began = time.perf_counter()
+    if options.file.lower().endswith(MOTION):
+        from core.motion_io import read_motion
+        condition = read_motion(options.file, fps=options.fps, start=options.start, duration=options.duration)
+    else:
+        from core.audio.io import read_audio
+        condition = read_audio(options.file, start=options.start, duration=options.duration, minimum=0.5)
+    if options.device not in ("auto", "cpu"):
+        device.resolve(options.device)                         # a wrong name is still an error; the networks use the CPU
+    beats = find_beats(condition, bpm=options.bpm, metre=options.metre, folders=options.checkpoints).shifted(options.start)
+    wall = time.perf_counter() - began
+    if options.json:
+        data = beats.to_json()
+        print(json.dumps({"out": None, "seconds": round(condition.duration, 3), "wall": round(wall, 3),
+                          "realtime_factor": round(condition.duration / wall, 3), "device": "cpu",
+                          "tempo_bpm": data["tempo_bpm"], "beats": data["times"], "positions": data["positions"],
+                          "downbeats": [round(float(t), 4) for t in beats.downbeats], "metre": data["metre"],
+                          "confidence": data["confidence"], "recipe": {"source": str(options.file)}}), flush=True)
+        return 0
+    for seconds, position in zip(beats.times, beats.positions):
+        print(f"{seconds:.3f} {position}")
+    print(f"# {len(beats)} beats, {len(beats.downbeats)} downbeats, {beats.tempo_bpm:.1f} BPM, metre {beats.metre}, "
+          f"confidence {beats.confidence:.2f}", flush=True)
+    return 0

@@ -1,0 +1,139 @@
+"""Flags, progress bar and report that the commands share."""
+import json
+import sys
+import time
+import warnings
+from pathlib import Path
+
+from core.errors import BadInput
+
+BAR_CELLS = 24
+
+
+def shared_arguments(parser, seed=True):
+    """--seed, --device, --json, --checkpoints: every command has them."""
+    parser.add_argument("--seed", type=int, default=0, help="same seed, same result" if seed else
+                        "accepted by every command; this one draws nothing at random")
+    parser.add_argument("--device", default="auto", help="auto (CUDA, then MPS, then CPU), cuda, mps or cpu")
+    parser.add_argument("--json", action="store_true", help="print one last line of JSON")
+    parser.add_argument("--checkpoints", metavar="DIR", default=None,
+                        help="folder of further checkpoints, unlisted ones included")
+
+
+def sampling_arguments(parser, record):
+    """What both directions have: passage, guidance, steps, beats, variations."""
+    guidance = record["guidance_scale"]
+    parser.add_argument("--start", type=float, default=0.0, metavar="S", help="seconds into the file")
+    parser.add_argument("--duration", type=float, default=None, metavar="S", help="seconds; the rest of the file if absent")
+    parser.add_argument("--guidance", type=float, default=guidance["default"], metavar="G",
+                        help="guidance scale: 0 ignores the condition, 1 follows it, more insists; "
+                             f"above {guidance['warn_above']:g} the sound or motion degrades")
+    parser.add_argument("--steps", default="normal", metavar="N", help="sampling steps: draft, normal, fine or a number")
+    parser.add_argument("--bpm", type=float, default=None, metavar="B", help="fix the tempo instead of finding it")
+    parser.add_argument("--beats", metavar="FILE", default=None,
+                        help="beats to follow: lines of `seconds [position in the bar]`, seconds from the start of the "
+                             "passage, or the JSON of the beats command")
+    parser.add_argument("--variations", type=int, default=1, metavar="N", help="results to make, with seeds counting up")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+class Bar:
+    """progress(phase, fraction, detail) as a bar on a terminal, or as a line per phase elsewhere."""
+
+    def __init__(self, quiet=False, stream=None, clock=time.monotonic):
+        self._stream, self._quiet, self._clock = stream or sys.stderr, quiet, clock
+        self._live = hasattr(self._stream, "isatty") and self._stream.isatty()
+        self._phase, self._width, self._drawn, self._fraction, self._anchor = None, 0, -1.0, 0.0, None
+
+    def __call__(self, phase, fraction=None, detail=""):
+        if self._quiet:
+            return
+        now = self._clock()
+        if fraction is not None:
+            self._fraction = max(self._fraction, min(1.0, fraction))
+            if self._anchor is None and fraction > 0:
+                self._anchor = (now, self._fraction)
+        if not self._live:
+            if phase != self._phase:
+                self._stream.write(f"{phase}\n")
+        elif phase != self._phase or now - self._drawn > 0.1 or fraction == 1.0:
+            self._drawn = now
+            full = round(self._fraction * BAR_CELLS)
+            text = f"[{'#' * full}{'.' * (BAR_CELLS - full)}] {self._fraction:4.0%}  {phase} {detail}{self._eta(now)}"
+            self._stream.write("\r" + text.ljust(self._width))
+            self._width = len(text)
+        self._phase = phase
+        self._stream.flush()
+
+    def _eta(self, now):
+        if self._anchor is None or self._fraction - self._anchor[1] < 0.05 or self._fraction >= 1.0:
+            return ""
+        left = (now - self._anchor[0]) / (self._fraction - self._anchor[1]) * (1.0 - self._fraction)
+        return f"  {left:.0f} s left"
+
+    def close(self):
+        """End the line."""
+        if self._live and self._phase is not None and not self._quiet:
+            self._stream.write("\n")
+            self._stream.flush()
+
+
+def say(sentence):
+    """A warning for the user, on stderr."""
+    sys.stderr.write(f"\n{sentence}\n")
+
+
+def hush_libraries():
+    """Deprecation chatter of libraries is no business of the user's."""
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
+
+
+def check_out(path, suffixes):
+    """The output path if it can be written. Raises BadInput."""
+    path = Path(path).expanduser()
+    if not path.name.lower().endswith(tuple(suffixes)):
+        raise BadInput(f"The output {path.name} must end in {' or '.join(suffixes)}.")
+    if path.is_dir():
+        raise BadInput(f"The output {path} is a folder; name a file in it.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"The folder {path.parent} cannot be made ({error.strerror}); choose another.") from error
+    return path
+
+
+def numbered(path, number):
+    """FILE.wav, FILE-2.wav, FILE-3.wav ..."""
+    return path if number == 0 else path.with_name(f"{path.stem}-{number + 1}{path.suffix}")
+
+
+def write_recipe(path, recipe):
+    """The recipe as JSON beside a result: FILE.wav.json."""
+    import os
+    target = path.with_name(path.name + ".json")
+    temporary = target.with_name(target.name + ".part")
+    temporary.write_text(json.dumps(recipe, indent=1) + "\n", encoding="utf-8")
+    os.replace(temporary, target)
+
+
+def report(options, results, outs):
+    """Tell what was made: a line per result, or with --json the one line of JSON that other programs read."""
+    first = results[0]
+    beats, made = first.beats, sum(result.seconds for result in results)
+    if options.json:
+        line = {"out": str(outs[0]), "seconds": round(first.seconds, 3), "wall": round(first.wall, 3),
+                "realtime_factor": round(made / first.wall, 3) if first.wall else None, "device": first.device,
+                "tempo_bpm": round(beats.tempo_bpm, 2) if beats is not None else None,
+                "beats": beats.to_json()["times"] if beats is not None else [], "alignment": first.alignment,
+                "outs": [str(out) for out in outs], "recipe": first.recipe}
+        print(json.dumps(line), flush=True)
+        return
+    for result, out in zip(results, outs):
+        text = f"{out}: {result.seconds:.1f} s"
+        if beats is not None and len(beats) > 1:
+            text += f", {beats.tempo_bpm:.0f} BPM"
+        if result.alignment:
+            text += (f", beats within 70 ms {result.alignment['f1']:.2f} (chance {result.alignment['f1_chance']:.2f})")
+        print(text)
+    print(f"{made:.1f} s in {first.wall:.1f} s on {first.device}: {made / first.wall:.1f} times real time", flush=True)

@@ -1,0 +1,16 @@
+"""The worker process: JSON lines on stdin and stdout (docs/contracts.md, section 5)."""
+from core.cli import common
+
+
+def add_arguments(parser):
+    """The flags of `worker`."""
+    parser.add_argument("--idle", type=float, default=900.0, metavar="S", help="seconds without a job before it ends")
+    common.shared_arguments(parser, seed=False)
+
+
+def run(options):
+    """Serve; a job's own device and checkpoints win over the ones given here. Returns the exit status."""
+    from core.worker import jobs
+    from core.worker_main import main
+    jobs.DEFAULTS.update(device=options.device, checkpoints=options.checkpoints)
+    return main(["--idle", str(options.idle)])

@@ -1,0 +1,60 @@
+"""Beats of a body or of music, as the pipelines, the worker and the command line find them."""
+from core.audio import Audio
+from core.beats import Beats
+from core.errors import BadInput
+from core.pipelines.base import never, silent
+
+METRES = (2, 3, 4, 6)
+
+
+def check_metre(metre):
+    """None for None and "auto", else the number. Raises BadInput."""
+    if metre in (None, "auto", ""):
+        return None
+    try:
+        number = int(metre)
+    except (TypeError, ValueError):
+        number = 0
+    if number not in METRES:
+        raise BadInput(f"The metre {metre!r} is none of auto, {', '.join(map(str, METRES))}.")
+    return number
+
+
+def check_bpm(bpm):
+    """None for None, else the tempo as a float. Raises BadInput."""
+    if bpm is None:
+        return None
+    if not 30 <= float(bpm) <= 300:
+        raise BadInput(f"A tempo of {float(bpm):g} BPM is out of range; choose 30 to 300.")
+    return float(bpm)
+
+
+def find_beats(condition, *, bpm=None, metre=None, folders=None, progress=silent, should_cancel=never):
+    """`Beats` (s from the start) of an `Audio` or a `Motion`. Raises BadInput, NoCheckpoint, Cancelled."""
+    from core.errors import Cancelled
+    bpm, metre = check_bpm(bpm), check_metre(metre)
+    progress("Detecting Beats", 0.0)
+    if should_cancel():
+        raise Cancelled
+    from models.rhythm.detect import detect_body_beats, detect_music_beats
+    if isinstance(condition, Audio):
+        found = detect_music_beats(condition.mono(), condition.rate, bpm=bpm, metre=metre, folders=folders)
+    else:
+        found = detect_body_beats(condition, bpm=bpm, metre=metre, folders=folders)
+    if should_cancel():
+        raise Cancelled
+    progress("Detecting Beats", 1.0)
+    return found
+
+
+def given_or_found(condition, beats, *, duration, **options):
+    """(beats, "user" or "predicted"): the user's own within the passage, else found in the condition."""
+    if beats is None:
+        return find_beats(condition, **options), "predicted"
+    if not isinstance(beats, Beats):
+        raise TypeError("beats must be core.beats.Beats")
+    inside = beats.within(0.0, duration)
+    if len(inside) < 2:
+        raise BadInput(f"Only {len(inside)} of the {len(beats)} given beats lie within the passage of {duration:.2f} s; "
+                       "give at least two, in seconds from its start.")
+    return beats, "user"

@@ -1,0 +1,84 @@
+"""Where the networks run: CUDA, then MPS, then the CPU; and what happens when a device's memory is full."""
+from contextlib import contextmanager
+
+from core.errors import BadInput, OutOfMemory
+
+KINDS = ("auto", "cuda", "mps", "cpu")
+
+
+def resolve(device="auto"):
+    """The torch device name for a choice. Raises BadInput for an unknown or absent device."""
+    import torch
+    cuda = torch.cuda.is_available()
+    mps = bool(getattr(torch.backends, "mps", None)) and torch.backends.mps.is_available()
+    if device in (None, "auto"):
+        return "cuda" if cuda else "mps" if mps else "cpu"
+    kind = str(device).split(":")[0]
+    if kind not in KINDS:
+        raise BadInput(f"The device {device!r} is unknown; choose one of {', '.join(KINDS)}.")
+    if (kind == "cuda" and not cuda) or (kind == "mps" and not mps):
+        raise BadInput(f"This computer, or its torch, has no {kind.upper()} device; choose auto or cpu.")
+    return str(device)
+
+
+def describe(device):
+    """A name for people, such as "cuda (NVIDIA H200)" or "cpu (8 threads)"."""
+    import torch
+    if device.startswith("cuda"):
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return f"cpu ({torch.get_num_threads()} threads)" if device == "cpu" else device
+
+
+def is_out_of_memory(error):
+    """True for what torch raises when a device (or the CPU's allocator) has no memory left."""
+    import torch
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+
+
+def with_fallback(run, device, notify):
+    """run(device, small) with one retry on smaller windows, then the CPU; notify(sentence) tells the user.
+
+    Returns (what run returned, device used). Raises OutOfMemory when even the CPU's small windows do not fit.
+    """
+    attempts = [(device, False), (device, True)] + ([("cpu", True)] if device != "cpu" else [])
+    for number, (where, small) in enumerate(attempts):
+        try:
+            return run(where, small), where
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            reason = error.with_traceback(None)                # a traceback would keep the tensors alive
+        release(where)
+        if number + 1 < len(attempts):
+            after = attempts[number + 1]
+            notify(f"The {where.upper()} device ran out of memory; Baton tries again "
+                   + ("with smaller windows." if after[0] == where else "on the CPU, which is slower."))
+    raise OutOfMemory("There is not enough memory for this job, even on the CPU with the smallest windows; choose a "
+                      "shorter range or fewer variations.") from reason
+
+
+@contextmanager
+def fewer_at_once(module, small):
+    """While open, and if small, a pipeline module denoises one window at a time (its `WINDOWS_AT_ONCE`)."""
+    usual = module.WINDOWS_AT_ONCE
+    if small:
+        module.WINDOWS_AT_ONCE = 1
+    try:
+        yield
+    finally:
+        module.WINDOWS_AT_ONCE = usual
+
+
+def release(device):
+    """Give cached memory of a device back."""
+    import gc
+
+    import torch
+    gc.collect()
+    if device.startswith("cuda"):
+        torch.cuda.empty_cache()
+    elif device == "mps":
+        torch.mps.empty_cache()
