@@ -7,14 +7,17 @@ from scipy.spatial.transform import Rotation
 from core.kinematics import FPS, OFFSETS
 from core.motion import Motion
 from core.rotations import ROOT_TO_BLENDER
-from models.data.studio.ik import normalise, smooth_below, two_bone
+from models.data.studio.ik import normalise, smooth, smooth_below, transported, two_bone
 
 OFFSET = OFFSETS.astype(float)
 LEG = float(np.linalg.norm(OFFSET[4]) + np.linalg.norm(OFFSET[7]))
 ARM = float(np.linalg.norm(OFFSET[18]) + np.linalg.norm(OFFSET[20]))
 BALL_HEIGHT = float(0.95 + OFFSET[1, 1] + OFFSET[4, 1] + OFFSET[7, 1] + OFFSET[10, 1])
 SIDE = np.array([1.0, -1.0])                                  # left, right along +x
-ARM_POLE = np.array([0.35, -0.55, -0.75])                     # where an elbow points: out, down, back
+# Where the elbow points (out, down, back) when the arm points along ARM_AIM; other aims turn it along, by the shortest
+# way, so that the only aim without an answer is one no arm reaches (up, back and across).
+ARM_AIM = np.array([0.60, -0.35, 0.72]) / np.linalg.norm([0.60, -0.35, 0.72])
+ARM_POLE = np.array([0.35, -0.55, -0.75]) - ARM_AIM * (ARM_AIM @ np.array([0.35, -0.55, -0.75]))
 TORSO_RADII = (0.19, 0.15)                                    # half width and depth of the trunk that hands keep out of
 HEAD_RADIUS = 0.14
 
@@ -97,6 +100,8 @@ def limit_pelvis(curves, ankle, reach=0.992, frames=3):
         room = np.sqrt(np.maximum((reach * LEG) ** 2 - (across ** 2).sum(-1), 0.2 ** 2))
         limit = np.minimum(limit, ankle[:, s, 1] + room - hip[:, 1])
     limit = smooth_below(limit, frames)
+    floor = 0.46 + smooth(np.minimum(ankle[..., 1].min(1) - 0.08, 0.2), frames)          # nobody sits on the heels
+    curves.pelvis[:, 1] = floor + 0.03 * np.logaddexp(0, (curves.pelvis[:, 1] - floor) / 0.03)
     gap, width = limit - curves.pelvis[:, 1], 0.015
     soft = limit - width * np.logaddexp(0, gap / width)          # smooth minimum: no corner where the limit bites
     curves.pelvis[:, 1] = np.minimum(soft, limit)
@@ -122,6 +127,12 @@ def keep_out(target, chest, neck_position):
     return out
 
 
+def elbow_direction(axis, side):
+    """Where the elbow of an arm along `axis` (T,3) points, (T,3): `ARM_POLE` turned from `ARM_AIM` to the axis."""
+    flip = np.array([SIDE[side], 1.0, 1.0])
+    return transported(axis, ARM_AIM * flip, ARM_POLE * flip)
+
+
 def solve(curves, fps=FPS):
     """Curves -> Motion (z-up world, facing -y) on the canonical skeleton; the feet stay where they were put."""
     frames = len(curves.pelvis)
@@ -134,8 +145,11 @@ def solve(curves, fps=FPS):
         hip = curves.pelvis + apply(glob[:, 0], OFFSET[1 + s])
         facing = yaw(curves.foot_yaw[:, s] * 0.6 + curves.knee_out[:, s])
         forward = apply(facing, np.array([0.0, 0.0, 1.0])) + 0.6 * apply(glob[:, 0], np.array([0.0, 0.0, 1.0]))
-        glob[:, 1 + s], glob[:, 4 + s], _ = two_bone(hip, ankle[:, s], forward, OFFSET[4 + s], OFFSET[7 + s],
-                                                     (1, 0, 0), closest=0.28, farthest=0.9995)
+        down = np.array([0.0, -1.0, 0.0])
+        forward = normalise(forward * np.array([1.0, 0.0, 1.0]))
+        knee = transported(normalise(ankle[:, s] - hip), down, forward)
+        glob[:, 1 + s], glob[:, 4 + s], _ = two_bone(hip, ankle[:, s], knee, OFFSET[4 + s], OFFSET[7 + s],
+                                                     (1, 0, 0), closest=0.20, farthest=0.9995)
         glob[:, 7 + s] = foot[:, s]
         glob[:, 10 + s] = foot[:, s] @ pitch(-np.maximum(curves.foot_pitch[:, s], 0) * 0.8)
         local[:, 1 + s] = glob[:, 0].swapaxes(-1, -2) @ glob[:, 1 + s]
@@ -171,11 +185,9 @@ def solve(curves, fps=FPS):
     target = keep_out(target, chest, neck_position)
     target = chest_position[:, None] + apply(chest[:, None], target)
     for s in (0, 1):
-        pole = ARM_POLE * np.array([SIDE[s], 1, 1])
-        pole = np.broadcast_to(pole, (frames, 3))
         axis = normalise(apply(chest_t[:, 0], target[:, s] - shoulders[:, s]))
         swivel = rotvec(axis * (curves.arms[:, s, 3] * SIDE[s])[:, None])
-        pole = apply(chest, apply(swivel, pole - (pole * axis).sum(-1, keepdims=True) * axis))
+        pole = apply(chest, apply(swivel, elbow_direction(axis, s)))
         upper, lower, _ = two_bone(shoulders[:, s], target[:, s], pole, OFFSET[18 + s], OFFSET[20 + s],
                                    (0, -SIDE[s], 0))
         glob[:, 16 + s], glob[:, 18 + s] = upper, lower

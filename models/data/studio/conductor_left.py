@@ -38,7 +38,6 @@ def left_hand(plan, style, rng, t, right):
     """Wrist path (T,3), wrist rotation vector (T,3) and gaze (T,2: pitch, yaw) of a plan."""
     beats = plan.times - style.lead
     count = len(beats)
-    gap = float(np.median(np.diff(beats)))
     mode = modes(plan, style, rng)
     bar_of = (np.arange(count) + plan.positions[0] - 1) // plan.metre
     mode = [mode[min(b, len(mode) - 1)] for b in bar_of]

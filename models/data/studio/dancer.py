@@ -46,8 +46,9 @@ class Phrase:
 def draw_dancer(rng):
     """A dancer's habits."""
     u = rng.uniform
-    return Dancer(late=float(u(0, 0.08) if rng.random() < 0.7 else 0.0), size=u(0.72, 1.15), depth=u(0.65, 1.35), snap=u(0.85, 1.25),
-                  mirror=bool(rng.random() < 0.5), wander=u(0.0, 0.25), jitter=u(0.02, 0.09), stance=u(0.85, 1.15), nod=u(0.3, 1.4))
+    return Dancer(late=float(u(0, 0.08) if rng.random() < 0.7 else 0.0), size=u(0.72, 1.15), depth=u(0.65, 1.35),
+                  snap=u(0.85, 1.25), mirror=bool(rng.random() < 0.5), wander=u(0.0, 0.25), jitter=u(0.02, 0.09),
+                  stance=u(0.85, 1.15), nod=u(0.3, 1.4))
 
 
 def choreograph(plan, genre, rng):
@@ -284,7 +285,8 @@ def _torso(phrases, genre, dancer, clock, t, rng):
             times.append(clock.seconds(phrase.first + beat))
             flip = np.array([1, -1, -1]) if phrase.mirror else 1
             values.append(angle * flip * strength + rng.normal(0, dancer.jitter * 0.4, 3))
-    return interpolate_keys(t, np.array(times), np.array(values), dwell=min(0.6, genre.dwell), sharpness=genre.sharpness * dancer.snap)
+    return interpolate_keys(t, np.array(times), np.array(values), dwell=min(0.6, genre.dwell), sharpness=genre.sharpness * dancer.snap,
+                            shortest=0.2)
 
 
 def _pops(phrases, genre, dancer, clock, t):
@@ -337,7 +339,7 @@ def _arms(phrases, genre, dancer, clock, t, rng):
             values.append(values[-1])
     times, values = np.array(times), np.array(values)
     sharpness = genre.sharpness * dancer.snap
-    out = interpolate_keys(t, times, values, dwell=genre.dwell, sharpness=sharpness)
+    out = interpolate_keys(t, times, values, dwell=genre.dwell, sharpness=sharpness, shortest=0.22)
     if genre.ring > 0:
         index = np.clip(np.searchsorted(times, t, side="right") - 1, 1, len(times) - 1)
         since = t - times[index]

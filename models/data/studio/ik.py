@@ -46,11 +46,22 @@ def quintic(u):
     return u * u * u * (10.0 + u * (6.0 * u - 15.0))
 
 
-def interpolate_keys(times, key_times, values, dwell=0.0, sharpness=1.0):
+def transported(axis, aim, pole):
+    """`pole` (..., 3), square to `aim`, turned along by the shortest rotation from `aim` to `axis` (T,3).
+
+    Unlike projecting a fixed pole it has one singular axis only, -aim.
+    """
+    cosine = np.maximum((axis * aim).sum(-1, keepdims=True), -0.98)
+    turn = np.cross(aim, axis)
+    return pole * cosine + np.cross(turn, pole) + turn * (turn * pole).sum(-1, keepdims=True) / (1 + cosine)
+
+
+def interpolate_keys(times, key_times, values, dwell=0.0, sharpness=1.0, shortest=0.0):
     """Key values joined by minimum-jerk moves that *arrive* on their key's time.
 
     times (T,); key_times (K,) ascending; values (K, ...); dwell: share of each interval spent at rest first, scalar
-    or (K-1,); sharpness > 1 puts the speed peak closer to the arrival. Before the first key: its value.
+    or (K-1,); sharpness > 1 puts the speed peak closer to the arrival; shortest: seconds a move takes at least, where
+    its interval allows. Before the first key: its value.
     """
     values = np.asarray(values, float)
     if len(key_times) == 1:
@@ -59,6 +70,7 @@ def interpolate_keys(times, key_times, values, dwell=0.0, sharpness=1.0):
     span = np.maximum(np.diff(key_times), 1e-6)
     u = (times - key_times[index]) / span[index]
     rest = np.broadcast_to(np.asarray(dwell, float), (len(span),))[index]
+    rest = np.minimum(rest, np.maximum(1 - shortest / span[index], 0)) if shortest else rest
     power = np.broadcast_to(np.asarray(sharpness, float), (len(span),))[index]
     u = np.clip((u - rest) / np.maximum(1 - rest, 1e-6), 0, 1) ** power
     step = quintic(u).reshape((-1,) + (1,) * (values.ndim - 1))
