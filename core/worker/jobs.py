@@ -1,3 +1,247 @@
-"""What the worker can do: one function per job kind."""
+"""What the worker can do: one function per job kind, Context in, JSON-ready dict out (docs/contracts.md, section 5).
 
-KINDS = {}
+Everything heavy is imported inside, on first use. Files are written to the job's folder, at the end, whole.
+"""
+import json
+import os
+
+from core.errors import BadInput
+
+DEFAULTS = {"device": "auto", "checkpoints": None}       # what `python -m core worker` was told; a job's params win
+
+
+def music(context):
+    """Motion (job folder or `motion` file) -> take_<n>.wav and result.json."""
+    params, beats = _params(context, MUSIC), _beats(context)
+    from core.audio.io import write_wav
+    from core.pipelines import open_pipeline
+    from core.pipelines.base import genre_slug, share
+    genre = params.get("genre")
+    genre = None if genre in (None, "", "any") else genre_slug(genre)
+    context.progress("Reading", 0.0)
+    motion = _motion(context)
+    keep = _music_keep(params.get("keep"))
+    pipeline = open_pipeline("music", params["checkpoints"], params["device"], _warn(context))
+    results = pipeline.generate_variations(
+        motion, genre=genre, beats=beats, keep=keep, source=params.get("source"),
+        progress=share(context.progress, 0.02, 0.97), should_cancel=context.should_cancel,
+        **_given(params, "guidance_scale", "steps", "seed", "variations", "bpm", "duration", "loudness", "loop", "sampler"))
+    context.progress("Writing", 0.97)
+    files = []
+    for number, result in enumerate(results, 1):
+        context.check_cancel()
+        files.append(write_wav(context.folder / f"take_{number}.wav", result.audio).name)
+    return _answer(context, results, files)
+
+
+def conduct(context):
+    """Sound (`audio`) and a rig -> channels.npz, channels_2.npz ... and result.json."""
+    params, beats = _params(context, CONDUCT), _beats(context)
+    from core.pipelines import open_pipeline
+    from core.pipelines.base import share
+    from core.retarget import from_smpl
+    context.progress("Reading", 0.0)
+    rig, poses, times = _rig(context)
+    audio = _audio(context)
+    keep = _conduct_keep(params.get("keep"), rig, poses, times)
+    pipeline = open_pipeline("conduct", params["checkpoints"], params["device"], _warn(context))
+    results = pipeline.generate_variations(
+        audio, beats=beats, keep=keep, source=params.get("source") or _source(params),
+        progress=share(context.progress, 0.02, 0.90), should_cancel=context.should_cancel,
+        **_given(params, "guidance_scale", "steps", "seed", "variations", "bpm", "metre", "lead", "amplitude", "left_hand",
+                 "mirror"))
+    files, options = [], _retarget_options(params)
+    for number, result in enumerate(results, 1):
+        context.check_cancel()
+        context.progress("Retargeting", 0.90 + 0.10 * (number - 1) / len(results), f"{number}/{len(results)}")
+        name = "channels.npz" if number == 1 else f"channels_{number}.npz"
+        from_smpl(result.motion, rig, options, poses).save(context.folder / name)
+        files.append(name)
+    return _answer(context, results, files)
+
+
+def beats(context):
+    """Sound (`audio`) or motion (job folder or `motion` file) -> its beats."""
+    params = _params(context, BEATS)
+    from core.pipelines.base import share
+    from core.pipelines.beats import find_beats
+    context.progress("Reading", 0.0)
+    condition = _audio(context) if params.get("audio") else _motion(context)
+    found = find_beats(condition, bpm=params.get("bpm"), metre=params.get("metre"), folders=params["checkpoints"],
+                       progress=share(context.progress, 0.2, 1.0), should_cancel=context.should_cancel)
+    return {"beats": found.to_json(), "seconds": condition.duration}
+
+
+def bonemap(context):
+    """The bones of rig.json -> which bone is which SMPL joint."""
+    _params(context, set())
+    from core import bonemap as maps
+    bones = _read_json(context.folder / "rig.json").get("bones")
+    try:
+        rows = maps.detect([(bone["name"], bone["parent"]) for bone in bones])
+    except (TypeError, KeyError) as error:
+        raise BadInput("rig.json lists no bones with name and parent; sample the rig again.") from error
+    return {"bone_map": maps.to_map(rows), "confidence": {row.joint: round(row.confidence, 3) for row in rows if row.bone},
+            "how": {row.joint: row.how for row in rows if row.bone}, "missing": maps.missing(rows)}
+
+
+def retarget(context):
+    """A motion file (`motion`) onto the rig -> channels.npz."""
+    params = _params(context, RETARGET)
+    from core.retarget import from_smpl
+    context.progress("Reading", 0.0)
+    rig, poses, _ = _rig(context)
+    motion = _motion_file(params)
+    context.check_cancel()
+    context.progress("Retargeting", 0.3)
+    from_smpl(motion, rig, _retarget_options(params), poses).save(context.folder / "channels.npz")
+    context.progress("Writing", 1.0)
+    return {"files": ["channels.npz"], "seconds": motion.duration}
+
+
+def doctor(context):
+    """The report of `core.doctor`."""
+    params = _params(context, set())
+    from core.doctor import examine
+    context.progress("Loading", 0.1)
+    return examine(params["checkpoints"], params["device"])
+
+
+KINDS = {"music": music, "conduct": conduct, "beats": beats, "bonemap": bonemap, "retarget": retarget, "doctor": doctor}
+
+# ---------------------------------------------------------------------------------------------- params
+
+EVERY = {"device", "checkpoints", "source"}
+SAMPLING = {"guidance_scale", "steps", "seed", "variations", "beats", "bpm", "keep"}
+FROM_FILE = {"motion", "fps", "start", "duration"}
+SOUND = {"audio", "offset", "speed", "duration"}
+RIG = {"root_motion", "place", "blend_in", "blend_out", "plant_feet", "fingers"}
+MUSIC = SAMPLING | FROM_FILE | {"genre", "loudness", "loop", "sampler"}
+CONDUCT = SAMPLING | SOUND | RIG | {"metre", "lead", "amplitude", "left_hand", "mirror"}
+BEATS = SOUND | FROM_FILE | {"metre", "bpm"}
+RETARGET = FROM_FILE | RIG | {"mirror"}
+
+
+def _params(context, known):
+    """The job's params over the defaults; a name that means nothing here is a mistake worth a sentence."""
+    unknown = sorted(set(context.params) - known - EVERY)
+    if unknown:
+        raise BadInput(f"A {context.kind} job has no setting {', '.join(unknown)}.")
+    return {**DEFAULTS, **{name: value for name, value in context.params.items() if value is not None}}
+
+
+def _given(params, *names):
+    return {name: params[name] for name in names if name in params}
+
+
+def _beats(context):
+    from core.beats import Beats
+    data = context.params.get("beats")
+    if data is None:
+        return None
+    try:
+        return Beats.from_json(data)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInput(f"The beats of the job cannot be read ({error!r}); detect them again.") from error
+
+
+def _warn(context):
+    return lambda sentence: context.log("warning", sentence)
+
+
+def _read_json(path):
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"The job's {path.name} cannot be read ({error}); sample the rig again.") from error
+
+
+def _rig(context):
+    """(Rig, poses or None, times or None) of the job folder."""
+    from core.rig import read_job, rig_from_json
+    if context.folder is None:
+        raise BadInput(f"A {context.kind} job needs a folder with rig.json.")
+    if (context.folder / "pose.npy").is_file():
+        return read_job(context.folder)
+    return rig_from_json(_read_json(context.folder / "rig.json")), None, None
+
+
+def _motion(context):
+    """The motion of the job: its folder's rig and poses, or the file it names; None when there is neither."""
+    if context.params.get("motion"):
+        return _motion_file(context.params)
+    if context.folder is None or not (context.folder / "rig.json").is_file():
+        return None
+    from core.retarget import to_smpl
+    rig, poses, times = _rig(context)
+    if poses is None:
+        raise BadInput("The job's folder has a rig but no poses; sample the rig again.")
+    return to_smpl(rig, poses, times)
+
+
+def _motion_file(params):
+    from core.motion_io import read_motion
+    if not params.get("motion"):
+        raise BadInput("No motion file was named.")
+    return read_motion(params["motion"], fps=params.get("fps"), start=params.get("start") or 0.0,
+                       duration=params.get("duration"))
+
+
+def _audio(context):
+    """The passage a sound strip plays."""
+    from core.audio.io import read_passage
+    params = context.params
+    if not params.get("audio"):
+        raise BadInput("No sound file was named; select a sound strip.")
+    return read_passage(params["audio"], offset=params.get("offset") or 0.0, duration=params.get("duration"),
+                        speed=params.get("speed") or 1.0, minimum=0.5)
+
+
+def _source(params):
+    return {name: params[name] for name in SOUND if name in params}
+
+
+def _retarget_options(params):
+    from core.retarget import Options
+    return Options(**_given(params, "root_motion", "place", "blend_in", "blend_out", "plant_feet", "fingers"))
+
+
+def _music_keep(keep):
+    """(samples (2,N) at 48 kHz, start, stop): seconds start..stop of that take are made anew."""
+    if not keep:
+        return None
+    from core.audio.io import read_audio
+    try:
+        take = read_audio(keep["file"]).resampled(48_000).stereo()
+        return take.samples, float(keep["start"]), float(keep["stop"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInput("`keep` needs file, start and stop.") from error
+
+
+def _conduct_keep(keep, rig, poses, times):
+    """(Motion, start, stop): seconds start..stop of the rig's present motion are made anew."""
+    if not keep:
+        return None
+    from core.retarget import to_smpl
+    if poses is None or len(poses) < 2:
+        raise BadInput("Keeping a part of the motion needs the rig's poses over the passage; sample the rig again.")
+    try:
+        return to_smpl(rig, poses, times).canonical(), float(keep["start"]), float(keep["stop"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInput("`keep` needs start and stop.") from error
+
+
+def _answer(context, results, files):
+    """Write result.json and give what `done` carries."""
+    first = results[0]
+    made = sum(result.seconds for result in results)
+    answer = {"files": files, "recipes": [result.recipe for result in results],
+              "alignments": [result.alignment for result in results],
+              "beats": first.beats.to_json() if first.beats is not None else None, "seconds": first.seconds,
+              "wall": round(first.wall, 3), "realtime_factor": round(made / first.wall, 3) if first.wall else None,
+              "device": first.device}
+    temporary = context.folder / "result.json.part"
+    temporary.write_text(json.dumps(answer, indent=1), encoding="utf-8")
+    os.replace(temporary, context.folder / "result.json")
+    context.progress("Writing", 1.0)
+    return answer
