@@ -11,7 +11,6 @@ KEY_LEVEL = {drums.HAT: 0.62, drums.PEDAL: 0.6, drums.OPEN: 0.6, drums.RIDE: 0.6
              drums.COWBELL: 0.6, drums.CRASH: 0.75, drums.ZAP: 0.5, drums.RISER: 0.6, drums.CLAP: 0.9, drums.SNAP: 0.8,
              drums.RIM: 0.65, 60: 0.6, 62: 0.65, 64: 0.65}
 GM_KEYS = {drums.SNAP: drums.CLAP, drums.ZAP: 78, drums.RISER: 0}
-HARMONIC_KEYS = {"break": "horns"}
 
 
 class _Bar:
@@ -220,7 +219,7 @@ def _roll(writer, player, bar):
 
 BASS_PATTERNS = {
     "funk": ("X..x..x.x..xx.x.", "X.x...xx..x.x.xo", "X..xx...x.x..x.x", "X.....xox..x.xx."),
-    "slap": ("X.x.o.Xxo.x.X.xo", "X..xo.X.x.xo.xX.", "X.xxo.xXo.X.x.xX", "X.X.o.x.X.Xo.xx."),
+    "slap": ("X.x.x.Xox.o.X.oo", "X..oX.o.x.ooXoo.", "X.oox.oXx.o.X.oo", "X.x.X.o.X.ooX.x."),
     "riff": ("X..x..x.....x.x.", "X.....x.x..x....", "X..x....x.x...x."),
     "synth16": ("X.xxx.xxX.xxx.xx", "X.x.xxx.X.x.xx.x", "xxx.xxx.xxx.xx.x", "X..xx.x.X..xx.x."),
     "house": ("X..x..x.x..x..x.", "..x.x.x...x.xx..", "X..x..x...x..x..", "x.xx..x.x.x...x."),

@@ -98,8 +98,8 @@ def make_plan(kind, seed, *, genre=None, metre=None, duration=24.0, beats=None):
         if metre == 6:
             bpm = float(rng.uniform(90, 168))       # six beaten out
     if beats is not None:
-        times, positions, metre = beats.times, np.where(beats.positions > 0, beats.positions, 1), beats.metre
-        bpm = beats.tempo_bpm
+        times, positions = _fill_edges(beats, duration)
+        metre, bpm = beats.metre, beats.tempo_bpm
     else:
         times, positions = _draw_times(kind, rng, bpm, metre, duration)
     count = len(times)
@@ -114,6 +114,26 @@ def make_plan(kind, seed, *, genre=None, metre=None, duration=24.0, beats=None):
     swing = float(rng.uniform(0.54, 0.66)) if kind == "dance" and rng.random() < 0.35 else 0.5
     return Plan(kind, seed, float(duration), metre, genre, bpm, np.asarray(times), np.asarray(positions),
                 np.clip(energy, 0.05, 1.0), np.clip(articulation, 0, 1), swing, sections, cues)
+
+
+def _fill_edges(beats, duration):
+    """Given beats, continued at their edge tempo over 0..duration; unknown bar positions are counted from the first known one."""
+    times = np.asarray(beats.times, dtype=np.float64)
+    if len(times) < 2:
+        raise ValueError("A piece needs at least two beats.")
+    first, last = times[1] - times[0], times[-1] - times[-2]
+    before = max(0, int(np.ceil((times[0] - 0.3) / first)))
+    after = max(0, int((duration - times[-1]) / last - 1e-6))
+    known = np.flatnonzero(beats.positions > 0)
+    anchor = int(known[0]) if len(known) else 0
+    counted = (np.arange(len(times)) - anchor + (beats.positions[anchor] if len(known) else 1) - 1) % beats.metre + 1
+    inner = np.where(beats.positions > 0, beats.positions, counted)
+    early = (inner[0] - 1 - np.arange(before, 0, -1)) % beats.metre + 1
+    late = (inner[-1] - 1 + np.arange(1, after + 1)) % beats.metre + 1
+    full = np.concatenate([times[0] - first * np.arange(before, 0, -1), times, times[-1] + last * np.arange(1, after + 1)])
+    positions = np.concatenate([early, inner, late])
+    keep = (full >= 0) & (full < duration)
+    return full[keep], positions[keep]
 
 
 def _draw_times(kind, rng, bpm, metre, duration):
