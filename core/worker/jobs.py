@@ -24,13 +24,12 @@ def music(context):
     pipeline = open_pipeline("music", params["checkpoints"], params["device"], _warn(context))
     results = pipeline.generate_variations(
         motion, genre=genre, beats=beats, keep=keep, source=params.get("source"),
-        progress=share(context.progress, 0.02, 0.97), should_cancel=context.should_cancel,
-        **_given(params, "guidance_scale", "steps", "seed", "variations", "bpm", "duration", "loudness", "loop", "sampler"))
+        loudness=_loudness(context.params), progress=share(context.progress, 0.02, 0.97),
+        should_cancel=context.should_cancel,
+        **_given(params, "guidance_scale", "steps", "seed", "variations", "bpm", "duration", "loop", "sampler"))
     context.progress("Writing", 0.97)
-    files = []
-    for number, result in enumerate(results, 1):
-        context.check_cancel()
-        files.append(write_wav(context.folder / f"take_{number}.wav", result.audio).name)
+    context.check_cancel()
+    files = [write_wav(context.folder / f"take_{number}.wav", result.audio).name for number, result in enumerate(results, 1)]
     return _answer(context, results, files)
 
 
@@ -50,14 +49,16 @@ def conduct(context):
         progress=share(context.progress, 0.02, 0.90), should_cancel=context.should_cancel,
         **_given(params, "guidance_scale", "steps", "seed", "variations", "bpm", "metre", "lead", "amplitude", "left_hand",
                  "mirror"))
-    files, options = [], _retarget_options(params)
+    channels, options = [], _retarget_options(params)
     for number, result in enumerate(results, 1):
         context.check_cancel()
         context.progress("Retargeting", 0.90 + 0.10 * (number - 1) / len(results), f"{number}/{len(results)}")
-        name = "channels.npz" if number == 1 else f"channels_{number}.npz"
-        from_smpl(result.motion, rig, options, poses).save(context.folder / name)
-        files.append(name)
-    return _answer(context, results, files)
+        channels.append(from_smpl(result.motion, rig, options, poses))
+    context.check_cancel()
+    files = [f"channels_{number}.npz" if number > 1 else "channels.npz" for number in range(1, len(results) + 1)]
+    for name, made in zip(files, channels):
+        made.save(context.folder / name)
+    return {**_answer(context, results, files), "channels": files[0]}
 
 
 def beats(context):
@@ -81,8 +82,8 @@ def bonemap(context):
         rows = maps.detect([(bone["name"], bone["parent"]) for bone in bones])
     except (TypeError, KeyError) as error:
         raise BadInput("rig.json lists no bones with name and parent; sample the rig again.") from error
-    return {"bone_map": maps.to_map(rows), "confidence": {row.joint: round(row.confidence, 3) for row in rows if row.bone},
-            "how": {row.joint: row.how for row in rows if row.bone}, "missing": maps.missing(rows)}
+    return {"bone_map": {row.joint: {"bone": row.bone, "confidence": round(row.confidence, 3), "how": row.how}
+                         for row in rows if row.bone}, "missing": maps.missing(rows)}
 
 
 def retarget(context):
@@ -96,15 +97,16 @@ def retarget(context):
     context.progress("Retargeting", 0.3)
     from_smpl(motion, rig, _retarget_options(params), poses).save(context.folder / "channels.npz")
     context.progress("Writing", 1.0)
-    return {"files": ["channels.npz"], "seconds": motion.duration}
+    return {"channels": "channels.npz", "seconds": motion.duration}
 
 
 def doctor(context):
     """The report of `core.doctor`."""
     params = _params(context, set())
-    from core.doctor import examine
+    from core.doctor import examine, format_report
     context.progress("Loading", 0.1)
-    return examine(params["checkpoints"], params["device"])
+    found = examine(params["checkpoints"], params["device"])
+    return {**found, "text": format_report(found)}
 
 
 KINDS = {"music": music, "conduct": conduct, "beats": beats, "bonemap": bonemap, "retarget": retarget, "doctor": doctor}
@@ -114,9 +116,9 @@ KINDS = {"music": music, "conduct": conduct, "beats": beats, "bonemap": bonemap,
 EVERY = {"device", "checkpoints", "source"}
 SAMPLING = {"guidance_scale", "steps", "seed", "variations", "beats", "bpm", "keep"}
 FROM_FILE = {"motion", "fps", "start", "duration"}
-SOUND = {"audio", "offset", "speed", "duration"}
-RIG = {"root_motion", "place", "blend_in", "blend_out", "plant_feet", "fingers"}
-MUSIC = SAMPLING | FROM_FILE | {"genre", "loudness", "loop", "sampler"}
+SOUND = {"audio", "start", "speed", "duration"}
+RIG = {"in_place", "place", "blend_in", "blend_out", "plant_feet", "fingers"}
+MUSIC = SAMPLING | FROM_FILE | {"genre", "loudness_lufs", "loop", "sampler"}
 CONDUCT = SAMPLING | SOUND | RIG | {"metre", "lead", "amplitude", "left_hand", "mirror"}
 BEATS = SOUND | FROM_FILE | {"metre", "bpm"}
 RETARGET = FROM_FILE | RIG | {"mirror"}
@@ -193,17 +195,29 @@ def _audio(context):
     params = context.params
     if not params.get("audio"):
         raise BadInput("No sound file was named; select a sound strip.")
-    return read_passage(params["audio"], offset=params.get("offset") or 0.0, duration=params.get("duration"),
+    return read_passage(params["audio"], offset=params.get("start") or 0.0, duration=params.get("duration"),
                         speed=params.get("speed") or 1.0, minimum=0.5)
 
 
 def _source(params):
-    return {name: params[name] for name in SOUND if name in params}
+    return {name: params[name] for name in sorted(SOUND) if name in params}
 
 
 def _retarget_options(params):
     from core.retarget import Options
-    return Options(**_given(params, "root_motion", "place", "blend_in", "blend_out", "plant_feet", "fingers"))
+    return Options(root_motion=not params.get("in_place", False),
+                   **_given(params, "place", "blend_in", "blend_out", "plant_feet", "fingers"))
+
+
+def _loudness(params):
+    """The preset of a target in LUFS; None given means peak, nothing given the default preset."""
+    from core.audio.loudness import default_preset, presets
+    if "loudness_lufs" not in params:
+        return default_preset()
+    for slug, target in presets().items():
+        if target == params["loudness_lufs"]:
+            return slug
+    raise BadInput(f"There is no loudness preset of {params['loudness_lufs']} LUFS; core/contract/loudness.json has them.")
 
 
 def _music_keep(keep):
@@ -235,11 +249,11 @@ def _answer(context, results, files):
     """Write result.json and give what `done` carries."""
     first = results[0]
     made = sum(result.seconds for result in results)
-    answer = {"files": files, "recipes": [result.recipe for result in results],
-              "alignments": [result.alignment for result in results],
-              "beats": first.beats.to_json() if first.beats is not None else None, "seconds": first.seconds,
-              "wall": round(first.wall, 3), "realtime_factor": round(made / first.wall, 3) if first.wall else None,
-              "device": first.device}
+    takes = [{"file": name, "recipe": result.recipe, "alignment": result.alignment,
+              "beats": result.beats.to_json() if result.beats is not None else None}
+             for name, result in zip(files, results)]
+    answer = {**takes[0], "takes": takes, "seconds": first.seconds, "wall": round(first.wall, 3),
+              "realtime_factor": round(made / first.wall, 3) if first.wall else None, "device": first.device}
     temporary = context.folder / "result.json.part"
     temporary.write_text(json.dumps(answer, indent=1), encoding="utf-8")
     os.replace(temporary, context.folder / "result.json")
