@@ -68,7 +68,8 @@ def _cache_shard(part, shard, target):
     if not metas:
         return
     temporary = target.with_name(target.name + ".part")
-    save_file({key: np.concatenate(value) for key, value in arrays.items()}, str(temporary),
+    # safetensors writes memory as it lies: C order is needed.
+    save_file({key: np.ascontiguousarray(np.concatenate(value)) for key, value in arrays.items()}, str(temporary),
               metadata={"items": json.dumps(metas)})
     os.replace(temporary, target)
 

@@ -1,0 +1,187 @@
+"""Training of the vocoder: `python -m models.train music_ldm vocoder --corpus DIR --out RUN`."""
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from core.errors import BadInput
+from models.data.shards import AUDIO_RATE, Corpus
+from models.music_ldm.vocoder import MEL_HOP, RATE, SILENCE, Vocoder, VocoderConfig
+from models.task import Task, pick_config
+
+AUDIO_SCALE = 8192.0            # levelled sound is stored as int16 at full scale 4
+RESOLUTIONS = ((2048, 512), (1024, 256), (512, 128))
+FLOOR = 1e-2                    # of STFT magnitudes in the logarithm, about 80 dB below a full sine
+MEL_BANDS = 128                 # of the loss, 0..22 kHz
+
+
+def multi_resolution(found, true, resolutions=RESOLUTIONS):
+    """Spectral convergence plus mean absolute log-magnitude difference, averaged over resolutions (Yamamoto et al. 2020,
+    "Parallel WaveGAN", eq. 4-6): sounds (N, samples) -> scalar; also the magnitudes (N, bins, T) of the first resolution."""
+    total, first = 0.0, None
+    for n_fft, hop in resolutions:
+        window = torch.hann_window(n_fft, device=found.device)
+        a, b = (torch.stft(x, n_fft, hop, window=window, return_complex=True).abs() for x in (found, true))
+        convergence = torch.linalg.vector_norm(a - b) / torch.linalg.vector_norm(b).clamp_min(1e-3)
+        total = total + convergence + F.l1_loss(torch.log(a + FLOOR), torch.log(b + FLOOR))
+        first = first or (a, b)
+    return total / len(resolutions), first
+
+
+def vocoder_loss(output, sound, side_choice, mel_matrix):
+    """output, sound (N, 2, samples) mid and side; side_choice (N,) +-1 picks left or right, which is compared beside mid.
+    mel_matrix (bands, bins) for the first resolution. Returns (loss, parts)."""
+    output, sound = output.float(), sound.float()
+
+    def pair(x):
+        return torch.cat([x[:, 0], x[:, 0] + side_choice[:, None] * x[:, 1]])
+    distance, (a, b) = multi_resolution(pair(output), pair(sound))
+    mel = F.l1_loss(torch.log(mel_matrix @ a + FLOOR), torch.log(mel_matrix @ b + FLOOR))
+    return distance + mel, {"stft": distance.detach(), "mel": mel.detach()}
+
+
+def loss_mel(bands=MEL_BANDS):
+    """Mel matrix (bands, 1025) of the loss at 44,100 Hz."""
+    from models.rhythm.features import mel_filters
+    return torch.from_numpy(mel_filters(RATE, RESOLUTIONS[0][0], bands, 30.0, 20_000.0))
+
+
+class VocoderTask(Task):
+    """The vocoder for `models.train`. The corpus may be any folder of shards with audio; its dance and orchestra both count."""
+
+    ema = 0.998
+    betas = (0.8, 0.99)
+    weight_decay = 1e-3
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.lr = config.learning_rate
+        self._mel = None
+
+    def prepare(self, corpus, cache, progress=lambda fraction, text: None):
+        """Cache levelled 44,100 Hz sound and log-mels: about `hours` for training, a tenth of it for validation."""
+        cache = Path(cache)
+        cache.mkdir(parents=True, exist_ok=True)
+        folders = [f for f in [Path(corpus), *sorted(Path(corpus).glob("*"))] if any(f.glob("*.safetensors"))]
+        shards = [path for folder in folders for path in sorted(folder.glob("*.safetensors"))]
+        if not shards:
+            raise BadInput(f"No shard in {corpus} or its folders; make the corpus first.")
+        for number, shard in enumerate(shards):
+            target = cache / f"vocoder_{shard.parent.name}_{shard.name}"
+            if not target.exists():
+                _cache_shard(shard, target, self.config.hours * 3600 / len(shards))
+            progress((number + 1) / len(shards), shard.name)
+
+    def build(self):
+        """A fresh vocoder."""
+        return Vocoder(self.config)
+
+    def dataset(self, cache, split):
+        """Random-access batches: mel (N, T, 256), sound (N, 2, samples) mid and side, side_choice (N,)."""
+        return SoundCrops(self.config, cache, split)
+
+    def loss(self, model, batch, generator=None):
+        """Multi-resolution STFT and mel distance of mid and of one of left and right."""
+        if self._mel is None or self._mel.device != batch["mel"].device:
+            self._mel = loss_mel().to(batch["mel"].device)
+        margin = self.config.margin * MEL_HOP
+        output = model(batch["mel"])[..., margin:-margin]
+        with torch.autocast(batch["mel"].device.type, enabled=False):
+            return vocoder_loss(output, batch["sound"], batch["side_choice"], self._mel)
+
+    def validate(self, model, cache, batches=6):
+        """The same distances on sound of the valid split."""
+        crops = self.dataset(cache, "valid")
+        device = next(model.parameters()).device
+        parts = []
+        for index in range(batches):
+            batch = {key: value.to(device) for key, value in crops[index].items()}
+            parts.append(self.loss(model, batch)[1])
+        return {name: float(np.mean([float(part[name]) for part in parts])) for name in parts[0]}
+
+
+def _cache_shard(shard, target, seconds):
+    """Items of a shard until `seconds` of training sound (and a tenth of that for validation) are there."""
+    from core.audio import Audio
+    from core.audio.mel import levelled, log_mel
+    corpus = Corpus(shard.parent)
+    metas, mels, sounds, used = [], [], [], {"train": 0.0, "valid": 0.0}
+    for index, (path, _, meta) in enumerate(corpus.items):
+        split = meta["split"]
+        limit = seconds if split == "train" else seconds / 10 + 20
+        if path != shard or split not in used or used[split] >= limit or "audio" not in corpus.names(index):
+            continue
+        audio = Audio(corpus.array(index, "audio").T.astype(np.float32) / 32767.0, AUDIO_RATE)
+        mono, gain = levelled(audio.resampled(22_050).mono())
+        mel = log_mel(mono)
+        stereo = audio.resampled(RATE).samples * gain
+        samples = np.zeros((len(mel) * MEL_HOP, 2), dtype=np.int16)
+        count = min(len(samples), stereo.shape[1])
+        samples[:count] = np.clip(np.round(stereo[:, :count].T * AUDIO_SCALE), -32767, 32767)
+        mels.append(mel.astype(np.float16))
+        sounds.append(samples)
+        metas.append({"id": meta["id"], "split": split, "frames": len(mel)})
+        used[split] += len(mel) * MEL_HOP / RATE
+    if not metas:
+        return
+    temporary = target.with_name(target.name + ".part")
+    save_file({"mel": np.ascontiguousarray(np.concatenate(mels)), "sound": np.concatenate(sounds)}, str(temporary),
+              metadata={"items": json.dumps(metas)})
+    os.replace(temporary, target)
+
+
+class SoundCrops:
+    """Random crops of the cached sound; `crops[index]` depends on the index alone."""
+
+    def __init__(self, config, cache, split):
+        self.config, self.split = config, split
+        self.clips = []                                     # (path, first frame, frames)
+        for path in sorted(Path(cache).glob("vocoder_*.safetensors")):
+            with safe_open(str(path), framework="np") as handle:
+                first = 0
+                for meta in json.loads(handle.metadata()["items"]):
+                    if meta["split"] == split and meta["frames"] > config.crop:
+                        self.clips.append((path, first, meta["frames"]))
+                    first += meta["frames"]
+        if not self.clips:
+            raise BadInput(f"The cache {cache} holds no sound of split {split}; run prepare first.")
+        length = np.array([frames for _, _, frames in self.clips], dtype=float)
+        self.shares = length / length.sum()
+
+    def __getitem__(self, index):
+        rng = np.random.default_rng([3, 1 if self.split == "train" else 2, int(index)])
+        crops = [self._crop(*self.clips[clip], rng) for clip in rng.choice(len(self.clips), self.config.batch, p=self.shares)]
+        batch = {key: torch.from_numpy(np.stack([crop[key] for crop in crops])) for key in ("mel", "sound")}
+        batch["side_choice"] = torch.from_numpy(rng.choice([-1.0, 1.0], self.config.batch).astype(np.float32))
+        return batch
+
+    def _crop(self, path, start, frames, rng):
+        crop, margin = self.config.crop, self.config.margin
+        first = int(rng.integers(0, frames - crop))
+        low, high = max(0, first - margin), min(frames, first + crop + margin + 1)
+        with safe_open(str(path), framework="np") as handle:
+            inside = handle.get_slice("mel")[start + low:start + high].astype(np.float32)
+            sound = handle.get_slice("sound")[(start + first) * MEL_HOP:(start + first + crop) * MEL_HOP]
+        mel = np.full((crop + 2 * margin + 1, self.config.bands), SILENCE, dtype=np.float32)
+        at = low - (first - margin)
+        mel[at:at + len(inside)] = inside
+        sound = sound.astype(np.float32) / AUDIO_SCALE
+        gain = float(np.exp(rng.uniform(-0.7, 0.3))) if self.split == "train" else 1.0
+        mel = np.maximum(mel + np.log(gain), SILENCE)
+        mid, side = (sound[:, 0] + sound[:, 1]) / 2, (sound[:, 0] - sound[:, 1]) / 2
+        return {"mel": mel.astype(np.float32), "sound": np.stack([mid, side]).astype(np.float32) * np.float32(gain)}
+
+
+CONFIGS = {"vocoder": {"release": VocoderConfig(), "paper": VocoderConfig(),
+                       "tiny": VocoderConfig(width=32, blocks=1, upper_width=32, upper_blocks=1, crop=12, margin=3, batch=2,
+                                             hours=0.05)}}
+
+
+def vocoder_task(config="release", **overrides):
+    """The task `vocoder` of `models.music_ldm.train`."""
+    return VocoderTask(pick_config(CONFIGS, "vocoder", config, overrides))

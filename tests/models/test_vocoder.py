@@ -1,0 +1,104 @@
+"""The vocoder: aligned with the mel, seamless in chunks, trainable, and close to the mel even before training."""
+import numpy as np
+import pytest
+import torch
+
+from core.audio.mel import log_mel
+from core.errors import BadInput, Cancelled
+from models.data.shards import write_shard
+from models.music_ldm import vocoder as module
+from models.music_ldm.vocoder import Vocoder, VocoderConfig, load_vocoder, vocode
+from models.music_ldm.vocoder_train import CONFIGS, SoundCrops, multi_resolution, vocoder_task
+
+TINY = CONFIGS["vocoder"]["tiny"]
+
+
+def music(seconds, rate, seed=0):
+    """Two plucked notes a second over noise bursts, (N, 2)."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(int(seconds * rate)) / rate
+    envelope = np.exp(-6 * (time % 0.5))
+    pitch = 220 * 2 ** (rng.integers(0, 12, int(seconds * 2) + 1)[(time * 2).astype(int)] / 12)
+    tone = 0.3 * envelope * np.sin(2 * np.pi * np.cumsum(pitch) / rate)
+    hat = 0.1 * np.exp(-40 * (time % 0.25)) * rng.normal(size=len(time))
+    return np.stack([tone + hat, tone - 0.5 * hat], axis=1)
+
+
+def test_closed_form_filters_equal_librosa():
+    import librosa
+    filters = librosa.filters.mel(sr=22_050, n_fft=2048, n_mels=256)
+    assert np.allclose(module._slaney_bands(256)[1], filters.sum(1), atol=1e-5)
+
+
+def test_shape_size_and_alignment():
+    torch.manual_seed(0)
+    network = Vocoder(TINY).eval()
+    assert sum(p.numel() for p in Vocoder(VocoderConfig()).parameters()) < 5.5e6
+    mel = np.full((100, 256), module.SILENCE, dtype=np.float32)
+    mel[50] = 0.0                                           # one loud frame: its sound is centred on frame 50
+    sound = vocode(network, mel, rate=module.RATE)
+    assert sound.shape == (2, 99 * 1024)
+    centre = (np.arange(sound.shape[1]) * (sound[0] ** 2)).sum() / (sound[0] ** 2).sum()
+    assert abs(centre - 50 * 1024) < 800
+    assert vocode(network, mel).shape == (2, round(99 * 1024 / 44_100 * 48_000))
+    assert vocode(network, mel[:1]).shape == (2, 0)
+
+
+def test_untrained_head_already_follows_the_mel():
+    torch.manual_seed(0)
+    truth = music(3, 22_050)[:, 0].astype(np.float32)
+    mel = log_mel(truth)
+    sound = vocode(Vocoder(TINY).eval(), mel, rate=22_050)
+    again = log_mel(sound.mean(0))[:len(mel)]
+    assert np.corrcoef(again.ravel(), mel[:len(again)].ravel())[0, 1] > 0.8
+
+
+def test_chunks_leave_no_seam_and_cancel(monkeypatch):
+    torch.manual_seed(0)
+    network = Vocoder(TINY).eval()
+    mel = np.random.default_rng(0).normal(-4, 1, (300, 256)).astype(np.float32)
+    whole = vocode(network, mel)
+    monkeypatch.setattr(module, "CHUNK", 110)
+    assert np.abs(vocode(network, mel) - whole).max() < 1e-4 * np.abs(whole).max()
+    with pytest.raises(Cancelled):
+        vocode(network, mel, should_cancel=lambda: True)
+
+
+def test_distance_is_a_distance():
+    a, b = (torch.from_numpy(music(1, 44_100, seed).T.astype(np.float32)) for seed in (0, 5))
+    assert float(multi_resolution(a, a)[0]) < 1e-6
+    assert float(multi_resolution(a, b)[0]) > float(multi_resolution(a, a + 0.001 * torch.randn_like(a))[0])
+
+
+def test_tiny_run_and_checkpoint(tmp_path):
+    from models import run_folder
+    from models.train import train
+    items = []
+    for number in range(3):
+        sound = (np.clip(music(8, 48_000, number), -1, 1) * 32767).astype(np.int16)
+        items.append(({"id": str(number), "kind": "dance", "split": "valid" if number == 2 else "train"},
+                      {"audio": sound, "beats": np.zeros((0, 2), np.float32)}))
+    write_shard(tmp_path / "corpus" / "a.safetensors", items)
+    torch.set_num_threads(1)
+    task = vocoder_task("tiny", learning_rate=3e-3)
+    rows = train(task, tmp_path / "run", tmp_path / "corpus", tmp_path / "cache", system="music_ldm", part="vocoder",
+                 config_name="tiny", steps=40, validations=2, log_every=10, report=lambda text: None)
+    losses = [row["loss"] for row in rows if "loss" in row]
+    assert losses[-1] < 0.9 * losses[0]
+    crops = SoundCrops(TINY, tmp_path / "cache", "train")
+    assert torch.equal(crops[3]["sound"], crops[3]["sound"])
+    # Mel and sound of a crop are the same moment.
+    batch = crops[1]
+    mid = batch["sound"][0, 0].numpy()
+    import librosa
+    again = log_mel(librosa.resample(mid, orig_sr=44_100, target_sr=22_050))
+    mine = batch["mel"][0, TINY.margin:TINY.margin + len(again)].numpy()
+    assert np.corrcoef(again[2:-2].ravel(), mine[2:len(again) - 2].ravel())[0, 1] > 0.95
+    from core import checkpoints
+    state = run_folder.RunFolder(tmp_path / "run").read_checkpoint()["ema"]
+    checkpoints.save(tmp_path / "ck", name="v", system="music_ldm", part="vocoder", config=task.config.to_json(),
+                     state_dict=state, card_text="", licence="GPL-3.0-or-later")
+    network, _ = load_vocoder(tmp_path / "ck")
+    assert np.isfinite(vocode(network, log_mel(music(2, 22_050)[:, 0]))).all()
+    with pytest.raises(BadInput):
+        task.prepare(tmp_path / "nothing", tmp_path / "c2")
