@@ -39,7 +39,7 @@ class GenreTask(Task):
                 else:
                     motion = unpack_motion(items.array(index, "motion_rot6d"), items.array(index, "motion_root"))
                     features = motion_features(motion)
-                tensors[f"{index:06d}-{GENRES.index(meta['genre'])}"] = features.astype(np.float16)
+                tensors[f"{index:06d}-{GENRES.index(meta['genre'])}"] = np.ascontiguousarray(features, np.float16)      # safetensors ignores strides
                 progress(index / len(items), f"genre {self.part} {split}")
             if not tensors:
                 raise BadInput(f"{corpus} holds no studio dance pieces of split {split}; make the corpus first.")
@@ -78,7 +78,7 @@ class Crops:
         crops, genres = [], []
         for _ in range(self.config.batch):
             features, genre = self.items[int(rng.integers(len(self.items)))]
-            start = int(rng.integers(max(1, len(features) - self.frames)))
+            start = int(rng.integers(max(1, len(features) - self.frames + 1)))
             crop = features[start:start + self.frames].astype(np.float32)
             crop = np.pad(crop, ((0, self.frames - len(crop)), (0, 0)), mode="edge")
             if self.augment:
