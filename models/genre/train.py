@@ -39,7 +39,8 @@ class GenreTask(Task):
                 else:
                     motion = unpack_motion(items.array(index, "motion_rot6d"), items.array(index, "motion_root"))
                     features = motion_features(motion)
-                tensors[f"{index:06d}-{GENRES.index(meta['genre'])}"] = np.ascontiguousarray(features, np.float16)      # safetensors ignores strides
+                # safetensors writes the buffer whatever the strides, so the order must be C
+                tensors[f"{index:06d}-{GENRES.index(meta['genre'])}"] = np.ascontiguousarray(features, np.float16)
                 progress(index / len(items), f"genre {self.part} {split}")
             if not tensors:
                 raise BadInput(f"{corpus} holds no studio dance pieces of split {split}; make the corpus first.")
