@@ -1,19 +1,62 @@
 """Retargeting: any mapped rig -> the canonical SMPL-24 skeleton (`to_smpl`) and back (`from_smpl`).
 
 Global rotations are carried over, corrected by constants of the two rest poses (core/retarget_rest.py). Positions are
-anchored at the middle of the hip joints and scaled by leg length about the ankle's rest height, so that standing feet
-stand on both skeletons.
+scaled by leg length and anchored at planted feet (core/retarget_contacts.py).
 """
+from dataclasses import dataclass, field
+
 import numpy as np
 
 from core.errors import BadInput
-from core.kinematics import FPS, OFFSETS, local_from_global
+from core.kinematics import FPS, forward_kinematics, local_from_global
 from core.motion import Motion
-from core.retarget_rest import ANKLE_HEIGHT, ID, TOE_HEIGHT, align_rest, fill_unmapped
+from core.retarget_contacts import (
+    anchor_weights,
+    canonical_points,
+    contact,
+    from_canonical,
+    rest_heights,
+    rig_points,
+    to_canonical,
+)
+from core.retarget_feet import keep_feet
+from core.retarget_pose import RigPose, basis_of, blend_weights, mix
+from core.retarget_rest import ID, align_rest, fill_unmapped
 from core.rig import orthonormal
-from core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from core.rotations import axis_angle_to_matrix, matrix_to_axis_angle, matrix_to_quaternion, unroll_quaternions
 
-MID_HIP = (OFFSETS[1] + OFFSETS[2]) / 2
+
+@dataclass(frozen=True)
+class Options:
+    """How a motion is put on a rig; durations in seconds."""
+
+    root_motion: bool = True        # False: in place, the hips keep their place on the floor
+    place: str = "rig"              # "rig": start where the rig stands, facing its way; "motion": as in the motion
+    mirror: bool = False            # exchange left and right
+    blend_in: float = 0.0           # from the rig's present pose
+    blend_out: float = 0.0          # back to it
+    plant_feet: bool = True         # lock planted feet and keep soles above the floor
+    fingers: str = "none"           # "none", "relaxed" (both hands) or "baton" (grip in the right hand)
+    fps: float | None = None        # of the channels; None: the rig's, else the motion's
+
+
+@dataclass(frozen=True)
+class Channels:
+    """What the add-on keys: times (T,) s; rotations {bone: (T,4) wxyz}; locations {bone: (T,3)} of `matrix_basis`."""
+
+    times: np.ndarray
+    rotations: dict
+    locations: dict = field(default_factory=dict)
+
+    def save(self, path):
+        """Write `channels.npz` (docs/contracts.md, section 5)."""
+        import os
+        arrays = {f"rotation/{bone}": values.astype(np.float32) for bone, values in self.rotations.items()}
+        arrays |= {f"location/{bone}": values.astype(np.float32) for bone, values in self.locations.items()}
+        temporary = f"{path}.part"
+        with open(temporary, "wb") as handle:
+            np.savez(handle, times=np.asarray(self.times, dtype=np.float64), **arrays)
+        os.replace(temporary, path)
 
 
 def to_smpl(rig, poses, times, *, fps=FPS, floor="auto"):
@@ -26,22 +69,34 @@ def to_smpl(rig, poses, times, *, fps=FPS, floor="auto"):
     poses, times = np.asarray(poses, dtype=np.float64), np.asarray(times, dtype=np.float64)
     _check(rig, poses, times)
     rest = align_rest(rig)
-    world = rig.world_rotation
-    global_rotations = np.tile(np.eye(3), (len(poses), 24, 1, 1))
-    for joint, bone in rest.bones.items():
-        turn = world @ orthonormal(poses[:, bone, :3, :3]) @ rig.rest_rotations[bone].T @ world.T
-        global_rotations[:, ID[joint]] = turn @ rest.reference[joint]
-    fill_unmapped(global_rotations, rest.bones)
-    hips = (rig.to_world(poses[:, rest.bones["left_hip"], :3, 3])
-            + rig.to_world(poses[:, rest.bones["right_hip"], :3, 3])) / 2
+    global_rotations = joint_rotations(rig, rest, poses)
+    heads = {bone: poses[:, bone, :3, 3] for bone in rest.bones.values()}
+    points, heights = rig_points(rig, rest, heads, global_rotations), rest_heights(rig, rest)
     if floor == "auto":
-        floor = _standing_height(rig, rest, poses, global_rotations)
+        floor = float(np.percentile((points[:, 1:, 2] - heights[1:]).min(axis=1), 10))
     elif floor == "rest":
         floor = rest.floor
-    mid_hip = (hips - np.array([0, 0, floor + rest.ankle])) * rest.scale + np.array([0, 0, ANKLE_HEIGHT])
-    root = mid_hip - global_rotations[:, 0] @ MID_HIP
+    wanted = to_canonical(points, heights, floor, rest.scale)
     local = local_from_global(global_rotations)
+    free = canonical_points(forward_kinematics(local, np.zeros((len(local), 3)))[0])
+    step, feet = float(np.median(np.diff(times))), wanted[:, 1:]
+    # `from_smpl` sees only the canonical feet, so the weights must come from these: three rounds settle it.
+    for _ in range(3):
+        weights = anchor_weights(feet, step)
+        root = (weights[..., None] * (wanted - free)).sum(axis=1)
+        feet = free[:, 1:] + root[:, None]
     return resample(local, root, times - times[0], fps)
+
+
+def joint_rotations(rig, rest, poses):
+    """Global rotations (T,24,3,3) of the SMPL joints from pose matrices (T,N,4,4)."""
+    world = rig.world_rotation
+    result = np.tile(np.eye(3), (len(poses), 24, 1, 1))
+    for joint, bone in rest.bones.items():
+        turn = world @ orthonormal(poses[:, bone, :3, :3]) @ rig.rest_rotations[bone].T @ world.T
+        result[:, ID[joint]] = turn @ rest.reference[joint]
+    fill_unmapped(result, rest.bones)
+    return result
 
 
 def _check(rig, poses, times):
@@ -57,23 +112,10 @@ def _check(rig, poses, times):
         raise BadInput("Sample times must ascend.")
 
 
-def _standing_height(rig, rest, poses, global_rotations):
-    """World height the feet stand on: a low percentile over time of the lower sole.
-
-    The lowest few frames are left out, so that noise does not lift everything else.
-    """
-    soles = []
-    for side in ("left", "right"):
-        ankle = rig.to_world(poses[:, rest.bones[f"{side}_ankle"], :3, 3])
-        toe = ankle + global_rotations[:, ID[f"{side}_ankle"]] @ OFFSETS[ID[f"{side}_foot"]] / rest.scale
-        drop = (ANKLE_HEIGHT - TOE_HEIGHT) / rest.scale
-        soles += [ankle[:, 2] - rest.ankle, toe[:, 2] + drop - rest.ankle]
-    return float(np.percentile(np.min(soles, axis=0), 10))
-
-
 def resample(local, root, times, fps):
     """Samples at `times` (T,) -> `Motion` at `fps` by slerp and linear interpolation, frame 0 at time 0."""
-    count = int(np.floor(times[-1] * fps + 1e-6)) + 1
+    # A thousandth of a frame of slack, because files round their frame time.
+    count = int(np.floor(times[-1] * fps + 1e-3)) + 1
     at = np.minimum(np.arange(count) / fps, times[-1])
     low = np.clip(np.searchsorted(times, at, side="right") - 1, 0, len(times) - 2)
     part = ((at - times[low]) / (times[low + 1] - times[low]))[:, None]
@@ -82,3 +124,73 @@ def resample(local, root, times, fps):
     rotations = a @ axis_angle_to_matrix(delta * part[..., None])
     place = root[low] * (1 - part) + root[low + 1] * part
     return Motion(rotations.astype(np.float32), place.astype(np.float32), float(fps))
+
+
+def from_smpl(motion, rig, options=None, poses=None):
+    """Put a `Motion` on a rig -> `Channels` for every mapped bone.
+
+    poses (K,N,4,4): the rig's present pose in armature space, one sample or one a frame of the take; it gives place,
+    facing, what to blend from and to, and the pose of bones that are not mapped. None: the rest pose.
+    """
+    options = options or Options()
+    if len(motion) < 2:
+        raise BadInput(f"The motion has {len(motion)} frame(s); at least 2 are needed.")
+    if not np.isfinite(motion.rotations).all() or not np.isfinite(motion.root).all():
+        raise BadInput("The motion holds values that are not numbers; make the take again.")
+    rest = align_rest(rig)
+    poses = rig.rest[None] if poses is None or len(poses) == 0 else np.asarray(poses, dtype=np.float64)
+    motion = motion.mirrored() if options.mirror else motion
+    motion = motion.resampled(options.fps or rig.fps or motion.fps)
+    if options.place == "rig":
+        motion = _placed(motion, rig, rest, poses[:1])
+    pose = _pose(motion, rig, rest, poses, options)
+    return _channels(pose, rig, motion, options, poses)
+
+
+def _placed(motion, rig, rest, pose):
+    """The motion turned and moved so that it starts at the rig's place and facing."""
+    now = joint_rotations(rig, rest, pose)
+    forward = now[0, 0] @ np.array([0.0, 0.0, 1.0])
+    heading = np.arctan2(forward[0], -forward[1])
+    hips = np.mean([rig.to_world(pose[0, rest.bones[f"{side}_hip"], :3, 3]) for side in ("left", "right")], axis=0)
+    motion = motion.canonical()
+    turn = axis_angle_to_matrix(np.array([0.0, 0.0, heading]))
+    rotations, root = motion.rotations.copy(), motion.root @ turn.T
+    rotations[:, 0] = turn @ rotations[:, 0]
+    start = canonical_points(forward_kinematics(rotations[:1], root[:1])[0])[0, 0]
+    root[:, :2] += hips[:2] * rest.scale - start[:2]
+    return Motion(rotations.astype(np.float32), root.astype(np.float32), motion.fps)
+
+
+def _pose(motion, rig, rest, poses, options):
+    """The `RigPose` over the whole take, feet kept."""
+    positions, turns = forward_kinematics(motion.rotations.astype(np.float64), motion.root.astype(np.float64))
+    wanted = canonical_points(positions)
+    planted = contact(wanted[:, 1:], 1 / motion.fps)
+    weights, heights = anchor_weights(wanted[:, 1:], 1 / motion.fps), rest_heights(rig, rest)
+    pose = RigPose(rig, rest, len(motion), basis_of(rig, poses[0]))
+    world = rig.world_rotation
+    for joint, bone in rest.bones.items():
+        pose.wanted[bone] = (world.T @ turns[:, ID[joint]] @ rest.reference[joint].T @ world @ rig.rest_rotations[bone])
+    pose.solve()
+    target = from_canonical(wanted, heights, rest.floor, rest.scale)
+    move = (weights[..., None] * (target - rig_points(rig, rest, pose.heads, turns))).sum(axis=1)
+    if not options.root_motion:
+        hips = rig_points(rig, rest, pose.heads, turns)[:, 0] + move
+        move[:, :2] -= hips[:, :2] - hips[:1, :2]
+    pose.move_root(move)
+    if options.plant_feet:
+        keep_feet(pose, rig, rest, turns, planted if options.root_motion else None, heights, motion.fps)
+    return pose
+
+
+def _channels(pose, rig, motion, options, poses):
+    times = np.arange(len(motion)) / motion.fps
+    rotations, locations = pose.basis()
+    if options.fingers != "none":
+        from core.retarget_fingers import finger_rotations
+        rotations |= finger_rotations(rig, options.fingers, len(motion))
+    weight = blend_weights(times, options.blend_in, options.blend_out)
+    rotations, locations = mix(rig, rotations, locations, poses, weight)
+    quaternions = {rig.names[bone]: unroll_quaternions(matrix_to_quaternion(values)) for bone, values in rotations.items()}
+    return Channels(times, quaternions, {rig.names[bone]: values for bone, values in locations.items()})

@@ -58,7 +58,7 @@ def parse_bvh(text, name="the file"):
     names, parents, offsets, channels, ends = [], [], [], [], {}
     stack, in_end, number = [], False, 0
     try:
-        for number, line in enumerate(lines):
+        for number, line in enumerate(lines):  # noqa: B007 (named in the error message)
             words = line.split()
             if not words:
                 continue

@@ -1,0 +1,77 @@
+"""Still finger poses for rigs that have finger bones: relaxed hands, and the grip of a baton in the right one."""
+import numpy as np
+
+from core.bonemap_fuzzy import words
+from core.errors import BadInput
+from core.retarget_rest import align_rest, unit
+from core.rotations import axis_angle_to_matrix
+
+FINGERS = {"thumb": ("thumb",), "index": ("index",), "middle": ("mid",), "ring": ("ring",), "pinky": ("pinky", "little")}
+# Degrees of flexion from the knuckle outwards.
+RELAXED = {"thumb": (8, 8, 5), "index": (14, 20, 12), "middle": (18, 24, 14), "ring": (22, 26, 16), "pinky": (24, 28, 16)}
+GRIP = {"thumb": (18, 24, 16), "index": (38, 48, 24), "middle": (58, 62, 34), "ring": (66, 70, 40),
+        "pinky": (68, 72, 40)}
+PREFIXES = ("DEF-", "ORG-", "MCH-")
+
+
+def finger_bones(rig, side):
+    """{finger: [bone indices from the knuckle outwards]} of one hand, of the same layer of the rig as the wrist."""
+    wrist = rig.bone_map[f"{side}_wrist"]
+    prefix = next((p for p in PREFIXES if wrist.startswith(p)), "")
+    found = {finger: [] for finger in FINGERS}
+    for number, name in enumerate(rig.names):
+        if prefix and not name.startswith(prefix) or not prefix and name.startswith(PREFIXES):
+            continue
+        its_side, word = words(name)
+        if its_side != side or "metacarpal" in word or "palm" in word or "master" in word:
+            continue
+        for finger, keys in FINGERS.items():
+            if any(word.startswith((key, f"f{key}", f"hand{key}", f"finger{key}")) for key in keys):
+                found[finger].append(number)
+    for finger, bones in found.items():
+        bones.sort(key=lambda b: np.linalg.norm(rig.rest_heads[b] - rig.rest_heads[rig.index[wrist]]))
+        found[finger] = bones[:3]
+    return {finger: bones for finger, bones in found.items() if bones}
+
+
+def finger_rotations(rig, mode, frames):
+    """{bone index: (T,3,3) local rotation} for mode "relaxed" or "baton". Empty if the rig has no finger bones."""
+    if mode not in ("relaxed", "baton"):
+        raise BadInput(f"Fingers are 'none', 'relaxed' or 'baton', not {mode!r}.")
+    rest, result = align_rest(rig), {}
+    taken = {rig.index[bone] for bone in rig.bone_map.values()}
+    for side in ("left", "right"):
+        table = GRIP if mode == "baton" and side == "right" else RELAXED
+        fingers = finger_bones(rig, side)
+        axes = _flexion_axes(rig, rest, side, fingers)
+        for finger, bones in fingers.items():
+            for bone, degrees in zip(bones, table[finger]):
+                # The middle finger's first bone may stand for the SMPL hand joint; as such it does not move.
+                frame = rig.world_rotation @ rig.rest_rotations[bone]
+                turn = axis_angle_to_matrix(frame.T @ axes[finger] * np.radians(degrees))
+                result[bone] = np.broadcast_to(turn, (frames, 3, 3))
+    return {bone: turn for bone, turn in result.items() if bone not in taken or rig.names[bone] in _hands(rig)}
+
+
+def _hands(rig):
+    return {rig.bone_map.get("left_hand"), rig.bone_map.get("right_hand")}
+
+
+def _flexion_axes(rig, rest, side, fingers):
+    """{finger: world axis at rest about which a positive turn closes the hand}."""
+    sign = -1.0 if side == "left" else 1.0
+    reference = rest.reference[f"{side}_wrist"]
+    along = reference @ np.array([-sign, 0.0, 0.0])
+    across = reference @ np.array([0.0, 0.0, 1.0])          # towards the thumb, palm down in a T-pose
+    if "index" in fingers and "pinky" in fingers:
+        # The knuckles tell how the palm really faces, as in an A-pose with palms inward.
+        line = rig.rest_heads[fingers["index"][0]] - rig.rest_heads[fingers["pinky"][0]]
+        across = unit(line - (line @ along) * along)
+    axes = {finger: sign * across for finger in fingers}
+    if "thumb" in fingers and "middle" in fingers:
+        thumb = rig.rest_heads[fingers["thumb"][-1]] - rig.rest_heads[fingers["thumb"][0]]
+        goal = rig.rest_heads[fingers["middle"][0]] + 0.5 * np.linalg.norm(thumb) * np.cross(sign * across, along)
+        axis = np.cross(thumb, goal - rig.rest_heads[fingers["thumb"][0]])
+        if np.linalg.norm(axis) > 1e-9:
+            axes["thumb"] = unit(axis)
+    return axes
