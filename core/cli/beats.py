@@ -14,6 +14,7 @@ def add_arguments(parser):
     parser.add_argument("--start", type=float, default=0.0, metavar="S", help="seconds into the file")
     parser.add_argument("--duration", type=float, default=None, metavar="S", help="seconds; the rest of the file if absent")
     parser.add_argument("--metre", default="auto", choices=["2", "3", "4", "6", "auto"], help="beats in a bar")
+    parser.add_argument("--level", default="normal", choices=["half", "normal", "double"], help="half or double time")
     parser.add_argument("--bpm", type=float, default=None, metavar="B", help="fix the tempo")
     common.shared_arguments(parser, seed=False)
 
@@ -32,7 +33,8 @@ def run(options):
         condition = read_audio(options.file, start=options.start, duration=options.duration, minimum=0.5)
     if options.device not in ("auto", "cpu"):
         device.resolve(options.device)                         # a wrong name is still an error; the networks use the CPU
-    beats = find_beats(condition, bpm=options.bpm, metre=options.metre, folders=options.checkpoints).shifted(options.start)
+    beats = find_beats(condition, bpm=options.bpm, metre=options.metre, level=options.level,
+                       folders=options.checkpoints).shifted(options.start)
     wall = time.perf_counter() - began
     if options.json:
         data = beats.to_json()

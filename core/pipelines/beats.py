@@ -29,18 +29,23 @@ def check_bpm(bpm):
     return float(bpm)
 
 
-def find_beats(condition, *, bpm=None, metre=None, folders=None, progress=silent, should_cancel=never):
-    """`Beats` (s from the start) of an `Audio` or a `Motion`. Raises BadInput, NoCheckpoint, Cancelled."""
+def find_beats(condition, *, bpm=None, metre=None, beats=None, level="normal", folders=None, progress=silent,
+               should_cancel=never):
+    """`Beats` (s from the start) of an `Audio` or a `Motion`. Raises BadInput, NoCheckpoint, Cancelled.
+
+    beats: the user's own, whose bars are to be found. level: "half", "normal" or "double" time.
+    """
     from core.errors import Cancelled
     bpm, metre = check_bpm(bpm), check_metre(metre)
     progress("Detecting Beats", 0.0)
     if should_cancel():
         raise Cancelled
     from models.rhythm.detect import detect_body_beats, detect_music_beats
+    options = dict(bpm=bpm, metre=metre, beats=beats, level=level, folders=folders)
     if isinstance(condition, Audio):
-        found = detect_music_beats(condition.mono(), condition.rate, bpm=bpm, metre=metre, folders=folders)
+        found = detect_music_beats(condition.mono(), condition.rate, **options)
     else:
-        found = detect_body_beats(condition, bpm=bpm, metre=metre, folders=folders)
+        found = detect_body_beats(condition, **options)
     if should_cancel():
         raise Cancelled
     progress("Detecting Beats", 1.0)
@@ -48,7 +53,7 @@ def find_beats(condition, *, bpm=None, metre=None, folders=None, progress=silent
 
 
 def given_or_found(condition, beats, *, duration, **options):
-    """(beats, "user" or "predicted"): the user's own within the passage, else found in the condition."""
+    """(beats, "user" or "predicted"): the user's own, their bars found where not given; else found in the condition."""
     if beats is None:
         return find_beats(condition, **options), "predicted"
     if not isinstance(beats, Beats):
@@ -57,4 +62,6 @@ def given_or_found(condition, beats, *, duration, **options):
     if len(inside) < 2:
         raise BadInput(f"Only {len(inside)} of the {len(beats)} given beats lie within the passage of {duration:.2f} s; "
                        "give at least two, in seconds from its start.")
+    if condition is not None and not beats.positions.any():
+        beats = find_beats(condition, beats=beats, **options)
     return beats, "user"

@@ -68,7 +68,7 @@ def beats(context):
     from core.pipelines.beats import find_beats
     context.progress("Reading", 0.0)
     condition = _audio(context) if params.get("audio") else _motion(context)
-    found = find_beats(condition, bpm=params.get("bpm"), metre=params.get("metre"), folders=params["checkpoints"],
+    found = find_beats(condition, folders=params["checkpoints"], **_given(params, "bpm", "metre", "level"),
                        progress=share(context.progress, 0.2, 1.0), should_cancel=context.should_cancel)
     return {"beats": found.to_json(), "seconds": condition.duration}
 
@@ -120,7 +120,7 @@ SOUND = {"audio", "start", "speed", "duration"}
 RIG = {"in_place", "place", "blend_in", "blend_out", "plant_feet", "fingers"}
 MUSIC = SAMPLING | FROM_FILE | {"genre", "loudness_lufs", "loop", "sampler"}
 CONDUCT = SAMPLING | SOUND | RIG | {"metre", "lead", "amplitude", "left_hand", "mirror"}
-BEATS = SOUND | FROM_FILE | {"metre", "bpm"}
+BEATS = SOUND | FROM_FILE | {"metre", "bpm", "level"}
 RETARGET = FROM_FILE | RIG | {"mirror"}
 
 

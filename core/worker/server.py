@@ -1,6 +1,7 @@
 """The worker's loop. Main thread: the job. Reader thread: stdin, cancel, end of file. Heartbeat thread: a sign of life."""
 import argparse
 import faulthandler
+import json
 import os
 import platform
 import queue
@@ -72,7 +73,9 @@ class Server:
 
     def _run_job(self, context):
         try:
-            return "done", {"result": self._kinds[context.kind](context)}
+            result = self._kinds[context.kind](context)
+            json.dumps(result, allow_nan=False)    # what cannot be sent must fail here, inside the job
+            return "done", {"result": result}
         except BatonError as error:
             return "error", {"code": error.code, "message": str(error), "trace": None}
         except MemoryError:
