@@ -1,0 +1,239 @@
+"""Scores of the beat networks, with the rows that expose them: `python -m models.rhythm.evaluate --corpus DIR [--data DIR]`.
+
+Beat F1 is one-to-one within +-70 ms at the strict metrical level; `any_level` is the best over half, double and off-beat levels
+and says how much of a miss is an octave. DIR holds dance/ and conducting/ corpora; --data is a folder of real clips with
+motion/ and music/ (BVH, OGG and *.beats.txt), left out when absent.
+"""
+import argparse
+import json
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from core.beats import read_beats
+from core.errors import BatonError
+from core.metrics.beat_align import beat_f1_70ms, beat_f1_any_level, match_count, music_beats_librosa
+from core.motion import Motion
+from models.data.shards import AUDIO_RATE, Corpus, unpack_motion
+from models.rhythm.data import body_offset, corpus_folders
+from models.rhythm.detect import detect_body_beats, detect_music_beats, load_network
+
+COUPLES = (("05", "20"), ("11", "26"))      # TEST partners of one dance each
+SALSA_FPS = 60.0                            # the files' headers say 120: wrong
+
+
+def test_items(folder, kind, count):
+    """Up to `count` test items of a kind, spread over the corpus: (corpus, index)."""
+    for place in corpus_folders(folder):
+        try:
+            corpus = Corpus(place, split="test", kind=kind)
+        except BatonError:
+            continue
+        return [(corpus, int(i)) for i in np.unique(np.linspace(0, len(corpus) - 1, count).astype(int))]
+    return []
+
+
+def summary(rows):
+    """Means of the numbers of rows and, of `level`, how often each was best."""
+    if not rows:
+        return {"clips": 0}
+    out = {"clips": len(rows)}
+    for key in rows[0]:
+        values = [row[key] for row in rows if row[key] is not None]
+        if key == "level":
+            out["levels"] = dict(Counter(values))
+        elif values:
+            out[key] = round(float(np.mean(values)), 4)
+    return out
+
+
+def scored(found, times, positions=None):
+    """One row: strict F1, best over levels, downbeat F1, confidence."""
+    best, level = beat_f1_any_level(found.times, times)
+    row = {"f1": beat_f1_70ms(found.times, times), "any_level": best, "level": level, "confidence": found.confidence}
+    if positions is not None:
+        row["downbeat_f1"] = beat_f1_70ms(found.downbeats, times[positions == 1])
+    return row
+
+
+def half_beat_roll(motion, times):
+    """The motion rolled later by half a median beat, and by how many seconds exactly."""
+    frames = int(round(np.median(np.diff(times)) / 2 * motion.fps))
+    return Motion(np.roll(motion.rotations, frames, 0), np.roll(motion.root, frames, 0), motion.fps), frames / motion.fps
+
+
+def body_rows(items, folders):
+    """Body -> beats on studio pieces: as they are, and rolled by half a beat (scored against rolled and unrolled truth)."""
+    plain, rolled, mismatched, previous = [], [], [], None
+    for corpus, index in items:
+        written = corpus.array(index, "beats").astype(np.float64)
+        times, positions = written[:, 0] + body_offset(corpus.meta(index)), written[:, 1].astype(int)
+        motion = unpack_motion(corpus.array(index, "motion_rot6d"), corpus.array(index, "motion_root"))
+        found = detect_body_beats(motion, folders=folders)
+        plain.append(scored(found, times, positions))
+        moved, seconds = half_beat_roll(motion, times)
+        again = detect_body_beats(moved, folders=folders)
+        rolled.append({"f1_rolled_truth": beat_f1_70ms(again.times, times + seconds),
+                       "f1_unrolled_truth": beat_f1_70ms(again.times, times)})
+        if previous is not None:
+            mismatched.append({"f1": beat_f1_70ms(previous.times, times)})
+        previous = found
+    return {"studio": summary(plain), "rolled_half_beat": summary(rolled), "beats_of_another_clip": summary(mismatched)}
+
+
+def music_rows(items, folders):
+    """Music -> beats on studio pieces, librosa's tracker beside it."""
+    ours, theirs = [], []
+    for corpus, index in items:
+        written = corpus.array(index, "beats").astype(np.float64)
+        audio = corpus.array(index, "audio").astype(np.float32) / 32767.0
+        ours.append(scored(detect_music_beats(audio, AUDIO_RATE, folders=folders), written[:, 0], written[:, 1].astype(int)))
+        from models.rhythm.features import to_mono
+        found = music_beats_librosa(to_mono(audio, AUDIO_RATE), 22_050)
+        best, level = beat_f1_any_level(found, written[:, 0])
+        theirs.append({"f1": beat_f1_70ms(found, written[:, 0]), "any_level": best, "level": level})
+    return {"network": summary(ours), "librosa": summary(theirs)}
+
+
+def track_rows(data, folders):
+    """Real tracks: share of the agreed beats that are found; found beats a second; the share a chance grid would find."""
+    from core.audio.io import read_audio
+    rows = {}
+    for path in sorted(Path(data, "music").glob("*.ogg")):
+        agreed = read_beats(path.with_suffix("").with_suffix(".beats.txt")).times
+        audio = read_audio(path)
+        found = detect_music_beats(audio.mono(), audio.rate, folders=folders)
+        librosa_beats = music_beats_librosa(audio.resampled(22_050).mono(), 22_050)
+        span = audio.duration
+        shifts = [match_count((found.times + s * span / 50) % span, agreed) / len(agreed) for s in range(1, 50)]
+        rows[path.stem] = {
+            "agreed": len(agreed), "found_share": round(match_count(found.times, agreed) / len(agreed), 4),
+            "librosa_share": round(match_count(librosa_beats, agreed) / len(agreed), 4),
+            "chance_share": round(float(np.mean(shifts)), 4), "beats_found": len(found), "tempo_bpm": round(found.tempo_bpm, 1),
+            "metre": found.metre, "confidence": round(found.confidence, 3)}
+    return rows
+
+
+def couple_rows(data, folders):
+    """TEST salsa couples: agreement (F1) of the beats found from each body alone, partners against mixed couples."""
+    from core.motion_io import read_motion
+    found = {}
+    for path in sorted(Path(data, "motion", "cmu_salsa").glob("*.bvh*")):
+        number = next((n for couple in COUPLES for n in couple if path.name.split(".")[0].endswith(n)), None)
+        if number:
+            motion = read_motion(path, fps=SALSA_FPS)
+            found[number] = (detect_body_beats(motion, folders=folders), motion.duration)
+    if len(found) < 4:
+        return {}
+
+    def agreement(a, b):
+        span = min(found[a][1], found[b][1])
+        one, two = (found[n][0].times for n in (a, b))
+        return beat_f1_70ms(one[one < span], two[two < span])
+    couples = {f"{a}+{b}": round(agreement(a, b), 4) for a, b in COUPLES}
+    mixed = {f"{a}+{b}": round(agreement(a, b), 4) for a in COUPLES[0] for b in COUPLES[1]}
+    shifted = []
+    for a, b in COUPLES:
+        span = min(found[a][1], found[b][1])
+        one, two = (found[n][0].times[found[n][0].times < span] for n in (a, b))
+        shifted += [beat_f1_70ms(np.sort((one + s * span / 40) % span), two) for s in range(2, 39)]
+    return {"partners": couples, "mixed": mixed, "partners_mean": round(float(np.mean(list(couples.values()))), 4),
+            "mixed_mean": round(float(np.mean(list(mixed.values()))), 4),
+            "partners_shifted_mean": round(float(np.mean(shifted)), 4),
+            "tempo_bpm": {n: round(beats.tempo_bpm, 1) for n, (beats, _) in found.items()},
+            "confidence": {n: round(beats.confidence, 3) for n, (beats, _) in found.items()}}
+
+
+def speed_rows(items, folders):
+    """Seconds of motion and of music analysed per second, features and decoding included, on clips of three minutes."""
+    rows = {}
+    for part in ("body", "music"):
+        load_network(part, folders)
+    corpus, index = items[0]
+    motion = unpack_motion(corpus.array(index, "motion_rot6d"), corpus.array(index, "motion_root"))
+    times = int(np.ceil(180 / motion.duration))
+    motion = Motion(np.tile(motion.rotations, (times, 1, 1, 1)), np.tile(motion.root, (times, 1)))
+    audio = np.tile(corpus.array(index, "audio")[:, 0], times).astype(np.float32) / 32767.0
+    for name, work, seconds in (("body", lambda: detect_body_beats(motion, folders=folders), motion.duration),
+                                ("music", lambda: detect_music_beats(audio, AUDIO_RATE, folders=folders), len(audio) / AUDIO_RATE)):
+        work()
+        began = time.perf_counter()
+        work()
+        rows[f"{name}_times_real_time"] = round(seconds / (time.perf_counter() - began), 1)
+    return rows
+
+
+def evaluate(corpus, data=None, count=40, folders=None, report=print):
+    """All rows as one JSON-ready dict."""
+    dance, conducting = test_items(corpus, "dance", count), test_items(corpus, "conducting", count)
+    report(f"{len(dance)} dance and {len(conducting)} conducting test pieces")
+    result = {"body_dance": body_rows(dance, folders), "body_conducting": body_rows(conducting, folders),
+              "music_dance": music_rows(dance, folders), "music_orchestra": music_rows(conducting, folders)}
+    if data and Path(data, "music").is_dir():
+        result["real_tracks"] = track_rows(data, folders)
+        result["salsa_couples"] = couple_rows(data, folders)
+    if dance:
+        result["speed"] = speed_rows(dance, folders)
+    result["checkpoints"] = {part: _sha(part, folders) for part in ("body", "music")}
+    return result
+
+
+def _sha(part, folders):
+    from core import checkpoints
+    return checkpoints.find("rhythm", part, folders).sha256[:16]
+
+
+def table(result):
+    """The rows that must reach a figure, as text: row, figure, target."""
+    lines = ["| must show | found | at least |", "|---|---|---|"]
+
+    def add(name, value, target):
+        lines.append(f"| {name} | {value} | {target} |")
+    body, rolled = result["body_dance"]["studio"], result["body_dance"]["rolled_half_beat"]
+    add("body -> beats, studio dance", f"{body.get('f1')} (any level {body.get('any_level')}, downbeats "
+        f"{body.get('downbeat_f1')})", 0.85)
+    add("body rolled by half a beat, rolled truth / unrolled truth",
+        f"{rolled.get('f1_rolled_truth')} / {rolled.get('f1_unrolled_truth')}", "0.85 / low")
+    add("body -> beats, studio conductors (ictus)", result["body_conducting"]["studio"].get("f1"), "reported")
+    for name, key, target in (("dance pieces", "music_dance", 0.95), ("orchestra with rubato", "music_orchestra", 0.85)):
+        ours, theirs = result[key]["network"], result[key]["librosa"]
+        add(f"music -> beats, {name}", f"{ours.get('f1')} (any level {ours.get('any_level')}, downbeats {ours.get('downbeat_f1')}; "
+            f"librosa {theirs.get('f1')}, any level {theirs.get('any_level')})", target)
+    for name, row in result.get("real_tracks", {}).items():
+        add(f"agreed beats of {name}", f"{row['found_share']} (librosa {row['librosa_share']}, chance {row['chance_share']})", 0.90)
+    couples = result.get("salsa_couples")
+    if couples:
+        add("salsa partners agree / mixed couples / shifted partners",
+            f"{couples['partners_mean']} / {couples['mixed_mean']} / {couples['partners_shifted_mean']}", "above mixed")
+    speed = result.get("speed", {})
+    add("speed, times real time, body / music",
+        f"{speed.get('body_times_real_time')} / {speed.get('music_times_real_time')}", 100)
+    return "\n".join(lines)
+
+
+def main(arguments=None):
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m models.rhythm.evaluate", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", required=True)
+    parser.add_argument("--data", default=str(Path(__file__).resolve().parents[2].parent / "shared" / "data"))
+    parser.add_argument("--count", type=int, default=40, help="test pieces of each kind")
+    parser.add_argument("--checkpoints", help="extra folder of checkpoints")
+    parser.add_argument("--json", help="also write all rows here")
+    options = parser.parse_args(arguments)
+    try:
+        result = evaluate(options.corpus, options.data, options.count, options.checkpoints)
+    except BatonError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    print(table(result))
+    if options.json:
+        Path(options.json).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
