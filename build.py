@@ -130,11 +130,21 @@ def run(command, **extra):
 
 
 def command_demo(args, rest):
-    command = [dev_python(), "-m", "tests.demo", "--out", args.out]
+    """Both jobs on the command line, then the scene in Blender."""
+    python, out = dev_python(), Path(args.out).resolve()
+    command = [python, "-m", "core.demo", "--out", out]
     for name in ("motion", "audio"):
         if getattr(args, name):
             command += [f"--{name}", Path(getattr(args, name)).resolve()]
-    return run(command + rest)
+    status = run(command + rest)
+    if status == 0:
+        say("building the scene in Blender ...")
+        status = run([python, "-m", "blender_addon.demo_scene", "--folder", out],
+                     BLENDER_USER_RESOURCES=str(out / ".blender"))
+        shutil.rmtree(out / ".blender", ignore_errors=True)
+    if status == 0:
+        say(f"done: open {out / 'demo.blend'}; pictures: {out / 'preview.png'}, {out / 'scene.png'}")
+    return status
 
 
 def command_test(args, rest):
