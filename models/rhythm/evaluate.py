@@ -157,8 +157,9 @@ def speed_rows(items, folders):
     times = int(np.ceil(180 / motion.duration))
     motion = Motion(np.tile(motion.rotations, (times, 1, 1, 1)), np.tile(motion.root, (times, 1)))
     audio = np.tile(corpus.array(index, "audio")[:, 0], times).astype(np.float32) / 32767.0
-    for name, work, seconds in (("body", lambda: detect_body_beats(motion, folders=folders), motion.duration),
-                                ("music", lambda: detect_music_beats(audio, AUDIO_RATE, folders=folders), len(audio) / AUDIO_RATE)):
+    jobs = {"body": (lambda: detect_body_beats(motion, folders=folders), motion.duration),
+            "music": (lambda: detect_music_beats(audio, AUDIO_RATE, folders=folders), len(audio) / AUDIO_RATE)}
+    for name, (work, seconds) in jobs.items():
         work()
         began = time.perf_counter()
         work()
@@ -200,10 +201,11 @@ def table(result):
     add("body -> beats, studio conductors (ictus)", result["body_conducting"]["studio"].get("f1"), "reported")
     for name, key, target in (("dance pieces", "music_dance", 0.95), ("orchestra with rubato", "music_orchestra", 0.85)):
         ours, theirs = result[key]["network"], result[key]["librosa"]
-        add(f"music -> beats, {name}", f"{ours.get('f1')} (any level {ours.get('any_level')}, downbeats {ours.get('downbeat_f1')}; "
-            f"librosa {theirs.get('f1')}, any level {theirs.get('any_level')})", target)
+        add(f"music -> beats, {name}", f"{ours.get('f1')} (any level {ours.get('any_level')}, "
+            f"downbeats {ours.get('downbeat_f1')}; librosa {theirs.get('f1')}, any level {theirs.get('any_level')})", target)
     for name, row in result.get("real_tracks", {}).items():
-        add(f"agreed beats of {name}", f"{row['found_share']} (librosa {row['librosa_share']}, chance {row['chance_share']})", 0.90)
+        found = f"{row['found_share']} (librosa {row['librosa_share']}, chance {row['chance_share']})"
+        add(f"agreed beats of {name}", found, 0.90)
     couples = result.get("salsa_couples")
     if couples:
         add("salsa partners agree / mixed couples / shifted partners",
