@@ -164,8 +164,35 @@ def command_test(args, rest):
     return max(statuses)
 
 
+ZIP_CONTENT = ("blender_manifest.toml", "__init__.py", "LICENSE", "blender_addon", "core", "models", "checkpoints")
+
+
+def stage_extension(folder):
+    """Copy what belongs into the zip to `folder`, under the repository's own names."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name in ZIP_CONTENT:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc", "*.part"))
+        else:
+            shutil.copy2(source, folder / name)
+
+
 def command_package(args, rest):
-    return run([dev_python(), "-m", "tests.package.make_zip", "--out", "dist", *rest])
+    """dist/baton-X.Y.Z.zip, built and validated with Blender's own extension tool."""
+    python, stage, out = dev_python(), ROOT / ".build" / "extension", Path(args.out).resolve()
+    find = ("import glob, sysconfig; site = sysconfig.get_paths()['purelib']; "
+            "print(glob.glob(site + '/bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py')[0])")
+    tool = subprocess.run([str(python), "-c", find], capture_output=True, text=True, check=True).stdout.strip()
+    stage_extension(stage)
+    out.mkdir(parents=True, exist_ok=True)
+    status = run([python, tool, "build", "--source-dir", stage, "--output-dir", out])
+    if status == 0:
+        made = max(out.glob("baton-*.zip"), key=lambda path: path.stat().st_mtime)
+        status = run([python, tool, "validate", made])
+        say(f"{made} {made.stat().st_size / 1e6:.1f} MB")
+    return status
 
 
 def command_train(args, rest):
@@ -200,7 +227,8 @@ def main(argv=None):
     test = commands.add_parser("test", help="the whole test suite; further words go to pytest")
     test.add_argument("--no-lts", action="store_true", help="skip the second pass in Blender 4.2 LTS")
     test.add_argument("--runtime", action="store_true", help="only: install the runtime lock on its own and run the command line")
-    commands.add_parser("package", help="write dist/baton-X.Y.Z.zip")
+    package = commands.add_parser("package", help="write dist/baton-X.Y.Z.zip")
+    package.add_argument("--out", default="dist", help="folder for the zip (default dist)")
     commands.add_parser("train", help="make a corpus or train a part")
     commands.add_parser("evaluate", help="score a system with the rows that expose it")
     commands.add_parser("bench", help="measure speeds")
