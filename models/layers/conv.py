@@ -1,4 +1,5 @@
 """Residual convolution blocks for one (time) or two (frequency, time) dimensions."""
+import torch
 from torch import nn
 from torch.nn import functional as F
 
@@ -13,18 +14,37 @@ def _groups(channels, most=32):
     return next(g for g in range(min(most, channels), 0, -1) if channels % g == 0)
 
 
+class ChannelNorm(nn.Module):
+    """RMS norm over the channels of each frame (B, C, ...). No statistics over time, so a convolutional network with it
+    gives the same answer on a crop as on the whole passage (away from the ends), whatever the length."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(channels))
+
+    def forward(self, x):
+        scale = torch.rsqrt(x.float().square().mean(1, keepdim=True) + 1e-6).to(x.dtype)
+        return x * scale * self.gain.to(x.dtype).reshape(-1, *(1,) * (x.dim() - 2))
+
+
+def make_norm(kind, channels):
+    """group: GroupNorm of up to 32 groups, for windows of fixed size; channel: `ChannelNorm`, for passages of any length."""
+    return nn.GroupNorm(_groups(channels), channels) if kind == "group" else ChannelNorm(channels)
+
+
 class ResBlock(nn.Module):
     """norm-SiLU-conv twice with a skip; an embedding, if any, scales and shifts in between (Dhariwal & Nichol 2021, section 3).
 
-    dims 1: (B, C, T); dims 2: (B, C, H, W). embedding_width 0: no condition. The second convolution starts at zero.
+    dims 1: (B, C, T); dims 2: (B, C, H, W). embedding_width 0: no condition. norm: see `make_norm`. The second convolution
+    starts at zero.
     """
 
-    def __init__(self, dims, in_channels, out_channels=None, kernel=3, embedding_width=0, dropout=0.0):
+    def __init__(self, dims, in_channels, out_channels=None, kernel=3, embedding_width=0, dropout=0.0, norm="group"):
         super().__init__()
         out_channels = out_channels or in_channels
-        self.norm1 = nn.GroupNorm(_groups(in_channels), in_channels)
+        self.norm1 = make_norm(norm, in_channels)
         self.conv1 = conv_nd(dims, in_channels, out_channels, kernel)
-        self.norm2 = nn.GroupNorm(_groups(out_channels), out_channels)
+        self.norm2 = make_norm(norm, out_channels)
         self.conv2 = conv_nd(dims, out_channels, out_channels, kernel)
         self.embed = nn.Linear(embedding_width, 2 * out_channels) if embedding_width else None
         self.dropout = nn.Dropout(dropout)

@@ -1,0 +1,183 @@
+"""Features of the music model: what is read from shards once, and the motion condition of a window.
+
+Cache: `<corpus>.cache/music_ldm/`, for each shard `<stem>.json` (items, written last) with `<stem>.mel.npy` (frames, 256) fp16,
+`<stem>.rot6d.npy` (frames, 144) int16 and `<stem>.root.npy` (frames, 3) fp32, items one after the other.
+"""
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+from core.audio import Audio
+from core.audio.mel import BANDS, log_mel, model_mono
+from core.beats import rhythm_curve
+from core.contract import GENRES
+from core.errors import BadInput
+from core.kinematics import FPS, forward_kinematics
+from core.motion import MIRROR
+from core.rotations import sixd_to_matrix
+from models.data.shards import AUDIO_RATE, ROTATION_SCALE, Corpus
+
+VERSION = 1
+MIRROR_SIGN = np.array([-1.0, 1.0, 1.0], dtype=np.float32)
+
+
+def prepare_features(corpus, cache, progress):
+    """Write the features of the shards of `corpus` that the cache does not hold yet. Items without sound are left out."""
+    cache = Path(cache)
+    cache.mkdir(parents=True, exist_ok=True)
+    data = Corpus(corpus)
+    shards = {}
+    for index, (path, _, _) in enumerate(data.items):
+        shards.setdefault(path, []).append(index)
+    for number, (path, indices) in enumerate(sorted(shards.items())):
+        target = cache / f"{path.stem}.json"
+        if target.is_file() and json.loads(target.read_text(encoding="utf-8"))["version"] == VERSION:
+            continue
+        progress(number / len(shards), f"features of {path.name}")
+        _write_shard_features(data, indices, cache, path.stem)
+    progress(1.0, f"features of {len(shards)} shards")
+
+
+def _write_shard_features(data, indices, cache, stem):
+    mels, rotations, roots, items, at, frames_at = [], [], [], [], 0, 0
+    for index in indices:
+        names = data.names(index)
+        if "audio" not in names:
+            continue
+        samples = data.array(index, "audio").T.astype(np.float32) / 32768.0
+        mel = log_mel(model_mono(Audio(samples, AUDIO_RATE))).astype(np.float16)
+        meta = data.meta(index)
+        item = {key: meta.get(key) for key in ("id", "split", "genre", "metre", "source", "duration")}
+        beats = data.array(index, "beats") if "beats" in names else np.zeros((0, 2), np.float32)
+        item.update(mel=[at, len(mel)], motion=[frames_at, 0], beats=beats.round(4).tolist(),
+                    confidence=meta.get("beat_confidence", 1.0))
+        if "motion_rot6d" in names:
+            rotation = data.array(index, "motion_rot6d").reshape(-1, 144)
+            item["motion"][1] = len(rotation)
+            rotations.append(rotation)
+            roots.append(data.array(index, "motion_root"))
+            frames_at += len(rotation)
+        mels.append(mel)
+        items.append(item)
+        at += len(mel)
+    empty = {"mel": (0, BANDS), "rot6d": (0, 144), "root": (0, 3)}
+    for name, parts, dtype in (("mel", mels, np.float16), ("rot6d", rotations, np.int16), ("root", roots, np.float32)):
+        save_array(cache / f"{stem}.{name}.npy", np.concatenate(parts).astype(dtype) if parts else np.zeros(empty[name], dtype))
+    text = json.dumps({"version": VERSION, "items": items})
+    temporary = cache / f"{stem}.json.part"
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, cache / f"{stem}.json")
+
+
+def save_array(path, array):
+    """np.save, whole or not at all."""
+    temporary = path.with_name(path.name + ".part")
+    with open(temporary, "wb") as handle:
+        np.save(handle, array)
+    os.replace(temporary, path)
+
+
+class FeatureCache:
+    """The items of one split of a prepared cache, arrays memory-mapped.
+
+    items: dicts of `_write_shard_features` with `stem` added. Raises BadInput when the split is empty.
+    """
+
+    def __init__(self, cache, split):
+        self.cache = Path(cache)
+        self.items = []
+        for path in sorted(self.cache.glob("*.json")):
+            record = json.loads(path.read_text(encoding="utf-8"))
+            if "items" in record:
+                self.items += [{**item, "stem": path.stem} for item in record["items"] if item["split"] == split]
+        if not self.items:
+            raise BadInput(f"{cache} holds no {split} items; the corpus needs pieces of every split.")
+        self._maps = {}
+
+    def array(self, stem, name):
+        """The memory-mapped `<stem>.<name>.npy`."""
+        if (stem, name) not in self._maps:
+            self._maps[stem, name] = np.load(self.cache / f"{stem}.{name}.npy", mmap_mode="r")
+        return self._maps[stem, name]
+
+    def mel(self, item, start=0, count=None):
+        """(count, 256) float32 log-mel rows from frame `start` of an item."""
+        offset, frames = item["mel"]
+        count = frames - start if count is None else count
+        return np.asarray(self.array(item["stem"], "mel")[offset + start:offset + start + count], dtype=np.float32)
+
+    def motion(self, item, start, count):
+        """rot6d (count, 24, 6) and root (count, 3) from frame `start` (30 fps); frames outside repeat the first or last one."""
+        offset, frames = item["motion"]
+        rows = offset + np.clip(np.arange(start, start + count), 0, frames - 1)
+        low, high = rows[0], rows[-1] + 1
+        rotation = np.asarray(self.array(item["stem"], "rot6d")[low:high])[rows - low]
+        root = np.asarray(self.array(item["stem"], "root")[low:high])[rows - low]
+        return rotation.astype(np.float32).reshape(-1, 24, 6) / ROTATION_SCALE, root.astype(np.float32)
+
+    def rhythm(self, item, start, frames, rate):
+        """Rhythm curve (frames, 5) at `rate` Hz from second `start`."""
+        beats = np.asarray(item["beats"], dtype=np.float64).reshape(-1, 2)
+        return rhythm_curve(beats[:, 0], beats[beats[:, 1] == 1, 0], frames, rate, start)
+
+
+def motion_features(rotations, root, fps=FPS):
+    """Condition m_i = (p, q, p', q') of Tan et al., section 3.2, of windows brought to xy = 0 facing -y.
+
+    rotations (..., T, 24, 3, 3) local, root (..., T, 3) metres -> (..., T, 360) float32: global joint positions p (72, m), local
+    6D rotations q (144), global linear velocity p' (72, m/s), angular velocity q' relative to the parent (72, rad/s, joint axes).
+    """
+    rotations, root = face_forward(rotations, root)
+    positions = forward_kinematics(rotations, root)[0]
+    velocity = np.gradient(positions, axis=-3) * fps if positions.shape[-3] > 1 else np.zeros_like(positions)
+    lead = positions.shape[:-2]
+    sixd = np.concatenate([rotations[..., :, 0], rotations[..., :, 1]], axis=-1)
+    parts = [positions, sixd, velocity, angular_velocity(rotations, fps)]
+    return np.concatenate([part.reshape(*lead, -1) for part in parts], axis=-1).astype(np.float32)
+
+
+def face_forward(rotations, root):
+    """Turn and move windows (..., T, 24, 3, 3), (..., T, 3) so that their first frame stands at xy = 0 facing -y."""
+    forward = rotations[..., 0, 0, :, 2]
+    angle = -np.arctan2(forward[..., 0], -forward[..., 1])
+    cos, sin, zero = np.cos(angle), np.sin(angle), np.zeros_like(angle)
+    turn = np.stack([cos, -sin, zero, sin, cos, zero, zero, zero, zero + 1], axis=-1).reshape(*angle.shape, 3, 3)
+    turn = turn.astype(np.float32)[..., None, :, :]
+    start = root[..., :1, :] * np.array([1, 1, 0], dtype=np.float32)
+    root = (turn @ (root - start)[..., None])[..., 0]
+    rotations = rotations.copy()
+    rotations[..., 0, :, :] = turn @ rotations[..., 0, :, :]
+    return rotations, root
+
+
+def angular_velocity(rotations, fps=FPS):
+    """(..., T, J, 3, 3) -> (..., T, J, 3) rad/s: log(R_i^T R_{i+1}) fps; the last frame repeats its neighbour."""
+    step = np.swapaxes(rotations[..., :-1, :, :, :], -1, -2) @ rotations[..., 1:, :, :, :]
+    cos = np.clip((np.trace(step, axis1=-2, axis2=-1) - 1) / 2, -1, 1)
+    angle = np.arccos(cos)
+    axis = np.stack([step[..., 2, 1] - step[..., 1, 2], step[..., 0, 2] - step[..., 2, 0], step[..., 1, 0] - step[..., 0, 1]], -1)
+    speed = axis * (angle / np.maximum(2 * np.sin(angle), 1e-4))[..., None] * fps
+    if speed.shape[-3] == 0:
+        return np.zeros((*rotations.shape[:-2], 3), dtype=np.float32)
+    return np.concatenate([speed, speed[..., -1:, :, :]], axis=-3)
+
+
+def mirrored(rotations, root):
+    """Left and right exchanged, for windows (..., T, 24, 3, 3) and (..., T, 3)."""
+    return rotations[..., MIRROR, :, :] * MIRROR_SIGN[:, None] * MIRROR_SIGN, root * MIRROR_SIGN
+
+
+def genre_index(genre):
+    """Place of a genre slug in the one-hot; -1 for None. Raises BadInput for an unknown genre."""
+    if genre is None:
+        return -1
+    if genre not in GENRES:
+        raise BadInput(f"There is no genre {genre!r}; choose one of {', '.join(GENRES)}.")
+    return GENRES.index(genre)
+
+
+def to_rotations(sixd):
+    """(..., 24, 6) -> (..., 24, 3, 3) float32."""
+    return sixd_to_matrix(np.asarray(sixd, dtype=np.float32))

@@ -1,0 +1,123 @@
+"""Training tasks of the music model: `python -m models.train music_ldm vae|denoiser ...` (docs/contracts.md, section 7)."""
+import numpy as np
+import torch
+from torch import nn
+
+from core.audio.mel import BANDS, FLOOR
+from models.music_ldm.config import CONFIGS
+from models.music_ldm.features import FeatureCache, prepare_features
+from models.music_ldm.losses import adversarial, kl_divergence, reconstruction
+from models.music_ldm.vae import VAE, Discriminator
+from models.task import Task, pick_config
+
+LOG_FLOOR = float(np.log(FLOOR))
+VALID_BATCHES = 4
+
+
+def task(part, config="release", **overrides):
+    """The Task of a part ("vae", "denoiser", "vocoder") in a named configuration with fields replaced."""
+    if part == "vocoder":
+        from models.music_ldm.vocoder_train import vocoder_task
+        return vocoder_task(config, **overrides)
+    chosen = pick_config(CONFIGS, part, config, overrides)
+    if part == "vae":
+        return VAETask(chosen)
+    from models.music_ldm.train_denoiser import DenoiserTask
+    return DenoiserTask(chosen)
+
+
+class VAETask(Task):
+    """Mel VAE: reconstruction from the first step, the discriminator from `adversarial_from` of the training."""
+
+    weight_decay, clip = 1e-4, 2.0
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.lr, self.ema = config.lr, config.ema
+
+    def prepare(self, corpus, cache, progress):
+        """Mel features, then mean and spread of the training split into the config (log mels only)."""
+        prepare_features(corpus, cache, progress)
+        if self.config.mel == "log" and not self.config.mel_mean:
+            mean, std = mel_statistics(FeatureCache(cache, "train"))
+            self.config.mel_mean, self.config.mel_std = mean, std
+
+    def build(self):
+        """VAE and discriminator in one module, so that one loop trains both."""
+        parts = {"vae": VAE(self.config)}
+        if self.config.adversarial or self.config.matching:
+            parts["discriminator"] = Discriminator(self.config.discriminator)
+        return nn.ModuleDict(parts)
+
+    def dataset(self, cache, split):
+        return MelCrops(FeatureCache(cache, split), self.config)
+
+    def loss(self, model, batch, generator):
+        mel = batch["mel"]
+        output, mean, log_variance = model["vae"](mel, generator)
+        output, target = output.float(), model["vae"].standardise(mel)
+        loss, values = reconstruction(output, target, mean, log_variance, self.config)
+        if "discriminator" in model and self.fraction >= self.config.adversarial_from:
+            extra, more = adversarial(model["discriminator"], output, target, self.config)
+            loss, values = loss + extra, {**values, **more}
+        return loss, {name: value.detach() for name, value in values.items()}
+
+    def validate(self, model, cache):
+        """L1 in network units and in log-mel, KL, and sharpness: spread of frame differences over the real ones' (1 is ideal)."""
+        crops, vae, rows = self.dataset(cache, "valid"), model["vae"], []
+        for index in range(VALID_BATCHES):
+            mel = crops[index]["mel"].to(vae.mel_mean.device)
+            mean, log_variance = vae.encode(mel)
+            output, target = vae.decoder(mean).float(), vae.standardise(mel)
+            rows.append({"l1": (output - target).abs().mean(), "log_mel_l1": (vae.restore(output) - mel).abs().mean(),
+                         "sharpness": output.diff(dim=-1).std() / target.diff(dim=-1).std(),
+                         "kl": kl_divergence(mean, log_variance), "latent_std": mean.std(), "posterior_std": (0.5 * log_variance).exp().mean()})
+        return {name: float(np.mean([float(row[name]) for row in rows])) for name in rows[0]}
+
+    def export(self, state):
+        """The VAE alone."""
+        config, state = super().export(state)
+        return config, {name[4:]: value for name, value in state.items() if name.startswith("vae.")}
+
+
+class MelCrops:
+    """Batches of random mel crops with level jitter: {"mel": (B, frames, 256)}; pieces drawn in proportion to their length."""
+
+    def __init__(self, features, config):
+        self.features, self.config = features, config
+        self.items = [item for item in features.items if item["mel"][1] >= config.frames]
+        lengths = np.array([item["mel"][1] for item in self.items], dtype=np.float64)
+        self.chance = lengths / lengths.sum()
+
+    def __getitem__(self, index):
+        rng = np.random.default_rng([17, index])
+        config, crops = self.config, []
+        for number in rng.choice(len(self.items), size=config.batch, p=self.chance):
+            item = self.items[number]
+            start = int(rng.integers(item["mel"][1] - config.frames + 1))
+            mel = self.features.mel(item, start, config.frames)
+            crops.append(to_image(mel) if config.mel == "image" else jitter(mel, rng, config.gain_db))
+        return {"mel": torch.from_numpy(np.stack(crops))}
+
+
+def jitter(mel, rng, gain_db):
+    """Level changed by up to +-gain_db: an addition in log-mel, floored again."""
+    gain = rng.uniform(-gain_db, gain_db) * np.log(10) / 20
+    return np.maximum(mel + np.float32(gain), np.float32(LOG_FLOOR))
+
+
+def to_image(mel, top_db=80.0):
+    """log-mel rows -> decibels under the crop's maximum as 0..1: `core.audio.mel.image_mel`, up to the log-mel's own floor."""
+    decibel = mel * np.float32(20 / np.log(10))
+    return np.maximum(decibel - decibel.max() + top_db, 0) / top_db
+
+
+def mel_statistics(features, most=400):
+    """Per-band mean (256,) and one common spread of the training split, from up to `most` pieces spread over it."""
+    items = features.items[:: max(1, len(features.items) // most)]
+    total, square, count = np.zeros(BANDS), np.zeros(BANDS), 0
+    for item in items:
+        mel = features.mel(item).astype(np.float64)
+        total, square, count = total + mel.sum(0), square + (mel**2).sum(0), count + len(mel)
+    mean = total / count
+    return mean.round(4).tolist(), round(float(np.sqrt((square / count - mean**2).mean())), 4)
