@@ -7,7 +7,7 @@ from models.data.studio.patterns import GENRES
 from models.data.studio.score import Grid, Note, Part, Score, bars_of, rng_of
 
 VELOCITY = {"X": 1.0, "x": 0.8, "o": 0.42}
-KEY_LEVEL = {drums.HAT: 0.62, drums.PEDAL: 0.6, drums.OPEN: 0.6, drums.RIDE: 0.6, drums.SHAKER: 0.6, drums.TAMB: 0.55,
+KEY_LEVEL = {drums.HAT: 0.62, drums.PEDAL: 0.6, drums.OPEN: 0.5, drums.RIDE: 0.6, drums.SHAKER: 0.6, drums.TAMB: 0.55,
              drums.COWBELL: 0.6, drums.CRASH: 0.75, drums.ZAP: 0.5, drums.RISER: 0.6, drums.CLAP: 0.9, drums.SNAP: 0.8,
              drums.RIM: 0.65, 60: 0.6, 62: 0.65, 64: 0.65}
 GM_KEYS = {drums.SNAP: drums.CLAP, drums.ZAP: 78, drums.RISER: 0}
@@ -154,7 +154,7 @@ def _drums(plan, genre, bars, writer):
             for step, velocity in hits:
                 if step >= fill_from and key not in (drums.KICK, drums.RIDE):
                     continue
-                strength = velocity * KEY_LEVEL.get(key, 0.92) * (0.72 + 0.28 * bar.energy)
+                strength = velocity * KEY_LEVEL.get(key, 1.0 if key == drums.KICK else 0.92) * (0.72 + 0.28 * bar.energy)
                 if key in (drums.HAT, drums.SHAKER, drums.RIDE) and step % 4 == 0:
                     strength *= 1.12
                 late = snare_late if key in (drums.SNARE, drums.CLAP, drums.SNAP) else 0.0
@@ -177,7 +177,7 @@ def _drums(plan, genre, bars, writer):
     program = int(kit.split(":")[1])
     played = [n._replace(pitch=GM_KEYS.get(n.pitch, n.pitch)) for n in notes]
     parts = [Part("drums", f"kit:{program}", [n for n in played if n.pitch], gain, reverb=float(rng.uniform(0.05, 0.25)))]
-    if rng.random() < 0.35:             # a sampled kit with a synthesised kick and snare below
+    if rng.random() < 0.5:              # a sampled kit with a synthesised kick and snare below
         layered = [n for n in notes if n.pitch in (drums.KICK, drums.SNARE)]
         parts.append(Part("drum layer", "drums", layered, 0.55 * gain, reverb=0.05, tone={"kit": drums.draw_kit(rng, "tight")}))
     return parts, kicks

@@ -129,7 +129,7 @@ GENRES = {
     "waack": Genre(
         drums={KICK: ("X...X...X...X...", "X...X...X...X.x."), SNARE: ("....X.......X...", "....X.......X..o"), OPEN: ("..x...x...x...x.", "..x...x...x.x.x."),
                HAT: ("xx.xxx.xxx.xxx.x", HATS16), TAMB: ("x.x.x.x.x.x.x.x.", HATS16), CONGA_HIGH: ("..xx..x...xx..x.", "x.xx..xxx.xx..xx"), COWBELL: ("x...x...x...x...",)},
-        options={TAMB: 0.6, CONGA_HIGH: 0.6, COWBELL: 0.25}, kits=(("gm:0", 4), ("gm:8", 2), ("gm:16", 1)), bass=(("octave", 4), ("disco", 2)),
+        drum_gain_db=2.0, options={TAMB: 0.6, CONGA_HIGH: 0.6, COWBELL: 0.25}, kits=(("gm:0", 4), ("gm:8", 2), ("gm:16", 1)), bass=(("octave", 4), ("disco", 2)),
         bass_sounds=(33, 34, 33, 38),
         layers=(Layer("strings", (48, 49, 48, 50), ("run", "melody", "X..x..X.X..x..X."), 76, 0, 2.0, 0.1, 1.0, 2.0, 0.35, density=0.7),
                 Layer("guitar", (27, 28), ("..xx..xx..xx..xx", "x.xxx.xxx.xxx.xx", "..x...x...x...x."), 66, 3, 0.7, 0.0, 0.85, -1.0),
@@ -138,14 +138,14 @@ GENRES = {
         scales=(("minor", 3), ("dorian", 1), ("major", 2)), extension=(4,), progressions=((0, 3, 6, 2), (0, 5, 3, 4), (0, 0, 3, 3), (1, 4, 0, 5), (0, 6, 5, 4)),
         swing16=(0.0, 0.5, 0.5)),
     "krump": Genre(
-        drums={KICK: ("X.....x.......x.", "X..x......x.....", "X.xx......x..x..", "X.....x..x......"), SNARE: ("........X.......", "........X.....oo"),
-               CLAP: ("........X.......",), HAT: ("x...x...x...x...", HATS8), TOM_LOW: ("x...x...x...x.x.", "X..x..x.X..x..x.", "x..xx...x..xx..."),
+        drums={KICK: ("X.....x.....x...", "X...x.....x.....", "X.xx........x...", "X.....x...x.x..."), SNARE: ("........X.......", "........X.....oo"),
+               CLAP: ("........X.......",), HAT: ("X...X...X...X...", "Xo.oXo.oXo.oXo.o"), TOM_LOW: ("x...x...x...x.x.", "X.....x.X...x...", "x...x.o.x...x.oo"),
                TOM_MID: ("......x.......xx", "..............xx"), OPEN: ("................", "....x.......x...")},
         options={CLAP: 0.6, TOM_LOW: 0.9, TOM_MID: 0.5}, kits=(("hard", 8), ("gm:16", 1)), bass=(("stomp", 3), ("sub", 1)),
         bass_sounds=("synth:growl", "synth:growl", "synth:808drive"), bass_gain_db=3.0, drum_gain_db=3.0,
-        layers=(Layer("stabs", (61, 55, 48, 29, "synth:brass"), ("X.......X.......", "X...X...X...X...", "X..X..X.X.......", "X.....X.X...X..."), 55, 3, 2.0, 0.0, 1.0, 2.0, 0.3),
+        layers=(Layer("stabs", (61, 55, 48, 29, "synth:brass"), ("X.......X.......", "X...X...X...X...", "X...X...X.......", "X.....o.X...X..."), 55, 3, 2.0, 0.0, 1.0, 2.0, 0.3),
                 Layer("choir", (52, 53, 48, 43), ("pad",), 58, 3, 16.0, 0.35, 0.55, -3.0, 0.5),
-                Layer("riff", (29, 30, 81, 44, "synth:lead"), ("melody", "x.x...x.x.x....."), 58, 0, 1.6, 0.3, 0.7, -1.0, 0.2, density=0.5)),
+                Layer("riff", (29, 30, 81, 44, "synth:lead"), ("melody", "X.x.X...X.x....."), 58, 0, 1.6, 0.3, 0.7, -1.0, 0.2, density=0.5)),
         scales=(("phrygian", 4), ("harmonic", 3), ("minor", 1)), extension=(3,), progressions=((0, 0, 1, 0), (0, 0, 0, 1), (0, 5, 0, 4), (0, 0, 5, 6))),
     "street-jazz": Genre(
         drums={KICK: ("X.......X.x.....", "X.....x.X.......", "X.......X.......", "X..x....X.x....."), SNARE: ("....X.......X...",), CLAP: ("....X.......X...",),

@@ -7,6 +7,7 @@ from core.beats import Beats
 from core.contract import load
 
 GROUPS = ("strings", "winds", "brass", "timpani")
+SWUNG_EIGHTHS = ("street-jazz", "ballet-jazz")
 # Seed ranges of the splits (docs/contracts.md): a piece's split follows from its seed alone.
 SPLIT_SEEDS = {"train": (0, 800_000), "valid": (800_000, 900_000), "test": (900_000, 1_000_000)}
 
@@ -112,8 +113,11 @@ def make_plan(kind, seed, *, genre=None, metre=None, duration=24.0, beats=None):
         energy = _hairpins(rng, energy, metre)
     cues = _draw_cues(rng, sections, count) if kind == "conducting" else ()
     swing = float(rng.uniform(0.54, 0.66)) if kind == "dance" and rng.random() < 0.35 else 0.5
+    extra = {}
+    if swing != 0.5 and genre not in SWUNG_EIGHTHS:       # funk, disco and hip-hop swing their 16ths; the off-beat stays straight
+        extra, swing = {"swing16": min(swing, 0.62)}, 0.5
     return Plan(kind, seed, float(duration), metre, genre, bpm, np.asarray(times), np.asarray(positions),
-                np.clip(energy, 0.05, 1.0), np.clip(articulation, 0, 1), swing, sections, cues)
+                np.clip(energy, 0.05, 1.0), np.clip(articulation, 0, 1), swing, sections, cues, extra)
 
 
 def _fill_edges(beats, duration):
