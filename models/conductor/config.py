@@ -95,7 +95,7 @@ def encoder_config(data):
 PAPER = ConductorConfig()
 
 RELEASE = ConductorConfig(
-    encoder=EncoderConfig(clip_seconds=6.0, batch=8),
+    encoder=EncoderConfig(music_widths=(8, 16, 32), clip_seconds=5.0, batch=8),     # a third of the published cost
     representation="smpl24", rhythm=True, level=True,
     layers=6, width=160, heads=8, ffn=320, style=160, patch=2, kernel=7, condition_at_input=True,
     window=240, overlap=60, steps=20, guidance_scale=1.5,

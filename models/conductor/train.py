@@ -17,7 +17,7 @@ from models.diffusion import Schedule
 from models.run_folder import RunFolder
 from models.task import Task, pick_config
 
-VALIDATION_BATCHES = 6
+VALIDATION_BATCHES = 5
 
 
 def load_stage1(source="", folders=None):
