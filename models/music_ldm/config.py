@@ -14,7 +14,7 @@ RHYTHM_CHANNELS = 5
 
 @dataclass
 class VAEConfig:
-    """dims 1: bands are channels, (B, 256, T) -> (B, latent, T / 4). dims 2: an image, (B, 1, 256, T) -> (B, latent, 32, T / 8)."""
+    """dims 1: bands are channels, (B, 256, T) -> (B, latent, T / 4). dims 2: a picture, (B, 1, 256, T) -> (B, 1, 32, T / 8)."""
 
     dims: int = 1
     widths: tuple = (256, 384, 512)     # channels per level; each next level halves time (dims 2: frequency as well)

@@ -71,7 +71,8 @@ class VAETask(Task):
             output, target = vae.decoder(mean).float(), vae.standardise(mel)
             rows.append({"l1": (output - target).abs().mean(), "log_mel_l1": (vae.restore(output) - mel).abs().mean(),
                          "sharpness": output.diff(dim=-1).std() / target.diff(dim=-1).std(),
-                         "kl": kl_divergence(mean, log_variance), "latent_std": mean.std(), "posterior_std": (0.5 * log_variance).exp().mean()})
+                         "kl": kl_divergence(mean, log_variance), "latent_std": mean.std(),
+                         "posterior_std": (0.5 * log_variance).exp().mean()})
         return {name: float(np.mean([float(row[name]) for row in rows])) for name in rows[0]}
 
     def export(self, state):

@@ -89,7 +89,7 @@ class VAE(nn.Module):
 class Discriminator(nn.Module):
     """Patches of a mel in network units (B, 256, T) -> realness map and the feature maps before it (Isola et al. 2017).
 
-    4x4 blocks become channels first, and weights lie channels-last: four times faster on a CPU than strided single-channel layers.
+    4x4 blocks become channels first and weights lie channels-last: on a CPU four times faster than strided layers of one channel.
     """
 
     def __init__(self, width=48):
