@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
+from core.bonemap_fuzzy import fuzzy_matches
 from core.contract import FOLDER, JOINTS, SKELETON
 from core.errors import BadInput
 
@@ -53,7 +54,8 @@ def detect(bones):
                      if _key(bone, False) in plain}
             score = sum(2.0 if joint in SKELETON["required"] else 1.0 for joint in found)
             # A table with conditions is the more particular one; ties go to it.
-            score += 0.5 * bool(data.get("needs"))
+            # Control layers (`priority`) win over the deform bones of the same rig: they are what an animator keys.
+            score += 0.5 * bool(data.get("needs")) + data.get("priority", 0)
             if score > best_score + (0 if kind == "exact" else 0.25):
                 best, best_score, best_map, how = table, score, found, kind
     required = [joint for joint in SKELETON["required"] if joint not in ("head",)]
@@ -61,8 +63,8 @@ def detect(bones):
         best_map = {}
     confidence = {"exact": 1.0, "prefix": 0.97}
     rows = {joint: Row(joint, bone, confidence[how], how) for joint, bone in best_map.items()}
-    from core.bonemap_fuzzy import fuzzy_rows
-    rows.update(fuzzy_rows(bones, rows))
+    for joint, (bone, sure) in fuzzy_matches(bones, best_map).items():
+        rows[joint] = Row(joint, bone, sure, "fuzzy")
     return [rows.get(joint, Row(joint, None, 0.0, "")) for joint in JOINTS]
 
 
@@ -99,6 +101,22 @@ def save(path, rows):
     temporary = path.with_name(path.name + ".part")
     temporary.write_text(json.dumps(data, indent=1), encoding="utf-8")
     os.replace(temporary, path)
+
+
+def reading_map(bone_map, names):
+    """The bones to *sample*: controls of a known rig are replaced by the bones that they drive.
+
+    Controls do not show what inverse kinematics does; the deform bones do. bone_map {joint: bone}; names: of all bones.
+    """
+    names, result = set(names), dict(bone_map)
+    for data in tables().values():
+        if "read_from" not in data:
+            continue
+        driven = tables()[data["read_from"]]["bones"]
+        for joint, bone in bone_map.items():
+            if data["bones"].get(joint) == bone and driven.get(joint) in names:
+                result[joint] = driven[joint]
+    return result
 
 
 def load(path, bones=None):

@@ -49,22 +49,20 @@ def words(name):
     return side, re.sub(r"(fk|jnt|joint|bone|ctrl|bind)$", "", "".join(rest))
 
 
-def fuzzy_rows(bones, rows):
-    """{joint: Row} for joints that `rows` lacks, from (name, parent) pairs."""
-    from core.bonemap import Row
-    parent_of, taken = dict(bones), {row.bone for row in rows.values()}
+def fuzzy_matches(bones, known):
+    """{joint: (bone, confidence)} for joints that `known` {joint: bone} lacks, from (name, parent) pairs."""
+    parent_of, taken = dict(bones), set(known.values())
     parsed = {name: words(name) for name, _ in bones if name not in taken and not IGNORED.search(name)}
     found = {}
 
     def give(joint, bone, confidence):
-        if bone is not None and joint not in rows and joint not in found:
-            found[joint] = Row(joint, bone, round(confidence, 2), "fuzzy")
+        if bone is not None and joint not in known and joint not in found:
+            found[joint] = bone, round(confidence, 2)
             taken.add(bone)
             parsed.pop(bone, None)
 
     def get(joint):
-        row = rows.get(joint) or found.get(joint)
-        return row.bone if row else None
+        return known.get(joint) or found.get(joint, (None, 0.0))[0]
 
     for side in ("left", "right"):
         # From the unmistakable ends inwards: "leg" and "shoulder" mean what is left between their neighbours.
@@ -80,7 +78,7 @@ def fuzzy_rows(bones, rows):
         give(part, *_best(parsed, None, part, parent_of))
     give("pelvis", *_pelvis(get("left_hip"), get("right_hip"), parsed, parent_of))
     _give_spine(give, get, parsed, parent_of)
-    return {joint: row for joint, row in found.items() if joint in JOINTS}
+    return {joint: match for joint, match in found.items() if joint in JOINTS}
 
 
 def _score(word, part):

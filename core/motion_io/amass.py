@@ -1,0 +1,58 @@
+"""AMASS-style npz: `poses` (T, 66 or more) axis-angle, `trans` (T,3), `mocap_framerate` or `mocap_frame_rate`, `betas`."""
+import io
+
+import numpy as np
+
+from core.errors import BadInput
+from core.kinematics import FPS, forward_kinematics
+from core.retarget import resample
+from core.retarget_contacts import HEIGHTS, canonical_points
+from core.rotations import ROOT_TO_BLENDER, axis_angle_to_matrix
+
+RATES = ("mocap_framerate", "mocap_frame_rate", "fps")
+
+
+def read_npz(data, name, fps=None):
+    """npz bytes -> `Motion` at 30 fps. z-up (AMASS) is assumed. Raises BadInput."""
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            held = {key: archive[key] for key in archive.files if key in
+                    ("poses", "trans", "trans_is_pelvis", "root_orient", "pose_body", *RATES)}
+    except (ValueError, OSError, EOFError, KeyError) as error:
+        raise BadInput(f"{name} is not a readable npz ({error}); download or export it again.") from error
+    if "poses" not in held and "root_orient" in held and "pose_body" in held:
+        held["poses"] = np.concatenate([held["root_orient"], held["pose_body"]], axis=1)
+    if "poses" not in held or "trans" not in held:
+        raise BadInput(f"{name} lacks `poses` or `trans`; Baton reads AMASS-style npz files.")
+    rate = fps or next((float(held[key]) for key in RATES if key in held), None)
+    if not rate or not np.isfinite(rate) or rate <= 0:
+        raise BadInput(f"{name} does not say its frame rate; give --fps.")
+    exact = bool(held.get("trans_is_pelvis", False))
+    return smpl_motion(held["poses"], held["trans"], rate, name, on_floor=not exact)
+
+
+def smpl_motion(poses, trans, fps, name, *, y_up=False, on_floor=True):
+    """SMPL parameters -> `Motion` at 30 fps.
+
+    poses (T,>=66) axis-angle in SMPL order; trans (T,3) metres. y_up: the world is SMPL's own (AIST++), not z-up.
+    on_floor: trans is SMPL's translation, whose height over the floor depends on the body; the standing feet are put
+    on z = 0. Hands 22, 23 are taken only from 24-joint poses: other SMPL variants hold fingers there.
+    """
+    poses, trans = np.asarray(poses, dtype=np.float64), np.asarray(trans, dtype=np.float64)
+    if poses.ndim != 2 or poses.shape[1] < 66 or poses.shape[1] % 3 or trans.shape != (len(poses), 3):
+        raise BadInput(f"{name} has poses {poses.shape} and trans {trans.shape}; expected (T,72) and (T,3).")
+    if len(poses) < 2:
+        raise BadInput(f"{name} has {len(poses)} frame(s); a motion needs at least 2.")
+    if not np.isfinite(poses).all() or not np.isfinite(trans).all():
+        raise BadInput(f"{name} holds values that are not numbers (NaN or infinite); repair or skip the clip.")
+    rotations = np.tile(np.eye(3), (len(poses), 24, 1, 1))
+    joints = 24 if poses.shape[1] == 72 else 22
+    rotations[:, :joints] = axis_angle_to_matrix(poses[:, :joints * 3].reshape(len(poses), joints, 3))
+    root = trans
+    if y_up:
+        rotations[:, 0] = ROOT_TO_BLENDER @ rotations[:, 0]
+        root = trans @ ROOT_TO_BLENDER.T.astype(np.float64)
+    if on_floor:
+        feet = canonical_points(forward_kinematics(rotations, root)[0])[:, 1:, 2] - HEIGHTS[1:]
+        root = root - np.array([0, 0, np.percentile(feet.min(axis=1), 10)])
+    return resample(rotations, root, np.arange(len(poses)) / fps, FPS)

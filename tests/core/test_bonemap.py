@@ -1,0 +1,130 @@
+"""Bone map detection: every table, exporter prefixes, odd naming schemes, missing bones, save and load."""
+import json
+
+import pytest
+
+from core import bonemap
+from core.contract import JOINTS, PARENTS, SKELETON
+from core.errors import BadInput
+
+
+def hierarchy(names, skip=()):
+    """[(bone, parent)] of a body whose joints have the given names; skipped joints pass their children up."""
+    result = []
+    for number, joint in enumerate(JOINTS):
+        if joint in skip or joint not in names:
+            continue
+        above = PARENTS[number]
+        while above >= 0 and JOINTS[above] not in names:
+            above = PARENTS[above]
+        result.append((names[joint], names[JOINTS[above]] if above >= 0 else None))
+    return result
+
+
+def found(bones):
+    return {row.joint: row.bone for row in bonemap.detect(bones) if row.bone}
+
+
+@pytest.mark.parametrize("table", list(bonemap.tables()))
+def test_tables_find_themselves(table):
+    names = bonemap.tables()[table]["bones"]
+    assert set(names) <= set(JOINTS) and set(SKELETON["required"]) <= set(names)
+    assert len(set(names.values())) == len(names)
+    bones = [("unrelated", None), *hierarchy(names), ("hair.L", None)]
+    rows = bonemap.detect(bones)
+    assert [row.joint for row in rows] == JOINTS
+    assert {row.joint: row.bone for row in rows if row.how == "exact"} == names
+
+
+@pytest.mark.parametrize("prefix", ["mixamorig:", "mixamorig7:", "Character1:", "Armature|"])
+def test_prefixes(prefix):
+    names = {joint: prefix + bone for joint, bone in bonemap.tables()["mixamo"]["bones"].items()}
+    rows = bonemap.detect(hierarchy(names))
+    assert {row.joint: row.bone for row in rows} == names
+    assert all(0.9 < row.confidence < 1 for row in rows)
+
+
+def test_rigify_controls_before_deform_bones():
+    """A generated rig holds both layers; the controls are what an animator keys."""
+    control, deform = (bonemap.tables()[name]["bones"] for name in ("rigify_control", "rigify_deform"))
+    bones = hierarchy(deform) + hierarchy(control)
+    got = found(bones)
+    assert got["left_hip"] == "thigh_fk.L" and got["pelvis"] == "torso"
+    read = bonemap.reading_map(got, [name for name, _ in bones])
+    assert read["left_hip"] == "DEF-thigh.L" and read["pelvis"] == "DEF-spine"
+
+
+SCHEMES = {
+    "words": {"pelvis": "Hip Bone", "hip": "{S} Thigh", "knee": "{S} Calf", "ankle": "{S} Foot", "foot": "{S} Toes",
+              "spine1": "Spine Lower", "spine3": "Chest", "neck": "Neck", "head": "Head", "collar": "{S} Clavicle",
+              "shoulder": "{S} Upper Arm", "elbow": "{S} Lower Arm", "wrist": "{S} Hand"},
+    "legs": {"pelvis": "hips", "hip": "leg_upper_{s}", "knee": "leg_lower_{s}", "ankle": "foot_{s}", "foot": "toe_{s}",
+             "spine1": "spine1", "spine2": "spine2", "spine3": "spine3", "neck": "neck1", "head": "head",
+             "collar": "shoulder_{s}", "shoulder": "arm_upper_{s}", "elbow": "arm_lower_{s}", "wrist": "wrist_{s}"},
+    "short": {"pelvis": "pelvis", "hip": "UpLeg.{S}", "knee": "LowLeg.{S}", "ankle": "Ankle.{S}", "spine1": "Back",
+              "head": "Head", "shoulder": "UpArm.{S}", "elbow": "LowArm.{S}", "wrist": "Hand.{S}"},
+    "cc3": {"pelvis": "CC_Base_Hip", "hip": "CC_Base_{S}_Thigh", "knee": "CC_Base_{S}_Calf", "ankle": "CC_Base_{S}_Foot",
+            "foot": "CC_Base_{S}_ToeBase", "spine1": "CC_Base_Waist", "spine2": "CC_Base_Spine01",
+            "spine3": "CC_Base_Spine02", "neck": "CC_Base_NeckTwist01", "head": "CC_Base_Head",
+            "collar": "CC_Base_{S}_Clavicle", "shoulder": "CC_Base_{S}_Upperarm", "elbow": "CC_Base_{S}_Forearm",
+            "wrist": "CC_Base_{S}_Hand"},
+}
+
+
+@pytest.mark.parametrize("scheme", list(SCHEMES))
+def test_fuzzy(scheme):
+    names = {}
+    for part, pattern in SCHEMES[scheme].items():
+        if "{" not in pattern:
+            names[part] = pattern
+            continue
+        for side in ("left", "right"):
+            names[f"{side}_{part}"] = pattern.format(S=side[0].upper(), s=side[0])
+    got = found(hierarchy(names))
+    wrong = {joint: (got.get(joint), bone) for joint, bone in names.items() if got.get(joint) != bone}
+    if scheme == "cc3":                       # "NeckTwist01" really is CC3's neck; a twist bone elsewhere
+        wrong.pop("neck", None)
+    assert not wrong
+    assert all(row.how == "fuzzy" and row.confidence < 0.97 for row in bonemap.detect(hierarchy(names)) if row.bone)
+
+
+def test_extra_bones_do_not_disturb():
+    names = SCHEMES["legs"]
+    bones = [("root", None), ("ik_foot_l", "root"), ("pole_knee_l", "root"), ("hand_ik_l", "root"), ("eye_l", "head")]
+    full = {}
+    for part, pattern in names.items():
+        for side in ("left", "right") if "{" in pattern else ("",):
+            full[f"{side}_{part}" if side else part] = pattern.format(s=side[:1])
+    got = found(bones + hierarchy(full))
+    assert got["left_ankle"] == "foot_l" and got["left_wrist"] == "wrist_l" and got["left_knee"] == "leg_lower_l"
+
+
+def test_left_is_never_right():
+    for table, data in bonemap.tables().items():
+        for joint, bone in data["bones"].items():
+            if joint.startswith("left"):
+                assert bone != data["bones"][joint.replace("left", "right")], table
+
+
+def test_missing_are_named():
+    names = dict(bonemap.tables()["unreal4"]["bones"])
+    del names["left_knee"], names["left_ankle"], names["left_foot"]
+    rows = bonemap.detect(hierarchy(names))
+    assert bonemap.missing(rows) == ["left_knee", "left_ankle"]
+    with pytest.raises(BadInput, match="left_knee, left_ankle"):
+        bonemap.require(rows, "Cube")
+    assert bonemap.missing(bonemap.detect([("Bone", None)])) == SKELETON["required"]
+
+
+def test_save_and_load(tmp_path):
+    rows = bonemap.detect(hierarchy(bonemap.tables()["daz"]["bones"]))
+    bonemap.save(tmp_path / "map.json", rows)
+    assert bonemap.load(tmp_path / "map.json") == rows
+    (tmp_path / "plain.json").write_text(json.dumps({"pelvis": "Hips", "head": "Head"}))
+    assert bonemap.to_map(bonemap.load(tmp_path / "plain.json", ["Hips"])) == {"pelvis": "Hips"}
+    (tmp_path / "bad.json").write_text('{"tail": "Tail"}')
+    with pytest.raises(BadInput, match="unknown joints: tail"):
+        bonemap.load(tmp_path / "bad.json")
+    (tmp_path / "worse.json").write_text("[")
+    with pytest.raises(BadInput, match="not a bone map"):
+        bonemap.load(tmp_path / "worse.json")
