@@ -1,0 +1,261 @@
+"""Writes motion onto a rig without destroying anything, and takes it back exactly.
+
+A take is a new action with its own slot that keys only the channels it was given. The action that was there is pushed
+down to an NLA track below, stretched so far that every frame evaluates as before; everything changed is remembered
+in a JSON-ready dict, so that Remove restores it.
+"""
+import uuid
+
+import bpy
+import numpy as np
+from mathutils import Euler, Quaternion
+
+from . import compat
+from .errors import UserError
+from .keys import fill_curve, reduce_keys
+
+REACH = 100000  # frames to either side for which the pushed-down action answers
+TRACK = "Baton: below {}"
+
+
+def channel_arrays(path):
+    """(times (T,), {bone: (T,4) wxyz}, {bone: (T,3)}) of a `channels.npz`."""
+    with np.load(path, allow_pickle=False) as data:
+        rotations = {key.partition("/")[2]: data[key] for key in data.files if key.startswith("rotation/")}
+        locations = {key.partition("/")[2]: data[key] for key in data.files if key.startswith("location/")}
+        return data["times"], rotations, locations
+
+
+def write_take(rig, name, frames, rotations, locations, *, blend_frames=0, reduce_error=0.0, base=None):
+    """Key a take named `name` on `rig`; returns the state that `remove_take` needs.
+
+    frames (T,) whole, ascending; rotations {bone: (T,4) wxyz matrix_basis}; locations {bone: (T,3)}.
+    blend_frames: length of the blend from and to what the rig does without the take; reduce_error: radians (and
+    metres) within which keys are left out, 0 keys every frame; base: state of an earlier take that this one stands
+    beside (A/B), whose pushed-down action it then shares.
+    Raises UserError where the rig cannot be written.
+    """
+    _check_writable(rig, rotations, locations)
+    if base is not None:
+        rig.animation_data.action = None  # the earlier take steps aside, what lies below it stays
+    if blend_frames > 0 and rig.animation_data is not None and len(frames) > 2:
+        blend_frames = min(blend_frames, (len(frames) - 1) // 2)
+        rotations, locations = _blended(rig, frames, rotations, locations, blend_frames)
+    state = dict(base) if base is not None else push_down(rig, name, {*rotations, *locations})
+    action = bpy.data.actions.new(name)
+    action.use_fake_user = True  # an A/B comparison unlinks it for a while
+    bag, fcurves, slot = compat.action_curves(action, rig)
+    for bone, values in rotations.items():
+        pose = rig.pose.bones[bone]
+        path, columns = rotation_columns(pose, values)
+        _key_bone(bag, fcurves, f"{pose.path_from_id()}.{path}", bone, frames, columns, reduce_error)
+    for bone, values in locations.items():
+        pose = rig.pose.bones[bone]
+        _key_bone(bag, fcurves, f"{pose.path_from_id()}.location", bone, frames, np.asarray(values), reduce_error)
+    data = rig.animation_data
+    compat.assign_action(data, action, slot.identifier if slot else None)
+    data.action_blend_type, data.action_influence, data.action_extrapolation = "REPLACE", 1.0, "NOTHING"
+    if not state["had_action"] and not state["tracks"]:
+        data.action_extrapolation = "HOLD"  # nothing lies below: hold the first and last pose
+    state["action"] = action.name
+    return state
+
+
+def _check_writable(rig, rotations, locations):
+    if rig.library is not None:
+        raise UserError(f"{rig.name} is linked from another file; make a library override first.")
+    if rig.animation_data is not None and rig.animation_data.use_tweak_mode:
+        raise UserError(f"{rig.name} is in NLA tweak mode; leave it with Tab in the NLA editor first.")
+    missing = [bone for bone in (*rotations, *locations) if bone not in rig.pose.bones]
+    if missing:
+        raise UserError(f"{rig.name} has no bone {missing[0]}; it was renamed or removed during the job.")
+
+
+def rotation_columns(pose, quaternions):
+    """(channel, (T, 4 or 3) values) in the rotation mode of a pose bone, without jumps between neighbours."""
+    mode = pose.rotation_mode
+    values = np.array(quaternions, dtype=np.float64)
+    values /= np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-9)
+    sign = np.where((values[1:] * values[:-1]).sum(-1) < 0, -1.0, 1.0)
+    values[1:] *= np.cumprod(sign)[:, None]
+    if mode == "QUATERNION":
+        return "rotation_quaternion", values
+    if mode == "AXIS_ANGLE":
+        out = np.empty_like(values)
+        before = None
+        for i, value in enumerate(values):
+            axis, angle = Quaternion(value).to_axis_angle()
+            if before is not None and axis.dot(before) < 0:
+                axis, angle = -axis, -angle
+            before = axis
+            out[i] = (angle, *axis)
+        out[:, 0] = np.unwrap(out[:, 0])
+        return "rotation_axis_angle", out
+    out, before = np.empty((len(values), 3)), Euler((0.0, 0.0, 0.0), mode)
+    for i, value in enumerate(values):
+        before = Quaternion(value).to_euler(mode, before)
+        out[i] = before
+    return "rotation_euler", out
+
+
+def _key_bone(bag, fcurves, path, group, frames, columns, reduce_error):
+    keep = reduce_keys(frames, columns, reduce_error) if reduce_error > 0 else slice(None)
+    for index in range(columns.shape[1]):
+        curve = compat.new_curve(bag, fcurves, path, index, group)
+        fill_curve(curve, frames[keep], columns[keep, index], linear=reduce_error <= 0)
+
+
+# --- blending with what is there -------------------------------------------------------------------------------------
+
+def _blended(rig, frames, rotations, locations, count):
+    """The take's first and last `count` frames mixed with the rig's own motion: smooth weights 0..1."""
+    rotations = {bone: np.array(values, dtype=np.float64) for bone, values in rotations.items()}
+    locations = {bone: np.array(values, dtype=np.float64) for bone, values in locations.items()}
+    ramp = np.arange(count + 1) / count
+    weight = ramp * ramp * (3 - 2 * ramp)
+    spots = [(i, weight[i]) for i in range(count)] + [(len(frames) - 1 - i, weight[i]) for i in range(count)]
+    scene = bpy.context.scene
+    before, sub = scene.frame_current, scene.frame_subframe
+    try:
+        for index, share in spots:
+            scene.frame_set(int(frames[index]))
+            for bone, values in rotations.items():
+                own = rig.pose.bones[bone].matrix_basis.to_quaternion()
+                values[index] = own.slerp(Quaternion(values[index]), share)
+            for bone, values in locations.items():
+                own = np.array(rig.pose.bones[bone].matrix_basis.to_translation())
+                values[index] = own * (1 - share) + values[index] * share
+    finally:
+        scene.frame_set(before, subframe=sub)
+    return rotations, locations
+
+
+# --- NLA -------------------------------------------------------------------------------------------------------------
+
+def push_down(rig, name, bones=()):
+    """Put the active action on an NLA track of its own, evaluating as before; returns what restores it.
+
+    bones: those the take will key; their pose is remembered for rigs without keys.
+    The rig is left without an active action.
+    """
+    had_data = rig.animation_data is not None
+    data = rig.animation_data or rig.animation_data_create()
+    state = {"base": uuid.uuid4().hex, "had_data": had_data, "had_action": data.action is not None, "previous": "", "slot": None,
+             "use_nla": data.use_nla, "blend": data.action_blend_type, "influence": data.action_influence,
+             "extrapolation": data.action_extrapolation, "track": "", "muted": [], "pose": _static_pose(rig, bones),
+             "tracks": len(data.nla_tracks) > 0 and data.use_nla}
+    if not data.use_nla:
+        # Tracks that did not play before must not begin to.
+        state["muted"] = [track.name for track in data.nla_tracks if not track.mute]
+        for track in data.nla_tracks:
+            track.mute = True
+        data.use_nla = True
+    if data.action is None:
+        return state
+    action = data.action
+    state["previous"], state["slot"] = action.name, compat.slot_identifier(data)
+    blend, influence = data.action_blend_type, data.action_influence
+    slot = data.action_slot if compat.SLOTTED else None
+    data.action = None
+    track = data.nla_tracks.new()
+    track.name = TRACK.format(name)
+    strip = track.strips.new(action.name, 0, action)
+    if slot is not None:
+        strip.action_slot = slot
+    strip.use_sync_length = False
+    # Far beyond both ends, so that extrapolation, cycles and modifiers of its curves answer as before.
+    strip.action_frame_start, strip.action_frame_end = -REACH, REACH
+    strip.frame_start_raw, strip.frame_end_raw = -REACH, REACH
+    strip.scale = 1.0
+    strip.blend_type, strip.influence, strip.extrapolation = blend, influence, state["extrapolation"]
+    strip.use_auto_blend, strip.blend_in, strip.blend_out = False, 0.0, 0.0
+    state["track"] = track.name
+    return state
+
+
+def _static_pose(rig, bones):
+    """Transform channels of the pose bones named: a removed take must not leave its last pose behind."""
+    pose = {}
+    for bone in (rig.pose.bones[name] for name in bones):
+        pose[bone.name] = [list(bone.location), list(bone.rotation_quaternion), list(bone.rotation_euler),
+                           list(bone.rotation_axis_angle), list(bone.scale)]
+    return pose
+
+
+def _restore_pose(rig, pose):
+    for name, (location, quaternion, euler, axis_angle, scale) in pose.items():
+        bone = rig.pose.bones.get(name)
+        if bone is not None:
+            bone.location, bone.rotation_quaternion, bone.rotation_euler = location, quaternion, euler
+            bone.rotation_axis_angle, bone.scale = axis_angle, scale
+
+
+def remove_take(rig, state):
+    """Undo `write_take`: the previous action is active again, tracks and settings as they were, the take's action gone."""
+    data = rig.animation_data
+    if data is None:
+        return
+    action = bpy.data.actions.get(state["action"])
+    if action is not None and data.action is not None and data.action != action:
+        _drop_below(data, state)  # another take or the user's action is active: leave it be
+    else:
+        data.action = None
+        track = data.nla_tracks.get(state["track"]) if state["track"] else None
+        previous = bpy.data.actions.get(state["previous"]) if state["previous"] else None
+        if track is not None:
+            data.nla_tracks.remove(track)
+        data.use_nla = state["use_nla"]
+        for name in state["muted"]:
+            if data.nla_tracks.get(name) is not None:
+                data.nla_tracks[name].mute = False
+        if previous is not None:
+            compat.assign_action(data, previous, state["slot"])
+        data.action_blend_type, data.action_influence = state["blend"], state["influence"]
+        data.action_extrapolation = state["extrapolation"]
+        if not state["had_data"] and data.action is None and not data.nla_tracks and not data.drivers:
+            rig.animation_data_clear()
+        _restore_pose(rig, state["pose"])
+    if action is not None:
+        bpy.data.actions.remove(action)
+
+
+def drop_action(rig, state):
+    """Take away one of several takes that share what lies below: only its action goes. True if it was playing."""
+    action = bpy.data.actions.get(state["action"])
+    if action is None:
+        return False
+    playing = rig.animation_data is not None and rig.animation_data.action == action
+    bpy.data.actions.remove(action)
+    return playing
+
+
+def _drop_below(data, state):
+    """The take lies under something newer: only its own NLA strips go."""
+    for track in list(data.nla_tracks):
+        if any(strip.action is not None and strip.action.name == state["action"] for strip in track.strips):
+            data.nla_tracks.remove(track)
+
+
+def keep_take(rig, state):
+    """Make the take the user's own: the fake user goes, everything stays as it evaluates now."""
+    action = bpy.data.actions.get(state["action"])
+    if action is None:
+        raise UserError(f"The action {state['action']} of this take is gone.")
+    action.use_fake_user = False
+    track = rig.animation_data.nla_tracks.get(state["track"]) if rig.animation_data and state["track"] else None
+    if track is not None and track.strips:
+        track.name = track.strips[0].name
+
+
+def solo_take(rig, state, on):
+    """A/B: True plays the take, False what the rig did without it; both stay in the file."""
+    action = bpy.data.actions.get(state["action"])
+    data = rig.animation_data
+    if action is None or data is None:
+        raise UserError(f"The action {state['action']} of this take is gone.")
+    if on:
+        compat.assign_action(data, action)
+    elif data.action == action:
+        data.action = None
+        if not state["had_action"]:
+            _restore_pose(rig, state["pose"])

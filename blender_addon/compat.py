@@ -1,0 +1,110 @@
+"""What differs between Blender 4.2 LTS and current, in one place (tried on 4.2.23, 4.3.2, 4.5, 5.0.1)."""
+import bpy
+
+SLOTTED = bpy.app.version >= (4, 4)
+
+
+def action_curves(action, owner):
+    """(bag, fcurves, slot) of `action` for `owner`; the slot is None before 4.4. Made where missing."""
+    if not SLOTTED:
+        return action, action.fcurves, None
+    slot = next(iter(action.slots), None) or action.slots.new(id_type="OBJECT", name=owner.name)
+    return _channelbag(action, slot)
+
+
+def _channelbag(action, slot):
+    layer = action.layers[0] if action.layers else action.layers.new("Layer")
+    strip = layer.strips[0] if layer.strips else layer.strips.new(type="KEYFRAME")
+    bag = strip.channelbag(slot, ensure=True)
+    return bag, bag.fcurves, slot
+
+
+def read_curves(animation_data):
+    """F-curves that the active action gives the owner of `animation_data`, as a list; makes nothing."""
+    action = animation_data.action if animation_data else None
+    if action is None:
+        return []
+    if not SLOTTED:
+        return list(action.fcurves)
+    slot = animation_data.action_slot
+    if slot is None:
+        return []
+    curves = []
+    for layer in action.layers:
+        for strip in layer.strips:
+            bag = strip.channelbag(slot)
+            if bag is not None:
+                curves.extend(bag.fcurves)
+    return curves
+
+
+def new_curve(bag, fcurves, path, index, group):
+    """A new f-curve in the channel group `group`."""
+    curve = fcurves.new(path, index=index)
+    curve.group = bag.groups.get(group) or bag.groups.new(group)
+    return curve
+
+
+def assign_action(animation_data, action, slot_identifier=None):
+    """Make `action` active; in 4.4+ also its slot (by identifier, else the first), without which nothing moves."""
+    animation_data.action = action
+    if SLOTTED and action is not None:
+        slots = {slot.identifier: slot for slot in action.slots}
+        slot = slots.get(slot_identifier) or next(iter(action.slots), None)
+        if slot is not None:
+            animation_data.action_slot = slot
+
+
+def slot_identifier(animation_data):
+    """Identifier of the active slot, or None."""
+    slot = animation_data.action_slot if SLOTTED and animation_data.action else None
+    return slot.identifier if slot else None
+
+
+def sequences(editor):
+    """All strips of a sequence editor; an empty collection is false, so None is tested for."""
+    strips = getattr(editor, "strips", None)
+    return editor.sequences if strips is None else strips
+
+
+def all_sequences(editor):
+    """Strips including those inside meta strips."""
+    strips = getattr(editor, "strips_all", None)
+    return editor.sequences_all if strips is None else strips
+
+
+def sequencer_scene(context):
+    """The scene whose sequencer is shown: 5.0 lets the workspace name one, else the active scene."""
+    workspace = getattr(context, "workspace", None)
+    return getattr(workspace, "sequencer_scene", None) or context.scene
+
+
+def active_strip(scene):
+    """The active sound strip of `scene`, or a selected one, or None."""
+    editor = scene.sequence_editor
+    if editor is None:
+        return None
+    active = editor.active_strip
+    if active is not None and active.type == "SOUND" and active.select:
+        return active
+    selected = [strip for strip in sequences(editor) if strip.select and strip.type == "SOUND"]
+    if selected:
+        return selected[0]
+    return active if active is not None and active.type == "SOUND" else None
+
+
+def active_pose_bone(context):
+    return context.active_pose_bone
+
+
+def uid(datablock):
+    """Session uid, which survives renaming and tells a deleted datablock from a new one of the same name."""
+    return datablock.session_uid
+
+
+def tag_redraw_all():
+    """Redraw the areas that show Baton; cheap, no effect in background."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type in {"VIEW_3D", "SEQUENCE_EDITOR", "DOPESHEET_EDITOR", "PREFERENCES"}:
+                area.tag_redraw()

@@ -1,0 +1,98 @@
+"""Beats of a rig's motion or of a sound strip, as timeline markers; and the small jobs: doctor, bone names."""
+import numpy as np
+
+from . import beats, bone_map, compat, rig_io, strips
+from .errors import UserError
+from .flow_music import passage_of
+from .jobs import Job
+from .refs import Ref
+from .timebase import Passage, scene_fps
+
+
+def motion_job(context, rig):
+    """Detect the beats of `rig` in the chosen range and show them as markers."""
+    scene = context.scene
+    mapped, passage = bone_map.require(rig), passage_of(scene, rig)
+    rig_ref, scene_ref = Ref.of(rig), Ref.of(scene)
+
+    def prepare(folder):
+        yield 0.0
+        yield from rig_io.sample(rig_ref, scene_ref, mapped, passage, folder)
+
+    return Job("beats", "Detect Beats", {}, prepare,
+               lambda result, folder: _show(scene_ref, result, passage, music=False), (rig_ref, scene_ref))
+
+
+def strip_job(context, strip_scene, strip):
+    """Detect the beats of a sound strip and show them as markers."""
+    scene_ref, strip_scene_ref, name = Ref.of(context.scene), Ref.of(strip_scene), strip.name
+    box = []
+
+    def prepare(folder):
+        yield 0.0
+        found = strips.find(strip_scene_ref.get(), name)
+        if found is None:
+            raise UserError(f"The strip {name} is gone.")
+        clip = strips.describe(found, strip_scene_ref.get(), folder)
+        box.append(Passage(clip.first, clip.duration, scene_fps(strip_scene_ref.get().render)))
+        return {"audio": clip.path, "start": clip.start, "duration": clip.duration, "speed": clip.speed}
+
+    return Job("beats", "Detect Beats", {}, prepare,
+               lambda result, folder: _show(scene_ref, result, box[-1], music=True), (scene_ref, strip_scene_ref))
+
+
+def _show(scene_ref, result, passage, music):
+    scene, found = scene_ref.get(), result["beats"]
+    if not found["times"]:
+        raise UserError("No beats were found here.")
+    beats.show(scene, found, passage.first, passage.fps)
+    if music:
+        scene.baton.music_beats = scene.baton.beats
+    tempo = found.get("tempo_bpm") or 60.0 / float(np.median(np.diff(found["times"]))) if len(found["times"]) > 1 else 0
+    return f"{len(found['times'])} beats, {tempo:.1f} BPM, confidence {found.get('confidence', 0):.2f}"
+
+
+def doctor_sentence(findings):
+    """The doctor's findings in one line."""
+    problems = findings.get("problems") or []
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        return f"{problems[0]['what']} {problems[0]['do']}{more}"
+    return f"The runtime works: Python {findings.get('python')}, {findings.get('device')}"
+
+
+def bone_job(context, rig):
+    """Ask the worker for bones that no name table knows."""
+    rig_ref = Ref.of(rig)
+
+    def prepare(folder):
+        thing = rig_ref.get()
+        bones = rig_io.all_bones(thing)
+        description = rig_io.rig_description(thing, bones, {}, scene_fps(context.scene.render))
+        rig_io.write_rig(folder, description, rig_io.current_pose(thing, bones), np.zeros(1))
+        yield 1.0
+
+    def apply(result, folder):
+        thing = rig_ref.get()
+        found = {joint: (row["bone"], float(row["confidence"]), row["how"])
+                 for joint, row in result["bone_map"].items()}
+        bone_map.set_rows(thing, found, "fuzzy")
+        lacking = bone_map.missing(thing)
+        compat.tag_redraw_all()
+        if lacking:
+            return f"{len(found)} of 24 bones matched; pick {', '.join(bone_map.label(j) for j in lacking)}"
+        return f"{len(found)} of 24 bones matched"
+
+    return Job("bonemap", "Detect Bones", {}, prepare, apply, (rig_ref,))
+
+
+def doctor_job(report):
+    """Check: `report(findings)` gets the dict of core/doctor.py."""
+    def prepare(folder):
+        yield 1.0
+
+    def apply(result, folder):
+        report(result)
+        return doctor_sentence(result)
+
+    return Job("doctor", "Check", {}, prepare, apply, undo=False)

@@ -1,0 +1,99 @@
+"""Music to motion: sound strip -> job -> channels -> a new action on the rig."""
+import json
+from pathlib import Path
+
+import numpy as np
+
+from . import actions, beats, bone_map, contract, rig_io, strips, takes
+from .errors import UserError
+from .jobs import Job
+from .refs import Ref
+from .timebase import Passage, resample_quaternions, resample_vectors, scene_fps
+
+LIMITS = contract.system("conduct")["seconds"]
+
+
+def request_of(scene, strip_scene, strip, rig):
+    """What the job asks, JSON-ready. The strip is named, not its file: trims of today count at Redo."""
+    settings = scene.baton
+    return {"kind": "conduct", "rig": rig.name, "strip": strip.name, "strip_scene": strip_scene.name,
+            "blend_seconds": settings.blend_seconds,
+            "reduce_degrees": settings.reduce_degrees if settings.reduce_keys else 0.0,
+            "follow_markers": settings.motion_tempo == "MARKERS",
+            "params": {"guidance_scale": settings.guidance_motion, "steps": settings.steps, "seed": settings.seed,
+                       "variations": settings.variations, "metre": settings.metre, "amplitude": settings.amplitude,
+                       "left_hand": settings.left_hand, "mirror": settings.mirror, "place": "rig",
+                       "in_place": settings.in_place, "plant_feet": settings.plant_feet,
+                       "fingers": settings.fingers}}
+
+
+def job(context, rig, strip_scene, strip, request=None):
+    """The `Job` that makes `rig` conduct the sound of `strip`. Raises UserError."""
+    scene = context.scene
+    request = request or request_of(scene, strip_scene, strip, rig)
+    mapped = bone_map.require(rig)
+    rig_ref, scene_ref, strip_scene_ref = Ref.of(rig), Ref.of(scene), Ref.of(strip_scene)
+    passage_box = []
+
+    def prepare(folder):
+        yield 0.0
+        found = strips.find(strip_scene_ref.get(), request["strip"])
+        if found is None:
+            raise UserError(f"The strip {request['strip']} is gone.")
+        clip = strips.describe(found, strip_scene_ref.get(), folder)
+        if not LIMITS["min"] <= clip.duration <= LIMITS["max"]:
+            raise UserError(f"The strip is {clip.duration:.1f} s long; conducting needs {LIMITS['min']:g} to "
+                            f"{LIMITS['max']:g} s.")
+        owner = scene_ref.get()
+        passage = Passage(_frame_in(owner, strip_scene_ref.get(), clip.first), clip.duration, scene_fps(owner.render))
+        passage_box.append(passage)
+        chosen = beats.read(owner, passage.first, passage.fps) if request["follow_markers"] else None
+        if request["follow_markers"] and chosen is None:
+            raise UserError("There are no beat markers to follow; press Detect Beats or Tap first.")
+        here = Passage(float(int(passage.first)), 0.5 / passage.fps, passage.fps)
+        yield from rig_io.sample(rig_ref, scene_ref, mapped, here, folder)
+        return {"audio": clip.path, "start": clip.start, "duration": clip.duration, "speed": clip.speed, "beats": chosen}
+
+    def apply(result, folder):
+        owner, target, passage = scene_ref.get(), rig_ref.get(), passage_box[-1]
+        names = []
+        for number, row in enumerate(takes.rows(result)):
+            own = takes.one_of(request, number)
+            times, rotations, locations = actions.channel_arrays(Path(folder) / row["file"])
+            frames, rotations, locations = on_frames(times, rotations, locations, passage)
+            base = takes.base_state(owner, target)
+            take = takes.new(owner, takes.title("MOTION", request), "MOTION")
+            state = actions.write_take(
+                target, take.name, frames, rotations, locations,
+                blend_frames=round(request["blend_seconds"] * passage.fps),
+                reduce_error=float(np.radians(request["reduce_degrees"])) / 2, base=base)
+            takes.remember_motion(take, target, state)
+            takes.remember(take, row, own, passage.first)
+            names.append(take.name)
+        for other in takes.rivals(owner, take):
+            other.audible = other.name == take.name
+        if row.get("beats"):
+            owner.baton.music_beats = json.dumps({**row["beats"], "frame_start": passage.first, "fps": passage.fps})
+        return f"{', '.join(names)} on {target.name}, frames {int(frames[0])} to {int(frames[-1])}"
+
+    return Job("conduct", "Generate Conducting", dict(request["params"]), prepare, apply,
+               (rig_ref, scene_ref, strip_scene_ref))
+
+
+def on_frames(times, rotations, locations, passage):
+    """Channels at `times` (T,) seconds -> whole frames (N,) of the scene that they cover, and the channels there."""
+    times = np.asarray(times, dtype=np.float64)
+    first = int(np.ceil(passage.frame(times[0]) - 1e-4))
+    last = int(np.floor(passage.frame(times[-1]) + 1e-4))
+    frames = np.arange(first, max(last, first) + 1)
+    at = passage.seconds(frames)
+    return (frames, {bone: resample_quaternions(times, values, at) for bone, values in rotations.items()},
+            {bone: resample_vectors(times, values, at) for bone, values in locations.items()})
+
+
+def _frame_in(scene, strip_scene, frame):
+    """Frame of the rig's scene at which a frame of the strip's scene is heard."""
+    if scene == strip_scene:
+        return frame
+    seconds = (frame - strip_scene.frame_start) / scene_fps(strip_scene.render)
+    return scene.frame_start + seconds * scene_fps(scene.render)

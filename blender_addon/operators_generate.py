@@ -1,0 +1,234 @@
+"""Generate Music, Generate Conducting, Detect Beats, Cancel: operators only translate and report."""
+import random
+
+import bpy
+
+from . import bone_map, compat, flow_beats, flow_conduct, flow_music, jobs, prefs
+from .errors import Cancelled, UserError
+
+
+class JobOperator:
+    """Base: `make_job(context)`. Clicked, it starts the job and returns; called from a script, it waits for the end."""
+
+    def invoke(self, context, event):
+        if bpy.app.background:
+            return self.execute(context)
+        try:
+            jobs.manager.start(self.make_job(context))
+        except UserError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        bpy.ops.baton.escape("INVOKE_DEFAULT")
+        return {"FINISHED"}
+
+    def execute(self, context):
+        try:
+            job = jobs.manager.run_blocking(self.make_job(context))
+        except (UserError, Cancelled) as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        for text in job.warnings:
+            self.report({"WARNING"}, text)
+        self.report({"INFO"}, job.message)
+        return {"FINISHED"}
+
+
+def idle(cls):
+    """Poll: no job is running and there is a runtime; says so otherwise."""
+    if jobs.manager.job is not None:
+        cls.poll_message_set("Baton is working; wait or press Cancel")
+        return False
+    if not prefs.worker_python():
+        cls.poll_message_set(prefs.NO_PYTHON)
+        return False
+    return True
+
+
+def has_rig(cls, context):
+    """Poll: there is an armature to work with, with a usable bone map."""
+    rig = bone_map.find_rig(context)
+    if rig is None:
+        cls.poll_message_set("Select an armature or a character that is bound to one")
+        return False
+    if context.screen is not None and context.screen.is_animation_playing:
+        cls.poll_message_set("Stop the playback first")
+        return False
+    if any(row.bone for row in rig.baton.bones):
+        lacking = bone_map.missing(rig)
+        if lacking:
+            cls.poll_message_set(f"The bone map lacks {', '.join(bone_map.label(j) for j in lacking[:4])}"
+                                 f"{' and others' if len(lacking) > 4 else ''}")
+            return False
+    return True
+
+
+def sound_strip(context):
+    """(scene, strip) meant by the user, or (scene, None)."""
+    scene = compat.sequencer_scene(context)
+    return scene, compat.active_strip(scene)
+
+
+class BATON_OT_generate_music(JobOperator, bpy.types.Operator):
+    """Make music that fits the motion of the rig and put it on the timeline as a sound strip"""
+
+    bl_idname = "baton.generate_music"
+    bl_label = "Generate Music"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context):
+        return idle(cls) and has_rig(cls, context)
+
+    def make_job(self, context):
+        return flow_music.job(context, bone_map.find_rig(context))
+
+
+class BATON_OT_generate_conducting(JobOperator, bpy.types.Operator):
+    """Make the rig conduct the selected sound strip, as a new action"""
+
+    bl_idname = "baton.generate_conducting"
+    bl_label = "Generate Conducting"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context):
+        if not idle(cls) or not has_rig(cls, context):
+            return False
+        if sound_strip(context)[1] is None:
+            cls.poll_message_set("Select a sound strip in the sequencer")
+            return False
+        return True
+
+    def make_job(self, context):
+        scene, strip = sound_strip(context)
+        return flow_conduct.job(context, bone_map.find_rig(context), scene, strip)
+
+
+class BATON_OT_detect_beats(JobOperator, bpy.types.Operator):
+    """Find the beats and show them as timeline markers that you can drag, delete and add to"""
+
+    bl_idname = "baton.detect_beats"
+    bl_label = "Detect Beats"
+    bl_options = {"REGISTER"}
+
+    source: bpy.props.EnumProperty(
+        name="Source", default="MOTION",
+        items=[("MOTION", "Motion", "Beats of the rig's motion"), ("STRIP", "Strip", "Beats of the selected sound strip")])
+
+    @classmethod
+    def poll(cls, context):
+        if not idle(cls):
+            return False
+        if bone_map.find_rig(context) is None and sound_strip(context)[1] is None:
+            cls.poll_message_set("Select an armature or a sound strip")
+            return False
+        return True
+
+    def make_job(self, context):
+        if self.source == "MOTION":
+            rig = bone_map.find_rig(context)
+            if rig is None:
+                raise UserError("Select an armature first")
+            return flow_beats.motion_job(context, rig)
+        scene, strip = sound_strip(context)
+        if strip is None:
+            raise UserError("Select a sound strip in the sequencer first")
+        return flow_beats.strip_job(context, scene, strip)
+
+
+class BATON_OT_cancel(bpy.types.Operator):
+    """Stop the running job; nothing is left behind"""
+
+    bl_idname = "baton.cancel"
+    bl_label = "Cancel"
+
+    @classmethod
+    def poll(cls, context):
+        if jobs.manager.job is None:
+            cls.poll_message_set("Nothing is running")
+            return False
+        return True
+
+    def execute(self, context):
+        jobs.manager.cancel()
+        return {"FINISHED"}
+
+
+class BATON_OT_escape(bpy.types.Operator):
+    """Lets Esc stop the reading of a rig; ends by itself as soon as the rig is read"""
+
+    bl_idname = "baton.escape"
+    bl_label = "Baton: Esc While Reading"
+    bl_options = {"INTERNAL"}
+
+    def invoke(self, context, event):
+        if context.window is None:
+            return {"CANCELLED"}
+        context.window_manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context, event):
+        job = jobs.manager.job
+        if job is None or job.state != "preparing":
+            return {"FINISHED", "PASS_THROUGH"}
+        if event.type == "ESC":
+            jobs.manager.cancel()
+            return {"FINISHED"}
+        return {"PASS_THROUGH"}
+
+
+class BATON_OT_random_seed(bpy.types.Operator):
+    """Choose another seed"""
+
+    bl_idname = "baton.random_seed"
+    bl_label = "Randomise Seed"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def execute(self, context):
+        context.scene.baton.seed = random.randrange(1, 1_000_000)
+        return {"FINISHED"}
+
+
+class BATON_OT_dismiss(bpy.types.Operator):
+    """Hide the message of the last job"""
+
+    bl_idname = "baton.dismiss"
+    bl_label = "Dismiss"
+    bl_options = {"INTERNAL"}
+
+    def execute(self, context):
+        jobs.manager.last = None
+        return {"FINISHED"}
+
+
+class BATON_OT_playback(bpy.types.Operator):
+    """Let playback drop frames to stay with the sound, or let the sound be heard while scrubbing"""
+
+    bl_idname = "baton.playback"
+    bl_label = "Sync to Audio"
+    bl_options = {"REGISTER", "UNDO"}
+
+    what: bpy.props.EnumProperty(items=[("SYNC", "Sync to Audio", "Playback follows the sound"),
+                                        ("SCRUB", "Scrub", "Hear the sound while scrubbing")])
+
+    def execute(self, context):
+        for scene in {context.scene, compat.sequencer_scene(context)}:
+            if self.what == "SYNC":
+                scene.sync_mode = "AUDIO_SYNC"
+            else:
+                scene.use_audio_scrub = True
+        return {"FINISHED"}
+
+
+CLASSES = (BATON_OT_generate_music, BATON_OT_generate_conducting, BATON_OT_detect_beats, BATON_OT_cancel,
+           BATON_OT_escape, BATON_OT_random_seed, BATON_OT_dismiss, BATON_OT_playback)
+
+
+def register():
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+
+
+def unregister():
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)

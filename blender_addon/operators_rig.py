@@ -1,0 +1,151 @@
+"""Operators of the bone map."""
+import bpy
+from bpy_extras.io_utils import ExportHelper, ImportHelper
+
+from . import bone_map, flow_beats, jobs
+from .errors import Cancelled, UserError
+from .operators_generate import JobOperator
+
+
+def _rig_poll(cls, context):
+    if bone_map.find_rig(context) is None:
+        cls.poll_message_set("Select an armature or a character that is bound to one")
+        return False
+    return True
+
+
+class BATON_OT_detect_bones(JobOperator, bpy.types.Operator):
+    """Find the bones of the rig by their names: known rig types at once, others by similar names"""
+
+    bl_idname = "baton.detect_bones"
+    bl_label = "Detect Bones"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context):
+        if jobs.manager.job is not None:
+            cls.poll_message_set("Baton is working; wait or press Cancel")
+            return False
+        return _rig_poll(cls, context)
+
+    def invoke(self, context, event):
+        if bone_map.detect(bone_map.find_rig(context)):
+            return self._tell(context)
+        return super().invoke(context, event)
+
+    def execute(self, context):
+        if bone_map.detect(bone_map.find_rig(context)):
+            return self._tell(context)
+        return super().execute(context)
+
+    def _tell(self, context):
+        rig = bone_map.find_rig(context)
+        self.report({"INFO"}, f"{rig.baton.table}: {len(bone_map.current(rig))} of 24 bones matched")
+        return {"FINISHED"}
+
+    def make_job(self, context):
+        return flow_beats.bone_job(context, bone_map.find_rig(context))
+
+
+class BATON_OT_pick_bone(bpy.types.Operator):
+    """Take the active pose bone for this joint"""
+
+    bl_idname = "baton.pick_bone"
+    bl_label = "Pick Active Bone"
+    bl_options = {"REGISTER", "UNDO", "INTERNAL"}
+
+    joint: bpy.props.StringProperty(options={"HIDDEN"})
+
+    @classmethod
+    def poll(cls, context):
+        if not _rig_poll(cls, context):
+            return False
+        if context.active_pose_bone is None:
+            cls.poll_message_set("Make a bone active in Pose Mode")
+            return False
+        return True
+
+    def execute(self, context):
+        rig = bone_map.find_rig(context)
+        bone = context.active_pose_bone
+        if bone.id_data != rig:
+            self.report({"ERROR"}, f"The active bone belongs to {bone.id_data.name}, not to {rig.name}")
+            return {"CANCELLED"}
+        row = bone_map.ensure_rows(rig)[self.joint]
+        row.bone, row.confidence = bone.name, 1.0
+        return {"FINISHED"}
+
+
+class BATON_OT_clear_bones(bpy.types.Operator):
+    """Empty all rows of the bone map"""
+
+    bl_idname = "baton.clear_bones"
+    bl_label = "Clear Bone Map"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context):
+        return _rig_poll(cls, context)
+
+    def execute(self, context):
+        bone_map.set_rows(bone_map.find_rig(context), {})
+        return {"FINISHED"}
+
+
+class BATON_OT_save_bones(bpy.types.Operator, ExportHelper):
+    """Write the bone map to a JSON file"""
+
+    bl_idname = "baton.save_bones"
+    bl_label = "Save Bone Map"
+
+    filename_ext = ".json"
+    filter_glob: bpy.props.StringProperty(default="*.json", options={"HIDDEN"})
+
+    @classmethod
+    def poll(cls, context):
+        return _rig_poll(cls, context)
+
+    def execute(self, context):
+        try:
+            bone_map.save(bone_map.find_rig(context), self.filepath)
+        except OSError as error:
+            self.report({"ERROR"}, f"{self.filepath} cannot be written: {error.strerror}")
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+class BATON_OT_load_bones(bpy.types.Operator, ImportHelper):
+    """Read a bone map from a JSON file"""
+
+    bl_idname = "baton.load_bones"
+    bl_label = "Load Bone Map"
+    bl_options = {"REGISTER", "UNDO"}
+
+    filter_glob: bpy.props.StringProperty(default="*.json", options={"HIDDEN"})
+
+    @classmethod
+    def poll(cls, context):
+        return _rig_poll(cls, context)
+
+    def execute(self, context):
+        try:
+            lacking = bone_map.load(bone_map.find_rig(context), self.filepath)
+        except (UserError, Cancelled) as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        if lacking:
+            self.report({"WARNING"}, f"This rig has no {', '.join(lacking)}")
+        return {"FINISHED"}
+
+
+CLASSES = (BATON_OT_detect_bones, BATON_OT_pick_bone, BATON_OT_clear_bones, BATON_OT_save_bones, BATON_OT_load_bones)
+
+
+def register():
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+
+
+def unregister():
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)

@@ -1,0 +1,134 @@
+"""Solo, mute, keep, remove and redo a take."""
+import json
+
+import bpy
+
+from . import flow_conduct, flow_music, strips, takes
+from .errors import UserError
+from .operators_generate import JobOperator, idle
+
+
+class TakeOperator:
+    """Base: acts on the take called `name`, else on the active one."""
+
+    name: bpy.props.StringProperty(options={"HIDDEN", "SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context):
+        if len(context.scene.baton.takes) == 0:
+            cls.poll_message_set("There is no take yet")
+            return False
+        return True
+
+    def take(self, context):
+        found = context.scene.baton.takes.get(self.name) if self.name else takes.active(context.scene)
+        if found is None:
+            raise UserError(f"There is no take {self.name!r}.")
+        return found
+
+    def execute(self, context):
+        try:
+            sentence = self.act(context.scene, self.take(context))
+        except UserError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        if sentence:
+            self.report({"INFO"}, sentence)
+        return {"FINISHED"}
+
+
+class BATON_OT_solo_take(TakeOperator, bpy.types.Operator):
+    """Play this take and silence the others of the same rig"""
+
+    bl_idname = "baton.solo_take"
+    bl_label = "Solo Take"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def act(self, scene, take):
+        takes.solo(scene, take.name)
+
+
+class BATON_OT_mute_take(TakeOperator, bpy.types.Operator):
+    """Silence the take or play it again"""
+
+    bl_idname = "baton.mute_take"
+    bl_label = "Mute Take"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def act(self, scene, take):
+        takes.mute(take, take.audible)
+
+
+class BATON_OT_keep_take(TakeOperator, bpy.types.Operator):
+    """Make the take your own; its sound file moves beside the saved file"""
+
+    bl_idname = "baton.keep_take"
+    bl_label = "Keep Take"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def act(self, scene, take):
+        return takes.keep(scene, take.name)
+
+
+class BATON_OT_remove_take(TakeOperator, bpy.types.Operator):
+    """Remove the take; rig and timeline are as they were before it"""
+
+    bl_idname = "baton.remove_take"
+    bl_label = "Remove Take"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def act(self, scene, take):
+        takes.remove(scene, take.name)
+
+
+class BATON_OT_copy_recipe(TakeOperator, bpy.types.Operator):
+    """Copy the take's recipe (system, checkpoint, seed, settings, beats) to the clipboard"""
+
+    bl_idname = "baton.copy_recipe"
+    bl_label = "Copy Recipe"
+
+    def act(self, scene, take):
+        bpy.context.window_manager.clipboard = json.dumps(json.loads(take.recipe), indent=1)
+        return f"Recipe of {take.name} copied"
+
+
+class BATON_OT_redo_take(JobOperator, bpy.types.Operator):
+    """Make the take again with its stored recipe; with beat markers followed, their present places count"""
+
+    bl_idname = "baton.redo_take"
+    bl_label = "Redo Take"
+    bl_options = {"REGISTER"}
+
+    name: bpy.props.StringProperty(options={"HIDDEN", "SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context):
+        return TakeOperator.poll.__func__(cls, context) and idle(cls)
+
+    def make_job(self, context):
+        take = TakeOperator.take(self, context)
+        request, rig = json.loads(take.request), take.rig
+        if rig is None or not rig.users_scene:
+            raise UserError(f"The rig of {take.name} is gone.")
+        if request["kind"] == "music":
+            return flow_music.job(context, rig, request)
+        scene = bpy.data.scenes.get(request["strip_scene"])
+        strip = strips.find(scene, request["strip"]) if scene is not None else None
+        if strip is None:
+            raise UserError(f"The strip {request['strip']} of {take.name} is gone.")
+        return flow_conduct.job(context, rig, scene, strip, request)
+
+
+CLASSES = (BATON_OT_solo_take, BATON_OT_mute_take, BATON_OT_keep_take, BATON_OT_remove_take, BATON_OT_copy_recipe,
+           BATON_OT_redo_take)
+
+
+
+def register():
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+
+
+def unregister():
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)

@@ -1,0 +1,232 @@
+"""Makes the worker's Python environment: a venv of Blender's own Python in the extension's user folder. No bpy here.
+
+A stamp with the hash of the lock is written last, so a half-made environment is completed by the next run and never
+trusted. Blender's interpreter itself is only run, never written to.
+"""
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from .worker_client import clean_environment, no_window
+
+SUPPORTED = ((3, 11), (3, 14))
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+CHECK = "import torch, librosa, soundfile, numpy"
+STAMP = "ready.json"
+
+
+class SetupError(Exception):
+    """Set-up cannot go on; the text is one sentence."""
+
+
+def python_of(environment):
+    """The interpreter inside a venv."""
+    return Path(environment) / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def lock_hash(lock):
+    return hashlib.sha256(Path(lock).read_bytes()).hexdigest()
+
+
+def ready_python(folder):
+    """Interpreter of a finished environment in `folder`, or None."""
+    stamp, python = Path(folder) / STAMP, python_of(Path(folder) / "env")
+    return python if stamp.is_file() and python.is_file() else None
+
+
+def is_current(folder, lock):
+    """True where the finished environment was made from this very lock."""
+    try:
+        return json.loads((Path(folder) / STAMP).read_text(encoding="utf-8"))["lock"] == lock_hash(lock)
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def version_of(candidate):
+    """(major, minor) that a program says of itself as a Python, or None: names lie, running it does not."""
+    try:
+        done = subprocess.run([str(candidate), "-I", "-c", "import sys; print('py', *sys.version_info[:2])"],
+                              capture_output=True, text=True, timeout=20, env=clean_environment(), **no_window())
+    except (OSError, subprocess.SubprocessError):
+        return None
+    found = re.fullmatch(r"py (\d+) (\d+)", done.stdout.strip())
+    return (int(found[1]), int(found[2])) if found and done.returncode == 0 else None
+
+
+def candidates():
+    """Programs that may be Blender's Python, the likeliest first."""
+    name = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    for prefix in dict.fromkeys((sys.prefix, sys.base_prefix, sys.exec_prefix)):
+        for place in (f"bin/{name}", "bin/python3", "bin/python", "bin/python.exe", "python.exe"):
+            yield Path(prefix) / place
+    for path in (getattr(sys, "_base_executable", None), sys.executable, shutil.which(name), shutil.which("python3")):
+        if path:
+            yield Path(path)
+
+
+def find_python(search=None):
+    """The first candidate that runs as a supported Python. Raises SetupError naming what was tried."""
+    tried = []
+    for candidate in search if search is not None else candidates():
+        if str(candidate) in tried or not candidate.is_file():
+            continue
+        tried.append(str(candidate))
+        version = version_of(candidate)
+        if version is not None and SUPPORTED[0] <= version < SUPPORTED[1]:
+            return candidate
+    raise SetupError("No Python 3.11 to 3.13 was found beside Blender; name one under Python in the preferences "
+                     f"(tried: {', '.join(tried) or 'nothing'}).")
+
+
+class RuntimeSetup:
+    """The set-up on a thread of its own: `fraction`, `step`, `lines`, `error` and `done` are read by the panel.
+
+    folder: where the environment goes; lock: requirements file; wheels: folder of wheels, then the network is not
+    used; backend: "cpu", "cuda" or "pypi" (as the index offers it); extras: further requirements.
+    """
+
+    def __init__(self, folder, lock, *, wheels=None, backend="cpu", extras=(), check=CHECK, search=None):
+        self.folder, self.lock, self.wheels = Path(folder), Path(lock), wheels
+        self.backend, self.extras, self.check, self.search = backend, tuple(extras), check, search
+        self.fraction, self.step, self.lines, self.error, self.done = 0.0, "", [], "", False
+        self.cancelled = False
+        self._process = None
+        self._thread = threading.Thread(target=self._run, name="baton-setup", daemon=True)
+
+    def start(self):
+        self._thread.start()
+        return self
+
+    @property
+    def running(self):
+        return self._thread.is_alive()
+
+    def join(self, timeout=None):
+        self._thread.join(timeout)
+
+    def cancel(self):
+        """Stop; what was installed stays for the next run to complete."""
+        self.cancelled = True
+        process = self._process
+        if process is not None and process.poll() is None:
+            process.terminate()
+
+    def report(self):
+        """Everything that was run and said, for the clipboard."""
+        head = [f"Baton runtime in {self.folder}", f"platform {sys.platform}, Blender's Python {sys.version.split()[0]}",
+                f"state: {'done' if self.done else self.error or ('cancelled' if self.cancelled else 'running')}", ""]
+        return "\n".join(head + self.lines)
+
+    # --- on the thread ---
+
+    def _run(self):
+        started = time.monotonic()
+        try:
+            self._make()
+            self.fraction, self.step, self.done = 1.0, "Ready", True
+            self.lines.append(f"ready after {time.monotonic() - started:.0f} s")
+        except SetupError as error:
+            self.error = "Cancelled" if self.cancelled else str(error)
+            self.lines.append(self.error)
+        except OSError as error:
+            self.error = f"The folder {self.folder} cannot be written: {error.strerror or error}."
+            self.lines.append(self.error)
+
+    def _make(self):
+        environment = self.folder / "env"
+        python = python_of(environment)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / STAMP).unlink(missing_ok=True)
+        self._say("Environment", 0.02)
+        if version_of(python) is None or self._call([python, "-m", "pip", "--version"]) != 0:
+            base = find_python(self.search)
+            if self._call([base, "-m", "venv", "--clear", environment]) != 0:
+                raise SetupError(f"{base} could not make a virtual environment; the report has its words.")
+        total = sum(1 for line in self.lock.read_text(encoding="utf-8").splitlines() if "==" in line)
+        pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+        if self.wheels:
+            self._install([*pip, "--no-index", "--find-links", self.wheels, "-r", self.lock, *self.extras], total)
+        elif self.backend == "cuda":
+            self._install([*pip, "uv"], 1, top=0.1)
+            self._install([python, "-m", "uv", "pip", "install", "--python", python, "--torch-backend=auto", "-r", self.lock,
+                           *self.extras], total)
+        else:
+            extra = ["--extra-index-url", CPU_INDEX] if self.backend == "cpu" and sys.platform != "darwin" else []
+            self._install([*pip, *extra, "-r", self._cpu_lock() if extra else self.lock, *self.extras], total)
+        self._say("Check", 0.95)
+        if self._call([python, "-c", self.check]) != 0:
+            raise SetupError("The environment was made but does not work; the report tells what failed.")
+        part = self.folder / (STAMP + ".part")
+        part.write_text(json.dumps({"lock": lock_hash(self.lock), "backend": self.backend}), encoding="utf-8")
+        os.replace(part, self.folder / STAMP)
+
+    def _cpu_lock(self):
+        """The lock with PyTorch's processor build named, which its own index offers beside the usual one."""
+        text = self.lock.read_text(encoding="utf-8")
+        path = self.folder / "lock-cpu.txt"
+        path.write_text(re.sub(r"(?m)^(torch==[\d.]+)\s*$", r"\1+cpu", text), encoding="utf-8")
+        return path
+
+    def _install(self, command, total, top=0.9):
+        self._say("Download", max(self.fraction, 0.05))
+        low, seen = self.fraction, 0
+
+        def read(line):
+            nonlocal seen
+            if line.startswith(("Collecting ", "Requirement already satisfied")):
+                seen += 1
+                self.fraction = low + (top - low) * 0.8 * min(seen / max(total, 1), 1.0)
+                self.step = line.split(" (")[0][:60]
+            elif line.strip().startswith("Downloading "):
+                self.step = line.strip()[:60]
+            elif line.startswith("Installing collected"):
+                self.step, self.fraction = "Installing", low + (top - low) * 0.85
+        if self._call(command, read) != 0:
+            raise SetupError(why("\n".join(self.lines[-60:])))
+        self.fraction = max(self.fraction, top)
+
+    def _say(self, step, fraction):
+        self.step, self.fraction = step, fraction
+
+    def _call(self, command, read=None):
+        """Run one command, its words to `lines`; returns the exit status. Raises SetupError when cancelled."""
+        if self.cancelled:
+            raise SetupError("Cancelled")
+        command = [str(part) for part in command]
+        self.lines.append("$ " + " ".join(command))
+        try:
+            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                             encoding="utf-8", errors="replace", stdin=subprocess.DEVNULL,
+                                             env=clean_environment(), **no_window())
+        except OSError as error:
+            self.lines.append(str(error))
+            return 127
+        for line in self._process.stdout:
+            self.lines.append(line.rstrip())
+            if read is not None:
+                read(line)
+        status = self._process.wait()
+        if self.cancelled:
+            raise SetupError("Cancelled")
+        return status
+
+
+def why(log):
+    """One sentence for what pip's last words say went wrong."""
+    network = ("Temporary failure in name resolution", "NewConnectionError", "Connection refused", "ConnectTimeoutError",
+               "Network is unreachable", "getaddrinfo failed", "ProxyError", "Read timed out")
+    if any(sign in log for sign in network):
+        return "The packages cannot be downloaded: no network; press Set Up Runtime again later, it goes on where it stopped."
+    if "No space left on device" in log:
+        return "The disk is full; the runtime needs about 2 GB (CUDA 6 GB)."
+    missing = re.findall(r"No matching distribution found for (\S+)", log)
+    if missing:
+        return f"The package {missing[-1]} was not found for this Python; the report has the details."
+    return "The packages could not be installed; the report tells what failed."

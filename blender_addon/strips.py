@@ -1,0 +1,118 @@
+"""Sound strips: what of a file is heard when, and where a new one goes."""
+from pathlib import Path
+
+import bpy
+
+from . import compat, timebase
+from .errors import UserError
+
+READABLE = {".wav", ".flac", ".ogg", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".opus", ".wma"}
+
+
+def describe(strip, scene, folder):
+    """The `timebase.Clip` of a sound strip; a packed sound is written into `folder` first.
+
+    Raises UserError where the file is missing or the strip changes its speed within itself.
+    """
+    fps = timebase.scene_fps(scene.render)
+    path = _file(strip.sound, Path(folder))
+    keys = getattr(strip, "retiming_keys", None)
+    try:
+        return timebase.clip_from_strip(
+            str(path), final_start=strip.frame_final_start, final_end=strip.frame_final_end,
+            offset_start=strip.frame_offset_start, frame_duration=strip.frame_duration,
+            media_frames=_media_frames(path, scene), retiming_keys=len(keys) if keys is not None else None,
+            hard_offset=strip.animation_offset_start, sound_offset=getattr(strip, "sound_offset", 0.0), fps=fps)
+    except ValueError as error:
+        raise UserError(f"The strip {strip.name} {error}.") from error
+
+
+def _file(sound, folder):
+    if sound is None:
+        raise UserError("The strip has no sound; choose its file in the sequencer's sidebar.")
+    if sound.packed_file is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / (Path(sound.filepath.replace("\\", "/")).name or f"{sound.name}.wav")
+        path.write_bytes(sound.packed_file.data)
+        return path
+    path = Path(bpy.path.abspath(sound.filepath, library=sound.library))
+    if not path.is_file():
+        raise UserError(f"The sound file {path} is missing; find it again with File > External Data.")
+    return path
+
+
+def _media_frames(path, scene):
+    """Length of the file in frames of `scene` at normal speed: no strip tells it once it is retimed."""
+    known = set(bpy.data.sounds)
+    probe = bpy.data.scenes.new("Baton Probe")
+    try:
+        probe.render.fps, probe.render.fps_base = scene.render.fps, scene.render.fps_base
+        editor = probe.sequence_editor_create()
+        return compat.sequences(editor).new_sound("probe", str(path), 1, 1).frame_duration
+    except RuntimeError:
+        return 0  # a Blender built without sound: nothing can be retimed there either
+    finally:
+        bpy.data.scenes.remove(probe)
+        for sound in set(bpy.data.sounds) - known:
+            bpy.data.sounds.remove(sound)
+
+
+def place(scene, path, name, frame_start, length_frames):
+    """A new sound strip on the first free channel; returns it. `frame_start` may lie between frames.
+
+    The whole frame goes to the strip and, where Blender has `sound_offset`, the rest to that.
+    Raises UserError when the file is not there (Blender itself would make an empty strip).
+    """
+    path = Path(path)
+    if not path.is_file() or path.stat().st_size == 0:
+        raise UserError(f"The sound file {path} is missing or empty.")
+    editor = scene.sequence_editor or scene.sequence_editor_create()
+    first = int(frame_start + 1e-6) if frame_start >= 0 else -int(-frame_start + 1 - 1e-6)
+    channel = free_channel(editor, first, first + length_frames + 2)
+    strip = compat.sequences(editor).new_sound(name, _relative(path), channel, first)
+    rest = frame_start - first
+    if rest > 1e-3 and hasattr(strip, "sound_offset"):
+        strip.sound_offset = rest / timebase.scene_fps(scene.render)
+    return strip
+
+
+def _relative(path):
+    """`//` path below a saved file, else absolute."""
+    if bpy.data.filepath:
+        try:
+            return bpy.path.relpath(str(path))
+        except ValueError:  # another drive on Windows
+            pass
+    return str(path)
+
+
+def free_channel(editor, first, stop):
+    """The lowest channel with nothing between the frames `first` and `stop`.
+
+    Raises UserError when all 128 are taken.
+    """
+    taken = {strip.channel for strip in compat.sequences(editor)
+             if strip.frame_final_start < stop and strip.frame_final_end > first}
+    channel = next((c for c in range(1, 129) if c not in taken), None)
+    if channel is None:
+        raise UserError("All 128 channels of the sequencer are taken at this place.")
+    return channel
+
+
+def find(scene, name):
+    """The strip called `name` in `scene`, or None."""
+    editor = scene.sequence_editor
+    return compat.sequences(editor).get(name) if editor is not None else None
+
+
+def output_folder():
+    """(folder for results, notice): `//baton` beside the saved file, else a temporary one with a notice."""
+    if bpy.data.filepath:
+        return Path(bpy.path.abspath("//baton")), ""
+    return Path(bpy.app.tempdir) / "baton", ("The file is not saved: the sound lies in a temporary folder. "
+                                             "Save the file and use Keep on the take to move it beside it")
+
+
+def playback_hints(scene):
+    """(wants sync, wants scrub): what would let sound and picture drift, changed only by the user's click."""
+    return scene.sync_mode == "NONE", not scene.use_audio_scrub
