@@ -79,7 +79,7 @@ def draw_kit(rng, character):
     kit = {"character": character, "seed": int(rng.integers(1 << 31))}
     kit["kick"] = {
         "808": dict(low=u(42, 58), sweep=u(60, 160), drop=u(0.02, 0.05), decay=u(0.25, 0.5), click=u(0.05, 0.3), drive=u(1, 2.5)),
-        "909": dict(low=u(46, 62), sweep=u(180, 340), drop=u(0.015, 0.03), decay=u(0.13, 0.25), click=u(0.2, 0.6), drive=u(1.2, 3)),
+        "909": dict(low=u(46, 62), sweep=u(180, 340), drop=u(0.015, 0.03), decay=u(0.13, 0.25), click=u(0.5, 1.1), drive=u(1.2, 3)),
         "dusty": dict(low=u(55, 80), sweep=u(80, 200), drop=u(0.01, 0.03), decay=u(0.08, 0.16), click=u(0.2, 0.6), drive=u(1.5, 4)),
         "hard": dict(low=u(42, 60), sweep=u(200, 420), drop=u(0.02, 0.04), decay=u(0.2, 0.4), click=u(0.4, 0.9), drive=u(3, 8)),
         "tight": dict(low=u(55, 75), sweep=u(120, 260), drop=u(0.01, 0.025), decay=u(0.1, 0.2), click=u(0.2, 0.5), drive=u(1, 2)),
