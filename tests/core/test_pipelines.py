@@ -1,0 +1,209 @@
+"""Pipelines with tiny networks: any condition in, a result with recipe, beats and alignment out; and every refusal."""
+import json
+
+import numpy as np
+import pytest
+import torch
+from tiny import clicks
+
+from core import pipelines
+from core.alignment import alignment
+from core.audio import Audio
+from core.beats import Beats
+from core.contract import load
+from core.errors import BadInput, Cancelled, NoCheckpoint, OutOfMemory
+from core.motion import rest_motion
+from core.pipelines import base, device
+
+
+@pytest.fixture
+def conduct(tiny_checkpoints):
+    return pipelines.open_pipeline("conduct", tiny_checkpoints, "cpu")
+
+
+@pytest.fixture
+def sound():
+    return Audio(clicks(4.0), 22_050)
+
+
+BEATS = base.regular_beats(120, 4.0)
+FAST = dict(beats=BEATS, steps=2)
+
+
+def record(entry):
+    return next(record for record in load("systems") if record["entry"] == entry)
+
+
+# ------------------------------------------------------------------------------------------------ registry
+
+def test_only_systems_whose_code_is_here_are_offered(tiny_checkpoints, monkeypatch):
+    assert set(pipelines.entries()) == {"music", "conduct"} and all(pipelines.available(tiny_checkpoints).values())
+    absent = {**record("conduct"), "entry": "dance", "system": "dance_cascade"}
+    monkeypatch.setattr(pipelines, "load", lambda name: [record("conduct"), absent])
+    assert set(pipelines.entries()) == {"conduct"}
+    with pytest.raises(BadInput, match="no system 'dance'"):
+        pipelines.open_pipeline("dance")
+
+
+def test_missing_checkpoints_are_one_sentence(tmp_path, sound, monkeypatch):
+    from core import checkpoints
+    monkeypatch.setattr(checkpoints, "FOLDER", tmp_path)
+    assert not any(pipelines.available().values())
+    with pytest.raises(NoCheckpoint, match="conductor"):
+        pipelines.open_pipeline("conduct").generate(sound)
+
+
+def test_a_pipeline_is_opened_once(tiny_checkpoints):
+    first = pipelines.open_pipeline("conduct", tiny_checkpoints, "cpu")
+    assert pipelines.open_pipeline("conduct", tiny_checkpoints, "cpu") is first
+    assert pipelines.open_pipeline("conduct", tiny_checkpoints, "auto") is not first
+
+
+# ------------------------------------------------------------------------------------------------ conduct
+
+def test_conduct_gives_motion_recipe_and_alignment(conduct, sound):
+    seen = []
+    results = conduct.generate_variations(sound, **FAST, seed=7, variations=2, metre=4, source={"audio": "x.wav"},
+                                          progress=lambda phase, fraction, detail="": seen.append((phase, fraction)))
+    assert [len(result.motion) for result in results] == [120, 120] and results[0].motion.fps == 30
+    assert np.abs(results[0].motion.rotations - results[1].motion.rotations).max() > 1e-3
+    recipe = json.loads(json.dumps(results[1].recipe))
+    assert recipe["settings"]["seed"] == 8 and recipe["settings"]["metre"] == 4 and recipe["beats_from"] == "user"
+    assert recipe["source"] == {"audio": "x.wav"} and recipe["beats"]["times"] == BEATS.to_json()["times"]
+    assert {len(part["sha256"]) for part in recipe["checkpoints"].values()} == {64}
+    assert set(results[0].alignment) == {"score", "chance", "f1", "f1_chance", "body_beats", "music_beats"}
+    assert results[0].alignment["music_beats"] == len(BEATS) and results[0].device.startswith("cpu")
+    fractions = [fraction for _, fraction in seen if fraction is not None]
+    assert fractions == sorted(fractions) and fractions[0] == 0 and fractions[-1] == pytest.approx(1.0)
+    assert {phase for phase, _ in seen} <= set(load("phases"))
+
+
+def test_a_recipe_makes_the_same_motion_again(conduct, sound):
+    first = conduct.generate_variations(sound, **FAST, seed=3, variations=2)[1]
+    settings = {key: value for key, value in first.recipe["settings"].items() if key != "keep"}
+    again = conduct.generate(sound, beats=Beats.from_json(first.recipe["beats"]), **settings)
+    np.testing.assert_allclose(again.motion.rotations, first.motion.rotations, atol=1e-4)
+
+
+def test_beats_are_found_where_none_are_given(conduct, sound):
+    result = conduct.generate(sound, steps=2)
+    assert result.recipe["beats_from"] == "predicted"
+    unknown = Beats(BEATS.times, np.zeros(len(BEATS), int))
+    result = conduct.generate(sound, steps=2, beats=unknown)              # times given, bars to be found
+    np.testing.assert_array_equal(result.beats.times, BEATS.times)
+    assert result.recipe["beats_from"] == "user" and result.beats.positions.all()
+
+
+def test_only_the_chosen_seconds_are_made_anew(conduct, sound):
+    before = conduct.generate(sound, **FAST, seed=1).motion
+    after = conduct.generate(sound, **FAST, seed=2, keep=(before, 1.5, 3.0)).motion
+    gap = np.abs(after.rotations - before.rotations).max(axis=(1, 2, 3))
+    assert gap[:45].max() < 1e-5 and gap[91:].max() < 1e-5 and gap[55:80].max() > 1e-3
+    with pytest.raises(BadInput, match="does not lie within"):
+        conduct.generate(sound, **FAST, keep=(before, 3.0, 9.0))
+
+
+def test_cancel_is_honoured_within_one_step(conduct, sound):
+    steps = []
+    with pytest.raises(Cancelled):
+        conduct.generate(sound, beats=BEATS, steps=50, should_cancel=lambda: len(steps) >= 3,
+                         progress=lambda phase, fraction, detail="": steps.append(detail) if "/" in detail else None)
+    assert len(steps) == 3
+
+
+@pytest.mark.parametrize("options, words", [
+    ({"guidance_scale": -1}, "guidance scale of -1"), ({"steps": 0}, "sampling steps"), ({"steps": "many"}, "sampling steps"),
+    ({"seed": -1}, "seed"), ({"variations": 9}, "9 variations"), ({"metre": 5}, "metre 5"), ({"amplitude": 3.0}, "amplitude"),
+    ({"left_hand": 2.0}, "left-hand"), ({"lead": 2.0}, "lead"), ({"bpm": 1000}, "1000 BPM"), ({"duration": 0.2}, "0.20 s"),
+    ({"beats": Beats([100.0, 101.0], [1, 2])}, "within the passage")])
+def test_settings_out_of_range_are_one_sentence(conduct, sound, options, words):
+    with pytest.raises(BadInput) as caught:
+        conduct.generate_variations(sound, **{"steps": 2, **options})
+    assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_wrong_condition_and_endless_range(conduct):
+    with pytest.raises(BadInput, match="needs sound"):
+        conduct.generate(rest_motion(60))
+    with pytest.raises(BadInput, match="4.0 h"):
+        base.check_settings(record("music"), guidance_scale=1, steps=2, seed=0, variations=1, duration=4 * 3600.0)
+
+
+def test_silence_is_conducted_standing_ready(conduct):
+    motion = conduct.generate(Audio(np.zeros(22_050 * 3, np.float32), 22_050), steps=2).motion
+    assert np.isfinite(motion.rotations).all() and np.abs(np.diff(motion.rotations, axis=0)).max() < 1e-4
+
+
+# ------------------------------------------------------------------------------------------------ parts
+
+def test_genres_by_slug_label_and_aist_code():
+    assert [base.genre_slug(name) for name in ("waack", "LA Hip-Hop", "gHO", "Middle Hip Hop", None)] == [
+        "waack", "la-hip-hop", "house", "middle-hip-hop", None]
+    with pytest.raises(BadInput, match="'polka' is unknown"):
+        base.genre_slug("polka")
+
+
+def test_progress_shares():
+    seen = []
+    part = base.share(lambda *fields: seen.append(fields), 0.2, 0.6)
+    part("Sampling", 0.5, "1/2")
+    part("Sampling", None)
+    assert seen == [("Sampling", pytest.approx(0.4), "1/2"), ("Sampling", None, "")]
+
+
+def test_alignment_tells_true_from_chance():
+    beats = np.arange(0, 20, 0.5)
+    on, off = alignment(beats + 0.01, beats, 20.0), alignment(beats + 0.25, beats, 20.0)
+    assert on["score"] > 0.9 and on["f1"] == 1.0 and off["score"] < 0.01 and off["f1"] == 0.0
+    assert 0.2 < on["chance"] < 0.3 and 0.25 < on["f1_chance"] < 0.31         # a 2 Hz train: 0.25 (systems.md 10.2)
+    assert alignment([], beats, 20.0)["score"] == 0.0
+
+
+def run_out(after):
+    """A job that has no memory on the first `after` attempts."""
+    tried = []
+
+    def run(where, small):
+        tried.append((where, small))
+        if len(tried) <= after:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return "made"
+    return tried, run
+
+
+def test_out_of_memory_retries_smaller_then_on_the_cpu_and_says_so():
+    said = []
+    tried, run = run_out(0)
+    assert device.with_fallback(run, "cuda", said.append) == ("made", "cuda") and said == []
+    tried, run = run_out(1)
+    assert device.with_fallback(run, "cuda", said.append) == ("made", "cuda") and tried == [("cuda", False), ("cuda", True)]
+    assert len(said) == 1 and "smaller windows" in said[0]
+    tried, run = run_out(2)
+    assert device.with_fallback(run, "cuda", said.append) == ("made", "cpu") and tried[-1] == ("cpu", True)
+    assert "on the CPU" in said[-1]
+    _, run = run_out(3)
+    with pytest.raises(OutOfMemory, match="not enough memory"):
+        device.with_fallback(run, "cuda", said.append)
+    with pytest.raises(RuntimeError, match="shape"):
+        device.with_fallback(lambda where, small: (_ for _ in ()).throw(RuntimeError("shape mismatch")), "cpu", said.append)
+
+
+def test_smaller_windows_give_the_same_motion(conduct, sound):
+    """The retry after a full memory computes fewer windows at once; nothing else may change."""
+    import models.conductor.pipeline as module
+    usual = module.WINDOWS_AT_ONCE
+    whole = conduct.generate(sound, **FAST, seed=1).motion
+    with device.fewer_at_once(module, True):
+        assert module.WINDOWS_AT_ONCE == 1
+        small = conduct.generate(sound, **FAST, seed=1).motion
+    assert module.WINDOWS_AT_ONCE == usual
+    np.testing.assert_allclose(small.rotations, whole.rotations, atol=1e-4)
+
+
+def test_devices():
+    assert device.resolve("auto") in ("cuda", "cuda", "cpu") and device.resolve("cpu") == "cpu"
+    with pytest.raises(BadInput, match="unknown"):
+        device.resolve("abacus")
+    if not torch.cuda.is_available():
+        with pytest.raises(BadInput, match="no CUDA device"):
+            device.resolve("cuda")
