@@ -285,8 +285,8 @@ def _torso(phrases, genre, dancer, clock, t, rng):
             times.append(clock.seconds(phrase.first + beat))
             flip = np.array([1, -1, -1]) if phrase.mirror else 1
             values.append(angle * flip * strength + rng.normal(0, dancer.jitter * 0.4, 3))
-    return interpolate_keys(t, np.array(times), np.array(values), dwell=min(0.6, genre.dwell), sharpness=genre.sharpness * dancer.snap,
-                            shortest=0.2)
+    return interpolate_keys(t, np.array(times), np.array(values), dwell=min(0.6, genre.dwell),
+                            sharpness=genre.sharpness * dancer.snap, shortest=0.2)
 
 
 def _pops(phrases, genre, dancer, clock, t):
