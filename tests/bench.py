@@ -1,0 +1,184 @@
+"""Speeds and memory, measured, never asserted: `build.py bench [music conductor worker blender rhythm] [--json FILE]`.
+
+Every section runs in a process of its own so that its peak memory is its own. Quote ratios of one run: machines differ.
+"""
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SECTIONS = ("rhythm", "music", "conductor", "worker", "blender")
+
+
+def clock(work, repeat=3):
+    """Median seconds of `repeat` calls after one warm call."""
+    work()
+    times = []
+    for _ in range(repeat):
+        began = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - began)
+    return statistics.median(times)
+
+
+def peak_gb():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+def demo_motion(seconds):
+    """The demo's dance, played over and over to the asked length."""
+    import numpy as np
+
+    from core.demo import DANCE
+    from core.motion import Motion
+    from core.motion_io import read_motion
+    motion = read_motion(DANCE)
+    times = int(np.ceil(seconds / motion.duration))
+    return Motion(np.concatenate([motion.rotations] * times), np.concatenate([motion.root] * times), motion.fps).slice(
+        0, int(seconds * motion.fps))
+
+
+def demo_piece(seconds):
+    import numpy as np
+
+    from core.audio import Audio
+    from core.audio.io import read_audio
+    from core.demo import PIECE
+    piece = read_audio(PIECE)
+    times = int(np.ceil(seconds / piece.duration))
+    return Audio(np.concatenate([piece.samples] * times, axis=1)[:, :int(seconds * piece.rate)], piece.rate)
+
+
+def bench_rhythm():
+    from models.rhythm.detect import detect_body_beats, detect_music_beats
+    motion, piece = demo_motion(60), demo_piece(60)
+    return {"body_x_realtime": 60 / clock(lambda: detect_body_beats(motion)),
+            "music_x_realtime": 60 / clock(lambda: detect_music_beats(piece.mono(), piece.rate)), "peak_gb": peak_gb()}
+
+
+def _paper_step_seconds(build, inputs):
+    """Seconds of one denoiser evaluation of the published size."""
+    import torch
+    network = build().eval()
+    with torch.inference_mode():
+        return clock(lambda: network(*inputs()), repeat=2)
+
+
+def bench_music():
+    from core.pipelines import open_pipeline
+    pipeline = open_pipeline("music", None, "cpu", lambda text: None)
+    motion, long = demo_motion(20), demo_motion(180)
+    make = lambda m, steps: pipeline.generate(m, genre="house", steps=steps, seed=1)          # noqa: E731
+    normal, draft = clock(lambda: make(motion, "normal")), clock(lambda: make(motion, "draft"))
+    fine = clock(lambda: make(motion, "fine"), repeat=1)
+    row = {"20s_normal_s": normal, "20s_normal_x_realtime": 20 / normal, "20s_draft_s": draft, "20s_fine_s": fine}
+    began = time.perf_counter()
+    make(long, "draft")
+    row.update({"180s_draft_s": time.perf_counter() - began, "180s_peak_gb": peak_gb()})
+    return row
+
+
+def bench_conductor():
+    from core.pipelines import open_pipeline
+    pipeline = open_pipeline("conduct", None, "cpu", lambda text: None)
+    minute = demo_piece(60)
+    normal = clock(lambda: pipeline.generate(minute, steps="normal", seed=1))
+    draft = clock(lambda: pipeline.generate(minute.slice(0, 20), steps="draft", seed=1))
+    row = {"60s_normal_s": normal, "60s_normal_x_realtime": 60 / normal, "20s_draft_s": draft}
+    began = time.perf_counter()
+    pipeline.generate(demo_piece(600), steps="draft", seed=1)
+    row.update({"600s_draft_s": time.perf_counter() - began, "600s_peak_gb": peak_gb()})
+    return row
+
+
+class Worker:
+    """A worker process spoken to line by line."""
+
+    def __init__(self):
+        self.began = time.perf_counter()
+        self.process = subprocess.Popen([sys.executable, "-s", str(ROOT / "core" / "worker_main.py")], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, cwd=tempfile.gettempdir(), text=True, bufsize=1)
+
+    def until(self, wanted):
+        for line in self.process.stdout:
+            message = json.loads(line)
+            if message["type"] in wanted:
+                return message
+        raise RuntimeError("the worker ended")
+
+    def send(self, **message):
+        self.process.stdin.write(json.dumps(message) + "\n")
+        self.process.stdin.flush()
+
+
+def bench_worker():
+    starts = []
+    for _ in range(5):
+        worker = Worker()
+        worker.until(("hello",))
+        starts.append(time.perf_counter() - worker.began)
+        worker.process.kill()
+    from core.demo import PIECE
+    worker = Worker()
+    worker.until(("hello",))
+    latencies = []
+    for number in range(3):
+        with tempfile.TemporaryDirectory() as folder:
+            worker.send(type="job", job=f"j{number}", kind="conduct", folder=folder,
+                        params={"audio": {"path": str(PIECE)}, "steps": 400})
+            while True:
+                message = worker.until(("progress", "error", "done"))
+                if message["type"] != "progress" or message["phase"] == "Sampling":
+                    break
+            if message["type"] != "progress":
+                return {"hello_s": statistics.median(starts), "cancel": message}
+            time.sleep(0.3)
+            began = time.perf_counter()
+            worker.send(type="cancel", job=f"j{number}")
+            worker.until(("error", "done"))
+            latencies.append(time.perf_counter() - began)
+    worker.process.kill()
+    return {"hello_s": statistics.median(starts), "cancel_s": statistics.median(latencies)}
+
+
+def bench_blender():
+    """Key writing, pose sampling and Baton's own callbacks in bpy; the add-on's own measuring module does the work."""
+    from tests.blender.bench_blender import measure
+    return measure()
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="build.py bench", description=__doc__.splitlines()[0])
+    parser.add_argument("sections", nargs="*", default=SECTIONS, help=" ".join(SECTIONS))
+    parser.add_argument("--json", help="also write the figures to this file")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.one:
+        print(json.dumps(globals()[f"bench_{options.one}"]()))
+        return 0
+    figures, status = {}, 0
+    for name in options.sections or SECTIONS:
+        with tempfile.TemporaryDirectory() as user:
+            done = subprocess.run([sys.executable, "-m", "tests.bench", "--one", name], cwd=ROOT, capture_output=True, text=True,
+                                  env={**os.environ, "BLENDER_USER_RESOURCES": user})
+        if done.returncode:
+            print(f"{name}: failed\n{done.stderr[-1500:]}")
+            status = 1
+            continue
+        figures[name] = json.loads(done.stdout.strip().splitlines()[-1])
+        for key, value in figures[name].items():
+            print(f"{name:10} {key:28} {value:.3f}" if isinstance(value, float) else f"{name:10} {key:28} {value}")
+    if options.json:
+        Path(options.json).write_text(json.dumps(figures, indent=1))
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
