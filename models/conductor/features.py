@@ -49,7 +49,7 @@ def mel_frames(sound, chunk_seconds=60, bands=BANDS):
         powers.append((basis @ spectrum.abs() ** 2).T.numpy())                 # (frames, bands)
     power = np.concatenate(powers)
     reference = max(float(power.max()), SILENT_POWER)
-    decibel = np.maximum(10 * np.log10(np.maximum(power, 1e-10) / reference), -80.0)
+    decibel = np.maximum(10 * np.log10(np.maximum(power, 1e-14) / reference), -80.0)
     return _resize((decibel[:, ::-1] + 80) / 80, int(len(sound) / RATE * MEL_RATE + 1e-6)).astype(np.float32)
 
 

@@ -124,6 +124,10 @@ class DenoiserTask(Task):
                 sums.setdefault(name, []).append(value)
         return {name: sum(values) / len(values) for name, values in sums.items()}
 
+    def export(self, state):
+        """The config without the training machine's path to stage 1."""
+        return dataclasses.asdict(dataclasses.replace(self.config, stage1="")), state
+
 
 def task(part, config="release", **overrides):
     """The task of "encoder" (stage 1) or "denoiser" (stage 2)."""
