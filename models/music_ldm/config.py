@@ -55,7 +55,7 @@ class DenoiserConfig:
     memory: int = 256                   # channels of the condition tokens in cross-attention; 0: the 370 features themselves
     motion_rate: float = 10.0           # tokens per second after the motion encoder (30: every frame is a token)
     rotary: bool = True                 # positions in seconds in all attention
-    self_attention: bool = True         # also attend among latents, at the deepest level
+    self_attention_from: int = 1        # from this level down, also attend among latents; 9: nowhere
     rhythm: bool = True                 # the rhythm curve joins the input frame by frame
     schedule: str = "cosine"
     prediction: str = "v"
@@ -102,7 +102,7 @@ VAE_TINY = VAEConfig(widths=(16, 16, 16), blocks=1, latent=8, frames=64, batch=4
 
 RELEASE = DenoiserConfig()
 PAPER = DenoiserConfig(dims=2, widths=(128, 256, 512), blocks=2, heads=8, memory=0, motion_rate=30.0, rotary=False,
-                       self_attention=False, rhythm=False, schedule="scaled_linear", prediction="eps", min_snr=0.0, window=28,
+                       self_attention_from=9, rhythm=False, schedule="scaled_linear", prediction="eps", min_snr=0.0, window=28,
                        latent=1, latent_height=32, downsample=8, mel_frames=224, drop_motion=0.0, drop_rhythm=0.0,
                        drop_genre=0.0, drop_all=0.1, batch=8, lr=1e-4, ema=0.9999)
 TINY = DenoiserConfig(widths=(16, 16, 16), heads=2, memory=16, latent=8, window=64, batch=4, ema=0.9)

@@ -38,3 +38,29 @@ def adversarial(discriminator, output, target, config):
     critic = F.relu(1 - real).mean() + F.relu(1 + fake).mean()
     loss = config.adversarial * generator + config.matching * matching + critic
     return loss, {"fooled": generator, "matching": matching, "critic": critic}
+
+
+def diffusion_loss(model, schedule, config, batch, generator):
+    """Eq. 2 of Tan et al. for one draw of z, t, eps and dropped conditions per item; min-SNR weighted where configured.
+
+    Returns the loss and {"mse": unweighted mean squared error}. `generator` is a CPU torch.Generator.
+    """
+    from models.music_ldm.train_denoiser import batch_condition, standardise
+    device, count = batch["latent_mean"].device, len(batch["latent_mean"])
+
+    def normal():
+        return torch.randn(batch["latent_mean"].shape, generator=generator).to(device)
+
+    def chance(p):
+        return (torch.rand(count, generator=generator) < p).to(device)
+    z = batch["latent_mean"] + (0.5 * batch["latent_log_variance"]).exp() * normal()
+    x0, noise = standardise(z, config), normal()
+    t = torch.randint(0, schedule.steps, (count,), generator=generator).to(device)
+    everything = chance(config.drop_all)
+    condition = batch_condition(batch).dropped(motion=everything | chance(config.drop_motion),
+                                               rhythm=everything | chance(config.drop_rhythm),
+                                               genre=everything | chance(config.drop_genre))
+    output = model(schedule.add_noise(x0, noise, t), t, model.encode(condition)).float()
+    error = (output - schedule.target(x0, noise, t)).square().flatten(1).mean(1)
+    weight = schedule.loss_weight(t, config.min_snr or None)
+    return (weight * error).mean(), {"mse": error.detach().mean()}
