@@ -164,11 +164,12 @@ class Crops:
         curve = rhythm_curve(times, times[beats[:, 1] == 1], window, fps)
         valid = np.arange(window) <= (span - 1) / speed                        # past the clip's end nothing is known
         out["curve"] = curve * valid[:, None].astype(np.float32)
-        real = kind_of(meta) == "real"
-        trust = float(meta.get("beat_confidence", 1.0))
+        # Music made to a captured dance follows its estimated beats exactly; whether the body does is the doubt,
+        # and its downbeats are guesses of guesses.
+        real = body and kind_of(meta) == "real"
+        trust = float(meta.get("beat_confidence", 1.0)) if real else 1.0
         out["weight"] = np.float32(trust)
-        # Downbeats of captured dances are guesses of guesses.
-        out["downbeat_weight"] = np.float32(0.0 if real and body else trust)
+        out["downbeat_weight"] = np.float32(0.0 if real else trust)
         return {key: np.ascontiguousarray(value, dtype=np.float32) for key, value in out.items()}
 
 
