@@ -12,7 +12,7 @@ from mathutils import Euler, Quaternion
 
 from . import compat
 from .errors import UserError
-from .keys import fill_curve, reduce_keys
+from .keys import fill_curve, fill_reduced
 
 REACH = 100000  # frames to either side for which the pushed-down action answers
 TRACK = "Baton: below {}"
@@ -31,7 +31,7 @@ def write_take(rig, name, frames, rotations, locations, *, blend_frames=0, reduc
 
     frames (T,) whole, ascending; rotations {bone: (T,4) wxyz matrix_basis}; locations {bone: (T,3)}.
     blend_frames: length of the blend from and to what the rig does without the take; reduce_error: radians (and
-    metres) within which keys are left out, 0 keys every frame; base: state of an earlier take that this one stands
+    half as many metres) within which keys are left out, 0 keys every frame; base: state of an earlier take that this one stands
     beside (A/B), whose pushed-down action it then shares.
     Raises UserError where the rig cannot be written.
     """
@@ -48,10 +48,12 @@ def write_take(rig, name, frames, rotations, locations, *, blend_frames=0, reduc
     for bone, values in rotations.items():
         pose = rig.pose.bones[bone]
         path, columns = rotation_columns(pose, values)
-        _key_bone(bag, fcurves, f"{pose.path_from_id()}.{path}", bone, frames, columns, reduce_error)
+        # A small turn by a radians moves a unit quaternion by a / 2.
+        error = reduce_error if path == "rotation_euler" else reduce_error / 2
+        _key_bone(bag, fcurves, f"{pose.path_from_id()}.{path}", bone, frames, columns, error)
     for bone, values in locations.items():
         pose = rig.pose.bones[bone]
-        _key_bone(bag, fcurves, f"{pose.path_from_id()}.location", bone, frames, np.asarray(values), reduce_error)
+        _key_bone(bag, fcurves, f"{pose.path_from_id()}.location", bone, frames, np.asarray(values), reduce_error / 2)
     data = rig.animation_data
     compat.assign_action(data, action, slot.identifier if slot else None)
     data.action_blend_type, data.action_influence, data.action_extrapolation = "REPLACE", 1.0, "NOTHING"
@@ -81,16 +83,7 @@ def rotation_columns(pose, quaternions):
     if mode == "QUATERNION":
         return "rotation_quaternion", values
     if mode == "AXIS_ANGLE":
-        out = np.empty_like(values)
-        before = None
-        for i, value in enumerate(values):
-            axis, angle = Quaternion(value).to_axis_angle()
-            if before is not None and axis.dot(before) < 0:
-                axis, angle = -axis, -angle
-            before = axis
-            out[i] = (angle, *axis)
-        out[:, 0] = np.unwrap(out[:, 0])
-        return "rotation_axis_angle", out
+        return "rotation_axis_angle", _axis_angles(values)
     out, before = np.empty((len(values), 3)), Euler((0.0, 0.0, 0.0), mode)
     for i, value in enumerate(values):
         before = Quaternion(value).to_euler(mode, before)
@@ -98,11 +91,30 @@ def rotation_columns(pose, quaternions):
     return "rotation_euler", out
 
 
-def _key_bone(bag, fcurves, path, group, frames, columns, reduce_error):
-    keep = reduce_keys(frames, columns, reduce_error) if reduce_error > 0 else slice(None)
-    for index in range(columns.shape[1]):
-        curve = compat.new_curve(bag, fcurves, path, index, group)
-        fill_curve(curve, frames[keep], columns[keep, index], linear=reduce_error <= 0)
+def _axis_angles(quaternions):
+    """(T, 4) continuous wxyz -> (T, 4) angle, x, y, z without jumps; next to no turn there is no axis, so a neighbour's."""
+    sine = np.linalg.norm(quaternions[:, 1:], axis=1)
+    angle = 2 * np.arctan2(sine, quaternions[:, 0])
+    turned = np.flatnonzero(sine > 1e-4)
+    if len(turned) == 0:
+        return np.tile([0.0, 0.0, 1.0, 0.0], (len(quaternions), 1))
+    later = np.minimum(np.searchsorted(turned, np.arange(len(sine))), len(turned) - 1)
+    earlier = np.maximum(later - 1, 0)
+    closer = np.abs(turned[earlier] - np.arange(len(sine))) < np.abs(turned[later] - np.arange(len(sine)))
+    nearest = turned[np.where(closer, earlier, later)]
+    axis = quaternions[nearest, 1:] / sine[nearest, None]
+    flips = np.where((axis[1:] * axis[:-1]).sum(-1) < 0, -1.0, 1.0)
+    sign = np.concatenate([[1.0], np.cumprod(flips)])
+    return np.concatenate([np.unwrap(angle * sign)[:, None], axis * sign[:, None]], axis=1)
+
+
+def _key_bone(bag, fcurves, path, group, frames, columns, error):
+    curves = [compat.new_curve(bag, fcurves, path, index, group) for index in range(columns.shape[1])]
+    if error > 0:
+        fill_reduced(curves, frames, columns, error)
+    else:
+        for index, curve in enumerate(curves):
+            fill_curve(curve, frames, columns[:, index])
 
 
 # --- blending with what is there -------------------------------------------------------------------------------------

@@ -20,6 +20,28 @@ def fill_curve(curve, frames, values, linear=True):
     curve.update()
 
 
+def fill_reduced(curves, frames, values, error, rounds=12):
+    """Smooth curves with few keys: within `error` of values (T, C) at every frame, all columns keyed together.
+
+    Straight lines choose the first keys; then, until all is within `error` (Euclidean over the columns), the worst
+    frame between two keys gets one.
+    """
+    keep = set(reduce_keys(frames, values, 3 * error).tolist())
+    for _ in range(rounds):
+        picked = np.array(sorted(keep))
+        for index, curve in enumerate(curves):
+            curve.keyframe_points.clear()
+            fill_curve(curve, frames[picked], values[picked, index], linear=False)
+        fitted = np.array([[curve.evaluate(frame) for frame in frames] for curve in curves]).T
+        off = np.linalg.norm(fitted - values, axis=1)
+        if off.max() <= error:
+            return
+        for first, last in zip(picked, picked[1:]):
+            worst = first + int(off[first:last + 1].argmax())
+            if off[worst] > error:
+                keep.add(worst)
+
+
 def reduce_keys(frames, values, error):
     """Indices (K,) of the keys that keep every column of `values` (T, C) within `error` of straight lines.
 

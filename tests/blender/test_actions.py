@@ -1,0 +1,168 @@
+"""Takes on rigs: nothing else changes, Remove restores, rotation modes are respected."""
+import numpy as np
+import pytest
+from mathutils import Quaternion
+
+from blender_addon import actions, compat
+from blender_addon.errors import UserError
+from tests.blender import scenes
+
+EVERYWHERE = range(-15, 90)
+
+
+def take_channels(count=40, bones=("left_shoulder", "spine1")):
+    angle = np.linspace(0, 6.0, count)
+    quaternions = np.stack([np.cos(angle / 2), np.sin(angle / 2), 0 * angle, 0 * angle], axis=1)
+    locations = np.stack([np.linspace(0, 1, count), 0 * angle, 0 * angle], axis=1)
+    return {bone: quaternions for bone in bones}, {"pelvis": locations}
+
+
+def face_and_prop(rig):
+    """Keys that no take touches: a 'face' bone, a custom property, a cyclic modifier."""
+    face = rig.pose.bones["head"]
+    for frame, value in ((1, 0.2), (9, -0.4), (33, 0.8)):
+        face.location = (value, 0, 0)
+        face.keyframe_insert("location", frame=frame)
+    curve = next(c for c in compat.read_curves(rig.animation_data) if c.data_path == face.path_from_id() + ".location")
+    curve.modifiers.new("CYCLES")
+    rig["prop"] = 0.5
+    rig.keyframe_insert('["prop"]', frame=1)
+    rig["prop"] = 3.5
+    rig.keyframe_insert('["prop"]', frame=50)
+
+
+def everything(rig):
+    import bpy
+    props = []
+    for frame in EVERYWHERE:
+        bpy.context.scene.frame_set(frame)
+        props.append(rig.get("prop", 0.0))
+    return scenes.evaluated(rig, EVERYWHERE), np.array(props)
+
+
+def test_take_leaves_the_rest_alone_and_remove_restores(blender):
+    rig = scenes.smpl_rig()
+    previous = scenes.sway(rig, 60)
+    face_and_prop(rig)
+    blender.context.scene.frame_set(1)
+    before, props = everything(rig)
+    rotations, locations = take_channels()
+    state = actions.write_take(rig, "Take", np.arange(10, 50), rotations, locations, blend_frames=5)
+    during, props_during = everything(rig)
+    names = [bone.name for bone in rig.pose.bones]
+    local = [names.index(name) for name in ("right_hip", "left_hip")]  # children of the keyed root: compare locally
+    assert np.abs(props_during - props).max() < 1e-5
+    outside = [i for i, frame in enumerate(EVERYWHERE) if frame < 10 or frame > 49]
+    assert np.abs(during[outside] - before[outside]).max() < 1e-5
+    assert np.abs(during - before).max() > 0.1 and local
+    track = rig.animation_data.nla_tracks[state["track"]]
+    assert not track.mute and track.strips[0].action == previous
+    actions.remove_take(rig, state)
+    after, props_after = everything(rig)
+    assert np.abs(after - before).max() < 1e-6 and np.abs(props_after - props).max() < 1e-6
+    assert rig.animation_data.action == previous and len(rig.animation_data.nla_tracks) == 0
+    assert "Take" not in blender.data.actions
+
+
+def test_unmapped_channels_evaluate_exactly_as_before(blender):
+    rig = scenes.smpl_rig()
+    scenes.sway(rig, 60)
+    face_and_prop(rig)
+    rest = {}
+    for when in ("before", "during"):
+        if when == "during":
+            rotations, locations = take_channels()
+            actions.write_take(rig, "Take", np.arange(10, 50), rotations, locations)
+        rows = []
+        for frame in EVERYWHERE:
+            blender.context.scene.frame_set(frame)
+            rows.append([*rig.pose.bones["head"].location, *rig.pose.bones["right_shoulder"].rotation_quaternion, rig["prop"]])
+        rest[when] = np.array(rows)
+    assert np.array_equal(rest["before"], rest["during"])
+
+
+@pytest.mark.parametrize("mode", ["QUATERNION", "XYZ", "ZYX", "AXIS_ANGLE"])
+def test_rotation_modes(blender, mode):
+    rig = scenes.smpl_rig()
+    for pose in rig.pose.bones:
+        pose.rotation_mode = mode
+    rotations, locations = take_channels()
+    actions.write_take(rig, "Take", np.arange(1, 41), rotations, locations)
+    for index in (0, 13, 39):
+        blender.context.scene.frame_set(1 + index)
+        got = rig.pose.bones["left_shoulder"].matrix_basis.to_quaternion()
+        assert abs(got.dot(Quaternion(rotations["left_shoulder"][index]))) > 1 - 1e-5
+    assert all(pose.rotation_mode == mode for pose in rig.pose.bones)
+    path = {"QUATERNION": "rotation_quaternion", "AXIS_ANGLE": "rotation_axis_angle"}.get(mode, "rotation_euler")
+    curves = [c for c in compat.read_curves(rig.animation_data) if "spine1" in c.data_path]
+    assert curves and all(c.data_path.endswith(path) for c in curves)
+    for curve in curves:  # no jump of a whole turn between neighbours
+        values = np.array([key.co[1] for key in curve.keyframe_points])
+        assert np.abs(np.diff(values)).max() < 1.0
+
+
+def test_rig_without_animation_comes_back_to_its_pose(blender):
+    rig = scenes.smpl_rig()
+    rig.pose.bones["left_shoulder"].rotation_mode = "XYZ"
+    rig.pose.bones["left_shoulder"].rotation_euler = (0.3, 0.2, 0.1)
+    rotations, locations = take_channels()
+    state = actions.write_take(rig, "Take", np.arange(1, 41), rotations, locations, blend_frames=5)
+    blender.context.scene.frame_set(30)
+    actions.remove_take(rig, state)
+    blender.context.scene.frame_set(31)
+    assert np.allclose(rig.pose.bones["left_shoulder"].rotation_euler, (0.3, 0.2, 0.1))
+    assert np.allclose(rig.pose.bones["pelvis"].location, 0) and rig.animation_data is None
+
+
+def test_muted_nla_stays_muted_and_comes_back(blender):
+    rig = scenes.smpl_rig()
+    action = scenes.sway(rig, 30)
+    data = rig.animation_data
+    data.action = None
+    data.nla_tracks.new().strips.new("old", 1, action)
+    data.use_nla = False
+    for pose in rig.pose.bones:  # what the switched-off track left behind
+        pose.rotation_quaternion, pose.location = (1, 0, 0, 0), (0, 0, 0)
+    rotations, locations = take_channels()
+    state = actions.write_take(rig, "Take", np.arange(1, 41), rotations, locations)
+    blender.context.scene.frame_set(20)
+    assert np.allclose(rig.pose.bones["left_hip"].rotation_quaternion, (1, 0, 0, 0))
+    actions.remove_take(rig, state)
+    assert not data.use_nla and not data.nla_tracks[0].mute
+
+
+def test_blending_meets_both_motions(blender):
+    rig = scenes.smpl_rig()
+    scenes.sway(rig, 60)
+    scene = blender.context.scene
+    scene.frame_set(10)
+    own = rig.pose.bones["left_shoulder"].matrix_basis.to_quaternion()
+    rotations, locations = take_channels()
+    actions.write_take(rig, "Take", np.arange(10, 50), rotations, locations, blend_frames=8)
+    scene.frame_set(10)
+    assert abs(rig.pose.bones["left_shoulder"].matrix_basis.to_quaternion().dot(own)) > 1 - 1e-5
+    scene.frame_set(30)
+    assert abs(rig.pose.bones["left_shoulder"].matrix_basis.to_quaternion().dot(Quaternion(rotations["spine1"][20]))) > 1 - 1e-5
+
+
+def test_reduced_keys_stay_within_the_tolerance(blender):
+    rig = scenes.smpl_rig()
+    rotations, locations = take_channels(200)
+    actions.write_take(rig, "Take", np.arange(1, 201), rotations, locations, reduce_error=np.radians(2.0))
+    curves = compat.read_curves(rig.animation_data)
+    assert max(len(curve.keyframe_points) for curve in curves) < 60
+    worst = 0.0
+    for index in range(200):
+        blender.context.scene.frame_set(1 + index)
+        got = rig.pose.bones["spine1"].matrix_basis.to_quaternion()
+        worst = max(worst, 2 * np.arccos(min(1.0, abs(got.dot(Quaternion(rotations["spine1"][index]))))))
+    assert np.degrees(worst) < 2.05
+
+
+def test_what_cannot_be_written_is_refused_before_anything_changes(blender):
+    rig = scenes.smpl_rig()
+    scenes.sway(rig, 30)
+    rotations, locations = take_channels(bones=("no_such_bone",))
+    with pytest.raises(UserError, match="no_such_bone"):
+        actions.write_take(rig, "Take", np.arange(1, 41), rotations, locations)
+    assert len(rig.animation_data.nla_tracks) == 0 and len(blender.data.actions) == 1
