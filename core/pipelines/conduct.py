@@ -1,9 +1,12 @@
 """Music -> conducting: sound, its beats, the conductor model, a motion with its recipe and alignment."""
 import time
 
+import numpy as np
+
 from core.audio import Audio
 from core.contract import load
 from core.errors import BadInput
+from core.motion import Motion
 from core.pipelines import device as devices
 from core.pipelines.base import Result, check_settings, find_parts, make_recipe, never, share, silent
 from core.pipelines.beats import check_metre, given_or_found
@@ -91,7 +94,16 @@ def _kept_ranges(keep, duration):
     if not 0 <= start < stop <= duration + 1e-6:
         raise BadInput(f"The range to make anew, {start:g} to {stop:g} s, does not lie within the {duration:.2f} s passage.")
     ranges = [(low, high) for low, high in ((0.0, start), (stop, duration)) if high - low > 1e-6]
-    return (motion, ranges) if ranges else None
+    return (_held(motion, duration), ranges) if ranges else None
+
+
+def _held(motion, duration, most=0.5):
+    """The motion with its last frame held to `duration`: samples of an action end a frame before the passage does."""
+    missing = int(round(duration * motion.fps)) - len(motion)
+    if not 0 < missing <= most * motion.fps:
+        return motion
+    return Motion(np.concatenate([motion.rotations, motion.rotations[-1:].repeat(missing, axis=0)]),
+                  np.concatenate([motion.root, motion.root[-1:].repeat(missing, axis=0)]), motion.fps)
 
 
 def _within(what, value, low, high):
@@ -101,9 +113,8 @@ def _within(what, value, low, high):
 
 def _alignment(motion, beats, lead, duration, mirror):
     """Ictus of the baton hand, moved later by the lead it was asked for, against the music's beats."""
-    from core.metrics.conducting import ictus_times
-
     from core.alignment import alignment
+    from core.metrics.conducting import ictus_times
     if len(beats) < 2:
         return None
     return alignment(ictus_times(motion, left=mirror) + lead, beats.within(0.0, duration).times, duration)
