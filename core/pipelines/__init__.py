@@ -42,7 +42,8 @@ def open_pipeline(entry, folders=None, device="auto", notify=None):
     key = (entry, tuple(map(str, checkpoints.as_folders(folders))), device)
     if key not in _open:
         module = importlib.import_module(found["module"])
-        _open.clear()           # one system in memory at a time: an idle one must not hold the device
+        for other in [other for other in _open if other[0] == entry]:
+            del _open[other]                                   # one of each entry in memory, not one per setting
         _open[key] = module.Pipeline(folders=folders, device=device)
     _open[key].notify = notify or (lambda sentence: None)
     return _open[key]
