@@ -60,7 +60,7 @@ def downbeat_is_down(height, beats, fps):
         bar = drops[first:first + beats.metre]
         if len(bar) == beats.metre and np.all(np.isfinite(bar)):
             count += 1
-            hits += int(np.argmax(bar) == 0)
+            hits += int(np.argmax(bar) == 0 and bar[0] > PROMINENCE_M)
     return (hits / count if count else float("nan")), count
 
 

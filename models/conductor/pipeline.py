@@ -17,6 +17,7 @@ from models.conductor.features import condition_frames, level_frames, mel_frames
 from models.conductor.network import Denoiser
 from models.conductor.train import load_stage1
 from models.diffusion import SAMPLERS, Inpaint, Schedule, guided, window_starts, windowed
+from models.run_folder import RunFolder
 
 LEFT_ARM = (13, 16, 18, 20, 22)
 BLEND_FRAMES = 8                    # ramp at the ends of a kept range
@@ -65,6 +66,18 @@ class Conductor:
         conductor = cls(config, denoiser, encoder, device)
         conductor.sha256 = found.sha256
         return conductor
+
+    @classmethod
+    def from_run(cls, run, encoder_run="", device="cpu", folders=None):
+        """A conductor of a training run's averaged weights (and stage 1 of another run, else of the checkpoints)."""
+        run = RunFolder(run)
+        config = ConductorConfig.from_json(run.read_config()["config"])
+        denoiser = Denoiser(config)
+        denoiser.load_state_dict(run.read_checkpoint()["ema"])
+        encoder = denoiser.encoder
+        if encoder is None:
+            encoder = load_stage1(encoder_run or config.stage1, folders)[1].music
+        return cls(config, denoiser, encoder, device)
 
     def analyse(self, audio):
         """music (T, 64) and level (T, 2) of a whole track; audio is a `core.audio.Audio` or (samples, rate)."""
