@@ -50,7 +50,26 @@ def clicks(seconds=4.0, rate=22_050, bpm=120.0):
     return (0.3 * noise * np.exp(-25.0 * (t % (60.0 / bpm)))).astype(np.float32)
 
 
+def save_music(folder):
+    import torch
+
+    from models.music_ldm.config import TINY, VAE_TINY
+    from models.music_ldm.network import UNet
+    from models.music_ldm.vae import VAE
+    from models.music_ldm.vocoder import Vocoder
+    from models.music_ldm.vocoder_train import CONFIGS
+    torch.manual_seed(0)
+    vae = dataclasses.replace(VAE_TINY, mel_mean=[-5.0] * 256, mel_std=2.0)
+    save_part(folder, "music_ldm", "vae", VAE(vae), dataclasses.asdict(vae))
+    unet = dataclasses.replace(TINY, latent_mean=[0.0] * TINY.latent, latent_std=[1.0] * TINY.latent,
+                               motion_mean=[0.0] * 360, motion_std=[1.0] * 360)
+    save_part(folder, "music_ldm", "denoiser", UNet(unet), dataclasses.asdict(unet))
+    vocoder = CONFIGS["vocoder"]["tiny"]
+    save_part(folder, "music_ldm", "vocoder", Vocoder(vocoder), dataclasses.asdict(vocoder))
+
+
 def save_all(folder):
     """Every part into one folder."""
     save_rhythm(folder)
     save_conductor(folder)
+    save_music(folder)
