@@ -103,20 +103,26 @@ def save(path, rows):
     os.replace(temporary, path)
 
 
+def control_table(bone_map):
+    """The table of a control rig (one that names `read_from`) that a {joint: bone} follows, or None."""
+    for data in tables().values():
+        if "read_from" in data and sum(data["bones"].get(joint) == bone for joint, bone in bone_map.items()) >= 8:
+            return data
+    return None
+
+
 def reading_map(bone_map, names):
     """The bones to *sample*: controls of a known rig are replaced by the bones that they drive.
 
-    Controls do not show what inverse kinematics does; the deform bones do. bone_map {joint: bone}; names: of all bones.
+    Controls do not show what inverse kinematics does; the driven bones do. bone_map {joint: bone}; names: of all bones.
     """
-    names, result = set(names), dict(bone_map)
-    for data in tables().values():
-        if "read_from" not in data:
-            continue
-        driven = tables()[data["read_from"]]["bones"]
-        for joint, bone in bone_map.items():
-            if data["bones"].get(joint) == bone and driven.get(joint) in names:
-                result[joint] = driven[joint]
-    return result
+    data, names = control_table(bone_map), set(names)
+    if data is None:
+        return dict(bone_map)
+    driven = {joint: bone for joint, bone in tables()[data["read_from"]]["bones"].items() if bone in names}
+    # Where the user has picked another bone than the table's, that choice stays.
+    own = {joint: bone for joint, bone in bone_map.items() if data["bones"].get(joint) != bone}
+    return {**bone_map, **driven, **own}
 
 
 def load(path, bones=None):

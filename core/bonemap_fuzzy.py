@@ -77,7 +77,8 @@ def fuzzy_matches(bones, known):
     for part in ("head", "neck"):
         give(part, *_best(parsed, None, part, parent_of))
     give("pelvis", *_pelvis(get("left_hip"), get("right_hip"), parsed, parent_of))
-    _give_spine(give, get, parsed, parent_of)
+    if not any(joint.startswith("spine") for joint in known):       # a table that names no spine2 means none
+        _give_spine(give, get, parsed, parent_of)
     return {joint: match for joint, match in found.items() if joint in JOINTS}
 
 

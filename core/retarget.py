@@ -22,6 +22,7 @@ from core.retarget_contacts import (
 from core.retarget_feet import keep_feet
 from core.retarget_pose import RigPose, basis_of, blend_weights, mix
 from core.retarget_rest import ID, align_rest, fill_unmapped
+from core.retarget_tpose import leading_tpose
 from core.rig import orthonormal
 from core.rotations import axis_angle_to_matrix, matrix_to_axis_angle, matrix_to_quaternion, unroll_quaternions
 
@@ -64,10 +65,16 @@ def to_smpl(rig, poses, times, *, fps=FPS, floor="auto"):
 
     poses (T,N,4,4): bone matrices in armature space; times (T,) ascending seconds. floor: "auto" finds the height
     the feet stand on, "rest" takes the rest pose's, a number is a world height. Facing and place are kept (scaled).
+    A T-pose that the clip begins with and leaves at once is replaced by the first real pose. Of a control rig the
+    driven bones are read where they are in `rig`.
     Raises BadInput for empty or non-finite input.
     """
     poses, times = np.asarray(poses, dtype=np.float64), np.asarray(times, dtype=np.float64)
     _check(rig, poses, times)
+    rig = rig.reading()
+    flash = leading_tpose(rig, poses)
+    if flash:
+        poses = np.concatenate([poses[flash:flash + 1].repeat(flash, 0), poses[flash:]])
     rest = align_rest(rig)
     global_rotations = joint_rotations(rig, rest, poses)
     heads = {bone: poses[:, bone, :3, 3] for bone in rest.bones.values()}

@@ -1,10 +1,11 @@
 """A rig as data: rest bones, their parents, the object's transform, and which bone is which SMPL joint."""
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
+from core.bonemap import control_table, reading_map
 from core.contract import JOINTS, SKELETON
 from core.errors import BadInput
 
@@ -54,6 +55,11 @@ class Rig:
         name = self.bone_map.get(joint)
         return None if name is None else self.index[name]
 
+    def reading(self):
+        """The rig with the bones to sample: those that a control rig's controls drive, where they are at hand."""
+        bone_map = reading_map(self.bone_map, self.names)
+        return self if bone_map == self.bone_map else replace(self, bone_map=bone_map)
+
     @cached_property
     def effective_parents(self):
         """Index of the bone each bone moves with (-1: none): the parent unless `follows` says otherwise."""
@@ -93,18 +99,21 @@ def orthonormal(matrices):
 def rig_from_json(data):
     """A `Rig` from the contents of a job's `rig.json` (docs/contracts.md, section 5). Raises BadInput.
 
-    Per bone, `follows` (name or null) is optional. Bones may come in any order; see `bone_order`.
+    Per bone, `follows` (name or null) is optional; known control rigs bring theirs from the bone map tables. Bones may come in any order; see `bone_order`.
     """
     try:
         bones = data["bones"]
         order = bone_order([(bone["name"], bone["parent"]) for bone in bones])
         bones = [bones[number] for number in order]
         index = {bone["name"]: number for number, bone in enumerate(bones)}
+        control = control_table(data["bone_map"]) or {}
+        follows = {bone: target for bone, target in control.get("follows", {}).items() if {bone, target} <= set(index)}
+        follows |= {bone["name"]: bone["follows"] for bone in bones if "follows" in bone}
         return Rig(tuple(index), tuple(index[b["parent"]] if b["parent"] else -1 for b in bones),
                    np.array([b["matrix_local"] for b in bones], dtype=np.float64).reshape(-1, 4, 4),
                    np.array([b["tail"] for b in bones], dtype=np.float64).reshape(-1, 3),
                    np.array(data["matrix_world"], dtype=np.float64).reshape(4, 4), dict(data["bone_map"]),
-                   data.get("fps"), {b["name"]: b["follows"] for b in bones if "follows" in b})
+                   data.get("fps"), follows)
     except (KeyError, TypeError, ValueError) as error:
         raise BadInput(f"rig.json is incomplete or damaged ({error!r}); sample the rig again.") from error
 

@@ -9,7 +9,6 @@ import numpy as np
 from core.errors import BadInput
 from core.kinematics import FPS
 from core.motion import Motion
-from core.motion_io.tpose import leading_tpose
 
 READERS = (".bvh", ".npz", ".pkl")
 LIMIT_BYTES = 1 << 30
@@ -67,8 +66,6 @@ def _from_bvh(data, name, fps, bone_map):
         frame = np.nonzero(~np.isfinite(bvh.values).all(axis=1))[0][0]
         raise BadInput(f"{name} holds values that are not numbers in frame {frame}; export it again.")
     rig, poses = bvh_rig(bvh, bone_map, name)
-    drop = leading_tpose(rig, poses)
-    poses[:drop] = poses[drop]
     return to_smpl(rig, poses, np.arange(len(poses)) * bvh.frame_time)
 
 

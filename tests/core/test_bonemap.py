@@ -6,6 +6,7 @@ import pytest
 from core import bonemap
 from core.contract import JOINTS, PARENTS, SKELETON
 from core.errors import BadInput
+from core.rig import rig_from_json
 
 
 def hierarchy(names, skip=()):
@@ -45,13 +46,27 @@ def test_prefixes(prefix):
 
 
 def test_rigify_controls_before_deform_bones():
-    """A generated rig holds both layers; the controls are what an animator keys."""
-    control, deform = (bonemap.tables()[name]["bones"] for name in ("rigify_control", "rigify_deform"))
-    bones = hierarchy(deform) + hierarchy(control)
+    """A generated rig holds all layers; the controls are what an animator keys, the ORG bones what is sampled."""
+    control, deform, original = (bonemap.tables()[f"rigify_{layer}"]["bones"] for layer in ("control", "deform", "org"))
+    bones = hierarchy(deform) + hierarchy(original) + hierarchy(control)
     got = found(bones)
-    assert got["left_hip"] == "thigh_fk.L" and got["pelvis"] == "torso"
+    assert got == control
     read = bonemap.reading_map(got, [name for name, _ in bones])
-    assert read["left_hip"] == "DEF-thigh.L" and read["pelvis"] == "DEF-spine"
+    assert read == original
+    assert bonemap.reading_map({**got, "head": "mine"}, [name for name, _ in bones])["head"] == "mine"
+    assert bonemap.reading_map(deform, [name for name, _ in bones]) == deform
+
+
+def test_control_rigs_bring_what_their_constraints_carry():
+    """The arm hangs on ORG-shoulder.L, which copies shoulder.L by a constraint: rig_from_json knows."""
+    bones = [*hierarchy(bonemap.tables()["rigify_control"]["bones"]), ("ORG-shoulder.L", "spine_fk.003")]
+    identity = [[float(row == column) for column in range(4)] for row in range(4)]
+    rig = rig_from_json({"bones": [{"name": name, "parent": parent, "tail": [0, 0, 1], "matrix_local": identity}
+                                   for name, parent in bones], "matrix_world": identity,
+                         "bone_map": bonemap.tables()["rigify_control"]["bones"]})
+    assert rig.follows == {"ORG-shoulder.L": "shoulder.L"}
+    place = rig.index["ORG-shoulder.L"]
+    assert rig.names[rig.effective_parents[place]] == "shoulder.L"
 
 
 SCHEMES = {
