@@ -1,6 +1,7 @@
 """The command line. Exit codes: 0 done, 1 a defect, 2 bad input, 3 no checkpoint or runtime, 130 cancelled."""
 import argparse
 import importlib
+import os
 import sys
 
 from core.errors import BatonError
@@ -36,6 +37,9 @@ def main(arguments=None):
     except KeyboardInterrupt:
         sys.stderr.write("\nCancelled.\n")
         return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())    # the reader has had enough, as `head` does
+        return 0
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] in ("core", "models"):
             raise
