@@ -218,9 +218,9 @@ def _roll(writer, player, bar):
 
 
 BASS_PATTERNS = {
-    "funk": ("X..x..x.x..xx.x.", "X.x...xx..x.x.xo", "X..xx...x.x..x.x", "X.....xox..x.xx."),
+    "funk": ("X..xx...X..xx.x.", "X.x...xxX.x.x.xo", "X..xx...x.x.x..x", "X.....xoX..ox.x."),
     "slap": ("X.x.x.Xox.o.X.oo", "X..oX.o.x.ooXoo.", "X.oox.oXx.o.X.oo", "X.x.X.o.X.ooX.x."),
-    "riff": ("X..x..x.....x.x.", "X.....x.x..x....", "X..x....x.x...x."),
+    "riff": ("X..xx.......x.x.", "X.....x.X..x....", "X..x....x.x...x."),
     "synth16": ("X.xxx.xxX.xxx.xx", "X.x.xxx.X.x.xx.x", "xxx.xxx.xxx.xx.x", "X..xx.x.X..xx.x."),
     "house": ("X..x..x.x..x..x.", "..x.x.x...x.xx..", "X..x..x...x..x..", "x.xx..x.x.x...x."),
     "pop": ("X.....x.X.x.....", "X..x..x.X..x..x.", "X.......X.x.x..."),
