@@ -99,7 +99,8 @@ def orthonormal(matrices):
 def rig_from_json(data):
     """A `Rig` from the contents of a job's `rig.json` (docs/contracts.md, section 5). Raises BadInput.
 
-    Per bone, `follows` (name or null) is optional; known control rigs bring theirs from the bone map tables. Bones may come in any order; see `bone_order`.
+    Per bone, `follows` (name or null) is optional; known control rigs bring theirs from the bone map tables. Bones
+    may come in any order; see `bone_order`.
     """
     try:
         bones = data["bones"]
