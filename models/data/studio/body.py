@@ -18,7 +18,7 @@ SIDE = np.array([1.0, -1.0])                                  # left, right alon
 # way, so that the only aim without an answer is one no arm reaches (up, back and across).
 ARM_AIM = np.array([0.60, -0.35, 0.72]) / np.linalg.norm([0.60, -0.35, 0.72])
 ARM_POLE = np.array([0.35, -0.55, -0.75]) - ARM_AIM * (ARM_AIM @ np.array([0.35, -0.55, -0.75]))
-TORSO_RADII = (0.19, 0.15)                                    # half width and depth of the trunk that hands keep out of
+TORSO_RADII = (0.21, 0.20)                                    # half width and depth of the trunk that hands keep out of
 HEAD_RADIUS = 0.14
 
 
@@ -143,7 +143,7 @@ def solve(curves, fps=FPS):
     glob[:, 0] = curves.pelvis_rotation
     for s in (0, 1):
         hip = curves.pelvis + apply(glob[:, 0], OFFSET[1 + s])
-        facing = yaw(curves.foot_yaw[:, s] * 0.6 + curves.knee_out[:, s])
+        facing = yaw(curves.foot_yaw[:, s] + curves.knee_out[:, s])
         forward = apply(facing, np.array([0.0, 0.0, 1.0])) + 0.6 * apply(glob[:, 0], np.array([0.0, 0.0, 1.0]))
         down = np.array([0.0, -1.0, 0.0])
         forward = normalise(forward * np.array([1.0, 0.0, 1.0]))

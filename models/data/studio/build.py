@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from core.contract import GENRES
+from core.errors import BadInput
 from models.data.shards import AUDIO_RATE, pack_motion, read_header, write_shard
 from models.data.studio.plan import SPLIT_SEEDS, make_plan, split_of
 
@@ -62,6 +63,26 @@ def make_shard(task):
     os.environ["OMP_NUM_THREADS"] = "1"
     items = [make_item(task["kind"], seed, task["duration"], task["stratified"], task["audio"]) for seed in task["seeds"]]
     write_shard(task["path"], items)
+    return sum(meta["duration"] for meta, _ in items)
+
+
+def refresh_shard(task):
+    """Perform the pieces of a studio shard anew, keeping their sound and ground truth; returns the seconds in it."""
+    from safetensors.numpy import load_file
+
+    from models.data.studio.conductor import conduct
+    from models.data.studio.dancer import dance
+    path = Path(task["path"])
+    tensors, items = load_file(str(path)), []
+    for number, meta in enumerate(read_header(path)):
+        prefix = f"{number}/"
+        arrays = {name[len(prefix):]: array for name, array in tensors.items() if name.startswith(prefix)}
+        plan = item_plan(meta["kind"], meta["seed"], meta["duration"], meta["split"] != "train")
+        if not np.array_equal(arrays["beats"], plan_arrays(plan)["beats"]):
+            raise BadInput(f"{path} was made for other plans than this Baton draws; delete it and make the corpus again.")
+        motion, lead = (dance(plan), 0.0) if meta["kind"] == "dance" else conduct(plan)
+        items.append(({**meta, "lead": round(lead, 4)}, {**arrays, **pack_motion(motion)}))
+    write_shard(path, items)
     return sum(meta["duration"] for meta, _ in items)
 
 
@@ -122,9 +143,16 @@ def main(argv=None):
     parser.add_argument("--seconds", type=float, default=24.0, help="length of a piece")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--no-audio", dest="audio", action="store_false", help="motion and beats only")
+    parser.add_argument("--refresh-motion", action="store_true",
+                        help="only perform the studio pieces already in --out anew, keeping their music")
     parser.add_argument("--motion", help="folder of BVH clips: make music to these instead of to the studio's dancer")
     args = parser.parse_args(argv)
-    if args.motion:
+    if args.refresh_motion:
+        tasks = [{"path": str(p)} for p in sorted(Path(args.out).glob(f"{args.kind}-*.safetensors"))]
+        seconds = sum(meta["duration"] for task in tasks for meta in read_header(task["path"]))
+        run_tasks(refresh_shard, tasks, args.jobs, "performing", seconds)
+        written = len(tasks)
+    elif args.motion:
         from models.data.studio.real import build_real
         written = build_real(args.motion, args.out, hours=args.hours, first_seed=args.first_seed, seconds=args.seconds,
                              audio=args.audio, jobs=args.jobs)

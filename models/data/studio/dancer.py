@@ -141,7 +141,8 @@ def dance(plan):
     for phrase in phrases:
         steps += _steps(phrase, genre, dancer, clock, rng)
     stance = genre.stance * dancer.stance
-    ball, foot_yaw, foot_pitch, share, air = place_feet(steps, t, facing, centre, stance, genre.free_heel)
+    ball, foot_yaw, foot_pitch, share, air = place_feet(steps, t, facing, centre, stance, genre.free_heel,
+                                                             genre.turn_out)
     curves = Curves.standing(frames)
     curves.ball, curves.foot_yaw, curves.foot_pitch = ball, foot_yaw, foot_pitch
     # ---- strength of each phrase, smoothly joined
@@ -196,7 +197,7 @@ def dance(plan):
     curves.collar[..., 1] = SIDE * -0.12 * np.cos(arms[..., 0]) * np.cos(arms[..., 1])
     velocity = np.gradient(arms[..., 1], axis=0) * FPS
     curves.hand[..., 2] = -SIDE * genre.hand * np.clip(smooth(velocity, 2) * 0.12, -0.6, 0.6)
-    curves.knee_out = np.tile(SIDE * (0.22 + 0.4 * max(genre.stance - 0.15, 0)), (frames, 1)) + SIDE * 0.5 * drop[:, None]
+    curves.knee_out = np.tile(SIDE * (0.12 + 0.4 * max(genre.stance - 0.15, 0)), (frames, 1)) + SIDE * 0.5 * drop[:, None]
     return solve(curves)
 
 

@@ -20,7 +20,7 @@ class Step:
     lift: float             # m
 
 
-def place_feet(steps, t, facing, centre, stance, free_heel, turn_out=0.22):
+def place_feet(steps, t, facing, centre, stance, free_heel, turn_out=0.2):
     """Balls of the feet (T,2,3), yaw and pitch (T,2), weight on the left foot (T,) 0..1, airborne (T,2).
 
     facing, centre: functions of time (s) giving the dancer's yaw (rad) and place (x, z). A foot on the floor does not
@@ -69,6 +69,13 @@ def place_feet(steps, t, facing, centre, stance, free_heel, turn_out=0.22):
         yaw[first:, foot], air[first:, foot] = turned, height > 0.02
         if not mine:
             loaded[:, foot] = 1.0
+    # A swinging foot goes round the other, more so the higher it is.
+    apart = ball[:, 0, 0:3:2] - ball[:, 1, 0:3:2]
+    distance = np.linalg.norm(apart, axis=1, keepdims=True)
+    push = apart / np.maximum(distance, 1e-3) * np.maximum(0.14 - distance, 0)
+    for foot in (0, 1):
+        raised = quintic((ball[:, foot, 1:2] - BALL_HEIGHT - 0.015) / 0.06)
+        ball[:, foot, 0:3:2] += SIDE[foot] * push * raised
     loaded = np.where(loaded.sum(1, keepdims=True) == 0, 1.0, loaded) * (1 - air)
     both_up = loaded.sum(1) < 1e-6
     loaded[both_up] = 0.5

@@ -36,6 +36,7 @@ class Genre:
     freeze: float = 0.10            # chance of a freeze on counts 6-7
     freeze_drop: float = 0.10
     free_heel: float = 0.30
+    turn_out: float = 0.20          # of feet and knees
     lean: float = 0.04
     head_up: float = 0.0
     hand: float = 0.25

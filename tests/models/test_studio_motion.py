@@ -1,0 +1,299 @@
+"""The studio's performers: beats in the body, planted feet, the numbers of conducting, the corpus on disk."""
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+from scipy.signal import find_peaks
+
+from core.beats import Beats
+from core.contract import GENRES
+from core.metrics.beat_align import beat_f1_70ms
+from core.metrics.motion import foot_slide
+from core.motion import Motion
+from core.rotations import geodesic
+from models.data.shards import Corpus, read_header, unpack_motion
+from models.data.studio import build, conductor, real
+from models.data.studio.ik import interpolate_keys, quintic, smooth_below, two_bone
+from models.data.studio.kinematic_beats import motion_beats
+from models.data.studio.motion import conduct, dance
+from models.data.studio.plan import Cue, Section, make_plan
+
+SECONDS = 12.0
+
+
+@pytest.fixture(scope="module")
+def dances():
+    plans = [make_plan("dance", seed, genre=genre, duration=SECONDS) for genre in GENRES for seed in (1, 4)]
+    return [(plan, dance(plan)) for plan in plans]
+
+
+def even_plan(metre, bpm=80.0, level=0.5, articulation=0.1, duration=16.0, cues=()):
+    """A plan without rubato or swells, to read numbers off."""
+    plan = make_plan("conducting", 11, metre=metre, duration=duration)
+    times = np.arange(0.1, duration, 60 / bpm)
+    count = len(times)
+    return replace(plan, times=times, positions=np.arange(count) % metre + 1, dynamics=np.full(count, level), bpm=bpm,
+                   articulation=np.full(count, articulation), cues=tuple(cues),
+                   sections=(Section(0, count, "phrase", level, articulation),))
+
+
+def ictus_of(motion, joint=23):
+    """Times of the local minima of the right hand's height, between frames."""
+    height = motion.positions()[:, joint, 2]
+    low, _ = find_peaks(-height, prominence=0.012)
+    a, b, c = height[low - 1], height[low], height[low + 1]
+    return (low + 0.5 * (a - c) / (a - 2 * b + c)) / motion.fps
+
+
+def test_two_bone_reaches_its_target_and_bends_to_the_pole():
+    rng = np.random.default_rng(0)
+    target = rng.normal(size=(50, 3))
+    target *= rng.uniform(0.2, 0.49, (50, 1)) / np.linalg.norm(target, axis=1, keepdims=True)
+    pole = np.tile([0.3, -0.5, -0.8], (50, 1))
+    a, b = np.array([0.26, 0, -0.01]), np.array([0.25, 0, 0])
+    upper, lower, end = two_bone(np.zeros((50, 3)), target, pole, a, b, (0, -1, 0))
+    elbow = upper @ a
+    np.testing.assert_allclose(elbow + lower @ b, target, atol=1e-9)
+    np.testing.assert_allclose(end, target, atol=1e-9)
+    np.testing.assert_allclose(upper @ upper.swapaxes(1, 2), np.tile(np.eye(3), (50, 1, 1)), atol=1e-9)
+    axis = target / np.linalg.norm(target, axis=1, keepdims=True)
+    aside = elbow - (elbow * axis).sum(1, keepdims=True) * axis
+    assert ((aside * pole).sum(1) > -1e-9).all()
+
+
+def test_moves_arrive_on_their_keys_at_rest():
+    times = np.linspace(0, 2, 2001)
+    curve = interpolate_keys(times, np.array([0.0, 1.0, 2.0]), np.array([0.0, 1.0, -1.0]), dwell=0.3)
+    assert curve[1000] == pytest.approx(1.0) and curve[250] == 0.0
+    assert np.abs(np.gradient(curve, times))[1000] < 1e-3
+    assert quintic(0.5) == pytest.approx(0.5)
+    limit = np.abs(np.sin(times * 5))
+    assert (smooth_below(limit, 20) <= limit + 1e-12).all()
+
+
+def test_same_plan_same_motion_and_seeds_differ():
+    for kind, perform in (("dance", dance), ("conducting", lambda plan: conduct(plan)[0])):
+        first, again = perform(make_plan(kind, 3, duration=6.0)), perform(make_plan(kind, 3, duration=6.0))
+        np.testing.assert_array_equal(first.rotations, again.rotations)
+        other = perform(make_plan(kind, 4, duration=6.0))
+        assert geodesic(first.rotations, other.rotations).mean() > 0.02
+
+
+def test_dancers_feet_stay_planted_above_the_floor(dances):
+    for plan, motion in dances:
+        positions = motion.positions()
+        assert len(motion) == round(plan.duration * 30) and np.isfinite(positions).all()
+        assert foot_slide(positions, 30)[0] <= 0.02, plan.genre
+        assert positions[..., 2].min() > 0.0, plan.genre
+        toes = positions[:, [10, 11], 2]
+        assert (toes.min(1) < 0.03).mean() > 0.9                     # somebody stands on something
+
+
+def test_dancers_joints_do_not_snap(dances):
+    for plan, motion in dances:
+        speed = geodesic(motion.rotations[1:], motion.rotations[:-1]) * 30
+        assert np.percentile(speed, 99.9) < 30, plan.genre
+
+
+def test_knees_point_forward(dances):
+    """No knee folds backwards or across: the shin never bends the wrong way in the thigh's own frame."""
+    for plan, motion in dances:
+        for knee in (4, 5):
+            bend = motion.rotations[:, knee]
+            assert np.arctan2(bend[:, 2, 1], bend[:, 1, 1]).min() > -0.05, plan.genre
+
+
+def test_beats_can_be_read_off_the_dancers_body(dances):
+    """An estimator that knows no studio finds the written beats; rolled by half a beat it does not."""
+    scores, rolled = [], []
+    for plan, motion in dances:
+        found = motion_beats(motion).times
+        scores.append(beat_f1_70ms(found, plan.times))
+        rolled.append(beat_f1_70ms(found, plan.times + 30 / plan.bpm))
+    assert np.mean(scores) > 0.8 and np.mean(scores) > np.mean(rolled) + 0.3
+
+
+def test_genres_move_differently(dances):
+    """Nearest neighbour in a handful of statistics: the other dancer of the same genre is closer than chance says."""
+    features = []
+    for _, motion in dances:
+        relative = motion.positions() - motion.root[:, None]
+        speed = np.linalg.norm(np.diff(relative, axis=0), axis=-1)
+        features.append(np.concatenate([relative.mean(0).ravel(), relative.std(0).ravel(), 5 * speed.mean(0),
+                                        [3 * motion.root[:, 2].mean(), 3 * motion.root[:, 2].std()]]))
+    features = np.array(features)
+    distance = np.linalg.norm(features[:, None] - features[None], axis=-1)
+    np.fill_diagonal(distance, np.inf)
+    nearest = distance.argmin(1)
+    hits = sum(dances[i][0].genre == dances[j][0].genre for i, j in enumerate(nearest))
+    assert hits >= 6                                                 # of 20; chance is about 1
+
+
+@pytest.mark.parametrize("metre", [2, 3, 4, 6])
+def test_ictus_from_the_motion_alone(metre):
+    scores = []
+    for seed in range(8):
+        plan = make_plan("conducting", seed, metre=metre, duration=SECONDS)
+        motion, lead = conduct(plan)
+        inside = [t for t in plan.times - lead if 0.1 < t < plan.duration - 0.1]
+        found = [t for t in ictus_of(motion) if 0.1 < t < plan.duration - 0.1]
+        scores.append(beat_f1_70ms(np.array(found), np.array(inside)))
+    assert np.mean(scores) >= 0.95 and min(scores) > 0.85
+
+
+def test_lead_follows_the_tempo():
+    rng = np.random.default_rng(0)
+    assert all(0 <= conductor.draw_style(rng, 150).lead <= 0.04 for _ in range(20))
+    assert all(0.06 <= conductor.draw_style(rng, 100).lead <= 0.15 for _ in range(20))
+    assert all(0.10 <= conductor.draw_style(rng, 55).lead <= 0.25 for _ in range(20))
+
+
+@pytest.mark.parametrize("level,low,high", [(0.2, 0.09, 0.24), (0.5, 0.22, 0.46), (0.85, 0.40, 0.76)])
+def test_stroke_size_follows_the_dynamics(level, low, high):
+    for seed in range(6):
+        plan = even_plan(4, level=level)
+        style = replace(conductor.draw_style(np.random.default_rng(seed), plan.bpm), tremor=0.0, steady=0.0)
+        t = np.arange(0, plan.duration, 1 / 120)
+        path, _, times = conductor.right_hand(plan, style, np.random.default_rng(seed), t)
+        drops = []
+        for k in np.flatnonzero(plan.positions == 1)[1:-1]:
+            at = plan.times[k] - style.lead
+            window = (t > at - 0.7 * 60 / plan.bpm) & (t <= at + 0.01)
+            drops.append(path[window, 1].max() - path[window, 1].min())
+        assert low <= np.median(drops) <= high
+        assert 1.0 <= np.median([np.interp(plan.times[k] - style.lead, t, path[:, 1])
+                                 for k in np.flatnonzero(plan.positions == 1)[:-1]]) <= 1.25
+
+
+def test_speed_peaks_before_the_ictus():
+    plan = even_plan(4, bpm=72, articulation=0.5)
+    for seed in range(4):
+        style = conductor.draw_style(np.random.default_rng(seed), plan.bpm)
+        t = np.arange(0, plan.duration, 1 / 240)
+        path, _, _ = conductor.right_hand(plan, style, np.random.default_rng(seed), t)
+        down = -np.gradient(path[:, 1], t)
+        ahead = []
+        for at in plan.times[2:-2] - style.lead:
+            window = (t > at - 0.4) & (t < at)
+            ahead.append(at - t[window][down[window].argmax()])
+        assert 0.05 <= np.median(ahead) <= 0.14
+
+
+def test_staccato_rebounds_less_than_legato():
+    heights = []
+    for articulation in (0.0, 1.0):
+        plan = even_plan(2, bpm=66, articulation=articulation)
+        style = replace(conductor.draw_style(np.random.default_rng(1), plan.bpm), tremor=0.0)
+        t = np.arange(0, plan.duration, 1 / 120)
+        path, _, _ = conductor.right_hand(plan, style, np.random.default_rng(2), t)
+        quarter = np.interp(plan.times[3:-2] - style.lead + 0.33 * 60 / plan.bpm, t, path[:, 1])
+        ictus = np.interp(plan.times[3:-2] - style.lead, t, path[:, 1])
+        heights.append(np.mean(quarter - ictus))
+    assert heights[1] < 0.75 * heights[0]
+
+
+def test_patterns_turn_to_the_right_sides():
+    """4: down, left, right, up, seen by the conductor (left is +x)."""
+    plan = even_plan(4)
+    style = replace(conductor.draw_style(np.random.default_rng(0), plan.bpm), tremor=0.0)
+    t = np.arange(0, plan.duration, 1 / 120)
+    path, _, _ = conductor.right_hand(plan, style, np.random.default_rng(0), t)
+    place = {p: np.median([np.interp(plan.times[k] - style.lead, t, path[:, 0])
+                           for k in np.flatnonzero(plan.positions == p)[:-1]]) for p in (1, 2, 3, 4)}
+    assert place[2] > place[1] + 0.05 and place[3] < place[1] - 0.05
+
+
+def test_left_hand_mirrors_at_most_a_third_and_cues_are_prepared():
+    shares = []
+    for seed in range(12):
+        plan = make_plan("conducting", seed, duration=SECONDS)
+        positions = conduct(plan)[0].positions()
+        left, right = positions[:, 20], positions[:, 21]
+        shares.append((np.abs(left[:, 2] - right[:, 2]) < 0.02).mean())
+    assert np.mean(shares) <= 1 / 3
+    gap = 60 / 80.0
+    for k in range(6):                                               # some cues are given by the eyes alone
+        plan = replace(even_plan(4, cues=[Cue(10, "accent", "brass")]), seed=k)
+        calm = replace(plan, cues=())
+        (with_cue, lead), (without, _) = conduct(plan), conduct(calm)
+        at = int((plan.times[10] - lead) * 30)
+        before = slice(int(at - gap * 30), at)
+        moved = np.abs(with_cue.positions()[before, 20] - without.positions()[before, 20]).max()
+        turned = geodesic(with_cue.rotations[before, 15], without.rotations[before, 15]).max()
+        assert turned > 0.03 or moved > 0.05
+
+
+def test_conductor_stands_still_on_both_feet():
+    motion, _ = conduct(make_plan("conducting", 7, duration=SECONDS))
+    feet = motion.positions()[:, [7, 8, 10, 11]]
+    assert np.ptp(feet, axis=0).max() < 1e-3
+
+
+def assert_same_shard(a, b):
+    """Equal metas and arrays (safetensors writes its header's keys in no fixed order)."""
+    assert read_header(a) == read_header(b)
+    first, second = load_file(str(a)), load_file(str(b))
+    assert first.keys() == second.keys()
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+
+
+def test_corpus_is_deterministic_resumable_and_readable(tmp_path):
+    arguments = dict(items=3, duration=4.0, audio=False, jobs=1)
+    assert build.build("dance", "test", tmp_path / "a", **arguments) == 1
+    assert build.build("dance", "test", tmp_path / "a", **arguments) == 0
+    assert build.build("dance", "test", tmp_path / "b", **arguments) == 1
+    name = "dance-test-900000.safetensors"
+    assert_same_shard(tmp_path / "a" / name, tmp_path / "b" / name)
+    corpus = Corpus(tmp_path / "a", split="test")
+    meta = corpus.meta(0)
+    plan = build.item_plan("dance", meta["seed"], 4.0, stratified=True)
+    assert meta["genre"] == plan.genre == GENRES[0] and meta["source"] == "studio" and meta["beat_confidence"] == 1.0
+    np.testing.assert_allclose(corpus.array(0, "beats")[:, 0], plan.times, atol=1e-5)
+    motion = unpack_motion(corpus.array(0, "motion_rot6d"), corpus.array(0, "motion_root"))
+    assert geodesic(motion.rotations, dance(plan).rotations).max() < 2e-3
+
+
+def test_refreshing_motion_keeps_everything_else(tmp_path):
+    build.build("conducting", "valid", tmp_path, items=2, duration=4.0, audio=False, jobs=1)
+    path = next(tmp_path.glob("*.safetensors"))
+    kept = tmp_path / "before"
+    kept.write_bytes(path.read_bytes())
+    assert build.refresh_shard({"path": str(path)}) == 8.0
+    assert_same_shard(path, kept)
+
+
+def test_test_split_is_stratified():
+    dances = [build.item_plan("dance", 900_000 + k, 4.0, True).genre for k in range(40)]
+    metres = [build.item_plan("conducting", 900_000 + k, 4.0, True).metre for k in range(40)]
+    assert all(dances.count(genre) == 4 for genre in GENRES) and all(metres.count(m) == 10 for m in (2, 3, 4, 6))
+
+
+def test_music_at_a_clips_beats_and_test_clips_never_enter(tmp_path):
+    plan = make_plan("dance", 5, genre="house", duration=14.0)
+    motion = dance(plan)
+    beats = motion_beats(motion)
+    made = real.real_plan(motion, Beats(beats.times, beats.positions), seed=9)
+    np.testing.assert_array_equal(made.times, beats.times)
+    assert made.genre in GENRES and len(made.dynamics) == len(beats) and made.sections[-1].last == len(beats)
+    folder = tmp_path / "cmu_salsa"
+    folder.mkdir()
+    for name in ("01.bvh.gz", "05.bvh.gz", "20.bvh", "11.bvh", "26.bvh", "02.bvh"):
+        (folder / name).write_bytes(b"")
+    assert [real.clip_name(p)[1] for p in real.train_clips(tmp_path)] == ["01", "02"]
+
+
+def test_couples_hear_the_same_tempo():
+    """Two dancers of one plan, heard together, give the written beats."""
+    plan = make_plan("dance", 12, genre="lock", duration=14.0)
+    one, two = dance(plan), dance(replace(plan, seed=13))
+    beats = motion_beats(one, Motion(two.rotations, two.root, two.fps))
+    assert beat_f1_70ms(beats.times, plan.times) > 0.85 and 0.1 <= beats.confidence <= 0.75
+
+
+def test_preview_writes_what_it_says(tmp_path):
+    from models.data.studio.preview import preview
+    paths = preview(tmp_path, 3, "conducting", duration=5.0, audio=False)
+    assert {p.suffix for p in paths} == {".bvh", ".txt", ".json", ".png"} and all(p.stat().st_size > 30 for p in paths)
+    assert json.loads((tmp_path / "conducting-000003.json").read_text())["kind"] == "conducting"
