@@ -179,3 +179,15 @@ def test_fd_logmel_orders_distances():
         return out
     same, other = audio.fd_logmel(sets(0, 4), sets(1, 4)), audio.fd_logmel(sets(0, 4), sets(1, 30))
     assert same < 0.25 * other
+
+
+def test_command_line_prints_json(tmp_path, capsys):
+    import json
+
+    from core.metrics.__main__ import main
+    for name, shift in (("a", 0.0), ("b", 0.02)):
+        (tmp_path / name).write_text("\n".join(f"{t + shift:.3f}" for t in np.arange(0, 10, 0.5)))
+    assert main(["beats", str(tmp_path / "a"), str(tmp_path / "b")]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["beat_f1_70ms"] == 1.0 and found["found_to_true"]["lift"] > 0.5
+    assert main(["beats", str(tmp_path / "a")]) == 2 and "two files" in capsys.readouterr().err
