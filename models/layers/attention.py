@@ -10,6 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+SMALL = 128 * 128           # queries x keys up to which plain products are used on a CPU
+
 
 class Rotary(nn.Module):
     """Rotation of head channels by time. Periods run geometrically from `shortest` to `longest` seconds."""
@@ -28,6 +30,20 @@ class Rotary(nn.Module):
         cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
         a, b = x.chunk(2, dim=-1)
         return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
+
+
+def attend(q, k, v, mask=None):
+    """softmax(q k^T / sqrt(d)) v for (B, heads, N, d), (B, heads, M, d) twice; mask bool, True where seen, or None.
+
+    On a CPU torch's fused kernel needs four times as long as three plain products on the short sequences we train on (measured:
+    64 x 60, bf16, forward and backward); the fused one is kept for long sequences, where it saves memory, and for GPUs.
+    """
+    if q.device.type == "cpu" and q.shape[-2] * k.shape[-2] <= SMALL:
+        scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
+        if mask is not None:
+            scores = scores.masked_fill(~mask, float("-inf"))
+        return scores.softmax(-1).to(v.dtype) @ v
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
 
 
 class Attention(nn.Module):
@@ -59,5 +75,5 @@ class Attention(nn.Module):
         if self.rotary is not None and seconds is not None:
             q, k = self.rotary(q, seconds), self.rotary(k, memory_seconds)
         mask = None if mask is None else mask[:, None, None, :]
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        y = attend(q, k, v, mask)
         return self.out(y.transpose(1, 2).flatten(2))

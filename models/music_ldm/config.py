@@ -49,9 +49,9 @@ class DenoiserConfig:
     """The U-Net, its conditions and its training."""
 
     dims: int = 1
-    widths: tuple = (256, 320, 384)     # three down and three up levels (Tan et al., section 4.2)
+    widths: tuple = (160, 224, 320)     # three down and three up levels (Tan et al., section 4.2)
     blocks: int = 1                     # residual + cross-attention blocks per level
-    heads: int = 8
+    heads: int = 4
     memory: int = 256                   # channels of the condition tokens in cross-attention; 0: the 370 features themselves
     motion_rate: float = 10.0           # tokens per second after the motion encoder (30: every frame is a token)
     rotary: bool = True                 # positions in seconds in all attention

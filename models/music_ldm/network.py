@@ -139,7 +139,7 @@ class UNet(nn.Module):
         super().__init__()
         self.config = config
         widths, dims = config.widths, config.dims
-        embedding = 4 * widths[0]
+        embedding = 2 * widths[0]
         memory = config.memory or MOTION_CHANNELS + len(config.genres)
         self.time = TimeEmbedding(embedding)
         self.condition = ConditionEncoder(config, embedding)
