@@ -84,3 +84,11 @@ def bars_of(plan):
     starts = [-(int(positions[0]) - 1)] + [i for i in range(1, len(positions)) if positions[i] == 1]
     ends = starts[1:] + [len(positions)]
     return [(first, min(metre, end - first)) for first, end in zip(starts, ends)]
+
+
+def plain_mix(seed=0):
+    """A mix without effects: what tests listen to."""
+    return {"seed": seed, "cents": 0.0, "width": 1.0, "balance_db": 0.0, "tilt_db": 0.0, "low_db": 0.0, "mid_db": 0.0,
+            "mid_hz": 1000.0, "high_db": 0.0, "lowpass": 0.0, "highpass": 0.0, "reverb_seconds": 0.3, "reverb_bright": 0.3,
+            "reverb_db": -60.0, "ratio": 1.0, "threshold_db": 0.0, "release": 0.1, "drive_db": 0.0, "level_db": -18.0,
+            "noise": "", "noise_db": -90.0, "dynamic_range_db": 24.0}
