@@ -97,10 +97,10 @@ PAPER = ConductorConfig()
 RELEASE = ConductorConfig(
     encoder=EncoderConfig(music_widths=(8, 16, 32), clip_seconds=5.0, batch=8),     # a third of the published cost
     representation="smpl24", rhythm=True, level=True,
-    layers=6, width=160, heads=8, ffn=320, style=160, patch=2, kernel=7, condition_at_input=True,
+    layers=4, width=160, heads=8, ffn=320, style=160, patch=2, kernel=7, condition_at_input=True,
     window=240, overlap=60, steps=20, guidance_scale=1.5,
     weight_velocity=1.0, weight_head=0.0, weight_hands=0.5,
-    batch=24, learning_rate=8e-4, clip=1.0)
+    batch=12, learning_rate=1e-3, clip=1.0)
 
 TINY = replace(
     RELEASE, encoder=EncoderConfig(music_widths=(4, 4, 4), motion_width=8, motion_blocks=2, features=8, clip_seconds=2.0,
