@@ -212,7 +212,7 @@ def remove_take(rig, state):
         _drop_below(data, state)  # another take or the user's action is active: leave it be
     else:
         data.action = None
-        track = data.nla_tracks.get(state["track"]) if state["track"] else None
+        track = _track_of(data, state)
         previous = bpy.data.actions.get(state["previous"]) if state["previous"] else None
         if track is not None:
             data.nla_tracks.remove(track)
@@ -229,6 +229,17 @@ def remove_take(rig, state):
         _restore_pose(rig, state["pose"])
     if action is not None:
         bpy.data.actions.remove(action)
+
+
+def _track_of(data, state):
+    """The NLA track that holds the pushed-down action, whatever it is called by now; None where there is none."""
+    if not state["previous"]:
+        return None
+    for track in data.nla_tracks:
+        for strip in track.strips:
+            if strip.action is not None and strip.action.name == state["previous"] and strip.frame_start <= 1 - REACH:
+                return track
+    return None
 
 
 def drop_action(rig, state):
@@ -254,9 +265,9 @@ def keep_take(rig, state):
     if action is None:
         raise UserError(f"The action {state['action']} of this take is gone.")
     action.use_fake_user = False
-    track = rig.animation_data.nla_tracks.get(state["track"]) if rig.animation_data and state["track"] else None
-    if track is not None and track.strips:
-        track.name = track.strips[0].name
+    track = _track_of(rig.animation_data, state) if rig.animation_data else None
+    if track is not None:
+        track.name = state["previous"]
 
 
 def solo_take(rig, state, on):

@@ -18,7 +18,7 @@ def match_exact(names):
 
     names: bone names. Only a table that names every required joint counts.
     """
-    best = ("", {}, "")
+    best, best_rank = ("", {}, ""), 0.0
     for strip, how in ((False, "exact"), (True, "prefix")):
         plain = {}
         for name in names:
@@ -28,13 +28,10 @@ def match_exact(names):
                 continue
             found = {joint: plain[_key(bone, False)] for joint, bone in data["bones"].items()
                      if _key(bone, False) in plain}
-            if contract.required_joints() <= set(found) and _rank(found, data) > _rank(best[1], {}):
-                best = (table, found, how)
+            rank = len(found) + (0.5 if data.get("needs") else 0.0)  # the more particular table wins a tie
+            if contract.required_joints() <= set(found) and rank > best_rank:
+                best, best_rank = (table, found, how), rank
     return best
-
-
-def _rank(found, data):
-    return len(found) + (0.5 if data.get("needs") else 0.0)
 
 
 def _key(name, strip):

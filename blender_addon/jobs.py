@@ -69,6 +69,7 @@ class Manager:
         self._client_key = None
         self._starting = None
         self._expected = None
+        self._generation = 0  # of the starting thread whose worker counts
         self._hello_job = None
         self._start_failure = None
         self._steps = None
@@ -125,6 +126,7 @@ class Manager:
 
     def stop_worker(self):
         """End the worker process, if any."""
+        self._generation += 1
         client, self._client, self._client_key, self._active = self._client, None, None, None
         if client is not None:
             threading.Thread(target=client.quit, daemon=True).start()
@@ -287,22 +289,31 @@ class Manager:
         key = (str(python), str(contract.ROOT))
         self._expected, self._start_failure = None, None
         reuse = self._client if self._client is not None and self._client.alive and self._client_key == key else None
-        if reuse is None and self._client is not None:
+        if reuse is None:
             self.stop_worker()
         if reuse is None:
             self._hello_job = self.job.id
         folder = Path(bpy.app.tempdir or tempfile.gettempdir()) / "baton-worker"
         idle = prefs.get().idle_minutes * 60
 
+        self._generation += 1
+        generation, root = self._generation, contract.ROOT
+
         def work():
-            self._expected = code_hash(contract.ROOT)
+            expected, client, failure = code_hash(root), None, None
             if reuse is None:
                 try:
-                    self._client = WorkerClient(python, contract.ROOT, folder, idle_seconds=idle)
-                    self._client_key = key
+                    client = WorkerClient(python, root, folder, idle_seconds=idle)
                 except (WorkerError, OSError) as error:
-                    self._start_failure = error if isinstance(error, WorkerError) else WorkerError(
+                    failure = error if isinstance(error, WorkerError) else WorkerError(
                         f"The worker cannot be started: {error}.")
+            if generation != self._generation:  # a later start has overtaken this one
+                if client is not None:
+                    client.kill()
+                return
+            if client is not None:
+                self._client, self._client_key = client, key
+            self._expected, self._start_failure = expected, failure
 
         self._starting = threading.Thread(target=work, name="baton-start", daemon=True)
         self._starting.start()

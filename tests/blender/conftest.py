@@ -32,6 +32,7 @@ def registered():
 def blender(registered):
     """An empty file at 30 fps; a job left over by a test ends here."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.context.scene.render.fps, bpy.context.scene.render.fps_base = 30, 1.0
     bpy.context.preferences.edit.undo_steps = 32
     yield bpy
     jobs.manager.abort("test over")

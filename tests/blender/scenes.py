@@ -100,3 +100,18 @@ def exhaust(generator):
             next(generator)
         except StopIteration as stop:
             return stop.value
+
+
+def import_bvh(gz, folder, frames=400):
+    """A gzipped CMU capture imported by Blender's own importer, its first T-pose frames left out, 60 Hz to scene fps."""
+    import gzip
+    lines = gzip.open(gz, "rt").read().splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("Frame Time"))
+    keep = lines[start + 1 + 6:start + 1 + 6 + 2 * frames]
+    count = next(i for i, line in enumerate(lines) if line.startswith("Frames:"))
+    lines[count], lines[start] = f"Frames: {len(keep)}", f"Frame Time: {1 / 60}"
+    path = Path(folder) / (Path(gz).name.removesuffix(".gz"))
+    path.write_text("\n".join(lines[:start + 1] + keep) + "\n")
+    bpy.ops.import_anim.bvh(filepath=str(path), global_scale=0.0254, use_fps_scale=True, update_scene_fps=False,
+                            axis_forward="-Z", axis_up="Y")
+    return bpy.context.view_layer.objects.active

@@ -130,7 +130,7 @@ def test_a_changed_rig_is_read_again(blender, tmp_path):
         fractions += [next(steps) for _ in range(3)]
         assert fractions[-1] < fractions[9], "after the change it begins again"
         with pytest.raises(UserError, match="kept changing"):
-            for number in range(200):
+            for _ in range(200):
                 rig.location.x += 0.01
                 blender.context.view_layer.update()
                 next(steps)

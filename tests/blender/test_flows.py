@@ -1,0 +1,200 @@
+"""From the scene to the worker's files and from its result to the scene. The worker's part is stood in for by a
+result written here; `test_generate.py` runs the whole with trained weights."""
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from blender_addon import beats, compat, flow_conduct, flow_music, strips
+from blender_addon.errors import UserError
+from tests.blender import scenes
+
+BEATS = {"times": [0.5, 1.0, 1.5, 2.0], "positions": [1, 2, 3, 4], "metre": 4, "confidence": 1.0}
+
+
+def row(file, seed=1):
+    return {"file": file, "recipe": {"system": "music_ldm", "settings": {"seed": seed}}, "beats": BEATS,
+            "alignment": {"score": 0.8, "chance": 0.3}}
+
+
+def prepare(job, folder):
+    folder.mkdir(exist_ok=True)
+    more = scenes.exhaust(job.prepare(folder))
+    job.params.update(more or {})
+    return job
+
+
+def channels(folder, name="channels.npz", fps=30.0, seconds=2.0):
+    times = np.arange(int(seconds * fps)) / fps
+    angle = np.sin(times * 6)
+    np.savez(folder / name, times=times, **{
+        "rotation/right_elbow": np.stack([np.cos(angle / 2), np.sin(angle / 2), 0 * angle, 0 * angle], 1).astype("f4"),
+        "location/pelvis": np.stack([0.1 * times, 0 * times, 0 * times], 1).astype("f4")})
+
+
+def music(blender, tmp_path, variations=1):
+    """A music job on a swaying rig, prepared; its folder holds the worker's would-be files."""
+    rig = scenes.smpl_rig()
+    scenes.sway(rig, 60)
+    blender.context.scene.baton.variations = variations
+    job = prepare(flow_music.job(blender.context, rig), tmp_path / "job")
+    for number in range(variations):
+        scenes.write_wav(tmp_path / "job" / f"take_{number + 1}.wav", 2.0)
+    return job, {"takes": [row(f"take_{n + 1}.wav", n + 1) for n in range(variations)]}
+
+
+def test_music_request(blender, tmp_path):
+    scene = blender.context.scene
+    rig = scenes.smpl_rig()
+    scenes.sway(rig, 61)
+    settings = scene.baton
+    settings.genre, settings.tempo, settings.tempo_bpm, settings.seed = "house", "FIXED", 124, 7
+    job = prepare(flow_music.job(blender.context, rig), tmp_path)
+    params = job.params
+    assert params["genre"] == "house" and params["bpm"] == 124 and params["seed"] == 7 and params["beats"] is None
+    first, last = rig.animation_data.action.frame_range
+    assert params["duration"] == pytest.approx((last - first + 1) / 30)
+    assert len(np.load(tmp_path / "times.npy")) == last - first + 1
+    settings.genre, settings.tempo, settings.range = "any", "MARKERS", "CUSTOM"
+    settings.frame_start, settings.frame_end = 31, 60
+    with pytest.raises(UserError, match="no beat markers"):
+        flow_music.job(blender.context, rig)
+    beats.show(scene, {**BEATS, "times": [1.1, 1.6, 2.1, 2.6]}, 1.0, 30.0)
+    params = flow_music.job(blender.context, rig).params
+    assert params["genre"] is None and params["beats"]["times"] == [0.1, 0.6, 1.1, 1.6]
+    settings.frame_end = 32
+    with pytest.raises(UserError, match="long"):
+        flow_music.job(blender.context, rig)
+
+
+def test_music_lands_on_the_timeline(blender, sound, tmp_path):
+    scene = blender.context.scene
+    blender.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
+    scene = blender.context.scene
+    job, result = music(blender, tmp_path)
+    strips.place(scene, scenes.write_wav(tmp_path / "other.wav", 3.0), "Other", 1, 90)
+    sentence = job.apply(result, tmp_path / "job")
+    take = scene.baton.takes[0]
+    strip = compat.sequences(scene.sequence_editor)[take.strip]
+    assert take.name == strip.name == "Music 1" and strip.frame_final_start == 1 and strip.channel == 2
+    assert Path(take.path) == tmp_path / "baton" / "Music 1.wav" and Path(take.path).is_file()
+    assert strip.sound.filepath == "//baton/Music 1.wav" and "frame 1" in sentence
+    assert json.loads(take.recipe)["system"] == "music_ldm" == json.loads(strip["baton_recipe"])["system"]
+    assert json.loads(Path(take.path).with_suffix(".json").read_text()) == json.loads(take.recipe)
+    assert take.has_alignment and take.score == pytest.approx(0.8) and take.chance == pytest.approx(0.3)
+
+
+def test_unsaved_file_gives_a_notice_and_keep_moves_the_sound(blender, sound, tmp_path):
+    job, result = music(blender, tmp_path)
+    assert "not saved" in job.apply(result, tmp_path / "job")
+    scene = blender.context.scene
+    with pytest.raises(RuntimeError, match="Save the file first"):
+        blender.ops.baton.keep_take()
+    blender.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
+    assert blender.ops.baton.keep_take() == {"FINISHED"}
+    take = blender.context.scene.baton.takes[0]
+    assert take.kept and Path(take.path).parent == tmp_path / "baton" and Path(take.path).is_file()
+    assert compat.sequences(scene.sequence_editor)[take.strip].sound.filepath == "//baton/Music 1.wav"
+
+
+def test_variations_are_rivals(blender, sound, tmp_path):
+    job, result = music(blender, tmp_path, variations=3)
+    job.apply(result, tmp_path / "job")
+    scene = blender.context.scene
+    sequences = compat.sequences(scene.sequence_editor)
+    assert [take.name for take in scene.baton.takes] == ["Music 1", "Music 2", "Music 3"]
+    assert [json.loads(take.request)["params"]["seed"] for take in scene.baton.takes] == [1, 2, 3]
+    assert [sequences[take.strip].mute for take in scene.baton.takes] == [True, True, False]
+    assert blender.ops.baton.solo_take(name="Music 1") == {"FINISHED"}
+    assert [sequences[take.strip].mute for take in scene.baton.takes] == [False, True, True]
+    assert blender.ops.baton.remove_take(name="Music 2") == {"FINISHED"}
+    assert len(sequences) == 2 and len(scene.baton.takes) == 2
+
+
+def conducting(blender, tmp_path, name="job", **settings):
+    scene = blender.context.scene
+    rig = blender.data.objects.get("Dancer") or scenes.smpl_rig()
+    strip = strips.find(scene, "Piece") or strips.place(scene, scenes.write_wav(tmp_path / "p.wav", 2.0), "Piece", 21, 60)
+    for key, value in settings.items():
+        setattr(scene.baton, key, value)
+    job = prepare(flow_conduct.job(blender.context, rig, scene, strip), tmp_path / name)
+    channels(tmp_path / name)
+    return rig, job
+
+
+def test_conducting_lands_on_the_rig(blender, sound, tmp_path):
+    rig, job = conducting(blender, tmp_path)
+    assert job.params["audio"].endswith("p.wav") and job.params["start"] == 0 and job.params["speed"] == 1.0
+    assert job.params["duration"] == pytest.approx(2.0, abs=0.05)
+    assert np.load(tmp_path / "job" / "pose.npy").shape == (1, 24, 4, 4)
+    job.apply({"takes": [row("channels.npz")]}, tmp_path / "job")
+    scene = blender.context.scene
+    take = scene.baton.takes[0]
+    assert take.name == "Conducting 1" == take.action.name and rig.animation_data.action == take.action
+    low, high = take.action.frame_range
+    assert low == 21 and high == pytest.approx(80, abs=1.01)
+    scene.frame_set(21 + 30)
+    assert rig.pose.bones["pelvis"].location.x == pytest.approx(0.1, abs=1e-3)
+    assert blender.ops.baton.remove_take() == {"FINISHED"}
+    assert rig.animation_data is None and len(blender.data.actions) == 0
+
+
+def test_takes_on_one_rig_stand_beside_each_other(blender, sound, tmp_path):
+    rig = scenes.smpl_rig()
+    own = scenes.sway(rig, 120)
+    frames = range(1, 120, 5)
+    before = scenes.evaluated(rig, frames)
+    _, job = conducting(blender, tmp_path)
+    job.apply({"takes": [row("channels.npz")]}, tmp_path / "job")
+    _, job = conducting(blender, tmp_path, "job2")
+    job.apply({"takes": [row("channels.npz")]}, tmp_path / "job2")
+    scene = blender.context.scene
+    data = rig.animation_data
+    assert [take.audible for take in scene.baton.takes] == [False, True] and len(data.nla_tracks) == 1
+    blender.ops.baton.solo_take(name="Conducting 1")
+    assert data.action == scene.baton.takes["Conducting 1"].action
+    blender.ops.baton.mute_take(name="Conducting 1")
+    assert np.abs(scenes.evaluated(rig, frames) - before).max() < 1e-5, "muted: what the rig did without it"
+    blender.ops.baton.solo_take(name="Conducting 2")
+    blender.ops.baton.remove_take(name="Conducting 2")
+    assert data.action == scene.baton.takes["Conducting 1"].action
+    blender.ops.baton.remove_take(name="Conducting 1")
+    assert data.action == own and len(data.nla_tracks) == 0
+    assert np.abs(scenes.evaluated(rig, frames) - before).max() < 1e-6
+
+
+def test_a_kept_take_goes_below_the_next(blender, sound, tmp_path):
+    rig = scenes.smpl_rig()
+    own = scenes.sway(rig, 120)
+    _, job = conducting(blender, tmp_path)
+    job.apply({"takes": [row("channels.npz")]}, tmp_path / "job")
+    blender.ops.baton.keep_take()
+    _, job = conducting(blender, tmp_path, "job2")
+    job.apply({"takes": [row("channels.npz")]}, tmp_path / "job2")
+    data = rig.animation_data
+    assert len(data.nla_tracks) == 2
+    blender.ops.baton.remove_take(name="Conducting 2")
+    assert data.action == blender.context.scene.baton.takes["Conducting 1"].action and len(data.nla_tracks) == 1
+    blender.ops.baton.remove_take(name="Conducting 1")
+    assert data.action == own and len(data.nla_tracks) == 0
+
+
+def test_other_frame_rates(blender, sound, tmp_path):
+    """A 24 fps scene: channels at 30 Hz land on its whole frames at the right instants."""
+    blender.context.scene.render.fps = 24
+    rig, job = conducting(blender, tmp_path)
+    job.apply({"takes": [row("channels.npz")]}, tmp_path / "job")
+    blender.context.scene.frame_set(21 + 36)  # 1.5 s
+    assert rig.pose.bones["pelvis"].location.x == pytest.approx(0.15, abs=1e-3)
+
+
+def test_playback_hints_change_only_on_click(blender, sound, tmp_path):
+    job, result = music(blender, tmp_path)
+    scene = blender.context.scene
+    scene.sync_mode, scene.use_audio_scrub = "NONE", False
+    job.apply(result, tmp_path / "job")
+    assert strips.playback_hints(scene) == (True, True) and scene.sync_mode == "NONE"
+    blender.ops.baton.playback(what="SYNC")
+    blender.ops.baton.playback(what="SCRUB")
+    assert strips.playback_hints(scene) == (False, False)

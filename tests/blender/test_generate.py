@@ -1,0 +1,120 @@
+"""The whole: operators, a real worker, trained weights. Skipped where the weights are not in the repository."""
+import json
+import os
+import wave
+
+import pytest
+
+from blender_addon import beats, bone_map, compat, jobs, strips
+from tests.blender import scenes
+
+MUSIC = {("music_ldm", "vae"), ("music_ldm", "denoiser"), ("music_ldm", "vocoder"), ("rhythm", "body")}
+CONDUCT = {("conductor", "encoder"), ("conductor", "denoiser"), ("rhythm", "music")}
+DATA = scenes.ROOT.parent / "shared" / "data"
+
+
+def need(have, wanted):
+    if not wanted <= have:
+        pytest.skip(f"checkpoints are missing: {', '.join(sorted('/'.join(part) for part in wanted - have))}")
+
+
+def test_generate_music(blender, sound, checkpoints, tmp_path):
+    need(checkpoints, MUSIC)
+    blender.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
+    rig, scene = scenes.smpl_rig(), blender.context.scene
+    scenes.sway(rig, 151)
+    scene.baton.steps, scene.baton.genre = "draft", "house"
+    assert blender.ops.baton.generate_music() == {"FINISHED"}
+    take = scene.baton.takes[0]
+    strip = compat.sequences(scene.sequence_editor)[take.strip]
+    assert strip.frame_final_start == 1 and take.name == "House 1"
+    with wave.open(take.path) as file:
+        assert file.getframerate() == 48000 and file.getnchannels() == 2 and file.getsampwidth() == 3
+        assert file.getnframes() / 48000 == pytest.approx(149 / 30, abs=0.05)
+    recipe = json.loads(take.recipe)
+    assert recipe["settings"]["seed"] == scene.baton.seed and len(json.loads(take.beats)["times"]) > 4
+    # Redo with the same recipe gives the same sound.
+    first = open(take.path, "rb").read()
+    assert blender.ops.baton.redo_take() == {"FINISHED"}
+    assert open(scene.baton.takes[1].path, "rb").read() == first
+
+
+def test_generate_conducting(blender, sound, checkpoints, tmp_path):
+    need(checkpoints, CONDUCT)
+    rig, scene = scenes.smpl_rig(), blender.context.scene
+    rig.location, rig.rotation_euler = (2, 1, 0), (0, 0, 1.0)
+    scene.baton.steps = "draft"
+    strip = strips.place(scene, scenes.write_wav(tmp_path / "p.wav", 6.0), "Piece", 31, 180)
+    scene.sequence_editor.active_strip, strip.select = strip, True
+    assert blender.ops.baton.generate_conducting() == {"FINISHED"}
+    take = scene.baton.takes[0]
+    low, high = take.action.frame_range
+    assert low == 31 and high == pytest.approx(31 + 180, abs=3)
+    scene.frame_set(31)
+    hips = rig.matrix_world @ rig.pose.bones["pelvis"].head
+    assert abs(hips.x - 2) < 0.15 and abs(hips.y - 1) < 0.15, "it starts where the rig stands"
+    heights = []
+    for frame in range(31, 211, 2):
+        scene.frame_set(frame)
+        heights.append((rig.matrix_world @ rig.pose.bones["right_wrist"].head).z)
+    assert max(heights) - min(heights) > 0.08, "the right hand beats"
+
+
+def test_detect_beats_of_sound_and_motion(blender, sound, checkpoints, tmp_path):
+    need(checkpoints, {("rhythm", "music"), ("rhythm", "body")})
+    rig, scene = scenes.smpl_rig(), blender.context.scene
+    scenes.sway(rig, 241)
+    assert blender.ops.baton.detect_beats(source="MOTION") == {"FINISHED"}
+    assert beats.read(scene)["times"]
+    strip = strips.place(scene, scenes.write_wav(tmp_path / "p.wav", 8.0, bpm=120), "Piece", 1, 240)
+    scene.sequence_editor.active_strip, strip.select = strip, True
+    assert blender.ops.baton.detect_beats(source="STRIP") == {"FINISHED"}
+    times = beats.read(scene)["times"]
+    steps = [b - a for a, b in zip(times, times[1:])]
+    assert sorted(steps)[len(steps) // 2] == pytest.approx(0.5, abs=0.03)
+
+
+def test_cancel_of_a_real_job(blender, sound, checkpoints, tmp_path):
+    need(checkpoints, MUSIC)
+    import time
+
+    from blender_addon import flow_music
+    rig = scenes.smpl_rig()
+    scenes.sway(rig, 301)
+    blender.context.scene.baton.steps = "fine"
+    job = flow_music.job(blender.context, rig)
+    jobs.manager.start(job)
+    end = time.monotonic() + 120
+    while job.phase != "Sampling" and not job.over and time.monotonic() < end:
+        jobs.manager.poll(timeout=0.05)
+    assert job.phase == "Sampling", job.message
+    jobs.manager.cancel()
+    while not job.over and time.monotonic() < end:
+        jobs.manager.poll(timeout=0.05)
+    assert job.state == "cancelled" and not job.folder.exists()
+    assert len(blender.context.scene.baton.takes) == 0
+
+
+@pytest.mark.slow
+def test_real_capture_and_real_recording(blender, sound, checkpoints, tmp_path):
+    """A CMU capture imported as an armature, and a recorded orchestra as a strip."""
+    need(checkpoints, MUSIC | CONDUCT)
+    capture = DATA / "motion" / "cmu_salsa" / "05.bvh.gz"
+    piece = DATA / "music" / "brahms_hungarian_dance_5.ogg"
+    if not capture.is_file() or not piece.is_file():
+        pytest.skip("the shared data is not here")
+    rig = scenes.import_bvh(capture, tmp_path)
+    scene = blender.context.scene
+    assert blender.ops.baton.detect_bones() == {"FINISHED"}
+    assert bone_map.missing(rig) == []
+    settings = scene.baton
+    settings.steps, settings.range, settings.frame_start, settings.frame_end = "draft", "CUSTOM", 31, 210
+    assert blender.ops.baton.generate_music() == {"FINISHED"}
+    strip = strips.place(scene, piece, "Brahms", 1, 200)
+    strip.frame_final_end = 1 + 240
+    scene.sequence_editor.active_strip = strip
+    for other in compat.sequences(scene.sequence_editor):
+        other.select = other == strip
+    assert blender.ops.baton.generate_conducting() == {"FINISHED"}
+    assert {take.kind for take in scene.baton.takes} == {"MUSIC", "MOTION"}
+    assert os.path.isfile(scene.baton.takes[0].path)
