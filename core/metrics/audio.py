@@ -29,8 +29,8 @@ def clip_features(samples, rate):
 def fd_logmel(first, second):
     """Frechet distance of two equal-sized sets of `clip_features` (N,192), on the union's principal directions.
 
-    16 directions, or N/4 if fewer:     192 dimensions with some hundred clips would leave the covariances rank-deficient; the projection is fitted on
-    both sets together. An honest substitute for FAD, not comparable with any published FAD.
+    16 directions, or N/4 if fewer: 192 dimensions with some hundred clips would leave the covariances rank-deficient.
+    The projection is fitted on both sets together. An honest substitute for FAD, not comparable with any published FAD.
     """
     first, second = np.asarray(first, float), np.asarray(second, float)
     both = np.concatenate([first, second])
