@@ -3,7 +3,7 @@
 denoise     (x, t int) -> x0, see models/diffusion/__init__.py
 x           (B, ...) standard normal noise
 timesteps   descending ints from `Schedule.timesteps`
-generator   torch.Generator for the samplers that add noise
+generator   CPU torch.Generator, or a list of one per row of x (rows then do not depend on their neighbours), for noise
 project     optional (x, t) -> x applied to the start and after each step, t the level x now has (-1: clean): masked replacement
 on_step     optional (number, total), called before each denoiser call; what it raises ends the sampling (progress, cancel)
 """
@@ -12,8 +12,11 @@ import math
 import torch
 
 
-def _noise(x, generator):
-    return torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
+def normal(like, generator=None):
+    """Standard normal noise of `like`'s shape from one generator, or row by row from a list of them."""
+    if isinstance(generator, (list, tuple)):
+        return torch.stack([torch.randn(like.shape[1:], generator=each) for each in generator]).to(like)
+    return torch.randn(like.shape, generator=generator).to(like)
 
 
 def _walk(timesteps, on_step):
@@ -36,7 +39,7 @@ def ddpm(denoise, x, schedule, timesteps, *, generator=None, project=None, on_st
         mean = (alpha_s * beta * x0 + math.sqrt(step) * sigma_s**2 * x) / sigma**2
         x = mean
         if after >= 0:
-            x = x + math.sqrt(beta) * sigma_s / sigma * _noise(x, generator)
+            x = x + math.sqrt(beta) * sigma_s / sigma * normal(x, generator)
         x = project(x, after) if project else x
     return x
 
@@ -52,7 +55,7 @@ def ddim(denoise, x, schedule, timesteps, *, eta=0.0, generator=None, project=No
         spread = eta * sigma_s / sigma * math.sqrt(max(0.0, 1 - (alpha / alpha_s) ** 2))
         x = alpha_s * x0 + math.sqrt(max(0.0, sigma_s**2 - spread**2)) * eps
         if eta > 0 and after >= 0:
-            x = x + spread * _noise(x, generator)
+            x = x + spread * normal(x, generator)
         x = project(x, after) if project else x
     return x
 

@@ -7,6 +7,8 @@ On a loop the canvas is a ring: the last window reaches into the first.
 """
 import torch
 
+from models.diffusion.samplers import normal
+
 
 def window_starts(length, window, overlap, loop=False):
     """Starts of windows that cover `length`, neighbours sharing at least `overlap`. Starts are spread evenly.
@@ -65,7 +67,7 @@ class Inpaint:
 
     def __init__(self, known, mask, schedule, generator=None):
         self.known, self.mask, self.schedule = known, mask, schedule
-        self.noise = torch.randn(known.shape, generator=generator, device=known.device, dtype=known.dtype)
+        self.noise = normal(known, generator)
 
     def project(self, x, t):
         """x with the known part at noise level t (-1: clean)."""

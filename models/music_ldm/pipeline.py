@@ -1,0 +1,225 @@
+"""Motion -> dance music: conditions of windows, guided sampling on one canvas, mel, sound.
+
+    model = MusicLDM.load()                                     # released checkpoints
+    takes = model.generate(motion, genre="house", duration=20.0, variations=2)
+"""
+import math
+
+import numpy as np
+import torch
+
+from core.audio import DELIVERY_RATE, Audio
+from core.audio import mel as mels
+from core.errors import BadInput, Cancelled
+from models.diffusion import SAMPLERS, Inpaint, Schedule, guided, windowed
+from models.music_ldm.config import DenoiserConfig, VAEConfig
+from models.music_ldm.network import UNet
+from models.music_ldm.passage import Passage
+from models.music_ldm.train_denoiser import restore, standardise
+from models.music_ldm.vae import VAE
+
+WINDOWS_AT_ONCE = 8         # rows of one network call: bounds the memory whatever the length and the number of variations
+EDGE_SECONDS = 0.06         # blend where a regenerated range meets the kept take
+CONTEXT_FRAMES = 64         # mel frames vocoded on either side of what is used, on loops and ranges
+SAMPLING_SHARE = 0.75       # of the progress
+
+
+class MusicLDM:
+    """The three networks and everything between a motion and samples at 48 kHz. Use from one thread."""
+
+    def __init__(self, vae, unet, vocoder=None, device="cpu"):
+        """vae, unet: networks with `.config`; vocoder: `models.music_ldm.vocoder.Vocoder`, or None for Griffin-Lim."""
+        self.device = torch.device(device)
+        self.vae, self.unet = vae.eval().to(self.device), unet.eval().to(self.device)
+        self.vocoder = vocoder if vocoder is None else vocoder.eval().to(self.device)
+        config = unet.config
+        if vae.config.latent != config.latent or vae.config.downsample != config.downsample:
+            raise BadInput("The VAE and the denoiser do not belong together; install the checkpoints of one release.")
+        self.schedule = Schedule(config.schedule, config.prediction, zero_snr=config.zero_snr)
+
+    @classmethod
+    def load(cls, folders=None, device="cpu", vocoder="learned"):
+        """From checkpoints: `folders` before the shipped ones. vocoder: "learned" or "griffin_lim". Raises NoCheckpoint."""
+        from core import checkpoints
+        networks = []
+        for part, network, kind in (("vae", VAE, VAEConfig), ("denoiser", UNet, DenoiserConfig)):
+            found = checkpoints.find("music_ldm", part, folders)
+            built = network(kind(**found.config))
+            built.load_state_dict(checkpoints.load_state(found))
+            networks.append(built)
+        if vocoder == "griffin_lim":
+            return cls(*networks, None, device)
+        if vocoder != "learned":
+            raise BadInput(f"There is no vocoder {vocoder!r}; choose learned or griffin_lim.")
+        from models.music_ldm.vocoder import load_vocoder
+        return cls(*networks, load_vocoder(folders)[0], device)
+
+    @torch.inference_mode()
+    def generate(self, motion=None, *, genre=None, guidance_scale=2.0, steps=20, seed=0, duration=None, beats=None, variations=1,
+                 loop=False, keep=None, sampler="dpmpp_2m", guidance_interval=(0.0, 1.0), guidance_rescale=0.0,
+                 progress=lambda phase, fraction=None, detail="": None, should_cancel=lambda: False):
+        """A list of `variations` arrays (2, N) float32, N = round(48000 duration), of seeds seed, seed + 1, ...
+
+        motion: `Motion` or None; duration in seconds (the motion's when None); beats: `Beats` in seconds, or None: left to the
+        model. loop: the end joins the beginning. keep: (samples (2, M) at 48 kHz, start, stop): that take, made anew between the
+        two seconds only. Raises BadInput, Cancelled.
+        """
+        if motion is None and duration is None:
+            raise BadInput("Without a motion the length of the music must be given.")
+        if sampler not in SAMPLERS:
+            raise BadInput(f"There is no sampler {sampler!r}; choose one of {', '.join(SAMPLERS)}.")
+        duration = motion.duration if duration is None else duration
+        passage = Passage(self.unet.config, duration, motion, beats, genre, loop)
+        generators = [torch.Generator().manual_seed(int(seed) + number) for number in range(variations)]
+        take = None if keep is None else self._read_take(passage, *keep)
+
+        def stop_if_asked():
+            if should_cancel():
+                raise Cancelled()
+
+        def on_step(number, total):
+            stop_if_asked()
+            progress("Sampling", SAMPLING_SHARE * number / total, f"{number}/{total}")
+        latents = self._sample(passage, guidance_scale, steps, generators, SAMPLERS[sampler], guidance_interval, guidance_rescale,
+                               take, on_step, stop_if_asked)
+        takes = []
+        for number, latent in enumerate(latents):
+            stop_if_asked()
+            progress("Decoding", SAMPLING_SHARE + (1 - SAMPLING_SHARE) * number / variations, f"{number + 1}/{variations}")
+            samples = self._sound(passage, latent, int(seed) + number, should_cancel)
+            takes.append(samples if keep is None else splice(*keep, samples / take["gain"], passage))
+        progress("Decoding", 1.0, "")
+        return takes
+
+    # ------------------------------------------------------------------------------------------ sampling
+
+    def _autocast(self):
+        """bf16 where the hardware multiplies it natively; float32 elsewhere."""
+        native = self.device.type == "cuda" or (self.device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=native)
+
+    def _encode(self, passage, stop_if_asked):
+        """Encoded conditions of all windows, and of one unconditional window."""
+        parts, count = [], len(passage.starts)
+        with self._autocast():
+            blank = self.unet.encode(passage.conditions([0]).none().to(self.device))
+            for first in range(0, count, WINDOWS_AT_ONCE):
+                stop_if_asked()
+                condition = passage.conditions(range(first, min(count, first + WINDOWS_AT_ONCE)))
+                parts.append(self.unet.encode(condition.to(self.device)))
+        joined = type(blank)(*(None if value is None else torch.cat([vars(part)[name] for part in parts])
+                               for name, value in vars(blank).items()))
+        return joined, blank
+
+    def _sample(self, passage, scale, steps, generators, sampler, interval, rescale, take, on_step, stop_if_asked):
+        """Latents (V, latent, ..., canvas) in the VAE's units."""
+        config = self.unet.config
+        encoded, blank = self._encode(passage, stop_if_asked)
+
+        def windows(conditions_of):
+            def network(x, t, variation, number):
+                stop_if_asked()
+                times = torch.full((len(x),), t, dtype=torch.long, device=self.device)
+                with self._autocast():
+                    output = self.unet(x, times, conditions_of(number))
+                return self.schedule.to_x0(output.float(), x, t)
+            return windowed(network, passage.canvas, config.window, passage.overlap, passage.loop, WINDOWS_AT_ONCE)
+        denoise = guided(windows(encoded.rows), windows(lambda number: blank.rows([0] * len(number))), scale,
+                         steps=self.schedule.steps, interval=interval, rescale=rescale)
+        height = (config.latent_height,) if config.dims == 2 else ()
+        shape = (config.latent, *height, passage.canvas)
+        x = torch.stack([torch.randn(shape, generator=generator) for generator in generators]).to(self.device)
+        project = None
+        if take is not None:
+            known = standardise(take["latent"], config).expand(len(generators), *shape)
+            inpaint = Inpaint(known, take["mask"], self.schedule, generators)
+            denoise, project = inpaint.wrap(denoise), inpaint.project
+        x = sampler(denoise, x, self.schedule, self.schedule.timesteps(steps), generator=generators, project=project,
+                    on_step=on_step)
+        return restore(x, config)
+
+    # ------------------------------------------------------------------------------------------ a range of a take
+
+    def _read_take(self, passage, samples, start, stop):
+        """Latents of the kept take on the passage's canvas, the mask of what stays, and the gain of the model's level."""
+        samples = np.atleast_2d(np.asarray(samples, dtype=np.float32))
+        if not 0 <= start < stop <= passage.duration + 1e-3:
+            raise BadInput(f"The range {start:g} to {stop:g} s does not lie in the take of {passage.duration:.2f} s.")
+        if abs(samples.shape[1] / DELIVERY_RATE - passage.duration) > 0.05:
+            raise BadInput(f"The take lasts {samples.shape[1] / DELIVERY_RATE:.2f} s and the passage {passage.duration:.2f} s; "
+                           "use the take's own passage.")
+        if not np.isfinite(samples).all():
+            raise BadInput("The take holds samples that are not numbers (NaN); make it anew.")
+        passage.cut(start, stop)
+        mono, gain = mels.levelled(Audio(samples, DELIVERY_RATE).resampled(mels.RATE).mono())
+        if passage.loop:                                         # the canvas is the passage stretched to whole latents
+            mono = np.interp(np.arange(passage.length * self.unet.config.downsample * mels.HOP) * passage.stretch,
+                             np.arange(len(mono)), mono).astype(np.float32)
+        frames = passage.length * self.unet.config.downsample
+        mel = np.full((frames, mels.BANDS), np.log(mels.FLOOR), np.float32)
+        found = mels.log_mel(mono)[:frames]
+        mel[:len(found)] = found
+        d = self.unet.config.downsample
+        mel = torch.from_numpy(mel[passage.first * d:passage.last * d])[None].to(self.device)
+        with self._autocast():
+            latent = self.vae.encode(mel)[0]
+        centres = (passage.first + np.arange(passage.canvas) + 0.5) * self.unet.config.seconds_per_latent * passage.stretch
+        mask = torch.from_numpy(((centres < start) | (centres > stop)).astype(np.float32)).to(self.device)
+        return {"latent": latent, "mask": mask, "gain": gain}
+
+    # ------------------------------------------------------------------------------------------ sound
+
+    def _sound(self, passage, latent, seed, should_cancel):
+        """One variation's latents (latent, ..., canvas) -> (2, N) at 48 kHz, from where the passage's canvas begins."""
+        with self._autocast():
+            mel = self.vae.decode_long(latent[None], loop=passage.loop)[0].cpu().numpy()
+        if self.vae.config.mel == "image":
+            mel = image_to_log_mel(mel)
+        mel = np.maximum(mel, np.log(mels.FLOOR))
+        if not passage.loop:
+            sound = self._vocode(mel, seed, should_cancel, DELIVERY_RATE)
+            whole = passage.canvas == passage.length
+            return fit(sound, round(passage.duration * DELIVERY_RATE)) if whole else sound
+        frames = len(mel)                                        # a ring: vocode it with its own ends as context, cut one turn
+        around = mel[np.arange(-CONTEXT_FRAMES, frames + CONTEXT_FRAMES + 1) % frames]
+        rate = 2 * mels.RATE                                     # one mel frame is exactly 1024 samples
+        sound = self._vocode(around, seed, should_cancel, rate)[:, CONTEXT_FRAMES * 1024:(CONTEXT_FRAMES + frames) * 1024]
+        from scipy.signal import resample
+        return resample(sound, round(passage.duration * DELIVERY_RATE), axis=1).astype(np.float32)    # by FFT: periodic
+
+    def _vocode(self, mel, seed, should_cancel, rate):
+        if self.vocoder is not None:
+            from models.music_ldm.vocoder import vocode
+            return vocode(self.vocoder, mel, rate=rate, should_cancel=should_cancel)
+        mono = mels.griffin_lim(mel, seed=seed)
+        return Audio(np.stack([mono, mono]), mels.RATE).resampled(rate).samples
+
+
+def image_to_log_mel(image, top_db=80.0):
+    """Decibels in 0..1 of the paper's VAE -> log-mel with its loudest cell where our passages have it (about ln 2)."""
+    return (np.clip(image, 0, 1) - 1) * top_db * np.log(10) / 20 + math.log(2)
+
+
+def fit(samples, count):
+    """(2, N) cut or padded with silence to `count` samples."""
+    out = np.zeros((2, count), dtype=np.float32)
+    out[:, :min(count, samples.shape[1])] = samples[:, :count]
+    return out
+
+
+def splice(take, start, stop, made, passage):
+    """The take (2, M) with seconds start..stop replaced by those of `made`, which begins at the passage's cut; equal-power blends
+    of 60 ms inside the range. What lies outside is the take's own samples."""
+    take = np.array(np.atleast_2d(take), dtype=np.float32, copy=True)
+    begin = round(passage.first * passage.config.seconds_per_latent * DELIVERY_RATE)
+    a, b = round(start * DELIVERY_RATE), min(round(stop * DELIVERY_RATE), take.shape[1])
+    inside = fit(made[:, a - begin:], b - a)
+    edge = min(round(EDGE_SECONDS * DELIVERY_RATE), (b - a) // 2)
+    ramp = np.sin(0.5 * np.pi * (np.arange(edge) + 0.5) / max(edge, 1)).astype(np.float32)
+    weight_new, weight_old = np.ones(b - a, np.float32), np.zeros(b - a, np.float32)
+    if a > 0:
+        weight_new[:edge], weight_old[:edge] = ramp, ramp[::-1]
+    if b < take.shape[1]:
+        weight_new[b - a - edge:], weight_old[b - a - edge:] = ramp[::-1], ramp
+    take[:, a:b] = weight_new * inside + weight_old * take[:, a:b]
+    return take
