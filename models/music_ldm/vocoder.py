@@ -30,11 +30,11 @@ class VocoderConfig:
     upper_blocks: int = 3
     expansion: int = 3          # of the pointwise layers
     kernel: int = 7
-    crop: int = 44              # mel frames of a training crop whose sound is compared: 1.02 s
-    margin: int = 10            # mel frames of context on each side
+    crop: int = 32              # mel frames of a training crop whose sound is compared: 0.74 s
+    margin: int = 6             # mel frames of context on each side
     batch: int = 8
     hours: float = 3.0          # of sound to cache for training
-    learning_rate: float = 8e-4
+    learning_rate: float = 7e-4
 
     def to_json(self):
         """A JSON-ready dict; `VocoderConfig(**it)` is the inverse."""
