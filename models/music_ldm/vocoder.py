@@ -32,7 +32,7 @@ class VocoderConfig:
     kernel: int = 7
     crop: int = 32              # mel frames of a training crop whose sound is compared: 0.74 s
     margin: int = 6             # mel frames of context on each side
-    batch: int = 8
+    batch: int = 6              # crops of a step
     hours: float = 3.0          # of sound to cache for training
     learning_rate: float = 7e-4
 
