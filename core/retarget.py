@@ -83,16 +83,23 @@ def to_smpl(rig, poses, times, *, fps=FPS, floor="auto"):
         floor = float(np.percentile((points[:, 1:, 2] - heights[1:]).min(axis=1), 10))
     elif floor == "rest":
         floor = rest.floor
-    wanted = to_canonical(points, heights, floor, rest.scale)
     local = local_from_global(global_rotations)
+    root = anchored_root(to_canonical(points, heights, floor, rest.scale), local, float(np.median(np.diff(times))))
+    return resample(local, root, times - times[0], fps)
+
+
+def anchored_root(wanted, local, step):
+    """Root (T,3) of canonical rotations local (T,24,3,3) whose anchor points agree with wanted (T,5,3).
+
+    step: seconds between samples. `from_smpl` sees only the canonical feet, so the weights must come from these.
+    """
     free = canonical_points(forward_kinematics(local, np.zeros((len(local), 3)))[0])
-    step, feet = float(np.median(np.diff(times))), wanted[:, 1:]
-    # `from_smpl` sees only the canonical feet, so the weights must come from these: three rounds settle it.
-    for _ in range(3):
+    feet = wanted[:, 1:]
+    for _ in range(3):                      # from a first guess; three rounds settle it
         weights = anchor_weights(feet, step)
         root = (weights[..., None] * (wanted - free)).sum(axis=1)
         feet = free[:, 1:] + root[:, None]
-    return resample(local, root, times - times[0], fps)
+    return root
 
 
 def joint_rotations(rig, rest, poses):

@@ -14,13 +14,14 @@ READERS = (".bvh", ".npz", ".pkl")
 LIMIT_BYTES = 1 << 30
 
 
-def read_motion(path, fps=None, start=0.0, duration=None, bone_map=None):
+def read_motion(path, fps=None, start=0.0, duration=None, bone_map=None, smpl_models=None):
     """Read a BVH, AMASS-style npz or AIST++ pkl (each also gzipped) as a `Motion` at 30 fps.
 
     fps overrides a wrong rate in the header. start and duration (seconds) cut a passage; its frame 0 is at `start`.
     bone_map {SMPL joint: bone} is for BVH with names that detection does not know. A T-pose that the clip begins with
     and leaves at once is replaced by the first real frame, so that times stay those of the file.
-    Raises BadInput with one sentence.
+    smpl_models: the user's folder of SMPL body models; AMASS and AIST++ files are then read with the performer's own
+    skeleton. Raises BadInput with one sentence.
     """
     path = Path(path)
     data, suffix = _load(path)
@@ -30,10 +31,10 @@ def read_motion(path, fps=None, start=0.0, duration=None, bone_map=None):
         motion = _from_bvh(data, path.name, fps, bone_map)
     elif suffix == ".npz":
         from core.motion_io.amass import read_npz
-        motion = read_npz(data, path.name, fps)
+        motion = read_npz(data, path.name, fps, smpl_models)
     else:
         from core.motion_io.aist import read_pkl
-        motion = read_pkl(data, path.name, fps)
+        motion = read_pkl(data, path.name, fps, smpl_models)
     return _cut(motion, path.name, start, duration)
 
 

@@ -28,8 +28,8 @@ def parse_name(name):
             "situation": match[2], "choreography": match[8]}
 
 
-def read_pkl(data, name, fps=None):
-    """pkl bytes -> `Motion` at 30 fps. Raises BadInput."""
+def read_pkl(data, name, fps=None, models=None):
+    """pkl bytes -> `Motion` at 30 fps. models: folder of SMPL body models, for the exact pelvis. Raises BadInput."""
     held = load_numpy_pickle(data, name)
     if not isinstance(held, dict) or "smpl_poses" not in held or "smpl_trans" not in held:
         raise BadInput(f"{name} lacks smpl_poses or smpl_trans; Baton reads the motions of AIST++.")
@@ -38,4 +38,8 @@ def read_pkl(data, name, fps=None):
         raise BadInput(f"{name} has smpl_scaling {scaling}; expected a positive number.")
     # AIST++ fits a scaled body: the translation in body units is trans / scaling, in metres.
     trans = np.asarray(held["smpl_trans"], dtype=np.float64) / scaling
-    return smpl_motion(held["smpl_poses"], trans, fps or FPS_AIST, name, y_up=True)
+    skeleton = None
+    if models:
+        from core.smpl_body import load_body
+        skeleton = load_body(models).skeleton                 # AIST++ fits the neutral mean body
+    return smpl_motion(held["smpl_poses"], trans, fps or FPS_AIST, name, y_up=True, skeleton=skeleton)
