@@ -17,7 +17,7 @@ def add_arguments(parser):
     parser.add_argument("--loudness", default=None, metavar="PRESET",
                         help=", ".join(preset["slug"] for preset in load("loudness")))
     parser.add_argument("--loop", action="store_true", help="the end joins the beginning without a click")
-    parser.add_argument("--sampler", default=None, help="ddpm, ddim or dpm++ (default: the model's own)")
+    parser.add_argument("--sampler", default=None, help="ddpm, ddim or dpmpp_2m (default: the model's own)")
     parser.add_argument("--out", required=True, metavar="FILE.wav", help="48 kHz stereo 24-bit WAV; its recipe goes beside it")
     common.shared_arguments(parser)
 

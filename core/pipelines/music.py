@@ -98,15 +98,18 @@ class Pipeline:
     def _finish(self, sounds, device, found, beats, beats_from, source, started, progress, should_cancel, *, seed,
                 **settings):
         """Delivery, alignment and recipe of each variation."""
-        from core.audio.loudness import default_preset, deliver
+        from core.audio.loudness import CEILING_DBTP, default_preset, deliver, limit
         from core.errors import Cancelled
         settings["loudness"] = settings["loudness"] or default_preset()
-        out = []
+        progress, out = share(progress, 0.93, 1.0), []
         for number, samples in enumerate(sounds):
             if should_cancel():
                 raise Cancelled
-            progress("Writing", 0.93 + 0.07 * number / len(sounds), f"{number + 1}/{len(sounds)}")
-            samples = deliver(samples, DELIVERY_RATE, settings["loudness"], loop=settings["loop"])
+            progress("Writing", number / len(sounds), f"{number + 1}/{len(sounds)}")
+            if settings["keep"] is None:
+                samples = deliver(samples, DELIVERY_RATE, settings["loudness"], loop=settings["loop"])
+            else:                                             # the kept part has been delivered; it must not change
+                samples = limit(samples, DELIVERY_RATE, CEILING_DBTP, settings["loop"])
             recipe = make_recipe(RECORD, self.folders, found, beats=beats, beats_from=beats_from, source=source,
                                  seed=seed + number, **settings)
             out.append(Result(recipe, beats, audio=samples, device=devices.describe(device),
