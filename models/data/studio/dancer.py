@@ -10,6 +10,7 @@ from models.data.studio.figures import ARM_POSES, GENRE_FIGURES
 from models.data.studio.ik import interpolate_keys, quintic, smooth, smooth_noise
 
 PHRASE = 8
+EARLY = 0.03              # s: a pose is there just before its count, so that the body is slowest on it
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def draw_dancer(rng):
     """A dancer's habits."""
     u = rng.uniform
     return Dancer(late=float(u(0, 0.08) if rng.random() < 0.7 else 0.0), size=u(0.72, 1.15), depth=u(0.65, 1.35),
-                  snap=u(0.85, 1.25), mirror=bool(rng.random() < 0.5), wander=u(0.0, 0.25), jitter=u(0.02, 0.09),
+                  snap=u(0.9, 1.15), mirror=bool(rng.random() < 0.5), wander=u(0.0, 0.25), jitter=u(0.02, 0.09),
                   stance=u(0.85, 1.15), nod=u(0.3, 1.4))
 
 
@@ -141,8 +142,8 @@ def dance(plan):
     for phrase in phrases:
         steps += _steps(phrase, genre, dancer, clock, rng)
     stance = genre.stance * dancer.stance
-    ball, foot_yaw, foot_pitch, share, air = place_feet(steps, t, facing, centre, stance, genre.free_heel,
-                                                             genre.turn_out)
+    ball, foot_yaw, foot_pitch, share, over = place_feet(steps, t, facing, centre, stance, genre.free_heel,
+                                                              genre.turn_out)
     curves = Curves.standing(frames)
     curves.ball, curves.foot_yaw, curves.foot_pitch = ball, foot_yaw, foot_pitch
     # ---- strength of each phrase, smoothly joined
@@ -152,15 +153,11 @@ def dance(plan):
     drop = _drops(phrases, genre, clock, t)
     face = facing(t)
     # ---- pelvis: over the standing foot, down with the bounce
-    weight = (share - 0.5) * 0.80 + 0.5
-    across = ball[:, 0] * weight[:, None] + ball[:, 1] * (1 - weight[:, None])
-    up = air[:, :1] * (ball[:, 0, 1:2] > ball[:, 1, 1:2] + 0.1) + air[:, 1:] * (ball[:, 1, 1:2] > ball[:, 0, 1:2] + 0.1)
-    standing = np.where(share[:, None] > 0.5, ball[:, 0], ball[:, 1])
-    across = across + (standing - across) * np.clip(smooth(up, 4), 0, 1) * 0.85
     back = np.stack([np.sin(face), np.zeros(frames), np.cos(face)], 1)
     left = np.stack([np.cos(face), np.zeros(frames), -np.sin(face)], 1)
     sway = np.cos(np.pi * b) * (1 if dancer.mirror else -1) * genre.sway * dancer.size * amount * still
-    pelvis = smooth(across, 4) - 0.11 * back + left * sway[:, None]
+    pelvis = np.stack([over[:, 0], np.zeros(frames), over[:, 1]], 1)
+    pelvis = smooth(pelvis, 1) - 0.11 * back + left * sway[:, None]
     crouch = genre.crouch * (0.6 + 0.5 * amount)
     bounce = genre.bounce * dancer.depth * (0.45 + 0.7 * amount) * depth
     direction = -1.0 if not genre.bounce_up else 0.6
@@ -223,7 +220,7 @@ def _steps(phrase, genre, dancer, clock, rng):
             place = home + (flip * x - home) * length
             seconds = clock.seconds(phrase.first + beat)
             gap = seconds - clock.seconds(phrase.first + beat - 1)
-            swing = float(np.clip(genre.swing * gap / min(phrase.rate, 1.0), 0.16, 0.75))
+            swing = float(np.clip(genre.swing * gap / min(phrase.rate, 1.0), 0.2, 0.8))
             events.append(Step(seconds, side, kind, place, z * length + rng.normal(0, 0.01), swing, genre.lift * dancer.size))
     if phrase.turn:
         order = (0, 1) if phrase.turn > 0 else (1, 0)
@@ -254,10 +251,11 @@ def _bounce(phrases, genre, dancer, plan, b):
         span = 1 / rate
         phase = ((b - first) / span) % 1.0
         wave = (0.5 + 0.5 * np.cos(2 * np.pi * phase)) * 1.1
-        on_beat = 0.35 * (0.5 + 0.5 * np.cos(2 * np.pi * b)) ** 2 * strength[nearest]
+        on_beat = 0.5 * (0.5 + 0.5 * np.cos(2 * np.pi * b)) ** 0.65 * strength[nearest]
         depth = wave + on_beat
     else:
-        depth = (0.5 + 0.5 * np.cos(2 * np.pi * rate * b)) ** 1.3 * strength[nearest]
+        # Exponent < 1: the body lingers at the bottom, on the beat, and turns round quickly at the top.
+        depth = (0.5 + 0.5 * np.cos(2 * np.pi * rate * b)) ** 0.65 * strength[nearest]
     held = interpolate_keys(b, count, still, dwell=0.0)
     return depth * held, 0.25 + 0.75 * held
 
@@ -287,7 +285,7 @@ def _torso(phrases, genre, dancer, clock, t, rng):
             flip = np.array([1, -1, -1]) if phrase.mirror else 1
             values.append(angle * flip * strength + rng.normal(0, dancer.jitter * 0.4, 3))
     return interpolate_keys(t, np.array(times), np.array(values), dwell=min(0.6, genre.dwell),
-                            sharpness=genre.sharpness * dancer.snap, shortest=0.2)
+                            sharpness=genre.sharpness * dancer.snap, shortest=0.2, early=EARLY + 0.1 * genre.dwell)
 
 
 def _pops(phrases, genre, dancer, clock, t):
@@ -340,7 +338,7 @@ def _arms(phrases, genre, dancer, clock, t, rng):
             values.append(values[-1])
     times, values = np.array(times), np.array(values)
     sharpness = genre.sharpness * dancer.snap
-    out = interpolate_keys(t, times, values, dwell=genre.dwell, sharpness=sharpness, shortest=0.22)
+    out = interpolate_keys(t, times, values, dwell=genre.dwell, sharpness=sharpness, shortest=0.22, early=EARLY + 0.1 * genre.dwell)
     if genre.ring > 0:
         index = np.clip(np.searchsorted(times, t, side="right") - 1, 1, len(times) - 1)
         since = t - times[index]

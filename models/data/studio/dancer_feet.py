@@ -4,7 +4,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.data.studio.body import BALL_HEIGHT, SIDE
-from models.data.studio.ik import quintic, smooth
+from models.data.studio.ik import interpolate_keys, quintic, smooth
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Step:
 
 
 def place_feet(steps, t, facing, centre, stance, free_heel, turn_out=0.2):
-    """Balls of the feet (T,2,3), yaw and pitch (T,2), weight on the left foot (T,) 0..1, airborne (T,2).
+    """Balls of the feet (T,2,3), yaw and pitch (T,2), weight on the left foot (T,) 0..1, and the pelvis' place (T,2).
 
     facing, centre: functions of time (s) giving the dancer's yaw (rad) and place (x, z). A foot on the floor does not
     move at all; its yaw may follow a turning body, about the ball.
@@ -31,6 +31,7 @@ def place_feet(steps, t, facing, centre, stance, free_heel, turn_out=0.2):
     yaw, pitch, air = np.zeros((frames, 2)), np.zeros((frames, 2)), np.zeros((frames, 2))
     loaded = np.zeros((frames, 2))
     dt = t[1] - t[0]
+    landings = []                        # (time, foot, kind, goal)
     for foot in (0, 1):
         out = SIDE[foot] * turn_out
         at = _world(np.array([SIDE[foot] * stance, 0.10]), facing(t[0]), centre(t[0]))
@@ -61,6 +62,7 @@ def place_feet(steps, t, facing, centre, stance, free_heel, turn_out=0.2):
             air[a:b, foot] = 1.0
             if step.kind == "t":
                 loaded[b:, foot] = 0.0
+            landings.append((step.time, foot, step.kind, goal))
             here, height, turned, previous, first = goal, goal_height, goal_turned, step.time, b
             loaded[b:, foot] = {"s": 1.0, "t": 0.25, "k": 0.0}[step.kind]
             if step.kind == "k":
@@ -89,7 +91,22 @@ def place_feet(steps, t, facing, centre, stance, free_heel, turn_out=0.2):
     pitch = pitch + np.clip(np.abs(extra) * 0.8, 0, 0.35)
     free = np.stack([1 - share, share], 1)
     pitch = pitch + free_heel * np.clip(free - 0.5, 0, 0.5) * 2 * (1 - air)
-    return ball, yaw, smooth(pitch, 1), share, air
+    return ball, yaw, smooth(pitch, 1), share, _over_the_feet(landings, ball, t)
+
+
+def _over_the_feet(landings, ball, t):
+    """Where the pelvis goes, (T,2): it arrives over the standing foot as the step lands, and rests there for a moment."""
+    times, places = [t[0] - 1.0], [ball[0][:, 0:3:2].mean(0)]
+    for time, foot, kind, goal in sorted(landings, key=lambda landing: landing[0]):
+        if time < times[-1] + 0.05:
+            continue
+        other = ball[min(int(round((time - t[0]) / (t[1] - t[0]))), len(t) - 1), 1 - foot, 0:3:2]
+        over = {"s": 0.74, "t": 0.14, "k": 0.07}[kind]
+        times.append(time)
+        places.append(other + (goal - other) * over)
+    span = np.diff(times)
+    rest = np.clip(1 - 0.62 / np.maximum(span, 1e-6), 0.06, 1)          # a shift of weight takes 0.6 s at most
+    return interpolate_keys(t, np.array(times), np.array(places), dwell=rest)
 
 
 def _world(local, angle, centre):
