@@ -31,13 +31,18 @@ FIGURES = {
         "broken": ((0, "b", 3), (3, "f", 3), *((k, "012012"[k], 1) for k in range(6))), "held": ((0, "b", 3), (0, "c", 3), (3, "f", 3), (3, "c", 3)),
         "jig": ((0, "b", 2), (0, "c", 1), (2, "c", 1), (3, "f", 2), (3, "c", 1), (5, "c", 1)), "pulse": ((0, "b", 3), (3, "b", 3), *((k, "c", 1) for k in range(6)))},
 }
+# Rhythms of the full brass in a loud bar, and of the timpani: beats of the bar.
+FANFARES = {2: ((0,), (0, 1), (0, 1, 1.5), (0, 0.5, 1)), 3: ((0,), (0, 2), (0, 1, 2), (0, 2, 2.5)),
+            4: ((0, 2), (0, 1, 2, 3), (0, 1.5, 2, 3), (0, 2, 3), (0, 2, 3, 3.5)), 6: ((0, 3), (0, 2, 3, 5), (0, 3, 5), (0, 3, 4, 5))}
+KETTLES = {2: ((0,), (0, 1), (0, 1, 1.5)), 3: ((0,), (0, 1, 2), (0, 2)), 4: ((0, 2), (0, 3), (0, 1, 2, 3), (0, 2, 3)), 6: ((0, 3), (0, 3, 5), (0, 2, 3, 5))}
 # name: (group, legato programs, staccato programs, low, high, gain, pan)
 ORCHESTRA = {
-    "violins": ("strings", (48, 48, 49), (48, 45), 62, 91, 1.0, -0.5), "violas": ("strings", (48, 49), (48, 45), 52, 74, 0.62, 0.1),
+    "violins": ("strings", (48, 48, 49), (48, 45), 62, 91, 1.0, -0.5), "seconds": ("strings", (48, 49, 44), (48, 45), 55, 84, 0.6, -0.25),
+    "violas": ("strings", (48, 49), (48, 45), 52, 74, 0.62, 0.1),
     "cellos": ("strings", (48, 42), (45, 42), 38, 60, 0.8, 0.4), "basses": ("strings", (43,), (43, 45), 28, 47, 0.8, 0.55),
     "flute": ("winds", (73,), (73,), 67, 94, 0.6, -0.15), "oboe": ("winds", (68,), (68,), 60, 86, 0.55, 0.05),
     "clarinet": ("winds", (71,), (71,), 55, 86, 0.55, 0.1), "bassoon": ("winds", (70,), (70,), 36, 62, 0.5, 0.15),
-    "horns": ("brass", (60,), (60,), 45, 72, 0.65, -0.35), "trumpets": ("brass", (56,), (56,), 56, 82, 0.7, 0.3),
+    "horns": ("brass", (60,), (60,), 45, 72, 0.65, -0.35), "trumpets": ("brass", (56, 61), (56,), 56, 82, 0.6, 0.3),
     "trombones": ("brass", (57, 58), (57,), 36, 62, 0.65, 0.45), "timpani": ("timpani", (47,), (47,), 38, 55, 0.85, 0.0),
     "cymbals": ("timpani", (1048,), (1048,), 0, 127, 0.4, 0.0),
 }
@@ -63,6 +68,7 @@ class _Composer:
             draw = rng_of(plan.seed, "player " + name)
             self.players[name] = (draw, float(np.clip(draw.normal(0, 0.005), -0.01, 0.012)), float(draw.uniform(0.003, 0.012)))
         self.sounds = self._draw_sounds()
+        self.seconds_play = bool(rng_of(plan.seed, "seconds").random() < 0.6)
 
     def _draw_chords(self, rng):
         """Semitones of the chord of each bar."""
@@ -82,8 +88,8 @@ class _Composer:
         """Write all sections, apply the cues, and gather the parts."""
         rng = rng_of(self.plan.seed, "orchestration")
         figures = list(FIGURES[self.metre].values())
-        order = rng.permutation(len(figures))
-        main, loud = figures[order[0]], figures[order[1]]
+        main, loud = self._choose_figures(rng, figures)
+        self.fanfare, self.kettle = (table[self.metre][int(rng.integers(len(table[self.metre])))] for table in (FANFARES, KETTLES))
         lead = [str(name) for name in rng.permutation(["violins", "flute", "oboe", "clarinet", "horns", "cellos", "trumpets"])]
         if rng.random() < 0.6:
             lead.insert(0, "violins")
@@ -91,13 +97,21 @@ class _Composer:
         for index, (first, beats) in enumerate(self.bars):
             section = self.plan.section_at(max(first, 0))
             number = self.plan.sections.index(section)
-            figure = loud if section.kind == "tutti" else main
+            figure = loud if section.kind == "tutti" or section.energy > 0.75 else main
             melody = {"phrase": lead[0] if number % 3 != 2 else lead[1], "tutti": "violins", "solo": lead[1 + number % 3],
                       "transition": lead[0]}.get(section.kind, lead[0])
             self._bar(rng, index, first, beats, section, figure, melody, period)
         self._cues()
         return Score(self._parts(), self.plan.duration, self._mix(), "conducting",
                      (np.asarray(self.plan.times), np.asarray(self.plan.dynamics)))
+
+    def _choose_figures(self, rng, figures):
+        """Two accompaniments whose notes come at 1 to 5 a second: slow music is subdivided, fast music is not."""
+        wanted = rng.uniform(1.3, 4.0)
+        rates = np.array([len({beat for beat, _, _ in figure}) for figure in figures]) / (self.metre * 60.0 / self.plan.bpm)
+        weights = np.exp(-(np.log(rates / wanted) / 0.5) ** 2) + 0.02
+        first, second = rng.choice(len(figures), 2, replace=False, p=weights / weights.sum())
+        return figures[first], figures[second]
 
     def _period(self, rng):
         """Eight bars of melody, A A' B half-close, A A' C close: lists of (step, length, interval), steps of a 16th of a beat's quarter."""
@@ -146,17 +160,24 @@ class _Composer:
                 pitches = chord if what == "c" else [(chord + [chord[0] + 12])[int(what)]]
                 who = "clarinet" if kind == "transition" and len(pitches) == 1 else "violas"
                 for pitch in pitches:
-                    self._note(who, first, beat, length, pitch, 0.85)
+                    self._note(who, first, beat, length, pitch, 0.9)
+                    if tutti or (self.seconds_play and kind == "phrase"):
+                        self._note("seconds", first, beat, length, pitch + (12 if tutti and pitch < 66 else 0), 0.9)
         if kind in ("phrase", "tutti") and energy > 0.4 or tutti:           # horns hold the harmony
             for pitch in chord[:2]:
                 self._note("horns", first, 0, beats, pitch - (12 if pitch > 68 else 0), 0.8)
+        if figure is FIGURES[self.metre]["held"]:            # under held chords the beats are plucked
+            for beat in range(beats):
+                self._note("basses", first, beat, 0.5, bass if beat == 0 else bass + 7 - 12 * (bass > 41), 0.75)
         if tutti:
-            strong = [0, 2] if self.metre == 4 else [0, 3] if self.metre == 6 else [0]
-            for beat in [s for s in strong if s < beats]:
+            for place, beat in enumerate(self.fanfare):
+                if beat >= beats:
+                    continue
+                length = min(2.0, (self.fanfare[place + 1] if place + 1 < len(self.fanfare) else beats) - beat)
                 for pitch in voice(tones[:3], self.root, 67):
-                    self._note("trumpets", first, beat, 1.0, pitch)
-                self._note("trombones", first, beat, 1.5, bass + 12 * (bass < 40))
-                self._note("trombones", first, beat, 1.5, bass + 7)
+                    self._note("trumpets", first, beat, length, pitch, 0.95)
+                self._note("trombones", first, beat, length, bass + 12 * (bass < 40))
+                self._note("trombones", first, beat, length, bass + 7)
         self._timpani(rng, index, first, beats, section, energy, tutti)
         if kind == "transition" and index % 2:
             return
@@ -180,9 +201,8 @@ class _Composer:
         tonic = 40 + (self.root - 40) % 12
         pitch = tonic if (self.root + self.chords[index][0]) % 12 == self.root else tonic + 7 - 12 * (tonic > 45)
         if tutti:
-            self._note("timpani", first, 0, 1, pitch, 1.0)
-            if self.metre in (4, 6):
-                self._note("timpani", first, self.metre // 2, 1, pitch, 0.85)
+            for beat in [k for k in self.kettle if k < beats]:
+                self._note("timpani", first, beat, 1, pitch, 1.0 if beat == 0 else 0.85)
             if index % 4 == 3:
                 for k in range(4):
                     self._note("timpani", first, beats - 1 + k / 4, 0.25, pitch, 0.6 + 0.1 * k)
@@ -254,7 +274,7 @@ class _Composer:
                 if notes:
                     sound = f"kit:{program - 1000}" if program >= 1000 else f"gm:{program}"
                     parts.append(Part(name, sound, notes, gain, pan, float(rng.uniform(0.25, 0.6)), group=group))
-        return parts[:16]
+        return parts
 
     def _mix(self):
         rng = rng_of(self.plan.seed, "mix")

@@ -14,7 +14,7 @@ SOUNDFONTS = ("/usr/share/sounds/sf2/FluidR3_GM.sf2", "/usr/share/soundfonts/Flu
 BLOCK = 64          # samples; FluidSynth's own block, so no state is left between calls
 CHANNELS = 16       # MIDI channels and stems
 KIT = 1000          # sounds >= KIT are drum kits: KIT + preset of bank 128
-MAX_LAG = 0.07      # seconds; slow strings are not moved further than this
+MAX_LAG = 0.10      # seconds; slow strings are not moved further than this
 
 
 def _library():
@@ -57,15 +57,14 @@ class Instruments:
         self._lag = {}
 
     def render(self, parts, samples, cents=0.0):
-        """Stems (P, 2, samples) float32 of `parts`: a list of (sound, notes), at most 16.
+        """Stems, P times (2, samples) float32, of `parts`: a list of (sound, notes), any number.
 
         sound: GM program 0..127, or KIT + preset for a drum kit. notes: (onset s, duration s, MIDI pitch, velocity 0..1).
         cents: tuning of the pitched parts.
         """
-        if len(parts) > CHANNELS:
-            raise ValueError(f"{len(parts)} parts, but one FluidSynth has {CHANNELS} channels.")
         lags = [self.lag(sound, notes) for sound, notes in parts]
-        return self._render(parts, samples, cents, lags)
+        passes = [self._render(parts[k:k + CHANNELS], samples, cents, lags[k:k + CHANNELS]) for k in range(0, len(parts), CHANNELS)]
+        return passes[0] if len(passes) == 1 else [stem for stems in passes for stem in stems]
 
     def _render(self, parts, samples, cents, lags):
         fl = self._fl
