@@ -107,5 +107,19 @@ TINY = replace(
                                    batch=4),
     layers=2, width=16, heads=2, ffn=16, style=16, window=60, overlap=20, steps=4, batch=4)
 
+# The paper's experiments at one small budget: each an override of the same small release model.
+_SMALL = replace(RELEASE, layers=2, width=96, style=96, ffn=192)
+_BARE = replace(_SMALL, weight_velocity=0.0, weight_hands=0.0)
+ABLATIONS = {
+    "ablation-base": _SMALL,
+    "ablation-x0": _BARE, "ablation-eps": replace(_BARE, prediction="eps"),
+    **{f"ablation-mask-{share:g}": replace(_SMALL, frame_dropout=share) for share in (0.0, 0.05, 0.2, 0.3)},
+    "ablation-no-velocity": replace(_SMALL, weight_velocity=0.0),
+    "ablation-elbow": replace(_SMALL, weight_elbow=0.1),
+    "ablation-scratch": replace(_SMALL, encoder_trained="scratch", batch=6),
+    "ablation-no-rhythm": replace(_SMALL, rhythm=False),
+    "ablation-keypoints13": replace(_SMALL, representation="keypoints13", weight_hands=0.0),
+}
+
 CONFIGS = {"encoder": {"paper": PAPER.encoder, "release": RELEASE.encoder, "tiny": TINY.encoder},
-           "denoiser": {"paper": PAPER, "release": RELEASE, "tiny": TINY}}
+           "denoiser": {"paper": PAPER, "release": RELEASE, "tiny": TINY, **ABLATIONS}}

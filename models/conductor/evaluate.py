@@ -17,110 +17,20 @@ import torch
 from core.beats import Beats, read_beats
 from core.errors import BatonError
 from core.metrics import conducting as scores
-from core.metrics.beat_align import align_report, bc_as_published, beat_f1_70ms
-from core.metrics.frechet import diversity_as_published, frechet_distance
-from core.metrics.motion import foot_slide, jerk, temporal_spread
+from core.metrics.beat_align import align_report, beat_f1_70ms
+from core.metrics.motion import foot_slide
 from core.motion import Motion
 from models.conductor.config import FPS
 from models.conductor.features import keypoints13
 from models.conductor.pipeline import Conductor, default_lead
 from models.conductor.rule import rule_motion
+from models.conductor.scoring import SECONDS, Judge, mean, row, studio_pieces, visible
 from models.conductor.train import load_stage1
-from models.data.shards import AUDIO_RATE, Corpus, unpack_motion
+from models.data.shards import AUDIO_RATE, Corpus
+from models.diffusion import window_starts
 
-SECONDS = 20.0
 GUIDANCE = (0, 1, 2, 3, 5, 8)
 STEPS = (5, 10, 20, 50)
-EDGE_S = 0.1                    # an ictus this close to the ends of a clip cannot be seen
-
-
-class Piece:
-    """20 s of a studio test piece: sound, true motion, true beats of the music, the lead of its conductor."""
-
-    def __init__(self, corpus, index, seconds=SECONDS):
-        meta = corpus.meta(index)
-        self.duration = min(seconds, meta["duration"])
-        self.lead, self.frames = float(meta["lead"]), int(round(self.duration * FPS))
-        samples = corpus.array(index, "audio", 0, int(self.duration * AUDIO_RATE)).T.astype(np.float32) / 32768.0
-        self.audio = (samples, AUDIO_RATE)
-        written = corpus.array(index, "beats")
-        self.beats = Beats(written[:, 0], written[:, 1], int(meta["metre"])).within(0.0, self.duration)
-        self.motion = unpack_motion(corpus.array(index, "motion_rot6d", 0, self.frames),
-                                    corpus.array(index, "motion_root", 0, self.frames))
-
-
-def test_pieces(folder, count, seconds=SECONDS):
-    """Up to `count` conducting pieces of the test split."""
-    corpus = Corpus(folder, "test", "conducting")
-    return [Piece(corpus, index, seconds) for index in range(min(count, len(corpus)))]
-
-
-def visible(beats, duration):
-    """Beat times (s) well inside the clip."""
-    return beats.times[(beats.times > EDGE_S) & (beats.times < duration - EDGE_S)]
-
-
-def clip_scores(motion, piece, beats, lead, level):
-    """Scores of one motion against the piece's true music beats. `beats`: `Beats` of the music; lead (s) asked for."""
-    ictus, clock = scores.ictus_times(motion), beats.shifted(-lead)
-    height = scores.hand_path(motion)[:, 2]
-    drops = scores.strokes(height, clock.times, FPS)
-    at = np.clip((beats.times * FPS).astype(int), 0, len(level) - 1)
-    correlation, null, high = scores.stroke_loudness_correlation(drops, level[at, 1])
-    down, bars = scores.downbeat_is_down(height, clock, FPS)
-    return {"ictus_f1": beat_f1_70ms(ictus, visible(clock, piece.duration)), "downbeat_down": down, "bars": bars,
-            "bar_variation_m": scores.bar_variation(scores.hand_path(motion), clock, FPS), "stroke_m": _mean(drops),
-            "loudness_correlation": correlation, "loudness_null": null, "loudness_null_p95": high,
-            "jerk": jerk(motion.positions()[:, [20, 21, 22, 23]], FPS), "foot_slide_m": foot_slide(motion.positions(), FPS)[0]}
-
-
-def row(name, motions, pieces, leads, levels, judge):
-    """Means over clips, and the set scores against the corpus. motions: one per piece; leads (s) each was asked for."""
-    each = [clip_scores(m, p, p.beats, lead, level) for m, p, lead, level in zip(motions, pieces, leads, levels)]
-    result = {"name": name, **{key: _mean([clip[key] for clip in each]) for key in each[0]}}
-    # Mismatched: the same motions against the beats of another piece.
-    others = pieces[1:] + pieces[:1]
-    result["ictus_f1_mismatched"] = _mean([beat_f1_70ms(scores.ictus_times(m), visible(o.beats.shifted(-lead), o.duration))
-                                           for m, o, lead in zip(motions, others, leads)])
-    result["ictus_f1_rolled"] = _mean([_rolled_f1(m, p, lead) for m, p, lead in zip(motions, pieces, leads)])
-    points = [keypoints13(m) for m in motions]
-    real = [keypoints13(p.motion) for p in pieces]
-    frames = min(len(x) for x in points + real)
-    points, real = (np.stack([x[:frames] for x in group]) for group in (points, real))
-    flat, flat_real = (x.reshape(len(x), frames, 26) for x in (points, real))
-    features, features_real = judge.features(points), judge.features(real)
-    result.update(
-        sdp_percent=temporal_spread(list(flat), list(flat_real)), mse=scores.conducting_mse(points, real),
-        mse_mismatched=scores.conducting_mse(points, np.roll(real, 1, axis=0)),
-        fgd_own=frechet_distance(features.reshape(-1, features.shape[-1]), features_real.reshape(-1, features.shape[-1])),
-        diversity_as_published=diversity_as_published(features.transpose(0, 2, 1)),
-        rde=scores.rhythm_density_error(flat, flat_real), sce=scores.strength_contour_error(flat, flat_real),
-        bc_as_published=_mean([bc_as_published(p.beats.times, x) for p, x in zip(pieces, points)]))
-    return result
-
-
-def _rolled_f1(motion, piece, lead):
-    """Chance: mean F1 with the ictus rolled round the clip by 40 offsets."""
-    ictus, true = scores.ictus_times(motion), visible(piece.beats.shifted(-lead), piece.duration)
-    return _mean([beat_f1_70ms(np.sort((ictus + offset) % piece.duration), true)
-                  for offset in (np.arange(40) + 0.5) * piece.duration / 40])
-
-
-def _mean(values):
-    values = np.asarray(values, float)
-    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
-
-
-class Judge:
-    """Stage 1's motion encoder as the feature space of FGD and Diversity (own weights, so `fgd_own`)."""
-
-    def __init__(self, net):
-        self.net = net.eval()
-
-    @torch.no_grad()
-    def features(self, keypoints):
-        """(N,T,13,2) -> (N,T,64)."""
-        return np.concatenate([self.net.motion(torch.from_numpy(k[None]).float()).numpy() for k in keypoints])
 
 
 def scrambled(conductor, seed=0):
@@ -162,15 +72,78 @@ def studio_rows(conductor, pieces, judge, predicted, report, **options):
     half = [Beats(b.times + 0.5 * np.median(np.diff(b.times)), b.positions, b.metre) for b in true]
     moved = generate_all(conductor, pieces, half, features, **options)
     rows.append({"name": "beats moved by half a beat",
-                 "ictus_f1_to_moved": _mean([beat_f1_70ms(scores.ictus_times(m), visible(h.shifted(-p.lead), p.duration))
+                 "ictus_f1_to_moved": mean([beat_f1_70ms(scores.ictus_times(m), visible(h.shifted(-p.lead), p.duration))
                                              for m, h, p in zip(moved, half, pieces)]),
-                 "ictus_f1_to_original": _mean([beat_f1_70ms(scores.ictus_times(m), visible(p.beats.shifted(-p.lead), p.duration))
+                 "ictus_f1_to_original": mean([beat_f1_70ms(scores.ictus_times(m), visible(p.beats.shifted(-p.lead), p.duration))
                                                 for m, p in zip(moved, pieces)])})
     pairs = [conductor.generate(p.audio, beats=b, lead=p.lead, features=f, seed=50, variations=2, duration=p.duration, **options)
              for p, b, f in list(zip(pieces, true, features))[:10]]
-    rows.append({"name": "two seeds", "seed_spread": _mean([scores.seed_spread([keypoints13(m) for m in two]) for two in pairs])})
+    rows.append({"name": "two seeds", "seed_spread": mean([scores.seed_spread([keypoints13(m) for m in two]) for two in pairs])})
     report(json.dumps(rows[-2:]))
     return rows
+
+
+def seam_row(conductor, piece, seconds=300.0, steps=10):
+    """Five minutes of one piece repeated: do hands jump where sampling windows begin or end? Ratios near 1: no seam.
+
+    jerk_at_seams: mean hand jerk within 3 frames of a window's edge, relative to all frames; the same for speed.
+    """
+    config, repeat = conductor.config, int(np.ceil(seconds / piece.duration))
+    audio = (np.tile(piece.audio[0], (1, repeat)), piece.audio[1])
+    times = np.concatenate([piece.beats.times + i * piece.duration for i in range(repeat)])
+    keep = np.concatenate([[True], np.diff(times) > 0.15])
+    beats = Beats(times[keep], np.tile(piece.beats.positions, repeat)[keep], piece.beats.metre)
+    began = time.perf_counter()
+    motion = conductor.generate(audio, beats=beats, lead=piece.lead, duration=seconds, steps=steps)[0]
+    wall, path = time.perf_counter() - began, scores.hand_path(motion)
+    starts = np.array(window_starts(len(motion), config.window, config.overlap))
+    edges = np.concatenate([starts[1:], starts[:-1] + config.window])
+    near = np.zeros(len(motion), bool)
+    near[np.clip(edges[:, None] + np.arange(-3, 4), 0, len(motion) - 1)] = True
+    third, first = (np.linalg.norm(np.diff(path, n=n, axis=0), axis=1) for n in (3, 1))
+    return {"name": "five minutes", "jerk_at_seams": float(third[near[2:-1]].mean() / third.mean()),
+            "speed_at_seams": float(first[near[1:]].mean() / first.mean()), "times_real_time": seconds / wall,
+            "foot_slide_m": foot_slide(motion.positions(), FPS)[0]}
+
+
+def domain_rows(conductor, folder, count, report):
+    """Out of its domain: dance pieces of the studio (pop, jazz, ...) by genre, ictus F1 with their written beats and without."""
+    corpus, found = Corpus(folder, "test", "dance"), {}
+    for index in range(min(count, len(corpus))):
+        meta = corpus.meta(index)
+        duration = min(SECONDS, meta["duration"])
+        samples = corpus.array(index, "audio", 0, int(duration * AUDIO_RATE)).T.astype(np.float32) / 32768.0
+        written = corpus.array(index, "beats")
+        beats = Beats(written[:, 0], written[:, 1], int(meta["metre"])).within(0.0, duration)
+        features, lead = conductor.analyse((samples, AUDIO_RATE)), default_lead(beats)
+        for name, given in (("ictus_f1", beats), ("ictus_f1_no_rhythm", None)):
+            motion = conductor.generate((samples, AUDIO_RATE), beats=given, lead=lead, features=features, duration=duration)[0]
+            score = beat_f1_70ms(scores.ictus_times(motion), visible(beats.shifted(-lead), duration))
+            found.setdefault(meta["genre"] or "other", {}).setdefault(name, []).append(score)
+    rows = [{"name": genre, "clips": len(values["ictus_f1"]), **{key: mean(value) for key, value in values.items()}}
+            for genre, values in sorted(found.items())]
+    for entry in rows:
+        report(json.dumps(entry))
+    return rows
+
+
+def draw(result, path):
+    """One picture: guidance and steps against alignment, spread and seed difference. Needs matplotlib (development only)."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    figure = Figure(figsize=(11, 5.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    names = (("ictus_f1", "ictus F1 (70 ms)"), ("sdp_percent", "SDP, % of the corpus"),
+             ("seed_spread", "difference of two seeds"), ("fgd_own", "FGD (own encoder)"))
+    for line, key in enumerate(("guidance_scale", "steps")):
+        rows = [row for row in result["sweep"] if key in row]
+        for column, (name, label) in enumerate(names):
+            axes = figure.add_subplot(2, 4, 4 * line + column + 1)
+            axes.plot([row[key] for row in rows], [row[name] for row in rows], marker="o", color="#2471a3")
+            axes.set_xlabel({"guidance_scale": "guidance scale", "steps": "DDIM steps"}[key])
+            axes.set_title(label, fontsize=9)
+            axes.set_ylim(bottom=0)
+    figure.savefig(path, dpi=100)
 
 
 def _still(conductor, frames):
@@ -213,7 +186,7 @@ def sweep(conductor, pieces, judge, report):
         found = row("sweep", motions, pieces, [p.lead for p in pieces], [f[1] for f in features], judge)
         two = [conductor.generate(p.audio, beats=p.beats, lead=p.lead, features=f, seed=90 + i, duration=p.duration, **setting)[0]
                for i, (p, f) in enumerate(zip(pieces[:4], features[:4]))]
-        spread = _mean([scores.seed_spread([keypoints13(a), keypoints13(b)]) for a, b in zip(motions, two)])
+        spread = mean([scores.seed_spread([keypoints13(a), keypoints13(b)]) for a, b in zip(motions, two)])
         rows.append({**setting, **{key: found[key] for key in ("ictus_f1", "downbeat_down", "sdp_percent", "fgd_own", "jerk")},
                      "seed_spread": spread, "seconds_per_clip": wall})
         report(json.dumps(rows[-1]))
@@ -241,14 +214,19 @@ def music_beats(folders):
     return lambda samples, rate: detect_music_beats(np.asarray(samples).mean(0), rate, folders=folders)
 
 
-def evaluate(corpus, *, folders=None, clips=40, sweep_clips=8, music=None, runs=None, encoder_run="", report=print):
+def evaluate(corpus, *, folders=None, clips=40, sweep_clips=8, music=None, dance=None, runs=None, encoder_run="", split="test",
+             report=print):
     """Everything above as one JSON-ready dict. runs: {name: denoiser run folder} scored with the same short protocol."""
-    pieces = test_pieces(corpus, clips)
+    pieces = studio_pieces(corpus, clips, split)
     conductor = Conductor.from_run(runs.pop("main"), encoder_run) if runs and "main" in runs else Conductor.load(folders)
     judge = Judge(load_stage1(encoder_run, folders)[1])
     find = music_beats(folders)
     predicted = [find(*p.audio) for p in pieces] if find else None
     result = {"clips": len(pieces), "seconds": SECONDS, "studio": studio_rows(conductor, pieces, judge, predicted, report)}
+    result["studio"].append(seam_row(conductor, pieces[0]))
+    report(json.dumps(result["studio"][-1]))
+    if dance:
+        result["dance"] = domain_rows(conductor, dance, clips, report)
     if find:
         result["tracks"] = track_rows(conductor, read_tracks(music), find, report)
     if sweep_clips:
@@ -265,23 +243,28 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m models.conductor.evaluate", description=__doc__.split("\n")[0])
     parser.add_argument("--corpus", required=True, help="folder of shards with a test split")
     parser.add_argument("--checkpoints", help="folder of weights (default: the shipped ones)")
+    parser.add_argument("--split", default="test", choices=("valid", "test"))
     parser.add_argument("--clips", type=int, default=40)
     parser.add_argument("--sweep-clips", type=int, default=8, help="clips of each sweep setting; 0: no sweep")
     parser.add_argument("--music", help="folder of real tracks with .beats.txt")
+    parser.add_argument("--dance", help="folder of dance shards, for the out-of-domain row")
     parser.add_argument("--encoder-run", default="", help="stage 1 as a run folder instead of a checkpoint")
     parser.add_argument("--run", action="append", default=[], metavar="NAME=RUN",
                         help="also score this run; main=RUN replaces the model")
     parser.add_argument("--out", help="write the result as JSON here")
+    parser.add_argument("--picture", help="write the sweep as a PNG here")
     options = parser.parse_args(arguments)
     try:
         result = evaluate(options.corpus, folders=options.checkpoints, clips=options.clips, sweep_clips=options.sweep_clips,
-                          music=options.music, runs=dict(pair.split("=", 1) for pair in options.run),
-                          encoder_run=options.encoder_run, report=lambda text: print(text, flush=True))
+                          music=options.music, dance=options.dance, runs=dict(pair.split("=", 1) for pair in options.run),
+                          encoder_run=options.encoder_run, split=options.split, report=lambda text: print(text, flush=True))
     except BatonError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     if options.out:
         Path(options.out).write_text(json.dumps(result, indent=1), encoding="utf-8")
+    if options.picture and "sweep" in result:
+        draw(result, options.picture)
     return 0
 
 
