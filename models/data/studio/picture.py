@@ -60,17 +60,20 @@ def _save(figure, path, dpi):
 
 def rows_of_poses(path, rows, view="front", paths=False):
     """A contact sheet; rows: list of (label, motion, times). `paths` adds the right hand's path to each row."""
-    count = len(rows[0][2]) + (2 if paths else 0)
-    figure = _figure_module()(figsize=(1.05 * count, 1.55 * len(rows)))
+    count = len(rows[0][2])
+    width, height, extra = 0.95, 1.12, 1.6 if paths else 0.0                      # inches of a pose; of the path's picture
+    total = count * width + extra
+    figure = _figure_module()(figsize=(total, height * len(rows)))
     for number, (label, motion, times) in enumerate(rows):
-        axes = [figure.add_subplot(len(rows), count, number * count + k + 1) for k in range(len(times))]
+        bottom = 1 - (number + 1) / len(rows)
+        axes = [figure.add_axes([k * width / total, bottom, width / total, 1 / len(rows)]) for k in range(count)]
         pose_sheet(axes, motion, times, view)
-        axes[0].text(-0.9, 2.05, label, fontsize=8, va="top")
+        axes[0].text(-0.93, 2.0, label, fontsize=7, va="top")
         if paths:
-            axis = figure.add_subplot(len(rows), count // 2, (number + 1) * (count // 2))
+            axis = figure.add_axes([(count * width + 0.35) / total, bottom + 0.12 / len(rows),
+                                    (extra - 0.45) / total, 0.8 / len(rows)])
             hand_path(axis, motion, times[0], times[-1] + 1e-3)
-    figure.subplots_adjust(0, 0, 1, 1, 0, 0)
-    _save(figure, path, 90)
+    _save(figure, path, 100)
 
 
 def hand_path(axis, motion, start, stop):
