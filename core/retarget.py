@@ -78,7 +78,7 @@ def to_smpl(rig, poses, times, *, fps=FPS, floor="auto"):
     rest = align_rest(rig)
     global_rotations = joint_rotations(rig, rest, poses)
     heads = {bone: poses[:, bone, :3, 3] for bone in rest.bones.values()}
-    points, heights = rig_points(rig, rest, heads, global_rotations), rest_heights(rig, rest)
+    points, heights = rig_points(rig, rest, heads, global_rotations), rest_heights(rest)
     if floor == "auto":
         floor = float(np.percentile((points[:, 1:, 2] - heights[1:]).min(axis=1), 10))
     elif floor == "rest":
@@ -181,7 +181,7 @@ def _pose(motion, rig, rest, poses, options):
     positions, turns = forward_kinematics(motion.rotations.astype(np.float64), motion.root.astype(np.float64))
     wanted = canonical_points(positions)
     planted = contact(wanted[:, 1:], 1 / motion.fps)
-    weights, heights = anchor_weights(wanted[:, 1:], 1 / motion.fps), rest_heights(rig, rest)
+    weights, heights = anchor_weights(wanted[:, 1:], 1 / motion.fps), rest_heights(rest)
     pose = RigPose(rig, rest, len(motion), basis_of(rig, poses[0]))
     world = rig.world_rotation
     for joint, bone in rest.bones.items():

@@ -74,15 +74,9 @@ def rig_points(rig, rest, heads, global_rotations):
     return np.stack(points, axis=1)
 
 
-def rest_heights(rig, rest):
+def rest_heights(rest):
     """(5,) heights over the floor that the anchor points of a standing rig have, in world units."""
-    heads = {bone: rig.rest[None, bone, :3, 3] for bone in rest.bones.values()}
-    reference = np.stack([rest.reference[joint] for joint in ID])[None]
-    points = rig_points(rig, rest, heads, reference)[0]
-    # Tilted objects: heights count along the body's own up axis.
-    ankles = points[[1, 3]]
-    toes = (points[[2, 4]] - ankles) @ rest.body[:, 1] + rest.ankle
-    return np.array([rest.ankle, rest.ankle, toes[0], rest.ankle, toes[1]])
+    return np.array([rest.ankle, rest.ankle, rest.toe, rest.ankle, rest.toe])
 
 
 def to_canonical(points, heights, floor, scale):

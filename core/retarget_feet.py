@@ -2,13 +2,15 @@
 import numpy as np
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
-from core.retarget_contacts import rig_points
+from core.retarget_contacts import ramp, rig_points
 from core.retarget_rest import ID, swing
 
 PLANTED = 0.5                   # share of `contact` above which a foot is locked
+FIRM = 0.9                      # and above which every move counts as slide
 EASE_SECONDS = 0.12             # the lock fades in and out
+SWING_LIMIT = np.tan(np.radians(2.9))   # of the way from hip to ankle: limbs stay within three degrees
 MIN_SECONDS = 0.08              # shorter contacts are noise
-LEEWAY = 0.004                  # canonical metres of slide left alone: each costs 0.3 degrees of the leg
+LEEWAY = 0.005                  # canonical metres of slide left alone: each costs 0.3 degrees of the leg
 
 
 def keep_feet(pose, rig, rest, turns, planted, heights, fps):
@@ -29,16 +31,19 @@ def _lock(pose, rig, rest, turns, planted, side, fps):
     """Correct the horizontal slide of one foot in each contact; feet keep their own rotation."""
     first = 0 if side == "left" else 2
     strength = planted[:, first:first + 2].max(axis=1)
-    error = np.zeros((pose.frames, 3))
+    moved = np.zeros((pose.frames, 3))
     for _ in range(2):                                   # the second pass removes what the first left by curvature
         points = rig_points(rig, rest, pose.heads, turns)[:, 1 + first:3 + first]
-        error[:] = 0.0
+        error = np.zeros((pose.frames, 3))
         share = planted[:, first:first + 2] + 1e-6
         share = share / share.sum(axis=1, keepdims=True)
         for start, stop in intervals(strength > PLANTED, max(2, int(MIN_SECONDS * fps))):
             # Velocity of the contact point, so that rolling from heel to toe is no slide.
             step = np.diff(points[start:stop, :, :2], axis=0)
             slide = (step * (share[start:stop - 1, :, None] + share[start + 1:stop, :, None]) / 2).sum(axis=1)
+            # A shuffle inside a long contact is a move of its own: only the creeping while firmly planted is slide.
+            firm = (strength[start:stop - 1] + strength[start + 1:stop]) / 2
+            slide *= 1.0 - ramp(firm, PLANTED, FIRM)[:, None]
             drift = np.concatenate([np.zeros((1, 2)), np.cumsum(slide, axis=0)])
             back = np.median(drift, axis=0) - drift
             size = np.linalg.norm(back, axis=1, keepdims=True)
@@ -46,6 +51,10 @@ def _lock(pose, rig, rest, turns, planted, side, fps):
         error = _fade(error, strength > PLANTED, max(1, int(EASE_SECONDS * fps)))
         hip, ankle = rest.bones[f"{side}_hip"], rest.bones[f"{side}_ankle"]
         at_hip, at_ankle = rig.to_world(pose.heads[hip]), rig.to_world(pose.heads[ankle])
+        size = np.linalg.norm(moved + error, axis=1, keepdims=True)
+        limit = SWING_LIMIT * np.linalg.norm(at_ankle - at_hip, axis=1, keepdims=True)
+        error = (moved + error) * np.minimum(1.0, limit / np.maximum(size, 1e-12)) - moved
+        moved = moved + error
         leg = swing(at_ankle - at_hip, at_ankle + error - at_hip)
         pose.turn(hip, leg)
         pose.turn(rest.bones[f"{side}_knee"], leg)

@@ -3,7 +3,8 @@
 Every mapped bone b of joint j gets a constant rotation R_j (SMPL axes -> world) such that, whenever the bone has
 turned by D = W W_rest^T since rest, the joint's global rotation is G_j = D R_j. For the trunk R_j is the body frame
 (rest equals rest); for limbs the canonical limb is first swung onto the rig's rest limb, so that an A-pose rest
-reads as lowered arms; feet keep their sole flat and are only turned about the vertical.
+reads as lowered arms; feet keep their sole flat and are only turned about the vertical. Rests that do not stand (some
+BVH files have all limbs along one axis) are aligned limb by limb, feet too.
 """
 from dataclasses import dataclass
 
@@ -29,13 +30,14 @@ LIMBS = {f"{side}_{joint}": (f"{side}_{start}" if start else None, f"{side}_{end
 @dataclass(frozen=True)
 class Rest:
     """reference {joint: (3,3)}; bones {joint: bone index}; body (3,3): SMPL axes -> world at rest;
-    floor: world height under the rest feet; ankle: ankle height above it; leg: thigh + shin; scale: canonical / rig."""
+    floor: world height under the rest feet; ankle, toe: their heights above it; leg: thigh + shin, all in world units."""
 
     bones: dict
     reference: dict
     body: np.ndarray
     floor: float
     ankle: float
+    toe: float
     leg: float
 
     @property
@@ -111,16 +113,43 @@ def align_rest(rig):
         direction = heads[end] - heads[joint]
         if np.linalg.norm(direction) < 1e-9:
             raise BadInput(f"The bones of {joint} and {end} start at the same point; check the bone map.")
-        reference[joint] = swing(base @ OFFSETS[ID[end]], direction) @ base
-    for side in ("left", "right"):
-        reference[f"{side}_hand"] = reference[f"{side}_wrist"]
-        reference[f"{side}_ankle"] = reference[f"{side}_foot"] = _foot(body, heads, side)
+        reference[joint] = _onto(base, OFFSETS[ID[end]], direction)
     leg = np.mean([np.linalg.norm(heads[f"{s}_knee"] - heads[f"{s}_hip"])
                    + np.linalg.norm(heads[f"{s}_ankle"] - heads[f"{s}_knee"]) for s in ("left", "right")])
+    standing = all(unit(heads[f"{s}_ankle"] - heads[f"{s}_hip"]) @ body[:, 1] < -np.cos(np.radians(50))
+                   for s in ("left", "right"))
+    for side in ("left", "right"):
+        reference[f"{side}_hand"] = reference[f"{side}_wrist"]
+        foot = _foot(body, heads, side) if standing else _free_foot(reference[f"{side}_knee"], heads, side)
+        reference[f"{side}_ankle"] = reference[f"{side}_foot"] = foot
+    return Rest(bones, reference, body, *_heights(rig, heads, body, leg, standing), float(leg))
+
+
+def _onto(base, offset, direction):
+    """Frame `base` swung so that the canonical offset points along direction."""
+    if unit(base @ offset) @ unit(direction) < -0.9:
+        # Nearly opposite: turn over sideways, which keeps knees bending about the body's left-right axis.
+        base = (2 * np.outer(base[:, 0], base[:, 0]) - np.eye(3)) @ base
+    return swing(base @ offset, direction) @ base
+
+
+def _heights(rig, heads, body, leg, standing):
+    """(floor, ankle height, toe height) of the rest pose; canonical proportions where it does not stand."""
+    if not standing:
+        return float(rig.matrix_world[2, 3]), ANKLE_HEIGHT * leg / CANONICAL_LEG, TOE_HEIGHT * leg / CANONICAL_LEG
     floor = _floor(rig, heads, leg)
-    up = body[:, 1]
-    ankle = np.mean([heads["left_ankle"] @ up, heads["right_ankle"] @ up]) - floor
-    return Rest(bones, reference, body, float(floor), float(ankle), float(leg))
+    ankle = np.mean([heads["left_ankle"][2], heads["right_ankle"][2]]) - floor
+    # Tilted objects: the drop to the toe counts along the body's own up axis. Without a toe bone it is the canonical one.
+    drop = np.mean([(heads[f"{s}_ankle"] - heads[f"{s}_foot"]) @ body[:, 1] for s in ("left", "right")])
+    if "left_foot" not in rig.bone_map or "right_foot" not in rig.bone_map:
+        drop = (ANKLE_HEIGHT - TOE_HEIGHT) * leg / CANONICAL_LEG
+    return float(floor), float(ankle), float(ankle - drop)
+
+
+def _free_foot(knee, heads, side):
+    """Foot frame of a rest that does not stand: the shin's, swung onto the rig's toe."""
+    direction = heads[f"{side}_foot"] - heads[f"{side}_ankle"]
+    return knee if np.linalg.norm(direction) < 1e-9 else swing(knee @ OFFSETS[ID[f"{side}_foot"]], direction) @ knee
 
 
 def _foot(body, heads, side):
@@ -147,6 +176,9 @@ def _hand_direction(rig, wrist):
 def _floor(rig, heads, leg):
     """Height of the floor along the world's z: the object's origin if the feet stand on it, else just below them."""
     lowest = min(heads[f"{side}_{joint}"][2] for side in ("left", "right") for joint in ("ankle", "foot"))
+    ankle = min(heads["left_ankle"][2], heads["right_ankle"][2])
+    if ankle - lowest > 0.2 * leg:                       # a made-up tail pointing down, not a toe
+        lowest = ankle - (ANKLE_HEIGHT - TOE_HEIGHT) / CANONICAL_LEG * leg
     origin = rig.matrix_world[2, 3]
     if -0.02 * leg <= lowest - origin <= 0.13 * leg:
         return origin

@@ -89,10 +89,14 @@ class Rig:
 
 def orthonormal(matrices):
     """The rotation nearest to each (...,3,3) matrix, by singular value decomposition; scale and shear are dropped."""
-    u, _, vt = np.linalg.svd(np.asarray(matrices, dtype=np.float64))
-    sign = np.linalg.det(u @ vt)
-    u = u.copy()
-    u[..., :, 2] *= sign[..., None]
+    matrices = np.asarray(matrices, dtype=np.float64)
+    scaled = matrices / np.maximum(np.linalg.norm(matrices, axis=-2, keepdims=True), 1e-12)
+    # Bones are seldom sheared or mirrored: unit columns at right angles need no decomposition, which is slow.
+    skew = np.swapaxes(scaled, -1, -2) @ scaled - np.eye(3)
+    if np.abs(skew).max(initial=0.0) < 1e-6 and np.linalg.det(scaled).min(initial=1.0) > 0:
+        return scaled
+    u, _, vt = np.linalg.svd(matrices)
+    u[..., :, 2] *= np.linalg.det(u @ vt)[..., None]
     return u @ vt
 
 

@@ -151,6 +151,23 @@ def small_rig():
     return build(body(20, 0, {"ankle": 1.05}), {name: name for name in JOINTS}, world=world, odd=9)
 
 
+def heap_rig():
+    """SMPL names and proportions with a rest pose that does not stand: legs folded up beside the spine, arms too.
+
+    Some BVH files are like this: every limb lies along one axis of the file.
+    """
+    turn = {f"{side}_hip": axis_angle_to_matrix(np.radians([180.0, 0, 0])) for side in ("left", "right")}
+    turn |= {f"{side}_shoulder": axis_angle_to_matrix(np.radians([0, 0, sign * 90.0]))
+             for side, sign in (("left", 1), ("right", -1))}
+    positions, turns = {}, {}
+    for number, name in enumerate(JOINTS):
+        parent = JOINTS[PARENTS[number]] if number else None
+        above = turns[parent] if parent else np.eye(3)
+        positions[name] = positions[parent] + above @ OFFSETS[number] if parent else np.zeros(3)
+        turns[name] = above @ turn.get(name, np.eye(3))
+    return build({name: ROOT_TO_BLENDER @ place for name, place in positions.items()}, {name: name for name in JOINTS})
+
+
 ALL = {"smpl": smpl_rig, "mixamo": mixamo_rig, "rigify": rigify_rig, "daz": daz_rig, "small": small_rig}
 
 

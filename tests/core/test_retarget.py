@@ -9,6 +9,7 @@ from core.retarget import Options, from_smpl, to_smpl
 from core.retarget_feet import intervals
 from core.retarget_rest import align_rest
 from core.rig import read_job, rig_from_json
+from core.rotations import geodesic
 from tests.core import rigs
 
 LIMBS = [(f"{side}_{a}", f"{side}_{b}") for side in ("left", "right")
@@ -93,6 +94,18 @@ def test_across_rigs(source, target, performances, dance):
     # Limb directions would already be wrong if sides were exchanged; this says so by name.
     wrong = limb_directions(other, result)[:, [4, 5, 6, 7, 0, 1, 2, 3]]
     assert angle(limb_directions(rig, poses), wrong).max() > 10
+
+
+def test_rest_pose_that_does_not_stand(dance):
+    """Its bones' own rotations are those of the dance, twist and all, whatever the rest pose."""
+    rig = rigs.heap_rig()
+    poses = rigs.evaluate(rig, from_smpl(dance[0], rig, TAKE))
+    assert slide(rig, poses, dance[1]) <= 0.02
+    heights = np.stack([world(rig, poses, f"{side}_foot")[:, 2] for side in ("left", "right")], axis=1)
+    assert abs(heights.min() - 0.02) < 0.01
+    motion = to_smpl(rig, poses, np.arange(len(poses)) / 30)
+    assert np.abs(motion.positions() - dance[0].positions()).max() < 0.02
+    assert np.degrees(geodesic(motion.rotations, dance[0].rotations)).max() < 2.0
 
 
 def test_starts_at_the_rigs_place_and_facing(dance):
