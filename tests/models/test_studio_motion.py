@@ -14,7 +14,7 @@ from core.metrics.motion import foot_slide
 from core.motion import Motion
 from core.rotations import geodesic
 from models.data.shards import Corpus, read_header, unpack_motion
-from models.data.studio import build, conductor, real
+from models.data.studio import build, conductor, kinematic_beats, real
 from models.data.studio.ik import interpolate_keys, quintic, smooth_below, two_bone
 from models.data.studio.kinematic_beats import motion_beats
 from models.data.studio.motion import conduct, dance
@@ -297,3 +297,18 @@ def test_preview_writes_what_it_says(tmp_path):
     paths = preview(tmp_path, 3, "conducting", duration=5.0, audio=False)
     assert {p.suffix for p in paths} == {".bvh", ".txt", ".json", ".png"} and all(p.stat().st_size > 30 for p in paths)
     assert json.loads((tmp_path / "conducting-000003.json").read_text())["kind"] == "conducting"
+
+
+def test_step_pattern_of_salsa_is_found():
+    """Accents on 1 2 3, 5 6 7 at 165 BPM in noise: tempo and the count of 1, which a plain beat comb cannot know."""
+    rng = np.random.default_rng(0)
+    period, first, rate = 60 / 165, 0.31, kinematic_beats.RATE
+    curve = rng.exponential(0.3, int(25 * rate))
+    for count in range(int(24 / period)):
+        if kinematic_beats.SALSA[count % 8] > 0:
+            curve[int(round((first + count * period) * rate))] += 3.0
+    score, found, start = kinematic_beats.step_comb(curve, kinematic_beats.SALSA, (145, 200))
+    assert 60 / found == pytest.approx(165, abs=0.6) and score > 6
+    assert min(abs(start - first - k * 4 * period) for k in (-1, 0, 1)) < 0.04
+    noise = kinematic_beats.step_comb(rng.exponential(0.3, int(25 * rate)), kinematic_beats.SALSA, (145, 200))
+    assert noise[0] < 5

@@ -15,12 +15,12 @@ from core.errors import BadInput
 from core.motion import Motion
 from models.data.shards import AUDIO_RATE, pack_motion, write_shard
 from models.data.studio.build import PER_SHARD, is_complete, plan_arrays, run_tasks, to_int16
-from models.data.studio.kinematic_beats import motion_beats
+from models.data.studio.kinematic_beats import SALSA, motion_beats, pattern_beats
 from models.data.studio.plan import Section, make_plan
 
 SUFFIXES = (".bvh", ".bvh.gz", ".npz", ".pkl")
-# What is known of the public releases: frame rates that their headers give wrongly, a tempo range, partners.
-RELEASES = {"cmu_salsa": {"fps": 60, "bpm": (140.0, 200.0), "partner": 15}}
+# What is known of the public releases: frame rates that their headers give wrongly, tempo range, partners, steps.
+RELEASES = {"cmu_salsa": {"fps": 60, "bpm": (145.0, 200.0), "partner": 15, "pattern": SALSA}}
 # Recordings kept for tests (both partners of a couple), never trained on.
 TEST_CLIPS = {("cmu_salsa", "05"), ("cmu_salsa", "20"), ("cmu_salsa", "11"), ("cmu_salsa", "26"), ("cmu_indian", "07"),
               ("cmu_martial", "05")}
@@ -65,7 +65,10 @@ def clip_beats(path):
             candidate = Path(path).with_name(Path(path).name.replace(name, f"{other:02d}", 1))
             if candidate.exists() and clip_name(candidate) not in TEST_CLIPS:
                 partner = read_clip(str(candidate))
-    beats = motion_beats(read_clip(path), partner, known.get("bpm", (70.0, 200.0)))
+    if "pattern" in known:
+        beats = pattern_beats(read_clip(path), partner, known["pattern"], known["bpm"])
+    else:
+        beats = motion_beats(read_clip(path), partner)
     return dataclasses.replace(beats, confidence=beats.confidence * NOT_DANCES.get(folder, 1.0))
 
 
