@@ -29,6 +29,7 @@ class DecoderConfig:
     steps_per_octave: int = 28      # resolution of the period: 2.5 %
     decode_fps: float = 60.0        # activations are interpolated to at least this rate
     beat_weight: float = 1.0        # of the log odds of a beat
+    beat_bias: float = 0.0          # added to them: a beat's activation is spread over several frames
     phase_weight: float = 4.0       # per second of agreeing phase
     change: float = 0.035           # scale of log(period ratio) between beats: a 10 % step costs 2.9
     preferred_bpm: float = 105.0    # centre of the mild tempo prior
@@ -153,7 +154,7 @@ def _track(frames, fps, bpm, config):
     total = len(frames) + 2 * pad
     segment = _segment_scores(frames, periods, fps, pad, config, bpm)
     beat = np.zeros(total)
-    beat[pad:pad + len(frames)] = config.beat_weight * _log_odds(frames[:, 0])
+    beat[pad:pad + len(frames)] = config.beat_weight * (_log_odds(frames[:, 0]) + config.beat_bias)
     change = -np.abs(np.log(periods[:, None] / periods[None, :])) / config.change         # A[j, k]
 
     # `leave[t, k]`: best score on leaving a beat at t with period k. A path may begin anywhere in the front padding.

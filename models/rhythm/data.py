@@ -14,7 +14,9 @@ from models.data.shards import AUDIO_RATE, Corpus
 from models.rhythm.augment import mirrored_6d, stretch
 from models.rhythm.config import BODY_FPS, MUSIC_FPS
 
-KIND_SHARE = {"dance": 0.55, "conducting": 0.25, "real": 0.20}      # of the crops of a step, of the kinds at hand
+# Share of the crops of a step by kind, of the kinds at hand: the harder ones more.
+KIND_SHARE = {"body": {"dance": 0.40, "conducting": 0.25, "real": 0.35},
+              "music": {"dance": 0.30, "conducting": 0.55, "real": 0.15}}
 
 
 def corpus_folders(corpus):
@@ -128,7 +130,7 @@ class Crops:
         self.clips = Clips(config.kind, cache, split)
         shares = np.zeros(len(self.clips))
         kinds = [kind_of(self.clips.meta(i)) for i in range(len(self.clips))]
-        for kind, share in KIND_SHARE.items():
+        for kind, share in KIND_SHARE[config.kind].items():
             mine = np.array([k == kind for k in kinds])
             # Longer clips are drawn more often: every second of a kind counts the same.
             length = np.array([self.clips.meta(i)["frames"] for i in range(len(self.clips))]) * mine

@@ -63,7 +63,7 @@ def corpus(tmp_path_factory):
         arrays = {"audio": np.repeat((sound * 32767).astype(np.int16)[:, None], 2, axis=1),
                   "beats": np.stack([times, positions], 1).astype(np.float32),
                   **pack_motion(bouncing(times, 14, number))}
-        items.append(({"id": str(number), "kind": "dance", "split": "valid" if number > 7 else "train",
+        items.append(({"id": str(number), "kind": "dance", "split": "train" if number < 8 else "valid" if number == 8 else "test",
                        "source": "studio", "beat_confidence": 1.0, "metre": 4}, arrays))
     write_shard(folder / "a.safetensors", items)
     return folder.parent
@@ -189,6 +189,29 @@ def test_tiny_run_to_detected_beats(part, corpus, tmp_path):
         rolled = Motion(np.roll(motion.rotations, 8, 0), np.roll(motion.root, 8, 0))
         moved = detect_body_beats(rolled, folders=tmp_path / "checkpoints")
         assert beat_f1_70ms(moved.times, times + 8 / 30) > 0.85
+
+
+def test_evaluation_scores_what_is_found(corpus, tmp_path, monkeypatch):
+    """With the truth in place of the networks every row is perfect where it should be, and only there."""
+    from core.beats import Beats
+    from models.rhythm import evaluate as module
+    items = module.test_items(corpus, "dance", 5)
+    written = items[0][0].array(items[0][1], "beats").astype(float)
+    truth = Beats(written[:, 0], written[:, 1], 4)
+    monkeypatch.setattr(module, "detect_body_beats", lambda motion, **options: truth)
+    monkeypatch.setattr(module, "detect_music_beats", lambda samples, rate, **options: truth.half_time())
+    rows = module.body_rows(items, None)
+    assert rows["studio"]["f1"] == rows["studio"]["downbeat_f1"] == 1.0
+    assert rows["rolled_half_beat"]["f1_unrolled_truth"] == 1.0 and rows["rolled_half_beat"]["f1_rolled_truth"] < 0.1
+    music = module.music_rows(items, None)
+    assert music["network"]["f1"] < 0.7 and music["network"]["any_level"] == 1.0
+    assert set(music["network"]["levels"]) <= {"half_even", "half_odd"}
+    motion = bouncing(written[:, 0], 14)
+    moved, seconds = module.half_beat_roll(motion, written[:, 0])
+    assert abs(seconds - np.median(np.diff(written[:, 0])) / 2) <= 0.5 / 30 + 1e-6
+    assert np.allclose(moved.root[int(round(seconds * 30))], motion.root[0])
+    result = {"body_dance": rows, "body_conducting": rows, "music_dance": music, "music_orchestra": music}
+    assert "| 0.95 |" in module.table(result)
 
 
 def test_bad_input():
