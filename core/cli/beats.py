@@ -34,7 +34,7 @@ def run(options):
     if options.device not in ("auto", "cpu"):
         device.resolve(options.device)                         # a wrong name is still an error; the networks use the CPU
     beats = find_beats(condition, bpm=options.bpm, metre=options.metre, level=options.level,
-                       folders=options.checkpoints).shifted(options.start)
+                       folders=options.checkpoints, notify=common.say).shifted(options.start)
     wall = time.perf_counter() - began
     if options.json:
         data = beats.to_json()

@@ -84,9 +84,10 @@ def say(sentence):
 
 
 def hush_libraries():
-    """Deprecation chatter of libraries is no business of the user's."""
+    """Deprecation chatter is no business of the user's, and what `say` has told need not come again as a warning."""
     warnings.filterwarnings("ignore", category=FutureWarning)
     warnings.filterwarnings("ignore", category=DeprecationWarning)
+    warnings.filterwarnings("ignore", message=".* is not in the index of its folder")
 
 
 def check_out(path, suffixes):

@@ -1,7 +1,8 @@
 """Beats of a body or of music, as the pipelines, the worker and the command line find them."""
+from core import checkpoints
 from core.audio import Audio
 from core.beats import Beats
-from core.errors import BadInput
+from core.errors import BadInput, Cancelled
 from core.pipelines.base import never, silent
 
 METRES = (2, 3, 4, 6)
@@ -30,16 +31,17 @@ def check_bpm(bpm):
 
 
 def find_beats(condition, *, bpm=None, metre=None, beats=None, level="normal", folders=None, progress=silent,
-               should_cancel=never):
+               should_cancel=never, notify=lambda sentence: None):
     """`Beats` (s from the start) of an `Audio` or a `Motion`. Raises BadInput, NoCheckpoint, Cancelled.
 
-    beats: the user's own, whose bars are to be found. level: "half", "normal" or "double" time.
+    beats: the user's own, whose bars are to be found. level: "half", "normal" or "double" time. notify(sentence) hears
+    warnings.
     """
-    from core.errors import Cancelled
     bpm, metre = check_bpm(bpm), check_metre(metre)
     progress("Detecting Beats", 0.0)
     if should_cancel():
         raise Cancelled
+    checkpoints.find("rhythm", "music" if isinstance(condition, Audio) else "body", folders, warn=notify)
     from models.rhythm.detect import detect_body_beats, detect_music_beats
     options = dict(bpm=bpm, metre=metre, beats=beats, level=level, folders=folders)
     if isinstance(condition, Audio):

@@ -68,7 +68,8 @@ def beats(context):
     from core.pipelines.beats import find_beats
     context.progress("Reading", 0.0)
     condition = _audio(context) if params.get("audio") else _motion(context)
-    found = find_beats(condition, folders=params["checkpoints"], **_given(params, "bpm", "metre", "level"),
+    found = find_beats(condition, folders=params["checkpoints"], notify=_warn(context),
+                       **_given(params, "bpm", "metre", "level"),
                        progress=share(context.progress, 0.2, 1.0), should_cancel=context.should_cancel)
     return {"beats": found.to_json(), "seconds": condition.duration}
 

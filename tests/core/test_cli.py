@@ -1,10 +1,13 @@
-"""The command line as a user runs it: real processes, exit codes, files and the last line of JSON."""
+"""The command line as a user runs it: exit codes, files, sentences and the last line of JSON; some as real processes."""
+import contextlib
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +15,7 @@ import pytest
 import soundfile
 from tiny import clicks
 
-from core.cli import common, make_parser
+from core.cli import common, main, make_parser
 from core.motion_io import read_motion, write_bvh, write_npz
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,8 +24,20 @@ KEYS = {"out", "seconds", "wall", "realtime_factor", "device", "tempo_bpm", "bea
 
 
 def run(*arguments):
+    """The command in this process (torch is imported once for all tests): return code, stdout, stderr."""
+    out, error = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error), warnings.catch_warnings():
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as leaving:                             # argparse
+            code = leaving.code
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), error.getvalue())
+
+
+def run_process(*arguments):
+    """The command as a process of its own."""
     return subprocess.run([sys.executable, "-m", "core", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True,
-                          env=ENVIRONMENT, timeout=300)
+                          env=ENVIRONMENT, timeout=600)
 
 
 def refused(code, words, *arguments):
@@ -65,10 +80,10 @@ def test_help_of_every_command_names_the_shared_flags():
         assert all(flag in text for flag in ("--seed", "--device", "--json", "--checkpoints")), command
 
 
-@pytest.mark.parametrize("suffix", ["bvh", "npz"])
-def test_conduct_writes_motion_recipe_and_json(tiny_checkpoints, tmp_path, sound, beats_file, suffix):
+@pytest.mark.parametrize("suffix, start", [("bvh", run_process), ("npz", run)])
+def test_conduct_writes_motion_recipe_and_json(tiny_checkpoints, tmp_path, sound, beats_file, suffix, start):
     out = tmp_path / "new" / f"take.{suffix}"
-    done = run("conduct", "--audio", sound, "--out", out, "--steps", 2, "--seed", 5, "--metre", "4", "--beats", beats_file,
+    done = start("conduct", "--audio", sound, "--out", out, "--steps", 2, "--seed", 5, "--metre", "4", "--beats", beats_file,
                "--checkpoints", tiny_checkpoints, "--json", "--variations", 2, "--device", "cpu")
     assert done.returncode == 0, done.stderr
     line = json.loads(done.stdout.splitlines()[-1])
@@ -133,6 +148,7 @@ def test_bad_input_is_2(tmp_path, sound, walk):
     refused(2, "cannot be read", "music", "--motion", tmp_path / "no.bvh", "--genre", "house", "--out", tmp_path / "x.wav")
     refused(2, "not a motion file", "music", "--motion", sound, "--genre", "house", "--out", tmp_path / "x.wav")
     assert run("dance").returncode == 2 and run("music").returncode == 2
+    assert run_process("conduct", "--audio", tmp_path / "no.wav", "--out", out).returncode == 2
 
 
 def test_no_checkpoint_is_3(tmp_path, sound):
@@ -166,8 +182,6 @@ def test_ctrl_c_is_130_and_leaves_nothing(tiny_checkpoints, tmp_path, sound, bea
 
 
 def test_progress_bar_on_a_terminal_and_lines_elsewhere():
-    import io
-
     class Terminal(io.StringIO):
         def isatty(self):
             return True
