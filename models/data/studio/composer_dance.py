@@ -20,6 +20,7 @@ class _Bar:
         self.index, self.first, self.beats, self.section = index, first, beats, section
         self.last_of_section, self.first_of_section = last_of_section, first_of_section
         self.energy, self.kind = section.energy, section.kind
+        self.bars_left = 1          # to the end of the section, this one included
         self.degree, self.tones = 0, ()
 
 
@@ -56,6 +57,8 @@ def _bars(plan):
         following = plan.section_at(min(first + beats, len(plan.times) - 1))
         before = plan.section_at(max(first - 1, 0))
         bars.append(_Bar(index, first, beats, section, following is not section, before is not section or index == 0))
+    for bar, following in zip(bars[-2::-1], bars[:0:-1]):
+        bar.bars_left = 1 if bar.last_of_section else following.bars_left + 1
     return bars
 
 
@@ -164,23 +167,55 @@ def _drums(plan, genre, bars, writer):
                     if key == drums.KICK:
                         kicks.setdefault(bar.index, []).append(step)
         notes += _fill(rng, writer, player, bar, fill_from)
-        if bar.kind == "build":
+        if bar.kind == "build" and bar.bars_left <= 2:
             notes += _roll(writer, player, bar)
         if bar.first_of_section and bar.index > 0 and rng.random() < 0.6 and bar.kind not in ("idle", "break"):
             notes.append(writer.note(player, bar, 0, 4, drums.CRASH, 0.75))
         if bar.last_of_section and machine and rng.random() < 0.35:
             notes.append(writer.note(player, bar, max(0, 4 * bar.beats - 8), 8, drums.RISER, 0.5))
     notes = [note for note in notes if note]
+    return _drum_parts(plan, genre, kit, notes), kicks
+
+
+CORE = (drums.KICK, drums.SNARE, drums.CLAP, drums.SNAP, drums.RIM)
+
+
+def _drum_parts(plan, genre, kit, notes):
+    """The kit's parts: one kit, or the core and the rest from two, or a sampled kit with a synthesised layer below."""
+    rng = rng_of(plan.seed, "kit")
     gain = 10 ** (genre.drum_gain_db / 20)
-    if machine:
-        return [Part("drums", "drums", notes, gain, reverb=float(rng.uniform(0.02, 0.15)), tone={"kit": drums.draw_kit(rng, kit)})], kicks
-    program = int(kit.split(":")[1])
-    played = [n._replace(pitch=GM_KEYS.get(n.pitch, n.pitch)) for n in notes]
-    parts = [Part("drums", f"kit:{program}", [n for n in played if n.pitch], gain, reverb=float(rng.uniform(0.05, 0.25)))]
-    if rng.random() < 0.5:              # a sampled kit with a synthesised kick and snare below
+
+    def part(name, kit, notes, gain):
+        tone = ({"cents": float(np.clip(rng.normal(0, 90), -190, 190))} if kit.startswith("gm")
+                else {"kit": drums.draw_kit(rng, kit)})
+        sound = f"kit:{kit.split(':')[1]}" if kit.startswith("gm") else "drums"
+        if sound != "drums":
+            notes = [n._replace(pitch=GM_KEYS.get(n.pitch, n.pitch)) for n in notes if GM_KEYS.get(n.pitch, n.pitch)]
+        return Part(name, sound, notes, gain, reverb=float(rng.uniform(0.02, 0.2)), tone=tone,
+                    insert={"tilt_db": float(rng.normal(0, 3)), "drive_db": float(rng.uniform(0, 8)) * (rng.random() < 0.25)})
+
+    parts = [part("drums", kit, notes, gain)]
+    if rng.random() < 0.4:
+        other = _pick(rng, genre.kits)
+        core, rest = [n for n in notes if n.pitch in CORE], [n for n in notes if n.pitch not in CORE]
+        parts = [part("drums", kit, core, gain), part("cymbals", other, rest, 0.42 * gain)]
+    elif kit.startswith("gm") and rng.random() < 0.6:
         layered = [n for n in notes if n.pitch in (drums.KICK, drums.SNARE)]
-        parts.append(Part("drum layer", "drums", layered, 0.55 * gain, reverb=0.05, tone={"kit": drums.draw_kit(rng, "tight")}))
-    return parts, kicks
+        parts.append(part("drum layer", "tight", layered, 0.55 * gain))
+    return parts
+
+
+def _insert(plan, name, sound):
+    """A part's own effects: always some tilt; now and then drive, echo, or the tremolo of an electric piano."""
+    rng = rng_of(plan.seed, "insert " + name)
+    insert = {"tilt_db": float(rng.normal(0, 3.5))}
+    if rng.random() < 0.1:
+        insert["drive_db"] = float(rng.uniform(1, 7))
+    if name in ("lead", "bells", "voice", "melody", "flute", "loop", "plucks", "sax") and rng.random() < 0.4:
+        insert["echo"] = (60.0 / plan.bpm * float(rng.choice([0.5, 0.75, 1.0])), float(rng.uniform(0.2, 0.5)), float(rng.uniform(0.12, 0.35)))
+    if sound in (4, 5, 16, 17, 18) and rng.random() < 0.5:
+        insert["tremolo"] = (float(rng.uniform(3, 7)), float(rng.uniform(0.15, 0.6)))
+    return insert
 
 
 def _plays(key, bar, break_style):
@@ -252,7 +287,8 @@ def _bass(plan, genre, bars, writer, scale, root, kicks):
     gain = 0.9 * 10 ** (genre.bass_gain_db / 20)
     tone = synths.draw_settings(sound.split(":")[1], rng) if synthetic else {}
     return Part("bass", sound if synthetic else f"gm:{sound}", [n for n in notes if n], gain, reverb=0.02,
-                duck=0.6 if style in ("offbeat", "house") else 0.25 * (rng.random() < 0.5), tone=tone)
+                duck=0.6 if style in ("offbeat", "house") else 0.25 * (rng.random() < 0.5), tone=tone,
+                insert={"tilt_db": float(rng.normal(0, 3))})
 
 
 def _bass_line(rng, style, pattern, offsets, bar, base, target, scale, root, kicks):
@@ -322,7 +358,8 @@ def _layers(plan, genre, bars, writer, scale, root):
         tone = synths.draw_settings(sound.split(":")[1], rng) if synthetic else {}
         parts.append(Part(layer.name, sound if synthetic else f"gm:{sound}", [n for n in notes if n],
                           0.6 * 10 ** ((layer.gain_db + rng.uniform(-2.5, 2.5)) / 20), float(rng.uniform(-0.55, 0.55)),
-                          layer.reverb * float(rng.uniform(0.5, 1.4)), layer.duck * float(rng.uniform(0.5, 1.2)), tone))
+                          layer.reverb * float(rng.uniform(0.5, 1.4)), layer.duck * float(rng.uniform(0.5, 1.2)), tone,
+                          _insert(plan, layer.name, sound)))
     return parts
 
 
@@ -400,5 +437,5 @@ def _mix(plan, genre):
         "ratio": float(u(1.2, 5.0)), "threshold_db": float(u(-24, -10)), "release": float(u(0.06, 0.3)),
         "drive_db": float(u(0, 9)) * (rng.random() < 0.6), "level_db": float(u(-23, -10)),
         "noise": "vinyl" if rng.random() < genre.vinyl else str(rng.choice(["", "", "", "pink", "hum"])), "noise_db": float(u(-62, -36)),
-        "part_tilt": float(u(0, 3.0)),
+        "wow": (float(u(0.4, 0.8)), float(u(0.0005, 0.002))) if rng.random() < 0.4 * genre.vinyl else None,
     }

@@ -3,7 +3,7 @@ from functools import lru_cache
 
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
-from scipy.signal import oaconvolve
+from scipy.signal import lfilter, oaconvolve
 
 FLOOR = 1e-9
 
@@ -95,6 +95,41 @@ def saturate(audio, drive_db):
     """Soft clipping of a signal near full scale."""
     drive = np.float32(10 ** (drive_db / 20))
     return np.tanh(drive * audio) / np.float32(np.tanh(drive))
+
+
+def tilt(audio, rate, tilt_db, corner=900.0):
+    """A cheap tone control: the lows fall and the highs rise by half of `tilt_db` around `corner` Hz."""
+    a = 1 - np.exp(-2 * np.pi * corner / rate)
+    low = lfilter([np.float32(a)], np.array([1, a - 1], np.float32), audio, axis=-1).astype(np.float32)
+    gain = np.float32(10 ** (tilt_db / 40))
+    return low / gain + (audio - low) * gain
+
+
+def tremolo(audio, rate, speed_hz, depth):
+    """Amplitude swung by a slow sine, opposite in the two channels as on an electric piano."""
+    t = np.arange(0, audio.shape[1], 128) / rate
+    swing = depth / 2 * np.sin(2 * np.pi * speed_hz * t)
+    samples = np.arange(audio.shape[1])
+    left = np.interp(samples, t * rate, 1 - depth / 2 + swing).astype(np.float32)
+    return audio * np.stack([left, 2 - depth - left])
+
+
+def echo(audio, rate, seconds, feedback, level):
+    """A few fading repeats, the second channel's swapped sides."""
+    out, step = audio.copy(), int(seconds * rate)
+    for k in range(1, 4):
+        if k * step >= audio.shape[1] or level * feedback ** (k - 1) < 0.03:
+            break
+        source = audio[::-1] if k % 2 else audio
+        out[:, k * step:] += np.float32(level * feedback ** (k - 1)) * source[:, :-k * step]
+    return out
+
+
+def wow(audio, rate, speed_hz, depth):
+    """Slow pitch drift of a record or tape; `depth` is the relative speed change, time moves by under a millisecond."""
+    t = np.arange(audio.shape[1], dtype=np.float64)
+    place = t + depth * rate / (2 * np.pi * speed_hz) * np.sin(2 * np.pi * speed_hz * t / rate)
+    return np.stack([np.interp(place, t, channel) for channel in audio]).astype(np.float32)
 
 
 def duck(audio, onsets, rate, depth, recover=0.18, block=128):

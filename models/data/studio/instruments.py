@@ -56,17 +56,17 @@ class Instruments:
         self._scratch = np.zeros(1 << 16, np.float32)
         self._lag = {}
 
-    def render(self, parts, samples, cents=0.0):
-        """Stems, P times (2, samples) float32, of `parts`: a list of (sound, notes), any number.
+    def render(self, parts, samples):
+        """Stems, P times (2, samples) float32, of `parts`: a list of (sound, notes, cents), any number.
 
         sound: GM program 0..127, or KIT + preset for a drum kit. notes: (onset s, duration s, MIDI pitch, velocity 0..1).
-        cents: tuning of the pitched parts.
+        cents: tuning of the part, within two semitones (a detuned kit sounds like a smaller or larger one).
         """
-        lags = [self.lag(sound, notes) for sound, notes in parts]
-        passes = [self._render(parts[k:k + CHANNELS], samples, cents, lags[k:k + CHANNELS]) for k in range(0, len(parts), CHANNELS)]
+        lags = [self.lag(sound, notes) for sound, notes, _ in parts]
+        passes = [self._render(parts[k:k + CHANNELS], samples, lags[k:k + CHANNELS]) for k in range(0, len(parts), CHANNELS)]
         return passes[0] if len(passes) == 1 else [stem for stems in passes for stem in stems]
 
-    def _render(self, parts, samples, cents, lags):
+    def _render(self, parts, samples, lags):
         fl = self._fl
         # A new synth for each piece, sharing the loaded soundfont: voices keep no memory of the piece before.
         synth = ctypes.c_void_p(fl.new_fluid_synth(self._settings))
@@ -74,12 +74,12 @@ class Instruments:
         blocks = -(-samples // BLOCK)
         stems = np.zeros((len(parts), 2, blocks * BLOCK), np.float32)
         events = []
-        for channel, (sound, notes) in enumerate(parts):
+        for channel, (sound, notes, cents) in enumerate(parts):
             fl.fluid_synth_set_channel_type(synth, channel, int(sound >= KIT))
             bank, program = (128, sound - KIT) if sound >= KIT else (0, sound)
             fl.fluid_synth_program_select(synth, channel, font, bank, program)
             fl.fluid_synth_cc(synth, channel, 7, 110)
-            fl.fluid_synth_pitch_bend(synth, channel, 8192 + (0 if sound >= KIT else int(round(cents * 8192 / 200))))
+            fl.fluid_synth_pitch_bend(synth, channel, int(np.clip(8192 + round(cents * 8192 / 200), 0, 16383)))
             last_off = {}
             for onset, duration, pitch, velocity in sorted(notes, key=lambda n: n[0]):
                 start = int(round((onset - lags[channel]) * self.rate / BLOCK))
@@ -131,7 +131,7 @@ class Instruments:
         key = (sound, pitch)
         if key not in self._lag:
             span = int(0.25 * self.rate)
-            audio = self._render([(sound, [(0.0, 0.25, pitch, 0.8)])], span, 0.0, [0.0])[0].sum(axis=0)
+            audio = self._render([(sound, [(0.0, 0.25, pitch, 0.8)], 0.0)], span, [0.0])[0].sum(axis=0)
             width = int(0.003 * self.rate)
             level = np.sqrt(np.convolve(audio ** 2, np.ones(width) / width, mode="full")[:span])
             peak = level.max()

@@ -4,8 +4,24 @@ A pattern is one bar of 16 steps (or two bars of 32): X accent, x hit, o ghost, 
 """
 from dataclasses import dataclass, field
 
-from models.data.studio.drums import (CLAP, COWBELL, HAT, KICK, OPEN, PEDAL, RIDE, RIM, SHAKER, SNAP, SNARE, TAMB, TOM_HIGH,
-                                      TOM_LOW, TOM_MID, ZAP)
+from models.data.studio.drums import (
+    CLAP,
+    COWBELL,
+    HAT,
+    KICK,
+    OPEN,
+    PEDAL,
+    RIDE,
+    RIM,
+    SHAKER,
+    SNAP,
+    SNARE,
+    TAMB,
+    TOM_HIGH,
+    TOM_LOW,
+    TOM_MID,
+    ZAP,
+)
 
 CONGA_HIGH, CONGA_LOW, BONGO = 62, 64, 60
 

@@ -12,7 +12,7 @@ def render_score(score, rate=48000):
     """(2, N) float32 of a score, N = round(duration * rate); the same score gives the same samples."""
     samples = int(round(score.duration * rate))
     sampled = [part for part in score.parts if part.sound.startswith(("gm:", "kit:"))]
-    stems = instruments(rate).render([(_sound_number(part.sound), part.notes) for part in sampled], samples, score.mix["cents"])
+    stems = instruments(rate).render([(_sound_number(part.sound), part.notes, _cents(part, score)) for part in sampled], samples)
     tracks = {id(part): stem for part, stem in zip(sampled, stems)}
     rng = rng_of(score.mix["seed"], "render")
     kicks = [n.onset for part in score.parts if part.name == "drums" for n in part.notes if n.pitch == drums.KICK]
@@ -38,6 +38,10 @@ def _sound_number(sound):
     return int(number) + (KIT if kind == "kit" else 0)
 
 
+def _cents(part, score):
+    return part.tone.get("cents", 0.0) if part.sound.startswith("kit:") else score.mix["cents"]
+
+
 def _synthesise(part, samples, rate, cents):
     if part.sound == "drums":
         mono = drums.play(part.tone["kit"], part.notes, samples, rate)
@@ -59,6 +63,16 @@ def _place(part, track, score, rng, rate):
     width = score.mix["width"]
     level = _active_level(track, rate)
     drum = part.sound == "drums" or part.sound.startswith("kit:")
+    insert = part.insert
+    if insert.get("tremolo"):
+        track = effects.tremolo(track, rate, *insert["tremolo"])
+    if insert.get("drive_db"):
+        track = effects.saturate(track * np.float32(0.4 / max(level, 1e-4)), insert["drive_db"])
+        level = _active_level(track, rate)
+    if insert.get("tilt_db"):
+        track = effects.tilt(track, rate, insert["tilt_db"])
+    if insert.get("echo"):
+        track = effects.echo(track, rate, *insert["echo"])
     gain = part.gain * 0.12 / max(level, 1e-4)
     gain *= 10 ** ((score.mix["balance_db"] if drum else 0.0) / 20)
     pan = part.pan * width
@@ -81,6 +95,8 @@ def _master(audio, score, rng, rate):
     if mix["drive_db"]:
         audio = effects.saturate(audio, mix["drive_db"])
     audio *= 10 ** ((mix["level_db"] - effects.loudness_db(audio, rate)) / 20)
+    if mix.get("wow"):
+        audio = effects.wow(audio, rate, *mix["wow"])
     if mix["noise"]:
         audio += np.float32(10 ** (mix["noise_db"] / 20)) * effects.noise(rng, mix["noise"], samples, rate)
     return np.ascontiguousarray(effects.limit(audio, rate, 0.97), dtype=np.float32)

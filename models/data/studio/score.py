@@ -25,7 +25,8 @@ class Part:
     pan: float = 0.0            # -1 left .. 1 right
     reverb: float = 0.2         # send
     duck: float = 0.0           # side-chain depth, 0..1, by the kick
-    tone: dict = field(default_factory=dict)    # parameters of the sound or its insert effects
+    tone: dict = field(default_factory=dict)    # parameters of the sound
+    insert: dict = field(default_factory=dict)  # its own effects: tilt_db, drive_db, tremolo, echo (effects.py)
     group: str = ""             # orchestra: strings, winds, brass, timpani
 
 
