@@ -17,21 +17,27 @@ PREFIXES = ("DEF-", "ORG-", "MCH-")
 def finger_bones(rig, side):
     """{finger: [bone indices from the knuckle outwards]} of one hand, of the same layer of the rig as the wrist."""
     wrist = rig.bone_map[f"{side}_wrist"]
-    prefix = next((p for p in PREFIXES if wrist.startswith(p)), "")
+    layer = next((prefix for prefix in PREFIXES if wrist.startswith(prefix)), "")
+    found = _named_fingers([name for name in rig.names if name.startswith(layer)] if layer else [], side)
+    if not any(found.values()):
+        found = _named_fingers([name for name in rig.names if not name.startswith(PREFIXES)], side)
+    found = {finger: [rig.index[name] for name in names] for finger, names in found.items()}
+    for finger, bones in found.items():
+        bones.sort(key=lambda b: np.linalg.norm(rig.rest_heads[b] - rig.rest_heads[rig.index[wrist]]))
+        found[finger] = bones[:3]
+    return {finger: bones for finger, bones in found.items() if bones}
+
+
+def _named_fingers(names, side):
     found = {finger: [] for finger in FINGERS}
-    for number, name in enumerate(rig.names):
-        if prefix and not name.startswith(prefix) or not prefix and name.startswith(PREFIXES):
-            continue
+    for name in names:
         its_side, word = words(name)
         if its_side != side or "metacarpal" in word or "palm" in word or "master" in word:
             continue
         for finger, keys in FINGERS.items():
             if any(word.startswith((key, f"f{key}", f"hand{key}", f"finger{key}")) for key in keys):
-                found[finger].append(number)
-    for finger, bones in found.items():
-        bones.sort(key=lambda b: np.linalg.norm(rig.rest_heads[b] - rig.rest_heads[rig.index[wrist]]))
-        found[finger] = bones[:3]
-    return {finger: bones for finger, bones in found.items() if bones}
+                found[finger].append(name)
+    return found
 
 
 def finger_rotations(rig, mode, frames):
@@ -39,22 +45,16 @@ def finger_rotations(rig, mode, frames):
     if mode not in ("relaxed", "baton"):
         raise BadInput(f"Fingers are 'none', 'relaxed' or 'baton', not {mode!r}.")
     rest, result = align_rest(rig), {}
-    taken = {rig.index[bone] for bone in rig.bone_map.values()}
     for side in ("left", "right"):
         table = GRIP if mode == "baton" and side == "right" else RELAXED
         fingers = finger_bones(rig, side)
         axes = _flexion_axes(rig, rest, side, fingers)
         for finger, bones in fingers.items():
             for bone, degrees in zip(bones, table[finger]):
-                # The middle finger's first bone may stand for the SMPL hand joint; as such it does not move.
                 frame = rig.world_rotation @ rig.rest_rotations[bone]
                 turn = axis_angle_to_matrix(frame.T @ axes[finger] * np.radians(degrees))
                 result[bone] = np.broadcast_to(turn, (frames, 3, 3))
-    return {bone: turn for bone, turn in result.items() if bone not in taken or rig.names[bone] in _hands(rig)}
-
-
-def _hands(rig):
-    return {rig.bone_map.get("left_hand"), rig.bone_map.get("right_hand")}
+    return result
 
 
 def _flexion_axes(rig, rest, side, fingers):

@@ -168,6 +168,30 @@ def heap_rig():
     return build({name: ROOT_TO_BLENDER @ place for name, place in positions.items()}, {name: name for name in JOINTS})
 
 
+def with_fingers(rig):
+    """The rig with three bones for each of five fingers; in a T-pose the palms look down, thumbs forward."""
+    names, parents, rest, tails = list(rig.names), list(rig.parents), [*rig.rest], [*rig.tails]
+    wrists = {side: rig.index[rig.bone_map[f"{side}_wrist"]] for side in ("left", "right")}
+    elbows = {side: rig.index[rig.bone_map[f"{side}_elbow"]] for side in ("left", "right")}
+    for side, wrist in wrists.items():
+        along = rig.rest[wrist, :3, 3] - rig.rest[elbows[side], :3, 3]
+        along /= np.linalg.norm(along)
+        front = np.array([0, -1.0, 0])
+        for finger, across in (("Thumb", 0.04), ("Index", 0.03), ("Middle", 0.01), ("Ring", -0.01), ("Pinky", -0.03)):
+            direction = (along + front) / np.sqrt(2) if finger == "Thumb" else along
+            start = rig.rest[wrist, :3, 3] + along * (0.03 if finger == "Thumb" else 0.09) + front * across
+            parent = wrist
+            for bone in range(3):
+                matrix = np.eye(4)
+                matrix[:3, :3], matrix[:3, 3] = _axes(direction, 0.7 * bone), start + direction * 0.03 * bone
+                names.append(f"{side.capitalize()}Hand{finger}{bone + 1}")
+                parents.append(parent)
+                rest.append(matrix)
+                tails.append(matrix[:3, 3] + direction * 0.03)
+                parent = len(names) - 1
+    return Rig(tuple(names), tuple(parents), np.stack(rest), np.stack(tails), rig.matrix_world, rig.bone_map, rig.fps)
+
+
 ALL = {"smpl": smpl_rig, "mixamo": mixamo_rig, "rigify": rigify_rig, "daz": daz_rig, "small": small_rig}
 
 

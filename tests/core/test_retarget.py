@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from core.errors import BadInput
+from core.motion import rest_motion
 from core.retarget import Options, from_smpl, to_smpl
 from core.retarget_feet import intervals
 from core.retarget_rest import align_rest
@@ -136,6 +137,39 @@ def test_in_place_mirror_and_blend(dance):
     for bone, values in blended.rotations.items():
         assert np.abs(np.abs(values[[0, -1], 0]) - 1).max() < 1e-5, bone          # the rest pose at both ends
     assert np.abs(blended.rotations["DEF-forearm.L"][90, 1:]).max() > 0.05
+
+
+def fingertips(rig, poses, side):
+    """{finger: tip (3,)} in the world, of the first frame."""
+    tips = {}
+    for finger in ("Thumb", "Index", "Middle", "Ring", "Pinky"):
+        bone = rig.index[f"{side}Hand{finger}3"]
+        local = np.linalg.inv(rig.rest[bone]) @ np.append(rig.tails[bone], 1.0)
+        tips[finger] = rig.to_world((poses[0, bone] @ local)[:3])
+    return tips
+
+
+@pytest.mark.parametrize("make", [rigs.smpl_rig, rigs.small_rig])
+def test_fingers_close_towards_the_palm(make):
+    rig = rigs.with_fingers(make())
+    size = 1 / align_rest(rig).scale
+    still = rest_motion(4)
+    open_hand = rigs.evaluate(rig, from_smpl(still, rig, TAKE))
+    channels = from_smpl(still, rig, Options(place="motion", fingers="baton"))
+    closed = rigs.evaluate(rig, channels)
+    assert "LeftHandThumb1" in channels.rotations and len(channels.rotations) == len(rig.bone_map) + 30
+    reach = {}
+    for side in ("Left", "Right"):
+        before, after = fingertips(rig, open_hand, side), fingertips(rig, closed, side)
+        for finger in ("Index", "Middle", "Ring", "Pinky"):
+            move = after[finger] - before[finger]
+            assert move[2] < -0.01 * size and abs(move[1]) < 0.01 * size, (side, finger)       # the palm looks down in this pose
+        reach[side] = np.linalg.norm(after["Ring"] - before["Ring"])
+    assert reach["Right"] > 1.5 * reach["Left"]                            # the grip closes farther
+    plain = from_smpl(still, rig, Options(place="motion"))
+    assert not any("Thumb" in bone for bone in plain.rotations)
+    with pytest.raises(BadInput, match="baton"):
+        from_smpl(still, rig, Options(fingers="fist"))
 
 
 def test_sole_never_sinks(dance):
