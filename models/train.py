@@ -292,7 +292,10 @@ def main(arguments=None):
     if options.threads:
         torch.set_num_threads(options.threads)
     try:
-        task = make_task(options.system, options.part, options.config, parse_overrides(options.set))
+        overrides = parse_overrides(options.set)
+        if options.resume and RunFolder(options.out).config_path.exists():      # measured statistics stay as they were
+            overrides = {**RunFolder(options.out).read_config()["config"], **overrides}
+        task = make_task(options.system, options.part, options.config, overrides)
         train(task, options.out, options.corpus, options.cache or default_cache(options.corpus, options.system),
               system=options.system, part=options.part, config_name=options.config, minutes=options.minutes,
               steps=options.steps, resume=options.resume, seed=options.seed, device=options.device,

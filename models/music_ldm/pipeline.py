@@ -27,12 +27,12 @@ SAMPLING_SHARE = 0.75       # of the progress
 class MusicLDM:
     """The three networks and everything between a motion and samples at 48 kHz. Use from one thread."""
 
-    def __init__(self, vae, unet, vocoder=None, device="cpu"):
-        """vae, unet: networks with `.config`; vocoder: `models.music_ldm.vocoder.Vocoder`, or None for Griffin-Lim."""
+    def __init__(self, vae, denoiser, vocoder=None, device="cpu"):
+        """vae, denoiser: networks with `.config`; vocoder: `models.music_ldm.vocoder.Vocoder`, or None for Griffin-Lim."""
         self.device = torch.device(device)
-        self.vae, self.unet = vae.eval().to(self.device), unet.eval().to(self.device)
+        self.vae, self.denoiser = vae.eval().to(self.device), denoiser.eval().to(self.device)
         self.vocoder = vocoder if vocoder is None else vocoder.eval().to(self.device)
-        config = unet.config
+        config = denoiser.config
         if vae.config.latent != config.latent or vae.config.downsample != config.downsample:
             raise BadInput("The VAE and the denoiser do not belong together; install the checkpoints of one release.")
         self.schedule = Schedule(config.schedule, config.prediction, zero_snr=config.zero_snr)
@@ -69,7 +69,7 @@ class MusicLDM:
         if sampler not in SAMPLERS:
             raise BadInput(f"There is no sampler {sampler!r}; choose one of {', '.join(SAMPLERS)}.")
         duration = motion.duration if duration is None else duration
-        passage = Passage(self.unet.config, duration, motion, beats, genre, loop)
+        passage = Passage(self.denoiser.config, duration, motion, beats, genre, loop)
         generators = [torch.Generator().manual_seed(int(seed) + number) for number in range(variations)]
         take = None if keep is None else self._read_take(passage, *keep)
 
@@ -102,18 +102,18 @@ class MusicLDM:
         """Encoded conditions of all windows, and of one unconditional window."""
         parts, count = [], len(passage.starts)
         with self._autocast():
-            blank = self.unet.encode(passage.conditions([0]).none().to(self.device))
+            blank = self.denoiser.encode(passage.conditions([0]).none().to(self.device))
             for first in range(0, count, WINDOWS_AT_ONCE):
                 stop_if_asked()
                 condition = passage.conditions(range(first, min(count, first + WINDOWS_AT_ONCE)))
-                parts.append(self.unet.encode(condition.to(self.device)))
+                parts.append(self.denoiser.encode(condition.to(self.device)))
         joined = type(blank)(*(None if value is None else torch.cat([vars(part)[name] for part in parts])
                                for name, value in vars(blank).items()))
         return joined, blank
 
     def _sample(self, passage, scale, steps, generators, sampler, interval, rescale, take, on_step, stop_if_asked):
         """Latents (V, latent, ..., canvas) in the VAE's units."""
-        config = self.unet.config
+        config = self.denoiser.config
         encoded, blank = self._encode(passage, stop_if_asked)
 
         def windows(conditions_of):
@@ -121,7 +121,7 @@ class MusicLDM:
                 stop_if_asked()
                 times = torch.full((len(x),), t, dtype=torch.long, device=self.device)
                 with self._autocast():
-                    output = self.unet(x, times, conditions_of(number))
+                    output = self.denoiser(x, times, conditions_of(number))
                 return self.schedule.to_x0(output.float(), x, t)
             return windowed(network, passage.canvas, config.window, passage.overlap, passage.loop, WINDOWS_AT_ONCE)
         denoise = guided(windows(encoded.rows), windows(lambda number: blank.rows([0] * len(number))), scale,
@@ -153,17 +153,17 @@ class MusicLDM:
         passage.cut(start, stop)
         mono, gain = mels.levelled(Audio(samples, DELIVERY_RATE).resampled(mels.RATE).mono())
         if passage.loop:                                         # the canvas is the passage stretched to whole latents
-            mono = np.interp(np.arange(passage.length * self.unet.config.downsample * mels.HOP) * passage.stretch,
+            mono = np.interp(np.arange(passage.length * self.denoiser.config.downsample * mels.HOP) * passage.stretch,
                              np.arange(len(mono)), mono).astype(np.float32)
-        frames = passage.length * self.unet.config.downsample
+        frames = passage.length * self.denoiser.config.downsample
         mel = np.full((frames, mels.BANDS), np.log(mels.FLOOR), np.float32)
         found = mels.log_mel(mono)[:frames]
         mel[:len(found)] = found
-        d = self.unet.config.downsample
+        d = self.denoiser.config.downsample
         mel = torch.from_numpy(mel[passage.first * d:passage.last * d])[None].to(self.device)
         with self._autocast():
             latent = self.vae.encode(mel)[0]
-        centres = (passage.first + np.arange(passage.canvas) + 0.5) * self.unet.config.seconds_per_latent * passage.stretch
+        centres = (passage.first + np.arange(passage.canvas) + 0.5) * self.denoiser.config.seconds_per_latent * passage.stretch
         mask = torch.from_numpy(((centres < start) | (centres > stop)).astype(np.float32)).to(self.device)
         return {"latent": latent, "mask": mask, "gain": gain}
 
