@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
-from core.bonemap_fuzzy import fuzzy_matches
+from core.bonemap_fuzzy import fuzzy_matches, highest_spine
 from core.contract import FOLDER, JOINTS, SKELETON
 from core.errors import BadInput
 
@@ -63,6 +63,10 @@ def detect(bones):
         best_map = {}
     confidence = {"exact": 1.0, "prefix": 0.97}
     rows = {joint: Row(joint, bone, confidence[how], how) for joint, bone in best_map.items()}
+    top = highest_spine(bones, best_map)
+    if top is not None:                       # one more spine bone than the table knows
+        best_map = {**best_map, "spine3": top}
+        rows["spine3"] = Row("spine3", top, 0.85, "fuzzy")
     for joint, (bone, sure) in fuzzy_matches(bones, best_map).items():
         rows[joint] = Row(joint, bone, sure, "fuzzy")
     return [rows.get(joint, Row(joint, None, 0.0, "")) for joint in JOINTS]

@@ -10,17 +10,17 @@ SIDE_WORDS = {"l": "left", "left": "left", "lf": "left", "lft": "left", "izquier
 PARTS = {
     "pelvis": ["pelvis", "hips", "hip", "root", "torso", "cog", "waist"],
     "hip": ["thigh", "upleg", "upperleg", "legupper", "thighbend", "hip", "femur", "leg"],
-    "knee": ["shin", "calf", "lowleg", "lowerleg", "leglower", "knee", "crus", "leg"],
-    "ankle": ["foot", "ankle"],
-    "foot": ["toe", "toes", "ball", "toebase", "toe0"],
+    "knee": ["shin", "calf", "lowleg", "lowerleg", "leglower", "knee", "crus", "tibia", "leg"],
+    "ankle": ["ankle", "foot"],
+    "foot": ["toe", "toes", "ball", "toebase", "toe0", "foot"],
     "collar": ["clavicle", "collar", "collarbone", "shoulder", "shldr"],
     "shoulder": ["upperarm", "uparm", "armupper", "shldr", "humerus", "shoulder", "arm"],
-    "elbow": ["forearm", "lowerarm", "lowarm", "armlower", "elbow", "radius"],
-    "wrist": ["hand", "wrist"],
+    "elbow": ["forearm", "lowerarm", "lowarm", "armlower", "elbow", "radius", "ulna"],
+    "wrist": ["wrist", "hand"],
     "neck": ["neck"],
     "head": ["head", "skull"],
     "spine": ["spine", "chest", "abdomen", "back", "ribcage", "torso", "waist", "lowerback", "upperchest", "belly"],
-    "hand": ["middle1", "mid1", "middle01", "fmiddle01", "middleproximal", "finger2", "middle"],
+    "hand": ["middle1", "mid1", "middle01", "fmiddle01", "middleproximal", "finger2", "middle", "hand"],
 }
 IGNORED = re.compile(r"(^|[._\- ])(ik|pole|target|ctrl_ik|mch|org|tweak|twist|roll|helper|end|nub|eff|effector|socket|"
                      r"vis|widget|wgt|parent|heel|master|stretch_|tip|eye|jaw|tongue|breast|hair|skirt|cloth|weapon|"
@@ -45,6 +45,8 @@ def words(name):
             if side is None and low.startswith(word) and len(low) > len(word):
                 side, low = word, low[len(word):]
         rest.append(low)
+    if side is None and len(rest) == 1 and rest[0][0] in "lr" and any(rest[0][1:] in known for known in PARTS.values()):
+        side, rest = SIDE_WORDS[rest[0][0]], [rest[0][1:]]         # "lfemur", "rhand"
     rest = [re.sub(r"^(bip|def|fk|jnt|joint|bone|ctrl|c|m|avg|j|bind)$", "", word) for word in rest]
     return side, re.sub(r"(fk|jnt|joint|bone|ctrl|bind)$", "", "".join(rest))
 
@@ -66,8 +68,9 @@ def fuzzy_matches(bones, known):
 
     for side in ("left", "right"):
         # From the unmistakable ends inwards: "leg" and "shoulder" mean what is left between their neighbours.
-        for part in ("wrist", "elbow", "ankle", "foot"):
+        for part in ("wrist", "elbow", "ankle"):
             give(f"{side}_{part}", *_best(parsed, side, part, parent_of))
+        give(f"{side}_foot", *_best(parsed, side, "foot", parent_of, below=get(f"{side}_ankle")))
         give(f"{side}_knee", *_above(get(f"{side}_ankle"), parsed, side, "knee", parent_of))
         give(f"{side}_hip", *_above(get(f"{side}_knee"), parsed, side, "hip", parent_of))
         give(f"{side}_elbow", *_above(get(f"{side}_wrist"), parsed, side, "elbow", parent_of))
@@ -119,12 +122,32 @@ def _best(parsed, side, part, parent_of, below=None):
 def _above(bone, parsed, side, part, parent_of):
     """The best-named ancestor of `bone` for a part; without hierarchy (control rigs) the best-named bone."""
     if bone is not None:
-        for depth, name in enumerate(_chain(bone, parent_of)):
-            if name in parsed and parsed[name][0] == side:
-                score = _score(parsed[name][1], part)
-                if score > 0.3:
-                    return name, score - 0.02 * depth
+        chain = [name for name in _chain(bone, parent_of) if name in parsed and parsed[name][0] == side]
+        scores = [_score(parsed[name][1], part) for name in chain]
+        if part == "collar" and scores and max(scores) > 0.3:
+            return chain[scores.index(max(scores))], max(scores)
+        for depth, (name, score) in enumerate(zip(chain, scores)):
+            if score > 0.3:
+                # A limb in pieces ("upperarm01", "upperarm02") is moved by the first of them.
+                while depth + 1 < len(chain) and _bare(parsed, chain[depth + 1]) == _bare(parsed, name):
+                    depth += 1
+                return chain[depth], score - 0.02 * depth
     return _best(parsed, side, part, parent_of)
+
+
+def _bare(parsed, name):
+    return re.sub(r"\d+$", "", parsed[name][1])
+
+
+def highest_spine(bones, known):
+    """The bone that carries neck or collars when it lies above `known["spine3"]`; None when the table's bone is the one."""
+    parent_of, spine3 = dict(bones), known.get("spine3")
+    start = known.get("neck") or known.get("left_collar") or known.get("left_shoulder")
+    top = parent_of.get(start)
+    if spine3 is None or top is None or top in known.values() or IGNORED.search(top):
+        return None
+    side, word = words(top)
+    return top if side is None and _score(word, "spine") > 0.3 and spine3 in _chain(top, parent_of) else None
 
 
 def _pelvis(left_hip, right_hip, parsed, parent_of):

@@ -103,6 +103,61 @@ def test_fuzzy(scheme):
     assert all(row.how == "fuzzy" and row.confidence < 0.97 for row in bonemap.detect(hierarchy(names)) if row.bone)
 
 
+def lines(*chains):
+    """[(bone, parent)] from chains of names, the first of each the parent; "@" stands for either side."""
+    result = []
+    for chain in chains:
+        for side in ("@l", "@r") if any("@" in name for name in chain if name) else ("@l",):
+            names = [name and name.replace("@", side) for name in chain]
+            result += list(zip(names[1:], names))
+    return result
+
+
+def sides(bones, left, right):
+    return [tuple(name and name.replace("@l", left).replace("@r", right) for name in pair) for pair in bones]
+
+
+FIELD = {           # skeletons met in the field: chains, words for the sides, some joints that are easily missed
+    "xsens": (lines([None, "Pelvis", "L5", "L3", "T12", "T8", "Neck", "Head"],
+                    ["T8", "@Shoulder", "@UpperArm", "@ForeArm", "@Hand"],
+                    ["Pelvis", "@UpperLeg", "@LowerLeg", "@Foot", "@Toe"]), "Left", "Right",
+              {"spine1": "L5", "spine3": "T8", "left_collar": "LeftShoulder", "right_foot": "RightToe"}),
+    "roblox": (lines([None, "HumanoidRootNode", "LowerTorso", "UpperTorso", "Head"],
+                     ["UpperTorso", "@UpperArm", "@LowerArm", "@Hand"],
+                     ["LowerTorso", "@UpperLeg", "@LowerLeg", "@Foot"]), "Left", "Right",
+               {"pelvis": "LowerTorso", "spine1": "UpperTorso", "neck": None}),
+    "makehuman": (lines([None, "root", "spine05", "spine04", "spine03", "spine02", "spine01", "neck01", "head"],
+                        ["spine01", "clavicle.@", "shoulder01.@", "upperarm01.@", "upperarm02.@", "lowerarm01.@",
+                         "lowerarm02.@", "wrist.@"],
+                        ["root", "pelvis.@", "upperleg01.@", "upperleg02.@", "lowerleg01.@", "lowerleg02.@", "foot.@"]),
+                  "L", "R", {"left_hip": "upperleg01.L", "left_knee": "lowerleg01.L", "left_shoulder": "upperarm01.L",
+                             "right_collar": "clavicle.R", "spine3": "spine01", "pelvis": "root"}),
+    "kinect": (lines([None, "SpineBase", "SpineMid", "SpineShoulder", "Neck", "Head"],
+                     ["SpineShoulder", "Shoulder@", "Elbow@", "Wrist@", "Hand@"],
+                     ["SpineBase", "Hip@", "Knee@", "Ankle@", "Foot@"]), "Left", "Right",
+               {"left_wrist": "WristLeft", "left_hand": "HandLeft", "left_ankle": "AnkleLeft", "left_foot": "FootLeft"}),
+    "asf": (lines([None, "root", "lowerback", "upperback", "thorax", "lowerneck", "upperneck", "head"],
+                  ["thorax", "@clavicle", "@humerus", "@radius", "@wrist", "@hand"],
+                  ["root", "@hipjoint", "@femur", "@tibia", "@foot", "@toes"]), "l", "r",
+            {"left_hip": "lfemur", "right_knee": "rtibia", "left_elbow": "lradius", "left_foot": "ltoes", "neck": "lowerneck"}),
+    "rolls": (lines([None, "Reference", "Hips", "Spine", "Spine1", "Spine2", "Spine3", "Neck", "Head"],
+                    ["Spine3", "@Shoulder", "@Arm", "@ArmRoll", "@ForeArm", "@ForeArmRoll", "@Hand"],
+                    ["Hips", "@UpLeg", "@UpLegRoll", "@Leg", "@LegRoll", "@Foot", "@ToeBase"]), "Left", "Right",
+              {"spine3": "Spine3", "left_shoulder": "LeftArm", "left_knee": "LeftLeg", "left_elbow": "LeftForeArm"}),
+}
+
+
+@pytest.mark.parametrize("name", list(FIELD))
+def test_skeletons_of_the_field(name):
+    bones, left, right, expected = FIELD[name]
+    rows = bonemap.detect(sides(bones, left, right))
+    assert not bonemap.missing(rows)
+    got = {row.joint: row.bone for row in rows}
+    assert {joint: got[joint] for joint in expected} == expected
+    used = [bone for bone in got.values() if bone]
+    assert len(used) == len(set(used))
+
+
 def test_extra_bones_do_not_disturb():
     names = SCHEMES["legs"]
     bones = [("root", None), ("ik_foot_l", "root"), ("pole_knee_l", "root"), ("hand_ik_l", "root"), ("eye_l", "head")]
