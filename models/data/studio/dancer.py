@@ -1,110 +1,14 @@
 """The studio's dancer: a parametric full-body performer of ten genres whose accents fall on the plan's beats."""
-from dataclasses import dataclass
-
 import numpy as np
 
 from core.kinematics import FPS
 from models.data.studio.body import SIDE, Curves, rotvec, solve, yaw
-from models.data.studio.dancer_feet import Step, place_feet
+from models.data.studio.choreography import PHRASE, Clock, amount, choreograph, draw_dancer, steps_of
+from models.data.studio.dancer_feet import place_feet
 from models.data.studio.figures import ARM_POSES, GENRE_FIGURES
 from models.data.studio.ik import interpolate_keys, quintic, smooth, smooth_noise
 
-PHRASE = 8
 EARLY = 0.03              # s: a pose is there just before its count, so that the body is slowest on it
-
-
-@dataclass(frozen=True)
-class Dancer:
-    """One dancer's habits, drawn once per piece."""
-
-    late: float             # s behind the beat, 0..0.08
-    size: float             # of arms, steps and torso
-    depth: float            # of the bounce
-    snap: float             # of arrivals
-    mirror: bool
-    wander: float           # m
-    jitter: float           # rad, how much repeats differ
-    stance: float           # factor
-    nod: float
-
-
-@dataclass(frozen=True)
-class Phrase:
-    """An 8-count: first count (beats from the plan's first beat), what is danced, how strongly."""
-
-    first: int
-    steps: tuple
-    arms: tuple
-    torso: tuple
-    mirror: bool
-    rate: float             # counts per beat: 1, 0.5 half-time, 2 double-time
-    energy: float
-    kind: str               # groove, break, idle, ...
-    turn: float             # rad over counts 4..8
-    freeze: bool
-
-
-def draw_dancer(rng):
-    """A dancer's habits."""
-    u = rng.uniform
-    return Dancer(late=float(u(0, 0.08) if rng.random() < 0.7 else 0.0), size=u(0.72, 1.15), depth=u(0.65, 1.35),
-                  snap=u(0.9, 1.15), mirror=bool(rng.random() < 0.5), wander=u(0.0, 0.25), jitter=u(0.02, 0.09),
-                  stance=u(0.85, 1.15), nod=u(0.3, 1.4))
-
-
-def choreograph(plan, genre, rng):
-    """The plan's phrases: figures repeat twice (mirrored the second time) before they change."""
-    ones = np.flatnonzero(plan.positions == 1)
-    first = int(ones[0]) if len(ones) else 0
-    first += 4 * int(rng.integers(2)) - PHRASE
-    phrases, kept = [], None
-    while first < len(plan.times):
-        middle = int(np.clip(first + 3, 0, len(plan.times) - 1))
-        section = plan.section_at(middle)
-        energy = float(np.mean(plan.dynamics[max(first, 0):max(first, 0) + PHRASE])) if first < len(plan.times) else 0.5
-        if kept is None or rng.random() < 0.55:
-            kept = [_pick(rng, genre.steps), _pick(rng, genre.arms), _pick(rng, genre.torso), bool(rng.random() < 0.5)]
-            mirror = kept[3]
-        else:
-            mirror = not phrases[-1].mirror
-            if rng.random() < 0.3:
-                kept[1] = _pick(rng, genre.arms)
-        rate = 1.0
-        if plan.bpm > 135 and rng.random() < 0.5:
-            rate = 0.5
-        elif plan.bpm < 85 and section.kind == "build" and rng.random() < 0.5:
-            rate = 2.0
-        elif rng.random() < 0.06:
-            rate = 0.5
-        turn = 0.0
-        if section.kind not in ("idle", "intro") and rng.random() < genre.turn and rate == 1.0:
-            turn = float(rng.choice([-1, 1])) * 2 * np.pi
-        freeze = bool(rng.random() < genre.freeze * (0.6 + 0.8 * energy)) and section.kind != "idle"
-        phrases.append(Phrase(first, kept[0], kept[1], kept[2], mirror, rate, energy, section.kind, turn, freeze and not turn))
-        first += PHRASE
-    return phrases
-
-
-def _pick(rng, items):
-    return items[int(rng.integers(len(items)))]
-
-
-class Clock:
-    """Counts (beats, fractional, from the plan's first beat) <-> seconds of the body, `late` behind the music."""
-
-    def __init__(self, plan, late):
-        times = np.asarray(plan.times) + late
-        first, last = times[1] - times[0], times[-1] - times[-2]
-        before, after = 18, 18
-        self.counts = np.arange(-before, len(times) + after)
-        self.times = np.concatenate([times[0] - first * np.arange(before, 0, -1), times,
-                                     times[-1] + last * np.arange(1, after + 1)])
-
-    def seconds(self, count):
-        return np.interp(count, self.counts, self.times)
-
-    def count(self, seconds):
-        return np.interp(seconds, self.times, self.counts)
 
 
 def dance(plan):
@@ -140,14 +44,14 @@ def dance(plan):
     # ---- feet
     steps = []
     for phrase in phrases:
-        steps += _steps(phrase, genre, dancer, clock, rng)
+        steps += steps_of(phrase, genre, dancer, clock, rng)
     stance = genre.stance * dancer.stance
     ball, foot_yaw, foot_pitch, share, over = place_feet(steps, t, facing, centre, stance, genre.free_heel,
                                                               genre.turn_out)
     curves = Curves.standing(frames)
     curves.ball, curves.foot_yaw, curves.foot_pitch = ball, foot_yaw, foot_pitch
     # ---- strength of each phrase, smoothly joined
-    amount = interpolate_keys(t, np.array([clock.seconds(p.first) for p in phrases]), np.array([_amount(p) for p in phrases]),
+    energy = interpolate_keys(t, np.array([clock.seconds(p.first) for p in phrases]), np.array([amount(p) for p in phrases]),
                               dwell=0.85)
     depth, still = _bounce(phrases, genre, dancer, plan, b)
     drop = _drops(phrases, genre, clock, t)
@@ -155,18 +59,18 @@ def dance(plan):
     # ---- pelvis: over the standing foot, down with the bounce
     back = np.stack([np.sin(face), np.zeros(frames), np.cos(face)], 1)
     left = np.stack([np.cos(face), np.zeros(frames), -np.sin(face)], 1)
-    sway = np.cos(np.pi * b) * (1 if dancer.mirror else -1) * genre.sway * dancer.size * amount * still
+    sway = np.cos(np.pi * b) * (1 if dancer.mirror else -1) * genre.sway * dancer.size * energy * still
     pelvis = np.stack([over[:, 0], np.zeros(frames), over[:, 1]], 1)
     pelvis = smooth(pelvis, 1) - 0.11 * back + left * sway[:, None]
-    crouch = genre.crouch * (0.6 + 0.5 * amount)
-    bounce = genre.bounce * dancer.depth * (0.45 + 0.7 * amount) * depth
+    crouch = genre.crouch * (0.6 + 0.5 * energy)
+    bounce = genre.bounce * dancer.depth * (0.45 + 0.7 * energy) * depth
     direction = -1.0 if not genre.bounce_up else 0.6
     pelvis[:, 1] = 0.945 - crouch - drop + direction * bounce
     pelvis -= back * (0.35 * drop + 0.4 * np.maximum(bounce, 0))[:, None] * 0.6
     curves.pelvis = pelvis
     # ---- trunk
     torso = _torso(phrases, genre, dancer, clock, t, rng) * still[:, None]
-    jack = genre.jack * depth * amount
+    jack = genre.jack * depth * energy
     pops = _pops(phrases, genre, dancer, clock, t)
     noise = smooth_noise(rng, frames, 8, 1.1)
     curves.spine = torso + 0.02 * noise[:, :3]
@@ -176,7 +80,7 @@ def dance(plan):
     roll = genre.roll * sway / max(genre.sway, 1e-3) + 0.10 * (share - 0.5)
     hips = rotvec(np.stack([tilt, 0.35 * torso[:, 1], -roll], -1))
     curves.pelvis_rotation = yaw(face) @ hips
-    nod = genre.nod * dancer.nod * amount * np.roll(depth, 1)
+    nod = genre.nod * dancer.nod * energy * np.roll(depth, 1)
     curves.neck[:, 0] = -0.35 * curves.spine[:, 0] + 0.5 * nod - genre.head_up - 0.4 * tilt
     curves.head[:, 0] = -0.35 * curves.spine[:, 0] + 0.5 * nod - genre.head_up + 0.3 * pops + 0.04 * noise[:, 3]
     curves.head[:, 1] = -0.5 * curves.spine[:, 1] + 0.10 * noise[:, 4]
@@ -186,7 +90,7 @@ def dance(plan):
     curves.head[:, 1] += spotting
     # ---- arms
     arms = _arms(phrases, genre, dancer, clock, t, rng)
-    arms[..., 1] += (0.05 * depth * amount)[:, None]
+    arms[..., 1] += (0.05 * depth * energy)[:, None]
     arms[..., :2] += 0.03 * noise[:, 4:8].reshape(frames, 2, 2)
     curves.arms = arms
     raised = np.clip(arms[..., 1], -0.3, 1.4)
@@ -196,41 +100,6 @@ def dance(plan):
     curves.hand[..., 2] = -SIDE * genre.hand * np.clip(smooth(velocity, 2) * 0.12, -0.6, 0.6)
     curves.knee_out = np.tile(SIDE * (0.12 + 0.4 * max(genre.stance - 0.15, 0)), (frames, 1)) + SIDE * 0.5 * drop[:, None]
     return solve(curves)
-
-
-def _amount(phrase):
-    base = 0.45 + 0.65 * phrase.energy
-    return base * {"idle": 0.25, "intro": 0.6, "break": 0.75, "build": 1.1}.get(phrase.kind, 1.0)
-
-
-def _steps(phrase, genre, dancer, clock, rng):
-    if phrase.kind == "idle":
-        return []
-    events, flip = [], (-1.0 if phrase.mirror else 1.0)
-    length = 0.55 + 0.45 * min(1.1, _amount(phrase)) * dancer.size
-    repeats = 2 if phrase.rate == 2.0 else 1
-    stance = genre.stance * dancer.stance
-    for repeat in range(repeats):
-        for count, foot, kind, x, z in phrase.steps:
-            beat = (count + PHRASE * repeat) / phrase.rate
-            if beat >= PHRASE or (phrase.freeze and beat > 6.01) or (phrase.turn and beat >= 4):
-                continue
-            side = foot if flip > 0 else 1 - foot
-            home = SIDE[side] * stance
-            place = home + (flip * x - home) * length
-            seconds = clock.seconds(phrase.first + beat)
-            gap = seconds - clock.seconds(phrase.first + beat - 1)
-            swing = float(np.clip(genre.swing * gap / min(phrase.rate, 1.0), 0.2, 0.8))
-            events.append(Step(seconds, side, kind, place, z * length + rng.normal(0, 0.01), swing, genre.lift * dancer.size))
-    if phrase.turn:
-        order = (0, 1) if phrase.turn > 0 else (1, 0)
-        for number, beat in enumerate((4, 5, 6, 7, 8)):
-            side = order[number % 2]
-            seconds = clock.seconds(phrase.first + beat - (0.0 if beat < 8 else 0.02))
-            gap = clock.seconds(phrase.first + beat) - clock.seconds(phrase.first + beat - 1)
-            events.append(Step(seconds, side, "s", SIDE[side] * stance * 0.8, 0.0, float(np.clip(0.7 * gap, 0.2, 0.6)),
-                               0.06))
-    return events
 
 
 def _bounce(phrases, genre, dancer, plan, b):
@@ -276,7 +145,7 @@ def _torso(phrases, genre, dancer, clock, t, rng):
     times, values = [clock.times[0]], [np.zeros(3)]
     for phrase in phrases:
         counts, angles = phrase.torso
-        strength = _amount(phrase) * dancer.size * (0.3 if phrase.kind == "idle" else 1.0)
+        strength = amount(phrase) * dancer.size * (0.3 if phrase.kind == "idle" else 1.0)
         for count, angle in zip(counts, angles):
             beat = count / min(phrase.rate, 1.0)
             if beat >= PHRASE or (phrase.freeze and beat > 6.01):
@@ -301,7 +170,7 @@ def _pops(phrases, genre, dancer, clock, t):
                 continue
             u = t - clock.seconds(phrase.first + count)
             bump = quintic((u + 0.10) / 0.10) * quintic((0.22 - u) / 0.20)
-            out += genre.pop * dancer.size * min(1.0, _amount(phrase)) * bump
+            out += genre.pop * dancer.size * min(1.0, amount(phrase)) * bump
     return out
 
 
@@ -316,7 +185,7 @@ def _arms(phrases, genre, dancer, clock, t, rng):
             times += [clock.seconds(phrase.first + c) for c in (1, 4, 7)]
             values += [relaxed + rng.normal(0, 0.05, (2, 4)) * [1, 1, 0.1, 1] for _ in range(3)]
             continue
-        size = np.clip(0.55 + 0.5 * _amount(phrase) * dancer.size, 0.5, 1.1)
+        size = np.clip(0.55 + 0.5 * amount(phrase) * dancer.size, 0.5, 1.1)
         repeats = 2 if phrase.rate == 2.0 else 1
         for repeat in range(repeats):
             for count, left, right in phrase.arms:
@@ -338,7 +207,8 @@ def _arms(phrases, genre, dancer, clock, t, rng):
             values.append(values[-1])
     times, values = np.array(times), np.array(values)
     sharpness = genre.sharpness * dancer.snap
-    out = interpolate_keys(t, times, values, dwell=genre.dwell, sharpness=sharpness, shortest=0.22, early=EARLY + 0.1 * genre.dwell)
+    out = interpolate_keys(t, times, values, dwell=genre.dwell, sharpness=sharpness, shortest=0.22,
+                           early=EARLY + 0.1 * genre.dwell)
     if genre.ring > 0:
         index = np.clip(np.searchsorted(times, t, side="right") - 1, 1, len(times) - 1)
         since = t - times[index]
