@@ -4,20 +4,22 @@ import time
 from collections import deque
 
 callbacks = deque(maxlen=20000)  # seconds inside callbacks
+callbacks_cpu = deque(maxlen=20000)  # of them, seconds of processor time: free of other programs' load
 stalls = deque(maxlen=200)  # (name, seconds): the permitted ones, sampling a rig and writing a result
-_stalled = 0.0
+_stalled = _stalled_cpu = 0.0
 
 
 def timed(function):
     """Decorator for callbacks; the time of permitted stalls inside is not counted twice."""
     @functools.wraps(function)
     def wrapper(*args, **kwargs):
-        global _stalled
-        before, start = _stalled, time.perf_counter()
+        before, before_cpu = _stalled, _stalled_cpu
+        start, start_cpu = time.perf_counter(), time.thread_time()
         try:
             return function(*args, **kwargs)
         finally:
             callbacks.append(time.perf_counter() - start - (_stalled - before))
+            callbacks_cpu.append(time.thread_time() - start_cpu - (_stalled_cpu - before_cpu))
     return wrapper
 
 
@@ -37,19 +39,20 @@ class stall:
         self.name = name
 
     def __enter__(self):
-        self._start = time.perf_counter()
+        self._start, self._start_cpu = time.perf_counter(), time.thread_time()
 
     def __exit__(self, *exc):
-        global _stalled
+        global _stalled, _stalled_cpu
+        _stalled_cpu += time.thread_time() - self._start_cpu
         seconds = time.perf_counter() - self._start
         _stalled += seconds
         stalls.append((self.name, seconds))
         return False
 
 
-def percentile(share):
+def percentile(share, values=callbacks):
     """Seconds below which `share` (0..1) of the callbacks lie; 0 without any."""
-    if not callbacks:
+    if not values:
         return 0.0
-    ordered = sorted(callbacks)
+    ordered = sorted(values)
     return ordered[min(int(share * len(ordered)), len(ordered) - 1)]

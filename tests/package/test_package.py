@@ -12,14 +12,27 @@ import pytest
 
 pytest.importorskip("bpy")
 
-from tests.package.make_zip import ROOT, make_zip, run_tool  # noqa: E402
+import build  # noqa: E402
 
+ROOT = Path(__file__).resolve().parents[2]
 DEV = Path(os.environ.get("BATON_WORKER_PYTHON", sys.executable))
+
+
+def run_tool(*arguments):
+    """Blender's own extension tool, which comes with the bpy wheel."""
+    import bpy
+    tool = next(Path(bpy.__file__).parent.glob("*/scripts/addons_core/bl_pkg/cli/blender_ext.py"))
+    done = subprocess.run([sys.executable, str(tool), *map(str, arguments)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory):
-    return make_zip(tmp_path_factory.mktemp("dist"))
+    """The zip of `build.py package`, from the same staging."""
+    stage, out = tmp_path_factory.mktemp("stage") / "extension", tmp_path_factory.mktemp("dist")
+    build.stage_extension(stage)
+    run_tool("build", "--source-dir", stage, "--output-dir", out)
+    return next(out.glob("*.zip"))
 
 
 @pytest.fixture(scope="module")

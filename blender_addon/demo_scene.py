@@ -1,0 +1,144 @@
+"""The demo's .blend: a dancer with the music made for the dance, then a conductor with the piece that is conducted.
+
+`python -m blender_addon.demo_scene --folder DIR` reads what `python -m core.demo` wrote into DIR and adds `demo.blend`
+and `scene.png`, a contact sheet of Workbench stills.
+"""
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import bpy
+import numpy as np
+from mathutils import Vector
+
+from . import character, strips
+from .errors import UserError
+from .timebase import scene_fps
+
+GAP_SECONDS = 1.0
+
+
+def make_demo_blend(path, motion_npz, conductor_npz, music_wav, piece_wav, fps=30, sheet=None, stills=10):
+    """Build the scene, save it as `path`, render `sheet` (PNG, or None). Returns a dict of what was made."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    scene = bpy.context.scene
+    scene.name = "Baton Demo"
+    scene.render.fps, scene.render.fps_base, scene.sync_mode = fps, 1.0, "AUDIO_SYNC"
+    scene.use_audio_scrub = True
+    bpy.ops.wm.save_as_mainfile(filepath=str(path))
+    _stage(scene)
+    first, parts, silent = 1, [], False
+    for kind, npz, sound, title in (("dancer", motion_npz, music_wav, "Dance"),
+                                    ("conductor", conductor_npz, piece_wav, "Conducting")):
+        rig = character.make_armature(title + "r" if kind == "dancer" else "Conductor", scene)
+        rig.location.x = -2.5 if kind == "dancer" else 2.5
+        character.dress(rig, kind)
+        poses, root, rate = character.read_poses(npz)
+        root = root - [root[0, 0], root[0, 1], 0.0]
+        character.key_motion(rig, title, poses, root, rate, first, scene_fps(scene.render))
+        length = int(np.ceil(len(poses) / rate * fps))
+        try:
+            strips.place(scene, sound, Path(sound).stem.title(), first, length)
+        except RuntimeError:
+            silent = True  # a Blender built without sound: the picture is made all the same
+        marker = scene.timeline_markers.new(title, frame=first)
+        marker.camera = _camera(scene, f"Camera {title}", rig, root)
+        parts.append((first, first + length - 1))
+        first += length + int(GAP_SECONDS * fps)
+    scene.frame_start, scene.frame_end = 1, parts[-1][1]
+    scene.camera = scene.timeline_markers[0].camera
+    scene.frame_set(1)
+    bpy.ops.wm.save_mainfile(filepath=str(path))
+    if sheet is not None:
+        frames = [int(f) for low, high in parts for f in np.linspace(low, high, stills // 2 + 2)[1:-1]]
+        contact_sheet(scene, frames, sheet)
+        scene.frame_set(1)
+        bpy.ops.wm.save_mainfile(filepath=str(path))
+    return {"blend": str(path), "sheet": str(sheet) if sheet else None, "frames": scene.frame_end, "sound": not silent}
+
+
+def _stage(scene):
+    """Floor, sun, and Workbench settings that need no graphics card."""
+    mesh = bpy.data.meshes.new("Floor")
+    mesh.from_pydata([(-40, -40, 0), (40, -40, 0), (40, 40, 0), (-40, 40, 0)], [], [(0, 1, 2, 3)])
+    floor = bpy.data.objects.new("Floor", mesh)
+    floor.color = (0.5, 0.52, 0.56, 1.0)
+    mesh.materials.append(character._material(floor.color))
+    scene.collection.objects.link(floor)
+    sun = bpy.data.objects.new("Sun", bpy.data.lights.new("Sun", "SUN"))
+    sun.data.energy, sun.rotation_euler = 3.0, (0.7, 0.2, 0.5)
+    scene.collection.objects.link(sun)
+    world = bpy.data.worlds.new("World")
+    world.color = (0.16, 0.17, 0.2)
+    scene.world = world
+    scene.render.engine = "BLENDER_WORKBENCH"
+    shading = scene.display.shading
+    shading.light, shading.color_type, shading.show_shadows = "STUDIO", "OBJECT", True
+    shading.background_type, shading.background_color = "VIEWPORT", (0.16, 0.17, 0.2)
+    shading.shadow_intensity = 0.45
+    scene.display.render_aa = "FXAA"  # a tenth of the time of the default on a processor
+
+
+def _camera(scene, name, rig, root):
+    """A camera that sees the rig over its whole way."""
+    low, high = root.min(axis=0), root.max(axis=0)
+    middle = Vector(((low[0] + high[0]) / 2 + rig.location.x, (low[1] + high[1]) / 2, 0.95))
+    width = max(high[0] - low[0], 0.7 * (high[1] - low[1])) + 2.4
+    camera = bpy.data.objects.new(name, bpy.data.cameras.new(name))
+    camera.data.lens = 45
+    camera.location = middle + Vector((0.35, -1.0, 0.22)) * max(width * 1.08, 3.0)
+    camera.rotation_euler = (middle - camera.location).to_track_quat("-Z", "Y").to_euler()
+    scene.collection.objects.link(camera)
+    return camera
+
+
+def contact_sheet(scene, frames, path, size=(360, 400), columns=5):
+    """Render `frames` and join them into one PNG, row by row."""
+    path, render = Path(path), scene.render
+    render.resolution_x, render.resolution_y, render.resolution_percentage = *size, 100
+    render.image_settings.file_format = "PNG"
+    tiles = []
+    for frame in frames:
+        scene.frame_set(frame)
+        marker = max((m for m in scene.timeline_markers if m.camera and m.frame <= frame), key=lambda m: m.frame)
+        scene.camera = marker.camera
+        render.filepath = str(path.with_suffix(".still.png"))
+        bpy.ops.render.render(write_still=True)
+        image = bpy.data.images.load(render.filepath)
+        pixels = np.empty(size[0] * size[1] * 4, dtype=np.float32)
+        image.pixels.foreach_get(pixels)
+        bpy.data.images.remove(image)
+        tiles.append(pixels.reshape(size[1], size[0], 4))
+    Path(render.filepath).unlink(missing_ok=True)
+    while len(tiles) % columns:
+        tiles.append(np.zeros_like(tiles[0]))
+    rows = [np.concatenate(tiles[i:i + columns], axis=1) for i in range(0, len(tiles), columns)]
+    sheet = np.concatenate(rows[::-1], axis=0)  # Blender's images begin at the bottom
+    image = bpy.data.images.new("Sheet", sheet.shape[1], sheet.shape[0])
+    image.pixels.foreach_set(np.ascontiguousarray(sheet, dtype=np.float32).ravel())
+    image.filepath_raw, image.file_format = str(path), "PNG"
+    image.save()
+    bpy.data.images.remove(image)
+    render.filepath = "//"
+    render.resolution_x, render.resolution_y = 1280, 720
+    return path
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="python -m blender_addon.demo_scene", description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", required=True, help="folder that `python -m core.demo` wrote")
+    folder = Path(parser.parse_args(arguments).folder).resolve()
+    try:
+        piece = folder / json.loads((folder / "demo.json").read_text(encoding="utf-8"))["piece"]
+        made = make_demo_blend(folder / "demo.blend", folder / "dance.npz", folder / "conductor.npz", folder / "music.wav",
+                               piece, sheet=folder / "scene.png")
+    except (OSError, KeyError, ValueError, UserError) as error:
+        print(f"The demo's scene cannot be built: {error}; run build.py demo again.", file=sys.stderr)
+        return 2
+    print(f"{made['blend']}: {made['frames']} frames" + ("" if made["sound"] else ", without sound: this Blender has none"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""The demo's scene: the character moves as the motion says, and the file opens ready to play."""
+import numpy as np
+import pytest
+
+from blender_addon import character, compat, demo_scene
+from tests.blender import scenes
+
+DANCE = scenes.ROOT / "core" / "assets" / "demo_dance.npz"
+
+
+def forward_kinematics(poses, root):
+    """Joint positions (T, 24, 3) by scipy's rotations and the contract's offsets alone."""
+    scipy = pytest.importorskip("scipy.spatial.transform")
+    offsets = np.array(scenes.SKELETON["offsets_m"], dtype=float)
+    points, turns = np.zeros((len(poses), 24, 3)), [None] * 24
+    for joint, parent in enumerate(scenes.PARENTS):
+        own = scipy.Rotation.from_rotvec(poses[:, joint])
+        turns[joint] = own if parent < 0 else turns[parent] * own
+        points[:, joint] = root if parent < 0 else points[:, parent] + turns[parent].apply(offsets[joint])
+    return points
+
+
+def motion(path, frames=40, fps=30.0):
+    rng = np.random.default_rng(3)
+    poses = rng.normal(scale=0.3, size=(1, 24, 3)) + rng.normal(scale=0.02, size=(frames, 24, 3)).cumsum(axis=0)
+    poses[:, 0] += (np.pi / 2, 0, 0)
+    root = np.array([0.0, 0.0, 0.95]) + rng.normal(scale=0.01, size=(frames, 3)).cumsum(axis=0)
+    np.savez(path, poses=poses.reshape(frames, 72), trans=root, mocap_framerate=fps)
+    return poses, root
+
+
+def test_keys_follow_the_motion(blender, tmp_path):
+    poses, root = motion(tmp_path / "m.npz")
+    truth = forward_kinematics(poses, root)
+    rig = character.make_armature("Figure", blender.context.scene)
+    character.key_motion(rig, "Walk", poses, root, 30.0, 11, 30.0)
+    for index in (0, 17, 39):
+        blender.context.scene.frame_set(11 + index)
+        got = np.array([rig.pose.bones[joint].head for joint in scenes.JOINTS])
+        assert np.abs(got - truth[index]).max() < 1e-4
+
+
+def test_demo_blend(blender, tmp_path):
+    motion(tmp_path / "a.npz")
+    sound = scenes.write_wav(tmp_path / "a.wav", 40 / 30)
+    made = demo_scene.make_demo_blend(tmp_path / "demo.blend", tmp_path / "a.npz", tmp_path / "a.npz", sound, sound)
+    blender.ops.wm.open_mainfile(filepath=made["blend"])
+    scene = blender.context.scene
+    assert scene.sync_mode == "AUDIO_SYNC" and scene.frame_end == made["frames"] == 40 + 30 + 40
+    assert [marker.camera.name for marker in scene.timeline_markers] == ["Camera Dance", "Camera Conducting"]
+    assert {thing.name for thing in scene.objects if thing.type == "ARMATURE"} == {"Dancer", "Conductor"}
+    if made["sound"]:
+        assert [strip.frame_final_start for strip in compat.sequences(scene.sequence_editor)] == [1, 71]
+
+
+@pytest.mark.slow
+def test_contact_sheet(blender, tmp_path):
+    motion(tmp_path / "a.npz")
+    sound = scenes.write_wav(tmp_path / "a.wav", 40 / 30)
+    demo_scene.make_demo_blend(tmp_path / "demo.blend", tmp_path / "a.npz", tmp_path / "a.npz", sound, sound)
+    scene = blender.context.scene
+    demo_scene.contact_sheet(scene, [20, 90], tmp_path / "s.png", size=(96, 96), columns=2)
+    image = blender.data.images.load(str(tmp_path / "s.png"))
+    pixels = np.array(image.pixels[:]).reshape(96, 192, 4)[..., :3]
+    assert image.size[:] == (192, 96) and pixels.std() > 0.03
+    assert np.abs(pixels[:, :96] - pixels[:, 96:]).max() > 0.1, "two different pictures"

@@ -1,0 +1,104 @@
+"""Set Up Runtime: with a wheel made here and no network. Made, resumed, cancelled, failed with a sentence."""
+import base64
+import hashlib
+import sys
+import time
+import zipfile
+
+import pytest
+
+from blender_addon import runtime_setup
+from blender_addon.runtime_setup import RuntimeSetup, SetupError
+
+
+def wheel(folder, name="tinydep", version="1.0"):
+    """A pure wheel with one module."""
+    folder.mkdir(exist_ok=True)
+    info = f"{name}-{version}.dist-info"
+    files = {f"{name}.py": "ANSWER = 42\n",
+             f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+             f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"}
+    record = ""
+    for path, text in files.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+        record += f"{path},sha256={digest},{len(text)}\n"
+    files[f"{info}/RECORD"] = record + f"{info}/RECORD,,\n"
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as file:
+        for path, text in files.items():
+            file.writestr(path, text)
+    return folder
+
+
+@pytest.fixture
+def lock(tmp_path):
+    path = tmp_path / "lock.txt"
+    path.write_text("# lock\ntinydep==1.0\n")
+    return path
+
+
+def make(tmp_path, lock, **options):
+    options = {"wheels": str(wheel(tmp_path / "wheels")), "check": "import tinydep; assert tinydep.ANSWER == 42",
+               "search": [__import__("pathlib").Path(sys.executable)], **options}
+    return RuntimeSetup(tmp_path / "runtime", lock, **options)
+
+
+def test_made_and_resumed(tmp_path, lock):
+    folder = tmp_path / "runtime"
+    broken = make(tmp_path, lock, check="raise SystemExit(3)").start()
+    broken.join(120)
+    assert not broken.done and "does not work" in broken.error
+    assert runtime_setup.ready_python(folder) is None, "an unfinished environment is never trusted"
+    made = make(tmp_path, lock).start()
+    made.join(120)
+    assert made.done and made.fraction == 1.0, made.report()
+    assert not any("-m venv" in line for line in made.lines), "the environment of the first run was completed"
+    python = runtime_setup.ready_python(folder)
+    assert python is not None and runtime_setup.version_of(python) == sys.version_info[:2]
+    assert runtime_setup.is_current(folder, lock)
+    lock.write_text("tinydep==1.1\n")
+    assert not runtime_setup.is_current(folder, lock)
+    assert "tinydep" in made.report() and "state: done" in made.report()
+
+
+def test_missing_package_is_named(tmp_path, lock):
+    lock.write_text("tinydep==9.9\n")
+    failed = make(tmp_path, lock).start()
+    failed.join(120)
+    assert "tinydep==9.9 was not found" in failed.error and not failed.done
+
+
+def test_cancel(tmp_path, lock):
+    started = make(tmp_path, lock).start()
+    while not started.lines:
+        time.sleep(0.01)
+    started.cancel()
+    started.join(60)
+    assert not started.running and started.error == "Cancelled"
+    assert runtime_setup.ready_python(tmp_path / "runtime") is None
+
+
+def test_python_is_believed_only_when_it_runs(tmp_path):
+    liar = tmp_path / "python3.11"
+    liar.write_text("#!/bin/sh\necho blender 5.0\n")
+    liar.chmod(0o755)
+    assert runtime_setup.version_of(liar) is None
+    assert runtime_setup.version_of(tmp_path / "absent") is None
+    with pytest.raises(SetupError, match="python3.11"):
+        runtime_setup.find_python([liar])
+    found = runtime_setup.find_python([liar, __import__("pathlib").Path(sys.executable)])
+    assert str(found) == sys.executable
+    assert runtime_setup.find_python() is not None  # of this very interpreter
+
+
+def test_processor_build_is_named_in_the_lock(tmp_path, lock):
+    lock.write_text("numpy==2.4.6\ntorch==2.13.0\ntorchvision==1.0\n")
+    (tmp_path / "runtime").mkdir()
+    text = make(tmp_path, lock)._cpu_lock().read_text()
+    assert "torch==2.13.0+cpu\n" in text and "torchvision==1.0\n" in text and "numpy==2.4.6\n" in text
+
+
+@pytest.mark.parametrize(("log", "sentence"), [
+    ("... NewConnectionError(...)", "no network"), ("OSError: [Errno 28] No space left on device", "disk is full"),
+    ("ERROR: No matching distribution found for torch==9", "torch==9"), ("boom", "could not be installed")])
+def test_reasons(log, sentence):
+    assert sentence in runtime_setup.why(log)
