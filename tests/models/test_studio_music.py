@@ -1,4 +1,5 @@
 """The studio's music: deterministic, in time with its plan, loud where it is written loud, and music rather than clicks."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from core.beats import Beats
 from core.contract import load
 from models.data.studio import drums, effects
-from models.data.studio.composer_orchestra import ORCHESTRA
+from models.data.studio.orchestra import ORCHESTRA
 from models.data.studio.harmony import chord_tones, voice
 from models.data.studio.music import compose, render
 from models.data.studio.plan import Cue, Section, make_plan
@@ -21,6 +22,7 @@ GENRES = [genre["slug"] for genre in load("genres")]
 def soundfont():
     pytest.importorskip("fluidsynth")
     from models.data.studio.instruments import find_soundfont
+
     try:
         return find_soundfont()
     except RuntimeError as error:
@@ -28,7 +30,7 @@ def soundfont():
 
 
 def level_db(audio):
-    return float(10 * np.log10(np.mean(audio ** 2) + 1e-12))
+    return float(10 * np.log10(np.mean(audio**2) + 1e-12))
 
 
 def attack_errors(sound, pitch, tone=None):
@@ -37,16 +39,29 @@ def attack_errors(sound, pitch, tone=None):
     part = Part("row", sound, [Note(t, 0.12, pitch, 0.8) for t in times], tone=tone or {})
     score = Score([part], times[-1] + 1, plain_mix())
     mono = render(score, replace(make_plan("dance", 1), duration=score.duration), RATE).mean(axis=0)
-    level = np.sqrt(np.convolve(mono ** 2, np.ones(96) / 96, mode="same"))
+    level = np.sqrt(np.convolve(mono**2, np.ones(96) / 96, mode="same"))
     errors = []
     for t in times:
-        near = level[int((t - 0.06) * RATE):int((t + 0.2) * RATE)]
+        near = level[int((t - 0.06) * RATE) : int((t + 0.2) * RATE)]
         errors.append(np.argmax(near >= 0.35 * near.max()) / RATE - 0.06)
     return np.array(errors)
 
 
-@pytest.mark.parametrize("sound,pitch", [("kit:0", 36), ("kit:0", 38), ("kit:25", 39), ("kit:40", 42), ("gm:0", 60), ("gm:36", 40),
-                                         ("gm:61", 67), ("gm:28", 60), ("gm:47", 45), ("gm:45", 60)])
+@pytest.mark.parametrize(
+    "sound,pitch",
+    [
+        ("kit:0", 36),
+        ("kit:0", 38),
+        ("kit:25", 39),
+        ("kit:40", 42),
+        ("gm:0", 60),
+        ("gm:36", 40),
+        ("gm:61", 67),
+        ("gm:28", 60),
+        ("gm:47", 45),
+        ("gm:45", 60),
+    ],
+)
 def test_written_notes_are_heard_in_time(sound, pitch):
     assert np.abs(attack_errors(sound, pitch)).max() < 0.010
 
@@ -63,7 +78,7 @@ def test_same_seed_same_samples(kind):
     plan = make_plan(kind, 910_003, duration=6.0)
     first, other = compose(plan), compose(make_plan(kind, 910_004, duration=6.0))
     audio = render(first, plan)
-    render(other, plan)             # another piece in between leaves nothing behind
+    render(other, plan)  # another piece in between leaves nothing behind
     assert np.array_equal(audio, render(compose(make_plan(kind, 910_003, duration=6.0)), plan))
     assert [p.notes for p in first.parts] != [p.notes for p in other.parts]
 
@@ -77,8 +92,8 @@ def test_every_genre_sounds(genre):
     assert np.isfinite(audio).all() and 0.05 < np.abs(audio).max() <= 0.98
     names = {part.name for part in score.parts}
     assert "bass" in names and names & {"drums"} and len(names) >= 3
-    blocks = audio[:, :7 * RATE].reshape(2, 28, -1)[:, 2:]
-    assert (blocks ** 2).mean(axis=(0, 2)).min() > 1e-7         # no hole of a quarter second
+    blocks = audio[:, : 7 * RATE].reshape(2, 28, -1)[:, 2:]
+    assert (blocks**2).mean(axis=(0, 2)).min() > 1e-7  # no hole of a quarter second
 
 
 def test_unknown_genre_is_refused():
@@ -100,14 +115,17 @@ def test_house_kick_follows_given_beats():
 
 def test_librosa_finds_the_beats():
     import librosa
+
     found = []
     for seed, genre in ((910_030, "house"), (910_031, "street-jazz"), (910_032, "break"), (910_033, "middle-hip-hop")):
         plan = make_plan("dance", seed, genre=genre, duration=20.0)
-        audio = librosa.resample(render(compose(plan), plan).mean(axis=0), orig_sr=RATE, target_sr=22050, res_type="polyphase")
+        audio = librosa.resample(
+            render(compose(plan), plan).mean(axis=0), orig_sr=RATE, target_sr=22050, res_type="polyphase"
+        )
         beats = librosa.beat.beat_track(y=audio, sr=22050, units="time")[1]
         halves = np.sort(np.r_[plan.times, (plan.times[1:] + plan.times[:-1]) / 2])
         found.append(max(beat_f1(beats, t) for t in (plan.times, halves, plan.times[::2], plan.times[1::2])))
-        assert beat_f1(beats + 0.25 * 60 / plan.bpm, plan.times) < 0.6          # the figure can fail
+        assert beat_f1(beats + 0.25 * 60 / plan.bpm, plan.times) < 0.6  # the figure can fail
     assert np.mean(found) > 0.8, found
 
 
@@ -118,11 +136,14 @@ def beat_f1(found, truth, tolerance=0.07):
 
 def test_music_is_harmonic_and_percussive():
     import librosa
+
     for genre in ("house", "krump"):
         plan = make_plan("dance", 910_041, genre=genre, duration=8.0)
-        audio = librosa.resample(render(compose(plan), plan).mean(axis=0), orig_sr=RATE, target_sr=22050, res_type="polyphase")
+        audio = librosa.resample(
+            render(compose(plan), plan).mean(axis=0), orig_sr=RATE, target_sr=22050, res_type="polyphase"
+        )
         harmonic, percussive = librosa.decompose.hpss(np.abs(librosa.stft(audio)))
-        share = (harmonic ** 2).sum() / ((harmonic ** 2).sum() + (percussive ** 2).sum())
+        share = (harmonic**2).sum() / ((harmonic**2).sum() + (percussive**2).sum())
         assert 0.2 < share < 0.98, (genre, share)
 
 
@@ -131,20 +152,23 @@ def conducting(levels, articulation=0.3, metre=4, seed=910_050, cues=()):
     count = len(plan.times)
     dynamics = np.interp(np.arange(count), np.linspace(0, count - 1, len(levels)), levels)
     sections = (Section(0, count, "phrase", float(np.mean(levels)), articulation),)
-    return replace(plan, dynamics=dynamics, articulation=np.full(count, articulation), sections=sections, cues=tuple(cues))
+    return replace(
+        plan, dynamics=dynamics, articulation=np.full(count, articulation), sections=sections, cues=tuple(cues)
+    )
 
 
 def test_crescendo_is_heard():
     for seed in (910_051, 910_052):
         plan = conducting((0.1, 0.1, 0.9, 0.9), seed=seed)
         audio = render(compose(plan), plan)
-        assert level_db(audio[:, 8 * RATE:]) - level_db(audio[:, RATE // 2:4 * RATE]) > 12
+        assert level_db(audio[:, 8 * RATE :]) - level_db(audio[:, RATE // 2 : 4 * RATE]) > 12
 
 
 def test_staccato_notes_are_shorter():
     def mean_share(articulation):
         score = compose(conducting((0.6, 0.6), articulation))
         return np.mean([n.duration for p in score.parts for n in p.notes if p.group == "strings"])
+
     assert mean_share(0.95) < 0.6 * mean_share(0.05)
 
 
@@ -209,7 +233,7 @@ def test_effects():
     tone = np.stack([np.sin(2 * np.pi * 440 * t)] * 2).astype(np.float32)
     assert np.abs(effects.limit(4 * tone, RATE, 0.9)).max() <= 0.9
     ducked = effects.duck(tone, [0.5], RATE, 0.8)
-    assert level_db(ducked[:, RATE // 2 + 300:RATE // 2 + 2000]) < level_db(ducked[:, 1000:20000]) - 6
+    assert level_db(ducked[:, RATE // 2 + 300 : RATE // 2 + 2000]) < level_db(ducked[:, 1000:20000]) - 6
     quiet = effects.equalise(tone, RATE, lowpass=100.0)
     assert level_db(quiet) < level_db(tone) - 40
     loud = effects.compress(tone, RATE, threshold_db=-20, ratio=4)

@@ -3,49 +3,12 @@
 Melody with motifs and periods, functional harmony with cadences, bass, accompaniment figures of the metre, and an
 orchestration that follows the plan's sections.
 """
+
 import numpy as np
 
 from models.data.studio.harmony import SCALES, chord_tones, dominant, nearest, sing, voice
+from models.data.studio.orchestra import CADENCES, CELLS, FANFARES, FIGURES, GROUP_BEATS, KETTLES, ORCHESTRA, PROGRESSIONS
 from models.data.studio.score import Grid, Note, Part, Score, bars_of, rng_of
-
-GROUP_BEATS = {2: (2,), 3: (3,), 4: (2, 2), 6: (3, 3)}
-CELLS = {2: ((2,), (1, 1), (1.5, 0.5), (1, 0.5, 0.5), (0.5, 0.5, 1), (0.5, 0.5, 0.5, 0.5), (0.75, 0.25, 1), (0.25, 0.25, 0.5, 1)),
-         3: ((3,), (2, 1), (1, 1, 1), (1, 2), (1.5, 0.5, 1), (2, 0.5, 0.5), (1, 0.5, 0.5, 0.5, 0.5), (1, 1, 0.5, 0.5))}
-# Four-bar halves of a period; the first ends on the dominant, the second on the tonic.
-PROGRESSIONS = ((0, 0, 3, 4), (0, 5, 1, 4), (0, 3, 1, 4), (0, 4, 5, 4), (0, 1, 0, 4), (5, 3, 1, 4), (0, 2, 3, 4))
-CADENCES = ((0, 3, 4, 0), (5, 1, 4, 0), (3, 1, 4, 0), (0, 4, 4, 0), (2, 5, 4, 0), (3, 0, 4, 0))
-# Accompaniment by metre: (beat, what, length in beats); b bass, f fifth in the bass, c chord, 0..3 a note of the chord.
-FIGURES = {
-    2: {"march": ((0, "b", 1), (0.5, "c", 0.5), (1, "f", 1), (1.5, "c", 0.5)), "oompah": ((0, "b", 1), (1, "c", 1)),
-        "eighths": ((0, "b", 2), (0, "c", 0.5), (0.5, "c", 0.5), (1, "c", 0.5), (1.5, "c", 0.5)), "held": ((0, "b", 2), (0, "c", 2), (1, "1", 1)),
-        "broken": ((0, "b", 2), (0, "0", 0.5), (0.5, "2", 0.5), (1, "1", 0.5), (1.5, "2", 0.5)),
-        "gallop": ((0, "b", 1), (0, "c", 0.5), (0.5, "c", 0.25), (0.75, "c", 0.25), (1, "c", 0.5), (1.5, "c", 0.25), (1.75, "c", 0.25))},
-    3: {"waltz": ((0, "b", 1), (1, "c", 1), (2, "c", 1)), "minuet": ((0, "b", 2), (0, "c", 1), (1, "c", 1), (2, "f", 1), (2, "c", 1)),
-        "broken": ((0, "b", 3), (0, "0", 0.5), (0.5, "1", 0.5), (1, "2", 0.5), (1.5, "1", 0.5), (2, "2", 0.5), (2.5, "1", 0.5)),
-        "held": ((0, "b", 3), (0, "c", 3), (2, "1", 1)), "pulse": ((0, "b", 1), (0, "c", 1), (1, "c", 1), (2, "c", 1))},
-    4: {"oompah": ((0, "b", 1), (1, "c", 1), (2, "f", 1), (3, "c", 1)), "quarters": ((0, "b", 2), (0, "c", 1), (1, "c", 1), (2, "f", 2), (2, "c", 1), (3, "c", 1)),
-        "alberti": ((0, "b", 4), *((0.5 * k, "0212"[k % 4], 0.5) for k in range(8))), "held": ((0, "b", 4), (0, "c", 2), (2, "c", 2), (2, "f", 2)),
-        "eighths": ((0, "b", 2), (2, "b", 2), *((0.5 * k, "c", 0.5) for k in range(8))),
-        "march": ((0, "b", 1), (0.5, "c", 0.5), (1, "f", 1), (1.5, "c", 0.5), (2, "b", 1), (2.5, "c", 0.5), (3, "f", 1), (3.5, "c", 0.5))},
-    6: {"siciliana": ((0, "b", 3), (1, "c", 1), (2, "c", 1), (3, "f", 3), (4, "c", 1), (5, "c", 1)),
-        "broken": ((0, "b", 3), (3, "f", 3), *((k, "012012"[k], 1) for k in range(6))), "held": ((0, "b", 3), (0, "c", 3), (3, "f", 3), (3, "c", 3)),
-        "jig": ((0, "b", 2), (0, "c", 1), (2, "c", 1), (3, "f", 2), (3, "c", 1), (5, "c", 1)), "pulse": ((0, "b", 3), (3, "b", 3), *((k, "c", 1) for k in range(6)))},
-}
-# Rhythms of the full brass in a loud bar, and of the timpani: beats of the bar.
-FANFARES = {2: ((0,), (0, 1), (0, 1, 1.5), (0, 0.5, 1)), 3: ((0,), (0, 2), (0, 1, 2), (0, 2, 2.5)),
-            4: ((0, 2), (0, 1, 2, 3), (0, 1.5, 2, 3), (0, 2, 3), (0, 2, 3, 3.5)), 6: ((0, 3), (0, 2, 3, 5), (0, 3, 5), (0, 3, 4, 5))}
-KETTLES = {2: ((0,), (0, 1), (0, 1, 1.5)), 3: ((0,), (0, 1, 2), (0, 2)), 4: ((0, 2), (0, 3), (0, 1, 2, 3), (0, 2, 3)), 6: ((0, 3), (0, 3, 5), (0, 2, 3, 5))}
-# name: (group, legato programs, staccato programs, low, high, gain, pan)
-ORCHESTRA = {
-    "violins": ("strings", (48, 48, 49), (48, 45), 62, 91, 1.0, -0.5), "seconds": ("strings", (48, 49, 44), (48, 45), 55, 84, 0.6, -0.25),
-    "violas": ("strings", (48, 49), (48, 45), 52, 74, 0.62, 0.1),
-    "cellos": ("strings", (48, 42), (45, 42), 38, 60, 0.8, 0.4), "basses": ("strings", (43,), (43, 45), 28, 47, 0.8, 0.55),
-    "flute": ("winds", (73,), (73,), 67, 94, 0.6, -0.15), "oboe": ("winds", (68,), (68,), 60, 86, 0.55, 0.05),
-    "clarinet": ("winds", (71,), (71,), 55, 86, 0.55, 0.1), "bassoon": ("winds", (70,), (70,), 36, 62, 0.5, 0.15),
-    "horns": ("brass", (60,), (60,), 45, 72, 0.65, -0.35), "trumpets": ("brass", (56, 61), (56,), 56, 82, 0.6, 0.3),
-    "trombones": ("brass", (57, 58), (57,), 36, 62, 0.65, 0.45), "timpani": ("timpani", (47,), (47,), 38, 55, 0.85, 0.0),
-    "cymbals": ("timpani", (1048,), (1048,), 0, 127, 0.4, 0.0),
-}
 
 
 def compose_orchestra(plan):
@@ -66,13 +29,20 @@ class _Composer:
         self.players = {}
         for name in ORCHESTRA:
             draw = rng_of(plan.seed, "player " + name)
-            self.players[name] = (draw, float(np.clip(draw.normal(0, 0.005), -0.01, 0.012)), float(draw.uniform(0.003, 0.012)))
+            self.players[name] = (
+                draw,
+                float(np.clip(draw.normal(0, 0.005), -0.01, 0.012)),
+                float(draw.uniform(0.003, 0.012)),
+            )
         self.sounds = self._draw_sounds()
         self.seconds_play = bool(rng_of(plan.seed, "seconds").random() < 0.6)
 
     def _draw_chords(self, rng):
         """Semitones of the chord of each bar."""
-        periods = [PROGRESSIONS[int(rng.integers(len(PROGRESSIONS)))] + CADENCES[int(rng.integers(len(CADENCES)))] for _ in range(2)]
+        periods = [
+            PROGRESSIONS[int(rng.integers(len(PROGRESSIONS)))] + CADENCES[int(rng.integers(len(CADENCES)))]
+            for _ in range(2)
+        ]
         chords = []
         for index in range(len(self.bars)):
             degree = periods[index // 8 % 2][index % 8]
@@ -89,8 +59,13 @@ class _Composer:
         rng = rng_of(self.plan.seed, "orchestration")
         figures = list(FIGURES[self.metre].values())
         main, loud = self._choose_figures(rng, figures)
-        self.fanfare, self.kettle = (table[self.metre][int(rng.integers(len(table[self.metre])))] for table in (FANFARES, KETTLES))
-        lead = [str(name) for name in rng.permutation(["violins", "flute", "oboe", "clarinet", "horns", "cellos", "trumpets"])]
+        self.fanfare, self.kettle = (
+            table[self.metre][int(rng.integers(len(table[self.metre])))] for table in (FANFARES, KETTLES)
+        )
+        lead = [
+            str(name)
+            for name in rng.permutation(["violins", "flute", "oboe", "clarinet", "horns", "cellos", "trumpets"])
+        ]
         if rng.random() < 0.6:
             lead.insert(0, "violins")
         period = self._period(rng_of(self.plan.seed, "orchestra melody"))
@@ -98,23 +73,34 @@ class _Composer:
             section = self.plan.section_at(max(first, 0))
             number = self.plan.sections.index(section)
             figure = loud if section.kind == "tutti" or section.energy > 0.75 else main
-            melody = {"phrase": lead[0] if number % 3 != 2 else lead[1], "tutti": "violins", "solo": lead[1 + number % 3],
-                      "transition": lead[0]}.get(section.kind, lead[0])
+            melody = {
+                "phrase": lead[0] if number % 3 != 2 else lead[1],
+                "tutti": "violins",
+                "solo": lead[1 + number % 3],
+                "transition": lead[0],
+            }.get(section.kind, lead[0])
             self._bar(rng, index, first, beats, section, figure, melody, period)
         self._cues()
-        return Score(self._parts(), self.plan.duration, self._mix(), "conducting",
-                     (np.asarray(self.plan.times), np.asarray(self.plan.dynamics)))
+        return Score(
+            self._parts(),
+            self.plan.duration,
+            self._mix(),
+            "conducting",
+            (np.asarray(self.plan.times), np.asarray(self.plan.dynamics)),
+        )
 
     def _choose_figures(self, rng, figures):
         """Two accompaniments whose notes come at 1 to 5 a second: slow music is subdivided, fast music is not."""
         wanted = rng.uniform(1.3, 4.0)
-        rates = np.array([len({beat for beat, _, _ in figure}) for figure in figures]) / (self.metre * 60.0 / self.plan.bpm)
-        weights = np.exp(-(np.log(rates / wanted) / 0.5) ** 2) + 0.02
+        rates = np.array([len({beat for beat, _, _ in figure}) for figure in figures]) / (
+            self.metre * 60.0 / self.plan.bpm
+        )
+        weights = np.exp(-((np.log(rates / wanted) / 0.5) ** 2)) + 0.02
         first, second = rng.choice(len(figures), 2, replace=False, p=weights / weights.sum())
         return figures[first], figures[second]
 
     def _period(self, rng):
-        """Eight bars of melody, A A' B half-close, A A' C close: lists of (step, length, interval), steps of a 16th of a beat's quarter."""
+        """Eight bars of melody, A A' B half-close, A A' C close: (step, length, interval), 4 steps a beat."""
         seconds = 60.0 / self.plan.bpm
         rate = rng.uniform(1.0, 3.2)
 
@@ -122,10 +108,22 @@ class _Composer:
             notes, start = [], 0.0
             for group in GROUP_BEATS[self.metre]:
                 cells = CELLS[group]
-                weights = np.array([np.exp(-((len(cell) / (group * seconds) - rate) / 0.9) ** 2) + 0.01 for cell in cells])
+                weights = np.array(
+                    [np.exp(-(((len(cell) / (group * seconds) - rate) / 0.9) ** 2)) + 0.01 for cell in cells]
+                )
                 at = start
                 for length in cells[int(rng.choice(len(cells), p=weights / weights.sum()))]:
-                    notes.append((4 * at, 4 * length, int(rng.choice([-3, -2, -1, 0, 1, 2, 3, 4], p=[0.05, 0.13, 0.25, 0.1, 0.26, 0.13, 0.05, 0.03]))))
+                    notes.append(
+                        (
+                            4 * at,
+                            4 * length,
+                            int(
+                                rng.choice(
+                                    [-3, -2, -1, 0, 1, 2, 3, 4], p=[0.05, 0.13, 0.25, 0.1, 0.26, 0.13, 0.05, 0.03]
+                                )
+                            ),
+                        )
+                    )
                     at += length
                 start += group
             return notes
@@ -140,7 +138,7 @@ class _Composer:
 
     def _bar(self, rng, index, first, beats, section, figure, lead, period):
         tones, kind = self.chords[index], section.kind
-        energy = float(np.mean(self.plan.dynamics[max(first, 0):first + beats])) if first + beats > 0 else 0.5
+        energy = float(np.mean(self.plan.dynamics[max(first, 0) : first + beats])) if first + beats > 0 else 0.5
         bass = 36 + (self.root + tones[0] - 36) % 12
         chord = voice(tones[:3], self.root, 62, getattr(self, "_chord", None))
         self._chord = chord
@@ -163,10 +161,10 @@ class _Composer:
                     self._note(who, first, beat, length, pitch, 0.9)
                     if tutti or (self.seconds_play and kind == "phrase"):
                         self._note("seconds", first, beat, length, pitch + (12 if tutti and pitch < 66 else 0), 0.9)
-        if kind in ("phrase", "tutti") and energy > 0.4 or tutti:           # horns hold the harmony
+        if kind in ("phrase", "tutti") and energy > 0.4 or tutti:  # horns hold the harmony
             for pitch in chord[:2]:
                 self._note("horns", first, 0, beats, pitch - (12 if pitch > 68 else 0), 0.8)
-        if figure is FIGURES[self.metre]["held"]:            # under held chords the beats are plucked
+        if figure is FIGURES[self.metre]["held"]:  # under held chords the beats are plucked
             for beat in range(beats):
                 self._note("basses", first, beat, 0.5, bass if beat == 0 else bass + 7 - 12 * (bass > 41), 0.75)
         if tutti:
@@ -183,7 +181,16 @@ class _Composer:
             return
         low, high = ORCHESTRA[lead][3:5]
         low, high = max(low, (low + high) // 2 - 10), min(high, (low + high) // 2 + 11)
-        line = sing(rng, [period[index % 8]], lambda *_: tones, self.scale, self.root, low, high, getattr(self, "_last", {}).get(lead))
+        line = sing(
+            rng,
+            [period[index % 8]],
+            lambda *_: tones,
+            self.scale,
+            self.root,
+            low,
+            high,
+            getattr(self, "_last", {}).get(lead),
+        )
         line = [note for note in line if note[1] < 4 * beats]
         if line:
             self._last = {**getattr(self, "_last", {}), lead: line[-1][3]}
@@ -193,7 +200,7 @@ class _Composer:
                 self._note("flute", first, step / 4, length / 4, pitch + (12 if pitch < 80 else 0), 0.95)
                 if lead == "violins":
                     self._note("oboe", first, step / 4, length / 4, pitch - 12 if pitch > 86 else pitch, 0.9)
-            elif kind == "phrase" and lead == "violins" and energy > 0.5:       # thirds or sixths below
+            elif kind == "phrase" and lead == "violins" and energy > 0.5:  # thirds or sixths below
                 below = nearest({(self.root + t) % 12 for t in SCALES[self.scale]}, pitch - 4)
                 self._note("oboe", first, step / 4, length / 4, below, 0.8)
 
@@ -210,7 +217,7 @@ class _Composer:
                 self._note("cymbals", first, 0, 3, 49, 1.0)
         elif energy > 0.5 and index % 2 == 0 or section.kind == "transition":
             self._note("timpani", first, 0, 1, pitch, 0.8)
-            if section.kind == "transition" and index % 2:                      # a roll
+            if section.kind == "transition" and index % 2:  # a roll
                 for k in range(0, 4 * beats):
                     self._note("timpani", first, k / 4, 0.25, pitch, 0.45 + 0.4 * k / (4 * beats))
 
@@ -228,18 +235,40 @@ class _Composer:
             pitch += 12
         articulation = float(self.plan.articulation[index])
         dynamic = float(self.plan.dynamics[index])
-        metric = 0.10 if beat == 0 else 0.04 if self.metre in (4, 6) and beat == self.metre // 2 else 0.0 if beat == int(beat) else -0.06
-        accent = 0.25 if any(cue.kind == "accent" and cue.beat == index and beat == int(beat) for cue in self.plan.cues) else 0.0
+        metric = (
+            0.10
+            if beat == 0
+            else 0.04
+            if self.metre in (4, 6) and beat == self.metre // 2
+            else 0.0
+            if beat == int(beat)
+            else -0.06
+        )
+        accent = (
+            0.25
+            if any(cue.kind == "accent" and cue.beat == index and beat == int(beat) for cue in self.plan.cues)
+            else 0.0
+        )
         velocity = weight * (0.38 + 0.5 * dynamic + metric + 0.08 * articulation * (beat == int(beat)) + accent)
         start = float(self.grid(place))
         full = float(self.grid(place + length)) - start
         duration = full * (1.04 - 0.72 * articulation)
-        if articulation > 0.55:                     # short notes stay short whatever the tempo
+        if articulation > 0.55:  # short notes stay short whatever the tempo
             duration = min(duration, 0.45)
         onset = max(0.0, start + offset + float(np.clip(rng.normal(0, spread), -0.02, 0.02)))
         if onset < self.plan.duration:
-            self.notes[name].append((Note(onset, max(0.05, duration), int(pitch), float(np.clip(velocity * (1 + rng.normal(0, 0.04)), 0.08, 1.0))),
-                                     place, articulation))
+            self.notes[name].append(
+                (
+                    Note(
+                        onset,
+                        max(0.05, duration),
+                        int(pitch),
+                        float(np.clip(velocity * (1 + rng.normal(0, 0.04)), 0.08, 1.0)),
+                    ),
+                    place,
+                    articulation,
+                )
+            )
 
     def _cues(self):
         """Entries: the group is silent in the bar before and strong on the beat. Cut-offs: it stops there for a beat."""
@@ -248,7 +277,11 @@ class _Composer:
             for name in [n for n, spec in ORCHESTRA.items() if spec[0] == cue.group]:
                 kept = []
                 for note, place, articulation in self.notes[name]:
-                    if cue.kind == "entry" and cue.group != "strings" and cue.beat - self.metre <= place < cue.beat - 1e-6:
+                    if (
+                        cue.kind == "entry"
+                        and cue.group != "strings"
+                        and cue.beat - self.metre <= place < cue.beat - 1e-6
+                    ):
                         continue
                     if cue.kind == "entry" and abs(place - cue.beat) < 1e-6:
                         note = note._replace(velocity=min(1.0, note.velocity * 1.2 + 0.05))
@@ -268,8 +301,14 @@ class _Composer:
             group, _, _, _, _, gain, pan = ORCHESTRA[name]
             legato, staccato = self.sounds[name]
             gain *= 10 ** (rng.normal(0, 1.5) / 20)
-            split = {legato: [n for n, _, a in entries if a <= 0.6 or staccato == legato],
-                     staccato: [n for n, _, a in entries if a > 0.6]} if staccato != legato else {legato: [n for n, _, _ in entries]}
+            split = (
+                {
+                    legato: [n for n, _, a in entries if a <= 0.6 or staccato == legato],
+                    staccato: [n for n, _, a in entries if a > 0.6],
+                }
+                if staccato != legato
+                else {legato: [n for n, _, _ in entries]}
+            )
             for program, notes in split.items():
                 if notes:
                     sound = f"kit:{program - 1000}" if program >= 1000 else f"gm:{program}"
@@ -280,11 +319,23 @@ class _Composer:
         rng = rng_of(self.plan.seed, "mix")
         u = rng.uniform
         return {
-            "cents": float(rng.normal(0, 10)), "seed": int(self.plan.seed), "width": float(u(0.4, 1.0)) * (rng.random() > 0.06),
-            "balance_db": float(rng.normal(0, 1.5)), "tilt_db": float(rng.normal(0, 2.5)), "low_db": float(rng.normal(0, 2.0)),
-            "mid_db": float(rng.normal(0, 2.0)), "mid_hz": float(np.exp(u(np.log(300), np.log(4000)))), "high_db": float(rng.normal(0, 2.5)),
-            "lowpass": float(u(4000, 9000)) if rng.random() < 0.15 else 0.0, "highpass": 0.0,
-            "reverb_seconds": float(u(0.8, 2.6)), "reverb_bright": float(u(0.1, 0.5)), "reverb_db": float(u(-10, 1)),
-            "drive_db": 0.0, "level_db": float(u(-26, -14)), "noise": str(rng.choice(["", "", "pink", "hum"])), "noise_db": float(u(-68, -48)),
+            "cents": float(rng.normal(0, 10)),
+            "seed": int(self.plan.seed),
+            "width": float(u(0.4, 1.0)) * (rng.random() > 0.06),
+            "balance_db": float(rng.normal(0, 1.5)),
+            "tilt_db": float(rng.normal(0, 2.5)),
+            "low_db": float(rng.normal(0, 2.0)),
+            "mid_db": float(rng.normal(0, 2.0)),
+            "mid_hz": float(np.exp(u(np.log(300), np.log(4000)))),
+            "high_db": float(rng.normal(0, 2.5)),
+            "lowpass": float(u(4000, 9000)) if rng.random() < 0.15 else 0.0,
+            "highpass": 0.0,
+            "reverb_seconds": float(u(0.8, 2.6)),
+            "reverb_bright": float(u(0.1, 0.5)),
+            "reverb_db": float(u(-10, 1)),
+            "drive_db": 0.0,
+            "level_db": float(u(-26, -14)),
+            "noise": str(rng.choice(["", "", "pink", "hum"])),
+            "noise_db": float(u(-68, -48)),
             "dynamic_range_db": float(u(20, 30)),
         }

@@ -1,4 +1,5 @@
 """Drums synthesised in numpy: kits like the 808 and 909, dusty, hard, tight and soft ones. GM keys name the drums."""
+
 from functools import lru_cache
 
 import numpy as np
@@ -37,7 +38,7 @@ def kick(rng, rate, *, low=50.0, sweep=180.0, drop=0.03, decay=0.3, click=0.3, d
 def snare(rng, rate, *, tone=190.0, decay=0.12, snap=0.7, bright=2000.0, drive=1.0):
     """Two drum modes plus a band of noise."""
     t = _time(min(0.8, 5 * decay + 0.1), rate)
-    body = (np.sin(2 * np.pi * tone * t + 3 * (1 - np.exp(-t / 0.01))) + 0.6 * np.sin(2 * np.pi * 1.72 * tone * t))
+    body = np.sin(2 * np.pi * tone * t + 3 * (1 - np.exp(-t / 0.01))) + 0.6 * np.sin(2 * np.pi * 1.72 * tone * t)
     noise = sosfilt(_band(bright, 0, rate), rng.normal(size=len(t))) * np.exp(-t / decay)
     mixed = (1 - snap) * body * np.exp(-t / (0.6 * decay)) + snap * noise
     return _fade(np.tanh(drive * mixed), rate)
@@ -78,17 +79,50 @@ def draw_kit(rng, character):
     u = rng.uniform
     kit = {"character": character, "seed": int(rng.integers(1 << 31))}
     kit["kick"] = {
-        "808": dict(low=u(42, 58), sweep=u(60, 160), drop=u(0.02, 0.05), decay=u(0.25, 0.5), click=u(0.05, 0.3), drive=u(1, 2.5)),
-        "909": dict(low=u(46, 62), sweep=u(180, 340), drop=u(0.015, 0.03), decay=u(0.13, 0.25), click=u(0.5, 1.1), drive=u(1.2, 3)),
-        "dusty": dict(low=u(55, 80), sweep=u(80, 200), drop=u(0.01, 0.03), decay=u(0.08, 0.16), click=u(0.2, 0.6), drive=u(1.5, 4)),
-        "hard": dict(low=u(42, 60), sweep=u(200, 420), drop=u(0.02, 0.04), decay=u(0.2, 0.4), click=u(0.4, 0.9), drive=u(3, 8)),
-        "tight": dict(low=u(55, 75), sweep=u(120, 260), drop=u(0.01, 0.025), decay=u(0.1, 0.2), click=u(0.2, 0.5), drive=u(1, 2)),
-        "soft": dict(low=u(55, 80), sweep=u(30, 90), drop=u(0.01, 0.03), decay=u(0.1, 0.2), click=u(0.02, 0.12), drive=u(0.8, 1.2)),
+        "808": dict(
+            low=u(42, 58), sweep=u(60, 160), drop=u(0.02, 0.05), decay=u(0.25, 0.5), click=u(0.05, 0.3), drive=u(1, 2.5)
+        ),
+        "909": dict(
+            low=u(46, 62),
+            sweep=u(180, 340),
+            drop=u(0.015, 0.03),
+            decay=u(0.13, 0.25),
+            click=u(0.5, 1.1),
+            drive=u(1.2, 3),
+        ),
+        "dusty": dict(
+            low=u(55, 80), sweep=u(80, 200), drop=u(0.01, 0.03), decay=u(0.08, 0.16), click=u(0.2, 0.6), drive=u(1.5, 4)
+        ),
+        "hard": dict(
+            low=u(42, 60), sweep=u(200, 420), drop=u(0.02, 0.04), decay=u(0.2, 0.4), click=u(0.4, 0.9), drive=u(3, 8)
+        ),
+        "tight": dict(
+            low=u(55, 75), sweep=u(120, 260), drop=u(0.01, 0.025), decay=u(0.1, 0.2), click=u(0.2, 0.5), drive=u(1, 2)
+        ),
+        "soft": dict(
+            low=u(55, 80),
+            sweep=u(30, 90),
+            drop=u(0.01, 0.03),
+            decay=u(0.1, 0.2),
+            click=u(0.02, 0.12),
+            drive=u(0.8, 1.2),
+        ),
     }[character]
-    wide = {"808": (0.08, 0.16, 0.55), "909": (0.1, 0.2, 0.7), "dusty": (0.06, 0.14, 0.65), "hard": (0.15, 0.3, 0.75),
-            "tight": (0.06, 0.13, 0.7), "soft": (0.08, 0.15, 0.85)}[character]
-    kit["snare"] = dict(tone=u(160, 240), decay=u(wide[0], wide[1]), snap=np.clip(wide[2] + u(-0.15, 0.15), 0.3, 0.95),
-                        bright=u(1200, 3500), drive=u(0.9, 2.5))
+    wide = {
+        "808": (0.08, 0.16, 0.55),
+        "909": (0.1, 0.2, 0.7),
+        "dusty": (0.06, 0.14, 0.65),
+        "hard": (0.15, 0.3, 0.75),
+        "tight": (0.06, 0.13, 0.7),
+        "soft": (0.08, 0.15, 0.85),
+    }[character]
+    kit["snare"] = dict(
+        tone=u(160, 240),
+        decay=u(wide[0], wide[1]),
+        snap=np.clip(wide[2] + u(-0.15, 0.15), 0.3, 0.95),
+        bright=u(1200, 3500),
+        drive=u(0.9, 2.5),
+    )
     kit["clap"] = dict(decay=u(0.06, 0.2), band=(u(700, 1200), u(2500, 5500)), spread=u(0.007, 0.013))
     kit["hat"] = dict(base=u(280, 420), metal=u(0.2, 0.9), high=u(5500, 9000))
     kit["hat_decay"], kit["open_decay"] = u(0.015, 0.05), u(0.12, 0.35)
@@ -147,12 +181,12 @@ def play(kit, notes, samples, rate):
             hits[note.pitch] = strike(kit, note.pitch, rate).astype(np.float32)
         hit = hits[note.pitch]
         start = int(round(note.onset * rate))
-        if note.pitch == OPEN:          # a closed hat chokes the open one
+        if note.pitch == OPEN:  # a closed hat chokes the open one
             after = np.searchsorted(closed, note.onset + 0.02)
             if after < len(closed):
-                hit = hit[:max(64, int((closed[after] - note.onset) * rate))]
+                hit = hit[: max(64, int((closed[after] - note.onset) * rate))]
         skip = max(0, -start)
         stop = min(samples, start + len(hit))
         if stop > start + skip:
-            out[start + skip:stop] += note.velocity ** 1.6 * hit[skip:stop - start]
+            out[start + skip : stop] += note.velocity**1.6 * hit[skip : stop - start]
     return out

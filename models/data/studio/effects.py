@@ -1,4 +1,5 @@
 """Effects of the mix: equaliser, reverb, compressor, saturation, ducking, noise; all on (2, N) float32."""
+
 from functools import lru_cache
 
 import numpy as np
@@ -13,7 +14,9 @@ def _frequencies(size, rate):
     return np.fft.rfftfreq(size, 1.0 / rate)
 
 
-def equalise(audio, rate, *, tilt_db=0.0, low_db=0.0, mid_db=0.0, mid_hz=1000.0, high_db=0.0, lowpass=0.0, highpass=0.0):
+def equalise(
+    audio, rate, *, tilt_db=0.0, low_db=0.0, mid_db=0.0, mid_hz=1000.0, high_db=0.0, lowpass=0.0, highpass=0.0
+):
     """Zero-phase equaliser over the whole piece: tilt around 1 kHz, low shelf (150 Hz), bell, high shelf (6 kHz), edges."""
     size = next_fast_len(audio.shape[-1] + 2048, real=True)
     freq = np.maximum(_frequencies(size, rate), 1.0)
@@ -27,7 +30,7 @@ def equalise(audio, rate, *, tilt_db=0.0, low_db=0.0, mid_db=0.0, mid_hz=1000.0,
     if highpass:
         gain = gain / np.sqrt(1 + (highpass / freq) ** 6)
     spectrum = rfft(audio, size, axis=-1) * gain.astype(np.float32)
-    return irfft(spectrum, size, axis=-1)[..., :audio.shape[-1]].astype(np.float32)
+    return irfft(spectrum, size, axis=-1)[..., : audio.shape[-1]].astype(np.float32)
 
 
 def impulse_response(rng, rate, seconds, bright=0.5, predelay=0.01):
@@ -39,12 +42,12 @@ def impulse_response(rng, rate, seconds, bright=0.5, predelay=0.01):
     freq = np.fft.rfftfreq(count, 1.0 / rate)
     dark = irfft(spectrum / (1 + (freq / (800 + 2500 * bright)) ** 2), count, axis=-1)
     tail = (noise * bright * np.exp(-t * 6.9 / (0.4 * seconds)) + dark * np.exp(-t * 6.9 / seconds)) * (t > predelay)
-    return (tail / np.sqrt((tail ** 2).sum(axis=-1, keepdims=True) + FLOOR)).astype(np.float32)
+    return (tail / np.sqrt((tail**2).sum(axis=-1, keepdims=True) + FLOOR)).astype(np.float32)
 
 
 def reverb(audio, response):
     """Wet signal only, same length."""
-    return oaconvolve(audio, response, axes=-1)[:, :audio.shape[1]].astype(np.float32)
+    return oaconvolve(audio, response, axes=-1)[:, : audio.shape[1]].astype(np.float32)
 
 
 def envelope_blocks(audio, block=256):
@@ -86,7 +89,7 @@ def limit(audio, rate, ceiling=0.95, block=64):
     lowest = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1).min(axis=1)
     kernel = np.hanning(reach + 2)[1:-1]
     smooth = np.convolve(np.pad(lowest, reach // 2, mode="edge"), kernel / kernel.sum(), mode="same")
-    smooth = smooth[reach // 2:reach // 2 + len(lowest)]
+    smooth = smooth[reach // 2 : reach // 2 + len(lowest)]
     out = audio * _gain_curve(smooth, audio.shape[-1], block)
     return np.clip(out, -ceiling, ceiling)
 
@@ -121,7 +124,7 @@ def echo(audio, rate, seconds, feedback, level):
         if k * step >= audio.shape[1] or level * feedback ** (k - 1) < 0.03:
             break
         source = audio[::-1] if k % 2 else audio
-        out[:, k * step:] += np.float32(level * feedback ** (k - 1)) * source[:, :-k * step]
+        out[:, k * step :] += np.float32(level * feedback ** (k - 1)) * source[:, : -k * step]
     return out
 
 
@@ -139,7 +142,7 @@ def duck(audio, onsets, rate, depth, recover=0.18, block=128):
     if not len(onsets):
         return audio
     since = t - onsets[np.clip(np.searchsorted(onsets, t, side="right") - 1, 0, len(onsets) - 1)]
-    gain = np.where(since >= 0, 1 - depth * np.exp(-np.maximum(since, 0) / (recover / 2)) , 1.0)
+    gain = np.where(since >= 0, 1 - depth * np.exp(-np.maximum(since, 0) / (recover / 2)), 1.0)
     return audio * _gain_curve(gain, audio.shape[-1], block)
 
 
@@ -154,7 +157,9 @@ def follow_dynamics(audio, rate, times, levels, range_db, block=256):
     bright = _gain_curve(10 ** (-0.5 * range_db * (1 - level) / 20), audio.shape[1], block)
     size = next_fast_len(audio.shape[1] + 2048, real=True)
     freq = np.maximum(_frequencies(size, rate), 1.0)
-    low = irfft(rfft(audio, size, axis=-1) / np.sqrt(1 + (freq / 2000.0) ** 4).astype(np.float32), size, axis=-1)[:, :audio.shape[1]]
+    low = irfft(rfft(audio, size, axis=-1) / np.sqrt(1 + (freq / 2000.0) ** 4).astype(np.float32), size, axis=-1)[
+        :, : audio.shape[1]
+    ]
     low = low.astype(np.float32)
     return full * (low + bright * (audio - low))
 
@@ -176,7 +181,7 @@ def noise(rng, kind, samples, rate):
             count = int(samples / rate * rng.uniform(8, 30))
             places = rng.integers(0, samples - 16, count)
             for place, height in zip(places, rng.exponential(6.0, count) * rng.choice([-1, 1], count)):
-                out[:, place:place + 12] += height * np.exp(-np.arange(12) / 3.0)
+                out[:, place : place + 12] += height * np.exp(-np.arange(12) / 3.0)
     return (out / (out.std() + FLOOR)).astype(np.float32)
 
 
@@ -184,9 +189,9 @@ def loudness_db(audio, rate):
     """Gated RMS level in dB of a (2, N) signal with a rough head filter: close to LUFS for music, fast."""
     block = int(0.4 * rate)
     emphasised = np.diff(audio, axis=1) * 0.9 * rate / 12000 + 0.35 * audio[:, 1:]
-    power = (emphasised ** 2).sum(axis=0)
+    power = (emphasised**2).sum(axis=0)
     count = max(1, len(power) // block)
-    blocks = power[:count * block].reshape(count, -1).mean(axis=1)
+    blocks = power[: count * block].reshape(count, -1).mean(axis=1)
     kept = blocks[blocks > 10 ** (-70 / 10)]
     if not len(kept):
         return -100.0

@@ -1,9 +1,14 @@
 """Keys, chord progressions, voicings and melodies."""
+
 import numpy as np
 
 SCALES = {
-    "major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10), "dorian": (0, 2, 3, 5, 7, 9, 10),
-    "mixolydian": (0, 2, 4, 5, 7, 9, 10), "phrygian": (0, 1, 3, 5, 7, 8, 10), "harmonic": (0, 2, 3, 5, 7, 8, 11),
+    "major": (0, 2, 4, 5, 7, 9, 11),
+    "minor": (0, 2, 3, 5, 7, 8, 10),
+    "dorian": (0, 2, 3, 5, 7, 9, 10),
+    "mixolydian": (0, 2, 4, 5, 7, 9, 10),
+    "phrygian": (0, 1, 3, 5, 7, 8, 10),
+    "harmonic": (0, 2, 3, 5, 7, 8, 11),
 }
 
 
@@ -49,14 +54,23 @@ def nearest(pitch_classes, pitch):
 
 
 # Rhythm cells of one beat in 16ths: (step, length) pairs; weights by density are in `motif`.
-CELLS = (((0, 4),), ((0, 2), (2, 2)), ((0, 3), (3, 1)), ((0, 2), (2, 1), (3, 1)), ((0, 1), (1, 1), (2, 2)),
-         ((0, 1), (1, 1), (2, 1), (3, 1)), ((2, 2),), (), ((0, 1), (1, 3)))
+CELLS = (
+    ((0, 4),),
+    ((0, 2), (2, 2)),
+    ((0, 3), (3, 1)),
+    ((0, 2), (2, 1), (3, 1)),
+    ((0, 1), (1, 1), (2, 2)),
+    ((0, 1), (1, 1), (2, 1), (3, 1)),
+    ((2, 2),),
+    (),
+    ((0, 1), (1, 3)),
+)
 CELL_DENSITY = np.array([0.25, 0.5, 0.5, 0.75, 0.75, 1.0, 0.3, 0.0, 0.5])
 
 
 def motif(rng, beats, density):
     """A melodic motif: list of (step in 16ths, length, interval in scale steps to the note before)."""
-    weights = np.exp(-((CELL_DENSITY - density) / 0.28) ** 2)
+    weights = np.exp(-(((CELL_DENSITY - density) / 0.28) ** 2))
     notes = []
     for beat in range(beats):
         w = weights.copy()
@@ -77,10 +91,13 @@ def phrase(rng, beats_per_bar, density, bars=8):
         return [(s, n, leap if rng.random() < 0.75 else -leap) for s, n, leap in cell]
 
     close = [(0, 2 * beats_per_bar, 0)] if beats_per_bar > 1 else [(0, 4, 0)]
-    half = a[:max(1, len(a) // 2)]
+    half = a[: max(1, len(a) // 2)]
     half = [n for n in half if n[0] < 2 * beats_per_bar] + [(2 * beats_per_bar, 2 * beats_per_bar, 0)]
-    forms = ([a, varied(a), b, half, a, varied(a), c, close], [a, b, varied(a), half, a, b, c, close],
-             [a, a, b, b, a, varied(a), c, close])
+    forms = (
+        [a, varied(a), b, half, a, varied(a), c, close],
+        [a, b, varied(a), half, a, b, c, close],
+        [a, a, b, b, a, varied(a), c, close],
+    )
     return forms[int(rng.integers(len(forms)))][:bars]
 
 

@@ -3,18 +3,22 @@
 FluidSynth's own reverb and chorus are off (the studio's effects do that), notes start on blocks of 64 samples,
 and every note is sent early by the measured attack of its sample, so that what is written is what is heard.
 """
+
 import ctypes
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-SOUNDFONTS = ("/usr/share/sounds/sf2/FluidR3_GM.sf2", "/usr/share/soundfonts/FluidR3_GM.sf2",
-              "/usr/share/sounds/sf2/default-GM.sf2")
-BLOCK = 64          # samples; FluidSynth's own block, so no state is left between calls
-CHANNELS = 16       # MIDI channels and stems
-KIT = 1000          # sounds >= KIT are drum kits: KIT + preset of bank 128
-MAX_LAG = 0.10      # seconds; slow strings are not moved further than this
+SOUNDFONTS = (
+    "/usr/share/sounds/sf2/FluidR3_GM.sf2",
+    "/usr/share/soundfonts/FluidR3_GM.sf2",
+    "/usr/share/sounds/sf2/default-GM.sf2",
+)
+BLOCK = 64  # samples; FluidSynth's own block, so no state is left between calls
+CHANNELS = 16  # MIDI channels and stems
+KIT = 1000  # sounds >= KIT are drum kits: KIT + preset of bank 128
+MAX_LAG = 0.10  # seconds; slow strings are not moved further than this
 
 
 def _library():
@@ -40,10 +44,21 @@ class Instruments:
         library = _library()
         self.rate = rate
         self._fl = library._fl
-        self._fl.fluid_set_log_function(2, None, None)      # a synth without a font yet warns for each channel
-        self._owner = library.Synth(gain=0.5, samplerate=float(rate), channels=CHANNELS, **{
-            "synth.audio-channels": CHANNELS, "synth.audio-groups": CHANNELS, "synth.polyphony": 256,
-            "synth.reverb.active": 0, "synth.chorus.active": 0, "synth.cpu-cores": 1, "synth.dynamic-sample-loading": 0})
+        self._fl.fluid_set_log_function(2, None, None)  # a synth without a font yet warns for each channel
+        self._owner = library.Synth(
+            gain=0.5,
+            samplerate=float(rate),
+            channels=CHANNELS,
+            **{
+                "synth.audio-channels": CHANNELS,
+                "synth.audio-groups": CHANNELS,
+                "synth.polyphony": 256,
+                "synth.reverb.active": 0,
+                "synth.chorus.active": 0,
+                "synth.cpu-cores": 1,
+                "synth.dynamic-sample-loading": 0,
+            },
+        )
         if self._owner.sfload(find_soundfont()) < 0:
             raise RuntimeError(f"FluidSynth cannot read {find_soundfont()}.")
         for name in ("new_fluid_synth", "fluid_synth_get_sfont"):
@@ -63,7 +78,10 @@ class Instruments:
         cents: tuning of the part, within two semitones (a detuned kit sounds like a smaller or larger one).
         """
         lags = [self.lag(sound, notes) for sound, notes, _ in parts]
-        passes = [self._render(parts[k:k + CHANNELS], samples, lags[k:k + CHANNELS]) for k in range(0, len(parts), CHANNELS)]
+        passes = [
+            self._render(parts[k : k + CHANNELS], samples, lags[k : k + CHANNELS])
+            for k in range(0, len(parts), CHANNELS)
+        ]
         return passes[0] if len(passes) == 1 else [stem for stems in passes for stem in stems]
 
     def _render(self, parts, samples, lags):
@@ -87,7 +105,7 @@ class Instruments:
                     continue
                 start = max(start, 0)
                 stop = max(start + 2, int(round((onset - lags[channel] + duration) * self.rate / BLOCK)))
-                if pitch in last_off and last_off[pitch][0] > start:      # the same key is struck again: lift it first
+                if pitch in last_off and last_off[pitch][0] > start:  # the same key is struck again: lift it first
                     last_off[pitch][0] = start
                 off = [stop, 0, channel, pitch, 0]
                 last_off[pitch] = off
@@ -133,7 +151,7 @@ class Instruments:
             span = int(0.25 * self.rate)
             audio = self._render([(sound, [(0.0, 0.25, pitch, 0.8)], 0.0)], span, [0.0])[0].sum(axis=0)
             width = int(0.003 * self.rate)
-            level = np.sqrt(np.convolve(audio ** 2, np.ones(width) / width, mode="full")[:span])
+            level = np.sqrt(np.convolve(audio**2, np.ones(width) / width, mode="full")[:span])
             peak = level.max()
             attack = np.argmax(level >= 0.35 * peak) / self.rate - 0.002
             self._lag[key] = float(np.clip(attack, 0.0, MAX_LAG)) if peak > 0 else 0.0

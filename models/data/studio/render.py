@@ -1,4 +1,5 @@
 """Renderer: a score to stereo sound, by FluidSynth, numpy drums and synthesisers, and the effects of the mix."""
+
 import numpy as np
 
 from models.data.studio import drums, effects, synths
@@ -12,7 +13,9 @@ def render_score(score, rate=48000):
     """(2, N) float32 of a score, N = round(duration * rate); the same score gives the same samples."""
     samples = int(round(score.duration * rate))
     sampled = [part for part in score.parts if part.sound.startswith(("gm:", "kit:"))]
-    stems = instruments(rate).render([(_sound_number(part.sound), part.notes, _cents(part, score)) for part in sampled], samples)
+    stems = instruments(rate).render(
+        [(_sound_number(part.sound), part.notes, _cents(part, score)) for part in sampled], samples
+    )
     tracks = {id(part): stem for part, stem in zip(sampled, stems)}
     rng = rng_of(score.mix["seed"], "render")
     kicks = [n.onset for part in score.parts if part.name == "drums" for n in part.notes if n.pitch == drums.KICK]
@@ -53,9 +56,9 @@ def _synthesise(part, samples, rate, cents):
 def _active_level(track, rate):
     """RMS of the louder half of 50 ms blocks: how loud a part is while it plays."""
     block = int(0.05 * rate)
-    power = (track[:, :track.shape[1] // block * block] ** 2).sum(axis=0).reshape(-1, block).mean(axis=1)
+    power = (track[:, : track.shape[1] // block * block] ** 2).sum(axis=0).reshape(-1, block).mean(axis=1)
     power = power[power > 1e-8]
-    return float(np.sqrt(np.sort(power)[len(power) // 2:].mean())) if len(power) else 0.0
+    return float(np.sqrt(np.sort(power)[len(power) // 2 :].mean())) if len(power) else 0.0
 
 
 def _place(part, track, score, rng, rate):
@@ -85,11 +88,22 @@ def _place(part, track, score, rng, rate):
 
 def _master(audio, score, rng, rate):
     mix, samples = score.mix, audio.shape[1]
-    audio = effects.equalise(audio, rate, tilt_db=mix["tilt_db"], low_db=mix["low_db"], mid_db=mix["mid_db"],
-                             mid_hz=mix["mid_hz"], high_db=mix["high_db"], lowpass=mix["lowpass"], highpass=mix["highpass"])
+    audio = effects.equalise(
+        audio,
+        rate,
+        tilt_db=mix["tilt_db"],
+        low_db=mix["low_db"],
+        mid_db=mix["mid_db"],
+        mid_hz=mix["mid_hz"],
+        high_db=mix["high_db"],
+        lowpass=mix["lowpass"],
+        highpass=mix["highpass"],
+    )
     if score.kind == "dance":
         audio *= 0.7 / max(float(np.percentile(effects.envelope_blocks(audio, 1024), 98)), 1e-4)
-        audio = effects.compress(audio, rate, threshold_db=mix["threshold_db"], ratio=mix["ratio"], release=mix["release"])
+        audio = effects.compress(
+            audio, rate, threshold_db=mix["threshold_db"], ratio=mix["ratio"], release=mix["release"]
+        )
     peak = max(float(np.percentile(effects.envelope_blocks(audio, 1024), 99.5)), 1e-4)
     audio *= 0.8 / peak
     if mix["drive_db"]:

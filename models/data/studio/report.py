@@ -1,7 +1,8 @@
 """Is the corpus diverse? Histograms of tempo, instruments, loudness, spectral centroid and motion energy, in one picture.
 
-    python -m models.data.studio.report --corpus DIR --out report.png
+python -m models.data.studio.report --corpus DIR --out report.png
 """
+
 import argparse
 import json
 import os
@@ -13,14 +14,30 @@ import numpy as np
 from models.data.shards import AUDIO_RATE, Corpus, unpack_motion
 from models.data.studio import effects
 
-FAMILIES = ("piano", "chromatic", "organ", "guitar", "bass", "strings", "ensemble", "brass", "reed", "pipe", "synth lead",
-            "synth pad", "synth effects", "ethnic", "percussive", "effects")
+FAMILIES = (
+    "piano",
+    "chromatic",
+    "organ",
+    "guitar",
+    "bass",
+    "strings",
+    "ensemble",
+    "brass",
+    "reed",
+    "pipe",
+    "synth lead",
+    "synth pad",
+    "synth effects",
+    "ethnic",
+    "percussive",
+    "effects",
+)
 
 
 def spectral_centroid_hz(audio, rate):
     """Power-weighted mean frequency of (2, N), from windows of 4096 samples."""
     mono = audio.mean(axis=0)
-    frames = mono[:len(mono) // 4096 * 4096].reshape(-1, 4096)[::4] * np.hanning(4096)
+    frames = mono[: len(mono) // 4096 * 4096].reshape(-1, 4096)[::4] * np.hanning(4096)
     power = (np.abs(np.fft.rfft(frames, axis=1)) ** 2).sum(axis=0)
     return float((power * np.fft.rfftfreq(4096, 1 / rate)).sum() / max(power.sum(), 1e-12))
 
@@ -28,7 +45,7 @@ def spectral_centroid_hz(audio, rate):
 def loudness_range_db(audio, rate):
     """Difference of the 95th and 10th percentile of loudness in 0.4 s blocks: how far the dynamics reach."""
     block = int(0.4 * rate)
-    power = (audio[:, :audio.shape[1] // block * block] ** 2).sum(axis=0).reshape(-1, block).mean(axis=1)
+    power = (audio[:, : audio.shape[1] // block * block] ** 2).sum(axis=0).reshape(-1, block).mean(axis=1)
     level = 10 * np.log10(power + 1e-9)
     return float(np.percentile(level, 95) - np.percentile(level, 10))
 
@@ -54,13 +71,19 @@ def measure(corpus, index):
     row = {"kind": meta["kind"], "group": meta["genre"] or f"{meta['metre']} beats", "bpm": meta["bpm"]}
     if "audio" in names:
         audio = corpus.array(index, "audio").T.astype(np.float32) / 32768
-        row |= {"loudness_db": effects.loudness_db(audio, AUDIO_RATE), "centroid_hz": spectral_centroid_hz(audio, AUDIO_RATE),
-                "range_db": loudness_range_db(audio, AUDIO_RATE)}
+        row |= {
+            "loudness_db": effects.loudness_db(audio, AUDIO_RATE),
+            "centroid_hz": spectral_centroid_hz(audio, AUDIO_RATE),
+            "range_db": loudness_range_db(audio, AUDIO_RATE),
+        }
     if "motion_rot6d" in names:
-        row["energy"] = motion_energy(unpack_motion(corpus.array(index, "motion_rot6d"), corpus.array(index, "motion_root")))
-    if meta["source"] == "studio":      # a score follows from the seed
+        row["energy"] = motion_energy(
+            unpack_motion(corpus.array(index, "motion_rot6d"), corpus.array(index, "motion_root"))
+        )
+    if meta["source"] == "studio":  # a score follows from the seed
         from models.data.studio.build import item_plan
         from models.data.studio.music import compose
+
         score = compose(item_plan(meta["kind"], meta["seed"], meta["duration"], meta["split"] != "train"))
         row["sounds"] = sorted({sound_family(part.sound) for part in score.parts})
         row["notes_per_second"] = score.note_count() / meta["duration"]
@@ -83,10 +106,18 @@ def summarise(rows):
 def draw(rows, path):
     """Histograms per kind, instruments as bars."""
     import matplotlib
+
     matplotlib.use("Agg")
     from matplotlib import pyplot
-    panels = (("bpm", "tempo (BPM)"), ("loudness_db", "loudness (dB)"), ("centroid_hz", "spectral centroid (Hz)"),
-              ("range_db", "loudness range (dB)"), ("notes_per_second", "notes per second"), ("energy", "joint speed (m/s)"))
+
+    panels = (
+        ("bpm", "tempo (BPM)"),
+        ("loudness_db", "loudness (dB)"),
+        ("centroid_hz", "spectral centroid (Hz)"),
+        ("range_db", "loudness range (dB)"),
+        ("notes_per_second", "notes per second"),
+        ("energy", "joint speed (m/s)"),
+    )
     figure, axes = pyplot.subplots(2, 4, figsize=(17, 8))
     for axis, (key, label) in zip(axes.flat, panels):
         for kind in ("dance", "conducting"):
@@ -101,7 +132,10 @@ def draw(rows, path):
     axes.flat[6].set_xlabel("share of pieces with this sound")
     axes.flat[6].tick_params(axis="y", labelsize=7)
     groups = sorted({row["group"] for row in rows if "centroid_hz" in row})
-    axes.flat[7].boxplot([[r["centroid_hz"] for r in rows if r["group"] == g and "centroid_hz" in r] for g in groups], orientation="horizontal")
+    axes.flat[7].boxplot(
+        [[r["centroid_hz"] for r in rows if r["group"] == g and "centroid_hz" in r] for g in groups],
+        orientation="horizontal",
+    )
     axes.flat[7].set_yticks(range(1, len(groups) + 1), groups, fontsize=7)
     axes.flat[7].set_xlabel("spectral centroid (Hz)")
     figure.tight_layout()

@@ -1,4 +1,5 @@
 """Scores as data: notes with seconds, parts with a sound and a place in the mix, and the grid that places them."""
+
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -21,13 +22,13 @@ class Part:
     name: str
     sound: str
     notes: list
-    gain: float = 1.0           # linear, before the mix balances the parts
-    pan: float = 0.0            # -1 left .. 1 right
-    reverb: float = 0.2         # send
-    duck: float = 0.0           # side-chain depth, 0..1, by the kick
-    tone: dict = field(default_factory=dict)    # parameters of the sound
+    gain: float = 1.0  # linear, before the mix balances the parts
+    pan: float = 0.0  # -1 left .. 1 right
+    reverb: float = 0.2  # send
+    duck: float = 0.0  # side-chain depth, 0..1, by the kick
+    tone: dict = field(default_factory=dict)  # parameters of the sound
     insert: dict = field(default_factory=dict)  # its own effects: tilt_db, drive_db, tremolo, echo (effects.py)
-    group: str = ""             # orchestra: strings, winds, brass, timpani
+    group: str = ""  # orchestra: strings, winds, brass, timpani
 
 
 @dataclass
@@ -38,7 +39,7 @@ class Score:
     duration: float
     mix: dict
     kind: str = "dance"
-    dynamics: tuple = ()        # orchestra: (times (B,), levels (B,)) that drive loudness continuously
+    dynamics: tuple = ()  # orchestra: (times (B,), levels (B,)) that drive loudness continuously
 
     def note_count(self):
         """Number of notes of all parts."""
@@ -89,7 +90,27 @@ def bars_of(plan):
 
 def plain_mix(seed=0):
     """A mix without effects: what tests listen to."""
-    return {"seed": seed, "cents": 0.0, "width": 1.0, "balance_db": 0.0, "tilt_db": 0.0, "low_db": 0.0, "mid_db": 0.0,
-            "mid_hz": 1000.0, "high_db": 0.0, "lowpass": 0.0, "highpass": 0.0, "reverb_seconds": 0.3, "reverb_bright": 0.3,
-            "reverb_db": -60.0, "ratio": 1.0, "threshold_db": 0.0, "release": 0.1, "drive_db": 0.0, "level_db": -18.0,
-            "noise": "", "noise_db": -90.0, "dynamic_range_db": 24.0}
+    return {
+        "seed": seed,
+        "cents": 0.0,
+        "width": 1.0,
+        "balance_db": 0.0,
+        "tilt_db": 0.0,
+        "low_db": 0.0,
+        "mid_db": 0.0,
+        "mid_hz": 1000.0,
+        "high_db": 0.0,
+        "lowpass": 0.0,
+        "highpass": 0.0,
+        "reverb_seconds": 0.3,
+        "reverb_bright": 0.3,
+        "reverb_db": -60.0,
+        "ratio": 1.0,
+        "threshold_db": 0.0,
+        "release": 0.1,
+        "drive_db": 0.0,
+        "level_db": -18.0,
+        "noise": "",
+        "noise_db": -90.0,
+        "dynamic_range_db": 24.0,
+    }

@@ -1,4 +1,5 @@
 """Synthesisers in numpy: sub and 808 basses, acid, growl, detuned saws, plucks, pads; band-limited wavetables."""
+
 from functools import lru_cache
 
 import numpy as np
@@ -9,31 +10,126 @@ def draw_settings(name, rng):
     """Settings of `play_synth` for a named sound, drawn within its character."""
     u = rng.uniform
     common = {"seed": int(rng.integers(1 << 20))}
-    return common | {
-        "sub": lambda: dict(wave=str(rng.choice(["sine", "triangle"])), attack=0.008, release=0.06, drive=u(0, 1.5), mono=True),
-        "808": lambda: dict(wave="sine", attack=0.003, release=0.12, decay=u(0.4, 0.9), sustain=0.25, drive=u(1, 2.5), mono=True, gliding=0.3),
-        "808drive": lambda: dict(wave="sine", attack=0.003, release=0.1, decay=u(0.4, 0.8), sustain=0.4, drive=u(3, 7), mono=True, gliding=0.3),
-        "acid": lambda: dict(wave=str(rng.choice(["saw", "square"])), decay=u(0.08, 0.2), sustain=0.3, cutoff=u(700, 2200), drive=u(1, 3), mono=True),
-        "square": lambda: dict(wave="square", decay=u(0.1, 0.3), sustain=0.4, cutoff=u(500, 1600), drive=u(0.5, 2), mono=True),
-        "bass": lambda: dict(wave=str(rng.choice(["saw", "pulse"])), voices=2, detune=u(4, 12), decay=u(0.15, 0.4), sustain=0.5, cutoff=u(500, 1500), drive=u(0.5, 2)),
-        "growl": lambda: dict(wave="saw", voices=3, detune=u(8, 25), decay=u(0.3, 0.8), sustain=0.6, cutoff=u(600, 2000), drive=u(3, 9), mono=True),
-        "organ": lambda: dict(wave="organ", decay=u(0.1, 0.3), sustain=0.4, cutoff=u(800, 3000), drive=u(0, 1)),
-        "stab": lambda: dict(wave="saw", voices=3, detune=u(8, 20), decay=u(0.08, 0.2), sustain=0.1, cutoff=u(1500, 6000)),
-        "saws": lambda: dict(wave="saw", voices=4, detune=u(8, 22), attack=u(0.005, 0.08), release=0.15, cutoff=u(2000, 9000)),
-        "pad": lambda: dict(wave=str(rng.choice(["saw", "pulse", "triangle"])), voices=3, detune=u(6, 16), attack=u(0.05, 0.3), release=0.3, cutoff=u(1200, 4000)),
-        "brass": lambda: dict(wave="saw", voices=3, detune=u(5, 14), attack=u(0.01, 0.03), decay=u(0.2, 0.5), sustain=0.6, cutoff=u(2000, 6000)),
-        "lead": lambda: dict(wave=str(rng.choice(["saw", "square", "pulse"])), voices=2, detune=u(3, 12), attack=0.006, cutoff=u(2500, 9000), gliding=float(rng.choice([0.0, 0.12]))),
-        "pluck": lambda: dict(wave=str(rng.choice(["saw", "square", "triangle", "pulse"])), voices=2, detune=u(3, 10), decay=u(0.06, 0.25), sustain=0.0, cutoff=u(1500, 7000)),
-        "keys": lambda: dict(wave=str(rng.choice(["triangle", "organ"])), voices=2, detune=u(3, 10), decay=u(0.3, 0.8), sustain=0.2, cutoff=u(1500, 4000)),
-    }[name]()
+    return (
+        common
+        | {
+            "sub": lambda: dict(
+                wave=str(rng.choice(["sine", "triangle"])), attack=0.008, release=0.06, drive=u(0, 1.5), mono=True
+            ),
+            "808": lambda: dict(
+                wave="sine",
+                attack=0.003,
+                release=0.12,
+                decay=u(0.4, 0.9),
+                sustain=0.25,
+                drive=u(1, 2.5),
+                mono=True,
+                gliding=0.3,
+            ),
+            "808drive": lambda: dict(
+                wave="sine",
+                attack=0.003,
+                release=0.1,
+                decay=u(0.4, 0.8),
+                sustain=0.4,
+                drive=u(3, 7),
+                mono=True,
+                gliding=0.3,
+            ),
+            "acid": lambda: dict(
+                wave=str(rng.choice(["saw", "square"])),
+                decay=u(0.08, 0.2),
+                sustain=0.3,
+                cutoff=u(700, 2200),
+                drive=u(1, 3),
+                mono=True,
+            ),
+            "square": lambda: dict(
+                wave="square", decay=u(0.1, 0.3), sustain=0.4, cutoff=u(500, 1600), drive=u(0.5, 2), mono=True
+            ),
+            "bass": lambda: dict(
+                wave=str(rng.choice(["saw", "pulse"])),
+                voices=2,
+                detune=u(4, 12),
+                decay=u(0.15, 0.4),
+                sustain=0.5,
+                cutoff=u(500, 1500),
+                drive=u(0.5, 2),
+            ),
+            "growl": lambda: dict(
+                wave="saw",
+                voices=3,
+                detune=u(8, 25),
+                decay=u(0.3, 0.8),
+                sustain=0.6,
+                cutoff=u(600, 2000),
+                drive=u(3, 9),
+                mono=True,
+            ),
+            "organ": lambda: dict(wave="organ", decay=u(0.1, 0.3), sustain=0.4, cutoff=u(800, 3000), drive=u(0, 1)),
+            "stab": lambda: dict(
+                wave="saw", voices=3, detune=u(8, 20), decay=u(0.08, 0.2), sustain=0.1, cutoff=u(1500, 6000)
+            ),
+            "saws": lambda: dict(
+                wave="saw", voices=4, detune=u(8, 22), attack=u(0.005, 0.08), release=0.15, cutoff=u(2000, 9000)
+            ),
+            "pad": lambda: dict(
+                wave=str(rng.choice(["saw", "pulse", "triangle"])),
+                voices=3,
+                detune=u(6, 16),
+                attack=u(0.05, 0.3),
+                release=0.3,
+                cutoff=u(1200, 4000),
+            ),
+            "brass": lambda: dict(
+                wave="saw",
+                voices=3,
+                detune=u(5, 14),
+                attack=u(0.01, 0.03),
+                decay=u(0.2, 0.5),
+                sustain=0.6,
+                cutoff=u(2000, 6000),
+            ),
+            "lead": lambda: dict(
+                wave=str(rng.choice(["saw", "square", "pulse"])),
+                voices=2,
+                detune=u(3, 12),
+                attack=0.006,
+                cutoff=u(2500, 9000),
+                gliding=float(rng.choice([0.0, 0.12])),
+            ),
+            "pluck": lambda: dict(
+                wave=str(rng.choice(["saw", "square", "triangle", "pulse"])),
+                voices=2,
+                detune=u(3, 10),
+                decay=u(0.06, 0.25),
+                sustain=0.0,
+                cutoff=u(1500, 7000),
+            ),
+            "keys": lambda: dict(
+                wave=str(rng.choice(["triangle", "organ"])),
+                voices=2,
+                detune=u(3, 10),
+                decay=u(0.3, 0.8),
+                sustain=0.2,
+                cutoff=u(1500, 4000),
+            ),
+        }[name]()
+    )
 
 
 def _table(kind, harmonics, size=2048):
     """One cycle of a band-limited wave."""
     phase = 2 * np.pi * np.arange(size + 1) / size
     k = np.arange(1, harmonics + 1)
-    weight = {"saw": 1.0 / k, "square": (k % 2) / k, "triangle": (k % 2) / k ** 2, "sine": (k == 1) * 1.0,
-              "organ": np.isin(k, (1, 2, 3, 4, 6, 8)) / np.sqrt(k), "pulse": np.sin(np.pi * k * 0.22) / k}[kind]
+    weight = {
+        "saw": 1.0 / k,
+        "square": (k % 2) / k,
+        "triangle": (k % 2) / k**2,
+        "sine": (k == 1) * 1.0,
+        "organ": np.isin(k, (1, 2, 3, 4, 6, 8)) / np.sqrt(k),
+        "pulse": np.sin(np.pi * k * 0.22) / k,
+    }[kind]
     wave = (weight[:, None] * np.sin(k[:, None] * phase)).sum(axis=0)
     return (wave / np.abs(wave).max()).astype(np.float32)
 
@@ -43,8 +139,21 @@ def _cached_table(kind, harmonics):
     return _table(kind, harmonics)
 
 
-def tone(frequency, seconds, rate, *, wave="saw", voices=1, detune=0.0, attack=0.004, release=0.06, decay=0.0, sustain=1.0,
-         glide=0.0, seed=0):
+def tone(
+    frequency,
+    seconds,
+    rate,
+    *,
+    wave="saw",
+    voices=1,
+    detune=0.0,
+    attack=0.004,
+    release=0.06,
+    decay=0.0,
+    sustain=1.0,
+    glide=0.0,
+    seed=0,
+):
     """One synthesiser note, mono float32: `voices` detuned (cents) oscillators, an envelope, a glide in semitones."""
     count = max(32, int((seconds + release) * rate))
     harmonics = int(max(1, min(60, 0.42 * rate / frequency)))
@@ -86,7 +195,7 @@ def play_synth(settings, notes, samples, rate, cents=0.0):
         wave, start = cache[key], int(round(note.onset * rate))
         skip, stop = max(0, -start), min(samples, start + len(wave))
         if stop > start + skip:
-            out[start + skip:stop] += note.velocity ** 1.5 * wave[skip:stop - start]
+            out[start + skip : stop] += note.velocity**1.5 * wave[skip : stop - start]
         last = note.pitch
     if drive:
         out = np.tanh(drive * out) / np.float32(np.tanh(drive))
