@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
 import tomllib
 import venv
 import zipfile
@@ -20,8 +21,8 @@ DEV = Path(os.environ.get("BATON_WORKER_PYTHON", sys.executable))
 
 def run_tool(*arguments):
     """Blender's own extension tool, which comes with the bpy wheel."""
-    import bpy
-    tool = next(Path(bpy.__file__).parent.glob("*/scripts/addons_core/bl_pkg/cli/blender_ext.py"))
+    site = Path(sysconfig.get_paths()["purelib"])
+    tool = next(site.glob("bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py"))
     done = subprocess.run([sys.executable, str(tool), *map(str, arguments)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
