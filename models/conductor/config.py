@@ -53,6 +53,7 @@ class ConductorConfig:
     prediction: str = "x0"              # x0 | eps
     steps: int = 1000                   # DDIM steps at Normal quality
     guidance_scale: float = 1.0         # default of `generate`
+    smooth: bool = False                # Savitzky-Golay on the result, as the published rendering does (pipeline.smoothed)
 
     frame_dropout: float = 0.1          # the paper's random mask: single frames of the music condition set to 0
     null_dropout: float = 0.1           # whole condition replaced by the learned null token (classifier-free guidance)
@@ -62,6 +63,7 @@ class ConductorConfig:
     lead_shift: int = 3                 # frames the sound slips against motion and curve: the curve sets the timing
 
     weight_velocity: float = 0.1
+    weight_acceleration: float = 0.0    # squared error of second differences: quiets channels that should hardly move
     weight_head: float = 0.1            # keypoints13 only: steadies the five head points
     weight_hands: float = 0.0           # smpl24 only: wrists and hands by forward kinematics, in metres
     weight_elbow: float = 0.0           # elbow reward -w min(v, cap), v in standardised units; off by default
@@ -99,7 +101,7 @@ RELEASE = ConductorConfig(
     representation="smpl24", rhythm=True, level=True,
     layers=4, width=160, heads=8, ffn=320, style=160, patch=2, kernel=7, condition_at_input=True,
     window=240, overlap=60, steps=20, guidance_scale=1.5,
-    weight_velocity=1.0, weight_head=0.0, weight_hands=0.5,
+    weight_velocity=1.0, weight_acceleration=2.0, weight_head=0.0, weight_hands=0.5, smooth=True,
     batch=12, learning_rate=1e-3, clip=1.0)
 
 TINY = replace(
@@ -109,12 +111,12 @@ TINY = replace(
 
 # The paper's experiments at one small budget: each an override of the same small release model.
 _SMALL = replace(RELEASE, layers=2, width=96, style=96, ffn=192)
-_BARE = replace(_SMALL, weight_velocity=0.0, weight_hands=0.0)
+_BARE = replace(_SMALL, weight_velocity=0.0, weight_acceleration=0.0, weight_hands=0.0)
 ABLATIONS = {
     "ablation-base": _SMALL,
     "ablation-x0": _BARE, "ablation-eps": replace(_BARE, prediction="eps"),
     **{f"ablation-mask-{share:g}": replace(_SMALL, frame_dropout=share) for share in (0.0, 0.05, 0.2, 0.3)},
-    "ablation-no-velocity": replace(_SMALL, weight_velocity=0.0),
+    "ablation-no-velocity": replace(_SMALL, weight_velocity=0.0, weight_acceleration=0.0),
     "ablation-elbow": replace(_SMALL, weight_elbow=0.1),
     "ablation-scratch": replace(_SMALL, encoder_trained="scratch", batch=6),
     "ablation-no-rhythm": replace(_SMALL, rhythm=False),

@@ -42,7 +42,8 @@ def masked_mean(values, mask):
 def geometric_losses(config, estimate, x0, mask, mean, std):
     """{name: weighted loss} of an x0 estimate (B, T, C) against x0, both standardised; mask (B, T); mean, std (C,).
 
-    velocity: squared error of frame differences. head (keypoints13): squared frame differences of the five head points.
+    velocity, acceleration: squared error of first and second frame differences. head (keypoints13): squared frame
+    differences of the five head points.
     hands (smpl24): wrists and hands by forward kinematics in metres, position and velocity, because the ictus is an
     event of the hand. elbow: the reward -w min(v, cap) with v the mean squared frame difference of the arms.
     """
@@ -51,6 +52,9 @@ def geometric_losses(config, estimate, x0, mask, mean, std):
     losses = {}
     if config.weight_velocity:
         losses["velocity"] = config.weight_velocity * masked_mean((delta - delta0) ** 2, pair)
+    if config.weight_acceleration:
+        error = (delta - delta0)[:, 1:] - (delta - delta0)[:, :-1]
+        losses["acceleration"] = config.weight_acceleration * masked_mean(error**2, pair[:, 1:] & pair[:, :-1])
     if config.weight_head and config.representation == "keypoints13":
         losses["head"] = config.weight_head * masked_mean(delta[..., HEAD_KEYPOINTS] ** 2, pair)
     if config.weight_elbow:
