@@ -20,7 +20,7 @@ def add_arguments(parser):
 
 
 def run(options):
-    """Find the beats and print them, seconds from the start of the file. Returns 0."""
+    """Find the beats and print them, in seconds from the start of the passage, as `--beats` reads them. Returns 0."""
     from core.pipelines import device
     from core.pipelines.beats import find_beats
     common.hush_libraries()
@@ -34,15 +34,15 @@ def run(options):
     if options.device not in ("auto", "cpu"):
         device.resolve(options.device)                         # a wrong name is still an error; the networks use the CPU
     beats = find_beats(condition, bpm=options.bpm, metre=options.metre, level=options.level,
-                       folders=options.checkpoints, notify=common.say).shifted(options.start)
+                       folders=options.checkpoints, notify=common.say)
     wall = time.perf_counter() - began
     if options.json:
         data = beats.to_json()
         print(json.dumps({"out": None, "seconds": round(condition.duration, 3), "wall": round(wall, 3),
-                          "realtime_factor": round(condition.duration / wall, 3), "device": "cpu",
-                          "tempo_bpm": data["tempo_bpm"], "beats": data["times"], "positions": data["positions"],
-                          "downbeats": [round(float(t), 4) for t in beats.downbeats], "metre": data["metre"],
-                          "confidence": data["confidence"], "recipe": {"source": str(options.file)}}), flush=True)
+                          "realtime_factor": round(condition.duration / wall, 3), "device": "cpu", "beats": data["times"],
+                          "downbeats": [round(float(t), 4) for t in beats.downbeats], **data,
+                          "recipe": {"source": {"file": str(options.file), "start": options.start,
+                                                "duration": options.duration}}}), flush=True)
         return 0
     for seconds, position in zip(beats.times, beats.positions):
         print(f"{seconds:.3f} {position}")

@@ -12,7 +12,7 @@ def add_arguments(parser):
     """The flags of `music`."""
     parser.add_argument("--motion", required=True, metavar="FILE", help="BVH, npz or pkl (.gz accepted)")
     parser.add_argument("--fps", type=float, default=None, metavar="F", help="frame rate, where the file's own is wrong")
-    parser.add_argument("--genre", required=True, metavar="NAME", help=", ".join(GENRES) + " (or an AIST code such as gBR)")
+    parser.add_argument("--genre", required=True, metavar="NAME", help=", ".join(GENRES) + " (or an AIST code such as gBR), any")
     common.sampling_arguments(parser, RECORD)
     parser.add_argument("--loudness", default=None, metavar="PRESET",
                         help=", ".join(preset["slug"] for preset in load("loudness")))

@@ -91,8 +91,8 @@ def _time(seconds):
 
 
 def genre_slug(name):
-    """The slug of a genre given as slug, label or AIST code, whatever the case; None stays None. Raises BadInput."""
-    if name is None:
+    """The slug of a genre given as slug, label or AIST code, whatever the case; None and "any" are None. Raises BadInput."""
+    if name is None or name == "any":
         return None
     wanted = str(name).strip().lower().replace(" ", "-").replace("_", "-")
     for genre in load("genres"):

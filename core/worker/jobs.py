@@ -16,8 +16,7 @@ def music(context):
     from core.audio.io import write_wav
     from core.pipelines import open_pipeline
     from core.pipelines.base import genre_slug, share
-    genre = params.get("genre")
-    genre = None if genre in (None, "", "any") else genre_slug(genre)
+    genre = genre_slug(params.get("genre"))
     context.progress("Reading", 0.0)
     motion = _motion(context)
     keep = _music_keep(params.get("keep"))

@@ -15,6 +15,7 @@ import pytest
 import soundfile
 from tiny import clicks
 
+from core.beats import read_beats
 from core.cli import common, main, make_parser
 from core.motion_io import read_motion, write_bvh, write_npz
 
@@ -116,8 +117,14 @@ def test_beats_of_sound_and_motion(tiny_checkpoints, tmp_path, sound):
         assert done.returncode == 0, done.stderr
         line = json.loads(done.stdout.splitlines()[-1])
         assert set(line) >= KEYS | {"downbeats", "confidence", "metre"} and len(line["beats"]) == len(line["positions"])
-    text = run("beats", sound, "--checkpoints", tiny_checkpoints).stdout.splitlines()
-    assert text[-1].startswith("#") and all(len(line.split()) == 2 for line in text[:-1])
+    text = run("beats", sound, "--checkpoints", tiny_checkpoints)
+    assert text.stdout.splitlines()[-1].startswith("#")
+    found = run("beats", sound, "--checkpoints", tiny_checkpoints, "--json")
+    for name, output in (("b.txt", text.stdout), ("b.json", found.stdout)):         # both forms are what --beats reads
+        (tmp_path / name).write_text(output)
+        read = read_beats(tmp_path / name)
+        np.testing.assert_allclose(read.times, json.loads(found.stdout)["beats"], atol=1e-3)
+        assert list(read.positions) == json.loads(found.stdout)["positions"]
 
 
 def test_doctor_reports_and_names_what_is_missing(tiny_checkpoints, tmp_path):
