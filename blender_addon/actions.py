@@ -26,12 +26,14 @@ def channel_arrays(path):
         return data["times"], rotations, locations
 
 
-def write_take(rig, name, frames, rotations, locations, *, blend_frames=0, reduce_error=0.0, base=None):
+def write_take(rig, name, frames, rotations, locations, *, blend_frames=0, reduce_error=0.0, switches=(),
+               base=None):
     """Key a take named `name` on `rig`; returns the state that `remove_take` needs.
 
     frames (T,) whole, ascending; rotations {bone: (T,4) wxyz matrix_basis}; locations {bone: (T,3)}.
     blend_frames: length of the blend from and to what the rig does without the take; reduce_error: radians (and
-    half as many metres) within which keys are left out, 0 keys every frame; base: state of an earlier take that this one stands
+    half as many metres) within which keys are left out, 0 keys every frame; switches: (bone, custom property, value)
+    that the take keys so that its bones lead, such as IK/FK; base: state of an earlier take that this one stands
     beside (A/B), whose pushed-down action it then shares.
     Raises UserError where the rig cannot be written.
     """
@@ -41,7 +43,7 @@ def write_take(rig, name, frames, rotations, locations, *, blend_frames=0, reduc
     if blend_frames > 0 and rig.animation_data is not None and len(frames) > 2:
         blend_frames = min(blend_frames, (len(frames) - 1) // 2)
         rotations, locations = _blended(rig, frames, rotations, locations, blend_frames)
-    state = dict(base) if base is not None else push_down(rig, name, {*rotations, *locations})
+    state = dict(base) if base is not None else push_down(rig, name, {*rotations, *locations}, switches)
     action = bpy.data.actions.new(name)
     action.use_fake_user = True  # an A/B comparison unlinks it for a while
     bag, fcurves, slot = compat.action_curves(action, rig)
@@ -54,7 +56,13 @@ def write_take(rig, name, frames, rotations, locations, *, blend_frames=0, reduc
     for bone, values in locations.items():
         pose = rig.pose.bones[bone]
         _key_bone(bag, fcurves, f"{pose.path_from_id()}.location", bone, frames, np.asarray(values), reduce_error / 2)
+    for bone, name_of, value in switches:
+        path = f'{rig.pose.bones[bone].path_from_id()}["{bpy.utils.escape_identifier(name_of)}"]'
+        curve = compat.new_curve(bag, fcurves, path, 0, bone)
+        fill_curve(curve, frames[[0, -1]], [value, value])
     data = rig.animation_data
+    if base is None and (state["had_action"] or state["tracks"]):
+        _rest_below(rig, state, name, [(curve.data_path, curve.array_index) for curve in fcurves])
     compat.assign_action(data, action, slot.identifier if slot else None)
     data.action_blend_type, data.action_influence, data.action_extrapolation = "REPLACE", 1.0, "NOTHING"
     if not state["had_action"] and not state["tracks"]:
@@ -144,7 +152,7 @@ def _blended(rig, frames, rotations, locations, count):
 
 # --- NLA -------------------------------------------------------------------------------------------------------------
 
-def push_down(rig, name, bones=()):
+def push_down(rig, name, bones=(), switches=()):
     """Put the active action on an NLA track of its own, evaluating as before; returns what restores it.
 
     bones: those the take will key; their pose is remembered for rigs without keys.
@@ -155,6 +163,8 @@ def push_down(rig, name, bones=()):
     state = {"base": uuid.uuid4().hex, "had_data": had_data, "had_action": data.action is not None, "previous": "", "slot": None,
              "use_nla": data.use_nla, "blend": data.action_blend_type, "influence": data.action_influence,
              "extrapolation": data.action_extrapolation, "track": "", "muted": [], "pose": _static_pose(rig, bones),
+             "switches": [(bone, prop, rig.pose.bones[bone][prop]) for bone, prop, _ in switches],
+             "rest_action": "", "rest_track": "",
              "tracks": len(data.nla_tracks) > 0 and data.use_nla}
     if not data.use_nla:
         # Tracks that did not play before must not begin to.
@@ -175,14 +185,44 @@ def push_down(rig, name, bones=()):
     if slot is not None:
         strip.action_slot = slot
     strip.use_sync_length = False
-    # Far beyond both ends, so that extrapolation, cycles and modifiers of its curves answer as before.
-    strip.action_frame_start, strip.action_frame_end = -REACH, REACH
-    strip.frame_start_raw, strip.frame_end_raw = -REACH, REACH
+    # Far beyond both ends, so that extrapolation, cycles and modifiers of its curves answer as before; but an action
+    # that answers only within its keys (a kept take) goes on doing so.
+    first, last = (-REACH, REACH) if state["extrapolation"] != "NOTHING" else tuple(action.frame_range)
+    strip.action_frame_start, strip.action_frame_end = first, last
+    strip.frame_start_raw, strip.frame_end_raw = first, last
     strip.scale = 1.0
     strip.blend_type, strip.influence, strip.extrapolation = blend, influence, state["extrapolation"]
     strip.use_auto_blend, strip.blend_in, strip.blend_out = False, 0.0, 0.0
     state["track"] = track.name
     return state
+
+
+def _rest_below(rig, state, name, channels):
+    """An NLA track with the present values of those channels of the take that nothing below animates: without it they
+    would stay as the take left them, before its first and after its last frame."""
+    data = rig.animation_data
+    animated = set()
+    for track in data.nla_tracks:
+        for strip in track.strips:
+            if not track.mute and strip.action is not None:
+                curves = compat.curves_of(strip.action, strip.action_slot if compat.SLOTTED else None)
+                animated.update((curve.data_path, curve.array_index) for curve in curves)
+    bare = [channel for channel in channels if channel not in animated]
+    if not bare:
+        return
+    action = bpy.data.actions.new(f"{name} rest")
+    bag, fcurves, slot = compat.action_curves(action, rig)
+    for path, index in bare:
+        value = rig.path_resolve(path)
+        value = value[index] if hasattr(value, "__len__") else value
+        fill_curve(compat.new_curve(bag, fcurves, path, index, "Rest"), np.array([0.0]), np.array([float(value)]))
+    track = data.nla_tracks.new()
+    track.name = f"Baton: rest below {name}"
+    strip = track.strips.new(action.name, 0, action)
+    if slot is not None:
+        strip.action_slot = slot
+    strip.extrapolation = "HOLD"
+    state["rest_action"], state["rest_track"] = action.name, track.name
 
 
 def _static_pose(rig, bones):
@@ -202,6 +242,12 @@ def _restore_pose(rig, pose):
             bone.rotation_axis_angle, bone.scale = axis_angle, scale
 
 
+def _restore_switches(rig, switches):
+    for bone, prop, value in switches:
+        if bone in rig.pose.bones:
+            rig.pose.bones[bone][prop] = value
+
+
 def remove_take(rig, state):
     """Undo `write_take`: the previous action is active again, tracks and settings as they were, the take's action gone."""
     data = rig.animation_data
@@ -216,6 +262,11 @@ def remove_take(rig, state):
         previous = bpy.data.actions.get(state["previous"]) if state["previous"] else None
         if track is not None:
             data.nla_tracks.remove(track)
+        rest = data.nla_tracks.get(state["rest_track"]) if state["rest_track"] else None
+        if rest is not None:
+            data.nla_tracks.remove(rest)
+        if state["rest_action"] in bpy.data.actions:
+            bpy.data.actions.remove(bpy.data.actions[state["rest_action"]])
         data.use_nla = state["use_nla"]
         for name in state["muted"]:
             if data.nla_tracks.get(name) is not None:
@@ -227,19 +278,19 @@ def remove_take(rig, state):
         if not state["had_data"] and data.action is None and not data.nla_tracks and not data.drivers:
             rig.animation_data_clear()
         _restore_pose(rig, state["pose"])
+        _restore_switches(rig, state["switches"])
     if action is not None:
         bpy.data.actions.remove(action)
 
 
 def _track_of(data, state):
-    """The NLA track that holds the pushed-down action, whatever it is called by now; None where there is none."""
+    """The NLA track that holds the pushed-down action, also after it was renamed; None where there is none."""
     if not state["previous"]:
         return None
-    for track in data.nla_tracks:
-        for strip in track.strips:
-            if strip.action is not None and strip.action.name == state["previous"] and strip.frame_start <= 1 - REACH:
-                return track
-    return None
+    named = data.nla_tracks.get(state["track"])
+    holding = [track for track in data.nla_tracks
+               if any(strip.action is not None and strip.action.name == state["previous"] for strip in track.strips)]
+    return named if named in holding else holding[-1] if holding else None
 
 
 def drop_action(rig, state):
@@ -282,3 +333,4 @@ def solo_take(rig, state, on):
         data.action = None
         if not state["had_action"]:
             _restore_pose(rig, state["pose"])
+            _restore_switches(rig, state["switches"])

@@ -18,7 +18,7 @@ def match_exact(names):
 
     names: bone names. Only a table that names every required joint counts.
     """
-    best, best_rank = ("", {}, ""), 0.0
+    best, best_rank = ("", {}, ""), float("-inf")
     for strip, how in ((False, "exact"), (True, "prefix")):
         plain = {}
         for name in names:
@@ -28,7 +28,8 @@ def match_exact(names):
                 continue
             found = {joint: plain[_key(bone, False)] for joint, bone in data["bones"].items()
                      if _key(bone, False) in plain}
-            rank = len(found) + (0.5 if data.get("needs") else 0.0)  # the more particular table wins a tie
+            # The more particular table wins a tie; controls come before the bones they drive (as in core/bonemap.py).
+            rank = len(found) + (0.5 if data.get("needs") else 0.0) + data.get("priority", 0)
             if contract.required_joints() <= set(found) and rank > best_rank:
                 best, best_rank = (table, found, how), rank
     return best
@@ -93,6 +94,32 @@ def require(rig):
     if twice:
         raise UserError(f"{rig.name}: the bone {sorted(twice)[0]} plays two joints; pick another for one of them")
     return mapped
+
+
+def control_table(mapped):
+    """The table of a control rig that {joint: bone} follows, or None."""
+    for data in contract.bone_maps().values():
+        if "read_from" in data and sum(data["bones"].get(joint) == bone for joint, bone in mapped.items()) >= 8:
+            return data
+    return None
+
+
+def reading_map(rig, mapped):
+    """The bones to sample: controls do not show what inverse kinematics does, the bones they drive do."""
+    data = control_table(mapped)
+    if data is None:
+        return dict(mapped)
+    driven = {joint: bone for joint, bone in contract.bone_maps()[data["read_from"]]["bones"].items()
+              if bone in rig.data.bones}
+    own = {joint: bone for joint, bone in mapped.items() if data["bones"].get(joint) != bone}
+    return {**mapped, **driven, **own}
+
+
+def switches(rig, mapped):
+    """[(bone, property, value)] that let the mapped controls lead: IK/FK and follow switches that the rig has."""
+    data = control_table(mapped)
+    return [(row["bone"], row["property"], float(row["value"])) for row in (data or {}).get("switches", ())
+            if row["bone"] in rig.pose.bones and row["property"] in rig.pose.bones[row["bone"]]]
 
 
 def label(joint):

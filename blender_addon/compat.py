@@ -21,12 +21,15 @@ def _channelbag(action, slot):
 
 def read_curves(animation_data):
     """F-curves that the active action gives the owner of `animation_data`, as a list; makes nothing."""
-    action = animation_data.action if animation_data else None
-    if action is None:
+    if animation_data is None or animation_data.action is None:
         return []
+    return curves_of(animation_data.action, animation_data.action_slot if SLOTTED else None)
+
+
+def curves_of(action, slot):
+    """F-curves of `action` for `slot` (None before 4.4, where an action has but one owner), as a list."""
     if not SLOTTED:
         return list(action.fcurves)
-    slot = animation_data.action_slot
     if slot is None:
         return []
     curves = []

@@ -17,7 +17,7 @@ def motion_job(context, rig):
 
     def prepare(folder):
         yield 0.0
-        yield from rig_io.sample(rig_ref, scene_ref, mapped, passage, folder)
+        yield from rig_io.sample(rig_ref, scene_ref, bone_map.reading_map(rig_ref.get(), mapped), passage, folder)
 
     return Job("beats", "Detect Beats", {}, prepare,
                lambda result, folder: _show(scene_ref, result, passage, music=False), (rig_ref, scene_ref))

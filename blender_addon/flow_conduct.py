@@ -66,7 +66,8 @@ def job(context, rig, strip_scene, strip, request=None):
             state = actions.write_take(
                 target, take.name, frames, rotations, locations,
                 blend_frames=round(request["blend_seconds"] * passage.fps),
-                reduce_error=float(np.radians(request["reduce_degrees"])), base=base)
+                reduce_error=float(np.radians(request["reduce_degrees"])),
+                switches=bone_map.switches(target, mapped), base=base)
             takes.remember_motion(take, target, state)
             takes.remember(take, row, own, passage.first)
             names.append(take.name)

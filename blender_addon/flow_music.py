@@ -78,7 +78,7 @@ def job(context, rig, request=None):
 
     def prepare(folder):
         yield 0.0
-        yield from rig_io.sample(rig_ref, scene_ref, mapped, passage, folder)
+        yield from rig_io.sample(rig_ref, scene_ref, bone_map.reading_map(rig_ref.get(), mapped), passage, folder)
 
     def apply(result, folder):
         made = takes.rows(result)

@@ -64,6 +64,27 @@ def test_take_leaves_the_rest_alone_and_remove_restores(blender):
     assert "Take" not in blender.data.actions
 
 
+def test_channels_that_nothing_animates_rest_outside_the_take(blender):
+    """Scrubbing out of the take must not leave its last pose or its switches on unkeyed channels."""
+    rig = scenes.smpl_rig()
+    scenes.sway(rig, 60, bones=("spine1",))
+    rig.pose.bones["left_elbow"].rotation_quaternion = Quaternion((0.8, 0.6, 0, 0))
+    rig.pose.bones["head"]["IK_FK"] = 0.25
+    rotations, locations = take_channels(bones=("left_elbow", "spine1"))
+    state = actions.write_take(rig, "Take", np.arange(10, 50), rotations, locations, switches=[("head", "IK_FK", 1.0)])
+    scene = blender.context.scene
+    for frame, switch in ((30, 1.0), (60, 0.25), (20, 1.0), (5, 0.25)):
+        scene.frame_set(frame)
+        assert rig.pose.bones["head"]["IK_FK"] == pytest.approx(switch)
+        own = abs(rig.pose.bones["left_elbow"].rotation_quaternion.normalized().dot(Quaternion((0.8, 0.6, 0, 0)))) > 0.9999
+        assert own == (switch == 0.25)
+    scene.frame_set(30)
+    actions.remove_take(rig, state)
+    scene.frame_set(31)
+    assert rig.pose.bones["head"]["IK_FK"] == 0.25 and len(rig.animation_data.nla_tracks) == 0
+    assert [action.name for action in blender.data.actions] == [rig.animation_data.action.name]
+
+
 def test_unmapped_channels_evaluate_exactly_as_before(blender):
     rig = scenes.smpl_rig()
     scenes.sway(rig, 60)

@@ -14,6 +14,20 @@ def test_every_table_recognises_its_own_names(table):
     assert bones == data["bones"] and how == "exact"
 
 
+def test_control_rigs(blender):
+    """Rigify: controls are keyed, the bones they drive are read, switches are those that the rig has."""
+    tables = contract.bone_maps()
+    control, driven = tables["rigify_control"]["bones"], tables["rigify_org"]["bones"]
+    table, mapped, _ = bone_map.match_exact([*tables["rigify_deform"]["bones"].values(), *driven.values(), *control.values()])
+    assert table == "rigify_control" and mapped == control
+    rig = scenes.smpl_rig(rename=control)
+    with_driven = bone_map.reading_map(rig, control)
+    assert with_driven == control, "without the driven bones the controls are read"
+    rig.pose.bones["torso"]["neck_follow"] = 0.5
+    assert bone_map.switches(rig, control) == [("torso", "neck_follow", 1.0)]
+    assert bone_map.switches(rig, {joint: joint for joint in scenes.JOINTS}) == []
+
+
 def test_prefixed_names(blender):
     names = contract.bone_maps()["mixamo"]["bones"]
     rig = scenes.smpl_rig(rename={joint: f"rig2|{name}" for joint, name in names.items()})

@@ -151,7 +151,7 @@ def test_takes_on_one_rig_stand_beside_each_other(blender, sound, tmp_path):
     job.apply({"takes": [row("channels.npz")]}, tmp_path / "job2")
     scene = blender.context.scene
     data = rig.animation_data
-    assert [take.audible for take in scene.baton.takes] == [False, True] and len(data.nla_tracks) == 1
+    assert [take.audible for take in scene.baton.takes] == [False, True] and len(data.nla_tracks) == 2
     blender.ops.baton.solo_take(name="Conducting 1")
     assert data.action == scene.baton.takes["Conducting 1"].action
     blender.ops.baton.mute_take(name="Conducting 1")
@@ -172,10 +172,11 @@ def test_a_kept_take_goes_below_the_next(blender, sound, tmp_path):
     blender.ops.baton.keep_take()
     _, job = conducting(blender, tmp_path, "job2")
     job.apply({"takes": [row("channels.npz")]}, tmp_path / "job2")
-    data = rig.animation_data
-    assert len(data.nla_tracks) == 2
+    data, kept = rig.animation_data, blender.context.scene.baton.takes["Conducting 1"].action
+    strip = next(strip for track in data.nla_tracks for strip in track.strips if strip.action == kept)
+    assert (strip.frame_start, strip.frame_end) == tuple(kept.frame_range), "a take answers only within its keys"
     blender.ops.baton.remove_take(name="Conducting 2")
-    assert data.action == blender.context.scene.baton.takes["Conducting 1"].action and len(data.nla_tracks) == 1
+    assert data.action == kept and len(data.nla_tracks) == 2
     blender.ops.baton.remove_take(name="Conducting 1")
     assert data.action == own and len(data.nla_tracks) == 0
 
