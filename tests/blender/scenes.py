@@ -112,6 +112,20 @@ def import_bvh(gz, folder, frames=400):
     lines[count], lines[start] = f"Frames: {len(keep)}", f"Frame Time: {1 / 60}"
     path = Path(folder) / (Path(gz).name.removesuffix(".gz"))
     path.write_text("\n".join(lines[:start + 1] + keep) + "\n")
-    bpy.ops.import_anim.bvh(filepath=str(path), global_scale=0.0254, use_fps_scale=True, update_scene_fps=False,
+    bpy.ops.import_anim.bvh(filepath=str(path), global_scale=0.01, use_fps_scale=True, update_scene_fps=False,
                             axis_forward="-Z", axis_up="Y")
     return bpy.context.view_layer.objects.active
+
+
+def joint_positions(poses, root):
+    """Joints (T, 24, 3) of SMPL poses (T, 24, 3) axis-angle, from the contract's offsets and mathutils alone."""
+    offsets = np.array(SKELETON["offsets_m"], dtype=float)
+    points = np.zeros((len(poses), 24, 3))
+    for frame, pose in enumerate(poses):
+        turns = []
+        for joint, parent in enumerate(PARENTS):
+            angle = float(np.linalg.norm(pose[joint]))
+            own = np.array(Matrix.Rotation(angle, 3, Vector(pose[joint]))) if angle > 1e-9 else np.eye(3)
+            turns.append(own if parent < 0 else turns[parent] @ own)
+            points[frame, joint] = root[frame] if parent < 0 else points[frame, parent] + turns[parent] @ offsets[joint]
+    return points

@@ -8,18 +8,6 @@ from tests.blender import scenes
 DANCE = scenes.ROOT / "core" / "assets" / "demo_dance.npz"
 
 
-def forward_kinematics(poses, root):
-    """Joint positions (T, 24, 3) by scipy's rotations and the contract's offsets alone."""
-    scipy = pytest.importorskip("scipy.spatial.transform")
-    offsets = np.array(scenes.SKELETON["offsets_m"], dtype=float)
-    points, turns = np.zeros((len(poses), 24, 3)), [None] * 24
-    for joint, parent in enumerate(scenes.PARENTS):
-        own = scipy.Rotation.from_rotvec(poses[:, joint])
-        turns[joint] = own if parent < 0 else turns[parent] * own
-        points[:, joint] = root if parent < 0 else points[:, parent] + turns[parent].apply(offsets[joint])
-    return points
-
-
 def motion(path, frames=40, fps=30.0):
     rng = np.random.default_rng(3)
     poses = rng.normal(scale=0.3, size=(1, 24, 3)) + rng.normal(scale=0.02, size=(frames, 24, 3)).cumsum(axis=0)
@@ -31,7 +19,7 @@ def motion(path, frames=40, fps=30.0):
 
 def test_keys_follow_the_motion(blender, tmp_path):
     poses, root = motion(tmp_path / "m.npz")
-    truth = forward_kinematics(poses, root)
+    truth = scenes.joint_positions(poses, root)
     rig = character.make_armature("Figure", blender.context.scene)
     character.key_motion(rig, "Walk", poses, root, 30.0, 11, 30.0)
     for index in (0, 17, 39):

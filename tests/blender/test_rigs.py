@@ -1,0 +1,103 @@
+"""A known dance put on real rigs in Blender by the real worker: limbs point where they should, feet stand on the floor.
+
+The rigs of the issue: SMPL-24, Mixamo names in A-pose, a generated Rigify control rig, an imported CMU capture, one at
+30 % scale with a turned object.
+"""
+import numpy as np
+import pytest
+from mathutils import Matrix
+
+from blender_addon import actions, bone_map, character, flow_conduct, jobs, rig_io
+from blender_addon.refs import Ref
+from blender_addon.timebase import Passage
+from tests.blender import scenes
+
+DANCE = scenes.ROOT / "core" / "assets" / "demo_dance.npz"
+CAPTURE = scenes.ROOT.parent / "shared" / "data" / "motion" / "cmu_salsa" / "05.bvh.gz"
+SECONDS = 4.0
+LIMBS = [("left_hip", "left_knee"), ("left_knee", "left_ankle"), ("right_hip", "right_knee"), ("right_knee", "right_ankle"),
+         ("left_shoulder", "left_elbow"), ("left_elbow", "left_wrist"), ("right_shoulder", "right_elbow"),
+         ("right_elbow", "right_wrist")]
+
+
+def mixamo_a_pose(blender, tmp_path):
+    names = bone_map.contract.bone_maps()["mixamo"]["bones"]
+    rig = scenes.smpl_rig(rename={joint: f"mixamorig:{name}" for joint, name in names.items()}, roll=0.7)
+    blender.ops.object.mode_set(mode="POSE")
+    for side, sign in (("left", -1), ("right", 1)):
+        pose = rig.pose.bones[f"mixamorig:{names[side + '_shoulder']}"]
+        head = Matrix.Translation(pose.head)
+        pose.matrix = head @ Matrix.Rotation(-sign * 0.7, 4, "Y") @ head.inverted() @ pose.matrix
+        blender.context.view_layer.update()
+    blender.ops.pose.armature_apply()
+    blender.ops.object.mode_set(mode="OBJECT")
+    return rig
+
+
+def rigify(blender, tmp_path):
+    blender.ops.preferences.addon_enable(module="rigify")
+    try:
+        blender.ops.object.armature_basic_human_metarig_add()
+        from rigify import generate
+        generate.generate_rig(blender.context, blender.context.object)
+        return blender.data.objects["rig"]
+    finally:
+        blender.ops.preferences.addon_disable(module="rigify")
+
+
+def capture(blender, tmp_path):
+    if not CAPTURE.is_file():
+        pytest.skip("the shared captures are not here")
+    rig = scenes.import_bvh(CAPTURE, tmp_path, frames=20)
+    rig.animation_data_clear()
+    for pose in rig.pose.bones:
+        pose.matrix_basis.identity()
+    return rig
+
+
+def small_and_turned(blender, tmp_path):
+    rig = scenes.smpl_rig(roll=1.3)
+    rig.scale, rig.rotation_euler, rig.location = (0.3, 0.3, 0.3), (0.0, 0.0, 2.0), (3.0, -1.0, 0.0)
+    return rig
+
+
+@pytest.mark.parametrize("make", [lambda blender, tmp_path: scenes.smpl_rig(), mixamo_a_pose, rigify, capture,
+                                  small_and_turned],
+                         ids=["smpl", "mixamo_a_pose", "rigify", "cmu_capture", "small_and_turned"])
+def test_a_dance_on_a_rig(blender, tmp_path, make):
+    scene = blender.context.scene
+    rig = make(blender, tmp_path)
+    blender.context.view_layer.objects.active = rig
+    blender.context.view_layer.update()
+    assert blender.ops.baton.detect_bones() == {"FINISHED"}
+    mapped, folder = bone_map.require(rig), {}
+    rig_ref, scene_ref = Ref.of(rig), Ref.of(scene)
+
+    def prepare(place):
+        yield from rig_io.sample(rig_ref, scene_ref, mapped, Passage.from_frames(1, 1, 30.0), place)
+
+    def apply(result, place):
+        folder["channels"] = actions.channel_arrays(place / result["channels"])
+        return "done"
+    jobs.manager.run_blocking(jobs.Job("retarget", "Retarget", {"motion": str(DANCE), "duration": SECONDS, "place": "motion"},
+                                       prepare, apply))
+    frames, rotations, locations = flow_conduct.on_frames(*folder["channels"], Passage.from_frames(1, int(SECONDS * 30), 30.0))
+    actions.write_take(rig, "Dance", frames, rotations, locations, switches=bone_map.switches(rig, mapped))
+    poses, root, _fps = character.read_poses(DANCE)
+    truth = scenes.joint_positions(poses, root)
+    seen = bone_map.reading_map(rig, mapped)
+    worst, floor = 0.0, []
+    for index in range(0, len(frames), 6):
+        scene.frame_set(int(frames[index]))
+        where = {joint: np.array(rig.matrix_world @ rig.pose.bones[seen[joint]].head) for joint in seen}
+        for a, b in LIMBS:
+            mine = where[b] - where[a]
+            wanted = truth[index, scenes.JOINTS.index(b)] - truth[index, scenes.JOINTS.index(a)]
+            cosine = mine @ wanted / np.linalg.norm(mine) / np.linalg.norm(wanted)
+            worst = max(worst, float(np.degrees(np.arccos(np.clip(cosine, -1, 1)))))
+        feet = [where.get(side + "_foot") for side in ("left", "right")]
+        if feet[0] is None:  # no toe bone: the tip of the foot
+            feet = [rig.matrix_world @ rig.pose.bones[seen[side + "_ankle"]].tail for side in ("left", "right")]
+        floor.append(min(foot[2] for foot in feet))
+    assert worst < 3.0, f"a limb is {worst:.1f} degrees off"
+    assert min(floor) > -0.01, f"a foot is {min(floor):.3f} m below the floor"
