@@ -20,6 +20,7 @@ class VAEConfig:
     widths: tuple = (256, 384, 512)     # channels per level; each next level halves time (dims 2: frequency as well)
     blocks: int = 2                     # residual blocks per level
     latent: int = 64                    # latent channels
+    linear: bool = False                # a linear path beside the networks, started at the training split's principal components
     mel: str = "log"                    # "log": log_mel, standardised; "image": decibels in 0..1 (paper)
     frames: int = 128                   # mel frames of a training crop
     batch: int = 24
@@ -95,10 +96,10 @@ class DenoiserConfig:
         return self.mel_frames / FRAME_RATE
 
 
-VAE_RELEASE = VAEConfig()
+VAE_RELEASE = VAEConfig(linear=True)
 VAE_PAPER = VAEConfig(dims=2, widths=(128, 256, 512, 512), latent=1, mel="image", frames=256, batch=8, lr=1e-4, ema=0.9999,
                       kl=1e-6, difference=0.0, adversarial=0.5, matching=0.0, adversarial_from=0.5, discriminator=64, gain_db=0.0)
-VAE_TINY = VAEConfig(widths=(16, 16, 16), blocks=1, latent=8, frames=64, batch=4, discriminator=4, ema=0.9)
+VAE_TINY = VAEConfig(linear=True, widths=(16, 16, 16), blocks=1, latent=8, frames=64, batch=4, discriminator=4, ema=0.9)
 
 RELEASE = DenoiserConfig()
 PAPER = DenoiserConfig(dims=2, widths=(128, 256, 512), blocks=2, heads=8, memory=0, motion_rate=30.0, rotary=False,
@@ -109,7 +110,8 @@ TINY = DenoiserConfig(widths=(16, 16, 16), heads=2, memory=16, latent=8, window=
 
 CONFIGS = {
     "vae": {"release": VAE_RELEASE, "paper": VAE_PAPER, "tiny": VAE_TINY,
-            "no-adversary": replace(VAE_RELEASE, adversarial=0.0, matching=0.0)},
+            "no-adversary": replace(VAE_RELEASE, adversarial=0.0, matching=0.0),
+            "no-linear": replace(VAE_RELEASE, linear=False)},
     "denoiser": {"release": RELEASE, "paper": PAPER, "tiny": TINY,
                  "eps": replace(RELEASE, prediction="eps"), "x0": replace(RELEASE, prediction="x0"),
                  "no-rhythm": replace(RELEASE, rhythm=False), "no-rotary": replace(RELEASE, rotary=False)},

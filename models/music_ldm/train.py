@@ -41,10 +41,14 @@ class VAETask(Task):
         if self.config.mel == "log" and not self.config.mel_mean:
             mean, std = mel_statistics(FeatureCache(cache, "train"))
             self.config.mel_mean, self.config.mel_std = mean, std
+        if self.config.linear:
+            self.components = principal_components(FeatureCache(cache, "train"), self.config)
 
     def build(self):
         """VAE and discriminator in one module, so that one loop trains both."""
         parts = {"vae": VAE(self.config)}
+        if self.config.linear:
+            parts["vae"].start_linear(*self.components)
         if self.config.adversarial or self.config.matching:
             parts["discriminator"] = Discriminator(self.config.discriminator)
         return nn.ModuleDict(parts)
@@ -55,7 +59,7 @@ class VAETask(Task):
     def loss(self, model, batch, generator):
         mel = batch["mel"]
         output, mean, log_variance = model["vae"](mel, generator)
-        output, target = output.float(), model["vae"].standardise(mel)
+        target = model["vae"].standardise(mel)
         loss, values = reconstruction(output, target, mean, log_variance, self.config)
         if "discriminator" in model and self.fraction >= self.config.adversarial_from:
             extra, more = adversarial(model["discriminator"], output, target, self.config)
@@ -68,7 +72,7 @@ class VAETask(Task):
         for index in range(VALID_BATCHES):
             mel = crops[index]["mel"].to(vae.mel_mean.device)
             mean, log_variance = vae.encode(mel)
-            output, target = vae.decoder(mean).float(), vae.standardise(mel)
+            output, target = vae.synthesise(mean), vae.standardise(mel)
             rows.append({"l1": (output - target).abs().mean(), "log_mel_l1": (vae.restore(output) - mel).abs().mean(),
                          "sharpness": output.diff(dim=-1).std() / target.diff(dim=-1).std(),
                          "kl": kl_divergence(mean, log_variance), "latent_std": mean.std(),
@@ -122,3 +126,17 @@ def mel_statistics(features, most=400):
         total, square, count = total + mel.sum(0), square + (mel**2).sum(0), count + len(mel)
     mean = total / count
     return mean.round(4).tolist(), round(float(np.sqrt((square / count - mean**2).mean())), 4)
+
+
+def principal_components(features, config, most=300):
+    """Basis (d 256, latent) and variances (latent,) of standardised patches of d frames; up to `most` pieces; float32 tensors."""
+    size = config.downsample * BANDS
+    covariance, count = np.zeros((size, size)), 0
+    for item in features.items[:: max(1, len(features.items) // most)]:
+        mel = (features.mel(item) - np.float32(config.mel_mean)) / np.float32(config.mel_std)
+        patches = mel[:len(mel) // config.downsample * config.downsample].reshape(-1, size)
+        covariance += patches.T @ patches
+        count += len(patches)
+    values, vectors = np.linalg.eigh(covariance / count)
+    values, vectors = values[::-1][:config.latent], vectors[:, ::-1][:, :config.latent]
+    return torch.from_numpy(vectors.astype(np.float32)), torch.from_numpy(np.maximum(values, 1e-4).astype(np.float32))
