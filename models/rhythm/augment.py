@@ -9,9 +9,19 @@ from core.rotations import sixd_to_matrix
 LIMBS = ((1, 4, 7, 10), (2, 5, 8, 11), (3, 6, 9), (12, 15), (13, 16, 18, 20, 22), (14, 17, 19, 21, 23))
 
 
-def stretch(values, speed, frames):
-    """Rows (T, ...) read at i * speed, linearly, for i < frames; the last row is held past the end."""
-    position = np.minimum(np.arange(frames) * speed, len(values) - 1)
+def warp_curve(frames, speed, depth, rng):
+    """Source position (frames,), in source frames, of each frame of a crop: `speed` on average, swaying by exp(+-depth) as
+    rubato does, over three to eight seconds or so."""
+    knots = rng.normal(0, 1, int(rng.integers(3, 8)))
+    sway = np.interp(np.linspace(0, len(knots) - 1, frames), np.arange(len(knots)), knots)
+    rate = np.exp(np.clip(depth * sway, -2 * depth, 2 * depth))
+    rate *= speed / rate.mean()
+    return np.concatenate([[0.0], np.cumsum(rate)[:-1]])
+
+
+def stretch(values, position):
+    """Rows (T, ...) read at `position` (frames,), linearly; the last row is held past the end."""
+    position = np.minimum(position, len(values) - 1)
     low = np.minimum(position.astype(int), max(0, len(values) - 2))
     high = np.minimum(low + 1, len(values) - 1)
     part = (position - low).astype(np.float32).reshape((-1,) + (1,) * (values.ndim - 1))

@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 from core.beats import rhythm_curve
 from core.errors import BadInput
 from models.data.shards import AUDIO_RATE, Corpus
-from models.rhythm.augment import mirrored_6d, stretch
+from models.rhythm.augment import mirrored_6d, stretch, warp_curve
 from models.rhythm.config import BODY_FPS, MUSIC_FPS
 
 # Share of the crops of a step by kind, of the kinds at hand: the harder ones more.
@@ -153,18 +153,24 @@ class Crops:
         body, fps, window = self.config.kind == "body", self.config.fps, self.config.window
         train = self.split == "train"
         speed = float(np.exp(rng.uniform(-0.22, 0.22))) if train else 1.0       # source seconds per second of the crop
-        span = min(meta["frames"], int(np.ceil(window * speed)) + 2)
+        depth = float(rng.uniform(0, 0.15)) if train and rng.random() < 0.6 else 0.0
+        position = warp_curve(window, speed, depth, rng)
+        span = min(meta["frames"], int(np.ceil(position[-1])) + 2)
         first = int(rng.integers(0, meta["frames"] - span + 1))
         source = {key: value[first:first + span].astype(np.float32) for key, value in arrays.items()}
-        out = {key: stretch(value, speed, window) for key, value in source.items()}
+        out = {key: stretch(value, position) for key, value in source.items()}
         if body:
             out["rot6d"] = out.pop("motion_rot6d") / 32767.0
             out["root"] = out.pop("motion_root")
             if train and rng.random() < 0.5:
                 out["rot6d"], out["root"] = mirrored_6d(out["rot6d"], out["root"])
-        times = (beats[:, 0] - first / fps) / speed
+        # Where each beat falls on the crop's own clock; the ends are carried on at the average speed.
+        source_frame = beats[:, 0] * fps - first
+        inner = np.interp(source_frame, position, np.arange(window))
+        beyond = np.where(source_frame < 0, source_frame, np.maximum(source_frame - position[-1], 0)) / speed
+        times = (inner + beyond) / fps
         curve = rhythm_curve(times, times[beats[:, 1] == 1], window, fps)
-        valid = np.arange(window) <= (span - 1) / speed                        # past the clip's end nothing is known
+        valid = position <= span - 1                        # past the clip's end nothing is known
         out["curve"] = curve * valid[:, None].astype(np.float32)
         # Music made to a captured dance follows its estimated beats exactly; whether the body does is the doubt,
         # and its downbeats are guesses of guesses.

@@ -9,7 +9,7 @@ from core.metrics.beat_align import beat_f1_70ms
 from core.motion import Motion, rest_motion
 from core.rotations import axis_angle_to_matrix, matrix_to_6d, sixd_to_matrix
 from models.data.shards import pack_motion, write_shard
-from models.rhythm.augment import augment_body, augment_music, mirrored_6d, stretch
+from models.rhythm.augment import augment_body, augment_music, mirrored_6d, stretch, warp_curve
 from models.rhythm.config import rhythm_config
 from models.rhythm.data import Crops, prepare
 from models.rhythm.detect import detect_body_beats, detect_music_beats, run_network
@@ -91,7 +91,20 @@ def test_mirrored_6d_equals_motion_mirrored():
 
 def test_stretch_keeps_time():
     ramp = np.arange(50, dtype=np.float32)[:, None]
-    assert np.allclose(stretch(ramp, 1.5, 30)[:, 0], np.minimum(np.arange(30) * 1.5, 49))
+    assert np.allclose(stretch(ramp, np.arange(30) * 1.5)[:, 0], np.minimum(np.arange(30) * 1.5, 49))
+    rng = np.random.default_rng(0)
+    assert np.allclose(warp_curve(300, 1.2, 0.0, rng), np.arange(300) * 1.2)
+    swaying = warp_curve(300, 1.2, 0.15, rng)
+    assert (np.diff(swaying) > 0.8).all() and abs(np.diff(swaying).mean() - 1.2) < 0.02 and np.diff(swaying).std() > 0.02
+
+
+def test_warped_crops_keep_beats_on_the_sound(corpus, tmp_path):
+    """After any warp the loudest onsets still lie on the beats of the curve."""
+    prepare("music", corpus, tmp_path)
+    batch = Crops(rhythm_config("music", "tiny"), tmp_path, "train")[3]
+    rise = torch.relu(batch["mel"].diff(dim=1)).mean(-1)                    # (N, T - 1)
+    on_beat = (rise * batch["curve"][:, 1:, 0]).sum() / batch["curve"][:, 1:, 0].sum()
+    assert on_beat > 3 * rise.mean()
 
 
 def test_augmented_bodies_stay_bodies():
