@@ -3,7 +3,7 @@
 Global rotations are carried over, corrected by constants of the two rest poses (core/retarget_rest.py). Positions are
 scaled by leg length and anchored at planted feet (core/retarget_contacts.py).
 """
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -156,9 +156,19 @@ def from_smpl(motion, rig, options=None, poses=None):
     motion = motion.mirrored() if options.mirror else motion
     motion = motion.resampled(options.fps or rig.fps or motion.fps)
     if options.place == "rig":
+        rest = replace(rest, floor=_floor_now(rig, rest, poses[:1]))
         motion = _placed(motion, rig, rest, poses[:1])
     pose = _pose(motion, rig, rest, poses, options)
     return _channels(pose, rig, motion, options, poses)
+
+
+def _floor_now(rig, rest, pose):
+    """World height of the floor under a pose (1,N,4,4): of the rest's floor and the object's origin, the one nearer to
+    the soles. A capture's rest hangs with the hips at the origin, yet its motion stands on it."""
+    points = rig_points(rig, rest, {bone: pose[:, bone, :3, 3] for bone in rest.bones.values()},
+                        joint_rotations(rig, rest, pose))
+    soles = float((points[:, 1:, 2] - rest_heights(rest)[1:]).min())
+    return min((rest.floor, float(rig.matrix_world[2, 3])), key=lambda height: abs(height - soles))
 
 
 def _placed(motion, rig, rest, pose):
