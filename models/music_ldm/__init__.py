@@ -7,7 +7,7 @@
 |---|---|
 | 3.1 mel x: 22,050 Hz, Hann 2048, hop 512, 256 bins | `core/audio/mel.py: log_mel`, `image_mel` |
 | 3.1 VAE, z = E(x), x = D(z); Kingma & Welling | `vae.py: VAE`, `losses.py: reconstruction, adversarial` |
-| 3.2 m_i = {p_i, q_i, p'_i, q'_i}; p, p' global, q, q' relative to the parent, q as 6D | `features.py: motion_features` (360) |
+| 3.2 m_i = {p, q, p', q'}_i; p, p' global, q, q' relative to the parent, q as 6D | `features.py: motion_features` (360) |
 | 3.2 c = m + g, genre one-hot concatenated to every frame (370) | `network.py: ConditionEncoder` with `memory=0` |
 | 3.2 c enters by cross-attention | `network.py: CrossBlock` |
 | eq. 1 forward process q(z_t | z_{t-1}); closed form q(z_t | z_0) | `models/diffusion/schedule.py: Schedule.add_noise` |
@@ -18,15 +18,16 @@
 | 3.3 gain to match loudness | `core/audio/loudness.py: deliver` |
 
 What `paper` had to settle, because the text does not say or it cannot be repeated here: motion at 30 fps; windows of 224
-mel frames (5.2 s; the paper's slices are 5 s); an image VAE of our own training (the published one is not ours to ship) with the shape of its
-template, one latent channel and a factor of 8; a latent scale that is measured (1 / standard deviation), not 0.18215; block
-widths 128-256-512; condition dropped in 10 % of the items (the paper names no guidance).
+mel frames (5.2 s; the paper's slices are 5 s); an image VAE of our own training (the published one is not ours to ship)
+with the shape of its template, one latent channel and a factor of 8; a latent scale that is measured (1 / standard
+deviation), not 0.18215; block widths 128-256-512; condition dropped in 10 % of the items (the paper names no guidance).
 
 What `release` changes, and why:
 
 - One dimension: bands are channels, a VAE of factor 4 in time with 64 latents that starts from principal components, the same
   U-Net over time only. Small enough for a CPU to train it in hours and to sample faster than real time.
-- One clock: rotary positions in seconds on queries and keys (`models/layers/attention.py`), so that timing need not be discovered.
+- One clock: rotary positions in seconds on queries and keys (`models/layers/attention.py`), so that timing need not be
+  discovered.
 - The rhythm curve (`core/beats.py`) joins the input frame by frame; motion, rhythm and genre are dropped apart in training, so
   that each works alone and guidance has an unconditional twin.
 - v-prediction with min-SNR weights; `eps` and `x0` are configurations.

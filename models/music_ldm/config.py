@@ -38,6 +38,8 @@ class VAEConfig:
 
     def __post_init__(self):
         self.widths = tuple(self.widths)
+        if self.linear and self.dims != 1:
+            raise ValueError("the linear path is for dims 1")
 
     @property
     def downsample(self):

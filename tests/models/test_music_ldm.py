@@ -21,6 +21,7 @@ from models.music_ldm.losses import adversarial, diffusion_loss  # noqa: E402
 from models.music_ldm.network import Condition, UNet, fold  # noqa: E402
 from models.music_ldm.passage import Passage  # noqa: E402
 from models.music_ldm.pipeline import MusicLDM, image_to_log_mel, splice  # noqa: E402
+from models.music_ldm.train import principal_components  # noqa: E402
 from models.music_ldm.train_denoiser import Windows, batch_condition, load_vae, restore, standardise  # noqa: E402
 from models.music_ldm.vae import VAE, Discriminator  # noqa: E402
 
@@ -171,7 +172,8 @@ def random_vae(**changes):
     return vae
 
 
-@pytest.mark.parametrize("changes, shape", [({}, (2, 8, 16)), ({"dims": 2, "widths": (8, 8, 8, 8), "latent": 1}, (2, 1, 32, 8))])
+@pytest.mark.parametrize("changes, shape", [({}, (2, 8, 16)), ({"linear": False}, (2, 8, 16)),
+                                            ({"dims": 2, "widths": (8, 8, 8, 8), "latent": 1, "linear": False}, (2, 1, 32, 8))])
 def test_vae_shapes_of_both_kinds(changes, shape):
     vae = random_vae(**changes)
     mel = torch.randn(2, 64, 256)
@@ -193,6 +195,27 @@ def test_release_vae_gives_the_same_on_a_crop_as_on_the_whole_and_in_chunks():
     ring = vae.decode_long(latent, chunk=40, loop=True)
     rolled = vae.decode_long(latent.roll(30, -1), chunk=64, loop=True)
     assert ring.shape == (1, 600, 256) and torch.allclose(ring.roll(120, 1), rolled, atol=1e-4)
+
+
+@torch.no_grad()
+def test_the_linear_start_is_a_principal_component_analysis():
+    """Before any training a VAE with the linear path reconstructs as the components do, with whitened latents."""
+    rng = np.random.default_rng(0)
+    mixing = rng.normal(size=(6, 256)) * np.array([8, 4, 2, 1, 0.5, 0.2])[:, None]
+    mel = np.repeat(rng.normal(size=(500, 6)), 4, axis=0) @ mixing + 0.05 * rng.normal(size=(2000, 256))
+    cache = type("Cache", (), {"items": [0], "mel": lambda self, item: mel.astype(np.float32)})()
+    config = dataclasses.replace(configs.VAE_TINY, mel_mean=mel.mean(0).tolist(), mel_std=float(mel.std()))
+    basis, variances = principal_components(cache, config)
+    assert torch.allclose(basis.T @ basis, torch.eye(8), atol=1e-4)
+    vae = VAE(config)
+    vae.start_linear(basis, variances)
+    x = torch.from_numpy(mel.astype(np.float32))[None]
+    mean, log_variance = vae.encode(x)
+    patches = vae.standardise(x).transpose(1, 2).reshape(500, 1024)
+    wanted = (patches @ basis @ basis.T).reshape(1, 2000, 256).transpose(1, 2)
+    assert torch.allclose(vae.synthesise(mean), wanted, atol=1e-3)
+    assert torch.allclose(mean[0, :6].std(dim=1), torch.ones(6), atol=0.1) and float(log_variance.max()) < -4
+    assert float((vae.decode(mean) - x).abs().mean()) < 0.1 * float(x.abs().mean())
 
 
 def test_adversarial_terms_reach_only_their_own_side():
