@@ -57,6 +57,8 @@ class ConductorConfig:
 
     frame_dropout: float = 0.1          # the paper's random mask: single frames of the music condition set to 0
     null_dropout: float = 0.1           # whole condition replaced by the learned null token (classifier-free guidance)
+    music_dropout: float = 0.0          # the music features of a whole crop set to 0, level and rhythm kept
+    music_gain: float = 0.0             # sigma of a random log gain on them: sounds outside the corpus come out louder
     rhythm_dropout: float = 0.15        # whole rhythm curve unknown
     metre_dropout: float = 0.15         # beats known, downbeats and metre unknown
     beat_jitter: float = 0.010          # s, sigma of the error put on beat times in half of the training crops
@@ -100,9 +102,9 @@ RELEASE = ConductorConfig(
     encoder=EncoderConfig(music_widths=(8, 16, 32), clip_seconds=5.0, batch=8),     # a third of the published cost
     representation="smpl24", rhythm=True, level=True,
     layers=4, width=160, heads=8, ffn=320, style=160, patch=2, kernel=7, condition_at_input=True,
-    window=240, overlap=60, steps=20, guidance_scale=1.5,
+    window=240, overlap=60, steps=20, guidance_scale=2.0,
     weight_velocity=1.0, weight_acceleration=2.0, weight_head=0.0, weight_hands=0.5, smooth=True,
-    batch=12, learning_rate=1e-3, clip=1.0)
+    music_dropout=0.15, music_gain=0.3, batch=12, learning_rate=1e-3, clip=1.0)
 
 TINY = replace(
     RELEASE, encoder=EncoderConfig(music_widths=(4, 4, 4), motion_width=8, motion_blocks=2, features=8, clip_seconds=2.0,

@@ -202,7 +202,10 @@ class Windows:
             beats, metre_known = self._worsen(rng, beats)
         shifted = np.clip(np.arange(start, start + width) + slip, 0, total - 1)
         music = clips.array(index, self.music) if self.music else np.zeros((total, c.encoder.features), np.float32)
-        condition = condition_frames(c, music[shifted], clips.array(index, "level")[shifted],
+        music = np.asarray(music[shifted], dtype=np.float32)
+        if self.augment and (c.music_dropout or c.music_gain):
+            music = music * (rng.random() >= c.music_dropout) * np.float32(np.exp(rng.normal(0, c.music_gain)))
+        condition = condition_frames(c, music, clips.array(index, "level")[shifted],
                                      beats.shifted(-start / FPS) if beats is not None else None, width, metre_known=metre_known)
         item = {"x0": x0.astype(np.float32), "condition": condition, "mask": np.arange(width) < stop - start}
         if c.encoder_trained == "scratch":

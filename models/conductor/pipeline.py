@@ -26,6 +26,11 @@ BLEND_FRAMES = 8                    # ramp at the ends of a kept range
 SILENT_LEVEL = 0.02                 # level below which the music is silent (about 59 dB under its loudest moment)
 SILENT_SECONDS = 1.0                # and for how long, before the conductor comes to rest
 WINDOWS_AT_ONCE = 8
+# Features of sound unlike the corpus come out up to twice as strong and drive the articulation too far (a second dip after
+# each ictus); a track's are brought down to what training pieces have. Guidance above 1 acts on the noisy half only, for
+# the same reason: there it shapes strokes and bars, later it would only sharpen (and costs a second network call).
+MUSIC_RMS = 1.2
+GUIDANCE_INTERVAL = (0.5, 1.0)
 
 
 def _columns(joints):
@@ -100,7 +105,8 @@ class Conductor:
         mel = torch.from_numpy(mel_frames(sound)).to(self.device)
         if len(mel) < 6:                                                            # shorter than one reflected edge
             return np.zeros((0, self.config.encoder.features), dtype=np.float32), level
-        return encode_music(self.music_encoder, mel).cpu().numpy(), level
+        music = encode_music(self.music_encoder, mel).cpu().numpy()
+        return music * min(1.0, MUSIC_RMS / max(1e-6, float(music.std()))), level
 
     def generate(self, audio, *, guidance_scale=None, steps=None, seed=0, duration=None, start=0.0, beats=None, metre=None,
                  lead=None, amplitude=1.0, left_hand=1.0, mirror=False, variations=1, keep=None, sampler="ddim", features=None,
@@ -178,7 +184,8 @@ class Conductor:
                 return self.schedule.to_x0(output, x, t).transpose(1, 2)
             return windowed(denoise, frames, window, overlap, batch=WINDOWS_AT_ONCE)
 
-        denoise = guided(windows(False), windows(True), scale)
+        denoise = guided(windows(False), windows(True), scale, steps=config.timesteps,
+                         interval=GUIDANCE_INTERVAL if scale > 1 else (0.0, 1.0))
         noise = torch.stack([torch.randn(config.channels, frames, generator=torch.Generator().manual_seed(seed + v))
                              for v in range(variations)]).to(device)
         project = None
