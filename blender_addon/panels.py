@@ -50,7 +50,7 @@ def draw_job(layout):
         box.operator("baton.open_preferences", icon="PREFERENCES")
 
 
-def wrap(text, width=38):
+def wrap(text, width=31):
     """Lines that fit the default width of a sidebar."""
     lines, line = [], ""
     for word in text.split():
@@ -88,7 +88,9 @@ def draw_rig(layout, context):
         layout.label(text="Select an armature", icon="INFO")
         return
     if settings.rig is None:
-        layout.label(text=rig.name, icon="OUTLINER_OB_ARMATURE")
+        split = layout.split(factor=0.4)
+        split.label(text="")
+        split.label(text=rig.name, icon="OUTLINER_OB_ARMATURE")
 
 
 class StatusPanel:
@@ -145,9 +147,12 @@ class MotionPanel:
         layout.use_property_split, layout.use_property_decorate = True, False
         draw_rig(layout, context)
         _scene, strip = sound_strip(context)
-        row = layout.row()
-        row.label(text=strip.name if strip is not None else "Select a sound strip",
-                  icon="SEQ_SEQUENCER" if strip is not None else "INFO")
+        split = layout.split(factor=0.4)
+        caption = split.row()
+        caption.alignment = "RIGHT"
+        caption.label(text="Sound")
+        split.label(text=strip.name if strip is not None else "Select a strip",
+                    icon="SEQ_SEQUENCER" if strip is not None else "INFO")
         draw_sampling(layout, settings, "guidance_motion", "conduct")
         layout.prop(settings, "metre")
         layout.prop(settings, "motion_tempo")

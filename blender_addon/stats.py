@@ -5,6 +5,7 @@ from collections import deque
 
 callbacks = deque(maxlen=20000)  # seconds inside callbacks
 callbacks_cpu = deque(maxlen=20000)  # of them, seconds of processor time: free of other programs' load
+slowest = {}  # {callback: most seconds of processor time in one call}
 stalls = deque(maxlen=200)  # (name, seconds): the permitted ones, sampling a rig and writing a result
 _stalled = _stalled_cpu = 0.0
 
@@ -19,7 +20,9 @@ def timed(function):
             return function(*args, **kwargs)
         finally:
             callbacks.append(time.perf_counter() - start - (_stalled - before))
-            callbacks_cpu.append(time.thread_time() - start_cpu - (_stalled_cpu - before_cpu))
+            seconds = time.thread_time() - start_cpu - (_stalled_cpu - before_cpu)
+            callbacks_cpu.append(seconds)
+            slowest[function.__qualname__] = max(seconds, slowest.get(function.__qualname__, 0.0))
     return wrapper
 
 
