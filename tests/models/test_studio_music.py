@@ -8,9 +8,9 @@ import pytest
 from core.beats import Beats
 from core.contract import load
 from models.data.studio import drums, effects
-from models.data.studio.orchestra import ORCHESTRA
 from models.data.studio.harmony import chord_tones, voice
 from models.data.studio.music import compose, render
+from models.data.studio.orchestra import ORCHESTRA
 from models.data.studio.plan import Cue, Section, make_plan
 from models.data.studio.score import Grid, Note, Part, Score, bars_of, plain_mix
 
@@ -197,6 +197,26 @@ def test_cues_shape_their_group():
     brass = [n for p in compose(entry).parts if p.group == "brass" for n in p.notes]
     assert brass and not [n for n in brass if entry.times[beat - 4] - 0.03 <= n.onset < entry.times[beat] - 0.03]
     assert any(abs(n.onset - entry.times[beat]) < 0.04 for n in brass)
+
+
+def test_fermata_is_held():
+    seeds = [
+        seed
+        for seed in range(910_100, 910_140)
+        if any(c.kind == "fermata" for c in make_plan("conducting", seed, metre=4, fermatas=True).cues)
+    ]
+    assert 5 <= len(seeds) <= 30
+    plan = make_plan("conducting", seeds[0], metre=4, fermatas=True)
+    beat = next(c.beat for c in plan.cues if c.kind == "fermata")
+    periods = np.diff(plan.times)
+    assert periods[beat] > 1.3 * np.median(periods) and len(plan.dynamics) == len(plan.times)
+    assert plan.sections[-1].last == len(plan.times)
+    notes = [n for p in compose(plan).parts for n in p.notes]
+    inside = [n for n in notes if plan.times[beat] + 0.05 < n.onset < plan.times[beat + 1] - 0.05]
+    assert not inside and any(
+        n.onset < plan.times[beat] + 0.05 and n.onset + n.duration > plan.times[beat + 1] - 0.3 * periods[beat]
+        for n in notes
+    )
 
 
 def test_instruments_keep_their_compass():

@@ -21,6 +21,7 @@ class _Composer:
         self.plan, self.grid = plan, Grid(plan)
         self.metre = plan.metre if plan.metre in FIGURES else 4
         self.bars = bars_of(plan)
+        self.fermatas = {cue.beat for cue in plan.cues if cue.kind == "fermata"}
         rng = rng_of(plan.seed, "orchestra harmony")
         self.scale = str(rng.choice(["major", "minor", "harmonic"], p=[0.55, 0.2, 0.25]))
         self.root = int(rng.integers(12))
@@ -250,10 +251,15 @@ class _Composer:
             else 0.0
         )
         velocity = weight * (0.38 + 0.5 * dynamic + metric + 0.08 * articulation * (beat == int(beat)) + accent)
+        held = index in self.fermatas
+        if held and place > index + 1e-6:           # under a fermata nothing moves
+            return
         start = float(self.grid(place))
         full = float(self.grid(place + length)) - start
         duration = full * (1.04 - 0.72 * articulation)
-        if articulation > 0.55:  # short notes stay short whatever the tempo
+        if held:
+            duration = 0.93 * (float(self.grid(index + 1)) - start)
+        elif articulation > 0.55:  # short notes stay short whatever the tempo
             duration = min(duration, 0.45)
         onset = max(0.0, start + offset + float(np.clip(rng.normal(0, spread), -0.02, 0.02)))
         if onset < self.plan.duration:

@@ -1,5 +1,5 @@
 """The plan of a studio piece: the ground truth that composer, dancer and conductor all follow."""
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -77,9 +77,10 @@ def _rng(seed, word):
     return np.random.default_rng([seed, *word.encode()])
 
 
-def make_plan(kind, seed, *, genre=None, metre=None, duration=24.0, beats=None):
+def make_plan(kind, seed, *, genre=None, metre=None, duration=24.0, beats=None, fermatas=False):
     """A plan drawn from `seed` alone; genre or metre given fixes it, `beats` (core.beats.Beats) fixes the times.
 
+    fermatas: let some conducted pieces hold a beat at the end of a section.
     The same arguments give the same plan on every machine. Raises ValueError on an unknown kind.
     """
     if kind not in ("dance", "conducting"):
@@ -112,6 +113,9 @@ def make_plan(kind, seed, *, genre=None, metre=None, duration=24.0, beats=None):
     if kind == "conducting":
         energy = _hairpins(rng, energy, metre)
     cues = _draw_cues(rng, sections, count) if kind == "conducting" else ()
+    if fermatas and kind == "conducting" and beats is None:
+        times, sections, cues = _hold(_rng(seed, "fermata"), np.asarray(times), sections, cues, duration)
+        positions, energy, articulation = (values[:len(times)] for values in (positions, energy, articulation))
     swing = float(rng.uniform(0.54, 0.66)) if kind == "dance" and rng.random() < 0.35 else 0.5
     extra = {}
     if swing != 0.5 and genre not in SWUNG_EIGHTHS:       # funk, disco and hip-hop swing their 16ths; the off-beat stays straight
@@ -185,6 +189,22 @@ def _draw_sections(kind, rng, count, metre):
         sections.append(Section(first, last, name, energy, float(rng.beta(0.8, 1.2))))
         first = last
     return tuple(sections)
+
+
+def _hold(rng, times, sections, cues, duration):
+    """Two pieces in five hold the last beat of a section 1.6 to 2.6 times as long; what no longer fits is cut off."""
+    ends = [section.last - 1 for section in sections[:-1]]
+    if not ends or rng.random() > 0.4:
+        return times, sections, cues
+    beat, factor = int(rng.choice(ends)), float(rng.uniform(1.6, 2.6))
+    times = times.copy()
+    times[beat + 1:] += (factor - 1) * (times[beat + 1] - times[beat])
+    count = int((times < duration).sum())
+    sections = tuple(replace(s, last=min(s.last, count)) for s in sections if s.first < count)
+    cues = [cue for cue in cues if cue.beat < count - 1 and cue.beat != beat]
+    if beat + 1 < count:
+        cues.append(Cue(beat, "fermata", str(rng.choice(GROUPS))))
+    return times[:count], sections, tuple(sorted(cues, key=lambda c: c.beat))
 
 
 def _hairpins(rng, energy, metre):
