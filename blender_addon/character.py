@@ -83,6 +83,17 @@ def dress(rig, kind="dancer"):
     return made
 
 
+def add_baton(rig, bone):
+    """A baton in the hand of any rig, 38 cm in the world whatever the rig's scale; returns the object."""
+    thing = _attach(rig, bone, baton_mesh(), (0.9, 0.88, 0.8, 1.0))
+    size = 1.0 / max(rig.matrix_world.to_scale()[0], 1e-6)
+    # In the palm, slightly turned towards the thumb's side.
+    hand = min(rig.data.bones[bone].length, 0.12 * size)
+    thing.matrix_basis = (Matrix.Translation((0.0, 0.7 * hand, 0.0)) @ Matrix.Rotation(-0.35, 4, "X")
+                          @ Matrix.Scale(size, 4))
+    return thing
+
+
 def baton_mesh():
     """A conductor's baton, 38 cm, cork grip at the origin, pointing along +y."""
     shape = bmesh.new()

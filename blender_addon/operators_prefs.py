@@ -8,6 +8,7 @@ from . import compat, contract, flow_beats, jobs, prefs, runtime_setup
 from .errors import Cancelled, UserError
 from .stats import timed
 
+SMPLX = "smplx==0.1.28"
 setup = None  # the RuntimeSetup that runs or ran last
 
 
@@ -53,7 +54,7 @@ class BATON_OT_setup_runtime(bpy.types.Operator):
             backend = options.torch.lower()
         setup = runtime_setup.RuntimeSetup(
             prefs.user_folder(create=True) / "runtime", lock_path(), backend=backend,
-            wheels=bpy.path.abspath(options.wheels) if options.wheels else None)
+            wheels=bpy.path.abspath(options.wheels) if options.wheels else None, extras=(SMPLX,) if options.smplx else ())
         setup.start()
         if bpy.app.background:
             setup.join()

@@ -2,9 +2,9 @@
 import bpy
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
-from . import bone_map, flow_beats, jobs
+from . import bone_map, character, flow_beats, jobs, prefs, smpl_character
 from .errors import Cancelled, UserError
-from .operators_generate import JobOperator
+from .operators_generate import JobOperator, idle
 
 
 def _rig_poll(cls, context):
@@ -138,14 +138,71 @@ class BATON_OT_load_bones(bpy.types.Operator, ImportHelper):
         return {"FINISHED"}
 
 
-CLASSES = (BATON_OT_detect_bones, BATON_OT_pick_bone, BATON_OT_clear_bones, BATON_OT_save_bones, BATON_OT_load_bones)
+class BATON_OT_add_smpl_character(JobOperator, bpy.types.Operator):
+    """Add a character from your own SMPL body model: mesh, skin and armature"""
+
+    bl_idname = "baton.add_smpl_character"
+    bl_label = "Add SMPL Character"
+    bl_options = {"REGISTER"}
+
+    gender: bpy.props.EnumProperty(name="Gender", items=[(g, g.title(), f"The {g} body model")
+                                                         for g in ("neutral", "female", "male")])
+    kind: bpy.props.EnumProperty(name="Model", items=[("smpl", "SMPL", "24 joints"), ("smplh", "SMPL-H", "With hands"),
+                                                      ("smplx", "SMPL-X", "With hands and face")])
+    betas: bpy.props.FloatVectorProperty(name="Shape", size=10, soft_min=-3.0, soft_max=3.0,
+                                         description="Shape parameters of the body model")
+
+    @classmethod
+    def poll(cls, context):
+        if not idle(cls):
+            return False
+        if not prefs.get().smpl_folder:
+            cls.poll_message_set("Name your folder of SMPL body models in the preferences of Baton")
+            return False
+        return True
+
+    def make_job(self, context):
+        return smpl_character.job(context, self.kind, self.gender, list(self.betas))
+
+
+def draw_add_menu(self, context):
+    self.layout.operator("baton.add_smpl_character", icon="OUTLINER_OB_ARMATURE")
+
+
+class BATON_OT_add_baton(bpy.types.Operator):
+    """Put a baton into the leading hand of the rig"""
+
+    bl_idname = "baton.add_baton"
+    bl_label = "Add Baton"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context):
+        return _rig_poll(cls, context)
+
+    def execute(self, context):
+        rig = bone_map.find_rig(context)
+        try:
+            mapped = bone_map.require(rig)
+        except UserError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        side = "left" if context.scene.baton.mirror else "right"
+        character.add_baton(rig, mapped[f"{side}_wrist"])
+        return {"FINISHED"}
+
+
+CLASSES = (BATON_OT_add_smpl_character, BATON_OT_add_baton, BATON_OT_detect_bones, BATON_OT_pick_bone,
+           BATON_OT_clear_bones, BATON_OT_save_bones, BATON_OT_load_bones)
 
 
 def register():
     for cls in CLASSES:
         bpy.utils.register_class(cls)
+    bpy.types.VIEW3D_MT_armature_add.append(draw_add_menu)
 
 
 def unregister():
+    bpy.types.VIEW3D_MT_armature_add.remove(draw_add_menu)
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

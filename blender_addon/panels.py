@@ -174,6 +174,7 @@ class MotionOptionsPanel:
             layout.prop(settings, name)
         if settings.reduce_keys:
             layout.prop(settings, "reduce_degrees")
+        layout.operator("baton.add_baton", icon="ADD")
 
 
 class BeatsPanel:

@@ -4,7 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import bpy
-from bpy.props import EnumProperty, FloatProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
 
 PACKAGE = __package__.rpartition(".")[0] or __package__  # of the extension: bl_ext.user_default.baton
 NO_PYTHON = "Baton has no runtime yet: press Set Up Runtime in the preferences of Baton (Edit > Preferences > Add-ons)"
@@ -19,7 +19,7 @@ def get():
     addon = bpy.context.preferences.addons.get(PACKAGE)
     if addon is not None and addon.preferences is not None:
         return addon.preferences
-    return SimpleNamespace(python="", device="AUTO", checkpoints="", idle_minutes=15.0, wheels="", smpl_folder="",
+    return SimpleNamespace(python="", device="AUTO", checkpoints="", idle_minutes=15.0, wheels="", smpl_folder="", smplx=False,
                            torch="AUTO")
 
 
@@ -68,6 +68,9 @@ class BatonPreferences(bpy.types.AddonPreferences):
     smpl_folder: StringProperty(
         name="SMPL Models", subtype="DIR_PATH",
         description="Folder with SMPL body models that you obtained under their own terms; not needed otherwise")
+    smplx: BoolProperty(
+        name="Install smplx", default=False,
+        description="Set Up Runtime also installs the smplx package; its licence allows non-commercial use only")
     report: StringProperty(options={"SKIP_SAVE", "HIDDEN"})
 
     def draw(self, context):

@@ -18,6 +18,11 @@ def draw(preferences, context):
     row.operator("baton.check", icon="CHECKMARK")
     row.operator("baton.stop_worker", icon="CANCEL")
     _job(box)
+    box = layout.box()
+    box.label(text="SMPL Body Models")
+    box.label(text="Models and the smplx package have terms of their own: non-commercial use only", icon="INFO")
+    box.prop(preferences, "smpl_folder")
+    box.prop(preferences, "smplx")
 
 
 def _runtime(box, preferences):

@@ -109,7 +109,20 @@ def doctor(context):
     return {**found, "text": format_report(found)}
 
 
-KINDS = {"music": music, "conduct": conduct, "beats": beats, "bonemap": bonemap, "retarget": retarget, "doctor": doctor}
+def body(context):
+    """An SMPL body of the user's own model folder (`models`) -> body.npz: mesh, skin and skeleton of a character."""
+    params = _params(context, BODY)
+    from core.smpl_body import load_body
+    context.progress("Loading", 0.1)
+    made = load_body(params.get("models"), params.get("betas") or (), **_given(params, "gender", "kind"))
+    context.check_cancel()
+    made.save(context.folder / "body.npz")
+    context.progress("Writing", 1.0)
+    return {"body": "body.npz"}
+
+
+KINDS = {"music": music, "conduct": conduct, "beats": beats, "bonemap": bonemap, "retarget": retarget, "body": body,
+         "doctor": doctor}
 
 # ---------------------------------------------------------------------------------------------- params
 
@@ -121,6 +134,7 @@ RIG = {"in_place", "place", "blend_in", "blend_out", "plant_feet", "fingers"}
 MUSIC = SAMPLING | FROM_FILE | {"genre", "loudness_lufs", "loop", "sampler"}
 CONDUCT = SAMPLING | SOUND | RIG | {"metre", "lead", "amplitude", "left_hand", "mirror"}
 BEATS = SOUND | FROM_FILE | {"metre", "bpm", "level"}
+BODY = {"models", "gender", "kind", "betas"}
 RETARGET = FROM_FILE | RIG | {"mirror"}
 
 

@@ -104,3 +104,20 @@ def test_a_dance_on_a_rig(blender, tmp_path, make):
         floor.append(min(foot[2] for foot in feet))
     assert worst < 3.0, f"a limb is {worst:.1f} degrees off"
     assert min(floor) > ground - 0.01, f"a foot is {ground - min(floor):.3f} m below the floor"
+
+
+def test_baton_in_the_hand(blender, tmp_path):
+    rig = small_and_turned(blender, tmp_path)
+    blender.context.view_layer.update()
+    assert blender.ops.baton.add_baton() == {"FINISHED"}
+    baton = blender.data.objects["Baton"]
+    blender.context.view_layer.update()
+    wrist = rig.matrix_world @ rig.pose.bones["right_wrist"].head
+    points = [baton.matrix_world @ vertex.co for vertex in baton.data.vertices]
+    assert min((point - wrist).length for point in points) < 0.06, "its grip is in the hand"
+    assert max((a - points[0]).length for a in points) == pytest.approx(0.39, abs=0.02), "38 cm, whatever the rig's scale"
+    before = points[-1].copy()
+    rig.pose.bones["right_elbow"].rotation_mode = "XYZ"
+    rig.pose.bones["right_elbow"].rotation_euler.z = 1.0
+    blender.context.view_layer.update()
+    assert (baton.matrix_world @ baton.data.vertices[-1].co - before).length > 0.05
