@@ -29,8 +29,8 @@ class DecoderConfig:
     steps_per_octave: int = 28      # resolution of the period: 2.5 %
     decode_fps: float = 60.0        # activations are interpolated to at least this rate
     beat_weight: float = 1.0        # of the log odds of a beat
-    beat_bias: float = 0.6          # added to them: a beat's activation is spread over several frames
-    phase_weight: float = 6.0       # per second of agreeing phase
+    beat_bias: float = 0.0          # added to them: above 0 doubtful beats are kept
+    phase_weight: float = 10.0      # per second of agreeing phase
     change: float = 0.045           # scale of log(period ratio) between beats: a 10 % step costs 2.1
     preferred_bpm: float = 105.0    # centre of the mild tempo prior
     prior_octaves: float = 1.2      # its standard deviation
