@@ -169,7 +169,7 @@ def _roll(writer, player, bar):
 
 BASS_PATTERNS = {
     "funk": ("X..xx...X..xx.x.", "X.x...xxX.x.x.xo", "X..xx...x.x.x..x", "X.....xoX..ox.x."),
-    "slap": ("X.x.x.Xox.o.X.oo", "X..oX.o.x.ooXoo.", "X.oox.oXx.o.X.oo", "X.x.X.o.X.ooX.x."),
+    "slap": ("X.o.x.oox.o.X.oo", "X..oX.o.x.ooXoo.", "X.oox.oox..xX.oo", "X.o.X..xX.ooX.o."),
     "riff": ("X..xx.......x.x.", "X.....x.X..x....", "X..x....x.x...x."),
     "synth16": ("X.xxx.xxX.xxx.xx", "X.x.xxx.X.x.xx.x", "xxx.xxx.xxx.xx.x", "X..xx.x.X..xx.x."),
     "house": ("X..x..x.x..x..x.", "..x.x.x...x.xx..", "X..x..x...x..x..", "x.xx..x.x.x...x."),
