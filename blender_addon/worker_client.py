@@ -57,7 +57,10 @@ class WorkerClient:
     def __init__(self, python, root, folder, idle_seconds=900.0):
         self.python, self.root, self.folder = str(python), Path(root), Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.log_path = self.folder / "worker.log"
+        for old in sorted(self.folder.glob("worker-*.log"), key=lambda path: path.stat().st_mtime)[:-3]:
+            old.unlink(missing_ok=True)
+        # One log a process: the last words of one must not be overwritten by the next.
+        self.log_path = self.folder / f"worker-{time.time_ns():x}.log"
         self.hello = None
         self._inbox = queue.Queue()
         self._outbox = queue.Queue()
