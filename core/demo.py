@@ -52,7 +52,8 @@ def run_demo(out, motion=None, audio=None, genre=None, seed=7, device="auto"):
         write_npz(out / f"{name}.npz", made)
     draw_preview(out / "preview.png", [
         {"title": f"Music for the dance ({music.recipe['settings'].get('genre')})", "audio": music.audio, "rate": 48_000,
-         "motion": dance, "body_beats": music.beats, "music_beats": find_beats(_audio(music.audio)), "alignment": music.alignment},
+         "motion": dance, "body_beats": music.beats, "music_beats": find_beats(_audio(music.audio)),
+         "alignment": music.alignment},
         {"title": "Conductor for the piece", "audio": piece.samples, "rate": piece.rate, "motion": conducted.motion,
          "body_beats": _ictus(conducted.motion, conducted.recipe), "music_beats": conducted.beats,
          "alignment": conducted.alignment}])

@@ -3,13 +3,13 @@
 Standard library only: the Blender add-on loads the same JSON files by path.
 """
 import json
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 
 
-@lru_cache(maxsize=None)
+@cache
 def load(name):
     """Return the parsed `core/contract/<name>.json`; treat the result as read-only."""
     return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
