@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -85,6 +86,17 @@ def find_python(search=None):
                      f"(tried: {', '.join(tried) or 'nothing'}).")
 
 
+def end_tree(process):
+    """End a process with its children: venv and pip start further ones, which would go on holding the pipe."""
+    try:
+        if sys.platform == "win32":
+            subprocess.run(["taskkill", "/T", "/F", "/PID", str(process.pid)], capture_output=True, **no_window())
+        else:
+            os.killpg(process.pid, signal.SIGTERM)
+    except OSError:
+        process.terminate()
+
+
 class RuntimeSetup:
     """The set-up on a thread of its own: `fraction`, `step`, `lines`, `error` and `done` are read by the panel.
 
@@ -116,7 +128,7 @@ class RuntimeSetup:
         self.cancelled = True
         process = self._process
         if process is not None and process.poll() is None:
-            process.terminate()
+            end_tree(process)
 
     def report(self):
         """Everything that was run and said, for the clipboard."""
@@ -204,10 +216,13 @@ class RuntimeSetup:
         try:
             self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                              encoding="utf-8", errors="replace", stdin=subprocess.DEVNULL,
-                                             env=clean_environment(), **no_window())
+                                             env=clean_environment(), start_new_session=sys.platform != "win32",
+                                             **no_window())
         except OSError as error:
             self.lines.append(str(error))
             return 127
+        if self.cancelled:  # pressed just before the process began
+            end_tree(self._process)
         for line in self._process.stdout:
             self.lines.append(line.rstrip())
             if read is not None:

@@ -58,7 +58,10 @@ class WorkerClient:
         self.python, self.root, self.folder = str(python), Path(root), Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         for old in sorted(self.folder.glob("worker-*.log"), key=lambda path: path.stat().st_mtime)[:-3]:
-            old.unlink(missing_ok=True)
+            try:
+                old.unlink()
+            except OSError:
+                pass  # Windows keeps a file that is still open
         # One log a process: the last words of one must not be overwritten by the next.
         self.log_path = self.folder / f"worker-{time.time_ns():x}.log"
         self.hello = None
