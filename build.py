@@ -201,6 +201,8 @@ def command_train(args, rest):
         return 2
     if rest[0] == "corpus":
         return run([dev_python(), "-m", "models.data.studio.build", *rest[1:]])
+    if rest[0] == "import":                 # aistpp:DIR, amass:DIR, bvh:DIR, cm100:DIR, paired:DIR into shards
+        return run([dev_python(), "-m", "models.data.loaders", *rest[1:]])
     return run([dev_python(), "-m", "models.train", *rest])
 
 
