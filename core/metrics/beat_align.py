@@ -23,15 +23,18 @@ def chance_level(rate, sigma=SIGMA_SECONDS):
     return float(2 * rate * sigma * np.sqrt(np.pi / 2) * erf(1 / (2 * np.sqrt(2) * rate * sigma)))
 
 
-def shift_null(query, reference, duration, score=align_score, shifts=200):
-    """Scores with the query rolled round the clip by `shifts` regular offsets: (mean, 95th percentile)."""
+def shift_null(query, reference, duration, score=align_score, shifts=211):
+    """Scores with the query rolled round the clip by `shifts` regular offsets: (mean, 95th percentile).
+
+    A prime number of shifts, so that they do not fall into step with a steady tempo.
+    """
     query = np.asarray(query, float)
     offsets = (np.arange(shifts) + 0.5) * duration / shifts
     scores = [score(np.sort((query + offset) % duration), reference) for offset in offsets]
     return float(np.mean(scores)), float(np.percentile(scores, 95))
 
 
-def align_report(query, reference, duration, sigma=SIGMA_SECONDS, shifts=200):
+def align_report(query, reference, duration, sigma=SIGMA_SECONDS, shifts=211):
     """Score, chance, null mean and p95, normalised lift (s - c) / (1 - c), and beats a second of both sides."""
     score = align_score(query, reference, sigma)
     mean, high = shift_null(query, reference, duration, lambda q, r: align_score(q, r, sigma), shifts)
