@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from core.beats import Beats, read_beats
 from core.errors import BatonError
@@ -28,18 +27,16 @@ from models.conductor.scoring import SECONDS, Judge, mean, row, studio_pieces, v
 from models.conductor.train import load_stage1
 from models.data.shards import AUDIO_RATE, Corpus
 from models.diffusion import window_starts
+from models.evaluation import scramble
 
 GUIDANCE = (0, 1, 2, 3, 5, 8)
 STEPS = (5, 10, 20, 50)
 
 
 def scrambled(conductor, seed=0):
-    """The same conductor with the entries of every weight matrix of its layers permuted: what the architecture alone does."""
-    other, generator = copy.copy(conductor), torch.Generator().manual_seed(seed)
-    other.denoiser = copy.deepcopy(conductor.denoiser)
-    for parameter in other.denoiser.layers.parameters():
-        if parameter.dim() > 1:
-            parameter.data = parameter.data.flatten()[torch.randperm(parameter.numel(), generator=generator)].view_as(parameter)
+    """The same conductor with the entries of every weight matrix of its denoiser permuted: what the architecture alone does."""
+    other = copy.copy(conductor)
+    other.denoiser = scramble(copy.deepcopy(conductor.denoiser), seed)
     return other
 
 
@@ -67,7 +64,9 @@ def studio_rows(conductor, pieces, judge, predicted, report, **options):
     given = predicted if predicted is not None else true
     add("rule, same beats", [rule_motion(b.shifted(-p.lead) if len(b) > 1 else p.beats.shifted(-p.lead), p.frames)
                              for p, b in zip(pieces, given)])
-    add("scrambled weights", generate_all(scrambled(conductor), pieces, true, features, **options))
+    # A permutation a piece: one alone may strike near the beat by luck, as it is still a function of the beat's phase.
+    add("scrambled weights", [generate_all(scrambled(conductor, i), [p], [b], [f], **options)[0]
+                              for i, (p, b, f) in enumerate(zip(pieces, true, features))])
     add("mean pose", [_still(conductor, p.frames) for p in pieces])
     half = [Beats(b.times + 0.5 * np.median(np.diff(b.times)), b.positions, b.metre) for b in true]
     moved = generate_all(conductor, pieces, half, features, **options)
