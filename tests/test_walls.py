@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-BLENDER_ONLY = {"bpy", "mathutils", "bmesh", "gpu", "gpu_extras", "blf", "bl_ui", "aud", "bpy_extras", "addon_utils", "_bpy"}
+BLENDER_ONLY = {"bpy", "mathutils", "bmesh", "gpu", "gpu_extras", "blf", "bl_ui", "aud", "bpy_extras", "addon_utils", "_bpy",
+                "bl_operators"}
 ADDON_MAY = BLENDER_ONLY | {"numpy"} | set(sys.stdlib_module_names)
 
 

@@ -4,77 +4,23 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from conductor_fixtures import RATE, clicks, conductor, corpus, one_thread  # noqa: F401
 
 from core.beats import Beats
-from core.errors import BadInput, Cancelled
-from core.metrics.beat_align import beat_f1_70ms
-from core.metrics.conducting import hand_path, ictus_times
-from core.rotations import geodesic
+from core.metrics.conducting import ictus_times
 from models.conductor import features
 from models.conductor.config import MOVING, PAPER, RELEASE, TINY, ConductorConfig
-from models.conductor.data import Clips, Pairs, Windows, prepare_features, statistics
+from models.conductor.data import Clips, Pairs, Windows, statistics
 from models.conductor.encoder import Frozen, M2SNet, MusicEncoder, encode_music
 from models.conductor.losses import contrastive_loss, denoiser_loss, geometric_losses, hand_positions, masked_mean
 from models.conductor.network import Denoiser, LinearAttention
-from models.conductor.pipeline import Conductor, default_lead, keep_weight, rest_weight, smoothed, with_metre
+from models.conductor.pipeline import Conductor
 from models.conductor.train import task
-from models.data.shards import pack_motion, write_shard
 from models.data.studio.conductor import conduct
 from models.data.studio.plan import make_plan
 from models.diffusion import Schedule
 from models.train import train
 
-RATE = 48_000
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    torch.set_num_threads(1)
-
-
-def clicks(plan):
-    """A sound with a decaying tone on each beat, as loud as written."""
-    samples = np.random.default_rng(plan.seed).normal(0, 0.003, int(plan.duration * RATE))
-    for time, loud in zip(plan.times, plan.dynamics):
-        first = int(time * RATE)
-        piece = np.arange(min(len(samples) - first, 8000))
-        samples[first:first + len(piece)] += 0.8 * loud * np.exp(-piece / 2000) * np.sin(2 * np.pi * 440 * piece / RATE)
-    return np.clip(samples, -1, 1)
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
-    """Seven studio pieces of 8 s in three splits, and the cache of their features."""
-    folder = tmp_path_factory.mktemp("conducting")
-    for split, seeds in (("train", range(5)), ("valid", [800000]), ("test", [900000])):
-        items = []
-        for seed in seeds:
-            plan = make_plan("conducting", seed, duration=8.0)
-            motion, lead = conduct(plan)
-            audio = np.repeat(np.round(clicks(plan) * 32767).astype(np.int16)[:, None], 2, axis=1)
-            beats = np.stack([plan.times, plan.positions], 1).astype(np.float32)
-            arrays = {"audio": audio, "beats": beats, **pack_motion(motion)}
-            items.append(({"id": f"c{seed}", "kind": "conducting", "split": split, "metre": plan.metre, "lead": lead}, arrays))
-        write_shard(folder / f"{split}.safetensors", items)
-    cache = folder.parent / "cache"
-    prepare_features(folder, cache, lambda fraction, text: None)
-    return folder, cache
-
-
-@pytest.fixture(scope="module")
-def conductor(corpus):
-    """A tiny conductor with random weights (out and W0 too, which start at zero) and real statistics."""
-    torch.manual_seed(0)
-    denoiser = Denoiser(TINY)
-    for parameter in denoiser.parameters():
-        if parameter.dim() > 1 and not parameter.any():
-            torch.nn.init.normal_(parameter, std=0.2)
-    for name, value in zip(("mean", "std", "pose"), statistics(corpus[1], "smpl24")):
-        getattr(denoiser, name).copy_(torch.from_numpy(value))
-    return Conductor(TINY, denoiser, MusicEncoder(TINY.encoder))
-
-
-# ------------------------------------------------------------------------------------------- features
 
 def test_mel_follows_the_published_recipe():
     sound = np.sin(2 * np.pi * 200 * np.arange(features.RATE * 3) / features.RATE).astype(np.float32)
@@ -315,104 +261,3 @@ def test_train_loop_both_stages_and_export(corpus, tmp_path):
 
 
 # ------------------------------------------------------------------------------------------- sampling
-
-def sound(seconds=6.0, seed=1):
-    return clicks(make_plan("conducting", seed, duration=seconds)), RATE
-
-
-def test_generate_is_determined_by_the_seed(conductor):
-    plan = make_plan("conducting", 1, duration=6.0)
-    options = dict(steps=3, beats=plan.beats)
-    first, second = conductor.generate(sound(), variations=2, seed=4, **options)
-    again, = conductor.generate(sound(), seed=5, **options)
-    assert np.abs(second.rotations - again.rotations).max() < 1e-4                 # variation 2 is seed + 1
-    assert np.abs(first.rotations - second.rotations).max() > 0.01
-
-
-def test_guidance_zero_ignores_the_music(conductor):
-    a, = conductor.generate(sound(seed=1), steps=2, guidance_scale=0.0, duration=4.0)
-    b, = conductor.generate(sound(seed=2), steps=2, guidance_scale=0.0, duration=4.0)
-    c, = conductor.generate(sound(seed=2), steps=2, guidance_scale=1.0, duration=4.0)
-    rest = np.abs(a.rotations - b.rotations).max()
-    assert rest < 1e-4 < np.abs(b.rotations - c.rotations).max()
-
-
-def test_long_passages_have_no_seam(conductor):
-    motion, = conductor.generate(sound(12.0), steps=2, beats=make_plan("conducting", 1, duration=12.0).beats)
-    step = np.linalg.norm(np.diff(hand_path(motion), axis=0), axis=1)
-    starts = np.arange(40, len(step), 40)
-    assert len(motion) == 360
-    assert step[starts].max() <= np.percentile(step, 99.9) + 1e-6
-
-
-def test_keep_leaves_the_range_alone(conductor):
-    kept, _ = conduct(make_plan("conducting", 7, duration=6.0))
-    motion, = conductor.generate(sound(), steps=3, keep=(kept, [(0.0, 2.0), (5.0, 6.0)]))
-    assert np.array_equal(motion.rotations[:61], kept.rotations[:61]) and np.array_equal(motion.root[:61], kept.root[:61])
-    assert np.abs(motion.rotations[90] - kept.rotations[90]).max() > 1e-3
-    still, = conductor.generate(sound(), steps=1, amplitude=0.0, keep=(kept, [(0.0, 2.0)]))
-    turn = geodesic(still.rotations[1:], still.rotations[:-1]).max(1)
-    way = geodesic(kept.rotations[60], still.rotations[120]).max()
-    own = geodesic(kept.rotations[1:], kept.rotations[:-1]).max()
-    assert way > 0.3 and turn[58:75].max() < 0.3 * way + own              # eased over eight frames, not jumped
-
-
-def test_controls(conductor):
-    options = dict(steps=2, seed=3, duration=3.0)
-    plain, = conductor.generate(sound(), **options)
-    small, = conductor.generate(sound(), amplitude=0.5, **options)
-    assert np.ptp(hand_path(small), axis=0).sum() < np.ptp(hand_path(plain), axis=0).sum()
-    other, = conductor.generate(sound(), mirror=True, **options)
-    assert np.allclose(other.positions()[:, 22, 2], plain.positions()[:, 23, 2], atol=1e-4)
-    both, = conductor.generate(sound(), left_hand=0.0, **options)
-    assert np.allclose(both.rotations[:, 18], both.mirrored().rotations[:, 18], atol=1e-4)
-
-
-def test_smoothing_quiets_the_trunk_and_keeps_the_ictus():
-    motion, _ = conduct(make_plan("conducting", 8, duration=8.0))
-    vector = features.motion_vector(motion, "smpl24")
-    noisy = vector + np.random.default_rng(0).normal(0, 0.01, vector.shape).astype(np.float32)
-    pose = motion.to_vector().mean(0)
-    quiet = features.motion_from_vector(smoothed(noisy), pose)
-    loud = features.motion_from_vector(noisy, pose)
-
-    def tremble(m):
-        return np.linalg.norm(np.diff(m.positions()[:, 15], n=3, axis=0), axis=1).mean()
-    assert tremble(quiet) < 0.2 * tremble(loud)
-    assert beat_f1_70ms(ictus_times(quiet), ictus_times(motion)) > 0.95
-    assert smoothed(vector[:3]).shape == (3, 99)              # shorter than every window: left as it is
-
-
-def test_silence_stands_ready(conductor):
-    motion, = conductor.generate((np.zeros(RATE * 4, np.float32), RATE), steps=2)
-    assert np.ptp(motion.positions(), axis=0).max() < 1e-3
-    level = np.ones((300, 2), np.float32)
-    level[120:240] = 0                                        # four seconds of silence
-    weight = rest_weight(level, 300)
-    assert weight[100] == 0 and weight[180] == 1 and weight[260] == 0 and np.abs(np.diff(weight)).max() < 0.2
-
-
-def test_bad_input_is_one_sentence(conductor):
-    kept, _ = conduct(make_plan("conducting", 7, duration=2.0))
-    for options in (dict(start=5.0), dict(metre=5, beats=Beats([0, 0.5, 1], [1, 2, 3], 3)), dict(keep=(kept, [(0, 1)])),
-                    dict(duration=0.01)):
-        with pytest.raises(BadInput):
-            conductor.generate(sound(5.0), steps=1, **options)
-    with pytest.raises(BadInput):
-        keep_weight([(2.0, 1.0)], 30)
-    short, = conductor.generate((np.random.default_rng(0).normal(0, 0.1, 9600), RATE), steps=1)
-    assert len(short) == 6                                    # 0.2 s is short, but no error
-
-
-def test_cancel_and_progress(conductor):
-    seen = []
-    with pytest.raises(Cancelled):
-        conductor.generate(sound(), steps=4, progress=lambda *row: seen.append(row), should_cancel=lambda: len(seen) >= 2)
-    assert [row[0] for row in seen] == ["Sampling", "Sampling"] and seen[1][1] == 0.25
-
-
-def test_metre_and_lead():
-    beats = Beats(np.arange(8) * 0.5, [3, 4, 1, 2, 3, 4, 1, 2], 4)
-    assert with_metre(beats, 3).positions.tolist() == [2, 3, 1, 2, 3, 1, 2, 3]     # counted from the first downbeat
-    assert with_metre(beats, None) is beats and with_metre(None, 3) is None
-    assert default_lead(Beats(np.arange(8) * 1.1, [0] * 8)) > default_lead(Beats(np.arange(8) * 0.4, [0] * 8))

@@ -1,0 +1,66 @@
+"""Clicks on written beats, and a tiny conductor trained on them, for the tests of models.conductor."""
+
+import numpy as np
+import pytest
+import torch
+
+from models.conductor.config import TINY
+from models.conductor.data import prepare_features, statistics
+from models.conductor.encoder import MusicEncoder
+from models.conductor.network import Denoiser
+from models.conductor.pipeline import Conductor
+from models.data.shards import pack_motion, write_shard
+from models.data.studio.conductor import conduct
+from models.data.studio.plan import make_plan
+
+RATE = 48_000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+def clicks(plan):
+    """A sound with a decaying tone on each beat, as loud as written."""
+    samples = np.random.default_rng(plan.seed).normal(0, 0.003, int(plan.duration * RATE))
+    for time, loud in zip(plan.times, plan.dynamics):
+        first = int(time * RATE)
+        piece = np.arange(min(len(samples) - first, 8000))
+        samples[first:first + len(piece)] += 0.8 * loud * np.exp(-piece / 2000) * np.sin(2 * np.pi * 440 * piece / RATE)
+    return np.clip(samples, -1, 1)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """Seven studio pieces of 8 s in three splits, and the cache of their features."""
+    folder = tmp_path_factory.mktemp("conducting")
+    for split, seeds in (("train", range(5)), ("valid", [800000]), ("test", [900000])):
+        items = []
+        for seed in seeds:
+            plan = make_plan("conducting", seed, duration=8.0)
+            motion, lead = conduct(plan)
+            audio = np.repeat(np.round(clicks(plan) * 32767).astype(np.int16)[:, None], 2, axis=1)
+            beats = np.stack([plan.times, plan.positions], 1).astype(np.float32)
+            arrays = {"audio": audio, "beats": beats, **pack_motion(motion)}
+            items.append(({"id": f"c{seed}", "kind": "conducting", "split": split, "metre": plan.metre, "lead": lead}, arrays))
+        write_shard(folder / f"{split}.safetensors", items)
+    cache = folder.parent / "cache"
+    prepare_features(folder, cache, lambda fraction, text: None)
+    return folder, cache
+
+
+@pytest.fixture(scope="module")
+def conductor(corpus):
+    """A tiny conductor with random weights (out and W0 too, which start at zero) and real statistics."""
+    torch.manual_seed(0)
+    denoiser = Denoiser(TINY)
+    for parameter in denoiser.parameters():
+        if parameter.dim() > 1 and not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.2)
+    for name, value in zip(("mean", "std", "pose"), statistics(corpus[1], "smpl24")):
+        getattr(denoiser, name).copy_(torch.from_numpy(value))
+    return Conductor(TINY, denoiser, MusicEncoder(TINY.encoder))
+
+
+# ------------------------------------------------------------------------------------------- features
