@@ -2,6 +2,8 @@
 
 Everything heavy is imported inside, on first use. Files are written to the job's folder, at the end, whole.
 """
+import functools
+import importlib.util
 import json
 import os
 
@@ -73,6 +75,20 @@ def beats(context):
     return {"beats": found.to_json(), "seconds": condition.duration}
 
 
+def _torch_first(job):
+    """The job with torch loaded before anything else.
+
+    Seen on Linux: when SciPy's BLAS comes first, in another job of the same process, torch's MKL cannot load its own library
+    later and ends the process with code 2. Where torch is missing the jobs that need it say so themselves.
+    """
+    @functools.wraps(job)
+    def run(context):
+        if importlib.util.find_spec("torch") is not None:
+            importlib.import_module("torch")
+        return job(context)
+    return run
+
+
 def bonemap(context):
     """The bones of rig.json -> which bone is which SMPL joint."""
     _params(context, set())
@@ -121,8 +137,7 @@ def body(context):
     return {"body": "body.npz"}
 
 
-KINDS = {"music": music, "conduct": conduct, "beats": beats, "bonemap": bonemap, "retarget": retarget, "body": body,
-         "doctor": doctor}
+KINDS = {job.__name__: _torch_first(job) for job in (music, conduct, beats, bonemap, retarget, body, doctor)}
 
 # ---------------------------------------------------------------------------------------------- params
 
