@@ -125,14 +125,14 @@ def bench_worker():
         worker.until(("hello",))
         starts.append(time.perf_counter() - worker.began)
         worker.process.kill()
-    from core.demo import PIECE
+    from core.demo import DANCE
     worker = Worker()
     worker.until(("hello",))
     latencies = []
     for number in range(3):
         with tempfile.TemporaryDirectory() as folder:
-            worker.send(type="job", job=f"j{number}", kind="conduct", folder=folder,
-                        params={"audio": {"path": str(PIECE)}, "steps": 400})
+            worker.send(type="job", job=f"j{number}", kind="music", folder=folder,
+                        params={"motion": str(DANCE), "genre": "house", "steps": 400})
             while True:
                 message = worker.until(("progress", "error", "done"))
                 if message["type"] != "progress" or message["phase"] == "Sampling":
