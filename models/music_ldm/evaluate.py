@@ -105,12 +105,12 @@ class Generator:
     def __init__(self, folders, steps, guidance, scrambled=False):
         from models.music_ldm.pipeline import MusicLDM
         self.model, self.steps, self.guidance = MusicLDM.load(folders, "cpu"), steps, guidance
-        if scrambled:
-            self.model = copy.copy(self.model)
-            self.model.denoiser = scramble(copy.deepcopy(self.model.denoiser))
+        self.intact = self.model.denoiser if scrambled else None
 
     def __call__(self, motion, genre, beats, seconds, seed=0, **options):
         from core.audio.loudness import default_preset, deliver
+        if self.intact is not None:         # a permutation a clip: one alone is still some function of the beat's phase
+            self.model.denoiser = scramble(copy.deepcopy(self.intact), seed)
         settings = {"guidance_scale": self.guidance, "steps": self.steps, **options}
         sound = self.model.generate(motion, genre=genre, seed=seed, duration=seconds, beats=beats, progress=lambda *a: None,
                                     should_cancel=lambda: False, **settings)[0]
