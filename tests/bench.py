@@ -63,14 +63,6 @@ def bench_rhythm():
             "music_x_realtime": 60 / clock(lambda: detect_music_beats(piece.mono(), piece.rate)), "peak_gb": peak_gb()}
 
 
-def _paper_step_seconds(build, inputs):
-    """Seconds of one denoiser evaluation of the published size."""
-    import torch
-    network = build().eval()
-    with torch.inference_mode():
-        return clock(lambda: network(*inputs()), repeat=2)
-
-
 def bench_music():
     from core.pipelines import open_pipeline
     pipeline = open_pipeline("music", None, "cpu", lambda text: None)
