@@ -38,7 +38,8 @@ STREET = {
         bass=(("funk", 3), ("riff", 2)),
         bass_sounds=(33, 34, 33),
         lag_ms=8,
-        drum_gain_db=5.0,
+        drum_gain_db=-0.5,
+        bass_gain_db=3.0,
         swing16=(0.4, 0.52, 0.58),
         layers=(
             Layer(
@@ -64,7 +65,7 @@ STREET = {
                 0.7,
                 -4.0,
             ),
-            Layer("organ", (16, 17, 18), ("pad", "x.......x..x....", "..x...x...x.x..."), 64, 3, 3.0, 0.3, 0.5, -4.0),
+            Layer("organ", (16, 17, 18), ("pad", "x.......x..x....", "..x...x...x.x..."), 64, 3, 3.0, 0.0, 0.9, -1.0),
             Layer("sax", (66, 65, 67), ("melody",), 69, 0, 2.0, 0.55, 0.35, 0.0, 0.3, density=0.7),
         ),
         scales=(("dorian", 3), ("mixolydian", 3), ("minor", 1)),
@@ -136,7 +137,7 @@ STREET = {
         bass_sounds=(36, 37, 36),
         bass_gain_db=1.0,
         lag_ms=4,
-        drum_gain_db=4.0,
+        drum_gain_db=2.0,
         layers=(
             Layer(
                 "guitar",
