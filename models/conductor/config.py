@@ -32,6 +32,7 @@ class ConductorConfig:
 
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     stage1: str = ""                    # training only: run folder of stage 1, or empty for the shipped checkpoint
+    start: str = ""                     # training only: run folder whose averaged weights and statistics are the start
     encoder_trained: str = "frozen"     # frozen (contrastive) | scratch (trained with the denoiser: the ablation)
     representation: str = "keypoints13"  # keypoints13 (26 channels) | smpl24 (99 channels)
     rhythm: bool = False                # rhythm curve, bar phase and metre as conditions
@@ -111,16 +112,17 @@ TINY = replace(
                                    batch=4),
     layers=2, width=16, heads=2, ffn=16, style=16, window=60, overlap=20, steps=4, batch=4)
 
-# The paper's experiments at one small budget: each an override of the same small release model.
-_SMALL = replace(RELEASE, layers=2, width=96, style=96, ffn=192)
-_BARE = replace(_SMALL, weight_velocity=0.0, weight_acceleration=0.0, weight_hands=0.0)
+# The paper's experiments at one small budget (`models.conductor.ablations`): each an override of the same small release model.
+_SMALL = replace(RELEASE, layers=2, width=96, style=96, ffn=192, batch=6)
+_BARE = replace(_SMALL, weight_velocity=0.0, weight_acceleration=0.0, weight_hands=0.0)     # eps and x0 with one loss term
+_PAIR = replace(_SMALL, window=160)                     # training an encoder too costs ten times a step: shorter windows
 ABLATIONS = {
-    "ablation-base": _SMALL,
+    "ablation-base": _SMALL,                            # masking 0.1, velocity loss, no elbow reward, contrastive encoder
     "ablation-x0": _BARE, "ablation-eps": replace(_BARE, prediction="eps"),
     **{f"ablation-mask-{share:g}": replace(_SMALL, frame_dropout=share) for share in (0.0, 0.05, 0.2, 0.3)},
     "ablation-no-velocity": replace(_SMALL, weight_velocity=0.0, weight_acceleration=0.0),
     "ablation-elbow": replace(_SMALL, weight_elbow=0.1),
-    "ablation-scratch": replace(_SMALL, encoder_trained="scratch", batch=6),
+    "ablation-contrastive": _PAIR, "ablation-scratch": replace(_PAIR, encoder_trained="scratch"),
     "ablation-no-rhythm": replace(_SMALL, rhythm=False),
     "ablation-keypoints13": replace(_SMALL, representation="keypoints13", weight_hands=0.0),
 }

@@ -81,7 +81,7 @@ class DenoiserTask(Task):
         super().__init__(config)
         self.lr, self.clip = config.learning_rate, config.clip
         self.schedule = Schedule("linear", config.prediction, config.timesteps)
-        self.music = self.mean = self.std = self.pose = None
+        self.music = self.mean = self.std = self.pose = self.model = None
 
     def prepare(self, corpus, cache, progress):
         """Features to disk, music features by the frozen encoder, statistics of the train split."""
@@ -95,15 +95,21 @@ class DenoiserTask(Task):
         self.mean, self.std, self.pose = statistics(cache, self.config.representation)
 
     def build(self):
-        """A new denoiser that carries the statistics of the train split."""
-        model = Denoiser(self.config)
+        """A new denoiser that carries the statistics of the train split, or the averaged one of `config.start`."""
+        self.model = model = Denoiser(self.config)
         for name in ("mean", "std", "pose"):
             getattr(model, name).copy_(torch.from_numpy(getattr(self, name)))
+        if self.config.start:
+            model.load_state_dict(RunFolder(self.config.start).read_checkpoint()["ema"])
         return model
 
     def dataset(self, cache, split):
         """Windows with the augmentations of the config."""
-        return Windows(self.config, cache, split, self.music, self.mean, self.std)
+        return Windows(self.config, cache, split, self.music, *self._statistics())
+
+    def _statistics(self):
+        """mean, std of the model itself: a resumed or continued one keeps its own when the corpus has grown."""
+        return self.model.mean.cpu().numpy(), self.model.std.cpu().numpy()
 
     def loss(self, model, batch, generator):
         """Reconstruction and geometric losses at a random noise level."""
@@ -115,7 +121,7 @@ class DenoiserTask(Task):
     def validate(self, model, cache):
         """Loss on fixed windows of the valid split, all conditions whole, at five fixed noise levels."""
         config = dataclasses.replace(self.config, frame_dropout=0.0, null_dropout=0.0, batch=min(8, self.config.batch))
-        windows = Windows(config, cache, "valid", self.music, self.mean, self.std, seed=1, augment=False)
+        windows = Windows(config, cache, "valid", self.music, *self._statistics(), seed=1, augment=False)
         generator, device, sums = torch.Generator().manual_seed(0), next(model.parameters()).device, {}
         quiet = DenoiserTask(config)
         for number in range(VALIDATION_BATCHES):
@@ -125,8 +131,8 @@ class DenoiserTask(Task):
         return {name: sum(values) / len(values) for name, values in sums.items()}
 
     def export(self, state):
-        """The config without the training machine's path to stage 1."""
-        return dataclasses.asdict(dataclasses.replace(self.config, stage1="")), state
+        """The config without the training machine's paths."""
+        return dataclasses.asdict(dataclasses.replace(self.config, stage1="", start="")), state
 
 
 def task(part, config="release", **overrides):
