@@ -15,12 +15,15 @@ import threading
 import time
 from pathlib import Path
 
+from .pip_progress import PipProgress
 from .worker_client import clean_environment, no_window
 
 SUPPORTED = ((3, 11), (3, 14))
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 CHECK = "import torch, librosa, soundfile, numpy"
 STAMP = "ready.json"
+PIP = "pip>=24.1"
+RAW = re.compile(r"Progress \d+ of \d+")
 
 
 class SetupError(Exception):
@@ -161,17 +164,19 @@ class RuntimeSetup:
             base = find_python(self.search)
             if self._call([base, "-m", "venv", "--clear", environment]) != 0:
                 raise SetupError(f"{base} could not make a virtual environment; the report has its words.")
-        total = sum(1 for line in self.lock.read_text(encoding="utf-8").splitlines() if "==" in line)
+        names = re.findall(r"(?m)^([A-Za-z0-9._-]+)==", self.lock.read_text(encoding="utf-8"))
         pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
         if self.wheels:
-            self._install([*pip, "--no-index", "--find-links", self.wheels, "-r", self.lock, *self.extras], total)
+            self._install([*pip, "--no-index", "--find-links", self.wheels, "-r", self.lock, *self.extras], names)
         elif self.backend == "cuda":
-            self._install([*pip, "uv"], 1, top=0.1)
+            self._install([*pip, "uv"], ["uv"], top=0.1)
             self._install([python, "-m", "uv", "pip", "install", "--python", python, "--torch-backend=auto", "-r", self.lock,
-                           *self.extras], total)
+                           *self.extras], names)
         else:
-            extra = ["--extra-index-url", CPU_INDEX] if self.backend == "cpu" and sys.platform != "darwin" else []
-            self._install([*pip, *extra, "-r", self._cpu_lock() if extra else self.lock, *self.extras], total)
+            raw = self._raw_progress(python)
+            if self.backend == "cpu" and sys.platform == "linux":
+                self._torch_for_the_processor([*pip, *raw])
+            self._install([*pip, *raw, "-r", self.lock, *self.extras], names)
         self._say("Check", 0.95)
         if self._call([python, "-c", self.check]) != 0:
             raise SetupError("The environment was made but does not work; the report tells what failed.")
@@ -179,29 +184,37 @@ class RuntimeSetup:
         part.write_text(json.dumps({"lock": lock_hash(self.lock), "backend": self.backend}), encoding="utf-8")
         os.replace(part, self.folder / STAMP)
 
-    def _cpu_lock(self):
-        """The lock with PyTorch's processor build named, which its own index offers beside the usual one."""
-        text = self.lock.read_text(encoding="utf-8")
-        path = self.folder / "lock-cpu.txt"
-        path.write_text(re.sub(r"(?m)^(torch==[\d.]+)\s*$", r"\1+cpu", text), encoding="utf-8")
-        return path
+    def _raw_progress(self, python):
+        """The option that makes pip tell the bytes of a download, where the pip at hand knows it (24.1)."""
+        known = self._call([python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet", PIP])
+        return ["--progress-bar", "raw"] if known == 0 else []
 
-    def _install(self, command, total, top=0.9):
+    def _torch_for_the_processor(self, pip):
+        """PyTorch alone from PyTorch's own index, whose processor build is a tenth of the usual one on Linux.
+
+        Nothing else comes from there; where it cannot be reached, the lock's own build serves.
+        """
+        found = re.search(r"(?m)^torch==([\w.]+)\s*$", self.lock.read_text(encoding="utf-8"))
+        if found is None:
+            return
+        try:
+            self._install([*pip, "--no-deps", "--retries", "1", "--index-url", CPU_INDEX, f"torch=={found[1]}+cpu"], ["torch"],
+                          top=0.5)
+        except SetupError:
+            if self.cancelled:
+                raise
+            self.lines.append(f"{CPU_INDEX} could not be used: the usual, larger build of PyTorch is installed instead")
+
+    def _install(self, command, names, top=0.9):
         self._say("Download", max(self.fraction, 0.05))
-        low, seen = self.fraction, 0
+        low, begun, progress = self.fraction, len(self.lines), PipProgress(names)
 
         def read(line):
-            nonlocal seen
-            if line.startswith(("Collecting ", "Requirement already satisfied")):
-                seen += 1
-                self.fraction = low + (top - low) * 0.8 * min(seen / max(total, 1), 1.0)
-                self.step = line.split(" (")[0][:60]
-            elif line.strip().startswith("Downloading "):
-                self.step = line.strip()[:60]
-            elif line.startswith("Installing collected"):
-                self.step, self.fraction = "Installing", low + (top - low) * 0.85
+            progress.read(line)
+            self.fraction = low + (top - low) * progress.fraction
+            self.step = progress.step or self.step
         if self._call(command, read) != 0:
-            raise SetupError(why("\n".join(self.lines[-60:])))
+            raise SetupError(why("\n".join(self.lines[begun:][-60:])))
         self.fraction = max(self.fraction, top)
 
     def _say(self, step, fraction):
@@ -224,7 +237,8 @@ class RuntimeSetup:
         if self.cancelled:  # pressed just before the process began
             end_tree(self._process)
         for line in self._process.stdout:
-            self.lines.append(line.rstrip())
+            if not RAW.fullmatch(line.strip()):  # the bytes of a download move the bar, the report does not need them
+                self.lines.append(line.rstrip())
             if read is not None:
                 read(line)
         status = self._process.wait()

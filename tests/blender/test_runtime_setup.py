@@ -8,6 +8,7 @@ import zipfile
 import pytest
 
 from blender_addon import runtime_setup
+from blender_addon.pip_progress import PipProgress
 from blender_addon.runtime_setup import RuntimeSetup, SetupError
 
 
@@ -87,11 +88,45 @@ def test_python_is_believed_only_when_it_runs(tmp_path):
     assert runtime_setup.find_python() is not None  # of this very interpreter
 
 
-def test_processor_build_is_named_in_the_lock(tmp_path, lock):
-    lock.write_text("numpy==2.4.6\ntorch==2.13.0\ntorchvision==1.0\n")
-    (tmp_path / "runtime").mkdir()
-    text = make(tmp_path, lock)._cpu_lock().read_text()
-    assert "torch==2.13.0+cpu\n" in text and "torchvision==1.0\n" in text and "numpy==2.4.6\n" in text
+def test_processor_build_comes_from_its_own_index_or_not_at_all(tmp_path, lock, monkeypatch):
+    """Nothing but PyTorch is asked of PyTorch's index; where it cannot be reached, the lock alone decides."""
+    wheel(tmp_path / "wheels")
+    wheel(tmp_path / "wheels", "torch", "2.13.0")
+    lock.write_text("tinydep==1.0\ntorch==2.13.0\n")
+    index = (tmp_path / "no such index").as_uri()
+    monkeypatch.setattr(runtime_setup, "CPU_INDEX", index)
+    monkeypatch.setattr(runtime_setup.sys, "platform", "linux")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
+    monkeypatch.setenv("PIP_INDEX_URL", index)
+    monkeypatch.setattr(RuntimeSetup, "_raw_progress", lambda self, python: [])
+    made = make(tmp_path, lock, wheels=None).start()
+    made.join(120)
+    assert made.done, made.report()
+    asked = [line for line in made.lines if line.startswith("$") and index in line]
+    assert len(asked) == 1 and asked[0].endswith("torch==2.13.0+cpu") and "--no-deps" in asked[0]
+    assert "larger build of PyTorch" in made.report()
+
+
+LOG = """Collecting certifi==1.0 (from -r lock.txt (line 3))
+  Downloading certifi-1.0-py3-none-any.whl.metadata (2.5 kB)
+Collecting torch==2.13.0 (from -r lock.txt (line 9))
+  Downloading torch-2.13.0-cp311-cp311-manylinux_2_28_x86_64.whl.metadata (31 kB)
+Requirement already satisfied: typing_extensions==4.16.0 in ./env/lib (4.16.0)
+Using cached certifi-1.0-py3-none-any.whl (160 kB)
+Downloading torch-2.13.0-cp311-cp311-manylinux_2_28_x86_64.whl (190.1 MB)
+Progress 95000000 of 190000000
+Progress 190000000 of 190000000
+Installing collected packages: torch, certifi""".splitlines()
+
+
+def test_the_bar_moves_with_the_bytes():
+    progress = PipProgress(["certifi", "torch", "typing-extensions"])
+    bar = []
+    for line in LOG:
+        progress.read(line)
+        bar.append(progress.fraction)
+    assert bar == sorted(bar) and bar[-1] == pytest.approx(0.85) and progress.step == "Installing"
+    assert bar[6] < 0.15 and 0.4 < bar[7] < 0.6 and bar[8] > 0.8, "most of the bar belongs to the large wheel"
 
 
 @pytest.mark.parametrize(("log", "sentence"), [
