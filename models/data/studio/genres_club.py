@@ -68,7 +68,7 @@ CLUB = {
         extension=(4, 5),
         progressions=((0, 5, 2, 6), (0, 3, 5, 4), (0, 0, 3, 3), (5, 6, 0, 0), (3, 4, 0, 0)),
         swing16=(0.6, 0.52, 0.6),
-        drum_gain_db=2.0,
+        drum_gain_db=0.0,
     ),
     "waack": Genre(
         drums={
@@ -80,7 +80,7 @@ CLUB = {
             CONGA_HIGH: ("..xx..x...xx..x.", "x.xx..xxx.xx..xx"),
             COWBELL: ("x...x...x...x...",),
         },
-        drum_gain_db=-0.5,
+        drum_gain_db=-2.5,
         options={TAMB: 0.6, CONGA_HIGH: 0.6, COWBELL: 0.25},
         kits=(("gm:0", 4), ("gm:8", 2), ("gm:16", 1)),
         bass=(("octave", 4), ("disco", 2)),

@@ -38,7 +38,7 @@ STREET = {
         bass=(("funk", 3), ("riff", 2)),
         bass_sounds=(33, 34, 33),
         lag_ms=8,
-        drum_gain_db=-0.5,
+        drum_gain_db=-2.5,
         bass_gain_db=3.0,
         swing16=(0.4, 0.52, 0.58),
         layers=(
@@ -137,7 +137,7 @@ STREET = {
         bass_sounds=(36, 37, 36),
         bass_gain_db=1.0,
         lag_ms=4,
-        drum_gain_db=2.0,
+        drum_gain_db=-1.0,
         layers=(
             Layer(
                 "guitar",
