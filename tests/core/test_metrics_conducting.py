@@ -63,6 +63,33 @@ def test_stroke_loudness_correlation_beats_its_null():
     assert scores.stroke_loudness_correlation(np.full(40, 0.3), loud) == (0.0, 0.0, 0.0)
 
 
+def test_pooled_null_decides_what_single_pieces_cannot():
+    rng = np.random.default_rng(4)
+
+    def piece(share):
+        loud = np.convolve(rng.normal(size=48), np.ones(8) / 8, "same")              # slow swells, 40 beats
+        own = np.convolve(rng.normal(size=48), np.ones(8) / 8, "same")
+        return (share * loud + (1 - share) * own)[4:44], loud[4:44]
+    related, unrelated = [piece(0.4) for _ in range(30)], [piece(0.0) for _ in range(30)]
+    alone = [scores.stroke_loudness_correlation(*p) for p in related]
+    assert np.mean([found > high for found, _, high in alone]) < 0.75                # most single nulls are too wide
+    pooled = scores.pooled_loudness_correlation(related, draws=600)
+    assert pooled["p"] < 0.01 and pooled["correlation"] > 2 * pooled["null_p95"] and pooled["null_p95"] < 0.2
+    assert abs(pooled["correlation"] - np.mean([found for found, _, _ in alone])) < 1e-9
+    assert scores.pooled_loudness_correlation(unrelated, draws=600)["p"] > 0.05
+    assert pooled == scores.pooled_loudness_correlation(related, draws=600), "seeded"
+    assert scores.pooled_loudness_correlation([(np.ones(20), np.arange(20.0))])["pieces"] == 0
+
+
+def test_pooled_p_values_are_uniform_without_a_relation():
+    rng = np.random.default_rng(5)
+    values = []
+    for _ in range(60):
+        pieces = [(rng.normal(size=20), rng.normal(size=20)) for _ in range(4)]
+        values.append(scores.pooled_loudness_correlation(pieces, draws=200, seed=int(rng.integers(1 << 30)))["p"])
+    assert 0.35 < np.mean(values) < 0.65 and np.mean(np.asarray(values) < 0.05) < 0.15
+
+
 def test_published_errors_are_zero_on_themselves_and_rank_amplitude():
     rng = np.random.default_rng(1)
     real = np.cumsum(rng.normal(0, 0.01, (3, 600, 26)), axis=1)
