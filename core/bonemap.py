@@ -98,6 +98,16 @@ def require(rows, name="the armature"):
     return to_map(rows)
 
 
+def check_map(bone_map, bones, name="the armature"):
+    """Raises BadInput where {joint: bone} lacks a required joint or names a bone that is not among `bones`."""
+    lacking = [joint for joint in SKELETON["required"] if not bone_map.get(joint)]
+    if lacking:
+        raise BadInput(f"The bone map lacks {', '.join(lacking)} of {name}; assign these bones, then try again.")
+    strangers = sorted({bone for bone in bone_map.values() if bone not in set(bones)})
+    if strangers:
+        raise BadInput(f"The bone map names {', '.join(strangers[:3])}, which {name} does not have; pick another bone.")
+
+
 def save(path, rows):
     """Write rows as JSON."""
     path = Path(path)

@@ -31,7 +31,6 @@ def run_demo(out, motion=None, audio=None, genre=None, seed=7, device="auto"):
     """Make everything in `out` and return the summary that demo.json holds. Raises BatonError with one sentence."""
     from core.audio.io import read_audio, write_wav
     from core.motion_io import read_motion, write_bvh, write_npz
-    from core.pipelines.beats import find_beats
     from core.preview import draw_preview
     out = Path(out)
     try:
@@ -52,10 +51,10 @@ def run_demo(out, motion=None, audio=None, genre=None, seed=7, device="auto"):
         write_npz(out / f"{name}.npz", made)
     draw_preview(out / "preview.png", [
         {"title": f"Music for the dance ({music.recipe['settings'].get('genre')})", "audio": music.audio, "rate": 48_000,
-         "motion": dance, "body_beats": music.beats, "music_beats": find_beats(_audio(music.audio)),
+         "motion": dance, "body_beats": music.body_beats, "music_beats": music.music_beats,
          "alignment": music.alignment},
         {"title": "Conductor for the piece", "audio": piece.samples, "rate": piece.rate, "motion": conducted.motion,
-         "body_beats": _ictus(conducted.motion, conducted.recipe), "music_beats": conducted.beats,
+         "body_beats": conducted.body_beats, "music_beats": conducted.music_beats,
          "alignment": conducted.alignment}])
     rows = [("music for the dance", music, music_wall, "music.wav"), ("conductor for the piece", conducted, conduct_wall,
                                                                      "conductor.bvh")]
@@ -66,18 +65,6 @@ def run_demo(out, motion=None, audio=None, genre=None, seed=7, device="auto"):
                "piece": piece_copy.name}
     (out / "demo.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
     return summary
-
-
-def _audio(samples):
-    from core.audio import Audio
-    return Audio(samples, 48_000)
-
-
-def _ictus(motion, recipe):
-    from core.beats import Beats
-    from core.metrics.conducting import ictus_times
-    times = ictus_times(motion)
-    return Beats(times, [0] * len(times))
 
 
 def print_table(summary):

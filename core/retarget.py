@@ -37,7 +37,7 @@ class Options:
     blend_in: float = 0.0           # from the rig's present pose
     blend_out: float = 0.0          # back to it
     plant_feet: bool = True         # lock planted feet and keep soles above the floor
-    fingers: str = "none"           # "none", "relaxed" (both hands) or "baton" (grip in the right hand)
+    fingers: str = "none"           # "none", "relaxed" (both hands), "baton" or "baton_left" (the hand that grips)
     fps: float | None = None        # of the channels; None: the rig's, else the motion's
 
 

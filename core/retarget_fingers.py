@@ -1,4 +1,4 @@
-"""Still finger poses for rigs that have finger bones: relaxed hands, and the grip of a baton in the right one."""
+"""Still finger poses for rigs that have finger bones: relaxed hands, and the grip of a baton in one of them."""
 import numpy as np
 
 from core.bonemap_fuzzy import words
@@ -11,6 +11,7 @@ FINGERS = {"thumb": ("thumb",), "index": ("index",), "middle": ("mid",), "ring":
 RELAXED = {"thumb": (8, 8, 5), "index": (14, 20, 12), "middle": (18, 24, 14), "ring": (22, 26, 16), "pinky": (24, 28, 16)}
 GRIP = {"thumb": (18, 24, 16), "index": (38, 48, 24), "middle": (58, 62, 34), "ring": (66, 70, 40),
         "pinky": (68, 72, 40)}
+GRIPPING = {"relaxed": None, "baton": "right", "baton_left": "left"}      # mode: hand that holds the baton
 PREFIXES = ("DEF-", "ORG-", "MCH-")
 
 
@@ -41,12 +42,12 @@ def _named_fingers(names, side):
 
 
 def finger_rotations(rig, mode, frames):
-    """{bone index: (T,3,3) local rotation} for mode "relaxed" or "baton". Empty if the rig has no finger bones."""
-    if mode not in ("relaxed", "baton"):
-        raise BadInput(f"Fingers are 'none', 'relaxed' or 'baton', not {mode!r}.")
+    """{bone index: (T,3,3) local rotation} for a mode of `GRIPPING`. Empty if the rig has no finger bones."""
+    if mode not in GRIPPING:
+        raise BadInput(f"Fingers are 'none', {', '.join(map(repr, GRIPPING))}, not {mode!r}.")
     rest, result = align_rest(rig), {}
     for side in ("left", "right"):
-        table = GRIP if mode == "baton" and side == "right" else RELAXED
+        table = GRIP if side == GRIPPING[mode] else RELAXED
         fingers = finger_bones(rig, side)
         axes = _flexion_axes(rig, rest, side, fingers)
         for finger, bones in fingers.items():

@@ -60,6 +60,11 @@ def read_passage(path, *, offset=0.0, duration=None, speed=1.0, minimum=0.0):
     return audio
 
 
+def read_take(path):
+    """Samples (2,N) float32 at 48 kHz of an earlier result. Raises BadInput."""
+    return read_audio(path).resampled(DELIVERY_RATE).stereo().samples
+
+
 def _check_file(path):
     if not path.exists():
         raise BadInput(f"The sound file {path} does not exist; check the path.")

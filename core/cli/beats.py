@@ -10,12 +10,10 @@ MOTION = (".bvh", ".npz", ".pkl", ".bvh.gz", ".npz.gz", ".pkl.gz")
 def add_arguments(parser):
     """The flags of `beats`."""
     parser.add_argument("file", metavar="FILE", help="motion (BVH, npz, pkl) or sound")
-    parser.add_argument("--fps", type=float, default=None, metavar="F", help="frame rate of a motion, where its own is wrong")
-    parser.add_argument("--start", type=float, default=0.0, metavar="S", help="seconds into the file")
-    parser.add_argument("--duration", type=float, default=None, metavar="S", help="seconds; the rest of the file if absent")
+    common.passage_arguments(parser)
+    common.motion_arguments(parser)
     parser.add_argument("--metre", default="auto", choices=["2", "3", "4", "6", "auto"], help="beats in a bar")
-    parser.add_argument("--level", default="normal", choices=["half", "normal", "double"], help="half or double time")
-    parser.add_argument("--bpm", type=float, default=None, metavar="B", help="fix the tempo")
+    common.beat_arguments(parser)
     common.shared_arguments(parser, seed=False)
 
 
@@ -26,8 +24,7 @@ def run(options):
     common.hush_libraries()
     began = time.perf_counter()
     if options.file.lower().endswith(MOTION):
-        from core.motion_io import read_motion
-        condition = read_motion(options.file, fps=options.fps, start=options.start, duration=options.duration)
+        condition = common.read_motion_of(options, options.file)
     else:
         from core.audio.io import read_audio
         condition = read_audio(options.file, start=options.start, duration=options.duration, minimum=0.5)

@@ -20,16 +20,60 @@ def shared_arguments(parser, seed=True):
                         help="folder of further checkpoints, unlisted ones included")
 
 
+def passage_arguments(parser):
+    """--start and --duration."""
+    parser.add_argument("--start", type=float, default=0.0, metavar="S", help="seconds into the file")
+    parser.add_argument("--duration", type=float, default=None, metavar="S", help="seconds; the rest of the file if absent")
+
+
+def motion_arguments(parser):
+    """How a motion file is read."""
+    parser.add_argument("--fps", type=float, default=None, metavar="F", help="frame rate of a motion, where its own is wrong")
+    parser.add_argument("--bone-map", metavar="FILE", default=None,
+                        help="JSON of {SMPL joint: bone}, as Blender's bone map saves it, for a BVH whose names are not known")
+    parser.add_argument("--smpl-models", metavar="DIR", default=None,
+                        help="your folder of SMPL body models: AMASS and AIST++ are read with the performer's own skeleton")
+
+
+def read_motion_of(options, path):
+    """The motion file of a command with `passage_arguments` and `motion_arguments`. Raises BadInput."""
+    from core import bonemap
+    from core.motion_io import read_motion
+    bones = bonemap.to_map(bonemap.load(options.bone_map)) if options.bone_map else None
+    return read_motion(path, fps=options.fps, start=options.start, duration=options.duration, bone_map=bones,
+                       smpl_models=options.smpl_models)
+
+
+def beat_arguments(parser):
+    """How beats are found: --bpm and --level."""
+    parser.add_argument("--bpm", type=float, default=None, metavar="B", help="fix the tempo instead of finding it")
+    parser.add_argument("--level", default="normal", choices=["half", "normal", "double"],
+                        help="half or double time of the beats that are found")
+
+
+def range_arguments(parser, what):
+    """--keep and --range: an earlier result of which a range is made anew."""
+    parser.add_argument("--keep", metavar="FILE", default=None, help=f"an earlier {what} of this passage, most of which stays")
+    parser.add_argument("--range", metavar=("A", "B"), type=float, nargs=2, default=None,
+                        help="with --keep: the seconds that are made anew; their ends are blended")
+
+
+def check_range(options):
+    """True when a range of --keep is to be made anew. Raises BadInput for one option without the other."""
+    if (options.keep is None) != (options.range is None):
+        raise BadInput("--keep FILE and --range A B belong together: a result, and the seconds of it that are made anew.")
+    return options.keep is not None
+
+
 def sampling_arguments(parser, record):
     """What both directions have: passage, guidance, steps, beats, variations."""
     guidance = record["guidance_scale"]
-    parser.add_argument("--start", type=float, default=0.0, metavar="S", help="seconds into the file")
-    parser.add_argument("--duration", type=float, default=None, metavar="S", help="seconds; the rest of the file if absent")
+    passage_arguments(parser)
     parser.add_argument("--guidance", type=float, default=guidance["default"], metavar="G",
                         help="guidance scale: 0 ignores the condition, 1 follows it, more insists; "
                              f"above {guidance['warn_above']:g} the sound or motion degrades")
     parser.add_argument("--steps", default="normal", metavar="N", help="sampling steps: draft, normal, fine or a number")
-    parser.add_argument("--bpm", type=float, default=None, metavar="B", help="fix the tempo instead of finding it")
+    beat_arguments(parser)
     parser.add_argument("--beats", metavar="FILE", default=None,
                         help="beats to follow: lines of `seconds [position in the bar]`, seconds from the start of the "
                              "passage, or the JSON of the beats command")

@@ -17,6 +17,9 @@ def add_arguments(parser):
     parser.add_argument("--amplitude", type=float, default=1.0, help="size of the strokes, 0 to 2")
     parser.add_argument("--left-hand", type=float, default=1.0, help="0 mirrors the right hand, 1 is independent")
     parser.add_argument("--mirror", action="store_true", help="baton in the left hand")
+    common.range_arguments(parser, "BVH or npz")
+    parser.add_argument("--stays", default="outside", choices=["outside", "inside"],
+                        help="with --keep: what stays of it, outside the range or inside")
     parser.add_argument("--out", required=True, metavar="FILE", help="FILE.bvh or FILE.npz; its recipe goes beside it")
     common.shared_arguments(parser)
 
@@ -25,7 +28,7 @@ def run(options):
     """Read the sound, generate, write. Returns 0."""
     from core.audio.io import read_audio
     from core.beats import read_beats
-    from core.motion_io import write_bvh, write_npz
+    from core.motion_io import read_motion, write_bvh, write_npz
     from core.pipelines import open_pipeline
     common.hush_libraries()
     out = common.check_out(options.out, [".bvh", ".npz"])
@@ -34,12 +37,14 @@ def run(options):
     bar("Reading", 0.0)
     audio = read_audio(options.audio, start=options.start, duration=options.duration,
                        minimum=RECORD["seconds"]["min"])
+    keep = (read_motion(options.keep).canonical(), *options.range, options.stays) if common.check_range(options) else None
     pipeline = open_pipeline("conduct", options.checkpoints, options.device, common.say)
     results = pipeline.generate_variations(
         audio, guidance_scale=options.guidance, steps=options.steps, seed=options.seed, beats=beats, bpm=options.bpm,
-        metre=options.metre, lead=None if options.lead is None else options.lead / 1000.0, amplitude=options.amplitude,
-        left_hand=options.left_hand, mirror=options.mirror, variations=options.variations, progress=bar,
-        source={"audio": str(options.audio), "start": options.start, "duration": options.duration})
+        level=options.level, metre=options.metre, lead=None if options.lead is None else options.lead / 1000.0,
+        amplitude=options.amplitude, left_hand=options.left_hand, mirror=options.mirror, variations=options.variations,
+        keep=keep, progress=bar, source={"audio": str(options.audio), "start": options.start, "duration": options.duration,
+                              "keep": options.keep})
     bar("Writing", 1.0)
     write = write_bvh if out.suffix == ".bvh" else write_npz
     outs = [common.numbered(out, number) for number in range(len(results))]

@@ -120,10 +120,11 @@ def _unique(name, taken):
 
 def bvh_rig(bvh, bone_map=None, name="the file"):
     """(Rig, poses (T,J,4,4)) of a BVH; the file's up axis becomes z. bone_map None detects it from the names."""
-    from core.bonemap import detect, require
+    from core.bonemap import check_map, detect, require
     if bone_map is None:
         rows = detect([(n, bvh.names[p] if p >= 0 else None) for n, p in zip(bvh.names, bvh.parents)])
         bone_map = require(rows, name)
+    check_map(bone_map, bvh.names, name)
     count = len(bvh.names)
     heads = np.zeros((count, 3))
     for joint in range(count):

@@ -1,5 +1,6 @@
-"""What both directions share: the result and its recipe, limits, progress shares, seeds."""
-from dataclasses import dataclass, field
+"""What both directions share: the result and its recipe, limits, progress shares, seeds; and the frame of a pipeline."""
+import importlib
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -7,6 +8,7 @@ from core import checkpoints
 from core.beats import Beats
 from core.contract import GENRES, REPRESENTATION_VERSION, load
 from core.errors import BadInput
+from core.pipelines import device as devices
 
 RECIPE_FORMAT = 1
 MAX_SEED = 2**31 - 1
@@ -14,7 +16,10 @@ MAX_SEED = 2**31 - 1
 
 @dataclass
 class Result:
-    """One variation. audio (2,N) float32 at 48 kHz or motion (`Motion`); beats used; recipe (JSON-ready); alignment."""
+    """One variation. audio (2,N) float32 at 48 kHz or motion (`Motion`); beats used; recipe (JSON-ready); alignment.
+
+    body_beats, music_beats: the `Beats` that the alignment compared, as a picture shows them (seconds; None where unknown).
+    """
 
     recipe: dict
     beats: Beats | None
@@ -23,12 +28,38 @@ class Result:
     alignment: dict | None = None
     device: str = "cpu"
     wall: float = 0.0
-    extra: dict = field(default_factory=dict)
+    body_beats: Beats | None = None
+    music_beats: Beats | None = None
 
     @property
     def seconds(self):
         """Length of the result."""
         return self.audio.shape[-1] / 48_000 if self.audio is not None else self.motion.duration
+
+
+class PipelineBase:
+    """Opened once, used many times from one thread. notify(sentence) hears warnings for the user.
+
+    A pipeline names its `system` and the `model` class of `models/<system>/pipeline.py`, and has `generate_variations`.
+    """
+
+    system = model = None
+
+    def __init__(self, folders=None, device="auto", notify=lambda sentence: None):
+        self.folders, self.wanted, self.notify = folders, device, notify
+        self._models = {}
+
+    def generate(self, condition, **options):
+        """One `Result`; options as `generate_variations`."""
+        return self.generate_variations(condition, **{**options, "variations": 1})[0]
+
+    def _run(self, condition, device, small, settings):
+        """What the model makes of the condition; only the device used last keeps its networks."""
+        module = importlib.import_module(f"models.{self.system}.pipeline")
+        if device not in self._models:
+            self._models = {device: getattr(module, self.model).load(self.folders, device)}
+        with devices.fewer_at_once(module, small):
+            return self._models[device].generate(condition, **settings)
 
 
 def silent(phase, fraction=None, detail=""):

@@ -6,6 +6,7 @@ from core.errors import BadInput, Cancelled
 from core.pipelines.base import never, silent
 
 METRES = (2, 3, 4, 6)
+LEVELS = ("half", "normal", "double")
 
 
 def check_metre(metre):
@@ -30,6 +31,13 @@ def check_bpm(bpm):
     return float(bpm)
 
 
+def check_level(level):
+    """None and a level as the level. Raises BadInput."""
+    if level not in (None, *LEVELS):
+        raise BadInput(f"The beat level {level!r} is unknown; choose {', '.join(LEVELS)}.")
+    return level or "normal"
+
+
 def find_beats(condition, *, bpm=None, metre=None, beats=None, level="normal", folders=None, progress=silent,
                should_cancel=never, notify=lambda sentence: None):
     """`Beats` (s from the start) of an `Audio` or a `Motion`. Raises BadInput, NoCheckpoint, Cancelled.
@@ -37,7 +45,7 @@ def find_beats(condition, *, bpm=None, metre=None, beats=None, level="normal", f
     beats: the user's own, whose bars are to be found. level: "half", "normal" or "double" time. notify(sentence) hears
     warnings.
     """
-    bpm, metre = check_bpm(bpm), check_metre(metre)
+    bpm, metre, level = check_bpm(bpm), check_metre(metre), check_level(level)
     progress("Detecting Beats", 0.0)
     if should_cancel():
         raise Cancelled
@@ -54,10 +62,13 @@ def find_beats(condition, *, bpm=None, metre=None, beats=None, level="normal", f
     return found
 
 
-def given_or_found(condition, beats, *, duration, **options):
-    """(beats, "user" or "predicted"): the user's own, their bars found where not given; else found in the condition."""
+def given_or_found(condition, beats, *, duration, level="normal", **options):
+    """(beats, "user" or "predicted"): the user's own, their bars found where not given; else found in the condition.
+
+    level (half, normal or double time) is for beats that are found: the user's own are on the level meant.
+    """
     if beats is None:
-        return find_beats(condition, **options), "predicted"
+        return find_beats(condition, level=level, **options), "predicted"
     if not isinstance(beats, Beats):
         raise TypeError("beats must be core.beats.Beats")
     inside = beats.within(0.0, duration)

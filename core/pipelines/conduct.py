@@ -4,36 +4,34 @@ import time
 import numpy as np
 
 from core.audio import Audio
+from core.beats import Beats
 from core.contract import load
 from core.errors import BadInput
 from core.motion import Motion
 from core.pipelines import device as devices
-from core.pipelines.base import Result, check_settings, find_parts, make_recipe, never, share, silent
-from core.pipelines.beats import check_metre, given_or_found
+from core.pipelines.base import PipelineBase, Result, check_settings, find_parts, make_recipe, never, share, silent
+from core.pipelines.beats import check_bpm, check_level, check_metre, given_or_found
 
+STAYS = ("outside", "inside")
 RECORD = next(record for record in load("systems") if record["entry"] == "conduct")
 
 
-class Pipeline:
-    """Opened once, used many times from one thread. notify(sentence) hears warnings for the user."""
+class Pipeline(PipelineBase):
+    """Music to conducting."""
 
-    def __init__(self, folders=None, device="auto", notify=lambda sentence: None):
-        self.folders, self.wanted, self.notify = folders, device, notify
-        self._models = {}
-
-    def generate(self, condition, **options):
-        """One `Result`; options as `generate_variations`."""
-        return self.generate_variations(condition, **{**options, "variations": 1})[0]
+    system, model = "conductor", "Conductor"
 
     def generate_variations(self, condition, *, genre=None, guidance_scale=None, steps=None, seed=0, duration=None,
-                            beats=None, bpm=None, metre=None, lead=None, amplitude=1.0, left_hand=1.0, mirror=False,
-                            variations=1, keep=None, source=None, progress=silent, should_cancel=never):
+                            beats=None, bpm=None, level="normal", metre=None, lead=None, amplitude=1.0, left_hand=1.0,
+                            mirror=False, variations=1, keep=None, source=None, progress=silent, should_cancel=never):
         """`variations` results with seeds seed, seed + 1, ...
 
         condition: `Audio`, the passage from its second 0 on. duration (s): all of it when None. beats: `Beats` in seconds
-        of the passage, or None to find them. metre: 2, 3, 4, 6, "auto". lead: seconds of motion before sound, None by
-        tempo. amplitude 0..2, left_hand 0 (mirrors the right) .. 1, mirror: baton in the left hand.
-        keep: (Motion of the passage, start, stop): only these seconds are made anew. genre has no meaning here.
+        of the passage, or None to find them (near bpm, if given; level: half, normal or double
+        time). metre: 2, 3, 4, 6, "auto". lead: seconds of motion before sound, None by tempo. amplitude 0..2, left_hand 0
+        (mirrors the right) .. 1, mirror: baton in the left hand.
+        keep: (Motion of the passage, start, stop[, stays]): the present motion; stays "outside": only these seconds are made
+        anew, "inside": only these seconds stay. genre has no meaning here.
         Raises BadInput, NoCheckpoint, OutOfMemory, Cancelled.
         """
         started = time.perf_counter()
@@ -42,7 +40,7 @@ class Pipeline:
         duration = condition.duration if duration is None else min(float(duration), condition.duration)
         scale, steps = check_settings(RECORD, guidance_scale=guidance_scale, steps=steps, seed=seed,
                                       variations=variations, duration=duration)
-        metre = check_metre(metre)
+        metre, bpm, level = check_metre(metre), check_bpm(bpm), check_level(level)
         _within("amplitude", amplitude, 0.0, 2.0)
         _within("left-hand independence", left_hand, 0.0, 1.0)
         if lead is not None:
@@ -51,8 +49,8 @@ class Pipeline:
         found = find_parts(RECORD, self.folders, self.notify)
         device = devices.resolve(self.wanted)
         condition = condition.slice(0.0, duration)
-        beats, beats_from = given_or_found(condition, beats, duration=duration, bpm=bpm, metre=metre,
-                                           folders=self.folders, progress=share(progress, 0.03, 0.10),
+        beats, beats_from = given_or_found(condition, beats, duration=duration, bpm=bpm, level=level,
+                                           metre=metre, folders=self.folders, progress=share(progress, 0.03, 0.10),
                                            should_cancel=should_cancel)
         settings = dict(seed=seed, guidance_scale=scale, steps=steps, beats=beats if len(beats) > 1 else None, metre=metre,
                         lead=lead, amplitude=amplitude, left_hand=left_hand, mirror=mirror, variations=variations,
@@ -66,20 +64,14 @@ class Pipeline:
         for number, motion in enumerate(motions):
             recipe = make_recipe(
                 RECORD, self.folders, found, beats=beats, beats_from=beats_from, source=source, seed=seed + number,
-                guidance_scale=scale, steps=steps, duration=duration, metre=metre or "auto", lead=round(lead, 4),
-                amplitude=amplitude, left_hand=left_hand, mirror=mirror,
-                keep=None if keep is None else {"start": keep[1], "stop": keep[2]})
-            out.append(Result(recipe, beats, motion=motion, device=devices.describe(device), wall=wall,
-                              alignment=_alignment(motion, beats, lead, duration, mirror)))
+                guidance_scale=scale, steps=steps, duration=duration, bpm=bpm, level=level, metre=metre or "auto",
+                lead=round(lead, 4), amplitude=amplitude, left_hand=left_hand, mirror=mirror,
+                keep=None if keep is None else dict(zip(("start", "stop", "stays"), keep[1:])))
+            strokes = _strokes(motion, mirror)
+            out.append(Result(recipe, beats, motion=motion, device=devices.describe(device), wall=wall, body_beats=strokes,
+                              music_beats=beats, alignment=_alignment(strokes, beats, lead, duration)))
         progress("Sampling", 1.0)
         return out
-
-    def _run(self, audio, device, small, settings):
-        import models.conductor.pipeline as module
-        if device not in self._models:
-            self._models = {device: module.Conductor.load(self.folders, device)}
-        with devices.fewer_at_once(module, small):
-            return self._models[device].generate(audio, **settings)
 
     @staticmethod
     def _lead(beats):
@@ -90,10 +82,15 @@ class Pipeline:
 def _kept_ranges(keep, duration):
     if keep is None:
         return None
-    motion, start, stop = keep
+    motion, start, stop, stays = (*keep, "outside")[:4]
+    if stays not in STAYS:
+        raise BadInput(f"What stays of a motion is {' or '.join(STAYS)} the range, not {stays!r}.")
     if not 0 <= start < stop <= duration + 1e-6:
-        raise BadInput(f"The range to make anew, {start:g} to {stop:g} s, does not lie within the {duration:.2f} s passage.")
+        raise BadInput(f"The range to {'make anew' if stays == 'outside' else 'keep'}, {start:g} to {stop:g} s, does not lie "
+                       f"within the {duration:.2f} s passage.")
     ranges = [(low, high) for low, high in ((0.0, start), (stop, duration)) if high - low > 1e-6]
+    if stays == "inside":
+        ranges = [(start, min(stop, duration))]
     return (_held(motion, duration), ranges) if ranges else None
 
 
@@ -111,10 +108,16 @@ def _within(what, value, low, high):
         raise BadInput(f"The {what} of {value:g} is out of range; choose {low:g} to {high:g}.")
 
 
-def _alignment(motion, beats, lead, duration, mirror):
-    """Ictus of the baton hand, moved later by the lead it was asked for, against the music's beats."""
-    from core.alignment import alignment
+def _strokes(motion, mirror):
+    """`Beats` of the ictus of the baton hand, positions unknown."""
     from core.metrics.conducting import ictus_times
+    times = ictus_times(motion, left=mirror)
+    return Beats(times, np.zeros(len(times), dtype=int))
+
+
+def _alignment(strokes, beats, lead, duration):
+    """Strokes, moved later by the lead they were asked for, against the music's beats."""
+    from core.alignment import alignment
     if len(beats) < 2:
         return None
-    return alignment(ictus_times(motion, left=mirror) + lead, beats.within(0.0, duration).times, duration)
+    return alignment(strokes.times + lead, beats.within(0.0, duration).times, duration)

@@ -7,6 +7,7 @@ from core.errors import BadInput
 from core.motion import Motion
 from core.pipelines import device as devices
 from core.pipelines.base import (
+    PipelineBase,
     Result,
     check_settings,
     find_parts,
@@ -17,29 +18,24 @@ from core.pipelines.base import (
     share,
     silent,
 )
-from core.pipelines.beats import check_bpm, given_or_found
+from core.pipelines.beats import check_bpm, check_level, given_or_found
 
 RECORD = next(record for record in load("systems") if record["entry"] == "music")
 
 
-class Pipeline:
-    """Opened once, used many times from one thread. notify(sentence) hears warnings for the user."""
+class Pipeline(PipelineBase):
+    """Motion to music."""
 
-    def __init__(self, folders=None, device="auto", notify=lambda sentence: None):
-        self.folders, self.wanted, self.notify = folders, device, notify
-        self._models = {}
-
-    def generate(self, condition, **options):
-        """One `Result`; options as `generate_variations`."""
-        return self.generate_variations(condition, **{**options, "variations": 1})[0]
+    system, model = "music_ldm", "MusicLDM"
 
     def generate_variations(self, condition, *, genre=None, guidance_scale=None, steps=None, seed=0, duration=None,
-                            beats=None, bpm=None, variations=1, loudness=None, loop=False, sampler=None, keep=None,
-                            source=None, progress=silent, should_cancel=never):
+                            beats=None, bpm=None, level="normal", variations=1, loudness=None, loop=False, sampler=None,
+                            keep=None, source=None, progress=silent, should_cancel=never):
         """`variations` results with seeds seed, seed + 1, ...
 
         condition: `Motion`, the passage, or None: genre (and bpm or beats) alone. duration (s): the motion's when None.
-        beats: `Beats` in seconds of the passage, or None to find them in the body (near bpm, if given).
+        beats: `Beats` in seconds of the passage, or None to find them in the body (near bpm, if given; level: half, normal or
+        double time).
         loudness: slug of `core/contract/loudness.json`. loop: the end joins the beginning. sampler: the model's own if None.
         keep: (samples (2,N) at 48 kHz, start, stop): only these seconds of that take are made anew.
         Raises BadInput, NoCheckpoint, OutOfMemory, Cancelled.
@@ -50,7 +46,7 @@ class Pipeline:
         if condition is None and duration is None:
             raise BadInput("Without a motion the length of the music must be given.")
         duration = self._duration(condition, duration)
-        genre, bpm = genre_slug(genre), check_bpm(bpm)
+        genre, bpm, level = genre_slug(genre), check_bpm(bpm), check_level(level)
         scale, steps = check_settings(RECORD, guidance_scale=guidance_scale, steps=steps, seed=seed,
                                       variations=variations, duration=duration, genre=genre)
         progress("Loading", 0.0)
@@ -58,7 +54,7 @@ class Pipeline:
         device = devices.resolve(self.wanted)
         if condition is not None:
             condition = condition.slice(0, max(2, int(round(duration * condition.fps))))
-        beats, beats_from = self._beats(condition, beats, bpm, duration, share(progress, 0.02, 0.06), should_cancel)
+        beats, beats_from = self._beats(condition, beats, bpm, level, duration, share(progress, 0.02, 0.06), should_cancel)
         settings = dict(seed=seed, genre=genre, guidance_scale=scale, steps=steps, duration=duration, variations=variations,
                         beats=beats if beats is not None and len(beats) > 1 else None, loop=loop, keep=keep,
                         should_cancel=should_cancel, progress=share(progress, 0.07, 0.93))
@@ -68,7 +64,7 @@ class Pipeline:
             lambda where, small: self._run(condition, where, small, settings), device, self.notify)
         return self._finish(sounds, device, found, beats, beats_from, source, started, progress, should_cancel,
                             seed=seed, genre=genre, guidance_scale=scale, steps=steps, duration=duration, bpm=bpm,
-                            loudness=loudness, loop=loop, sampler=sampler,
+                            level=level, loudness=loudness, loop=loop, sampler=sampler,
                             keep=None if keep is None else {"start": keep[1], "stop": keep[2]})
 
     @staticmethod
@@ -82,18 +78,11 @@ class Pipeline:
                            "choose a shorter length.")
         return float(duration)
 
-    def _beats(self, motion, beats, bpm, duration, progress, should_cancel):
+    def _beats(self, motion, beats, bpm, level, duration, progress, should_cancel):
         if beats is not None or motion is not None:
-            return given_or_found(motion, beats, duration=duration, bpm=bpm, folders=self.folders, progress=progress,
-                                  should_cancel=should_cancel)
+            return given_or_found(motion, beats, duration=duration, bpm=bpm, level=level, folders=self.folders,
+                                  progress=progress, should_cancel=should_cancel)
         return (regular_beats(bpm, duration), "tempo") if bpm else (None, "none")
-
-    def _run(self, motion, device, small, settings):
-        import models.music_ldm.pipeline as module
-        if device not in self._models:
-            self._models = {device: module.MusicLDM.load(self.folders, device)}
-        with devices.fewer_at_once(module, small):
-            return self._models[device].generate(motion, **settings)
 
     def _finish(self, sounds, device, found, beats, beats_from, source, started, progress, should_cancel, *, seed,
                 **settings):
@@ -112,21 +101,26 @@ class Pipeline:
                 samples = limit(samples, DELIVERY_RATE, CEILING_DBTP, settings["loop"])
             recipe = make_recipe(RECORD, self.folders, found, beats=beats, beats_from=beats_from, source=source,
                                  seed=seed + number, **settings)
-            out.append(Result(recipe, beats, audio=samples, device=devices.describe(device),
-                              alignment=self._alignment(samples, beats, settings["duration"])))
+            heard = self._heard(samples, beats)
+            out.append(Result(recipe, beats, audio=samples, device=devices.describe(device), body_beats=beats, music_beats=heard,
+                              alignment=None if heard is None else _alignment(beats, heard, settings["duration"])))
         wall = time.perf_counter() - started
         for result in out:
             result.wall = wall
         progress("Writing", 1.0)
         return out
 
-    def _alignment(self, samples, beats, duration):
-        """Beats found in the sound by the music network, against the body's."""
+    def _heard(self, samples, beats):
+        """Beats that the music network finds in the sound; None without it or without beats to compare them with."""
         from core import checkpoints
-        from core.alignment import alignment
         if beats is None or len(beats) < 2 or checkpoints.find("rhythm", "music", self.folders, required=False,
                                                                warn=self.notify) is None:
             return None
         from models.rhythm.detect import detect_music_beats
-        heard = detect_music_beats(samples.mean(axis=0), DELIVERY_RATE, folders=self.folders)
-        return alignment(beats.within(0.0, duration).times, heard.within(0.0, duration).times, duration)
+        return detect_music_beats(samples.mean(axis=0), DELIVERY_RATE, folders=self.folders)
+
+
+def _alignment(beats, heard, duration):
+    """The body's beats against those heard in the sound."""
+    from core.alignment import alignment
+    return alignment(beats.within(0.0, duration).times, heard.within(0.0, duration).times, duration)

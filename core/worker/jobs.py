@@ -27,7 +27,7 @@ def music(context):
         motion, genre=genre, beats=beats, keep=keep, source=params.get("source"),
         loudness=_loudness(context.params), progress=share(context.progress, 0.02, 0.97),
         should_cancel=context.should_cancel,
-        **_given(params, "guidance_scale", "steps", "seed", "variations", "bpm", "duration", "loop", "sampler"))
+        **_given(params, "guidance_scale", "steps", "seed", "variations", "bpm", "level", "duration", "loop", "sampler"))
     context.progress("Writing", 0.97)
     context.check_cancel()
     files = [write_wav(context.folder / f"take_{number}.wav", result.audio).name for number, result in enumerate(results, 1)]
@@ -48,8 +48,8 @@ def conduct(context):
     results = pipeline.generate_variations(
         audio, beats=beats, keep=keep, source=params.get("source") or _source(params),
         progress=share(context.progress, 0.02, 0.90), should_cancel=context.should_cancel,
-        **_given(params, "guidance_scale", "steps", "seed", "variations", "bpm", "metre", "lead", "amplitude", "left_hand",
-                 "mirror"))
+        **_given(params, "guidance_scale", "steps", "seed", "variations", "bpm", "level", "metre", "lead", "amplitude",
+                 "left_hand", "mirror"))
     channels, options = [], _retarget_options(params)
     for number, result in enumerate(results, 1):
         context.check_cancel()
@@ -111,7 +111,7 @@ def retarget(context):
     motion = _motion_file(params)
     context.check_cancel()
     context.progress("Retargeting", 0.3)
-    from_smpl(motion, rig, _retarget_options(params), poses).save(context.folder / "channels.npz")
+    from_smpl(motion, rig, _retarget_options(params, params.get("mirror")), poses).save(context.folder / "channels.npz")
     context.progress("Writing", 1.0)
     return {"channels": "channels.npz", "seconds": motion.duration}
 
@@ -142,8 +142,8 @@ KINDS = {job.__name__: _torch_first(job) for job in (music, conduct, beats, bone
 # ---------------------------------------------------------------------------------------------- params
 
 EVERY = {"device", "checkpoints", "source"}
-SAMPLING = {"guidance_scale", "steps", "seed", "variations", "beats", "bpm", "keep"}
-FROM_FILE = {"motion", "fps", "start", "duration"}
+SAMPLING = {"guidance_scale", "steps", "seed", "variations", "beats", "bpm", "level", "keep"}
+FROM_FILE = {"motion", "fps", "start", "duration", "bone_map", "smpl_models"}
 SOUND = {"audio", "start", "speed", "duration"}
 RIG = {"in_place", "place", "blend_in", "blend_out", "plant_feet", "fingers"}
 MUSIC = SAMPLING | FROM_FILE | {"genre", "loudness_lufs", "loop", "sampler"}
@@ -214,8 +214,10 @@ def _motion_file(params):
     from core.motion_io import read_motion
     if not params.get("motion"):
         raise BadInput("No motion file was named.")
-    return read_motion(params["motion"], fps=params.get("fps"), start=params.get("start") or 0.0,
-                       duration=params.get("duration"))
+    if not isinstance(params.get("bone_map") or {}, dict):
+        raise BadInput("`bone_map` must be an object of {SMPL joint: bone}.")
+    return read_motion(params["motion"], start=params.get("start") or 0.0,
+                       **_given(params, "fps", "duration", "bone_map", "smpl_models"))
 
 
 def _audio(context):
@@ -232,10 +234,13 @@ def _source(params):
     return {name: params[name] for name in sorted(SOUND) if name in params}
 
 
-def _retarget_options(params):
+def _retarget_options(params, mirror=False):
+    """Options for a motion that is put on the rig; mirror: exchange left and right (the conductor has done so itself)."""
     from core.retarget import Options
-    return Options(root_motion=not params.get("in_place", False),
-                   **_given(params, "place", "blend_in", "blend_out", "plant_feet", "fingers"))
+    options = _given(params, "place", "blend_in", "blend_out", "plant_feet", "fingers")
+    if params.get("mirror") and options.get("fingers") == "baton":
+        options["fingers"] = "baton_left"
+    return Options(root_motion=not params.get("in_place", False), mirror=bool(mirror), **options)
 
 
 def _loudness(params):
@@ -253,23 +258,23 @@ def _music_keep(keep):
     """(samples (2,N) at 48 kHz, start, stop): seconds start..stop of that take are made anew."""
     if not keep:
         return None
-    from core.audio.io import read_audio
+    from core.audio.io import read_take
     try:
-        take = read_audio(keep["file"]).resampled(48_000).stereo()
-        return take.samples, float(keep["start"]), float(keep["stop"])
+        return read_take(keep["file"]), float(keep["start"]), float(keep["stop"])
     except (KeyError, TypeError, ValueError) as error:
         raise BadInput("`keep` needs file, start and stop.") from error
 
 
 def _conduct_keep(keep, rig, poses, times):
-    """(Motion, start, stop): seconds start..stop of the rig's present motion are made anew."""
+    """(Motion, start, stop, stays): what of the rig's present motion stays outside or inside the seconds start..stop."""
     if not keep:
         return None
     from core.retarget import to_smpl
     if poses is None or len(poses) < 2:
         raise BadInput("Keeping a part of the motion needs the rig's poses over the passage; sample the rig again.")
     try:
-        return to_smpl(rig, poses, times).canonical(), float(keep["start"]), float(keep["stop"])
+        stays = str(keep.get("stays") or "outside")
+        return to_smpl(rig, poses, times).canonical(), float(keep["start"]), float(keep["stop"]), stays
     except (KeyError, TypeError, ValueError) as error:
         raise BadInput("`keep` needs start and stop.") from error
 

@@ -4,62 +4,11 @@ import json
 import numpy as np
 import pytest
 import soundfile
+from job_folder import BEATS, dancing, write_rig
 from rigs import mixamo_rig, stepping
-from test_worker import REAL, Worker
-from tiny import clicks
 
 from core.motion_io import write_bvh
 from core.retarget import Options, from_smpl
-
-BEATS = {"times": [0.5 * n for n in range(6)], "positions": [1, 2, 3, 4, 1, 2], "metre": 4}
-
-
-@pytest.fixture(scope="module")
-def worker(tmp_path_factory):
-    running = Worker(tmp_path_factory.mktemp("worker"), script=REAL, env={"OMP_NUM_THREADS": "1"})
-    running.next("hello")
-    yield running
-    running.process.kill()
-    running.process.wait()
-    running.process.stdin.close()
-    running.process.stdout.close()
-
-
-def write_rig(folder, rig, poses, times, bone_map=None):
-    """A job folder as the add-on writes it."""
-    bones = [{"name": name, "parent": rig.names[rig.parents[n]] if rig.parents[n] >= 0 else None,
-              "head": rig.rest[n, :3, 3].tolist(), "tail": rig.tails[n].tolist(), "matrix_local": rig.rest[n].tolist()}
-             for n, name in enumerate(rig.names)]
-    (folder / "rig.json").write_text(json.dumps({"bones": bones, "matrix_world": rig.matrix_world.tolist(), "fps": 24.0,
-                                                 "bone_map": rig.bone_map if bone_map is None else bone_map}))
-    np.save(folder / "pose.npy", np.asarray(poses, np.float32))
-    np.save(folder / "times.npy", np.asarray(times, np.float64))
-
-
-@pytest.fixture
-def job(worker, tiny_checkpoints, tmp_path):
-    """job(kind, **params) -> the final message; files are in tmp_path."""
-    def run(kind, **params):
-        worker.seen.clear()
-        worker.send("job", kind, kind=kind, folder=str(tmp_path),
-                    params={"device": "cpu", "checkpoints": str(tiny_checkpoints), **params})
-        return worker.next("done", "error")
-    run.folder, run.worker = tmp_path, worker
-    return run
-
-
-def dancing(rig, seconds=3.0):
-    """Poses of the rig in a stepping motion at 24 fps, and their times."""
-    from rigs import evaluate
-    channels = from_smpl(stepping(seconds)[0], rig, Options(fps=24.0))
-    return evaluate(rig, channels), channels.times
-
-
-@pytest.fixture
-def sound(tmp_path):
-    path = tmp_path / "clicks.wav"
-    soundfile.write(path, clicks(4.0), 22_050)
-    return str(path)
 
 
 def check_progress(seen):
@@ -67,11 +16,11 @@ def check_progress(seen):
     assert fractions == sorted(fractions) and fractions[-1] == 1.0
 
 
-def test_conduct_answers_with_channels_for_the_rig(job, sound):
+def test_conduct_answers_with_channels_for_the_rig(job, clicks_file):
     rig = mixamo_rig()
     write_rig(job.folder, rig, rig.rest[None], [0.0])
-    done = job("conduct", audio=sound, start=0.5, duration=3.0, speed=1.0, guidance_scale=1.5, steps=2, seed=4, metre="auto",
-               beats=BEATS, in_place=True, variations=2)
+    done = job("conduct", audio=clicks_file, start=0.5, duration=3.0, speed=1.0, guidance_scale=1.5, steps=2, seed=4,
+               metre="auto", beats=BEATS, in_place=True, variations=2)
     assert done["type"] == "done", done
     result = done["result"]
     assert result["channels"] == "channels.npz" and [t["file"] for t in result["takes"]] == ["channels.npz", "channels_2.npz"]
@@ -87,11 +36,11 @@ def test_conduct_answers_with_channels_for_the_rig(job, sound):
     check_progress(job.worker.seen)
 
 
-def test_conduct_keeps_what_is_not_made_anew(job, sound):
+def test_conduct_keeps_what_is_not_made_anew(job, clicks_file):
     rig = mixamo_rig()
     poses, times = dancing(rig)
     write_rig(job.folder, rig, poses, times)
-    done = job("conduct", audio=sound, duration=3.0, steps=2, beats=BEATS, keep={"start": 1.0, "stop": 2.0})
+    done = job("conduct", audio=clicks_file, duration=3.0, steps=2, beats=BEATS, keep={"start": 1.0, "stop": 2.0})
     assert done["type"] == "done", done
     bone = rig.bone_map["right_elbow"]
     with np.load(job.folder / "channels.npz") as channels:
@@ -119,8 +68,8 @@ def test_music_answers_with_takes(job):
     assert {m["phase"] for m in job.worker.seen if m["type"] == "progress"} >= {"Reading", "Sampling", "Writing"}
 
 
-def test_beats_of_a_strip_and_of_the_rig(job, sound):
-    done = job("beats", source="audio", audio=sound, start=0.0, duration=4.0, speed=2.0)
+def test_beats_of_a_strip_and_of_the_rig(job, clicks_file):
+    done = job("beats", source="audio", audio=clicks_file, start=0.0, duration=4.0, speed=2.0)
     assert done["type"] == "done" and done["result"]["seconds"] == pytest.approx(4.0)
     rig = mixamo_rig()
     poses, times = dancing(rig)
@@ -153,13 +102,13 @@ def test_doctor_over_the_pipe(job):
     assert "Checkpoints" in result["text"] and result["systems"]["conduct"]["ready"]
 
 
-def test_cancel_of_a_real_job_within_its_steps(job, sound, tiny_checkpoints):
+def test_cancel_of_a_real_job_within_its_steps(job, clicks_file, tiny_checkpoints):
     rig = mixamo_rig()
     write_rig(job.folder, rig, rig.rest[None], [0.0])
     worker = job.worker
     worker.seen.clear()
     worker.send("job", "long", kind="conduct", folder=str(job.folder),
-                params={"audio": sound, "steps": 1000, "beats": BEATS, "variations": 8, "device": "cpu",
+                params={"audio": clicks_file, "steps": 1000, "beats": BEATS, "variations": 8, "device": "cpu",
                         "checkpoints": str(tiny_checkpoints)})
     while "/" not in worker.next("progress")["detail"]:
         pass
