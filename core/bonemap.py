@@ -3,7 +3,6 @@
 The tables are `core/contract/bone_maps/*.json`; the add-on reads the same files for its instant exact matching.
 """
 import json
-import os
 import re
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -12,6 +11,7 @@ from pathlib import Path
 from core.bonemap_fuzzy import fuzzy_matches, highest_spine
 from core.contract import FOLDER, JOINTS, SKELETON
 from core.errors import BadInput
+from core.files import write_text
 
 FORMAT = 1
 # Prefixes that exporters put before the names of a table: "mixamorig:", "mixamorig5:", "rig|", "Armature_".
@@ -110,11 +110,7 @@ def check_map(bone_map, bones, name="the armature"):
 
 def save(path, rows):
     """Write rows as JSON."""
-    path = Path(path)
-    data = {"format": FORMAT, "bones": [asdict(row) for row in rows]}
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps(data, indent=1), encoding="utf-8")
-    os.replace(temporary, path)
+    write_text(path, json.dumps({"format": FORMAT, "bones": [asdict(row) for row in rows]}, indent=1))
 
 
 def control_table(bone_map):

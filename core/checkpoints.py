@@ -17,6 +17,7 @@ from safetensors.numpy import save_file as save_numpy
 
 from core.contract import REPRESENTATION_VERSION
 from core.errors import NoCheckpoint
+from core.files import replacing, write_text
 
 FOLDER = Path(__file__).resolve().parent.parent / "checkpoints"
 INDEX = "index.json"
@@ -59,20 +60,19 @@ def save(folder, *, name, system, part, config, state_dict, card_text, licence, 
               "representation_version": str(REPRESENTATION_VERSION), "licence": licence,
               "extra": json.dumps(extra or {}, sort_keys=True)}
     path = folder / f"{name}.safetensors"
-    temporary = path.with_name(path.name + ".part")
-    if dtype == "bfloat16":
-        _save_bfloat16(arrays, temporary, header)
-    else:
-        save_numpy({key: _pack(array, dtype) for key, array in arrays.items()}, str(temporary), metadata=header)
-    os.replace(temporary, path)
-    _write_text(folder / f"{name}.md", card_text)
+    with replacing(path) as temporary:
+        if dtype == "bfloat16":
+            _save_bfloat16(arrays, temporary, header)
+        else:
+            save_numpy({key: _pack(array, dtype) for key, array in arrays.items()}, str(temporary), metadata=header)
+    write_text(folder / f"{name}.md", card_text)
     digest = _hash(path)
     entries = [entry for entry in _index_entries(folder) if entry["name"] != name]
     entries.append({"name": name, "system": system, "part": part, "file": path.name, "sha256": digest,
                     "bytes": path.stat().st_size, "licence": licence,
                     "representation_version": REPRESENTATION_VERSION, "card": f"{name}.md"})
     entries.sort(key=lambda entry: (entry["system"], entry["part"], entry["name"]))
-    _write_text(folder / INDEX, json.dumps({"format": INDEX_FORMAT, "entries": entries}, indent=1) + "\n")
+    write_text(folder / INDEX, json.dumps({"format": INDEX_FORMAT, "entries": entries}, indent=1) + "\n")
     return Checkpoint(path, config, digest, True, name, system, part, licence, extra or {})
 
 
@@ -104,12 +104,6 @@ def _save_bfloat16(arrays, path, header):
     tensors = {key: torch.from_numpy(array.copy()) for key, array in arrays.items()}
     save_file({key: tensor.bfloat16() if _is_large(arrays[key]) else tensor for key, tensor in tensors.items()},
               str(path), metadata=header)
-
-
-def _write_text(path, text):
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
 
 
 # ---------------------------------------------------------------------------------------------- finding

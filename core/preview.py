@@ -2,10 +2,10 @@
 
 Needs matplotlib (in the development lock); imported on use.
 """
-import os
-from pathlib import Path
 
 import numpy as np
+
+from core.files import replacing
 
 MEL_SECONDS = 12.0
 POSES = 12
@@ -62,7 +62,5 @@ def draw_preview(path, rows):
         axis.set_xlabel("seconds", fontsize=8)
         times = start + seconds * (np.arange(POSES) + 0.5) / POSES
         _sheet(figure, [grid[2 * number + 1, i] for i in range(POSES)], row["motion"], times)
-    path = Path(path)
-    temporary = path.with_name(path.name + ".part")
-    figure.savefig(temporary, dpi=85, format="png")
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=85, format="png")

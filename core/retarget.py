@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from core.errors import BadInput
+from core.files import replacing
 from core.kinematics import FPS, forward_kinematics, local_from_global
 from core.motion import Motion
 from core.retarget_contacts import (
@@ -20,6 +21,7 @@ from core.retarget_contacts import (
     to_canonical,
 )
 from core.retarget_feet import keep_feet
+from core.retarget_ik import leg_channels
 from core.retarget_pose import RigPose, basis_of, blend_weights, mix
 from core.retarget_rest import ID, align_rest, fill_unmapped
 from core.retarget_tpose import leading_tpose
@@ -51,13 +53,10 @@ class Channels:
 
     def save(self, path):
         """Write `channels.npz` (docs/contracts.md, section 5)."""
-        import os
         arrays = {f"rotation/{bone}": values.astype(np.float32) for bone, values in self.rotations.items()}
         arrays |= {f"location/{bone}": values.astype(np.float32) for bone, values in self.locations.items()}
-        temporary = f"{path}.part"
-        with open(temporary, "wb") as handle:
+        with replacing(path) as temporary, open(temporary, "wb") as handle:
             np.savez(handle, times=np.asarray(self.times, dtype=np.float64), **arrays)
-        os.replace(temporary, path)
 
 
 def to_smpl(rig, poses, times, *, fps=FPS, floor="auto"):
@@ -211,6 +210,8 @@ def _pose(motion, rig, rest, poses, options):
 def _channels(pose, rig, motion, options, poses):
     times = np.arange(len(motion)) / motion.fps
     rotations, locations = pose.basis()
+    extra_rotations, extra_locations = leg_channels(pose, rig, poses[0])
+    rotations, locations = rotations | extra_rotations, locations | extra_locations
     if options.fingers != "none":
         from core.retarget_fingers import finger_rotations
         rotations |= finger_rotations(rig, options.fingers, len(motion))

@@ -11,6 +11,7 @@ import numpy as np
 
 from core.contract import JOINTS
 from core.errors import BadInput, NoRuntime
+from core.files import replacing
 from core.motion_io.unpickle import NumpyUnpickler
 
 KINDS = ("smpl", "smplh", "smplx")
@@ -51,13 +52,10 @@ class Body:
 
     def save(self, path):
         """Write the arrays as npz, for the add-on to make mesh, skin and armature from."""
-        import os
-        temporary = f"{path}.part"
-        with open(temporary, "wb") as handle:
+        with replacing(path) as temporary, open(temporary, "wb") as handle:
             np.savez(handle, vertices=self.vertices.astype(np.float32), faces=self.faces.astype(np.int32),
                      weights=self.weights.astype(np.float32), joints=self.joints.astype(np.float32),
                      parents=self.parents.astype(np.int32), names=np.array(self.names))
-        os.replace(temporary, path)
 
 
 def load_body(folder, betas=(), gender="neutral", kind="smpl"):

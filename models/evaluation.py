@@ -1,9 +1,10 @@
 """What every evaluation shares: the scrambled row, tables, results on disk."""
 import json
-import os
 from pathlib import Path
 
 import torch
+
+from core.files import write_text
 
 
 @torch.no_grad()
@@ -19,11 +20,7 @@ def scramble(network, seed=0):
 
 def write_json(path, data):
     """Atomic JSON."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    write_text(path, json.dumps(data, indent=1) + "\n")
 
 
 def markdown_table(rows, columns, first="row"):
@@ -47,7 +44,4 @@ def replace_section(path, name, text):
         new = head + block + rest.split(end, 1)[1]
     else:
         new = old.rstrip() + "\n\n" + block + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(new, encoding="utf-8")
-    os.replace(temporary, path)
+    write_text(path, new)

@@ -1,13 +1,13 @@
 """A training run on disk: config.json, checkpoint.pt (to resume), log.jsonl, loss.png. torch and numpy only."""
 import dataclasses
 import json
-import os
 from pathlib import Path
 
 import torch
 
 from core.contract import REPRESENTATION_VERSION
 from core.errors import BadInput
+from core.files import replacing, write_text
 
 
 class RunFolder:
@@ -23,7 +23,7 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         data = {"system": system, "part": part, "config_name": config_name, "config": dataclasses.asdict(config),
                 "representation_version": REPRESENTATION_VERSION}
-        _replace(self.config_path, lambda path: path.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8"))
+        write_text(self.config_path, json.dumps(data, indent=1) + "\n")
 
     def read_config(self):
         """The dict of `write_config`. Raises BadInput when the folder holds no run of this representation."""
@@ -38,7 +38,8 @@ class RunFolder:
 
     def write_checkpoint(self, state):
         """state: a dict of tensors, numbers, strings, lists and dicts."""
-        _replace(self.checkpoint_path, lambda path: torch.save(state, path))
+        with replacing(self.checkpoint_path) as temporary:
+            torch.save(state, temporary)
 
     def read_checkpoint(self):
         """The state last written, on the CPU. Raises BadInput when there is none."""
@@ -82,11 +83,6 @@ class RunFolder:
             if min(value for _, value in points) > 0:
                 axes.set_yscale("log")
         figure.supxlabel("step", fontsize=8)
-        _replace(self.plot_path, lambda path: figure.savefig(path, dpi=90, format="png"))
+        with replacing(self.plot_path) as temporary:
+            figure.savefig(temporary, dpi=90, format="png")
         return True
-
-
-def _replace(path, write):
-    temporary = path.with_name(path.name + ".part")
-    write(temporary)
-    os.replace(temporary, path)

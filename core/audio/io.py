@@ -1,11 +1,11 @@
 """Sound files in and out: whatever soundfile or librosa's decoders read, one clear sentence for what they do not."""
-import os
 from pathlib import Path
 
 import numpy as np
 
 from core.audio import DELIVERY_RATE, Audio
 from core.errors import BadInput
+from core.files import replacing
 
 MIN_RATE, MAX_RATE = 4_000, 384_000
 MAX_SECONDS = 3600.0
@@ -128,14 +128,9 @@ def write_wav(path, samples, rate=DELIVERY_RATE):
         raise ValueError("samples are not finite")
     if len(samples) == 1:
         samples = np.repeat(samples, 2, axis=0)
-    temporary = path.with_name(path.name + ".part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as handle:
+        with replacing(path) as temporary, open(temporary, "wb") as handle:
             soundfile.write(handle, np.clip(samples.T, -1.0, 1.0), rate, subtype="PCM_24", format="WAV")
-        os.replace(temporary, path)
     except (OSError, soundfile.SoundFileError) as error:
-        if temporary.is_file():
-            temporary.unlink()
         raise BadInput(f"The sound cannot be written to {path} ({_reason(error)}); choose another folder.") from error
     return path

@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 
 from core.errors import BadInput
+from core.files import write_text
 
 BAR_CELLS = 24
 
@@ -155,11 +156,7 @@ def numbered(path, number):
 
 def write_recipe(path, recipe):
     """The recipe as JSON beside a result: FILE.wav.json."""
-    import os
-    target = path.with_name(path.name + ".json")
-    temporary = target.with_name(target.name + ".part")
-    temporary.write_text(json.dumps(recipe, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, target)
+    write_text(path.with_name(path.name + ".json"), json.dumps(recipe, indent=1) + "\n")
 
 
 def report(options, results, outs):

@@ -1,12 +1,12 @@
 """Motion files in and out: `read_motion`, `write_bvh`, `write_npz`."""
 import gzip
-import os
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from core.errors import BadInput
+from core.files import replacing
 from core.kinematics import FPS
 from core.motion import Motion
 
@@ -81,11 +81,9 @@ def _cut(motion, name, start, duration):
 
 
 def _write(path, data):
-    path = Path(path)
-    temporary = path.with_name(path.name + ".part")
     try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
+        with replacing(path) as temporary:
+            temporary.write_bytes(data)
     except OSError as error:
         raise BadInput(f"{path} cannot be written: {error}.") from error
 

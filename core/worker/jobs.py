@@ -5,9 +5,9 @@ Everything heavy is imported inside, on first use. Files are written to the job'
 import functools
 import importlib.util
 import json
-import os
 
 from core.errors import BadInput
+from core.files import write_text
 
 DEFAULTS = {"device": "auto", "checkpoints": None}       # what `python -m core worker` was told; a job's params win
 
@@ -288,8 +288,6 @@ def _answer(context, results, files):
              for name, result in zip(files, results)]
     answer = {**takes[0], "takes": takes, "seconds": first.seconds, "wall": round(first.wall, 3),
               "realtime_factor": round(made / first.wall, 3) if first.wall else None, "device": first.device}
-    temporary = context.folder / "result.json.part"
-    temporary.write_text(json.dumps(answer, indent=1), encoding="utf-8")
-    os.replace(temporary, context.folder / "result.json")
+    write_text(context.folder / "result.json", json.dumps(answer, indent=1))
     context.progress("Writing", 1.0)
     return answer

@@ -14,6 +14,7 @@ import torch
 
 from core.beats import Beats
 from core.errors import BadInput
+from core.files import replacing
 from models.conductor.config import FPS
 from models.conductor.encoder import encode_music
 from models.conductor.features import condition_frames, keypoints13, level_frames, mel_frames, mono, motion_vector
@@ -84,10 +85,8 @@ def prepare_music(encoder, name, cache, progress):
                 first = item["first"] * MEL_PER_FRAME
                 piece = torch.from_numpy(mel[first:first + item["frames"] * MEL_PER_FRAME].astype(np.float32))
                 pieces.append(encode_music(encoder, piece).numpy().astype(np.float16))
-            temporary = target.with_name(target.name + ".part")
-            with open(temporary, "wb") as handle:
+            with replacing(target) as temporary, open(temporary, "wb") as handle:
                 np.save(handle, np.concatenate(pieces))
-            os.replace(temporary, target)
         progress((number + 1) / len(folders), f"music features {folder.name}")
 
 

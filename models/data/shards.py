@@ -1,6 +1,5 @@
 """Corpus on disk: safetensors shards with a JSON index (docs/contracts.md, Shards). torch-free reading."""
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ from safetensors.numpy import save_file
 
 from core.contract import REPRESENTATION_VERSION
 from core.errors import BadInput
+from core.files import replacing
 
 FORMAT_VERSION = 1
 AUDIO_RATE = 48_000
@@ -21,15 +21,12 @@ def write_shard(path, items):
     items: list of (meta dict with at least id, split, kind; arrays dict of numpy arrays). Array names and
     dtypes are those of docs/contracts.md. The metas travel in the file's own header.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {f"{number}/{name}": np.ascontiguousarray(array)
                for number, (_, arrays) in enumerate(items) for name, array in arrays.items()}
     header = {"format": str(FORMAT_VERSION), "representation_version": str(REPRESENTATION_VERSION),
               "items": json.dumps([meta for meta, _ in items], sort_keys=True)}
-    temporary = path.with_name(path.name + ".part")
-    save_file(tensors, str(temporary), metadata=header)
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        save_file(tensors, str(temporary), metadata=header)
 
 
 def read_header(path):

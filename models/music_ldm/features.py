@@ -4,7 +4,6 @@ Cache: `<corpus>.cache/music_ldm/`, for each shard `<stem>.json` (items, written
 `<stem>.rot6d.npy` (frames, 144) int16 and `<stem>.root.npy` (frames, 3) fp32, items one after the other.
 """
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from core.audio.mel import BANDS, log_mel, model_mono
 from core.beats import rhythm_curve
 from core.contract import GENRES
 from core.errors import BadInput
+from core.files import replacing, write_text
 from core.kinematics import FPS, forward_kinematics
 from core.motion import MIRROR
 from core.rotations import sixd_to_matrix
@@ -65,18 +65,13 @@ def _write_shard_features(data, indices, cache, stem):
     empty = {"mel": (0, BANDS), "rot6d": (0, 144), "root": (0, 3)}
     for name, parts, dtype in (("mel", mels, np.float16), ("rot6d", rotations, np.int16), ("root", roots, np.float32)):
         save_array(cache / f"{stem}.{name}.npy", np.concatenate(parts).astype(dtype) if parts else np.zeros(empty[name], dtype))
-    text = json.dumps({"version": VERSION, "items": items})
-    temporary = cache / f"{stem}.json.part"
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, cache / f"{stem}.json")
+    write_text(cache / f"{stem}.json", json.dumps({"version": VERSION, "items": items}))
 
 
 def save_array(path, array):
     """np.save, whole or not at all."""
-    temporary = path.with_name(path.name + ".part")
-    with open(temporary, "wb") as handle:
+    with replacing(path) as temporary, open(temporary, "wb") as handle:
         np.save(handle, array)
-    os.replace(temporary, path)
 
 
 class FeatureCache:

@@ -1,6 +1,5 @@
 """Training of the vocoder: `python -m models.train music_ldm vocoder --corpus DIR --out RUN`."""
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from core.errors import BadInput
+from core.files import replacing
 from models.data.shards import AUDIO_RATE, Corpus
 from models.music_ldm.vocoder import MEL_HOP, RATE, SILENCE, Vocoder, VocoderConfig
 from models.task import Task, pick_config
@@ -129,10 +129,9 @@ def _cache_shard(shard, target, seconds):
         used[split] += len(mel) * MEL_HOP / RATE
     if not metas:
         return
-    temporary = target.with_name(target.name + ".part")
-    save_file({"mel": np.ascontiguousarray(np.concatenate(mels)), "sound": np.concatenate(sounds)}, str(temporary),
-              metadata={"items": json.dumps(metas)})
-    os.replace(temporary, target)
+    with replacing(target) as temporary:
+        save_file({"mel": np.ascontiguousarray(np.concatenate(mels)), "sound": np.concatenate(sounds)}, str(temporary),
+                  metadata={"items": json.dumps(metas)})
 
 
 class SoundCrops:

@@ -1,6 +1,5 @@
 """Clips for the beat networks: features of a corpus cached on disk once, and random crops of them with their beats."""
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ from safetensors.numpy import save_file
 
 from core.beats import rhythm_curve
 from core.errors import BadInput
+from core.files import replacing
 from models.data.shards import AUDIO_RATE, Corpus
 from models.rhythm.augment import mirrored_6d, stretch, warp_curve
 from models.rhythm.config import BODY_FPS, MUSIC_FPS
@@ -69,11 +69,9 @@ def _cache_shard(part, shard, target):
         metas.append(meta)
     if not metas:
         return
-    temporary = target.with_name(target.name + ".part")
-    # safetensors writes memory as it lies: C order is needed.
-    save_file({key: np.ascontiguousarray(np.concatenate(value)) for key, value in arrays.items()}, str(temporary),
-              metadata={"items": json.dumps(metas)})
-    os.replace(temporary, target)
+    with replacing(target) as temporary:       # safetensors writes memory as it lies: C order is needed
+        save_file({key: np.ascontiguousarray(np.concatenate(value)) for key, value in arrays.items()}, str(temporary),
+                  metadata={"items": json.dumps(metas)})
 
 
 class Clips:

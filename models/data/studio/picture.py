@@ -1,10 +1,9 @@
 """Pictures of a studio piece: poses, hand paths, mel with beats. Needs matplotlib (development only)."""
-import os
-from pathlib import Path
 
 import numpy as np
 
 from core.contract import PARENTS
+from core.files import replacing
 
 LEFT = {1, 4, 7, 10, 13, 16, 18, 20, 22}
 RIGHT = {2, 5, 8, 11, 14, 17, 19, 21, 23}
@@ -52,10 +51,8 @@ def _figure_module():
 
 
 def _save(figure, path, dpi):
-    path = Path(path)
-    temporary = path.with_name(path.name + ".part")
-    figure.savefig(temporary, dpi=dpi, format="png", facecolor="white")
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=dpi, format="png", facecolor="white")
 
 
 def rows_of_poses(path, rows, view="front", paths=False):
