@@ -20,13 +20,16 @@ PER_SHARD = 16
 METRES = (2, 3, 4, 6)
 
 
-def item_plan(kind, seed, duration, stratified=False):
+def item_plan(kind, seed, duration, stratified=False, fermatas=True):
     """The plan of a corpus item; `stratified` walks through the genres or metres in turn, so that each is as frequent."""
-    if not stratified:
-        return make_plan(kind, seed, duration=duration)
     if kind == "dance":
-        return make_plan(kind, seed, genre=GENRES[seed % len(GENRES)], duration=duration)
-    return make_plan(kind, seed, metre=METRES[seed % len(METRES)], duration=duration)
+        return make_plan(kind, seed, genre=GENRES[seed % len(GENRES)] if stratified else None, duration=duration)
+    return make_plan(kind, seed, metre=METRES[seed % len(METRES)] if stratified else None, duration=duration, fermatas=fermatas)
+
+
+def plan_of(meta):
+    """The plan of a studio item in a shard; shards made before fermatas say nothing of them."""
+    return item_plan(meta["kind"], meta["seed"], meta["duration"], meta["split"] != "train", meta.get("fermatas", False))
 
 
 def to_int16(audio):
@@ -55,6 +58,8 @@ def make_item(kind, seed, duration, stratified=False, audio=True):
     meta = {"id": f"{kind}-{seed:06d}", "kind": kind, "split": split_of(seed), "seed": seed, "genre": plan.genre,
             "metre": plan.metre, "bpm": round(plan.bpm, 3), "duration": plan.duration, "source": "studio",
             "beat_confidence": 1.0, "lead": round(lead, 4)}
+    if kind == "conducting":
+        meta["fermatas"] = True
     return meta, arrays
 
 
@@ -77,7 +82,7 @@ def refresh_shard(task):
     for number, meta in enumerate(read_header(path)):
         prefix = f"{number}/"
         arrays = {name[len(prefix):]: array for name, array in tensors.items() if name.startswith(prefix)}
-        plan = item_plan(meta["kind"], meta["seed"], meta["duration"], meta["split"] != "train")
+        plan = plan_of(meta)
         if not np.array_equal(arrays["beats"], plan_arrays(plan)["beats"]):
             raise BadInput(f"{path} was made for other plans than this Baton draws; delete it and make the corpus again.")
         motion, lead = (dance(plan), 0.0) if meta["kind"] == "dance" else conduct(plan)

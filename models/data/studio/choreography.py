@@ -2,11 +2,13 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import erf
 
 from models.data.studio.body import SIDE
 from models.data.studio.dancer_feet import Step
 
 PHRASE = 8
+STOP_SECONDS = 0.075      # half width of the moment in which a body stops on a count
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Dancer:
     jitter: float           # rad, how much repeats differ
     stance: float           # factor
     nod: float
+    stop: float             # how decisively this dancer stops on counts, a factor
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,9 @@ class Phrase:
 def draw_dancer(rng):
     """A dancer's habits."""
     u = rng.uniform
-    return Dancer(late=float(u(0, 0.08) if rng.random() < 0.7 else 0.0), size=u(0.72, 1.15), depth=u(0.65, 1.35),
+    return Dancer(late=float(0.08 * u() ** 2 if rng.random() < 0.7 else 0.0), size=u(0.72, 1.15), depth=u(0.65, 1.35),
                   snap=u(0.9, 1.15), mirror=bool(rng.random() < 0.5), wander=u(0.0, 0.25), jitter=u(0.02, 0.09),
-                  stance=u(0.85, 1.15), nod=u(0.3, 1.4))
+                  stance=u(0.85, 1.15), nod=u(0.3, 1.4), stop=u(0.4, 1.2))
 
 
 def choreograph(plan, genre, rng):
@@ -102,6 +105,22 @@ class Clock:
     def count(self, seconds):
         return np.interp(seconds, self.times, self.counts)
 
+    def groove(self, seconds, hold):
+        """Body time of each of `seconds` (T,): it brakes just before a count, nearly rests there, and then makes up for it.
+
+        hold(counts): 0..1, how much of its speed the body loses on each count. Whatever follows body time (weight,
+        trunk, arms) is slowest together, on the count, and is where it was before on counts and half counts.
+        """
+        count = self.count(seconds)
+        nearest = np.round(count)
+        away = count - nearest
+        depth = hold(nearest) + (hold(nearest + np.sign(away)) - hold(nearest)) * np.abs(away)
+        beat = self.seconds(nearest + 0.5) - self.seconds(nearest - 0.5)
+        width = np.clip(STOP_SECONDS / beat, 0.10, 0.20)                # of the stop, in beats
+        lost = depth * width * np.sqrt(np.pi) / 2
+        bent = away - lost * erf(away / width)
+        return self.seconds(nearest + bent * 0.5 / (0.5 - lost * erf(0.5 / width)))
+
 
 def amount(phrase):
     """How strongly a phrase is danced, about 0.1 .. 1.2."""
@@ -127,7 +146,7 @@ def steps_of(phrase, genre, dancer, clock, rng):
             place = home + (flip * x - home) * length
             seconds = clock.seconds(phrase.first + beat)
             gap = seconds - clock.seconds(phrase.first + beat - 1)
-            swing = float(np.clip(genre.swing * gap / min(phrase.rate, 1.0), 0.2, 0.8))
+            swing = float(np.clip(genre.swing * gap / min(phrase.rate, 1.0), 0.2, min(0.55, genre.move)))
             events.append(Step(seconds, side, kind, place, z * length + rng.normal(0, 0.01), swing, genre.lift * dancer.size))
     if phrase.turn:
         order = (0, 1) if phrase.turn > 0 else (1, 0)

@@ -90,6 +90,14 @@ def stroke_sizes(plan, style, rng, positions, dynamics, index):
     return np.clip(size * variation * effort, 0.06, 0.72), share
 
 
+def holds(plan, index, gap):
+    """Which gaps between ictus are held under a fermata, (B-1,) booleans, and what share of each its usual beat would be."""
+    beats = [cue.beat for cue in plan.cues if cue.kind == "fermata"]
+    held = np.isin(index[:-1], beats)
+    around = np.minimum(np.roll(gap, 1), np.roll(gap, -1))
+    return held, np.where(held, np.clip(around / gap, 0.3, 1.0), 1.0)
+
+
 def right_hand(plan, style, rng, t):
     """Wrist path (T,3) of the beating hand, its height above the ictus plane in stroke sizes (T,), and ictus times."""
     times, positions, dynamics, articulation, index = extend(plan, style.lead)
@@ -111,6 +119,13 @@ def right_hand(plan, style, rng, t):
     rise_end = 1 - drop_time
     bounce_end = np.clip(0.40 - 0.16 * art, 0.12, rise_end - 0.05)
     still = np.minimum(bounce_end + style.dwell * art, rise_end - 0.02)
+    held, usual = holds(plan, index, gap)
+    # Under a fermata the hand rises a little, stays, and prepares the next stroke in its usual time.
+    drop_time = np.where(held, np.minimum(drop_time, 0.46 * usual), drop_time)
+    rise_end = 1 - drop_time
+    bounce_end = np.where(held, 0.50 * usual, bounce_end)
+    still = np.where(held, np.maximum(rise_end - 0.45 * usual, bounce_end), still)
+    rebound_y = np.where(held, np.minimum(ictus[:-1, 1] + 0.5 * down[:-1], top_y - 0.02), rebound_y)
     # Quintic timing u**power has its speed peak at 0.5**(1/power): placed `style.peak` seconds before the ictus.
     late = np.clip(1 - style.peak / (drop_time * gap), 0.5, 0.85)
     power = np.log(0.5) / np.log(late)
@@ -123,7 +138,7 @@ def right_hand(plan, style, rng, t):
     bounced = quintic(u / bounce_end[k])
     prepared = quintic((u - still[k]) / (rise_end[k] - still[k]))
     stepped = (rebound_y[k] - ictus[k, 1]) * bounced + (top_y[k] - rebound_y[k]) * prepared
-    weight = np.clip(articulation[k] * 1.4, 0, 1)
+    weight = np.where(held[k], 1.0, np.clip(articulation[k] * 1.4, 0, 1))
     rise = ictus[k, 1] + (1 - weight) * (top_y[k] - ictus[k, 1]) * smooth_rise + weight * stepped
     v = np.clip((u - rise_end[k]) / drop_time[k], 0, 1)
     accented = np.clip(style.accented * (0.55 + 0.6 * articulation[k]), 0, 1)
@@ -131,7 +146,8 @@ def right_hand(plan, style, rng, t):
     fall = top_y[k] + (ictus[k + 1, 1] - top_y[k]) * s * s * (3 - 2 * s)
     y = np.where(falling, fall, rise)
     # Sideways: Hermite between ictus points with horizontal tangents at both.
-    w = np.where(falling, rise_end[k] + (1 - rise_end[k]) * (0.5 * v + 0.5 * s), u)
+    w = np.where(held[k], rise_end[k] * (0.3 * bounced + 0.7 * prepared), u)
+    w = np.where(falling, rise_end[k] + (1 - rise_end[k]) * (0.5 * v + 0.5 * s), w)
     span = np.gradient(ictus[:, [0, 2]], axis=0) * (style.loop * (1 - 0.6 * articulation))[:, None]
     h00, h10 = 2 * w ** 3 - 3 * w ** 2 + 1, w ** 3 - 2 * w ** 2 + w
     h01, h11 = 3 * w ** 2 - 2 * w ** 3, w ** 3 - w ** 2

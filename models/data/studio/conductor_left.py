@@ -70,7 +70,11 @@ def left_hand(plan, style, rng, t, right):
         gaze += look[:, None] * (pitch_yaw - gaze)
         if rng.random() < 0.25 and cue.kind != "cutoff":      # some cues are given by the eyes alone
             continue
-        share = (quintic((t - at + 1.5 * before) / (0.7 * before)) * quintic((at + 1.4 * before - t) / (0.8 * before)))[:, None]
+        stays = 0.6 * before
+        if cue.kind == "fermata" and cue.beat + 1 < count:                # palm up until the next stroke is prepared
+            stays = max(stays, beats[cue.beat + 1] - at - 0.9 * before)
+        share = quintic((t - at + 1.5 * before) / (0.7 * before)) * quintic((at + stays + 0.8 * before - t) / (0.8 * before))
+        share = share[:, None]
         gesture, turn = _gesture(cue, t, at, before, pitch_yaw[1])
         path = path * (1 - share) + share * gesture
         hand = hand * (1 - share) + share * turn

@@ -8,6 +8,7 @@ from models.data.studio.dancer_feet import place_feet
 from models.data.studio.figures import ARM_POSES, GENRE_FIGURES
 from models.data.studio.ik import interpolate_keys, quintic, smooth, smooth_noise
 
+AHEAD = 0.03              # s: the body's clock runs this much ahead, so that its stop lies round the count, not behind it
 EARLY = 0.03              # s: a pose is there just before its count, so that the body is slowest on it
 
 
@@ -18,9 +19,10 @@ def dance(plan):
     dancer = draw_dancer(rng)
     clock = Clock(plan, dancer.late)
     frames = int(round(plan.duration * FPS))
-    t = np.arange(frames) / FPS
-    b = clock.count(t)
     phrases = choreograph(plan, genre, rng)
+    plain = np.arange(frames) / FPS + AHEAD
+    t = clock.groove(plain, _stops(phrases, genre, dancer))
+    b = clock.count(t)
     # ---- where the dancer faces and stands
     turn_at, turn_to, heading = [clock.times[0]], [0.0], 0.0
     for phrase in phrases:
@@ -46,7 +48,7 @@ def dance(plan):
     for phrase in phrases:
         steps += steps_of(phrase, genre, dancer, clock, rng)
     stance = genre.stance * dancer.stance
-    ball, foot_yaw, foot_pitch, share, over = place_feet(steps, t, facing, centre, stance, genre.free_heel,
+    ball, foot_yaw, foot_pitch, share, over = place_feet(steps, plain, t, facing, centre, stance, genre.free_heel,
                                                               genre.turn_out)
     curves = Curves.standing(frames)
     curves.ball, curves.foot_yaw, curves.foot_pitch = ball, foot_yaw, foot_pitch
@@ -102,6 +104,20 @@ def dance(plan):
     return solve(curves)
 
 
+def _stops(phrases, genre, dancer):
+    """Function of counts: how decisively the body stops on each (`Clock.groove`)."""
+    first = phrases[0].first
+    energy = np.array([amount(phrase) for phrase in phrases])
+    weight = np.full(PHRASE, genre.stop_between)
+    weight[list(genre.accents)] = 1.0
+
+    def hold(counts):
+        place = np.asarray(counts).astype(int) - first
+        strength = energy[np.clip(place // PHRASE, 0, len(energy) - 1)]
+        return np.clip(genre.stop * weight[place % PHRASE] * np.clip(0.5 + 0.6 * strength, 0.5, 1.1) * dancer.stop, 0, 0.95)
+    return hold
+
+
 def _bounce(phrases, genre, dancer, plan, b):
     """Depth 0..1+ of the bounce, deepest on the beat and more so on counts 1 and 5; and 0 where a freeze holds."""
     count = np.arange(np.floor(b[0]) - 1, np.ceil(b[-1]) + 2)
@@ -154,7 +170,8 @@ def _torso(phrases, genre, dancer, clock, t, rng):
             flip = np.array([1, -1, -1]) if phrase.mirror else 1
             values.append(angle * flip * strength + rng.normal(0, dancer.jitter * 0.4, 3))
     return interpolate_keys(t, np.array(times), np.array(values), dwell=min(0.6, genre.dwell),
-                            sharpness=genre.sharpness * dancer.snap, shortest=0.2, early=EARLY + 0.1 * genre.dwell)
+                            sharpness=genre.sharpness * dancer.snap, shortest=0.2, early=EARLY + 0.1 * genre.dwell,
+                            longest=genre.move)
 
 
 def _pops(phrases, genre, dancer, clock, t):
@@ -208,7 +225,7 @@ def _arms(phrases, genre, dancer, clock, t, rng):
     times, values = np.array(times), np.array(values)
     sharpness = genre.sharpness * dancer.snap
     out = interpolate_keys(t, times, values, dwell=genre.dwell, sharpness=sharpness, shortest=0.22,
-                           early=EARLY + 0.1 * genre.dwell)
+                           early=EARLY + 0.1 * genre.dwell, longest=genre.move)
     if genre.ring > 0:
         index = np.clip(np.searchsorted(times, t, side="right") - 1, 1, len(times) - 1)
         since = t - times[index]

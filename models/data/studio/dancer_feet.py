@@ -20,9 +20,10 @@ class Step:
     lift: float             # m
 
 
-def place_feet(steps, t, facing, centre, stance, free_heel, turn_out=0.2):
+def place_feet(steps, t, body_time, facing, centre, stance, free_heel, turn_out=0.2):
     """Balls of the feet (T,2,3), yaw and pitch (T,2), weight on the left foot (T,) 0..1, and the pelvis' place (T,2).
 
+    t, body_time (T,): seconds of each frame; feet land on time, the weight follows the body's own clock (`Clock.groove`).
     facing, centre: functions of time (s) giving the dancer's yaw (rad) and place (x, z). A foot on the floor does not
     move at all; its yaw may follow a turning body, about the ball.
     """
@@ -30,7 +31,7 @@ def place_feet(steps, t, facing, centre, stance, free_heel, turn_out=0.2):
     ball = np.zeros((frames, 2, 3))
     yaw, pitch, air = np.zeros((frames, 2)), np.zeros((frames, 2)), np.zeros((frames, 2))
     loaded = np.zeros((frames, 2))
-    dt = t[1] - t[0]
+    dt = (t[-1] - t[0]) / (frames - 1)
     landings = []                        # (time, foot, kind, goal)
     for foot in (0, 1):
         out = SIDE[foot] * turn_out
@@ -51,10 +52,10 @@ def place_feet(steps, t, facing, centre, stance, free_heel, turn_out=0.2):
                 goal_height = min(0.62, 0.25 + 0.6 * np.hypot(step.x - SIDE[foot] * stance, step.z))
             goal_turned = turned + _wrapped(float(facing(step.time)) + out - turned)
             u = np.clip((t[a:b] - start) / (step.time - start), 0, 1)
-            across = quintic((u - 0.14) / 0.74)[:, None]
+            across = quintic(np.clip((u - 0.15) / 0.78, 0, 1) ** 1.6)[:, None]     # while off the floor, to a crisp landing
             path = here + (goal - here) * across
             ball[a:b, foot, 0], ball[a:b, foot, 2] = path[:, 0], path[:, 1]
-            arc = step.lift * np.sin(np.pi * u) ** 1.5 * (1.0 if step.kind != "k" else 0.3)
+            arc = step.lift * quintic(u / 0.36) * quintic((1 - u) / 0.28) * (1.0 if step.kind != "k" else 0.3)
             rise = quintic(u / 0.9) if goal_height >= height else quintic((u - 0.05) / 0.95)
             ball[a:b, foot, 1] = BALL_HEIGHT + height + (goal_height - height) * rise + arc
             yaw[a:b, foot] = turned + (goal_turned - turned) * quintic(u)
@@ -91,22 +92,22 @@ def place_feet(steps, t, facing, centre, stance, free_heel, turn_out=0.2):
     pitch = pitch + np.clip(np.abs(extra) * 0.8, 0, 0.35)
     free = np.stack([1 - share, share], 1)
     pitch = pitch + free_heel * np.clip(free - 0.5, 0, 0.5) * 2 * (1 - air)
-    return ball, yaw, smooth(pitch, 1), share, _over_the_feet(landings, ball, t)
+    return ball, yaw, smooth(pitch, 1), share, _over_the_feet(landings, ball, t, body_time)
 
 
-def _over_the_feet(landings, ball, t):
+def _over_the_feet(landings, ball, t, body_time):
     """Where the pelvis goes, (T,2): it arrives over the standing foot as the step lands, and rests there for a moment."""
     times, places = [t[0] - 1.0], [ball[0][:, 0:3:2].mean(0)]
     for time, foot, kind, goal in sorted(landings, key=lambda landing: landing[0]):
         if time < times[-1] + 0.05:
             continue
-        other = ball[min(int(round((time - t[0]) / (t[1] - t[0]))), len(t) - 1), 1 - foot, 0:3:2]
+        other = ball[min(int(np.searchsorted(t, time)), len(t) - 1), 1 - foot, 0:3:2]
         over = {"s": 0.74, "t": 0.14, "k": 0.07}[kind]
         times.append(time)
         places.append(other + (goal - other) * over)
     span = np.diff(times)
-    rest = np.clip(1 - 0.62 / np.maximum(span, 1e-6), 0.06, 1)          # a shift of weight takes 0.6 s at most
-    return interpolate_keys(t, np.array(times), np.array(places), dwell=rest)
+    rest = np.clip(1 - 0.50 / np.maximum(span, 1e-6), 0.06, 1)          # a shift of weight takes half a second at most
+    return interpolate_keys(body_time, np.array(times), np.array(places), dwell=rest)
 
 
 def _world(local, angle, centre):

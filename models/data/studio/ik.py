@@ -56,12 +56,13 @@ def transported(axis, aim, pole):
     return pole * cosine + np.cross(turn, pole) + turn * (turn * pole).sum(-1, keepdims=True) / (1 + cosine)
 
 
-def interpolate_keys(times, key_times, values, dwell=0.0, sharpness=1.0, shortest=0.0, early=0.0):
+def interpolate_keys(times, key_times, values, dwell=0.0, sharpness=1.0, shortest=0.0, early=0.0, longest=np.inf):
     """Key values joined by minimum-jerk moves that *arrive* on their key's time.
 
     times (T,); key_times (K,) ascending; values (K, ...); dwell: share of each interval spent at rest first, scalar
     or (K-1,); sharpness > 1 puts the speed peak closer to the arrival; shortest: seconds a move takes at least, where
-    its interval allows; early: seconds a move ends before its key's time. Before the first key: its value.
+    its interval allows; longest: and at most (it starts later); early: seconds a move ends before its key's time.
+    Before the first key: its value.
     """
     values = np.asarray(values, float)
     if len(key_times) == 1:
@@ -71,6 +72,7 @@ def interpolate_keys(times, key_times, values, dwell=0.0, sharpness=1.0, shortes
     u = (times - key_times[index]) / span[index]
     rest = np.broadcast_to(np.asarray(dwell, float), (len(span),))[index]
     rest = np.minimum(rest, np.maximum(1 - shortest / span[index], 0)) if shortest else rest
+    rest = np.maximum(rest, 1 - longest / span[index])
     power = np.broadcast_to(np.asarray(sharpness, float), (len(span),))[index]
     end = 1 - np.minimum(early / span[index], 0.2)
     u = np.clip((u - rest) / np.maximum(end - rest, 0.1), 0, 1) ** power

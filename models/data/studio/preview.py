@@ -19,7 +19,7 @@ def preview(folder, seed, kind="dance", genre=None, metre=None, duration=24.0, a
     from models.data.studio.dancer import dance
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    plan = make_plan(kind, seed, genre=genre, metre=metre, duration=duration)
+    plan = make_plan(kind, seed, genre=genre, metre=metre, duration=duration, fermatas=True)
     motion, lead = (dance(plan), 0.0) if kind == "dance" else conduct(plan)
     stem = folder / f"{kind}-{seed:06d}"
     paths = {name: Path(f"{stem}.{name}") for name in ("wav", "bvh", "beats.txt", "json", "png")}

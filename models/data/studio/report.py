@@ -81,10 +81,10 @@ def measure(corpus, index):
             unpack_motion(corpus.array(index, "motion_rot6d"), corpus.array(index, "motion_root"))
         )
     if meta["source"] == "studio":  # a score follows from the seed
-        from models.data.studio.build import item_plan
+        from models.data.studio.build import plan_of
         from models.data.studio.music import compose
 
-        score = compose(item_plan(meta["kind"], meta["seed"], meta["duration"], meta["split"] != "train"))
+        score = compose(plan_of(meta))
         row["sounds"] = sorted({sound_family(part.sound) for part in score.parts})
         row["notes_per_second"] = score.note_count() / meta["duration"]
     return row

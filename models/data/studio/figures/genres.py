@@ -26,6 +26,9 @@ class Genre:
     jack: float = 0.0               # chest rocks forward with each beat
     pop: float = 0.0                # chest pops on the accent counts
     accents: tuple = (1, 3, 5, 7)   # counts (0..7) of pops and hits
+    stop: float = 0.8               # how decisively the whole body stops on a count, 0 not at all .. 1
+    stop_between: float = 0.8       # the same on counts without an accent, as a share
+    move: float = 0.45              # s that a move of arms or trunk takes at most
     dwell: float = 0.25             # share of a move spent still first
     sharpness: float = 1.3          # later, faster arrivals
     ring: float = 0.0               # overshoot after an arrival
