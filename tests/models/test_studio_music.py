@@ -219,6 +219,27 @@ def test_fermata_is_held():
     )
 
 
+def test_romantic_dances_change_tempo_and_sing_against_the_beat():
+    plans = [make_plan("conducting", seed, duration=24.0, fermatas=True) for seed in range(910_200, 910_240)]
+    romantic = [plan for plan in plans if plan.extra.get("style") == "romantic"]
+    assert 6 <= len(romantic) <= 24
+    jumps = [np.abs(np.diff(np.log(np.diff(plan.times)))).max() for plan in romantic]
+    assert np.median(jumps) > 0.12, "a new tempo is taken at once"
+    for plan in romantic:
+        assert 0.29 < np.diff(plan.times).min() and len(plan.positions) == len(plan.times) == len(plan.dynamics)
+        whole = plan.positions[:-1] % plan.metre + 1
+        assert np.array_equal(whole, plan.positions[1:])
+    assert all("style" not in make_plan("conducting", seed).extra for seed in range(910_200, 910_240))
+    score = compose(romantic[0])
+    tune = np.array([n.onset for p in score.parts if p.name == "violins" for n in p.notes])
+    bass = np.array([n.onset for p in score.parts if p.name in ("basses", "cellos") for n in p.notes])
+
+    def on_beat(onsets):
+        return np.mean(np.abs(onsets[:, None] - romantic[0].times).min(1) < 0.06)
+
+    assert on_beat(bass) > 0.8 > on_beat(tune)
+
+
 def test_instruments_keep_their_compass():
     score = compose(conducting((0.9, 0.9)))
     for part in score.parts:

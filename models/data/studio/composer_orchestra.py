@@ -1,13 +1,26 @@
 """Composer of orchestral music in 2/4, 3/4, 4/4 and 6/8 (six beaten), whose metre, dynamics, articulation and cues are heard.
 
 Melody with motifs and periods, functional harmony with cadences, bass, accompaniment figures of the metre, and an
-orchestration that follows the plan's sections.
+orchestration that follows the plan's sections. Plans of the style "romantic" get the manner of Romantic dances as old
+records have it: bass on the beat and chords after it, a syncopated tune of massed strings that is free against them,
+in a large room, often in mono, narrow and noisy.
 """
 
 import numpy as np
 
 from models.data.studio.harmony import SCALES, chord_tones, dominant, nearest, sing, voice
-from models.data.studio.orchestra import CADENCES, CELLS, FANFARES, FIGURES, GROUP_BEATS, KETTLES, ORCHESTRA, PROGRESSIONS
+from models.data.studio.orchestra import (
+    CADENCES,
+    CELLS,
+    FANFARES,
+    FIGURES,
+    GROUP_BEATS,
+    KETTLES,
+    ORCHESTRA,
+    PROGRESSIONS,
+    ROMANTIC_CELLS,
+    ROMANTIC_FIGURES,
+)
 from models.data.studio.score import Grid, Note, Part, Score, bars_of, rng_of
 
 
@@ -20,6 +33,7 @@ class _Composer:
     def __init__(self, plan):
         self.plan, self.grid = plan, Grid(plan)
         self.metre = plan.metre if plan.metre in FIGURES else 4
+        self.romantic = plan.extra.get("style") == "romantic"
         self.bars = bars_of(plan)
         self.fermatas = {cue.beat for cue in plan.cues if cue.kind == "fermata"}
         rng = rng_of(plan.seed, "orchestra harmony")
@@ -36,6 +50,11 @@ class _Composer:
                 float(draw.uniform(0.003, 0.012)),
             )
         self.sounds = self._draw_sounds()
+        if self.romantic:  # the tune is a little early or late, and looser than the rest
+            draw, freedom = rng_of(plan.seed, "romantic"), rng_of(plan.seed, "freedom").normal(0, 0.012)
+            for name in ("violins", "seconds"):
+                self.players[name] = (self.players[name][0], float(np.clip(freedom, -0.02, 0.025)), 0.014)
+                self.sounds[name] = (int(draw.choice([48, 49, 49])), self.sounds[name][1])
         self.seconds_play = bool(rng_of(plan.seed, "seconds").random() < 0.6)
 
     def _draw_chords(self, rng):
@@ -58,7 +77,8 @@ class _Composer:
     def score(self):
         """Write all sections, apply the cues, and gather the parts."""
         rng = rng_of(self.plan.seed, "orchestration")
-        figures = list(FIGURES[self.metre].values())
+        names = ROMANTIC_FIGURES[self.metre] if self.romantic else FIGURES[self.metre]
+        figures = [FIGURES[self.metre][name] for name in names]
         main, loud = self._choose_figures(rng, figures)
         self.fanfare, self.kettle = (
             table[self.metre][int(rng.integers(len(table[self.metre])))] for table in (FANFARES, KETTLES)
@@ -67,7 +87,7 @@ class _Composer:
             str(name)
             for name in rng.permutation(["violins", "flute", "oboe", "clarinet", "horns", "cellos", "trumpets"])
         ]
-        if rng.random() < 0.6:
+        if rng.random() < 0.6 or self.romantic:
             lead.insert(0, "violins")
         period = self._period(rng_of(self.plan.seed, "orchestra melody"))
         for index, (first, beats) in enumerate(self.bars):
@@ -108,7 +128,7 @@ class _Composer:
         def motif():
             notes, start = [], 0.0
             for group in GROUP_BEATS[self.metre]:
-                cells = CELLS[group]
+                cells = ROMANTIC_CELLS[group] if self.romantic else CELLS[group]
                 weights = np.array(
                     [np.exp(-(((len(cell) / (group * seconds) - rate) / 0.9) ** 2)) + 0.01 for cell in cells]
                 )
@@ -195,8 +215,11 @@ class _Composer:
         line = [note for note in line if note[1] < 4 * beats]
         if line:
             self._last = {**getattr(self, "_last", {}), lead: line[-1][3]}
+        # In Romantic dances the tune leads by far, and all strings sing it.
         for _, step, length, pitch in line:
-            self._note(lead, first, step / 4, length / 4, pitch, 1.1)
+            self._note(lead, first, step / 4, length / 4, pitch, 1.25 if self.romantic else 1.1)
+            if self.romantic and lead == "violins" and kind != "solo":
+                self._note("seconds", first, step / 4, length / 4, pitch - 12 if pitch > 70 else pitch, 1.1)
             if tutti:
                 self._note("flute", first, step / 4, length / 4, pitch + (12 if pitch < 80 else 0), 0.95)
                 if lead == "violins":
@@ -307,6 +330,8 @@ class _Composer:
             group, _, _, _, _, gain, pan = ORCHESTRA[name]
             legato, staccato = self.sounds[name]
             gain *= 10 ** (rng.normal(0, 1.5) / 20)
+            if self.romantic and name not in ("violins", "seconds"):
+                gain *= 0.75
             split = (
                 {
                     legato: [n for n, _, a in entries if a <= 0.6 or staccato == legato],
@@ -324,7 +349,7 @@ class _Composer:
     def _mix(self):
         rng = rng_of(self.plan.seed, "mix")
         u = rng.uniform
-        return {
+        mix = {
             "cents": float(rng.normal(0, 10)),
             "seed": int(self.plan.seed),
             "width": float(u(0.4, 1.0)) * (rng.random() > 0.06),
@@ -345,3 +370,15 @@ class _Composer:
             "noise_db": float(u(-68, -48)),
             "dynamic_range_db": float(u(20, 30)),
         }
+        if self.romantic:
+            mix |= {"reverb_seconds": float(u(1.2, 3.0)), "reverb_db": float(u(-6, 3)), "level_db": float(u(-24, -14))}
+            if rng.random() < 0.5:  # an old record: mono, narrow, noisy, its soft passages lifted
+                mix |= {
+                    "width": 0.0,
+                    "lowpass": float(u(2800, 7000)),
+                    "highpass": float(u(60, 250)),
+                    "noise": str(rng.choice(["pink", "vinyl", "hum"])),
+                    "noise_db": float(u(-56, -38)),
+                    "dynamic_range_db": float(u(10, 18)),
+                }
+        return mix

@@ -80,7 +80,8 @@ def _rng(seed, word):
 def make_plan(kind, seed, *, genre=None, metre=None, duration=24.0, beats=None, fermatas=False):
     """A plan drawn from `seed` alone; genre or metre given fixes it, `beats` (core.beats.Beats) fixes the times.
 
-    fermatas: let some conducted pieces hold a beat at the end of a section.
+    fermatas: let some conducted pieces hold a beat at the end of a section, and a third of them take the tempi of a
+    Romantic dance (`extra["style"]`).
     The same arguments give the same plan on every machine. Raises ValueError on an unknown kind.
     """
     if kind not in ("dance", "conducting"):
@@ -104,6 +105,10 @@ def make_plan(kind, seed, *, genre=None, metre=None, duration=24.0, beats=None, 
         metre, bpm = beats.metre, beats.tempo_bpm
     else:
         times, positions = _draw_times(kind, rng, bpm, metre, duration)
+    extra, romance = {}, _rng(seed, "romantic")
+    if fermatas and kind == "conducting" and beats is None and romance.random() < 0.35:
+        times, positions = _romantic_times(romance, bpm, metre, duration)
+        extra = {"style": "romantic"}
     count = len(times)
     sections = _draw_sections(kind, rng, count, metre)
     energy, articulation = np.zeros(count), np.zeros(count)
@@ -117,7 +122,6 @@ def make_plan(kind, seed, *, genre=None, metre=None, duration=24.0, beats=None, 
         times, sections, cues = _hold(_rng(seed, "fermata"), np.asarray(times), sections, cues, duration)
         positions, energy, articulation = (values[:len(times)] for values in (positions, energy, articulation))
     swing = float(rng.uniform(0.54, 0.66)) if kind == "dance" and rng.random() < 0.35 else 0.5
-    extra = {}
     if swing != 0.5 and genre not in SWUNG_EIGHTHS:       # funk, disco and hip-hop swing their 16ths; the off-beat stays straight
         extra, swing = {"swing16": min(swing, 0.62)}, 0.5
     return Plan(kind, seed, float(duration), metre, genre, bpm, np.asarray(times), np.asarray(positions),
@@ -168,6 +172,29 @@ def _draw_times(kind, rng, bpm, metre, duration):
     times = start + np.concatenate([[0.0], np.cumsum(periods)[:-1]])
     first = int(rng.integers(metre)) if rng.random() < 0.5 else 0
     positions = (np.arange(count) + first) % metre + 1
+    keep = times < duration
+    return times[keep], positions[keep]
+
+
+def _romantic_times(rng, bpm, metre, duration):
+    """Beats of a Romantic dance: each phrase takes a tempo of its own at once, slows into its end or gathers speed from its
+    start, and no two beats are quite as long; 40 to 200 beats a minute."""
+    periods, length = [], 0.0
+    while length < duration:
+        beats = metre * int(rng.choice([2, 4, 4, 8]))
+        ratio = np.full(beats, np.exp(np.clip(rng.normal(0, 0.22), -0.45, 0.45)) if periods else 1.0)
+        if rng.random() < 0.5:                                  # ritardando into the end
+            span = int(min(beats, rng.integers(2, 2 * metre + 1)))
+            ratio[-span:] *= 1 + rng.uniform(0.15, 0.8) * np.linspace(0.2, 1, span) ** 1.5
+        if rng.random() < 0.2:                                  # gathers speed
+            ratio[:beats // 2] *= np.linspace(rng.uniform(1.15, 1.5), 1, beats // 2)
+        ratio *= np.exp(rng.normal(0, rng.uniform(0.01, 0.04), beats))
+        phrase = np.clip(60.0 / bpm * ratio, 0.3, 1.5)
+        periods.append(phrase)
+        length += phrase.sum()
+    times = rng.uniform(0.05, 0.3) + np.concatenate([[0.0], np.cumsum(np.concatenate(periods))])
+    upbeat = int(rng.integers(metre)) if rng.random() < 0.5 else 0
+    positions = (np.arange(len(times)) + upbeat) % metre + 1
     keep = times < duration
     return times[keep], positions[keep]
 
