@@ -1,36 +1,30 @@
-"""Scores of the conductor beside the rows that expose them: `python -m models.conductor.evaluate --corpus DIR`.
+"""Scores of the conductor beside the rows that expose them: `build.py evaluate conductor --corpus DIR`.
 
-Rows on studio test pieces: the corpus itself, the model with true / predicted / no rhythm, a rule that strikes at the same
-predicted beats, the model with scrambled weights, the mean pose, and every score against mismatched music. Then real tracks
-with agreed beats, and sweeps of guidance and steps. Ablations: `--run NAME=DENOISER_RUN`.
+On studio test pieces: the corpus itself, the model with true / predicted / no rhythm, a rule that strikes at the same predicted
+beats, another piece's motion, scrambled weights, the mean pose. Then what `experiments` asks: moved music, seeds, seams, other
+domains, real tracks with agreed beats, sampling settings, and the runs of `models.conductor.ablations`.
 """
 import argparse
 import copy
 import json
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 
-from core.beats import Beats, read_beats
+from core import checkpoints
 from core.errors import BatonError
-from core.metrics import conducting as scores
-from core.metrics.beat_align import align_report, beat_f1_70ms
-from core.metrics.motion import foot_slide
 from core.motion import Motion
-from models.conductor.config import FPS
-from models.conductor.features import keypoints13
-from models.conductor.pipeline import Conductor, default_lead
+from models.conductor import experiments, report
+from models.conductor.ablations import finished
+from models.conductor.data import prepare_features
+from models.conductor.experiments import generate_all
+from models.conductor.pipeline import Conductor
 from models.conductor.rule import rule_motion
-from models.conductor.scoring import SECONDS, Judge, mean, row, studio_pieces, visible
+from models.conductor.scoring import SECONDS, Judge, Studio, row, studio_pieces
 from models.conductor.train import load_stage1
-from models.data.shards import AUDIO_RATE, Corpus
-from models.diffusion import window_starts
-from models.evaluation import scramble
-
-GUIDANCE = (0, 1, 2, 3, 5, 8)
-STEPS = (5, 10, 20, 50)
+from models.evaluation import replace_section, scramble, write_json
+from models.train import default_cache
 
 
 def scrambled(conductor, seed=0):
@@ -40,109 +34,41 @@ def scrambled(conductor, seed=0):
     return other
 
 
-def generate_all(conductor, pieces, beats, features, **options):
-    """One motion per piece with the piece's own lead; beats: list of `Beats` or None."""
-    return [conductor.generate(p.audio, beats=b, lead=p.lead, features=f, seed=i, duration=p.duration, **options)[0]
-            for i, (p, b, f) in enumerate(zip(pieces, beats, features))]
+def main_table(conductor, studio, few, say):
+    """The rows of one table. The corpus, the model with true and predicted rhythm and the rules have all pieces, others `few`."""
+    pieces, rows, few = studio.pieces, [], range(min(few, len(studio.pieces)))
 
+    def add(name, motions, given=None, which=None):
+        rows.append(row(name, motions, studio, given, which))
+        say(json.dumps(rows[-1]))
+        return motions
 
-def studio_rows(conductor, pieces, judge, predicted, report, **options):
-    """The table on studio pieces. predicted: list of `Beats` found in the sound, or None where no detector is there."""
-    features = [conductor.analyse(p.audio) for p in pieces]
-    levels, leads, rows = [f[1] for f in features], [p.lead for p in pieces], []
-
-    def add(name, motions):
-        rows.append(row(name, motions, pieces, leads, levels, judge))
-        report(f"{name}: " + " ".join(f"{key} {value:.3f}" for key, value in rows[-1].items() if key != "name"))
-
-    true = [p.beats for p in pieces]
     add("corpus", [p.motion for p in pieces])
-    add("model, true rhythm", generate_all(conductor, pieces, true, features, **options))
-    if predicted is not None:
-        add("model, predicted rhythm", generate_all(conductor, pieces, predicted, features, **options))
-    add("model, no rhythm", generate_all(conductor, pieces, [None] * len(pieces), features, **options))
-    given = predicted if predicted is not None else true
-    add("rule, same beats", [rule_motion(b.shifted(-p.lead) if len(b) > 1 else p.beats.shifted(-p.lead), p.frames)
-                             for p, b in zip(pieces, given)])
-    # A permutation a piece: one alone may strike near the beat by luck, as it is still a function of the beat's phase.
-    add("scrambled weights", [generate_all(scrambled(conductor, i), [p], [b], [f], **options)[0]
-                              for i, (p, b, f) in enumerate(zip(pieces, true, features))])
+    add("corpus, another piece's motion", [p.motion for p in pieces[1:] + pieces[:1]])
+    add("model, true rhythm", generate_all(conductor, studio))
+    given = studio.predicted or [p.beats for p in pieces]
+    motions = add("model, predicted rhythm", generate_all(conductor, studio, given), given)
+    add("model, another piece's motion", motions[1:] + motions[:1])
+    usable = [g if len(g) > 1 else p.beats for g, p in zip(given, pieces)]
+    add("rule, same beats", [rule_motion(b.shifted(-p.lead), p.frames) for p, b in zip(pieces, usable)], usable)
     add("mean pose", [_still(conductor, p.frames) for p in pieces])
-    half = [Beats(b.times + 0.5 * np.median(np.diff(b.times)), b.positions, b.metre) for b in true]
-    moved = generate_all(conductor, pieces, half, features, **options)
-    rows.append({"name": "beats moved by half a beat",
-                 "ictus_f1_to_moved": mean([beat_f1_70ms(scores.ictus_times(m), visible(h.shifted(-p.lead), p.duration))
-                                             for m, h, p in zip(moved, half, pieces)]),
-                 "ictus_f1_to_original": mean([beat_f1_70ms(scores.ictus_times(m), visible(p.beats.shifted(-p.lead), p.duration))
-                                                for m, p in zip(moved, pieces)])})
-    pairs = [conductor.generate(p.audio, beats=b, lead=p.lead, features=f, seed=50, variations=2, duration=p.duration, **options)
-             for p, b, f in list(zip(pieces, true, features))[:10]]
-    rows.append({"name": "two seeds", "seed_spread": mean([scores.seed_spread([keypoints13(m) for m in two]) for two in pairs])})
-    report(json.dumps(rows[-2:]))
+    add("model, no rhythm", generate_all(conductor, studio, "none", few), which=few)
+    # A permutation a piece: one alone may strike near the beat by luck, as it is still a function of the beat's phase.
+    add("scrambled weights", [generate_all(scrambled(conductor, i), studio, "true", [i])[0] for i in few], which=few)
     return rows
 
 
-def seam_row(conductor, piece, seconds=300.0, steps=10):
-    """Five minutes of one piece repeated: do hands jump where sampling windows begin or end? Ratios near 1: no seam.
-
-    jerk_at_seams: mean hand jerk within 3 frames of a window's edge, relative to all frames; the same for speed.
-    """
-    config, repeat = conductor.config, int(np.ceil(seconds / piece.duration))
-    audio = (np.tile(piece.audio[0], (1, repeat)), piece.audio[1])
-    times = np.concatenate([piece.beats.times + i * piece.duration for i in range(repeat)])
-    keep = np.concatenate([[True], np.diff(times) > 0.15])
-    beats = Beats(times[keep], np.tile(piece.beats.positions, repeat)[keep], piece.beats.metre)
-    began = time.perf_counter()
-    motion = conductor.generate(audio, beats=beats, lead=piece.lead, duration=seconds, steps=steps)[0]
-    wall, path = time.perf_counter() - began, scores.hand_path(motion)
-    starts = np.array(window_starts(len(motion), config.window, config.overlap))
-    edges = np.concatenate([starts[1:], starts[:-1] + config.window])
-    near = np.zeros(len(motion), bool)
-    near[np.clip(edges[:, None] + np.arange(-3, 4), 0, len(motion) - 1)] = True
-    third, first = (np.linalg.norm(np.diff(path, n=n, axis=0), axis=1) for n in (3, 1))
-    return {"name": "five minutes", "jerk_at_seams": float(third[near[2:-1]].mean() / third.mean()),
-            "speed_at_seams": float(first[near[1:]].mean() / first.mean()), "times_real_time": seconds / wall,
-            "foot_slide_m": foot_slide(motion.positions(), FPS)[0]}
-
-
-def domain_rows(conductor, folder, count, report):
-    """Out of its domain: dance pieces of the studio (pop, jazz, ...) by genre, ictus F1 with their written beats and without."""
-    corpus, found = Corpus(folder, "test", "dance"), {}
-    for index in range(min(count, len(corpus))):
-        meta = corpus.meta(index)
-        duration = min(SECONDS, meta["duration"])
-        samples = corpus.array(index, "audio", 0, int(duration * AUDIO_RATE)).T.astype(np.float32) / 32768.0
-        written = corpus.array(index, "beats")
-        beats = Beats(written[:, 0], written[:, 1], int(meta["metre"])).within(0.0, duration)
-        features, lead = conductor.analyse((samples, AUDIO_RATE)), default_lead(beats)
-        for name, given in (("ictus_f1", beats), ("ictus_f1_no_rhythm", None)):
-            motion = conductor.generate((samples, AUDIO_RATE), beats=given, lead=lead, features=features, duration=duration)[0]
-            score = beat_f1_70ms(scores.ictus_times(motion), visible(beats.shifted(-lead), duration))
-            found.setdefault(meta["genre"] or "other", {}).setdefault(name, []).append(score)
-    rows = [{"name": genre, "clips": len(values["ictus_f1"]), **{key: mean(value) for key, value in values.items()}}
-            for genre, values in sorted(found.items())]
-    for entry in rows:
-        report(json.dumps(entry))
-    return rows
-
-
-def draw(result, path):
-    """One picture: guidance and steps against alignment, spread and seed difference. Needs matplotlib (development only)."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    figure = Figure(figsize=(11, 5.5), layout="constrained")
-    FigureCanvasAgg(figure)
-    names = (("ictus_f1", "ictus F1 (70 ms)"), ("sdp_percent", "SDP, % of the corpus"),
-             ("seed_spread", "difference of two seeds"), ("fgd_own", "FGD (own encoder)"))
-    for line, key in enumerate(("guidance_scale", "steps")):
-        rows = [row for row in result["sweep"] if key in row]
-        for column, (name, label) in enumerate(names):
-            axes = figure.add_subplot(2, 4, 4 * line + column + 1)
-            axes.plot([row[key] for row in rows], [row[name] for row in rows], marker="o", color="#2471a3")
-            axes.set_xlabel({"guidance_scale": "guidance scale", "steps": "DDIM steps"}[key])
-            axes.set_title(label, fontsize=9)
-            axes.set_ylim(bottom=0)
-    figure.savefig(path, dpi=100)
+def against_the_rule(rows, seeds):
+    """Model and rule, given the same predicted beats, on the four points where a rule must lose."""
+    named = {r["name"]: r for r in rows}
+    corpus, model, rule = (named[name] for name in ("corpus", "model, predicted rhythm", "rule, same beats"))
+    lift = lambda r: r["loudness_correlation"] - r["loudness_null"]                                # noqa: E731
+    return [{"name": "corrected FGD to the corpus (lower)", "model": model["fgd"], "rule": rule["fgd"]},
+            {"name": "bar-to-bar variation, m (near the corpus)", "model": model["bar_variation_m"],
+             "rule": rule["bar_variation_m"], "corpus": corpus["bar_variation_m"]},
+            {"name": "stroke/loudness correlation above its null", "model": lift(model), "rule": lift(rule),
+             "corpus": lift(corpus)},
+            {"name": "seed diversity (shoulder width 0.2)", "model": seeds["seed_spread"], "rule": 0.0}]
 
 
 def _still(conductor, frames):
@@ -150,120 +76,92 @@ def _still(conductor, frames):
     return Motion(np.repeat(ready.rotations, frames, 0), np.repeat(ready.root, frames, 0))
 
 
-def track_rows(conductor, tracks, find_beats, report, **options):
-    """Real tracks with agreed beats: lift of music -> ictus over the circular-shift null, model and rule on the same beats.
-
-    tracks: list of (name, (samples, rate), agreed `Beats`). find_beats(samples, rate) -> `Beats`.
-    """
-    rows = []
-    for name, audio, agreed in tracks:
-        duration = audio[0].shape[-1] / audio[1]
-        found = find_beats(*audio)
-        lead = default_lead(found)
-        began = time.perf_counter()
-        model = conductor.generate(audio, beats=found, lead=lead, **options)[0]
-        wall = time.perf_counter() - began
-        entry = {"name": name, "beats": len(agreed), "found": len(found), "found_f1": beat_f1_70ms(found.times, agreed.times),
-                 "times_real_time": duration / wall, "bar_variation_m": scores.bar_variation(
-                     scores.hand_path(model), found.shifted(-lead), FPS)}
-        for key, motion in (("model", model), ("rule", rule_motion(found.shifted(-lead), len(model)))):
-            entry[f"lift_{key}"] = align_report(agreed.times, scores.ictus_times(motion) + lead, duration)["lift"]
-            entry[f"ictus_f1_{key}"] = beat_f1_70ms(scores.ictus_times(motion) + lead, agreed.times)
-        rows.append(entry)
-        report(json.dumps(entry))
-    return rows
-
-
-def sweep(conductor, pieces, judge, report):
-    """Guidance and steps with the true rhythm: alignment, SDP, seed spread, FGD, seconds per clip."""
-    features, rows = [conductor.analyse(p.audio) for p in pieces], []
-    settings = [{"guidance_scale": float(w)} for w in GUIDANCE] + [{"steps": s} for s in STEPS]
-    for setting in settings:
-        began = time.perf_counter()
-        motions = generate_all(conductor, pieces, [p.beats for p in pieces], features, **setting)
-        wall = (time.perf_counter() - began) / len(pieces)
-        found = row("sweep", motions, pieces, [p.lead for p in pieces], [f[1] for f in features], judge)
-        two = [conductor.generate(p.audio, beats=p.beats, lead=p.lead, features=f, seed=90 + i, duration=p.duration, **setting)[0]
-               for i, (p, f) in enumerate(zip(pieces[:4], features[:4]))]
-        spread = mean([scores.seed_spread([keypoints13(a), keypoints13(b)]) for a, b in zip(motions, two)])
-        rows.append({**setting, **{key: found[key] for key in ("ictus_f1", "downbeat_down", "sdp_percent", "fgd_own", "jerk")},
-                     "seed_spread": spread, "seconds_per_clip": wall})
-        report(json.dumps(rows[-1]))
-    return rows
-
-
-def read_tracks(folder):
-    """(name, (samples, rate), agreed beats) of the .ogg files of a folder that have a .beats.txt; [] without the folder."""
-    import soundfile
-    tracks = []
-    for path in sorted(Path(folder).glob("*.ogg")) if folder else []:
-        agreed = path.with_suffix(".beats.txt")
-        if agreed.exists():
-            samples, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
-            tracks.append((path.stem, (samples.T, rate), read_beats(agreed)))
-    return tracks
-
-
 def music_beats(folders):
     """find_beats(samples, rate) by the music beat network, or None where its checkpoint is missing."""
-    from core import checkpoints
     from models.rhythm.detect import detect_music_beats
     if not checkpoints.has("rhythm", ["music"], folders):
         return None
     return lambda samples, rate: detect_music_beats(np.asarray(samples).mean(0), rate, folders=folders)
 
 
-def evaluate(corpus, *, folders=None, clips=40, sweep_clips=8, music=None, dance=None, runs=None, encoder_run="", split="test",
-             report=print):
-    """Everything above as one JSON-ready dict. runs: {name: denoiser run folder} scored with the same short protocol."""
-    pieces = studio_pieces(corpus, clips, split)
-    conductor = Conductor.from_run(runs.pop("main"), encoder_run) if runs and "main" in runs else Conductor.load(folders)
-    judge = Judge(load_stage1(encoder_run, folders)[1])
-    find = music_beats(folders)
-    predicted = [find(*p.audio) for p in pieces] if find else None
-    result = {"clips": len(pieces), "seconds": SECONDS, "studio": studio_rows(conductor, pieces, judge, predicted, report)}
-    result["studio"].append(seam_row(conductor, pieces[0]))
-    report(json.dumps(result["studio"][-1]))
-    if dance:
-        result["dance"] = domain_rows(conductor, dance, clips, report)
-    if find:
-        result["tracks"] = track_rows(conductor, read_tracks(music), find, report)
-    if sweep_clips:
-        result["sweep"] = sweep(conductor, pieces[:sweep_clips], judge, report)
-    for name, run in (runs or {}).items():
-        other = Conductor.from_run(run, encoder_run)
-        result.setdefault("runs", {})[name] = studio_rows(other, pieces[:sweep_clips or 8], judge, None, lambda text: None)[:2]
-        report(f"{name}: {json.dumps(result['runs'][name][1])}")
+def evaluate(options, say=print):
+    """Everything as one JSON-ready dict; each part is written to `options.out` as soon as it is there."""
+    pieces = studio_pieces(options.corpus, options.clips, options.split)
+    folders = options.checkpoints
+    conductor = Conductor.from_run(options.run, options.encoder_run) if options.run else Conductor.load(folders)
+    net = load_stage1(options.encoder_run, folders)[1]
+    find, few = music_beats(folders), options.few
+    studio = Studio(pieces, Judge(net))
+    studio.listen(conductor, find)
+    result = {"clips": len(pieces), "few": min(few, len(pieces)), "seconds": SECONDS, "split": options.split,
+              "steps": conductor.config.steps, "guidance": conductor.config.guidance_scale}
+
+    def part(name, make):
+        if options.only and name not in options.only:
+            return
+        result[name] = make()
+        if options.out:
+            write_json(options.out, result)
+
+    which = list(range(min(few, len(pieces))))
+    part("studio", lambda: main_table(conductor, studio, few, say))
+    part("seeds", lambda: experiments.seed_row(conductor, studio, which[:20]))
+    if "studio" in result:
+        result["rule"] = against_the_rule(result["studio"], result["seeds"])
+    part("moved", lambda: experiments.moved_rows(conductor, studio, which, find, say))
+    part("seam", lambda: experiments.seam_row(conductor, pieces[0]))
+    if find and options.music:
+        part("tracks", lambda: experiments.track_rows(conductor, experiments.read_tracks(options.music), find, say))
+    if options.dance:
+        part("dance", lambda: experiments.domain_rows(
+            conductor, studio_pieces(options.dance, few, "test", kind="dance"), find, say))
+    if options.sweep_clips:
+        part("sweep", lambda: experiments.sweep(conductor, studio, options.sweep_clips, say))
+    if options.ablations:
+        part("trained", lambda: experiments.trained_rows(finished(options.ablations), studio, options.sweep_clips or 8,
+                                                         options.encoder_run, say, find))
+
+    def stage1():
+        cache = default_cache(options.corpus, "conductor")
+        prepare_features(options.corpus, cache, lambda fraction, text: None)
+        return experiments.stage1_rows(net, cache, options.split)
+    part("stage1", stage1)
     return result
 
 
 def main(arguments=None):
     """The command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m models.conductor.evaluate", description=__doc__.split("\n")[0])
-    parser.add_argument("--corpus", required=True, help="folder of shards with a test split")
+    parser = argparse.ArgumentParser(prog="build.py evaluate conductor", description=__doc__.split("\n")[0])
+    parser.add_argument("--corpus", required=True, help="folder of conducting shards with a test split")
     parser.add_argument("--checkpoints", help="folder of weights (default: the shipped ones)")
-    parser.add_argument("--split", default="test", choices=("valid", "test"))
-    parser.add_argument("--clips", type=int, default=40)
-    parser.add_argument("--sweep-clips", type=int, default=8, help="clips of each sweep setting; 0: no sweep")
-    parser.add_argument("--music", help="folder of real tracks with .beats.txt")
-    parser.add_argument("--dance", help="folder of dance shards, for the out-of-domain row")
+    parser.add_argument("--run", help="score this denoiser run instead of the checkpoint")
     parser.add_argument("--encoder-run", default="", help="stage 1 as a run folder instead of a checkpoint")
-    parser.add_argument("--run", action="append", default=[], metavar="NAME=RUN",
-                        help="also score this run; main=RUN replaces the model")
-    parser.add_argument("--out", help="write the result as JSON here")
-    parser.add_argument("--picture", help="write the sweep as a PNG here")
+    parser.add_argument("--split", default="test", choices=("valid", "test"))
+    parser.add_argument("--clips", type=int, default=200)
+    parser.add_argument("--few", type=int, default=60, help="pieces of the dearer rows")
+    parser.add_argument("--sweep-clips", type=int, default=12, help="clips of each sampling setting and trained row; 0: none")
+    parser.add_argument("--music", help="folder of real tracks with .beats.txt")
+    parser.add_argument("--dance", help="folder of dance shards, for the out-of-domain rows")
+    parser.add_argument("--ablations", help="folder of the runs of models.conductor.ablations")
+    parser.add_argument("--only", nargs="*", help="parts: studio seeds moved seam tracks dance sweep trained stage1")
+    parser.add_argument("--merge", nargs="*", default=[], help="results of earlier partial runs to report with this one")
+    parser.add_argument("--out", default="conductor_results.json", help="the result as JSON")
+    parser.add_argument("--docs", help="Markdown file whose conductor section is replaced")
+    parser.add_argument("--picture", help="the sampling settings as a PNG")
     options = parser.parse_args(arguments)
     try:
-        result = evaluate(options.corpus, folders=options.checkpoints, clips=options.clips, sweep_clips=options.sweep_clips,
-                          music=options.music, dance=options.dance, runs=dict(pair.split("=", 1) for pair in options.run),
-                          encoder_run=options.encoder_run, split=options.split, report=lambda text: print(text, flush=True))
+        result = evaluate(options, lambda text: print(text, flush=True))
     except BatonError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    if options.out:
-        Path(options.out).write_text(json.dumps(result, indent=1), encoding="utf-8")
+    for path in options.merge:
+        result = {**json.loads(Path(path).read_text(encoding="utf-8")), **result}
+    write_json(options.out, result)
+    print(report.markdown(result))
+    if options.docs:
+        replace_section(options.docs, "conductor", report.markdown(result, options.picture))
     if options.picture and "sweep" in result:
-        draw(result, options.picture)
+        report.draw(result["sweep"], options.picture)
     return 0
 
 
