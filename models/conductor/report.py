@@ -22,8 +22,8 @@ channel values outside the corpus's range widened by 5 %.
 """
 METRICS = """
 The published conducting metrics, with their corrected forms and the rows they need beside them. `fgd`: frames x 64 features of
-our own stage 1; `fgd_as_published`: rows are channels. `bc`: seconds on both sides, sigma 50 ms. None is comparable with the paper's
-figures: other data, other encoder.
+our own stage 1; `fgd_as_published`: rows are channels. `bc`: seconds on both sides, sigma 50 ms. None is comparable with the
+paper's figures: other data, other encoder.
 """
 SEEDS = """
 Two seeds, same music ({clips} pieces): mean difference {seed_spread:.4f} of a picture with shoulder width 0.2; ictus F1
