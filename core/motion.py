@@ -77,14 +77,18 @@ class Motion:
         forward = self.rotations[frame, 0] @ np.array([0.0, 0.0, 1.0])
         return float(np.arctan2(forward[0], -forward[1]))
 
-    def canonical(self, frame=0):
-        """Moved so that `frame` stands at xy = 0 and faces -y; heights unchanged."""
-        turn = axis_angle_to_matrix(np.array([0.0, 0.0, -self.heading(frame)]))
-        root = self.root.copy()
-        root[:, :2] -= root[frame, :2]
+    def moved(self, turn=0.0, before=(0.0, 0.0), after=(0.0, 0.0)):
+        """Shifted by `before` (x, y in metres), turned by `turn` radians about the z axis, shifted by `after`."""
+        matrix = axis_angle_to_matrix(np.array([0.0, 0.0, turn]))
+        root = (self.root + np.append(before, 0.0)) @ matrix.T + np.append(after, 0.0)
         rotations = self.rotations.copy()
-        rotations[:, 0] = turn @ rotations[:, 0]
-        return Motion(rotations, (root @ turn.T).astype(np.float32), self.fps)
+        rotations[:, 0] = matrix @ rotations[:, 0]
+        return Motion(rotations, root.astype(np.float32), self.fps)
+
+    def canonical(self, frame=0, of=None):
+        """Moved so that `frame`, of the motion `of` where one is given, stands at xy = 0 and faces -y; heights unchanged."""
+        origin = self if of is None else of
+        return self.moved(-origin.heading(frame), before=-origin.root[frame, :2])
 
 
 def rest_motion(frames, fps=FPS):

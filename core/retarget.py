@@ -139,11 +139,12 @@ def resample(local, root, times, fps):
     return Motion(rotations.astype(np.float32), place.astype(np.float32), float(fps))
 
 
-def from_smpl(motion, rig, options=None, poses=None):
+def from_smpl(motion, rig, options=None, poses=None, origin=None):
     """Put a `Motion` on a rig -> `Channels` for every mapped bone.
 
     poses (K,N,4,4): the rig's present pose in armature space, one sample or one a frame of the take; it gives place,
     facing, what to blend from and to, and the pose of bones that are not mapped. None: the rest pose.
+    origin: a `Motion` beside `motion` whose first frame is the first of `poses`; it is `motion` itself when None.
     """
     options = options or Options()
     if len(motion) < 2:
@@ -156,7 +157,7 @@ def from_smpl(motion, rig, options=None, poses=None):
     motion = motion.resampled(options.fps or rig.fps or motion.fps)
     if options.place == "rig":
         rest = replace(rest, floor=_floor_now(rig, rest, poses[:1]))
-        motion = _placed(motion, rig, rest, poses[:1])
+        motion = _placed(motion, rig, rest, poses[:1], motion if origin is None else origin)
     pose = _pose(motion, rig, rest, poses, options)
     return _channels(pose, rig, motion, options, poses)
 
@@ -170,19 +171,15 @@ def _floor_now(rig, rest, pose):
     return min((rest.floor, float(rig.matrix_world[2, 3])), key=lambda height: abs(height - soles))
 
 
-def _placed(motion, rig, rest, pose):
-    """The motion turned and moved so that it starts at the rig's place and facing."""
+def _placed(motion, rig, rest, pose, origin):
+    """The motion turned and moved as `origin` must be to start at the rig's place and facing."""
     now = joint_rotations(rig, rest, pose)
     forward = now[0, 0] @ np.array([0.0, 0.0, 1.0])
     heading = np.arctan2(forward[0], -forward[1])
     hips = np.mean([rig.to_world(pose[0, rest.bones[f"{side}_hip"], :3, 3]) for side in ("left", "right")], axis=0)
-    motion = motion.canonical()
-    turn = axis_angle_to_matrix(np.array([0.0, 0.0, heading]))
-    rotations, root = motion.rotations.copy(), motion.root @ turn.T
-    rotations[:, 0] = turn @ rotations[:, 0]
-    start = canonical_points(forward_kinematics(rotations[:1], root[:1])[0])[0, 0]
-    root[:, :2] += hips[:2] * rest.scale - start[:2]
-    return Motion(rotations.astype(np.float32), root.astype(np.float32), motion.fps)
+    first = origin.slice(0, 1).canonical().moved(heading)
+    start = canonical_points(forward_kinematics(first.rotations, first.root)[0])[0, 0]
+    return motion.canonical(of=origin).moved(heading, after=hips[:2] * rest.scale - start[:2])
 
 
 def _pose(motion, rig, rest, poses, options):

@@ -83,6 +83,9 @@ def basis_of(rig, pose):
     rest = rig.rest.copy()
     rest[:, :3, :3] = rig.rest_rotations
     for bone, parent in enumerate(rig.effective_parents):
+        if rig.names[bone] in rig.neutral:
+            result[bone] = np.eye(4)
+            continue
         free = rest[bone] if parent < 0 else clean[parent] @ np.linalg.inv(rest[parent]) @ rest[bone]
         result[bone] = np.linalg.inv(free) @ clean[bone]
     return result

@@ -16,7 +16,8 @@ class Rig:
 
     matrix_world (4,4) takes armature space to the z-up world. bone_map: {SMPL joint: bone name}. fps: the scene's
     frame rate in Hz or None. follows: {bone: bone it really moves with, or None}, for control rigs whose
-    constraints, not parents, carry a control; bones not named there follow their parent.
+    constraints, not parents, carry a control; bones not named there follow their parent. neutral: bones of a control
+    rig that only its switches move: once a take has set these, they add nothing to what they follow.
     """
 
     names: tuple
@@ -27,6 +28,7 @@ class Rig:
     bone_map: dict
     fps: float | None = None
     follows: dict = field(default_factory=dict)
+    neutral: frozenset = frozenset()
 
     def __post_init__(self):
         count = len(self.names)
@@ -118,7 +120,7 @@ def rig_from_json(data):
                    np.array([b["matrix_local"] for b in bones], dtype=np.float64).reshape(-1, 4, 4),
                    np.array([b["tail"] for b in bones], dtype=np.float64).reshape(-1, 3),
                    np.array(data["matrix_world"], dtype=np.float64).reshape(4, 4), dict(data["bone_map"]),
-                   data.get("fps"), follows)
+                   data.get("fps"), follows, frozenset(set(control.get("neutral", ())) & set(index)))
     except (KeyError, TypeError, ValueError) as error:
         raise BadInput(f"rig.json is incomplete or damaged ({error!r}); sample the rig again.") from error
 

@@ -37,7 +37,7 @@ def run(options):
     bar("Reading", 0.0)
     audio = read_audio(options.audio, start=options.start, duration=options.duration,
                        minimum=RECORD["seconds"]["min"])
-    keep = (read_motion(options.keep).canonical(), *options.range, options.stays) if common.check_range(options) else None
+    keep = (read_motion(options.keep), *options.range, options.stays) if common.check_range(options) else None
     pipeline = open_pipeline("conduct", options.checkpoints, options.device, common.say)
     results = pipeline.generate_variations(
         audio, guidance_scale=options.guidance, steps=options.steps, seed=options.seed, beats=beats, bpm=options.bpm,

@@ -52,9 +52,10 @@ class Pipeline(PipelineBase):
         beats, beats_from = given_or_found(condition, beats, duration=duration, bpm=bpm, level=level,
                                            metre=metre, folders=self.folders, progress=share(progress, 0.03, 0.10),
                                            should_cancel=should_cancel)
+        kept, heading, middle = _kept_ranges(keep, duration)
         settings = dict(seed=seed, guidance_scale=scale, steps=steps, beats=beats if len(beats) > 1 else None, metre=metre,
                         lead=lead, amplitude=amplitude, left_hand=left_hand, mirror=mirror, variations=variations,
-                        duration=duration, keep=_kept_ranges(keep, duration), should_cancel=should_cancel,
+                        duration=duration, keep=kept, should_cancel=should_cancel,
                         progress=share(progress, 0.12, 0.95))
         motions, device = devices.with_fallback(
             lambda where, small: self._run(condition, where, small, settings), device, self.notify)
@@ -67,6 +68,8 @@ class Pipeline(PipelineBase):
                 guidance_scale=scale, steps=steps, duration=duration, bpm=bpm, level=level, metre=metre or "auto",
                 lead=round(lead, 4), amplitude=amplitude, left_hand=left_hand, mirror=mirror,
                 keep=None if keep is None else dict(zip(("start", "stop", "stays"), keep[1:])))
+            if kept is not None:
+                motion = motion.moved(heading, after=middle)
             strokes = _strokes(motion, mirror)
             out.append(Result(recipe, beats, motion=motion, device=devices.describe(device), wall=wall, body_beats=strokes,
                               music_beats=beats, alignment=_alignment(strokes, beats, lead, duration)))
@@ -80,8 +83,13 @@ class Pipeline(PipelineBase):
 
 
 def _kept_ranges(keep, duration):
+    """(what the model keeps: (Motion, [(from, to), ...]) or None, heading, middle) of a request.
+
+    The model conducts about xy = 0, facing -y: there the kept part is put on average, and heading (radians) and middle
+    (x, y) take the result back to where the motion was.
+    """
     if keep is None:
-        return None
+        return None, 0.0, (0.0, 0.0)
     motion, start, stop, stays = (*keep, "outside")[:4]
     if stays not in STAYS:
         raise BadInput(f"What stays of a motion is {' or '.join(STAYS)} the range, not {stays!r}.")
@@ -91,7 +99,16 @@ def _kept_ranges(keep, duration):
     ranges = [(low, high) for low, high in ((0.0, start), (stop, duration)) if high - low > 1e-6]
     if stays == "inside":
         ranges = [(start, min(stop, duration))]
-    return (_held(motion, duration), ranges) if ranges else None
+    if not ranges:
+        return None, 0.0, (0.0, 0.0)
+    motion = _held(motion, duration)
+    times = np.arange(len(motion)) / motion.fps
+    inside = np.any([(times >= low) & (times <= high) for low, high in ranges], axis=0)
+    if not inside.any():
+        raise BadInput(f"The motion to keep lasts {motion.duration:.1f} s and ends before the range that stays.")
+    forward = motion.rotations[inside, 0, :, 2].mean(axis=0)
+    heading, middle = float(np.arctan2(forward[0], -forward[1])), motion.root[inside, :2].mean(axis=0)
+    return (motion.moved(-heading, before=-middle), ranges), heading, middle
 
 
 def _held(motion, duration, most=0.5):

@@ -54,7 +54,7 @@ def conduct(context):
     for number, result in enumerate(results, 1):
         context.check_cancel()
         context.progress("Retargeting", 0.90 + 0.10 * (number - 1) / len(results), f"{number}/{len(results)}")
-        channels.append(from_smpl(result.motion, rig, options, poses))
+        channels.append(from_smpl(result.motion, rig, options, poses, keep and keep[0]))
     context.check_cancel()
     files = [f"channels_{number}.npz" if number > 1 else "channels.npz" for number in range(1, len(results) + 1)]
     for name, made in zip(files, channels):
@@ -274,7 +274,7 @@ def _conduct_keep(keep, rig, poses, times):
         raise BadInput("Keeping a part of the motion needs the rig's poses over the passage; sample the rig again.")
     try:
         stays = str(keep.get("stays") or "outside")
-        return to_smpl(rig, poses, times).canonical(), float(keep["start"]), float(keep["stop"]), stays
+        return to_smpl(rig, poses, times), float(keep["start"]), float(keep["stop"]), stays
     except (KeyError, TypeError, ValueError) as error:
         raise BadInput("`keep` needs start and stop.") from error
 

@@ -149,6 +149,13 @@ def fingertips(rig, poses, side):
     return tips
 
 
+def test_a_left_handed_conductor_grips_with_the_left():
+    rig = rigs.with_fingers(rigs.smpl_rig())
+    right, left = (from_smpl(rest_motion(2), rig, Options(fingers=fingers)).rotations for fingers in ("baton", "baton_left"))
+    for side, grip, open_hand in (("Right", right, left), ("Left", left, right)):
+        assert abs(grip[f"{side}HandRing1"][0, 0]) < abs(open_hand[f"{side}HandRing1"][0, 0]) - 0.1, side
+
+
 @pytest.mark.parametrize("make", [rigs.smpl_rig, rigs.small_rig])
 def test_fingers_close_towards_the_palm(make):
     rig = rigs.with_fingers(make())

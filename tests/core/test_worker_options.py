@@ -38,6 +38,10 @@ def test_conduct_keeps_what_lies_inside_a_range(job, clicks_file, rig):
     gap = arm_gap(job.folder, rig)
     assert gap[28:44].max() < 3.0 and gap[:10].max() > 3.0 and gap[60:].max() > 3.0
     assert result["recipe"]["settings"]["keep"] == keep
+    hips = rig.bone_map["pelvis"]
+    with np.load(job.folder / "channels.npz") as channels:                    # in its place too, not where the rest begins
+        off = channels[f"location/{hips}"][28:44] - from_smpl(stepping(3.0)[0], rig, Options(fps=24.0)).locations[hips][28:44]
+    assert np.linalg.norm(off, axis=1).max() / abs(rig.rest[0, 2, 3]) < 0.03
 
 
 def test_music_makes_a_range_anew_and_the_rest_stays(job, rig):
