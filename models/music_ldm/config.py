@@ -33,6 +33,7 @@ class VAEConfig:
     adversarial_from: float = 0.6       # part of the training after which the discriminator joins
     discriminator: int = 48             # its first width
     gain_db: float = 6.0                # level jitter
+    sharpen: str = ""                   # run folder of a trained VAE: its latents stay as they are, its decoder is trained on
     mel_mean: list = field(default_factory=list)    # (256,) measured on the training split
     mel_std: float = 1.0
 
@@ -113,7 +114,8 @@ TINY = DenoiserConfig(widths=(16, 16, 16), heads=2, memory=16, latent=8, window=
 CONFIGS = {
     "vae": {"release": VAE_RELEASE, "paper": VAE_PAPER, "tiny": VAE_TINY,
             "no-adversary": replace(VAE_RELEASE, adversarial=0.0, matching=0.0),
-            "no-linear": replace(VAE_RELEASE, linear=False)},
+            "no-linear": replace(VAE_RELEASE, linear=False),
+            "sharpen": replace(VAE_RELEASE, adversarial_from=0.0, kl=0.0, lr=2e-4)},
     "denoiser": {"release": RELEASE, "paper": PAPER, "tiny": TINY,
                  "eps": replace(RELEASE, prediction="eps"), "x0": replace(RELEASE, prediction="x0"),
                  "no-rhythm": replace(RELEASE, rhythm=False), "no-rotary": replace(RELEASE, rotary=False)},

@@ -1,4 +1,6 @@
 """Training tasks of the music model: `python -m models.train music_ldm vae|denoiser ...` (docs/contracts.md, section 7)."""
+import dataclasses
+
 import numpy as np
 import torch
 from torch import nn
@@ -7,7 +9,7 @@ from core.audio.mel import BANDS, FLOOR
 from models.music_ldm.config import CONFIGS
 from models.music_ldm.features import FeatureCache, prepare_features
 from models.music_ldm.losses import adversarial, kl_divergence, reconstruction
-from models.music_ldm.vae import VAE, Discriminator
+from models.music_ldm.vae import VAE, Discriminator, load_vae
 from models.task import Task, pick_config
 
 LOG_FLOOR = float(np.log(FLOOR))
@@ -38,6 +40,11 @@ class VAETask(Task):
     def prepare(self, corpus, cache, progress):
         """Mel features, then mean and spread of the training split into the config (log mels only)."""
         prepare_features(corpus, cache, progress)
+        if self.config.sharpen:
+            self.trained = load_vae(self.config.sharpen)[0]
+            kept = ("dims", "widths", "blocks", "latent", "linear", "mel", "mel_mean", "mel_std")
+            self.config = dataclasses.replace(self.config, **{name: getattr(self.trained.config, name) for name in kept})
+            return
         if self.config.mel == "log" and not self.config.mel_mean:
             mean, std = mel_statistics(FeatureCache(cache, "train"))
             self.config.mel_mean, self.config.mel_std = mean, std
@@ -47,7 +54,12 @@ class VAETask(Task):
     def build(self):
         """VAE and discriminator in one module, so that one loop trains both."""
         parts = {"vae": VAE(self.config)}
-        if self.config.linear:
+        if self.config.sharpen:
+            parts["vae"].load_state_dict(self.trained.state_dict())
+            for part in (parts["vae"].encoder, parts["vae"].analysis):
+                if part is not None:
+                    part.requires_grad_(False)
+        elif self.config.linear:
             parts["vae"].start_linear(*self.components)
         if self.config.adversarial or self.config.matching:
             parts["discriminator"] = Discriminator(self.config.discriminator)
@@ -80,8 +92,9 @@ class VAETask(Task):
         return {name: float(np.mean([float(row[name]) for row in rows])) for name in rows[0]}
 
     def export(self, state):
-        """The VAE alone."""
+        """The VAE alone, without the path of the run it continued, which means nothing elsewhere."""
         config, state = super().export(state)
+        config["sharpen"] = ""
         return config, {name[4:]: value for name, value in state.items() if name.startswith("vae.")}
 
 

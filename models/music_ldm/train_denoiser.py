@@ -1,6 +1,5 @@
 """Training task of the U-Net: latents of the frozen VAE, motion, genre and rhythm of random windows."""
 import dataclasses
-import hashlib
 import json
 import math
 from pathlib import Path
@@ -13,7 +12,6 @@ from core.contract import GENRES
 from core.errors import BadInput
 from core.kinematics import FPS
 from models.diffusion import Schedule
-from models.music_ldm.config import VAEConfig
 from models.music_ldm.features import (
     FeatureCache,
     mirrored,
@@ -25,7 +23,7 @@ from models.music_ldm.features import (
 from models.music_ldm.losses import diffusion_loss
 from models.music_ldm.network import Condition, UNet
 from models.music_ldm.train import to_image
-from models.music_ldm.vae import VAE
+from models.music_ldm.vae import load_vae
 from models.task import Task
 
 VALID_BATCHES, VALID_TIMES = 3, (100, 300, 500, 700, 900)
@@ -85,30 +83,6 @@ class DenoiserTask(Task):
     def export(self, state):
         """Without the path of the VAE, which means nothing elsewhere."""
         return dataclasses.asdict(dataclasses.replace(self.config, vae="")), state
-
-
-def load_vae(source):
-    """(VAE in eval mode, fingerprint of its weights) from a run folder of models.train or an exported .safetensors file."""
-    source = Path(source).expanduser() if source else None
-    if source is None or not source.exists():
-        raise BadInput("The denoiser needs a trained VAE: --set vae=RUN, the run folder or the exported file of the VAE.")
-    if source.is_dir():
-        from models.run_folder import RunFolder
-        run = RunFolder(source)
-        config = VAEConfig(**run.read_config()["config"])
-        state = {name[4:]: value for name, value in run.read_checkpoint()["ema"].items() if name.startswith("vae.")}
-    else:
-        from safetensors.torch import load_file
-
-        from core.checkpoints import read_header
-        config = VAEConfig(**json.loads(read_header(source)["config"]))
-        state = {name: value.float() for name, value in load_file(str(source)).items()}
-    vae = VAE(config).eval().requires_grad_(False)
-    vae.load_state_dict(state)
-    digest = hashlib.sha256(json.dumps(dataclasses.asdict(config), sort_keys=True).encode())
-    for name in sorted(state):
-        digest.update(state[name].numpy().tobytes())
-    return vae, digest.hexdigest()[:12]
 
 
 @torch.no_grad()

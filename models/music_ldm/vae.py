@@ -2,12 +2,19 @@
 
 One class for both: dims 1 takes bands as channels (`release`), dims 2 a picture (`paper`, after teticio/audio-diffusion).
 """
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from core.audio.mel import BANDS
+from core.errors import BadInput
 from models.layers import Downsample, ResBlock, Upsample, conv_nd, make_norm
+from models.music_ldm.config import VAEConfig
 
 START_LOG_VARIANCE = -5.0       # of the posterior, beside whitened latents
 
@@ -137,3 +144,28 @@ class Discriminator(nn.Module):
             x = F.leaky_relu(layer(x), 0.2)
             features.append(x)
         return self.out(x), features
+
+
+def load_vae(source):
+    """(VAE in eval mode, fingerprint of its weights) from a run folder of models.train or an exported .safetensors file."""
+    source = Path(source).expanduser() if source else None
+    if source is None or not source.exists():
+        raise BadInput("A trained VAE is needed: --set NAME=RUN, the run folder or the exported file of the VAE (NAME: vae for a "
+                       "denoiser, sharpen for a VAE).")
+    if source.is_dir():
+        from models.run_folder import RunFolder
+        run = RunFolder(source)
+        config = VAEConfig(**run.read_config()["config"])
+        state = {name[4:]: value for name, value in run.read_checkpoint()["ema"].items() if name.startswith("vae.")}
+    else:
+        from safetensors.torch import load_file
+
+        from core.checkpoints import read_header
+        config = VAEConfig(**json.loads(read_header(source)["config"]))
+        state = {name: value.float() for name, value in load_file(str(source)).items()}
+    vae = VAE(config).eval().requires_grad_(False)
+    vae.load_state_dict(state)
+    digest = hashlib.sha256(json.dumps(dataclasses.asdict(config), sort_keys=True).encode())
+    for name in sorted(state):
+        digest.update(state[name].numpy().tobytes())
+    return vae, digest.hexdigest()[:12]

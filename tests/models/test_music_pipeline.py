@@ -13,7 +13,8 @@ from core.motion import Motion, rest_motion  # noqa: E402
 from models.music_ldm import config as configs  # noqa: E402
 from models.music_ldm.passage import Passage  # noqa: E402
 from models.music_ldm.pipeline import MusicLDM, image_to_log_mel, splice  # noqa: E402
-from models.music_ldm.train_denoiser import Windows, batch_condition, load_vae, restore, standardise  # noqa: E402
+from models.music_ldm.train_denoiser import Windows, batch_condition, restore, standardise  # noqa: E402
+from models.music_ldm.vae import load_vae  # noqa: E402
 
 torch.set_num_threads(1)
 
@@ -44,6 +45,19 @@ def test_latents_in_the_cache_are_the_vaes(trained):
     mel = torch.from_numpy(windows.features.mel(item, 0, 64))[None]
     with torch.no_grad():
         assert torch.allclose(exported.encode(mel)[0], vae.encode(mel)[0], atol=0.02)
+
+
+def test_sharpening_trains_the_decoder_and_leaves_the_latents(trained, tmp_path):
+    from models.task import make_task
+    from models.train import train
+    task = make_task("music_ldm", "vae", "tiny", {"sharpen": str(trained / "vae"), "adversarial_from": 0.0, "latent": 5})
+    rows = train(task, tmp_path / "sharp", trained / "corpus", trained / "cache", part="vae", steps=4, system="music_ldm",
+                 config_name="tiny", report=lambda text: None, device="cpu", validations=1, log_every=1)
+    assert "critic" in rows[0]
+    before, after = load_vae(trained / "vae")[0].state_dict(), load_vae(tmp_path / "sharp")[0].state_dict()
+    moved = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert moved == {"decoder", "synthesis"}
+    assert task.export({})[0]["sharpen"] == ""
 
 
 def test_training_and_generation_see_the_same_condition(trained):
@@ -167,7 +181,7 @@ def test_missing_checkpoints_and_a_missing_vae_are_said(tmp_path):
     if checkpoints.find("music_ldm", "vae", required=False) is None:
         with pytest.raises(NoCheckpoint):
             MusicLDM.load(tmp_path / "empty")
-    with pytest.raises(BadInput, match="vae=RUN"):
+    with pytest.raises(BadInput, match="trained VAE is needed"):
         load_vae("")
 
 
