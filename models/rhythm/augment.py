@@ -1,4 +1,6 @@
 """Augmentation of training crops: bodies of other proportions, noisy and incomplete; music in other keys and rooms."""
+import math
+
 import numpy as np
 import torch
 
@@ -90,8 +92,24 @@ def augment_body(rot6d, root, generator):
     return rotations, root * scale[:, 4:5], rot6d.new_tensor(OFFSETS) * scale
 
 
+def _smeared(mel, draw, taps=30):
+    """Log-mel (N, T, 80) with its magnitudes drawn out in time by a decay of 0.05 to 0.5 s, after a rise of up to 4 frames."""
+    count, frames, bands = mel.shape
+    decay = 50.0 * torch.exp(math.log(0.05) + math.log(10.0) * draw.uniform(count, 1))          # frames
+    kernel = torch.exp(-torch.arange(taps, device=mel.device)[None] / decay)
+    kernel[:, 1:] *= 0.15 + 0.6 * draw.uniform(count, 1)
+    rise = (torch.arange(4, device=mel.device)[None] < 1 + 3 * draw.uniform(count, 1)).float()
+    shape = torch.nn.functional.conv1d(kernel[None], rise.flip(-1)[:, None], groups=count, padding=3)[0]   # (N, taps + 3)
+    shape = shape / shape.sum(-1, keepdim=True)
+    # The rise is shared between both sides of the onset, so that beats stay where they are.
+    early = 1
+    padded = torch.nn.functional.pad(mel.exp().permute(0, 2, 1), (shape.shape[1] - 1 - early, early), mode="replicate")
+    out = torch.nn.functional.conv1d(padded.permute(1, 0, 2), shape.flip(-1)[:, None], groups=count)
+    return out.permute(1, 2, 0).clamp_min(1e-3).log()
+
+
 def augment_music(mel, generator):
-    """Level, tone colour, band limits, noise, other keys and a second piece underneath: log-mel (N, T, 80) -> the same."""
+    """Level, tone colour, rooms, band limits, noise, other keys and a second piece underneath: log-mel (N, T, 80) -> the same."""
     count, frames, bands = mel.shape
     draw = _Draw(generator, mel.device)
     out = mel.clone()
@@ -103,6 +121,9 @@ def augment_music(mel, generator):
     other = out.roll(1, 0).roll(frames // 3, 1) - (1.0 + 2.5 * draw.uniform(count, 1, 1))
     mixed = draw.uniform(count, 1, 1) < 0.3
     out = torch.where(mixed, torch.logaddexp(out, other), out)
+    # Rooms and soft attacks: sound dies away slowly, or rises over some 80 ms.
+    roomy = draw.uniform(count, 1, 1) < 0.35
+    out = torch.where(roomy, _smeared(out, draw), out)
     # Smooth tone colour and level.
     knots = draw.normal(count, 1, 7) * 0.6
     colour = torch.nn.functional.interpolate(knots, size=bands, mode="linear", align_corners=True)
