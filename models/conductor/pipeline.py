@@ -116,10 +116,13 @@ class Conductor:
         audio: the whole track; the motion covers seconds start .. start + duration of it (default: to the end).
         beats: `Beats` in seconds of the passage, or None (rhythm unknown). metre: None keeps their bars. lead: s of motion
         before sound, None by tempo. amplitude: 1 as generated, 0 still. left_hand: 1 as generated .. 0 mirrors the right.
-        mirror: baton in the left hand. keep: (Motion of the passage at 30 fps, [(from, to), ...] in seconds): these ranges
-        stay, the rest is filled in. features: an earlier `analyse(audio)`. Frame i is the instant start + i / 30 s.
+        mirror: baton in the left hand. keep: (Motion of the passage, [(from, to), ...] in seconds): these ranges stay, the
+        rest is filled in; with keypoints13 the motion is an array (T, 13, 2) at 30 fps, and amplitude, left_hand and mirror
+        do not exist. features: an earlier `analyse(audio)`. Frame i is the instant start + i / 30 s.
         Raises BadInput; Cancelled once `should_cancel()` is true, asked at every sampling step.
         """
+        if self.config.representation == "keypoints13" and (amplitude != 1 or left_hand != 1 or mirror):
+            raise BadInput("Amplitude, left hand and mirror need the smpl24 representation; this model draws 13 key points.")
         music, level = features or self.analyse(audio)
         frames = self._frames(level, start, duration)
         first = int(round(start * FPS))
@@ -131,7 +134,8 @@ class Conductor:
                                self.config.guidance_scale if guidance_scale is None else guidance_scale, sampler,
                                self._known(keep, frames, mirror), progress, should_cancel)
         if self.config.representation == "keypoints13":
-            return [vector.reshape(frames, 13, 2) for vector in vectors]
+            return [restore_points(vector.reshape(frames, 13, 2), *keep) if keep else vector.reshape(frames, 13, 2)
+                    for vector in vectors]
         rest = rest_weight(level[first:first + frames], frames)
         motions = []
         for vector in vectors:
@@ -156,12 +160,16 @@ class Conductor:
         if not keep:
             return None
         motion, ranges = keep
-        motion = motion.resampled(FPS)
-        if self.config.representation != "smpl24" or len(motion) < frames:
-            raise BadInput(f"The action to keep covers {len(motion) / FPS:.1f} s of the {frames / FPS:.1f} s passage; "
+        points = self.config.representation == "keypoints13"
+        kept = np.asarray(motion, dtype=np.float32) if points else motion.resampled(FPS)
+        if len(kept) < frames:
+            raise BadInput(f"The action to keep covers {len(kept) / FPS:.1f} s of the {frames / FPS:.1f} s passage; "
                            "keep ranges inside it.")
-        motion = motion.slice(0, frames)
-        vector = motion_vector(motion.mirrored() if mirror else motion, self.config.representation)
+        if points:
+            vector = kept[:frames].reshape(frames, -1)
+        else:
+            kept = kept.slice(0, frames)
+            vector = motion_vector(kept.mirrored() if mirror else kept, "smpl24")
         known = torch.from_numpy((vector - self.mean) / self.std).T[None].float()
         return known, torch.from_numpy(keep_weight(ranges, frames))[None, None]
 
@@ -283,3 +291,9 @@ def restore(motion, kept, ranges):
     root = motion.root + (kept.root - motion.root) * weight[:, None]
     rotations[weight == 1], root[weight == 1] = kept.rotations[weight == 1], kept.root[weight == 1]
     return Motion(rotations.astype(np.float32), root.astype(np.float32), FPS)
+
+
+def restore_points(points, kept, ranges):
+    """`restore` of key points (T, 13, 2): straight lines instead of slerp."""
+    weight = keep_weight(ranges, len(points))[:, None, None]
+    return (points + weight * (np.asarray(kept, dtype=np.float32)[:len(points)] - points)).astype(np.float32)
