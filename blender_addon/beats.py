@@ -6,6 +6,8 @@ A marker has only a name and a whole frame. So each beat's exact time counts unt
 import json
 import re
 
+from .errors import UserError
+
 NAME = re.compile(r"^([bB])(?: (\d+)\.(\d+))?$")
 
 
@@ -45,6 +47,12 @@ def clear(scene):
     """Remove Baton's markers; the user's own stay."""
     for marker in [marker for marker in scene.timeline_markers if is_beat(marker)]:
         scene.timeline_markers.remove(marker)
+
+
+def require_markers(scene):
+    """Raises UserError where the scene has no beat markers to follow."""
+    if not any(is_beat(marker) for marker in scene.timeline_markers):
+        raise UserError("There are no beat markers to follow; press Detect Beats or Tap first")
 
 
 def read(scene, frame_start=None, fps=None):

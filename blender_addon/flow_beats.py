@@ -19,7 +19,8 @@ def motion_job(context, rig):
         yield 0.0
         yield from rig_io.sample(rig_ref, scene_ref, bone_map.reading_map(rig_ref.get(), mapped), passage, folder)
 
-    return Job("beats", "Detect Beats", {}, prepare,
+    params = {"level": scene.baton.level_music, "bpm": scene.baton.tempo_bpm if scene.baton.tempo == "FIXED" else None}
+    return Job("beats", "Detect Beats", params, prepare,
                lambda result, folder: _show(scene_ref, result, passage, music=False), (rig_ref, scene_ref))
 
 
@@ -37,7 +38,10 @@ def strip_job(context, strip_scene, strip):
         box.append(Passage(clip.first, clip.duration, scene_fps(strip_scene_ref.get().render)))
         return {"audio": clip.path, "start": clip.start, "duration": clip.duration, "speed": clip.speed}
 
-    return Job("beats", "Detect Beats", {}, prepare,
+    settings = context.scene.baton
+    params = {"level": settings.level_motion, "metre": settings.metre,
+              "bpm": settings.motion_bpm if settings.motion_tempo == "FIXED" else None}
+    return Job("beats", "Detect Beats", params, prepare,
                lambda result, folder: _show(scene_ref, result, box[-1], music=True), (scene_ref, strip_scene_ref))
 
 

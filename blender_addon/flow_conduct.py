@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import actions, beats, bone_map, contract, rig_io, strips, takes
+from . import actions, beats, bone_map, contract, flow_range, rig_io, strips, takes
 from .errors import UserError
 from .jobs import Job
 from .refs import Ref
@@ -13,15 +13,33 @@ from .timebase import Passage, resample_quaternions, resample_vectors, scene_fps
 LIMITS = contract.system("conduct")["seconds"]
 
 
+def check_length(seconds):
+    """Raises UserError for a strip that is too short or too long."""
+    if not LIMITS["min"] <= seconds <= LIMITS["max"]:
+        raise UserError(f"The strip is {seconds:.1f} s long; conducting needs {LIMITS['min']:g} to {LIMITS['max']:g} s")
+
+
+def check(scene, strip_scene, strip):
+    """Raises UserError where the settings as they stand cannot give conducting; cheap, for the button's tooltip."""
+    check_length((strip.frame_final_end - strip.frame_final_start) / scene_fps(strip_scene.render))
+    if scene.baton.motion_tempo == "MARKERS":
+        beats.require_markers(scene)
+    if scene.baton.keep_range:
+        flow_range.chosen(scene)
+
+
 def request_of(scene, strip_scene, strip, rig):
-    """What the job asks, JSON-ready. The strip is named, not its file: trims of today count at Redo."""
+    """What the job asks, JSON-ready. The strip is named, not its file: trims of today count at Redo. Raises UserError."""
     settings = scene.baton
     return {"kind": "conduct", "rig": rig.name, "strip": strip.name, "strip_scene": strip_scene.name,
             "blend_seconds": settings.blend_seconds,
             "reduce_degrees": settings.reduce_degrees if settings.reduce_keys else 0.0,
             "follow_markers": settings.motion_tempo == "MARKERS",
+            "keep": {"frames": flow_range.chosen(scene), "stays": "inside"} if settings.keep_range else None,
             "params": {"guidance_scale": settings.guidance_motion, "steps": settings.steps, "seed": settings.seed,
-                       "variations": settings.variations, "metre": settings.metre, "amplitude": settings.amplitude,
+                       "variations": settings.variations, "metre": settings.metre, "level": settings.level_motion,
+                       "bpm": settings.motion_bpm if settings.motion_tempo == "FIXED" else None,
+                       "lead": None if settings.lead_auto else settings.lead / 1000.0, "amplitude": settings.amplitude,
                        "left_hand": settings.left_hand, "mirror": settings.mirror, "place": "rig",
                        "in_place": settings.in_place, "plant_feet": settings.plant_feet,
                        "fingers": settings.fingers}}
@@ -41,18 +59,24 @@ def job(context, rig, strip_scene, strip, request=None):
         if found is None:
             raise UserError(f"The strip {request['strip']} is gone.")
         clip = strips.describe(found, strip_scene_ref.get(), folder)
-        if not LIMITS["min"] <= clip.duration <= LIMITS["max"]:
-            raise UserError(f"The strip is {clip.duration:.1f} s long; conducting needs {LIMITS['min']:g} to "
-                            f"{LIMITS['max']:g} s.")
+        check_length(clip.duration)
         owner = scene_ref.get()
         passage = Passage(_frame_in(owner, strip_scene_ref.get(), clip.first), clip.duration, scene_fps(owner.render))
         passage_box.append(passage)
-        chosen = beats.read(owner, passage.first, passage.fps) if request["follow_markers"] else None
-        if request["follow_markers"] and chosen is None:
-            raise UserError("There are no beat markers to follow; press Detect Beats or Tap first.")
-        here = Passage(float(int(passage.first)), 0.5 / passage.fps, passage.fps)
-        yield from rig_io.sample(rig_ref, scene_ref, mapped, here, folder)
-        return {"audio": clip.path, "start": clip.start, "duration": clip.duration, "speed": clip.speed, "beats": chosen}
+        chosen = None
+        if request["follow_markers"]:
+            beats.require_markers(owner)
+            chosen = beats.read(owner, passage.first, passage.fps)
+        asked = {"audio": clip.path, "start": clip.start, "duration": clip.duration, "speed": clip.speed, "beats": chosen}
+        if request.get("keep"):
+            start, stop = flow_range.seconds(request["keep"]["frames"], passage)
+            asked["keep"] = {"start": start, "stop": stop, "stays": request["keep"]["stays"]}
+            driven = bone_map.reading_map(rig_ref.get(), mapped).values()
+            yield from rig_io.sample(rig_ref, scene_ref, mapped, passage, folder, also=driven)
+        else:
+            here = Passage(float(int(passage.first)), 0.5 / passage.fps, passage.fps)
+            yield from rig_io.sample(rig_ref, scene_ref, mapped, here, folder)
+        return asked
 
     def apply(result, folder):
         owner, target, passage = scene_ref.get(), rig_ref.get(), passage_box[-1]
@@ -65,7 +89,7 @@ def job(context, rig, strip_scene, strip, request=None):
             take = takes.new(owner, takes.title("MOTION", request), "MOTION")
             state = actions.write_take(
                 target, take.name, frames, rotations, locations,
-                blend_frames=round(request["blend_seconds"] * passage.fps),
+                blend_frames=0 if _ends_stay(request, passage) else round(request["blend_seconds"] * passage.fps),
                 reduce_error=float(np.radians(request["reduce_degrees"])),
                 switches=bone_map.switches(target, mapped), base=base)
             takes.remember_motion(take, target, state)
@@ -79,6 +103,14 @@ def job(context, rig, strip_scene, strip, request=None):
 
     return Job("conduct", "Generate Conducting", dict(request["params"]), prepare, apply,
                (rig_ref, scene_ref, strip_scene_ref))
+
+
+def _ends_stay(request, passage):
+    """True where both ends of the take are those of the take it was made from, which have been blended once already."""
+    if not request.get("keep") or request["keep"]["stays"] == "inside":
+        return False
+    start, stop = flow_range.seconds(request["keep"]["frames"], passage)
+    return start > 0 and stop < passage.duration
 
 
 def on_frames(times, rotations, locations, passage):

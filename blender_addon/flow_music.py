@@ -4,7 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
-from . import beats, bone_map, compat, contract, props, rig_io, strips, takes
+from . import beats, bone_map, compat, contract, flow_range, props, rig_io, strips, takes
 from .actions import REACH
 from .errors import UserError
 from .jobs import Job
@@ -19,8 +19,8 @@ def passage_of(scene, rig):
     settings, fps = scene.baton, scene_fps(scene.render)
     if settings.range == "ACTION":
         first, last = action_range(rig)
-    elif settings.range == "PREVIEW" and scene.use_preview_range:
-        first, last = scene.frame_preview_start, scene.frame_preview_end
+    elif settings.range == "PREVIEW":
+        first, last = flow_range.preview(scene)
     elif settings.range == "CUSTOM":
         first, last = settings.frame_start, settings.frame_end
     else:
@@ -51,19 +51,26 @@ def action_range(rig):
     return int(min(low for low, _ in spans)), int(max(high for _, high in spans))
 
 
+def check(scene, rig):
+    """Raises UserError where the settings as they stand cannot give music; cheap, for the button's tooltip."""
+    passage_of(scene, rig)
+    if scene.baton.tempo == "MARKERS":
+        beats.require_markers(scene)
+
+
 def request_of(scene, rig):
     """What the job asks, JSON-ready: Redo asks the same again."""
     settings, passage = scene.baton, passage_of(scene, rig)
     chosen = None
     if settings.tempo == "MARKERS":
+        beats.require_markers(scene)
         chosen = beats.read(scene, passage.first, passage.fps)
-        if chosen is None:
-            raise UserError("There are no beat markers to follow; press Detect Beats or Tap first")
     return {"kind": "music", "rig": rig.name, "first": passage.first, "duration": passage.duration, "fps": passage.fps,
             "params": {"genre": None if settings.genre == "any" else settings.genre,
                        "guidance_scale": settings.guidance_music, "steps": settings.steps,
                        "seed": settings.seed, "variations": settings.variations, "duration": passage.duration,
                        "bpm": settings.tempo_bpm if settings.tempo == "FIXED" else None, "beats": chosen,
+                       "level": settings.level_music, "loop": settings.loop,
                        "loudness_lufs": props.loudness_lufs(settings),
                        "source": {"rig": rig.name, "first_frame": passage.first, "fps": passage.fps}}}
 

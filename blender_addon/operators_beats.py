@@ -159,12 +159,4 @@ class BATON_OT_take_beats(bpy.types.Operator):
 
 CLASSES = (BATON_OT_scale_beats, BATON_OT_tap_beat, BATON_OT_clear_beats, BATON_OT_jump_beat, BATON_OT_take_beats)
 
-
-def register():
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
-
-
-def unregister():
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

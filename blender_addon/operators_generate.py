@@ -62,6 +62,16 @@ def has_rig(cls, context):
     return True
 
 
+def possible(cls, check, *arguments):
+    """Poll: `check(*arguments)` raises no UserError; says its sentence otherwise."""
+    try:
+        check(*arguments)
+    except UserError as error:
+        cls.poll_message_set(str(error))
+        return False
+    return True
+
+
 def sound_strip(context):
     """(scene, strip) meant by the user, or (scene, None)."""
     scene = compat.sequencer_scene(context)
@@ -77,7 +87,8 @@ class BATON_OT_generate_music(JobOperator, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context):
-        return idle(cls) and has_rig(cls, context)
+        return idle(cls) and has_rig(cls, context) and possible(
+            cls, flow_music.check, context.scene, bone_map.find_rig(context))
 
     def make_job(self, context):
         return flow_music.job(context, bone_map.find_rig(context))
@@ -97,7 +108,7 @@ class BATON_OT_generate_conducting(JobOperator, bpy.types.Operator):
         if sound_strip(context)[1] is None:
             cls.poll_message_set("Select a sound strip in the sequencer")
             return False
-        return True
+        return possible(cls, flow_conduct.check, context.scene, *sound_strip(context))
 
     def make_job(self, context):
         scene, strip = sound_strip(context)
@@ -223,12 +234,4 @@ class BATON_OT_playback(bpy.types.Operator):
 CLASSES = (BATON_OT_generate_music, BATON_OT_generate_conducting, BATON_OT_detect_beats, BATON_OT_cancel,
            BATON_OT_escape, BATON_OT_random_seed, BATON_OT_dismiss, BATON_OT_playback)
 
-
-def register():
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
-
-
-def unregister():
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

@@ -1,11 +1,11 @@
-"""Solo, mute, keep, remove and redo a take."""
+"""Solo, mute, keep, remove and redo a take, or a range of it."""
 import json
 
 import bpy
 
-from . import flow_conduct, flow_music, strips, takes
+from . import flow_conduct, flow_music, flow_range, strips, takes
 from .errors import UserError
-from .operators_generate import JobOperator, idle
+from .operators_generate import JobOperator, idle, possible
 
 
 class TakeOperator:
@@ -92,12 +92,8 @@ class BATON_OT_copy_recipe(TakeOperator, bpy.types.Operator):
         return f"Recipe of {take.name} copied"
 
 
-class BATON_OT_redo_take(JobOperator, bpy.types.Operator):
-    """Make the take again with its stored recipe; with beat markers followed, their present places count"""
-
-    bl_idname = "baton.redo_take"
-    bl_label = "Redo Take"
-    bl_options = {"REGISTER"}
+class RedoOperator(JobOperator):
+    """Base: asks the request of a take again, as `request(scene, take)` gives it."""
 
     name: bpy.props.StringProperty(options={"HIDDEN", "SKIP_SAVE"})
 
@@ -107,7 +103,7 @@ class BATON_OT_redo_take(JobOperator, bpy.types.Operator):
 
     def make_job(self, context):
         take = TakeOperator.take(self, context)
-        request, rig = json.loads(take.request), take.rig
+        request, rig = self.request(context.scene, take), take.rig
         if rig is None or not rig.users_scene:
             raise UserError(f"The rig of {take.name} is gone.")
         if request["kind"] == "music":
@@ -119,16 +115,39 @@ class BATON_OT_redo_take(JobOperator, bpy.types.Operator):
         return flow_conduct.job(context, rig, scene, strip, request)
 
 
+class BATON_OT_redo_take(RedoOperator, bpy.types.Operator):
+    """Make the take again with its stored recipe; with beat markers followed, their present places count"""
+
+    bl_idname = "baton.redo_take"
+    bl_label = "Redo Take"
+    bl_options = {"REGISTER"}
+
+    def request(self, scene, take):
+        return json.loads(take.request)
+
+
+class BATON_OT_redo_range(RedoOperator, bpy.types.Operator):
+    """Make a range of the take anew with another seed, as a further take; the rest stays, the ends are blended"""
+
+    bl_idname = "baton.redo_range"
+    bl_label = "Redo Range"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context):
+        if not super().poll(context):
+            return False
+        take = takes.active(context.scene)
+        if take is not None and take.kind == "MOTION" and not take.audible:
+            cls.poll_message_set("Solo the take first: what stays of it is read from the rig")
+            return False
+        return possible(cls, flow_range.chosen, context.scene)
+
+    def request(self, scene, take):
+        return flow_range.request(scene, take)
+
+
 CLASSES = (BATON_OT_solo_take, BATON_OT_mute_take, BATON_OT_keep_take, BATON_OT_remove_take, BATON_OT_copy_recipe,
-           BATON_OT_redo_take)
+           BATON_OT_redo_take, BATON_OT_redo_range)
 
-
-
-def register():
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
-
-
-def unregister():
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

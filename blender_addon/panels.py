@@ -108,43 +108,66 @@ class StatusPanel:
         draw_job(self.layout)
 
 
-class MusicPanel:
-    bl_label = "Music from Motion"
+class SettingsPanel:
+    """Base of the sections with settings; `rows(layout, context, settings)` draws them, `presets` stand in the header."""
 
-    def draw_header_preset(self, context):
-        presets.BATON_PT_music_presets.draw_panel_header(self.layout)
+    presets = None
 
     @timed_draw
     def draw(self, context):
-        layout, settings = self.layout, context.scene.baton
+        layout = self.layout
         layout.use_property_split, layout.use_property_decorate = True, False
+        self.rows(layout, context, context.scene.baton)
+
+    def draw_header_preset(self, context):
+        if self.presets is not None:
+            self.presets.draw_panel_header(self.layout)
+
+
+def draw_tempo(layout, settings, tempo, bpm, level):
+    """Where the beats come from, and what belongs to that."""
+    layout.prop(settings, tempo)
+    if getattr(settings, tempo) == "FIXED":
+        layout.prop(settings, bpm)
+    if getattr(settings, tempo) != "MARKERS":
+        layout.prop(settings, level)
+
+
+def draw_frames(layout, settings, start, end):
+    """First and last frame of a custom range."""
+    column = layout.column(align=True)
+    column.prop(settings, start)
+    column.prop(settings, end)
+
+
+def draw_button(layout, operator, icon):
+    button = layout.column()
+    button.scale_y = 1.4
+    button.operator(operator, icon=icon)
+
+
+class MusicPanel(SettingsPanel):
+    bl_label = "Music from Motion"
+    presets = presets.BATON_PT_music_presets
+
+    def rows(self, layout, context, settings):
         draw_rig(layout, context)
         layout.prop(settings, "genre")
         draw_sampling(layout, settings, "guidance_music", "music")
-        layout.prop(settings, "tempo")
-        if settings.tempo == "FIXED":
-            layout.prop(settings, "tempo_bpm")
+        draw_tempo(layout, settings, "tempo", "tempo_bpm", "level_music")
         layout.prop(settings, "range")
         if settings.range == "CUSTOM":
-            column = layout.column(align=True)
-            column.prop(settings, "frame_start")
-            column.prop(settings, "frame_end")
+            draw_frames(layout, settings, "frame_start", "frame_end")
         layout.prop(settings, "loudness")
-        button = layout.column()
-        button.scale_y = 1.4
-        button.operator("baton.generate_music", icon="SOUND")
+        layout.prop(settings, "loop")
+        draw_button(layout, "baton.generate_music", "SOUND")
 
 
-class MotionPanel:
+class MotionPanel(SettingsPanel):
     bl_label = "Motion from Music"
+    presets = presets.BATON_PT_motion_presets
 
-    def draw_header_preset(self, context):
-        presets.BATON_PT_motion_presets.draw_panel_header(self.layout)
-
-    @timed_draw
-    def draw(self, context):
-        layout, settings = self.layout, context.scene.baton
-        layout.use_property_split, layout.use_property_decorate = True, False
+    def rows(self, layout, context, settings):
         draw_rig(layout, context)
         _scene, strip = sound_strip(context)
         split = layout.split(factor=0.4)
@@ -155,26 +178,34 @@ class MotionPanel:
                     icon="SEQ_SEQUENCER" if strip is not None else "INFO")
         draw_sampling(layout, settings, "guidance_motion", "conduct")
         layout.prop(settings, "metre")
-        layout.prop(settings, "motion_tempo")
-        button = layout.column()
-        button.scale_y = 1.4
-        button.operator("baton.generate_conducting", icon="ARMATURE_DATA")
+        draw_tempo(layout, settings, "motion_tempo", "motion_bpm", "level_motion")
+        draw_button(layout, "baton.generate_conducting", "ARMATURE_DATA")
 
 
-class MotionOptionsPanel:
+class MotionOptionsPanel(SettingsPanel):
     bl_label = "Performance"
     bl_options = {"DEFAULT_CLOSED"}
 
-    @timed_draw
-    def draw(self, context):
-        layout, settings = self.layout, context.scene.baton
-        layout.use_property_split, layout.use_property_decorate = True, False
+    def rows(self, layout, context, settings):
+        layout.prop(settings, "lead_auto")
+        if not settings.lead_auto:
+            layout.prop(settings, "lead")
         for name in ("amplitude", "left_hand", "mirror", "fingers", "in_place", "plant_feet", "blend_seconds",
                      "reduce_keys"):
             layout.prop(settings, name)
         if settings.reduce_keys:
             layout.prop(settings, "reduce_degrees")
+        layout.prop(settings, "keep_range")
+        if settings.keep_range:
+            draw_edit_range(layout, settings)
         layout.operator("baton.add_baton", icon="ADD")
+
+
+def draw_edit_range(layout, settings):
+    """The range that is made anew or kept."""
+    layout.prop(settings, "edit_range")
+    if settings.edit_range == "CUSTOM":
+        draw_frames(layout, settings, "edit_start", "edit_end")
 
 
 class BeatsPanel:
@@ -261,6 +292,12 @@ class TakesPanel:
                                      ("baton.redo_take", "Redo", "FILE_REFRESH"),
                                      ("baton.remove_take", "Remove", "TRASH")):
             row.operator(operator, text=text, icon=icon).name = take.name
+        column = layout.column(align=True)
+        row = column.row(align=True)
+        row.operator("baton.redo_range", icon="ARROW_LEFTRIGHT").name = take.name
+        row.prop(settings, "edit_range", text="")
+        if settings.edit_range == "CUSTOM":
+            draw_frames(column, settings, "edit_start", "edit_end")
         if take.has_alignment:
             layout.label(text=f"Alignment {take.score:.2f}, by chance {take.chance:.2f}", icon="SNAP_ON")
         row = layout.row(align=True)
@@ -293,12 +330,4 @@ def _classes():
 
 CLASSES = (BATON_UL_takes, *_classes())
 
-
-def register():
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
-
-
-def unregister():
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

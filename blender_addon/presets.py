@@ -4,56 +4,30 @@ from bl_operators.presets import AddPresetBase
 from bl_ui.utils import PresetPanel
 
 SETTINGS = {
-    "music": ("genre", "guidance_music", "steps", "variations", "tempo", "tempo_bpm", "range", "loudness"),
-    "motion": ("guidance_motion", "steps", "variations", "metre", "motion_tempo", "amplitude", "left_hand", "mirror",
-               "plant_feet", "fingers", "in_place", "blend_seconds", "reduce_keys", "reduce_degrees"),
+    "music": ("genre", "guidance_music", "steps", "variations", "tempo", "tempo_bpm", "level_music", "range",
+              "loudness", "loop"),
+    "motion": ("guidance_motion", "steps", "variations", "metre", "motion_tempo", "motion_bpm", "level_motion", "lead_auto",
+               "lead", "amplitude", "left_hand", "mirror", "plant_feet", "fingers", "in_place", "blend_seconds",
+               "reduce_keys", "reduce_degrees"),
 }
 
 
-class BATON_OT_add_music_preset(AddPresetBase, bpy.types.Operator):
-    """Add or remove a preset of Music from Motion"""
-
-    bl_idname = "baton.add_music_preset"
-    bl_label = "Add Music Preset"
-    preset_menu = "BATON_PT_music_presets"
-    preset_subdir = "baton/music"
-    preset_defines = ["settings = bpy.context.scene.baton"]
-    preset_values = [f"settings.{name}" for name in SETTINGS["music"]]
-
-
-class BATON_OT_add_motion_preset(AddPresetBase, bpy.types.Operator):
-    """Add or remove a preset of Motion from Music"""
-
-    bl_idname = "baton.add_motion_preset"
-    bl_label = "Add Motion Preset"
-    preset_menu = "BATON_PT_motion_presets"
-    preset_subdir = "baton/motion"
-    preset_defines = ["settings = bpy.context.scene.baton"]
-    preset_values = [f"settings.{name}" for name in SETTINGS["motion"]]
+def _pair(kind, title):
+    """(operator that adds or removes a preset, header panel that lists them) of one direction."""
+    menu, folder = f"BATON_PT_{kind}_presets", f"baton/{kind}"
+    operator = type(f"BATON_OT_add_{kind}_preset", (AddPresetBase, bpy.types.Operator), {
+        "__doc__": f"Add or remove a preset of {title}", "bl_idname": f"baton.add_{kind}_preset",
+        "bl_label": f"Add {kind.title()} Preset", "preset_menu": menu, "preset_subdir": folder,
+        "preset_defines": ["settings = bpy.context.scene.baton"],
+        "preset_values": [f"settings.{name}" for name in SETTINGS[kind]]})
+    panel = type(menu, (PresetPanel, bpy.types.Panel), {
+        "bl_label": f"{kind.title()} Presets", "preset_subdir": folder, "preset_operator": "script.execute_preset",
+        "preset_add_operator": operator.bl_idname})
+    return operator, panel
 
 
-class BATON_PT_music_presets(PresetPanel, bpy.types.Panel):
-    bl_label = "Music Presets"
-    preset_subdir = "baton/music"
-    preset_operator = "script.execute_preset"
-    preset_add_operator = "baton.add_music_preset"
+(BATON_OT_add_music_preset, BATON_PT_music_presets), (BATON_OT_add_motion_preset, BATON_PT_motion_presets) = PAIRS = (
+    _pair("music", "Music from Motion"), _pair("motion", "Motion from Music"))
+CLASSES = tuple(cls for pair in PAIRS for cls in pair)
 
-
-class BATON_PT_motion_presets(PresetPanel, bpy.types.Panel):
-    bl_label = "Motion Presets"
-    preset_subdir = "baton/motion"
-    preset_operator = "script.execute_preset"
-    preset_add_operator = "baton.add_motion_preset"
-
-
-CLASSES = (BATON_OT_add_music_preset, BATON_OT_add_motion_preset, BATON_PT_music_presets, BATON_PT_motion_presets)
-
-
-def register():
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
-
-
-def unregister():
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

@@ -23,6 +23,9 @@ RANGES = [("ACTION", "Action", "The frames that the rig's action keys"),
           ("SCENE", "Scene", "The frame range of the scene"),
           ("PREVIEW", "Preview", "The preview range of the timeline"),
           ("CUSTOM", "Custom", "The frames given below")]
+LEVELS = [("half", "Half Time", "Every second of the beats that are found"),
+          ("normal", "Normal", "The beats as they are found"),
+          ("double", "Double Time", "A beat more between each two that are found")]
 
 
 def loudness_lufs(settings):
@@ -93,6 +96,9 @@ class BatonSettings(bpy.types.PropertyGroup):
         items=[("AUTO", "Auto", "Detect the beats of the motion"), ("FIXED", "Fixed", "A steady tempo in BPM"),
                ("MARKERS", "Markers", "Follow Baton's beat markers in the timeline")])
     tempo_bpm: FloatProperty(name="BPM", default=110.0, min=40.0, max=240.0, description="Beats per minute")
+    level_music: EnumProperty(name="Level", items=LEVELS, default="normal",
+                              description="Half or double time of the motion's beats")
+    loop: BoolProperty(name="Loop", description="The end of the music joins its beginning, so that the file plays round")
     range: EnumProperty(name="Range", items=RANGES, default="ACTION", description="Frames to make music for")
     frame_start: IntProperty(name="Start", default=1, description="First frame")
     frame_end: IntProperty(name="End", default=250, description="Last frame")
@@ -102,9 +108,17 @@ class BatonSettings(bpy.types.PropertyGroup):
         name="Metre", default="auto", description="Beats in a bar of the piece",
         items=[("auto", "Auto", "Detect the metre")] + [(n, n, f"{n} beats in a bar") for n in ("2", "3", "4", "6")])
     motion_tempo: EnumProperty(
-        name="Beats", default="AUTO", description="Where the beats come from",
+        name="Tempo", default="AUTO", description="Where the beats come from",
         items=[("AUTO", "Auto", "Detect the beats of the music"),
+               ("FIXED", "Fixed", "The tempo is known: look for beats near it"),
                ("MARKERS", "Markers", "Follow Baton's beat markers in the timeline")])
+    motion_bpm: FloatProperty(name="BPM", default=110.0, min=40.0, max=240.0, description="Beats per minute of the piece")
+    level_motion: EnumProperty(name="Level", items=LEVELS, default="normal",
+                               description="Half or double time of the music's beats")
+    lead_auto: BoolProperty(name="Auto Lead", default=True,
+                            description="Let the tempo decide how far the stroke is ahead of the sound")
+    lead: FloatProperty(name="Lead (ms)", default=60.0, min=-500.0, max=500.0, precision=0, step=500,
+                        description="Milliseconds by which the stroke is ahead of the sound")
     amplitude: FloatProperty(name="Size", default=1.0, min=0.0, max=2.0, description="Size of the strokes")
     left_hand: FloatProperty(
         name="Left Hand", default=1.0, min=0.0, max=1.0, subtype="FACTOR",
@@ -121,6 +135,11 @@ class BatonSettings(bpy.types.PropertyGroup):
     reduce_keys: BoolProperty(name="Reduce Keys", description="Leave out keys that are not needed, so that curves stay editable")
     reduce_degrees: FloatProperty(name="Tolerance", default=1.0, min=0.05, max=10.0,
                                   description="Degrees by which a reduced curve may differ")
+    keep_range: BoolProperty(name="Keep a Range", description="What the rig does in the range below stays; the rest of the "
+                                                              "strip is conducted around it")
+    edit_range: EnumProperty(name="Range", items=RANGES[1:], default="PREVIEW", description="Frames to make anew, or to keep")
+    edit_start: IntProperty(name="Start", default=1, description="First frame")
+    edit_end: IntProperty(name="End", default=60, description="Last frame")
     overlay: BoolProperty(name="Beat Overlay", default=True, description="Draw beats and downbeats in the timeline and sequencer")
     rig: PointerProperty(
         name="Rig", type=bpy.types.Object, poll=lambda self, thing: thing.type == "ARMATURE",

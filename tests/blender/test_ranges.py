@@ -1,0 +1,142 @@
+"""Redo Range and Keep a Range: which seconds are asked for, what is sampled, and every reason why not."""
+import json
+
+import numpy as np
+import pytest
+
+from blender_addon import flow_conduct, flow_music, flow_range, strips, takes
+from blender_addon.errors import UserError
+from blender_addon.timebase import Passage
+from tests.blender import scenes
+from tests.blender.stand_ins import BEATS, channels, conducting, prepare, row
+
+
+def custom(scene, first, last):
+    scene.baton.edit_range, scene.baton.edit_start, scene.baton.edit_end = "CUSTOM", first, last
+
+
+def music_take(blender, tmp_path, fps=30):
+    """A music take of frames 1-60, without a strip so that Blenders without sound have it too."""
+    scene = blender.context.scene
+    scene.render.fps = fps
+    rig = scenes.smpl_rig()
+    scenes.sway(rig, 61)
+    scene.baton.range, scene.baton.frame_start, scene.baton.frame_end = "CUSTOM", 1, 60
+    request = flow_music.request_of(scene, rig)
+    take = takes.new(scene, "Music", "MUSIC")
+    take.rig, take.path = rig, str(scenes.write_wav(tmp_path / "take.wav", 60 / fps))
+    takes.remember(take, row("take.wav"), takes.one_of(request, 0), 1.0)
+    return scene, rig, take
+
+
+@pytest.mark.parametrize("fps", [30, 24])
+def test_a_range_of_music_in_seconds(blender, tmp_path, fps):
+    scene, rig, take = music_take(blender, tmp_path, fps)
+    custom(scene, 16, 45)
+    request = flow_range.request(scene, take)
+    keep = request["params"]["keep"]
+    assert keep["file"] == take.path and keep["start"] == pytest.approx(15 / fps, abs=1e-3)
+    assert keep["stop"] == pytest.approx(45 / fps, abs=1e-3)
+    assert request["params"]["seed"] == 2 and request["params"]["variations"] == 1
+    job = prepare(flow_music.job(blender.context, rig, request), tmp_path / "job")
+    assert job.params["keep"] == keep and len(np.load(tmp_path / "job" / "times.npy")) == 60
+    scene.frame_start, scene.frame_end, scene.baton.edit_range = 31, 500, "SCENE"
+    assert flow_range.request(scene, take)["params"]["keep"]["stop"] == pytest.approx(60 / fps, abs=1e-3), "cut at the take's end"
+    scene.use_preview_range, scene.baton.edit_range = True, "PREVIEW"
+    scene.frame_preview_start, scene.frame_preview_end = 11, 20
+    assert flow_range.request(scene, take)["params"]["keep"]["start"] == pytest.approx(10 / fps, abs=1e-3)
+
+
+def test_each_range_gets_a_seed_that_was_not_used(blender, tmp_path):
+    scene, _rig, take = music_take(blender, tmp_path)
+    custom(scene, 16, 45)
+    other = json.loads(take.request)
+    other["params"]["seed"] = 9
+    takes.remember(takes.new(scene, "Music", "MUSIC"), row("x.wav"), other, 1.0)
+    assert flow_range.request(scene, take)["params"]["seed"] == 10
+
+
+def test_ranges_that_cannot_be(blender, tmp_path):
+    scene, _rig, take = music_take(blender, tmp_path)
+    for first, last, words in ((1, 60, "whole take"), (200, 260, "do not lie in the take"), (30, 30, "ends at frame 30"),
+                               (58, 70, None), (60, 70, "do not lie")):
+        custom(scene, first, last)
+        if words is None:
+            flow_range.seconds(flow_range.chosen(scene), Passage(1.0, 2.3, 30.0))
+            continue
+        with pytest.raises(UserError, match=words):
+            flow_range.request(scene, take)
+    scene.baton.edit_range = "PREVIEW"
+    with pytest.raises(UserError, match="no preview range"):
+        flow_range.request(scene, take)
+    with pytest.raises(RuntimeError, match="no preview range"):       # the grey button's tooltip
+        blender.ops.baton.redo_range()
+    custom(scene, 16, 45)
+    (tmp_path / "take.wav").unlink()
+    with pytest.raises(RuntimeError, match="missing"):
+        blender.ops.baton.redo_range()
+
+
+def test_a_range_follows_the_markers_when_asked(blender, tmp_path):
+    from blender_addon import beats
+    scene, _rig, take = music_take(blender, tmp_path)
+    custom(scene, 16, 45)
+    assert flow_range.request(scene, take)["params"]["beats"] is None
+    beats.show(scene, BEATS, 1.0, 30.0)
+    scene.baton.tempo = "MARKERS"
+    assert flow_range.request(scene, take)["params"]["beats"]["times"] == BEATS["times"]
+
+
+def conducted(blender, tmp_path):
+    rig, job = conducting(blender, tmp_path, blend_seconds=0.2)
+    job.apply({"takes": [row("channels.npz")]}, tmp_path / "job")
+    return rig, blender.context.scene, blender.context.scene.baton.takes[0]
+
+
+def test_a_range_of_conducting_reads_what_stays_from_the_rig(blender, sound, tmp_path):
+    rig, scene, take = conducted(blender, tmp_path)
+    custom(scene, 21 + 20, 21 + 39)
+    request = flow_range.request(scene, take)
+    strip = strips.find(scene, "Piece")
+    job = prepare(flow_conduct.job(blender.context, rig, scene, strip, request), tmp_path / "again")
+    assert job.params["keep"] == {"start": pytest.approx(20 / 30, abs=1e-3), "stop": pytest.approx(40 / 30, abs=1e-3),
+                                  "stays": "outside"} and job.params["seed"] == 2
+    poses = np.load(tmp_path / "again" / "pose.npy")
+    assert len(poses) == 60 and np.abs(poses[10] - poses[30]).max() > 1e-3, "the take's own motion"
+    channels(tmp_path / "again")
+    job.apply({"takes": [row("channels.npz", 2)]}, tmp_path / "again")
+    made = scene.baton.takes[1]
+    assert made.audible and not scene.baton.takes[0].audible
+    low, high = made.action.frame_range
+    assert low == 21 and high == pytest.approx(80, abs=1.01)
+    assert json.loads(made.request)["keep"]["frames"] == [41, 60]
+    blender.ops.baton.solo_take(name=made.name)
+    scene.baton.take_index = 0
+    with pytest.raises(RuntimeError, match="Solo the take first"):
+        blender.ops.baton.redo_range()
+
+
+def test_ends_that_stay_are_not_blended_again(blender):
+    passage = Passage(21.0, 2.0, 30.0)
+    for frames, stays, expected in (((41, 60), "outside", True), ((21, 40), "outside", False), ((41, 60), "inside", False)):
+        assert flow_conduct._ends_stay({"keep": {"frames": frames, "stays": stays}}, passage) is expected
+    assert not flow_conduct._ends_stay({}, passage)
+
+
+def test_a_range_of_the_rigs_own_action_is_kept(blender, sound, tmp_path):
+    rig = scenes.smpl_rig()
+    scenes.sway(rig, 120)
+    scene = blender.context.scene
+    custom(scene, 41, 60)
+    _, job = conducting(blender, tmp_path, keep_range=True)
+    assert job.params["keep"] == {"start": pytest.approx(20 / 30, abs=1e-3), "stop": pytest.approx(40 / 30, abs=1e-3),
+                                  "stays": "inside"}
+    assert np.load(tmp_path / "job" / "pose.npy").shape == (60, 24, 4, 4)
+    custom(scene, 300, 400)
+    with pytest.raises(UserError, match="do not lie in the take"):
+        conducting(blender, tmp_path, "other")
+    scene.baton.edit_range = "PREVIEW"
+    strip = strips.find(scene, "Piece")
+    scene.sequence_editor.active_strip, strip.select = strip, True
+    with pytest.raises(RuntimeError, match="no preview range"):
+        blender.ops.baton.generate_conducting()

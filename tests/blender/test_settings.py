@@ -1,0 +1,132 @@
+"""Every setting of the panel reaches the worker's request, and every grey button says why."""
+import pytest
+
+from blender_addon import bone_map, flow_beats, flow_conduct, flow_music, jobs, strips
+from tests.blender import scenes
+
+MUSIC = {"genre": ("waack", "genre", "waack"), "guidance_music": (3.0, "guidance_scale", 3.0), "steps": ("fine", "steps", "fine"),
+         "seed": (9, "seed", 9), "variations": (3, "variations", 3), "level_music": ("half", "level", "half"),
+         "loop": (True, "loop", True), "loudness": ("broadcast", "loudness_lufs", -23.0)}
+CONDUCT = {"guidance_motion": (3.0, "guidance_scale", 3.0), "steps": ("fine", "steps", "fine"), "seed": (9, "seed", 9),
+           "variations": (3, "variations", 3), "level_motion": ("double", "level", "double"), "metre": ("3", "metre", "3"),
+           "amplitude": (0.5, "amplitude", 0.5), "left_hand": (0.25, "left_hand", 0.25), "mirror": (True, "mirror", True),
+           "in_place": (True, "in_place", True), "plant_feet": (False, "plant_feet", False),
+           "fingers": ("relaxed", "fingers", "relaxed")}
+
+
+def test_music_settings_reach_the_worker(blender):
+    scene, rig = blender.context.scene, scenes.smpl_rig()
+    scenes.sway(rig, 61)
+    plain = flow_music.request_of(scene, rig)["params"]
+    assert plain["loop"] is False and plain["level"] == "normal" and plain["bpm"] is None and plain["beats"] is None
+    for name, (value, key, sent) in MUSIC.items():
+        setattr(scene.baton, name, value)
+        assert flow_music.request_of(scene, rig)["params"][key] == sent, name
+    scene.baton.tempo, scene.baton.tempo_bpm = "FIXED", 99
+    assert flow_music.request_of(scene, rig)["params"]["bpm"] == 99
+    assert flow_beats.motion_job(blender.context, rig).params == {"level": "half", "bpm": 99}
+
+
+class Strip:
+    """As much of a sound strip as a request needs; this Blender may have no sound."""
+
+    name = "Piece"
+
+
+def test_conducting_settings_reach_the_worker(blender):
+    scene, rig = blender.context.scene, scenes.smpl_rig()
+
+    def request():
+        return flow_conduct.request_of(scene, scene, Strip, rig)
+    plain = request()["params"]
+    assert plain["lead"] is None and plain["bpm"] is None and plain["level"] == "normal" and request()["keep"] is None
+    for name, (value, key, sent) in CONDUCT.items():
+        setattr(scene.baton, name, value)
+        assert request()["params"][key] == sent, name
+    scene.baton.lead_auto, scene.baton.lead = False, 120.0
+    scene.baton.motion_tempo, scene.baton.motion_bpm = "FIXED", 99
+    params = request()["params"]
+    assert params["lead"] == pytest.approx(0.12) and params["bpm"] == 99
+    scene.baton.motion_tempo = "MARKERS"
+    assert request()["follow_markers"] and request()["params"]["bpm"] is None
+
+
+def test_what_is_sent_is_what_the_worker_knows(blender):
+    """A name that the worker does not know would fail every job of its kind."""
+    import ast
+    source = (scenes.ROOT / "core" / "worker" / "jobs.py").read_text()
+    names = {}
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, (ast.Set, ast.BinOp)):
+            names[node.targets[0].id] = eval(compile(ast.Expression(node.value), "jobs.py", "eval"), {}, names)
+    scene, rig = blender.context.scene, scenes.smpl_rig()
+    scenes.sway(rig, 61)
+    known = names["EVERY"] | names["MUSIC"]
+    assert set(flow_music.request_of(scene, rig)["params"]) <= known
+    assert set(flow_conduct.request_of(scene, scene, Strip, rig)["params"]) <= names["EVERY"] | names["CONDUCT"]
+    assert set(flow_beats.motion_job(blender.context, rig).params) <= names["EVERY"] | names["BEATS"]
+
+
+def why(operator, **options):
+    """The sentence that the tooltip of a grey button shows."""
+    assert not operator.poll(), "the button is not grey"
+    with pytest.raises(RuntimeError) as caught:
+        operator(**options)
+    return str(caught.value)
+
+
+def test_grey_generate_music_says_why(blender, monkeypatch):
+    scene, button = blender.context.scene, blender.ops.baton.generate_music
+    assert "Select an armature" in why(button)
+    rig = scenes.smpl_rig()
+    assert "no animation" in why(button)
+    scenes.sway(rig, 61)
+    assert button.poll()
+    scene.baton.range = "PREVIEW"
+    assert "no preview range" in why(button)
+    scene.baton.range, scene.baton.frame_start, scene.baton.frame_end = "CUSTOM", 1, 10
+    assert "0.3 s long; music needs 1 to 1800 s" in why(button)
+    scene.baton.frame_end = 30 * 3600 * 4
+    assert "14400.0 s long" in why(button), "a 4-hour range"
+    scene.baton.range, scene.baton.tempo = "ACTION", "MARKERS"
+    assert "no beat markers" in why(button)
+    scene.baton.tempo = "AUTO"
+    bone_map.detect(rig)
+    rig.baton.bones["left_knee"].bone = ""
+    assert "Left Knee" in why(button)
+    monkeypatch.setattr(jobs.manager, "job", object())
+    assert "Baton is working" in why(button)
+    monkeypatch.undo()
+    monkeypatch.delenv("BATON_WORKER_PYTHON")
+    assert "Set Up Runtime" in why(button)
+
+
+def test_grey_generate_conducting_says_why(blender, sound, tmp_path):
+    scene, button = blender.context.scene, blender.ops.baton.generate_conducting
+    assert "Select an armature" in why(button)
+    scenes.smpl_rig()
+    assert "Select a sound strip" in why(button)
+    strip = strips.place(scene, scenes.write_wav(tmp_path / "p.wav", 2.0), "Piece", 1, 60)
+    scene.sequence_editor.active_strip, strip.select = strip, True
+    assert button.poll()
+    scene.baton.motion_tempo = "MARKERS"
+    assert "no beat markers" in why(button)
+    scene.baton.motion_tempo = "AUTO"
+    strip.frame_final_end = 2
+    assert "conducting needs" in why(button)
+
+
+def test_other_grey_buttons_say_why(blender):
+    ops = blender.ops.baton
+    assert "armature or a sound strip" in why(ops.detect_beats)
+    assert "Nothing is running" in why(ops.cancel)
+    for button in (ops.scale_beats, ops.jump_beat, ops.clear_beats):
+        assert "no beat markers" in why(button)
+    for button in (ops.solo_take, ops.mute_take, ops.keep_take, ops.remove_take, ops.redo_take, ops.redo_range, ops.copy_recipe):
+        assert "There is no take yet" in why(button)
+    assert "no beats" in why(ops.take_beats)
+    for button in (ops.detect_bones, ops.save_bones, ops.load_bones, ops.clear_bones, ops.add_baton, ops.pick_bone):
+        assert "Select an armature" in why(button)
+    assert "not running" in why(ops.stop_worker)
+    assert "Nothing was set up or checked" in why(ops.copy_report)
+    assert "as an extension" in why(ops.setup_runtime)
