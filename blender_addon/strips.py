@@ -5,6 +5,7 @@ import bpy
 
 from . import compat, timebase
 from .errors import UserError
+from .stats import stall
 
 READABLE = {".wav", ".flac", ".ogg", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".opus", ".wma"}
 
@@ -12,7 +13,8 @@ READABLE = {".wav", ".flac", ".ogg", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".
 def describe(strip, scene, folder):
     """The `timebase.Clip` of a sound strip; a packed sound is written into `folder` first.
 
-    Raises UserError where the file is missing or the strip changes its speed within itself.
+    A strip that changes its speed within itself, or may (before 4.4 Blender does not tell how a strip is retimed), is mixed
+    down alone into `folder`. Raises UserError where the file is missing or cannot be mixed down.
     """
     fps = timebase.scene_fps(scene.render)
     path = _file(strip.sound, Path(folder))
@@ -23,8 +25,37 @@ def describe(strip, scene, folder):
             offset_start=strip.frame_offset_start, frame_duration=strip.frame_duration,
             media_frames=_media_frames(path, scene), retiming_keys=len(keys) if keys is not None else None,
             hard_offset=strip.animation_offset_start, sound_offset=getattr(strip, "sound_offset", 0.0), fps=fps)
-    except ValueError as error:
-        raise UserError(f"The strip {strip.name} {error}.") from error
+    except timebase.SpeedChanges:
+        first, frames = strip.frame_final_start, strip.frame_final_end - strip.frame_final_start
+        with stall("mix down"):
+            path = _mix_down(strip, scene, Path(folder) / "strip.wav")
+        return timebase.Clip(str(path), 0.0, frames / fps, 1.0, float(first))
+
+
+def _mix_down(strip, scene, path):
+    """What the strip alone sounds like, written to `path`: in a copy of the scene, so that the user's stays untouched."""
+    copy, name = scene.copy(), strip.name
+    try:
+        editor = copy.sequence_editor
+        copy.animation_data_clear()  # of volume and pan: their frames would no longer fit
+        alone = compat.sequences(editor)[name]
+        for other in [other for other in compat.sequences(editor) if other.name != name]:
+            compat.sequences(editor).remove(other)
+        alone.mute, alone.volume, alone.pan = False, 1.0, 0.0
+        editor.channels[alone.channel].mute = False
+        alone.frame_start += 1 - alone.frame_final_start
+        copy.frame_start, copy.frame_end = 1, alone.frame_final_end - 1
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with bpy.context.temp_override(scene=copy):
+            bpy.ops.sound.mixdown(filepath=str(path), check_existing=False, container="WAV", codec="PCM", format="S16")
+    except RuntimeError as error:
+        raise UserError(f"The strip {name} changes its speed and this Blender cannot mix it down ({str(error).strip()}); "
+                        "use a sound file of what is heard.") from error
+    finally:
+        bpy.data.scenes.remove(copy)
+    if not path.is_file() or path.stat().st_size == 0:
+        raise UserError(f"The strip {name} changes its speed and mixing it down gave nothing; use a sound file of what is heard.")
+    return path
 
 
 def _file(sound, folder):

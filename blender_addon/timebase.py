@@ -52,6 +52,10 @@ class Clip:
     first: float
 
 
+class SpeedChanges(ValueError):
+    """A strip changes its speed within itself, or might: its file cannot be read as one stretch."""
+
+
 def clip_from_strip(path, *, final_start, final_end, offset_start, frame_duration, media_frames, retiming_keys,
                     hard_offset, sound_offset, fps):
     """Timing of a sound strip as a `Clip`.
@@ -61,14 +65,14 @@ def clip_from_strip(path, *, final_start, final_end, offset_start, frame_duratio
     `retiming_keys` their number or None where Blender does not tell (before 4.4), `hard_offset` frames cut for good,
     `sound_offset` in seconds (sub-frame start of the sound inside its strip).
 
-    Raises ValueError where the strip changes speed within itself, or might.
+    Raises SpeedChanges where the strip changes speed within itself, or might.
     """
     speed = 1.0
     if retiming_keys is not None and retiming_keys > 2:
-        raise ValueError("changes its speed within itself; mix it down to a file first")
+        raise SpeedChanges("more than one speed")
     if media_frames and abs(frame_duration - media_frames) > 1.5:  # one frame is the rounding of compressed files
-        if retiming_keys is None and offset_start > 0:
-            raise ValueError("is retimed and trimmed, which this Blender cannot tell apart; mix it down to a file first")
+        if retiming_keys is None:
+            raise SpeedChanges("retimed, and Blender before 4.4 does not tell how")
         speed = media_frames / frame_duration
     begin = (offset_start * speed + hard_offset) / fps - sound_offset * speed
     duration = (final_end - final_start) / fps

@@ -1,4 +1,9 @@
 """Sound strips: what is described, where new ones go."""
+import contextlib
+import wave
+
+import bpy
+import numpy as np
 import pytest
 
 from blender_addon import compat, strips, timebase
@@ -25,9 +30,10 @@ def test_clip_arithmetic(given, wanted):
     assert (clip.start, clip.duration, clip.speed, clip.first) == pytest.approx(wanted)
 
 
-@pytest.mark.parametrize("given", [dict(retiming_keys=3, offset_start=0), dict(retiming_keys=None, offset_start=10)])
+@pytest.mark.parametrize("given", [dict(retiming_keys=3, offset_start=0), dict(retiming_keys=None, offset_start=10),
+                                   dict(retiming_keys=None, offset_start=0)])
 def test_clips_that_cannot_be_told(given):
-    with pytest.raises(ValueError, match="mix it down"):
+    with pytest.raises(timebase.SpeedChanges):
         timebase.clip_from_strip("x", final_start=1, final_end=100, frame_duration=120, media_frames=240, hard_offset=0,
                                  sound_offset=0, fps=24.0, **given)
 
@@ -55,22 +61,82 @@ def test_describe_trim_and_fps(blender, sound, tmp_path):
     assert "Baton Probe" not in blender.data.scenes and len(blender.data.sounds) == 1
 
 
-@pytest.mark.skipif(compat.bpy.app.version < (5, 0), reason="the retiming operator needs the 5.0 sequencer scene here")
+@contextlib.contextmanager
+def sequencer(scene, strip):
+    """A sequencer to call its operators in, with the strip active."""
+    if not hasattr(bpy.context.workspace, "sequencer_scene"):
+        pytest.skip("the retiming operators need the 5.0 sequencer scene here; tried by hand in a 4.3 window")
+    bpy.context.workspace.sequencer_scene = scene
+    window = bpy.context.window_manager.windows[0]
+    area = window.screen.areas[0]
+    before, area.type = area.type, "SEQUENCE_EDITOR"
+    region = next(region for region in area.regions if region.type == "WINDOW")
+    scene.sequence_editor.active_strip, strip.select = strip, True
+    with bpy.context.temp_override(window=window, area=area, region=region):
+        yield
+    area.type = before
+
+
 def test_describe_speed(blender, sound, tmp_path):
     scene = blender.context.scene
     scene.render.fps = 24
     strip = strips.place(scene, scenes.write_wav(tmp_path / "a.wav", 10.0), "A", 1, 240)
-    blender.context.workspace.sequencer_scene = scene
-    area = blender.context.window_manager.windows[0].screen.areas[0]
-    before, area.type = area.type, "SEQUENCE_EDITOR"
-    region = next(region for region in area.regions if region.type == "WINDOW")
-    with blender.context.temp_override(window=blender.context.window_manager.windows[0], area=area, region=region):
-        scene.sequence_editor.active_strip, strip.select = strip, True
+    with sequencer(scene, strip):
         blender.ops.sequencer.retiming_segment_speed_set(speed=200.0)
-    area.type = before
     strip.frame_final_start += 20
     clip = strips.describe(strip, scene, tmp_path)
     assert clip.speed == pytest.approx(2.0, rel=0.01) and clip.start == pytest.approx(40 / 24, rel=0.01)
+
+
+def onsets(path):
+    """Seconds at which the clicks of a wave file begin, to a hundredth."""
+    with wave.open(str(path)) as file:
+        rate, channels = file.getframerate(), file.getnchannels()
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, channels)[:, 0] / 32768
+    cell = rate // 100
+    level = np.abs(samples[:len(samples) // cell * cell]).reshape(-1, cell).max(axis=1)
+    return [i / 100 for i in range(len(level)) if level[i] > 0.1 and level[max(0, i - 8):i].max(initial=0) < 0.1]
+
+
+def test_a_strip_of_two_speeds_is_mixed_down(blender, sound, tmp_path):
+    """Five seconds at double speed, five at 0.8, trimmed by a second of timeline; nothing of the user's scene changes."""
+    scene = blender.context.scene
+    scene.render.fps = 24
+    strip = strips.place(scene, scenes.write_wav(tmp_path / "a.wav", 10.0, bpm=60.0), "A", 11, 240)
+    strips.place(scene, scenes.write_wav(tmp_path / "b.wav", 10.0, bpm=97.0), "B", 11, 240)
+    with sequencer(scene, strip):
+        for other in compat.sequences(scene.sequence_editor):
+            other.select = other == strip
+        blender.ops.sequencer.retiming_segment_speed_set(speed=200.0)
+        blender.ops.sequencer.retiming_show()
+        blender.ops.sequencer.retiming_key_add(timeline_frame=71)
+    strip.retiming_keys[-1].timeline_frame = 221
+    strip.frame_final_start += 24
+    strip.mute, strip.volume = True, 0.2
+
+    def state():
+        return (strip.frame_final_start, strip.frame_final_end, strip.mute, strip.volume, len(blender.data.scenes),
+                len(blender.data.sounds), scene.frame_start, scene.frame_end, blender.context.scene)
+    before = state()
+    clip = strips.describe(strip, scene, tmp_path / "job")
+    assert state() == before and (clip.start, clip.speed, clip.first) == (0.0, 1.0, 35.0)
+    assert clip.duration == pytest.approx((221 - 35) / 24)
+    steps = np.diff(onsets(clip.path))          # of a second of the file; Blender itself eases from one speed to the other
+    assert steps[:3] == pytest.approx([0.5] * 3, abs=0.03) and steps[4:] == pytest.approx([1.25] * 3, abs=0.03), steps
+
+
+def test_a_blender_that_cannot_mix_down_says_so(blender, sound, tmp_path, monkeypatch):
+    scene = blender.context.scene
+    strip = strips.place(scene, scenes.write_wav(tmp_path / "a.wav", 3.0), "A", 1, 90)
+
+    def changes(*arguments, **options):
+        raise timebase.SpeedChanges
+    monkeypatch.setattr(timebase, "clip_from_strip", changes)
+    (tmp_path / "job" / "strip.wav").mkdir(parents=True)                 # nothing can be written there
+    count = len(blender.data.scenes)
+    with pytest.raises(UserError, match="changes its speed"):
+        strips.describe(strip, scene, tmp_path / "job")
+    assert len(blender.data.scenes) == count
 
 
 def test_packed_sound_is_written_out(blender, sound, tmp_path):
