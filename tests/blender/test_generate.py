@@ -3,6 +3,7 @@ import json
 import os
 import wave
 
+import numpy as np
 import pytest
 
 from blender_addon import beats, bone_map, compat, jobs, strips
@@ -120,3 +121,53 @@ def test_real_capture_and_real_recording(blender, sound, checkpoints, tmp_path):
     assert blender.ops.baton.generate_conducting() == {"FINISHED"}
     assert {take.kind for take in scene.baton.takes} == {"MUSIC", "MOTION"}
     assert os.path.isfile(scene.baton.takes[0].path)
+
+
+def samples_of(path):
+    """(N,) left channel of a 24-bit wave file, full scale 1."""
+    with wave.open(str(path)) as file:
+        raw = np.frombuffer(file.readframes(file.getnframes()), np.uint8).reshape(-1, 3 * file.getnchannels())[:, :3].astype(int)
+    value = raw[:, 0] | raw[:, 1] << 8 | raw[:, 2] << 16
+    return (value - (value >= 1 << 23) * (1 << 24)) / (1 << 23)
+
+
+def test_redo_range_of_music(blender, sound, checkpoints, tmp_path):
+    need(checkpoints, MUSIC)
+    blender.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
+    rig, scene = scenes.smpl_rig(), blender.context.scene
+    scenes.sway(rig, 121)
+    settings = scene.baton
+    settings.steps, settings.genre, settings.loop = "draft", "pop", True
+    assert blender.ops.baton.generate_music() == {"FINISHED"}
+    settings.edit_range, settings.edit_start, settings.edit_end = "CUSTOM", 46, 75
+    assert blender.ops.baton.redo_range() == {"FINISHED"}
+    before, after = (samples_of(take.path) for take in scene.baton.takes)
+    gap = np.abs(before - after)
+    assert gap[:71_000].max() < 1e-5 and gap[121_000:].max() < 1e-5 and gap[80_000:110_000].max() > 1e-3
+    assert [take.audible for take in scene.baton.takes] == [False, True]
+    assert json.loads(scene.baton.takes[1].recipe)["settings"]["loop"] is True
+
+
+def test_redo_range_and_keep_range_of_conducting(blender, sound, checkpoints, tmp_path):
+    need(checkpoints, CONDUCT)
+    rig, scene = scenes.smpl_rig(), blender.context.scene
+    rig.location, rig.rotation_euler = (2, 1, 0), (0, 0, 1.0)
+    settings = scene.baton
+    settings.steps, settings.blend_seconds = "draft", 0.0
+    strip = strips.place(scene, scenes.write_wav(tmp_path / "p.wav", 5.0), "Piece", 31, 150)
+    scene.sequence_editor.active_strip, strip.select = strip, True
+    arm = ["right_elbow", "right_wrist", "pelvis"]
+    assert blender.ops.baton.generate_conducting() == {"FINISHED"}
+    first = scenes.evaluated(rig, range(31, 181, 3), arm)
+    settings.edit_range, settings.edit_start, settings.edit_end = "CUSTOM", 91, 120
+    assert blender.ops.baton.redo_range() == {"FINISHED"}
+    gap = np.linalg.norm(scenes.evaluated(rig, range(31, 181, 3), arm)[:, :, :3, 3] - first[:, :, :3, 3], axis=-1)
+    assert gap[:15].max() < 0.01 and gap[36:48].max() < 0.01, "outside the range the take stays"
+    assert gap[20:30, :2].max() > 0.02, "inside it is another"
+    # The other way round: what the rig does now in the range stays, the rest is new.
+    now = scenes.evaluated(rig, range(31, 181, 3), arm)
+    settings.keep_range, settings.seed = True, 77
+    assert blender.ops.baton.generate_conducting() == {"FINISHED"}
+    gap = np.linalg.norm(scenes.evaluated(rig, range(31, 181, 3), arm)[:, :, :3, 3] - now[:, :, :3, 3], axis=-1)
+    assert gap[21:29].max() < 0.015, "inside the range it stays, in its place"
+    assert gap[:12, :2].max() > 0.02 and gap[38:, :2].max() > 0.02
