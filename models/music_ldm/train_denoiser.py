@@ -123,10 +123,10 @@ class Windows:
         self.fingerprint, d = fingerprint, config.downsample
         self.frames = config.mel_frames
         everyone = {}
-        for path in sorted(Path(cache).glob("*.json")):
-            items = json.loads(path.read_text(encoding="utf-8"))["items"]
-            starts = np.load(Path(cache) / f"{path.stem}.latent-{fingerprint}.offsets.npy")
-            everyone.update({(path.stem, item["id"]): int(start) for item, start in zip(items, starts)})
+        for stem in sorted({item["stem"] for item in self.features.items}):      # a growing corpus may hold others, not yet encoded
+            items = json.loads((Path(cache) / f"{stem}.json").read_text(encoding="utf-8"))["items"]
+            starts = np.load(Path(cache) / f"{stem}.latent-{fingerprint}.offsets.npy")
+            everyone.update({(stem, item["id"]): int(start) for item, start in zip(items, starts)})
         self.items = [{**item, "latent": (everyone[item["stem"], item["id"]], item["mel"][1] // d)}
                       for item in self.features.items]
         self.items = [item for item in self.items if item["latent"][1] >= config.window]
