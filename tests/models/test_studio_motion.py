@@ -9,15 +9,17 @@ from scipy.signal import find_peaks
 
 from core.beats import Beats
 from core.contract import GENRES
-from core.metrics.beat_align import beat_f1_70ms
+from core.metrics.beat_align import align_report, beat_f1_70ms, kinematic_beats_bailando
 from core.metrics.motion import foot_slide
 from core.motion import Motion
 from core.rotations import geodesic
 from models.data.shards import Corpus, read_header, unpack_motion
 from models.data.studio import build, conductor, kinematic_beats, real
+from models.data.studio.figures import GENRE_FIGURES
 from models.data.studio.ik import interpolate_keys, quintic, smooth_below, two_bone
 from models.data.studio.kinematic_beats import motion_beats
 from models.data.studio.motion import conduct, dance
+from models.data.studio.overlap import overlap_share
 from models.data.studio.plan import Cue, Section, make_plan
 
 SECONDS = 12.0
@@ -89,6 +91,41 @@ def test_dancers_feet_stay_planted_above_the_floor(dances):
         assert positions[..., 2].min() > 0.0, plan.genre
         toes = positions[:, [10, 11], 2]
         assert (toes.min(1) < 0.03).mean() > 0.9                     # somebody stands on something
+
+
+def test_dancers_do_not_run_through_themselves(dances):
+    for plan, motion in dances:
+        assert overlap_share(motion.positions()) < 0.20, plan.genre
+    assert np.mean([overlap_share(motion.positions()) for _, motion in dances]) < 0.05
+    crossed = dances[0][1].positions().copy()
+    crossed[:, 22] = crossed[:, 3]                                   # a forearm through the trunk is seen
+    assert overlap_share(crossed) > 0.9
+
+
+def test_dancers_stop_on_their_beats(dances):
+    """Kinematic beats of the metrics lie on the written beats, well above those of the same clip rolled round."""
+    lifts = {}
+    for plan, motion in dances:
+        found = kinematic_beats_bailando(motion.positions(), motion.fps)
+        lifts.setdefault(plan.genre, []).append(align_report(plan.times, found, motion.duration, shifts=41)["lift"])
+    assert np.mean(list(lifts.values())) > 0.4 and min(np.mean(values) for values in lifts.values()) > 0.1
+
+
+def test_floor_work_stands_on_the_floor():
+    """Each figure: planted hands and feet stay where they are, nothing is below the floor, and the dancer is down."""
+    for genre in ("break", "krump"):
+        figures = GENRE_FIGURES[genre]
+        for floor in figures.floor:
+            plan = make_plan("dance", 21, genre=genre, duration=SECONDS)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setitem(GENRE_FIGURES, genre, replace(figures, floor=(floor,), floor_chance=9.0))
+                positions = dance(plan).positions()
+            assert positions[..., 2].min() > 0.0 and foot_slide(positions, 30)[0] <= 0.02
+            low = (positions[:, [20, 21], 2] < 0.061) & (positions[:, [16, 17], 2] < 0.8)
+            assert low.any(1).mean() > 0.08
+            still = np.linalg.norm(np.diff(positions[:, [20, 21]], axis=0), axis=-1)[low[1:] & low[:-1]]
+            assert np.percentile(still, 95) < 0.005
+            assert positions[:, [12, 15], 2].min() < 0.75                  # metres, neck or head
 
 
 def test_dancers_joints_do_not_snap(dances):

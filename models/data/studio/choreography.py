@@ -41,6 +41,7 @@ class Phrase:
     kind: str               # groove, break, idle, ...
     turn: float             # rad over counts 4..8
     freeze: bool
+    floor: object = None    # a `floor_work.FloorFigure` danced instead
 
 
 def draw_dancer(rng):
@@ -79,7 +80,11 @@ def choreograph(plan, genre, rng):
         if section.kind not in ("idle", "intro") and rng.random() < genre.turn and rate == 1.0:
             turn = float(rng.choice([-1, 1])) * 2 * np.pi
         freeze = bool(rng.random() < genre.freeze * (0.6 + 0.8 * energy)) and section.kind != "idle"
-        phrases.append(Phrase(first, kept[0], kept[1], kept[2], mirror, rate, energy, section.kind, turn, freeze and not turn))
+        floor = None
+        if genre.floor and section.kind not in ("idle", "intro") and rng.random() < genre.floor_chance * (0.5 + energy):
+            floor, rate, turn, freeze = pick(rng, genre.floor), 1.0, 0.0, False
+        steps, arms = (floor.steps, floor.arms) if floor else kept[:2]
+        phrases.append(Phrase(first, steps, arms, kept[2], mirror, rate, energy, section.kind, turn, freeze and not turn, floor))
         first += PHRASE
     return phrases
 
@@ -136,8 +141,11 @@ def steps_of(phrase, genre, dancer, clock, rng):
     length = 0.55 + 0.45 * min(1.1, amount(phrase)) * dancer.size
     repeats = 2 if phrase.rate == 2.0 else 1
     stance = genre.stance * dancer.stance
+    lift, spread = genre.lift * dancer.size, 0.01
+    if phrase.floor:                                        # what hands and feet stand on is measured out
+        length, lift, spread = 1.0, 0.10, 0.0
     for repeat in range(repeats):
-        for count, foot, kind, x, z in phrase.steps:
+        for count, foot, kind, x, z, *height in phrase.steps:
             beat = (count + PHRASE * repeat) / phrase.rate
             if beat >= PHRASE or (phrase.freeze and beat > 6.01) or (phrase.turn and beat >= 4):
                 continue
@@ -147,13 +155,13 @@ def steps_of(phrase, genre, dancer, clock, rng):
             seconds = clock.seconds(phrase.first + beat)
             gap = seconds - clock.seconds(phrase.first + beat - 1)
             swing = float(np.clip(genre.swing * gap / min(phrase.rate, 1.0), 0.2, min(0.55, genre.move)))
-            events.append(Step(seconds, side, kind, place, z * length + rng.normal(0, 0.01), swing, genre.lift * dancer.size))
+            events.append(Step(seconds, side, kind, place, z * length + rng.normal(0, 1) * spread, swing, lift, *height))
     if phrase.turn:
         order = (0, 1) if phrase.turn > 0 else (1, 0)
         for number, beat in enumerate((4, 5, 6, 7, 8)):
             side = order[number % 2]
             seconds = clock.seconds(phrase.first + beat - (0.0 if beat < 8 else 0.02))
             gap = clock.seconds(phrase.first + beat) - clock.seconds(phrase.first + beat - 1)
-            events.append(Step(seconds, side, "s", SIDE[side] * stance * 0.8, 0.0, float(np.clip(0.7 * gap, 0.2, 0.6)),
+            events.append(Step(seconds, side, "s", SIDE[side] * max(stance, 0.15), 0.0, float(np.clip(0.7 * gap, 0.2, 0.6)),
                                0.06))
     return events

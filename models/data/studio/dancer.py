@@ -6,9 +6,10 @@ from models.data.studio.body import SIDE, Curves, rotvec, solve, yaw
 from models.data.studio.choreography import PHRASE, Clock, amount, choreograph, draw_dancer, steps_of
 from models.data.studio.dancer_feet import place_feet
 from models.data.studio.figures import ARM_POSES, GENRE_FIGURES
+from models.data.studio.floor_work import floor_curves, lay_down
 from models.data.studio.ik import interpolate_keys, quintic, smooth, smooth_noise
 
-AHEAD = 0.03              # s: the body's clock runs this much ahead, so that its stop lies round the count, not behind it
+AHEAD = 0.04              # s: the body's clock runs this much ahead, so that its stop lies round the count, not behind it
 EARLY = 0.03              # s: a pose is there just before its count, so that the body is slowest on it
 
 
@@ -58,6 +59,7 @@ def dance(plan):
     depth, still = _bounce(phrases, genre, dancer, plan, b)
     drop = _drops(phrases, genre, clock, t)
     face = facing(t)
+    floor = floor_curves(phrases, clock, plain, facing, centre)
     # ---- pelvis: over the standing foot, down with the bounce
     back = np.stack([np.sin(face), np.zeros(frames), np.cos(face)], 1)
     left = np.stack([np.cos(face), np.zeros(frames), -np.sin(face)], 1)
@@ -101,6 +103,8 @@ def dance(plan):
     velocity = np.gradient(arms[..., 1], axis=0) * FPS
     curves.hand[..., 2] = -SIDE * genre.hand * np.clip(smooth(velocity, 2) * 0.12, -0.6, 0.6)
     curves.knee_out = np.tile(SIDE * (0.12 + 0.4 * max(genre.stance - 0.15, 0)), (frames, 1)) + SIDE * 0.5 * drop[:, None]
+    if floor is not None:
+        lay_down(curves, floor, face)
     return solve(curves)
 
 

@@ -18,6 +18,7 @@ class Step:
     z: float
     swing: float            # s the move takes
     lift: float             # m
+    height: float | None = None   # m above the floor where a kick ends; None: by its distance
 
 
 def place_feet(steps, t, body_time, facing, centre, stance, free_heel, turn_out=0.2):
@@ -50,6 +51,7 @@ def place_feet(steps, t, body_time, facing, centre, stance, free_heel, turn_out=
             goal_height = 0.0
             if step.kind == "k":
                 goal_height = min(0.62, 0.25 + 0.6 * np.hypot(step.x - SIDE[foot] * stance, step.z))
+                goal_height = goal_height if step.height is None else step.height
             goal_turned = turned + _wrapped(float(facing(step.time)) + out - turned)
             u = np.clip((t[a:b] - start) / (step.time - start), 0, 1)
             across = quintic(np.clip((u - 0.15) / 0.78, 0, 1) ** 1.6)[:, None]     # while off the floor, to a crisp landing
@@ -75,7 +77,7 @@ def place_feet(steps, t, body_time, facing, centre, stance, free_heel, turn_out=
     # A swinging foot goes round the other, more so the higher it is.
     apart = ball[:, 0, 0:3:2] - ball[:, 1, 0:3:2]
     distance = np.linalg.norm(apart, axis=1, keepdims=True)
-    push = apart / np.maximum(distance, 1e-3) * np.maximum(0.14 - distance, 0)
+    push = apart / np.maximum(distance, 1e-3) * np.maximum(0.20 - distance, 0)
     for foot in (0, 1):
         raised = quintic((ball[:, foot, 1:2] - BALL_HEIGHT - 0.015) / 0.06)
         ball[:, foot, 0:3:2] += SIDE[foot] * push * raised

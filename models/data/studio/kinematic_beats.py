@@ -9,7 +9,7 @@ from core.beats import Beats
 
 # A limb brakes before it stands on the beat: the strongest braking leads the beat by this much in the studio's dancers
 # (median over the genres), as a foot's does before it stands.
-BRAKE_LEAD = 0.055
+BRAKE_LEAD = 0.065
 RATE = 60.0                                  # Hz of the accent curve
 PERIODS = (60 / 200, 60 / 70)                # s, tempo 70..200 BPM
 STEPS = {"feet": ((7, 8, 10, 11), 1.0), "pelvis": ((0,), 0.15)}

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from models.data.studio.floor_work import FloorFigure
+
 
 @dataclass(frozen=True)
 class Genre:
@@ -43,13 +45,15 @@ class Genre:
     lean: float = 0.04
     head_up: float = 0.0
     hand: float = 0.25
+    floor: tuple = ()               # `FloorFigure`s
+    floor_chance: float = 0.0       # of floor work in a phrase
 
 
 def _parse_steps(text):
     events = []
     for part in text.split("|"):
-        count, foot, kind, x, z = part.split()
-        events.append((float(count), "LR".index(foot), kind, float(x), float(z)))
+        count, foot, kind, *place = part.split()
+        events.append((float(count), "LR".index(foot), kind, *map(float, place)))
     return tuple(events)
 
 
@@ -62,11 +66,30 @@ def _parse_torso(text):
     return np.array([row[0] for row in rows]), np.radians(np.array([row[1:] for row in rows]))
 
 
+def _parse_body(text):
+    rows = []
+    for part in text.split("|"):
+        count, *numbers = part.split()
+        if numbers == ["stand"]:
+            rows.append((float(count), None))
+            continue
+        height, x, z, *angles = map(float, numbers)
+        rows.append((float(count), (height, x, z, *np.radians(angles))))
+    return tuple(rows)
+
+
+def _parse_floor(table):
+    hands = tuple((float(c), float(until), "LR".index(hand), float(x), float(z))
+                  for c, until, hand, x, z in (part.split() for part in table["hands"].split("|")))
+    return FloorFigure(_parse_steps(table["steps"]), _parse_arms(table["arms"]), _parse_body(table["body"]), hands)
+
+
 def _genre(table):
     numbers = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()
-               if key not in ("steps", "arms", "torso")}
+               if key not in ("steps", "arms", "torso", "floor")}
     return Genre(steps=tuple(map(_parse_steps, table["steps"])), arms=tuple(map(_parse_arms, table["arms"])),
-                 torso=tuple(map(_parse_torso, table["torso"])), **numbers)
+                 torso=tuple(map(_parse_torso, table["torso"])), floor=tuple(map(_parse_floor, table.get("floor", ()))),
+                 **numbers)
 
 
 GENRE_FIGURES = {slug: _genre(table) for slug, table in
