@@ -67,6 +67,15 @@ def filled(samples, rate, floor_db=-40.0):
     return float((rms > rms.max() * 10 ** (floor_db / 20)).mean()) if rms.max() > 0 else 0.0
 
 
+def longest_gap(samples, rate, floor_db=-40.0):
+    """Seconds of the longest stretch of 23 ms frames that are all quieter than `floor_db` below the loudest."""
+    mono = _at_rate(samples, rate)
+    rms = np.sqrt((np.pad(mono, (0, -len(mono) % HOP)).reshape(-1, HOP).astype(float) ** 2).mean(1))
+    quiet = np.concatenate([[0], (rms <= rms.max() * 10 ** (floor_db / 20)).astype(int), [0]])
+    edges = np.flatnonzero(np.diff(quiet))
+    return float((edges[1::2] - edges[::2]).max() * HOP / RATE) if len(edges) else 0.0
+
+
 def harmonic_share(samples, rate):
     """Energy share of the harmonic part of a median-filter separation (margin 2 on both sides)."""
     import librosa

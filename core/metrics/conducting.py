@@ -6,6 +6,8 @@ on the *ictus clock*: the music's beats moved earlier by the conductor's lead.
 import numpy as np
 from scipy.signal import find_peaks, welch
 
+from core.metrics.motion import temporal_spread
+
 RIGHT_HAND, LEFT_HAND = 23, 22
 PROMINENCE_M = 0.02             # the smallest written stroke is 0.06 m
 SHORTEST_BEAT_S = 0.25
@@ -168,3 +170,21 @@ def conducting_mse(generated, real):
     Always print beside it the rows of the mean pose and of mismatched pairs.
     """
     return float(((np.asarray(generated, float) - np.asarray(real, float)) ** 2).mean())
+
+
+def published_rows(generated, real):
+    """MSE, SDP, RDE and SCE of generated (N,T,13,2) key points, with the rows that expose them.
+
+    Rows: "generated"; "mean pose": the mean over all of `real`, held still; "mismatched": each real clip scored against the
+    next one's. What the mean pose or another song's motion reaches is no merit. N >= 2, T >= 256.
+    """
+    generated, real = np.asarray(generated, float), np.asarray(real, float)
+    if generated.shape != real.shape or len(real) < 2:
+        raise ValueError(f"two or more pairs of clips of equal shape are needed, not {generated.shape} and {real.shape}")
+
+    def row(clips):
+        flat, truth = (x.reshape(len(x), x.shape[1], -1) for x in (clips, real))
+        return {"mse": conducting_mse(clips, real), "sdp": temporal_spread(flat, truth),
+                "rde": rhythm_density_error(flat, truth), "sce": strength_contour_error(flat, truth)}
+    still = np.broadcast_to(real.mean((0, 1)), real.shape)
+    return {"generated": row(generated), "mean pose": row(still), "mismatched": row(np.roll(real, -1, axis=0))}

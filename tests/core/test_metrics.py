@@ -46,6 +46,9 @@ def test_published_bc_ignores_beats_after_a_third():
     published = beat_align.bc_as_published(beats, x)
     late = beat_align.bc_as_published(beats[20:], x)
     assert fair > 0.9 and published < 0.5 and late < 0.02
+    assert abs(beat_align.bc_rates_matched(beats, x) - fair) < 1e-9
+    shifted = beat_align.bc_rates_matched(beats + 0.5, x)
+    assert shifted < 0.1, "rates matched, the score is a beat measure"
 
 
 def test_kinematic_beats_scale_with_the_frame_rate():
@@ -79,6 +82,22 @@ def test_one_second_bins_saturate_on_unrelated_music():
     bcs, bhs = onset_flags.bcs_bhs(flags[0], click)
     assert bcs > 0.85 and bhs > 0.85, "a bare 2 Hz click track must already score high: that is the defect"
     assert onset_flags.bcs_bhs(flags[0], flags[1])[1] > 0.7
+
+
+def test_bcs_is_a_hundred_for_any_two_pulses():
+    """Measured in systems.md 10.1: music that fills every second scores BCS = BHS = 100 against any other such music."""
+    slow, fast = (onset_flags.click_track(20, per_second=rate) for rate in (1.7, 2.9))
+    flags = [onset_flags.second_flags(onset_flags.onset_times(y), 20) for y in (slow, fast)]
+    # The detector may miss the first and last events of a clip; every whole second inside holds one.
+    assert onset_flags.bcs_bhs(flags[0][1:-1], flags[1][1:-1]) == (1.0, 1.0)
+    beats = [np.arange(0.3, 20, 1 / rate) for rate in (1.7, 2.9)]
+    assert beat_align.beat_f1_70ms(beats[0], beats[1]) < 0.5, "the honest measure tells them apart"
+    sparse = onset_flags.second_flags(onset_flags.onset_times(onset_flags.click_track(20, per_second=0.25)), 20)
+    assert onset_flags.bcs_bhs(sparse, flags[1], "cdcd")[0] > 3, "CDCD's coverage exceeds 300 % on a sparse reference"
+    noise = onset_flags.second_flags(onset_flags.onset_times(rng(0).normal(0, 0.1, 25 * 22_050)), 25)
+    music = np.ones(25, bool)
+    bcs, bhs = onset_flags.bcs_bhs(music, noise)
+    assert bcs == 1.0 and bhs < 0.1, "white noise: BCS 100, BHS 4"
 
 
 def test_kinetic_slip_and_its_correction():
@@ -123,6 +142,45 @@ def test_frechet_and_diversity():
     b = rng(1).normal(size=(4000, 5)) * 3
     assert abs(frechet.frechet_distance(a, b) - 5 * 4) < 1.5
     assert abs(frechet.diversity(np.array([[0.0], [1.0], [2.0]])) - 4 / 3) < 1e-9
+
+
+def test_fgd_as_coded_is_no_fgd():
+    real = [rng([1, i]).normal(size=(200, 6)) * np.arange(1, 7) for i in range(4)]
+    other = [rng([2, i]).normal(size=(200, 6)) * np.arange(1, 7) for i in range(4)]
+    slow = [clip * 0.3 for clip in other]
+    assert frechet.fgd(other, real) < 0.5 < frechet.fgd(slow, real)
+    assert frechet.fgd_as_coded(other, real) > 50 * frechet.fgd(other, real), "hundreds for two sets of one distribution"
+    assert frechet.fgd_as_coded(real, real) < 1e-6
+
+
+def test_published_diversity_is_a_spread_between_songs():
+    songs = rng(0).normal(size=(6, 50, 4))
+    assert frechet.diversity_as_published(np.repeat(songs[:1], 6, 0)) == 0
+    long, short = (frechet.diversity_as_published(np.repeat(songs, n, 1)) for n in (4, 1))
+    assert abs(long / short - 4) < 1e-9, "summed over time: it grows with the length of the clips"
+
+
+def test_dance_report_knows_its_own_set():
+    from core.metrics.dance import dance_features, dance_report
+    from core.motion import Motion
+    from core.rotations import axis_angle_to_matrix
+
+    def dancer(seed, size):
+        draw, frames = rng(seed), 60
+        angles = np.zeros((frames, 24, 3))
+        for joint in (1, 2, 16, 17, 18, 19):
+            phase = np.arange(frames)[:, None] / draw.uniform(3, 9) + draw.uniform(0, 6, 3)
+            angles[:, joint] = size * np.sin(phase) * draw.normal(size=3)
+        base = rest_motion(frames)
+        return Motion((base.rotations @ axis_angle_to_matrix(angles)).astype(np.float32), base.root)
+    real, calm = ([dancer(seed, size) for seed in range(first, first + 8)] for first, size in ((0, 0.5), (20, 0.1)))
+    same, other = dance_report(real, real), dance_report(calm, real)
+    assert same["fid_k"] < 1e-6 and same["fid_g"] < 1e-6 and same["div_k"] == same["div_k_real"] and same["clips"] == 8
+    assert other["fid_k"] > 10 and other["div_k"] < 0.5 * same["div_k"]
+    moved = Motion(real[0].rotations, real[0].root + np.array([2, -1, 0], np.float32))
+    assert all(np.allclose(dance_features(moved)[k], dance_features(real[0])[k], atol=1e-3, rtol=1e-3) for k in ("k", "g"))
+    with pytest.raises(ValueError):
+        dance_report(real[:1], real)
 
 
 def test_motion_measures():
@@ -170,6 +228,34 @@ def test_audio_measures():
     assert audio.loudness_lufs(np.zeros(100), 48_000) == float("-inf")
 
 
+def test_loudness_and_peak_agree_with_the_delivery():
+    """`core.audio.loudness` delivers, `core.metrics.audio` examines: written apart, they must read the same."""
+    from core.audio import loudness
+    rate = 48_000
+    t = np.arange(6 * rate) / rate
+    sweep = np.sin(2 * np.pi * (200 * t + 900 * t ** 2)) * (0.3 + 0.2 * np.sin(3 * t))
+    noise = np.cumsum(rng(1).normal(size=(2, 6 * rate)), axis=1)
+    noise = 0.2 * (noise - noise.mean(1, keepdims=True)) / np.abs(noise).max()
+    for sound in (np.stack([sweep, 0.5 * sweep]), noise, np.stack([sweep, sweep]) * 3 + noise):
+        assert abs(loudness.integrated_loudness(sound, rate) - audio.loudness_lufs(sound, rate)) < 0.05
+        assert abs(loudness.true_peak_db(sound, rate) - audio.true_peak_dbtp(sound)) < 0.05
+    delivered = loudness.deliver(sweep[None].repeat(2, 0), rate)
+    target = loudness.presets()[loudness.default_preset()]
+    assert audio.true_peak_dbtp(delivered) <= loudness.CEILING_DBTP
+    assert target is None or abs(audio.loudness_lufs(delivered, rate) - target) < 0.5
+    # Between samples: a sine at a quarter of the rate, 45 degrees off its samples, peaks 3 dB above them.
+    between = np.sin(np.pi / 2 * np.arange(rate) + np.pi / 4)
+    for read in (loudness.true_peak_db(between[None], rate), audio.true_peak_dbtp(between)):
+        assert abs(read) < 0.3 and 20 * np.log10(np.abs(between).max()) < -3
+
+
+def test_longest_gap():
+    sound = rng(0).normal(0, 0.1, 4 * 22_050).astype(np.float32)
+    assert audio.longest_gap(sound, 22_050) == 0
+    sound[22_050:int(1.7 * 22_050)] = 0
+    assert abs(audio.longest_gap(sound, 22_050) - 0.7) < 0.05
+
+
 def test_fd_logmel_orders_distances():
     def sets(seed, cutoff):
         out = []
@@ -190,4 +276,9 @@ def test_command_line_prints_json(tmp_path, capsys):
     assert main(["beats", str(tmp_path / "a"), str(tmp_path / "b")]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["beat_f1_70ms"] == 1.0 and found["found_to_true"]["lift"] > 0.5
+    a, b = str(tmp_path / "a"), str(tmp_path / "b")
+    (tmp_path / "c").write_text("\n".join(f"{t:.3f}" for t in np.arange(0.1, 10, 0.37)))
+    assert main(["pairs", a, b, str(tmp_path / "c"), str(tmp_path / "c")]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["paired"] == 1.0 and report["mean_rank"] == 1.0 and report["mismatched"] < 0.7
     assert main(["beats", str(tmp_path / "a")]) == 2 and "two files" in capsys.readouterr().err

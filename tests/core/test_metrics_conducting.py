@@ -105,3 +105,17 @@ def test_seed_spread():
     assert scores.seed_spread(points) == 0
     points[1] += 0.3
     assert scores.seed_spread(points) == pytest.approx(0.2)                   # 0.3, 0 and 0.3 over the three pairs
+
+
+def test_published_rows_carry_what_exposes_them():
+    rng = np.random.default_rng(2)
+    t = np.arange(300) / FPS
+    real = np.stack([0.5 + 0.05 * np.sin(2 * np.pi * rng.uniform(0.8, 1.6) * t[:, None, None] + rng.uniform(0, 6, (1, 13, 2)))
+                     for _ in range(5)])
+    rows = scores.published_rows(0.5 + 0.9 * (real - 0.5), real)
+    assert rows["generated"]["mse"] < rows["mean pose"]["mse"] < rows["mismatched"]["mse"], "MSE prefers a pose that stands still"
+    assert rows["mean pose"]["sdp"] == pytest.approx(0, abs=1e-6) and rows["mismatched"]["sdp"] == pytest.approx(100)
+    assert rows["generated"]["sdp"] == pytest.approx(90) and rows["generated"]["rde"] < rows["mean pose"]["rde"]
+    assert set(rows["generated"]) == {"mse", "sdp", "rde", "sce"}
+    with pytest.raises(ValueError):
+        scores.published_rows(real[:1], real[:1])
