@@ -123,7 +123,7 @@ class Windows:
         self.fingerprint, d = fingerprint, config.downsample
         self.frames = config.mel_frames
         everyone = {}
-        for stem in sorted({item["stem"] for item in self.features.items}):      # a growing corpus may hold others, not yet encoded
+        for stem in sorted({item["stem"] for item in self.features.items}):     # others may have come since, not yet encoded
             items = json.loads((Path(cache) / f"{stem}.json").read_text(encoding="utf-8"))["items"]
             starts = np.load(Path(cache) / f"{stem}.latent-{fingerprint}.offsets.npy")
             everyone.update({(stem, item["id"]): int(start) for item, start in zip(items, starts)})
