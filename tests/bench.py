@@ -87,7 +87,26 @@ def bench_conductor():
     began = time.perf_counter()
     pipeline.generate(demo_piece(600), steps="draft", seed=1)
     row.update({"600s_draft_s": time.perf_counter() - began, "600s_peak_gb": peak_gb()})
+    clip = minute.slice(0, 20)
+    ours = clock(lambda: pipeline.generate(clip, steps="normal", seed=1))
+    published = published_conductor()
+    began = time.perf_counter()
+    published.generate(clip, seed=1)
+    row.update({"20s_normal_s": ours, "20s_published_s": time.perf_counter() - began})
+    row["published_over_ours"] = row["20s_published_s"] / ours
     return row
+
+
+def published_conductor():
+    """The published setting: 8 layers, width 128, 26 channels, 1000 DDIM steps, no guidance. Untrained: speed needs no skill."""
+    import torch
+
+    from models.conductor.config import PAPER
+    from models.conductor.encoder import MusicEncoder
+    from models.conductor.network import Denoiser
+    from models.conductor.pipeline import Conductor
+    torch.manual_seed(0)
+    return Conductor(PAPER, Denoiser(PAPER), MusicEncoder(PAPER.encoder))
 
 
 class Worker:
