@@ -99,7 +99,7 @@ def job(context, rig, strip_scene, strip, request=None):
             other.audible = other.name == take.name
         if row.get("beats"):
             owner.baton.music_beats = json.dumps({**row["beats"], "frame_start": passage.first, "fps": passage.fps})
-        return f"{', '.join(names)} on {target.name}, frames {int(frames[0])} to {int(frames[-1])}"
+        return f"{', '.join(names)} on {target.name}, frames {int(frames[0])} to {int(frames[-1])}{takes.account(result)}"
 
     return Job("conduct", "Generate Conducting", dict(request["params"]), prepare, apply,
                (rig_ref, scene_ref, strip_scene_ref))

@@ -105,7 +105,8 @@ def job(context, rig, request=None):
         if made[-1].get("beats"):
             owner.baton.music_beats = json.dumps({**made[-1]["beats"], "frame_start": passage.first, "fps": passage.fps})
         takes.solo(owner, names[-1])
-        return f"{', '.join(names)} placed at frame {int(passage.first)}" + (f". {notice}" if notice else "")
+        placed = f"{', '.join(names)} placed at frame {int(passage.first)}{takes.account(result)}"
+        return f"{placed}. {notice}" if notice else placed
 
     return Job("music", "Generate Music", dict(request["params"]), prepare, apply, (rig_ref, scene_ref, place_ref))
 

@@ -50,9 +50,20 @@ class BatonRig(bpy.types.PropertyGroup):
     show_all: BoolProperty(name="Show Bone Map", description="Show the 24 rows of the bone map")
 
 
-class BatonTake(bpy.types.PropertyGroup):
-    """A result; `name` is its own name and that of its strip or action."""
+def _unique_name(self, context):
+    """Operators find a take by its name: two of one name would be mixed up."""
+    others = [take.name for take in self.id_data.baton.takes if take != self]
+    if self.name in others or not self.name:
+        start, number = self.name or "Take", 2
+        while f"{start} ({number})" in others:
+            number += 1
+        self.name = f"{start} ({number})"
 
+
+class BatonTake(bpy.types.PropertyGroup):
+    """A result; its strip or action had its name when it was made."""
+
+    name: StringProperty(name="Name", update=_unique_name)
     kind: EnumProperty(items=[("MUSIC", "Music", "Music made from motion", "SOUND", 0),
                               ("MOTION", "Motion", "Motion made from music", "ARMATURE_DATA", 1)])
     rig: PointerProperty(type=bpy.types.Object)

@@ -136,6 +136,15 @@ def find(scene, name):
     return compat.sequences(editor).get(name) if editor is not None else None
 
 
+def find_file(scene, path):
+    """The sound strip of `scene` that plays the file `path`, or None."""
+    editor = scene.sequence_editor
+    for strip in compat.sequences(editor) if editor is not None and path else ():
+        if strip.type == "SOUND" and strip.sound is not None and Path(bpy.path.abspath(strip.sound.filepath)) == Path(path):
+            return strip
+    return None
+
+
 def output_folder():
     """(folder for results, notice): `//baton` beside the saved file, else a temporary one with a notice."""
     if bpy.data.filepath:

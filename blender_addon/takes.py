@@ -36,6 +36,13 @@ def rows(result):
     return found
 
 
+def account(result):
+    """How long the worker took and on what, such as ` (12.0 s in 4.1 s on cuda (NVIDIA H200))`; "" where it does not say."""
+    if not result.get("device") or not result.get("wall"):
+        return ""
+    return f" ({result.get('seconds') or 0:.1f} s in {result['wall']:.1f} s on {result['device']})"
+
+
 def one_of(request, number):
     """The request that makes variation `number` (from 0) alone: Redo asks it."""
     own = json.loads(json.dumps(request))
@@ -73,11 +80,11 @@ def remember_motion(take, rig, state):
 
 
 def strip_of(take):
-    """The strip of a music take in whatever scene it is, or None."""
+    """The strip of a music take in whatever scene it is, also after it was renamed; or None."""
     if take.kind != "MUSIC" or not take.strip:
         return None
     for scene in bpy.data.scenes:
-        strip = strips.find(scene, take.strip)
+        strip = strips.find(scene, take.strip) or strips.find_file(scene, take.path)
         if strip is not None:
             return strip
     return None

@@ -16,6 +16,8 @@ from pathlib import Path
 from .contract import PROTOCOL
 
 HELLO_SECONDS = 30.0
+SILENT_SECONDS = 60.0  # without a heartbeat; it comes every 2 s
+ASLEEP_SECONDS = 10.0  # nobody has asked for so long: this computer may have slept
 LOG_LINES = 12
 
 
@@ -67,7 +69,7 @@ class WorkerClient:
         self.hello = None
         self._inbox = queue.Queue()
         self._outbox = queue.Queue()
-        self._started = self.last_sign = time.monotonic()
+        self._started = self._last_sign = self._asked = time.monotonic()
         self._log = open(self.log_path, "wb")
         try:
             self._process = subprocess.Popen(
@@ -97,8 +99,8 @@ class WorkerClient:
         """All messages that have arrived, oldest first; waits up to `timeout` seconds for the first.
 
         Besides the protocol's own there are `{"type": "exit", "code", "log"}` (process ended) and
-        `{"type": "garbage", "text"}` (a line that is no message). The `hello` is checked here: raises WorkerError
-        where it is late or of another protocol.
+        `{"type": "garbage", "text"}` (a line that is no message). Raises WorkerError where the `hello` is late or of
+        another protocol, and where the worker gives no sign of life.
         """
         out = []
         try:
@@ -113,7 +115,17 @@ class WorkerClient:
         if self.hello is None and self.alive and time.monotonic() - self._started > HELLO_SECONDS:
             self.kill()
             raise WorkerError(f"The worker did not answer within {HELLO_SECONDS:.0f} s; its log is {self.log_path}.")
+        self._check_life()
         return out
+
+    def _check_life(self):
+        now, asked = time.monotonic(), self._asked
+        self._asked = now
+        if now - asked > ASLEEP_SECONDS:
+            self._last_sign = now
+        if self.hello is not None and self.alive and now - self._last_sign > SILENT_SECONDS:
+            self.kill()
+            raise WorkerError(f"The worker gave no sign of life for {SILENT_SECONDS:.0f} s and was ended; try again.")
 
     def _check_hello(self, message):
         if message.get("protocol") != PROTOCOL:
@@ -161,7 +173,7 @@ class WorkerClient:
                     raise ValueError("no type")
             except (ValueError, AttributeError):
                 message = {"type": "garbage", "job": None, "text": text[:300]}
-            self.last_sign = time.monotonic()
+            self._last_sign = time.monotonic()
             if message["type"] != "heartbeat":  # nobody reads while there is no job: they would pile up
                 self._inbox.put(message)
         code = self._process.wait()

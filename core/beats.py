@@ -25,6 +25,8 @@ class Beats:
         positions = np.asarray(self.positions, dtype=np.int64).reshape(-1)
         if len(times) != len(positions):
             raise BadInput(f"{len(times)} beat times but {len(positions)} bar positions.")
+        if not np.isfinite(times).all():
+            raise BadInput("A beat time is not a number; remove that beat.")
         if len(times) > 1 and np.any(np.diff(times) <= 0):
             raise BadInput("Beat times must ascend; remove the doubled or unordered beat.")
         object.__setattr__(self, "times", times)

@@ -22,6 +22,8 @@ def _mel(axis, mono, rate, start, seconds):
 
 
 def _marks(axis, beats, start, seconds, low, high, colour, label):
+    if beats is None or len(beats) == 0:
+        return
     inside = (beats.times >= start) & (beats.times < start + seconds)
     strong = beats.positions == 1
     axis.vlines(beats.times[inside & ~strong], low, high, color=colour, lw=1.0, label=label)
@@ -39,8 +41,8 @@ def _sheet(figure, cells, motion, times):
 def draw_preview(path, rows):
     """Write a PNG with a band per row.
 
-    rows: dicts with title, audio (C,N) and rate, motion (`Motion`), body_beats, music_beats (`Beats`), alignment
-    (score, chance, f1, f1_chance). The mel shows the middle 12 s: body beats above, music beats below, downbeats thick.
+    rows: dicts with title, audio (C,N) and rate, motion (`Motion`), body_beats, music_beats (`Beats` or None), alignment
+    (score, chance, f1, f1_chance; or None). The mel shows the middle 12 s: body beats above, music beats below, downbeats thick.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -55,10 +57,12 @@ def draw_preview(path, rows):
         _mel(axis, row["audio"].mean(0), row["rate"], start, seconds)
         _marks(axis, row["body_beats"], start, seconds, 66, 128, "#35e0ff", "body beats")
         _marks(axis, row["music_beats"], start, seconds, 0, 62, "#7dff5a", "music beats")
-        axis.legend(loc="upper right", fontsize=8, framealpha=0.7)
+        if axis.get_legend_handles_labels()[0]:
+            axis.legend(loc="upper right", fontsize=8, framealpha=0.7)
         found = row["alignment"]
-        axis.set_title(f"{row['title']}: alignment {found['score']:.2f} (chance {found['chance']:.2f}), "
-                       f"F1 at 70 ms {found['f1']:.2f} (chance {found['f1_chance']:.2f})", fontsize=11)
+        figures = (f"alignment {found['score']:.2f} (chance {found['chance']:.2f}), F1 at 70 ms {found['f1']:.2f} "
+                   f"(chance {found['f1_chance']:.2f})") if found else "no beats to align"
+        axis.set_title(f"{row['title']}: {figures}", fontsize=11)
         axis.set_xlabel("seconds", fontsize=8)
         times = start + seconds * (np.arange(POSES) + 0.5) / POSES
         _sheet(figure, [grid[2 * number + 1, i] for i in range(POSES)], row["motion"], times)

@@ -49,6 +49,8 @@ def read_passage(path, *, offset=0.0, duration=None, speed=1.0, minimum=0.0):
         raise BadInput(f"The strip plays at {speed:g} times its speed; Baton handles 0.05 to 20 times.")
     if duration is not None and duration <= 0:
         raise BadInput(f"The sound strip of {Path(path).name} has a length of zero; choose a longer one.")
+    if duration is not None:
+        _check_length(Path(path), duration)
     before = max(0.0, -offset) / speed
     if duration is not None and before >= duration:
         raise BadInput(f"The passage ends before the sound of {Path(path).name} begins; choose another range.")

@@ -1,5 +1,7 @@
 """Flags, progress bar and report that the commands share."""
 import json
+import math
+import os
 import sys
 import time
 import warnings
@@ -9,6 +11,14 @@ from core.errors import BadInput
 from core.files import write_text
 
 BAR_CELLS = 24
+
+
+def number(text):
+    """A finite float, for argparse: "nan" and "inf" are no settings."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
 
 
 def shared_arguments(parser, seed=True):
@@ -23,13 +33,13 @@ def shared_arguments(parser, seed=True):
 
 def passage_arguments(parser):
     """--start and --duration."""
-    parser.add_argument("--start", type=float, default=0.0, metavar="S", help="seconds into the file")
-    parser.add_argument("--duration", type=float, default=None, metavar="S", help="seconds; the rest of the file if absent")
+    parser.add_argument("--start", type=number, default=0.0, metavar="S", help="seconds into the file")
+    parser.add_argument("--duration", type=number, default=None, metavar="S", help="seconds; the rest of the file if absent")
 
 
 def motion_arguments(parser):
     """How a motion file is read."""
-    parser.add_argument("--fps", type=float, default=None, metavar="F", help="frame rate of a motion, where its own is wrong")
+    parser.add_argument("--fps", type=number, default=None, metavar="F", help="frame rate of a motion, where its own is wrong")
     parser.add_argument("--bone-map", metavar="FILE", default=None,
                         help="JSON of {SMPL joint: bone}, as Blender's bone map saves it, for a BVH whose names are not known")
     parser.add_argument("--smpl-models", metavar="DIR", default=None,
@@ -47,7 +57,7 @@ def read_motion_of(options, path):
 
 def beat_arguments(parser):
     """How beats are found: --bpm and --level."""
-    parser.add_argument("--bpm", type=float, default=None, metavar="B", help="fix the tempo instead of finding it")
+    parser.add_argument("--bpm", type=number, default=None, metavar="B", help="fix the tempo instead of finding it")
     parser.add_argument("--level", default="normal", choices=["half", "normal", "double"],
                         help="half or double time of the beats that are found")
 
@@ -55,7 +65,7 @@ def beat_arguments(parser):
 def range_arguments(parser, what):
     """--keep and --range: an earlier result of which a range is made anew."""
     parser.add_argument("--keep", metavar="FILE", default=None, help=f"an earlier {what} of this passage, most of which stays")
-    parser.add_argument("--range", metavar=("A", "B"), type=float, nargs=2, default=None,
+    parser.add_argument("--range", metavar=("A", "B"), type=number, nargs=2, default=None,
                         help="with --keep: the seconds that are made anew; their ends are blended")
 
 
@@ -70,7 +80,7 @@ def sampling_arguments(parser, record):
     """What both directions have: passage, guidance, steps, beats, variations."""
     guidance = record["guidance_scale"]
     passage_arguments(parser)
-    parser.add_argument("--guidance", type=float, default=guidance["default"], metavar="G",
+    parser.add_argument("--guidance", type=number, default=guidance["default"], metavar="G",
                         help="guidance scale: 0 ignores the condition, 1 follows it, more insists; "
                              f"above {guidance['warn_above']:g} the sound or motion degrades")
     parser.add_argument("--steps", default="normal", metavar="N", help="sampling steps: draft, normal, fine or a number")
@@ -146,6 +156,8 @@ def check_out(path, suffixes):
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadInput(f"The folder {path.parent} cannot be made ({error.strerror}); choose another.") from error
+    if not os.access(path.parent, os.W_OK):                   # said now, not after the work
+        raise BadInput(f"The folder {path.parent} cannot be written to; choose another.")
     return path
 
 

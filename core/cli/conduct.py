@@ -13,9 +13,10 @@ def add_arguments(parser):
     parser.add_argument("--audio", required=True, metavar="FILE", help="WAV, FLAC, OGG, MP3 ...")
     common.sampling_arguments(parser, RECORD)
     parser.add_argument("--metre", default="auto", choices=["2", "3", "4", "6", "auto"], help="beats in a bar")
-    parser.add_argument("--lead", type=float, default=None, metavar="MS", help="milliseconds of stroke ahead of the sound")
-    parser.add_argument("--amplitude", type=float, default=1.0, help="size of the strokes, 0 to 2")
-    parser.add_argument("--left-hand", type=float, default=1.0, help="0 mirrors the right hand, 1 is independent")
+    parser.add_argument("--lead", type=common.number, default=None, metavar="MS",
+                        help="milliseconds of stroke ahead of the sound")
+    parser.add_argument("--amplitude", type=common.number, default=1.0, help="size of the strokes, 0 to 2")
+    parser.add_argument("--left-hand", type=common.number, default=1.0, help="0 mirrors the right hand, 1 is independent")
     parser.add_argument("--mirror", action="store_true", help="baton in the left hand")
     common.range_arguments(parser, "BVH or npz")
     parser.add_argument("--stays", default="outside", choices=["outside", "inside"],

@@ -156,3 +156,35 @@ def test_playback_hints_change_only_on_click(blender, sound, tmp_path):
     blender.ops.baton.playback(what="SYNC")
     blender.ops.baton.playback(what="SCRUB")
     assert strips.playback_hints(scene) == (False, False)
+
+
+def test_renamed_strips_and_takes_are_told_apart(blender, sound, tmp_path):
+    job, result = music(blender, tmp_path, variations=2)
+    sentence = job.apply({**result, "device": "cpu (2 threads)", "wall": 4.0, "seconds": 2.0}, tmp_path / "job")
+    assert "2.0 s in 4.0 s on cpu (2 threads)" in sentence, "the device is shown"
+    scene = blender.context.scene
+    sequences = compat.sequences(scene.sequence_editor)
+    first, second = scene.baton.takes
+    sequences[first.strip].name = "My favourite"
+    blender.ops.baton.solo_take(name=first.name)
+    assert not sequences["My favourite"].mute and sequences[second.strip].mute
+    second.name = first.name
+    assert second.name == f"{first.name} (2)"
+    assert blender.ops.baton.remove_take(name=second.name) == {"FINISHED"}
+    assert [strip.name for strip in sequences] == ["My favourite"]
+
+
+def test_fps_base_counts(blender, sound, tmp_path):
+    """29.97 fps: sixty frames are 2.002 s of music, and a conductor's channels land on the frames of their instants."""
+    render = blender.context.scene.render
+    render.fps, render.fps_base = 30, 1.001
+    rig = scenes.smpl_rig("Other")
+    scenes.sway(rig, 61)
+    blender.context.scene.baton.range, blender.context.scene.baton.frame_end = "CUSTOM", 60
+    job = prepare(flow_music.job(blender.context, rig), tmp_path / "music")
+    assert job.params["duration"] == pytest.approx(60 * 1.001 / 30)
+    assert np.load(tmp_path / "music" / "times.npy")[30] == pytest.approx(1.001)
+    dancer, job = conducting(blender, tmp_path)
+    job.apply({"takes": [row("channels.npz")]}, tmp_path / "job")
+    blender.context.scene.frame_set(21 + 30)
+    assert dancer.pose.bones["pelvis"].location.x == pytest.approx(0.1 * 1.001, abs=1e-4)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from blender_addon import contract, jobs, stats
+from blender_addon import contract, jobs, stats, worker_client
 from blender_addon.errors import Cancelled, UserError
 from blender_addon.refs import Ref
 from tests.blender import scenes
@@ -112,6 +112,22 @@ def test_a_worker_that_does_not_let_go_is_ended(manager, monkeypatch, tmp_path):
     manager.cancel()
     run_until(manager, lambda: running.over, 10)
     assert running.state == "cancelled" and not client.alive
+
+
+def test_a_worker_without_a_heartbeat_is_ended(manager, monkeypatch, tmp_path):
+    monkeypatch.setattr(worker_client, "SILENT_SECONDS", 0.6)
+    scripted(monkeypatch, tmp_path, "say(**HELLO); time.sleep(60)")
+    running = job()
+    manager.start(running)
+    run_until(manager, lambda: running.over, 20)
+    assert running.state == "failed" and "no sign of life" in running.message and not manager.worker_alive
+
+
+def test_a_computer_that_slept_is_no_silent_worker(manager, monkeypatch):
+    manager.run_blocking(job())
+    client = manager._client
+    client._last_sign = client._asked = time.monotonic() - 1000.0
+    assert manager.run_blocking(job()).state == "done" and manager._client is client
 
 
 def test_killed_worker_then_another_job(manager):

@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("scipy")
 bpy = pytest.importorskip("bpy")
 
+from blender_addon import bone_map, switch  # noqa: E402
 from core import bonemap  # noqa: E402
 from core.motion_io import read_motion  # noqa: E402
 from core.retarget import Options, from_smpl, to_smpl  # noqa: E402
@@ -71,8 +72,9 @@ def described(thing, bone_map=None):
 
 
 def set_switches(thing, rig):
-    for switch in (bonemap.control_table(rig.bone_map) or {}).get("switches", ()):
-        thing.pose.bones[switch["bone"]][switch["property"]] = switch["value"]
+    for bone, name, value in bone_map.switches(thing, rig.bone_map):
+        pose = thing.pose.bones[bone]
+        switch.write(pose, name, type(switch.read(pose, name))(value))
 
 
 def perform(thing, rig, channels):
