@@ -1,14 +1,26 @@
 """Diffusion-Conductor: conducting motion from music (arXiv 2306.10065), both stages.
 
-Where the paper's parts are
-- contrastive pre-training, four-term binary cross-entropy ....... `losses.contrastive_loss`, `encoder.M2SNet`, `data.Pairs`
-- music encoder, ST-GCN motion encoder ........................... `encoder.MusicEncoder`, `encoder.MotionEncoder`
-- forward process q(x_t | x_0), linear betas, T = 1000 ............ `models.diffusion.Schedule("linear", "x0", 1000)`
-- x0 instead of epsilon as the target ............................ `losses.denoiser_loss`, `config.prediction`
-- random masking of the music condition .......................... `losses.denoiser_loss` (`frame_dropout`)
-- cross-modality linear transformer .............................. `network.Denoiser`
-- geometric loss: velocity, elbow, head .......................... `losses.geometric_losses`
-- DDIM sampling .................................................. `models.diffusion.ddim`, `pipeline.Conductor`
+Where the paper's parts are; a = music, m or x_0 = motion, c = music features of each frame, i = frame, t = noise level
+
+Contrastive pre-training
+- P(a, m) = mean_i sigmoid(h(f(a)_i, g(m)_i)), f mel CNN, g ST-GCN .. `encoder.M2SNet.judge`, `MusicEncoder`, `MotionEncoder`
+- L = -log P(a1,m1) - log P(a2,m2) - log(1-P(a1,m2)) - log(1-P(a2,m1))  `losses.contrastive_loss`
+- negatives: easy (another piece), hard, super-hard ............... `data.Pairs`
+- f frozen afterwards, in chunks of any length .................... `encoder.Frozen`, `encoder.encode_music`
+Diffusion
+- x_t = sqrt(abar_t) x_0 + sqrt(1-abar_t) eps, linear betas ....... `models.diffusion.Schedule.add_noise`
+- L_rec = E || x_0 - F(x_t, t, c) ||^2 (or eps in place of x_0) .... `losses.denoiser_loss`, `config.prediction`
+- random masking c_i -> 0 with probability p ...................... `losses.denoiser_loss` (`frame_dropout`)
+- L_vel = || (x_0[i+1] - x_0[i]) - (F[i+1] - F[i]) ||^2 ........... `losses.geometric_losses` (velocity)
+- L_elbow = -w min(|| F[i+1] - F[i] ||^2 of the arms, cap) ........ `losses.geometric_losses` (elbow; also head)
+Cross-modality linear transformer F
+- y = softmax_channels(Q) (softmax_time(K)^T V) ................... `network.LinearAttention` (self, and cross to the music)
+- y' = W0 SiLU(LN(y) (1 + s) + b), (s, b) from t and c_i .......... `models.layers.Stylisation`
+- feed-forward, layers, time and music embedding .................. `network.FeedForward`, `network.Layer`, `network.Denoiser`
+Sampling
+- DDIM x_s = sqrt(abar_s) x_0^ + sqrt(1-abar_s) eps^, eta 0 ....... `models.diffusion.ddim`, `pipeline.Conductor.generate`
+- guidance F(null) + w (F(c) - F(null)), not in the paper ......... `models.diffusion.guided`
+Experiments: `ablations` (trained), `experiments` (sampling, other domains), `evaluate` (all of docs/results.md)
 
 What differs from the published code, in every configuration
 - masks count frames (the published ones count seconds, so most of the loss never saw frames past the second second)

@@ -78,19 +78,29 @@ def hand_jerk(motion):
     return jerk(motion.positions()[:, HANDS], FPS)
 
 
-def clip_scores(motion, piece, given, lead, level):
-    """Scores of one motion against the piece's true music beats, and what the pooled null needs (`drops`, `loudness`).
+class Seen:
+    """One motion looked at once: joint positions (T,24,3), path of the beating hand (T,3), its ictus (s), key points (T,13,2)."""
+
+    def __init__(self, motion):
+        self.positions = motion.positions()
+        self.path = self.positions[:, scores.RIGHT_HAND]
+        self.ictus = scores.ictus_of_height(self.path[:, 2], motion.fps)
+        self.points, self.vector = keypoints13(motion), motion_vector(motion, "smpl24")
+
+
+def clip_scores(seen, piece, given, lead, level):
+    """Scores of one `Seen` motion against the piece's true music beats, and what the pooled null needs (`drops`, `loudness`).
 
     given: the `Beats` it was asked to conduct (bars are compared with each other on these); lead (s) asked for.
     """
-    ictus, clock, path = scores.ictus_times(motion), piece.beats.shifted(-lead), scores.hand_path(motion)
+    ictus, clock, path = seen.ictus, piece.beats.shifted(-lead), seen.path
     drops = scores.strokes(path[:, 2], clock.times, FPS)
     loudness = level[np.clip((piece.beats.times * FPS).astype(int), 0, len(level) - 1), 1]
     down, _ = scores.downbeat_is_down(path[:, 2], clock, FPS)
     bars = given if given is not None and len(given) > 1 and np.all(given.positions > 0) else piece.beats
     return {"ictus_f1": beat_f1_70ms(ictus, visible(clock, piece.duration)), "downbeat_down": down,
             "bar_variation_m": scores.bar_variation(path, bars.shifted(-lead), FPS), "stroke_m": mean(drops),
-            "jerk": hand_jerk(motion), "foot_slide_m": foot_slide(motion.positions(), FPS)[0],
+            "jerk": jerk(seen.positions[:, HANDS], FPS), "foot_slide_m": foot_slide(seen.positions, FPS)[0],
             "drops": drops, "loudness": loudness}
 
 
@@ -102,23 +112,24 @@ def row(name, motions, studio, given=None, which=None):
     which = list(range(len(motions))) if which is None else list(which)
     pieces = [studio.pieces[i] for i in which]
     given = [p.beats for p in pieces] if given is None else given
-    each = [clip_scores(m, p, g, p.lead, studio.levels[i]) for m, p, g, i in zip(motions, pieces, given, which)]
+    seen = [Seen(m) for m in motions]
+    each = [clip_scores(m, p, g, p.lead, studio.levels[i]) for m, p, g, i in zip(seen, pieces, given, which)]
     pooled = {key: [clip.pop(key) for clip in each] for key in ("drops", "loudness")}
     result = {"name": name, "clips": len(motions), **{key: mean([clip[key] for clip in each]) for key in each[0]}}
     result.update(loudness_scores(**pooled))
     result["jerk_within"] = mean([studio.jerks.min() <= clip["jerk"] <= studio.jerks.max() for clip in each])
-    result["outside_range"] = mean([_outside(m, studio.low, studio.high) for m in motions])
+    result["outside_range"] = mean([((m.vector < studio.low) | (m.vector > studio.high)).mean() for m in seen])
     # Mismatched: the same motions against the beats of another piece.
     others = pieces[1:] + pieces[:1]
-    result["ictus_f1_mismatched"] = mean([beat_f1_70ms(scores.ictus_times(m), visible(o.beats.shifted(-p.lead), o.duration))
-                                          for m, o, p in zip(motions, others, pieces)])
-    result["ictus_f1_chance"] = mean([_rolled_f1(m, p) for m, p in zip(motions, pieces)])
-    return {**result, **_set_scores(motions, pieces, studio, which)}
+    result["ictus_f1_mismatched"] = mean([beat_f1_70ms(m.ictus, visible(o.beats.shifted(-p.lead), o.duration))
+                                          for m, o, p in zip(seen, others, pieces)])
+    result["ictus_f1_chance"] = mean([_rolled_f1(m.ictus, p) for m, p in zip(seen, pieces)])
+    return {**result, **_set_scores(seen, pieces, studio, which)}
 
 
-def _set_scores(motions, pieces, studio, which):
+def _set_scores(seen, pieces, studio, which):
     """The published conducting metrics, each in its published and its corrected form (systems.md 10.2, 10.3)."""
-    points = np.stack([keypoints13(m)[:studio.frames] for m in motions])
+    points = np.stack([m.points[:studio.frames] for m in seen])
     real, features_real = studio.points[which], studio.features[which]
     features = studio.judge.features(points)
     flat, flat_real = (x.reshape(len(x), studio.frames, 26) for x in (points, real))
@@ -151,14 +162,9 @@ def joint_range(motions, margin=0.05):
     return low - margin * (high - low) - 1e-3, high + margin * (high - low) + 1e-3
 
 
-def _outside(motion, low, high):
-    vector = motion_vector(motion, "smpl24")
-    return float(((vector < low) | (vector > high)).mean())
-
-
-def _rolled_f1(motion, piece):
+def _rolled_f1(ictus, piece):
     """Chance: mean F1 with the ictus rolled round the clip by 40 offsets."""
-    ictus, true = scores.ictus_times(motion), visible(piece.beats.shifted(-piece.lead), piece.duration)
+    true = visible(piece.beats.shifted(-piece.lead), piece.duration)
     return mean([beat_f1_70ms(np.sort((ictus + offset) % piece.duration), true)
                  for offset in (np.arange(40) + 0.5) * piece.duration / 40])
 
