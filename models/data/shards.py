@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from core.contract import REPRESENTATION_VERSION
 from core.errors import BadInput
@@ -16,7 +16,7 @@ ROTATION_SCALE = 32_767.0
 
 
 def write_shard(path, items):
-    """Write items to one shard, under a temporary name first.
+    """Write items to one shard, under a temporary name first; the same items give the same bytes.
 
     items: list of (meta dict with at least id, split, kind; arrays dict of numpy arrays). Array names and
     dtypes are those of docs/contracts.md. The metas travel in the file's own header.
@@ -26,7 +26,15 @@ def write_shard(path, items):
     header = {"format": str(FORMAT_VERSION), "representation_version": str(REPRESENTATION_VERSION),
               "items": json.dumps([meta for meta, _ in items], sort_keys=True)}
     with replacing(path) as temporary:
-        save_file(tensors, str(temporary), metadata=header)
+        Path(temporary).write_bytes(_in_order(save(tensors, metadata=header)))
+
+
+def _in_order(data):
+    """A safetensors file's bytes with the keys of its header sorted: the library leaves them in no fixed order."""
+    size = int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8:8 + size]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)                       # tensors stay aligned
+    return b"".join((len(header).to_bytes(8, "little"), header, memoryview(data)[8 + size:]))
 
 
 def read_header(path):
