@@ -118,15 +118,28 @@ def clicks(samples, rate, threshold=12.0):
     span = max(8, int(0.005 * rate))
     candidates = np.flatnonzero(jump > max(0.05, 20 * np.median(jump)))
     found, short = [], max(2, int(0.0002 * rate))
-    for index in candidates:
-        before = jump[max(0, index - span):max(0, index - short)]
-        after = jump[index + short:index + span]
-        if not len(before) or not len(after):
-            continue
-        if jump[index] > threshold * max(np.percentile(before, 95), np.percentile(after, 95), 1e-5):
-            if not found or index / rate - found[-1] > 0.002:
-                found.append(index / rate)
+    level = _level_around(jump, candidates, span, short)
+    for index in candidates[jump[candidates] > threshold * np.maximum(level, 1e-5)]:
+        if not found or index / rate - found[-1] > 0.002:
+            found.append(index / rate)
     return np.asarray(found)
+
+
+def _level_around(jump, places, span, short, chunk=4096):
+    """The larger 95th percentile of `jump` over the 10 ms before and after each place, the place's own 0.2 ms left out; infinite
+    where a side is missing."""
+    level = np.full(len(places), np.inf)
+    inside = np.flatnonzero((places >= span) & (places + span <= len(jump)))
+    windows = np.lib.stride_tricks.sliding_window_view(jump, span - short)
+    for part in np.array_split(inside, max(1, len(inside) // chunk)):
+        sides = [np.percentile(windows[places[part] + offset], 95, axis=1) for offset in (-span, short)]
+        level[part] = np.maximum(*sides)
+    for at in np.setdiff1d(np.arange(len(places)), inside):
+        index = places[at]
+        before, after = jump[max(0, index - span):max(0, index - short)], jump[index + short:index + span]
+        if len(before) and len(after):
+            level[at] = max(np.percentile(before, 95), np.percentile(after, 95))
+    return level
 
 
 def dc_offset(samples):
