@@ -23,25 +23,35 @@ QUEUE = {"base": ("ablation-base", 0), "base, another seed": ("ablation-base", 1
             if name not in ("ablation-base", "ablation-keypoints13")}}
 
 
+def folder_of(out, name):
+    """The run folder of a row of `QUEUE`."""
+    return Path(out) / name.replace(", ", "-").replace(" ", "-")
+
+
+def trained_steps(folder):
+    """Steps in the run's checkpoint, 0 without one."""
+    run = RunFolder(folder)
+    return run.read_checkpoint()["step"] if run.checkpoint_path.exists() else 0
+
+
 def run_queue(corpus, out, stage1="", steps=STEPS, pair_steps=PAIR_STEPS, report=print):
-    """Train what is not finished yet; an interrupted run goes on where it was. Returns {name: run folder}."""
-    folders = {}
+    """Train what is not finished yet; an interrupted queue goes on where it was. False when it was interrupted."""
     for name, (config, seed) in QUEUE.items():
-        folder = folders[name] = Path(out) / name.replace(", ", "-").replace(" ", "-")
-        budget = pair_steps if config in PAIR else steps
-        if RunFolder(folder).checkpoint_path.exists() and RunFolder(folder).read_checkpoint()["step"] >= budget:
+        folder, budget = folder_of(out, name), pair_steps if config in PAIR else steps
+        if trained_steps(folder) >= budget:
             continue
         report(f"{name}: {budget} steps")
         train(task("denoiser", config, stage1=str(stage1)), folder, corpus, default_cache(corpus, "conductor"),
               system="conductor", part="denoiser", config_name=config, steps=budget, seed=seed, resume=True, validations=3,
               report=report)
-    return folders
+        if trained_steps(folder) < budget:                    # told to stop: the loop saved and returned
+            return False
+    return True
 
 
 def finished(out):
     """{name: run folder} of the rows of `QUEUE` that lie in `out` with a checkpoint."""
-    folders = {name: Path(out) / name.replace(", ", "-").replace(" ", "-") for name in QUEUE}
-    return {name: folder for name, folder in folders.items() if RunFolder(folder).checkpoint_path.exists()}
+    return {name: folder_of(out, name) for name in QUEUE if RunFolder(folder_of(out, name)).checkpoint_path.exists()}
 
 
 def main(arguments=None):
@@ -57,12 +67,12 @@ def main(arguments=None):
     if options.threads:
         torch.set_num_threads(options.threads)
     try:
-        run_queue(options.corpus, options.out, options.stage1, options.steps, options.pair_steps,
-                  lambda text: print(text, flush=True))
+        done = run_queue(options.corpus, options.out, options.stage1, options.steps, options.pair_steps,
+                         lambda text: print(text, flush=True))
     except BatonError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    return 0
+    return 0 if done else 130
 
 
 if __name__ == "__main__":

@@ -43,7 +43,8 @@ def corpus(tmp_path_factory):
             audio = np.repeat(np.round(clicks(plan) * 32767).astype(np.int16)[:, None], 2, axis=1)
             beats = np.stack([plan.times, plan.positions], 1).astype(np.float32)
             arrays = {"audio": audio, "beats": beats, **pack_motion(motion)}
-            items.append(({"id": f"c{seed}", "kind": "conducting", "split": split, "metre": plan.metre, "lead": lead}, arrays))
+            items.append(({"id": f"c{seed}", "kind": "conducting", "split": split, "metre": plan.metre, "lead": lead,
+                           "duration": plan.duration}, arrays))
         write_shard(folder / f"{split}.safetensors", items)
     cache = folder.parent / "cache"
     prepare_features(folder, cache, lambda fraction, text: None)
