@@ -81,20 +81,21 @@ def job(context, rig, strip_scene, strip, request=None):
     def apply(result, folder):
         owner, target, passage = scene_ref.get(), rig_ref.get(), passage_box[-1]
         names = []
-        for number, row in enumerate(takes.rows(result)):
-            own = takes.one_of(request, number)
-            times, rotations, locations = actions.channel_arrays(Path(folder) / row["file"])
-            frames, rotations, locations = on_frames(times, rotations, locations, passage)
-            base = takes.base_state(owner, target)
-            take = takes.new(owner, takes.title("MOTION", request), "MOTION")
-            state = actions.write_take(
-                target, take.name, frames, rotations, locations,
-                blend_frames=0 if _ends_stay(request, passage) else round(request["blend_seconds"] * passage.fps),
-                reduce_error=float(np.radians(request["reduce_degrees"])),
-                switches=bone_map.switches(target, mapped), base=base)
-            takes.remember_motion(take, target, state)
-            takes.remember(take, row, own, passage.first)
-            names.append(take.name)
+        with takes.all_or_none(owner):
+            for number, row in enumerate(takes.rows(result)):
+                own = takes.one_of(request, number)
+                times, rotations, locations = actions.channel_arrays(Path(folder) / row["file"])
+                frames, rotations, locations = on_frames(times, rotations, locations, passage)
+                base = takes.base_state(owner, target)
+                take = takes.new(owner, takes.title("MOTION", request), "MOTION")
+                state = actions.write_take(
+                    target, take.name, frames, rotations, locations,
+                    blend_frames=0 if _ends_stay(request, passage) else round(request["blend_seconds"] * passage.fps),
+                    reduce_error=float(np.radians(request["reduce_degrees"])),
+                    switches=bone_map.switches(target, mapped), base=base)
+                takes.remember_motion(take, target, state)
+                takes.remember(take, row, own, passage.first)
+                names.append(take.name)
         for other in takes.rivals(owner, take):
             other.audible = other.name == take.name
         if row.get("beats"):

@@ -91,17 +91,15 @@ def job(context, rig, request=None):
         made = takes.rows(result)
         place, owner = place_ref.get(), scene_ref.get()
         target, notice = strips.output_folder()
-        names = []
-        for number, row in enumerate(made):
-            own = takes.one_of(request, number)
-            take = takes.new(owner, takes.title("MUSIC", request), "MUSIC")
-            path = _keep_file(Path(folder) / row["file"], target, take.name)
-            frame = _frame_in(place, owner, passage)
-            fps = scene_fps(place.render)
-            strip = strips.place(place, path, take.name, frame, int(passage.duration * fps + 1))
-            take.strip, take.path, take.rig = strip.name, str(path), rig_ref.get()
-            takes.remember(take, row, own, passage.first)
-            names.append(take.name)
+        names, frame, fps = [], _frame_in(place, owner, passage), scene_fps(place.render)
+        with takes.all_or_none(owner):
+            for number, row in enumerate(made):
+                take = takes.new(owner, takes.title("MUSIC", request), "MUSIC")
+                path = _keep_file(Path(folder) / row["file"], target, take.name)
+                strip = strips.place(place, path, take.name, frame, int(passage.duration * fps + 1))
+                take.strip, take.path, take.rig = strip.name, str(path), rig_ref.get()
+                takes.remember(take, row, takes.one_of(request, number), passage.first)
+                names.append(take.name)
         if made[-1].get("beats"):
             owner.baton.music_beats = json.dumps({**made[-1]["beats"], "frame_start": passage.first, "fps": passage.fps})
         takes.solo(owner, names[-1])

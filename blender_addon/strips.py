@@ -79,7 +79,8 @@ def _media_frames(path, scene):
     try:
         probe.render.fps, probe.render.fps_base = scene.render.fps, scene.render.fps_base
         editor = probe.sequence_editor_create()
-        return compat.sequences(editor).new_sound("probe", str(path), 1, 1).frame_duration
+        frames = compat.sequences(editor).new_sound("probe", str(path), 1, 1).frame_duration
+        return frames if frames > 1 else 0  # what Blender cannot read has one frame: the worker will say more
     except RuntimeError:
         return 0  # a Blender built without sound: nothing can be retimed there either
     finally:

@@ -1,6 +1,7 @@
 """Takes: what was made, with its recipe; A/B, keep, remove, redo."""
 import json
 import os
+from contextlib import contextmanager
 from pathlib import Path
 
 import bpy
@@ -26,6 +27,18 @@ def new(scene, start, kind):
     take.name, take.kind = f"{start} {number}", kind
     scene.baton.take_index = len(collection) - 1
     return take
+
+
+@contextmanager
+def all_or_none(scene):
+    """Takes made inside go again when it raises: a result is written whole or not at all."""
+    before = {take.name for take in scene.baton.takes}
+    try:
+        yield
+    except Exception:
+        for name in [take.name for take in scene.baton.takes if take.name not in before]:
+            remove(scene, name)
+        raise
 
 
 def rows(result):

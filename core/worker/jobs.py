@@ -6,6 +6,7 @@ import functools
 import importlib.util
 import json
 
+from core.contract import load
 from core.errors import BadInput
 from core.files import write_text
 
@@ -207,6 +208,10 @@ def _motion(context):
     rig, poses, times = _rig(context)
     if poses is None:
         raise BadInput("The job's folder has a rig but no poses; sample the rig again.")
+    longest = max(record["seconds"]["max"] for record in load("systems"))
+    if len(times) and times[-1] - times[0] > longest:
+        raise BadInput(f"The motion lasts {(times[-1] - times[0]) / 60:.0f} min; Baton handles {longest / 60:.0f} min at once, "
+                       "choose a shorter range.")
     return to_smpl(rig, poses, times)
 
 
