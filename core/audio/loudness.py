@@ -45,7 +45,8 @@ def peak_envelope(samples, rate):
     out = np.empty(total, dtype=np.float32)
     for start in range(0, total, chunk):                      # in chunks, so that memory stays flat for long takes
         first, last = max(0, start - edge), min(total, start + chunk + edge)
-        fine = np.abs(resample_poly(samples[:, first:last].astype(np.float64), OVERSAMPLING, 1, axis=1)).max(axis=0)
+        fine = resample_poly(samples[:, first:last].astype(np.float32, copy=False), OVERSAMPLING, 1, axis=1)
+        fine = np.maximum(fine.max(axis=0), -fine.min(axis=0))
         coarse = fine.reshape(-1, OVERSAMPLING).max(axis=1)   # sample n and the three points before n + 1 ...
         coarse[1:] = np.maximum(coarse[1:], fine[OVERSAMPLING - 1 :: OVERSAMPLING][:-1])   # ... and the one before n
         stop = min(total, start + chunk)
