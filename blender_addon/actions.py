@@ -10,7 +10,8 @@ import bpy
 import numpy as np
 from mathutils import Euler, Quaternion
 
-from . import compat
+from . import compat, switch
+from .blending import blended
 from .errors import UserError
 from .keys import fill_curve, fill_reduced
 
@@ -33,8 +34,8 @@ def write_take(rig, name, frames, rotations, locations, *, blend_frames=0, reduc
     frames (T,) whole, ascending; rotations {bone: (T,4) wxyz matrix_basis}; locations {bone: (T,3)}.
     blend_frames: length of the blend from and to what the rig does without the take; reduce_error: radians (and
     half as many metres) within which keys are left out, 0 keys every frame; switches: (bone, custom property, value)
-    that the take keys so that its bones lead, such as IK/FK; base: state of an earlier take that this one stands
-    beside (A/B), whose pushed-down action it then shares.
+    that the take keys so that its bones lead, such as IK/FK (blender_addon/switch.py); base: state of an earlier take
+    that this one stands beside (A/B), whose pushed-down action it then shares.
     Raises UserError where the rig cannot be written.
     """
     _check_writable(rig, rotations, locations)
@@ -42,7 +43,7 @@ def write_take(rig, name, frames, rotations, locations, *, blend_frames=0, reduc
         rig.animation_data.action = None  # the earlier take steps aside, what lies below it stays
     if blend_frames > 0 and rig.animation_data is not None and len(frames) > 2:
         blend_frames = min(blend_frames, (len(frames) - 1) // 2)
-        rotations, locations = _blended(rig, frames, rotations, locations, blend_frames)
+        rotations, locations = blended(rig, frames, rotations, locations, blend_frames)
     state = dict(base) if base is not None else push_down(rig, name, {*rotations, *locations}, switches)
     action = bpy.data.actions.new(name)
     action.use_fake_user = True  # an A/B comparison unlinks it for a while
@@ -57,9 +58,12 @@ def write_take(rig, name, frames, rotations, locations, *, blend_frames=0, reduc
         pose = rig.pose.bones[bone]
         _key_bone(bag, fcurves, f"{pose.path_from_id()}.location", bone, frames, np.asarray(values), reduce_error / 2)
     for bone, name_of, value in switches:
-        path = f'{rig.pose.bones[bone].path_from_id()}["{bpy.utils.escape_identifier(name_of)}"]'
-        curve = compat.new_curve(bag, fcurves, path, 0, bone)
-        fill_curve(curve, frames[[0, -1]], [value, value])
+        curve = compat.new_curve(bag, fcurves, switch.path(rig.pose.bones[bone], name_of), 0, bone)
+        spots, values = [0, -1], [value, value]
+        if name_of.startswith(".") and 0 < 2 * blend_frames < len(frames):  # a measure, not a switch: it can ease
+            now = switch.read(rig.pose.bones[bone], name_of)
+            spots, values = [0, blend_frames, -1 - blend_frames, -1], [now, value, value, now]
+        fill_curve(curve, frames[spots], values)
     data = rig.animation_data
     if base is None and (state["had_action"] or state["tracks"]):
         _rest_below(rig, state, name, [(curve.data_path, curve.array_index) for curve in fcurves])
@@ -125,31 +129,6 @@ def _key_bone(bag, fcurves, path, group, frames, columns, error):
             fill_curve(curve, frames, columns[:, index])
 
 
-# --- blending with what is there -------------------------------------------------------------------------------------
-
-def _blended(rig, frames, rotations, locations, count):
-    """The take's first and last `count` frames mixed with the rig's own motion: smooth weights 0..1."""
-    rotations = {bone: np.array(values, dtype=np.float64) for bone, values in rotations.items()}
-    locations = {bone: np.array(values, dtype=np.float64) for bone, values in locations.items()}
-    ramp = np.arange(count + 1) / count
-    weight = ramp * ramp * (3 - 2 * ramp)
-    spots = [(i, weight[i]) for i in range(count)] + [(len(frames) - 1 - i, weight[i]) for i in range(count)]
-    scene = bpy.context.scene
-    before, sub = scene.frame_current, scene.frame_subframe
-    try:
-        for index, share in spots:
-            scene.frame_set(int(frames[index]))
-            for bone, values in rotations.items():
-                own = rig.pose.bones[bone].matrix_basis.to_quaternion()
-                values[index] = own.slerp(Quaternion(values[index]), share)
-            for bone, values in locations.items():
-                own = np.array(rig.pose.bones[bone].matrix_basis.to_translation())
-                values[index] = own * (1 - share) + values[index] * share
-    finally:
-        scene.frame_set(before, subframe=sub)
-    return rotations, locations
-
-
 # --- NLA -------------------------------------------------------------------------------------------------------------
 
 def push_down(rig, name, bones=(), switches=()):
@@ -163,7 +142,7 @@ def push_down(rig, name, bones=(), switches=()):
     state = {"base": uuid.uuid4().hex, "had_data": had_data, "had_action": data.action is not None, "previous": "", "slot": None,
              "use_nla": data.use_nla, "blend": data.action_blend_type, "influence": data.action_influence,
              "extrapolation": data.action_extrapolation, "track": "", "muted": [], "pose": _static_pose(rig, bones),
-             "switches": [(bone, prop, rig.pose.bones[bone][prop]) for bone, prop, _ in switches],
+             "switches": [(bone, prop, switch.read(rig.pose.bones[bone], prop)) for bone, prop, _ in switches],
              "rest_action": "", "rest_track": "",
              "tracks": len(data.nla_tracks) > 0 and data.use_nla}
     if not data.use_nla:
@@ -212,8 +191,9 @@ def _rest_below(rig, state, name, channels):
         return
     action = bpy.data.actions.new(f"{name} rest")
     bag, fcurves, slot = compat.action_curves(action, rig)
+    own = {switch.path(rig.pose.bones[bone], prop): value for bone, prop, value in state["switches"]}
     for path, index in bare:
-        value = rig.path_resolve(path)
+        value = own[path] if path in own else rig.path_resolve(path)  # which gives the name of an enumerated switch
         value = value[index] if hasattr(value, "__len__") else value
         fill_curve(compat.new_curve(bag, fcurves, path, index, "Rest"), np.array([0.0]), np.array([float(value)]))
     track = data.nla_tracks.new()
@@ -245,7 +225,7 @@ def _restore_pose(rig, pose):
 def _restore_switches(rig, switches):
     for bone, prop, value in switches:
         if bone in rig.pose.bones:
-            rig.pose.bones[bone][prop] = value
+            switch.write(rig.pose.bones[bone], prop, value)
 
 
 def remove_take(rig, state):

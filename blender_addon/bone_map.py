@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from . import contract
+from . import contract, switch
 from .errors import UserError
 
 FORMAT = 1
@@ -104,6 +104,12 @@ def control_table(mapped):
     return None
 
 
+def table_of(names):
+    """The table of a control rig whose controls are among these bone names, or None."""
+    return next((data for data in contract.bone_maps().values()
+                 if "read_from" in data and len(names & set(data["bones"].values())) >= 8), None)
+
+
 def reading_map(rig, mapped):
     """The bones to sample: controls do not show what inverse kinematics does, the bones they drive do."""
     data = control_table(mapped)
@@ -115,11 +121,26 @@ def reading_map(rig, mapped):
     return {**mapped, **driven, **own}
 
 
+def ik_legs(rig, mapped):
+    """Entries of a control rig's table whose legs a take keys on inverse kinematics (as in core/retarget_ik.py)."""
+    data = control_table(mapped) or {}
+    return [leg for leg in data.get("ik", ()) if all(mapped.get(joint) == data["bones"].get(joint) for joint in leg["joints"])
+            and all(leg[part] in rig.data.bones for part in ("foot", "toe", "pole", "parent"))]
+
+
+def with_ik(rig, mapped):
+    """`mapped` with the IK controls of the legs under names of their own: what a take on the rig needs to know of it."""
+    controls = [leg[part] for leg in ik_legs(rig, mapped) for part in ("foot", "toe", "pole", "parent")]
+    controls += [bone for leg in ik_legs(rig, mapped) for bone in leg.get("still", ()) if bone in rig.data.bones]
+    return {**mapped, **{f"ik {bone}": bone for bone in controls}}
+
+
 def switches(rig, mapped):
     """[(bone, property, value)] that let the mapped controls lead: IK/FK and follow switches that the rig has."""
-    data = control_table(mapped)
-    return [(row["bone"], row["property"], float(row["value"])) for row in (data or {}).get("switches", ())
-            if row["bone"] in rig.pose.bones and row["property"] in rig.pose.bones[row["bone"]]]
+    rows = [*(control_table(mapped) or {}).get("switches", ()), *(row for leg in ik_legs(rig, mapped) for row in leg["switches"])]
+    found = {(row["bone"], row["property"]): float(row["value"]) for row in rows  # a leg's own come last and win
+             if row["bone"] in rig.pose.bones and switch.there(rig.pose.bones[row["bone"]], row["property"])}
+    return [(bone, name, value) for (bone, name), value in found.items()]
 
 
 def label(joint):

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from . import compat
+from .bone_map import with_ik
 from .errors import UserError
 from .stats import stall
 
@@ -83,15 +84,15 @@ def curves_suffice(rig, bones):
     return True, ""
 
 
-def sample(rig_ref, scene_ref, bone_map, passage, folder):
-    """Write rig.json, pose.npy and times.npy for `passage` into `folder`; yields fractions.
+def sample(rig_ref, scene_ref, bone_map, passage, folder, also=()):
+    """Write rig.json, pose.npy and times.npy for `passage` into `folder`; yields fractions. also: names of further bones.
 
     Raises UserError where the rig cannot be read. Frame, visibility and cursor are restored whatever happens.
     """
     rig = rig_ref.get()
     if rig.data.pose_position == "REST":
         raise UserError(f"{rig.name} stands in rest position; switch it to Pose Position in the armature's properties.")
-    bones = mapped_bones(rig, bone_map)
+    bones = mapped_bones(rig, {**with_ik(rig, bone_map), **{name: name for name in also}})
     frames = passage.frames()
     plain, _why = curves_suffice(rig, bones)
     if plain:

@@ -2,7 +2,8 @@
 
 An animator expects planted feet to be keys of the foot's own control, which stand still whatever the hips do. The table
 of a control rig (core/contract/bone_maps) names them under `ik`, one entry a leg: `joints` (hip, knee, ankle, foot),
-`foot`, `toe`, `pole`, `parent` (what the controls ride on) and `switches`, which a take keys after the table's own.
+`foot`, `toe`, `pole`, `parent` (what the controls ride on), `still` (further controls that a take keeps at rest) and
+`switches`, which a take keys after the table's own.
 """
 import numpy as np
 
@@ -39,7 +40,7 @@ def leg_channels(pose, rig, present):
         turn = {bone: pose.rotations[bone] @ rig.rest_rotations[bone].T for bone in (hip, ankle, toe)}
         heads = {bone: pose.heads[bone] for bone in (hip, knee, ankle)}
         start = rig.rest[:, :3, 3]
-        foot, pole, tip = rig.index[leg["foot"]], rig.index[leg["pole"]], rig.index[leg["toe"]]
+        foot, aim, tip = rig.index[leg["foot"]], rig.index[leg["pole"]], rig.index[leg["toe"]]
         carry, offset = _carrier(rig, present, leg["parent"])
         place = heads[ankle] + turn[ankle] @ (start[foot] - start[ankle])
         free = carry @ rig.rest_rotations[foot]
@@ -47,9 +48,11 @@ def leg_channels(pose, rig, present):
         locations[foot] = (place - (carry @ start[foot] + offset)) @ free
         # The toe's control rides on the foot.
         rotations[tip] = rig.rest_rotations[tip].T @ np.swapaxes(turn[ankle], -1, -2) @ turn[toe] @ rig.rest_rotations[tip]
-        free = carry @ rig.rest_rotations[pole]
-        goal = _pole(heads[hip], heads[knee], heads[ankle], turn[hip], start[[hip, knee, ankle, pole]])
-        locations[pole] = (goal - (carry @ start[pole] + offset)) @ free
+        for name in set(leg.get("still", ())) & set(rig.index):
+            rotations[rig.index[name]] = np.broadcast_to(np.eye(3), (pose.frames, 3, 3))
+        free = carry @ rig.rest_rotations[aim]
+        goal = _pole(heads[hip], heads[knee], heads[ankle], turn[hip], start[[hip, knee, ankle, aim]])
+        locations[aim] = (goal - (carry @ start[aim] + offset)) @ free
     return rotations, locations
 
 

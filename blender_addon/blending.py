@@ -1,0 +1,114 @@
+"""A take's first and last frames mixed with what the rig shows without it.
+
+On a control rig the take sets switches: limbs that hung on IK are led by FK controls, and the other way round. What the
+controls say then is not what the rig showed, so the mix starts from the local pose that makes the controls show it.
+"""
+import bpy
+import numpy as np
+from mathutils import Matrix, Quaternion
+
+from . import bone_map
+
+# Joints whose controls a switch of the rig may have put out of use.
+SWITCHED = {"hip", "knee", "ankle", "foot", "shoulder", "elbow", "wrist", "neck", "head"}
+
+
+def blended(rig, frames, rotations, locations, count):
+    """({bone: (T,4)}, {bone: (T,3)}) with the first and last `count` frames mixed by smooth weights 0..1.
+
+    Plays these frames; the current one comes back.
+    """
+    rotations = {bone: np.array(values, dtype=np.float64) for bone, values in rotations.items()}
+    locations = {bone: np.array(values, dtype=np.float64) for bone, values in locations.items()}
+    ramp = np.arange(count + 1) / count
+    weight = ramp * ramp * (3 - 2 * ramp)
+    spots = [(i, weight[i]) for i in range(count)] + [(len(frames) - 1 - i, weight[i]) for i in range(count)]
+    shown = Shown(rig, {*rotations, *locations})
+    scene = bpy.context.scene
+    before, sub = scene.frame_current, scene.frame_subframe
+    try:
+        for index, share in spots:
+            scene.frame_set(int(frames[index]))
+            own = shown.basis()
+            for bone, values in rotations.items():
+                values[index] = own[bone].to_quaternion().slerp(Quaternion(values[index]), share)
+            for bone, values in locations.items():
+                values[index] = np.array(own[bone].to_translation()) * (1 - share) + values[index] * share
+    finally:
+        scene.frame_set(before, subframe=sub)
+    return rotations, locations
+
+
+class Shown:
+    """The local poses (`matrix_basis`) of bones that reproduce what the rig shows now, whatever its switches say.
+
+    names: bones that a take keys. Bones that no switch concerns simply have the basis they have.
+    """
+
+    def __init__(self, rig, names):
+        self.rig, self.names = rig, names
+        data = bone_map.table_of(names) or {}
+        self.neutral, self.follows = set(data.get("neutral", ())), data.get("follows", {})
+        self.shows, self.poles = {}, {}         # control: the bone that shows where it should be; pole: hip, knee, ankle
+        if not data:
+            return
+        reads = bone_map.contract.bone_maps()[data["read_from"]]["bones"]
+        for joint, control in data["bones"].items():
+            if joint.partition("_")[2] in SWITCHED or joint in SWITCHED:
+                self.shows[control] = reads.get(joint)
+        for leg in data.get("ik", ()):
+            hip, knee, ankle, toe = (reads[joint] for joint in leg["joints"])
+            self.shows |= {leg["foot"]: ankle, leg["toe"]: toe}
+            self.poles[leg["pole"]] = hip, knee, ankle
+        there = rig.pose.bones
+        self.shows = {name: bone for name, bone in self.shows.items() if name in names and bone in there}
+        self.poles = {name: limb for name, limb in self.poles.items() if name in names and all(bone in there for bone in limb)}
+
+    def basis(self):
+        """{bone: Matrix} at the current frame."""
+        return {name: self._basis(self.rig.pose.bones[name]) for name in self.names}
+
+    def _basis(self, pose):
+        if pose.name in self.poles:
+            return self._free(pose).inverted() @ Matrix.Translation(self._pole(pose))
+        if pose.name in self.shows:
+            return self._free(pose).inverted() @ self._wanted(pose)
+        return pose.matrix_basis.copy()
+
+    def _wanted(self, pose):
+        """Where a control stands that moves rigidly with the bone that shows it: armature space, no scale."""
+        return _moved(self.rig.pose.bones[self.shows[pose.name]]) @ pose.bone.matrix_local
+
+    def _free(self, pose):
+        """Armature-space matrix of a control with a neutral basis, the controls above it standing as wanted."""
+        above = self._above(pose)
+        while above is not None and above.name not in self.shows:
+            above = self._above(above)
+        if above is not None:
+            return self._wanted(above) @ above.bone.matrix_local.inverted() @ pose.bone.matrix_local
+        above = self._above(pose)
+        while above is not None and above.name in self.neutral:
+            above = self._above(above)
+        return pose.bone.matrix_local.copy() if above is None else _moved(above) @ pose.bone.matrix_local
+
+    def _above(self, pose):
+        """What a bone moves with once the take has set the switches."""
+        return self.rig.pose.bones.get(self.follows[pose.name]) if pose.name in self.follows else pose.parent
+
+    def _pole(self, pose):
+        """Before the knee, in the plane of the leg as it stands; straight legs: where the thigh's front points."""
+        hip, knee, ankle = (self.rig.pose.bones[bone] for bone in self.poles[pose.name])
+        line = (ankle.head - hip.head).normalized()
+        bend = knee.head - hip.head
+        bend = bend - bend.dot(line) * line
+        length = (knee.head - hip.head).length + (ankle.head - knee.head).length
+        if bend.length < 0.02 * length:
+            bend = _moved(hip).to_3x3() @ (pose.bone.head_local - knee.bone.head_local)
+            bend = bend - bend.dot(line) * line
+        return knee.head + bend.normalized() * length
+
+
+def _moved(pose):
+    """How a pose bone has moved from its rest: armature space, no scale."""
+    place, turn, _ = pose.matrix.decompose()
+    return Matrix.Translation(place) @ turn.to_matrix().to_4x4() @ pose.bone.matrix_local.inverted()
