@@ -258,6 +258,30 @@ def test_out_of_memory_retries_smaller_then_on_the_cpu_and_says_so():
         device.with_fallback(lambda where, small: (_ for _ in ()).throw(RuntimeError("shape mismatch")), "cpu", said.append)
 
 
+@pytest.mark.parametrize("entry", ["music", "conduct"])
+def test_a_full_device_is_survived_by_the_whole_job(entry, tiny_checkpoints, sound, steps_motion, monkeypatch):
+    """The first run of the model fails as torch does on a full graphics card: the second, one window at a time, is delivered."""
+    import importlib
+    pipeline = pipelines.open_pipeline(entry, tiny_checkpoints, "cpu", notify=(said := []).append)
+    module = importlib.import_module(f"models.{pipeline.system}.pipeline")
+    model, runs = getattr(module, pipeline.model), []
+    true = model.generate
+
+    def full(self, condition, **settings):
+        runs.append(module.WINDOWS_AT_ONCE)
+        if len(runs) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return true(self, condition, **settings)
+    monkeypatch.setattr(model, "generate", full)
+    result = pipeline.generate(sound if entry == "conduct" else steps_motion, **FAST)
+    assert result.seconds == pytest.approx(4.0, abs=0.05) and runs[0] > 1 and runs[1] == 1
+    assert len(said) == 1 and "ran out of memory" in said[0] and "smaller windows" in said[0]
+    runs.clear()
+    monkeypatch.setattr(model, "generate", lambda self, condition, **settings: (_ for _ in ()).throw(MemoryError()))
+    with pytest.raises(OutOfMemory, match="shorter range"):
+        pipeline.generate(sound if entry == "conduct" else steps_motion, **FAST)
+
+
 def test_smaller_windows_give_the_same_motion(conduct, sound):
     """The retry after a full memory computes fewer windows at once; nothing else may change."""
     import models.conductor.pipeline as module
