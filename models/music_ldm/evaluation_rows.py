@@ -62,8 +62,8 @@ class Row:
 
 MAIN = (
     Row("real audio (ceiling)", 200, "real"),
-    Row("real audio through the vocoder", 200, "vocoded"),
-    Row("real audio through VAE and vocoder", 40, "decoded"),
+    Row("real audio through the vocoder", 200, "vocoded", full=False),
+    Row("real audio through VAE and vocoder", 40, "decoded", full=False),
     Row("true rhythm", 200),
     Row("predicted rhythm", 200, rhythm="predicted"),
     Row("motion alone", 40, rhythm="none"),
@@ -73,12 +73,12 @@ MAIN = (
     Row("rule: studio composer on the true beats", 40, "composer"),
     Row("rule: 2 Hz click track", 40, "click"),
 )
-_FEW = Row("", 20, two_seeds=True, full=False)
+_FEW = Row("", 20)              # as the main rows, whose records they share where the settings are the same
 SAMPLING = (
-    *(replace(_FEW, name=f"guidance {g:g}", guidance=float(g)) for g in (0, 1, 2, 3, 5, 8)),
-    *(replace(_FEW, name=f"steps {n}", steps=n) for n in (8, 10, 20, 50)),
+    *(replace(_FEW, name=f"guidance {g:g}", guidance=float(g), two_seeds=True, full=False) for g in (0, 1, 2, 3, 5, 8)),
+    *(replace(_FEW, name=f"steps {n}", steps=n, full=n == 20) for n in (8, 10, 20, 50)),
     *(replace(_FEW, name=f"rhythm {kind}", rhythm=kind) for kind in ("true", "predicted", "none")),
-    *(replace(_FEW, name=f"vocoder {kind}", vocoder=kind) for kind in ("learned", "griffin_lim")),
+    replace(_FEW, name="vocoder learned"), replace(_FEW, name="vocoder griffin_lim", vocoder="griffin_lim", full=False),
 )
 
 
@@ -161,7 +161,7 @@ class Maker:
         sounds = model.generate(motion if row.body != "none" else None, genre=piece["genre"] if row.genre else None,
                                 beats=None if row.rhythm == "none" else beats, duration=seconds, seed=1000 * number,
                                 guidance_scale=row.guidance, steps=row.steps, variations=1 + row.two_seeds)
-        return [deliver(sound) for sound in sounds], times
+        return [deliver(sounds[0]), *(levelled(sound) for sound in sounds[1:])], times
 
 
 def deliver(sound):
@@ -169,6 +169,12 @@ def deliver(sound):
     from core.audio.loudness import default_preset
     from core.audio.loudness import deliver as master
     return master(np.asarray(sound), AUDIO_RATE, default_preset())
+
+
+def levelled(sound):
+    """At the loudness of delivery by gain alone: enough to compare two seeds."""
+    from core.audio.loudness import default_preset, integrated_loudness, presets
+    return sound * np.float32(10 ** ((presets()[default_preset()] - integrated_loudness(sound, AUDIO_RATE)) / 20))
 
 
 def compose(piece, number, seconds):
