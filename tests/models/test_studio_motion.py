@@ -364,6 +364,18 @@ def test_preview_writes_what_it_says(tmp_path):
     assert json.loads((tmp_path / "conducting-000003.json").read_text())["kind"] == "conducting"
 
 
+def test_report_of_diversity(tmp_path, capsys):
+    from models.data.studio import report
+    for kind in ("dance", "conducting"):
+        build.build(kind, "test", tmp_path / "corpus" / kind, items=3, duration=4.0, audio=False, jobs=1)
+    arguments = ["--corpus", str(tmp_path / "corpus"), "--out", str(tmp_path / "a.png"), "--docs", str(tmp_path / "a.md")]
+    assert report.main(arguments) == 0
+    text = (tmp_path / "a.md").read_text(encoding="utf-8")
+    assert "| all dance | 3 |" in text and "| all conducting | 3 |" in text and "| break | 1 |" in text and "a.png" in text
+    assert (tmp_path / "a.png").stat().st_size > 5000
+    assert report.main(["--corpus", str(tmp_path / "nothing"), "--out", str(tmp_path / "b.png")]) == 2
+
+
 def test_step_pattern_of_salsa_is_found():
     """Accents on 1 2 3, 5 6 7 at 165 BPM in noise: tempo and the count of 1, which a plain beat comb cannot know."""
     rng = np.random.default_rng(0)

@@ -1,37 +1,24 @@
 """Is the corpus diverse? Histograms of tempo, instruments, loudness, spectral centroid and motion energy, in one picture.
 
-python -m models.data.studio.report --corpus DIR --out report.png
+python -m models.data.studio.report --corpus DIR --out docs/studio-diversity.png [--docs docs/studio-diversity.md]
 """
 
 import argparse
-import json
 import os
+import sys
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
-from models.data.shards import AUDIO_RATE, Corpus, unpack_motion
+from core.errors import BadInput, BatonError
+from models.data.shards import AUDIO_RATE, unpack_motion
 from models.data.studio import effects
 
-FAMILIES = (
-    "piano",
-    "chromatic",
-    "organ",
-    "guitar",
-    "bass",
-    "strings",
-    "ensemble",
-    "brass",
-    "reed",
-    "pipe",
-    "synth lead",
-    "synth pad",
-    "synth effects",
-    "ethnic",
-    "percussive",
-    "effects",
-)
+FAMILIES = ("piano", "chromatic", "organ", "guitar", "bass", "strings", "ensemble", "brass", "reed", "pipe", "synth lead",
+            "synth pad", "synth effects", "ethnic", "percussive", "effects")
+FIGURES = (("bpm", "tempo (BPM)"), ("loudness_db", "loudness (dB)"), ("centroid_hz", "spectral centroid (Hz)"),
+           ("range_db", "loudness range (dB)"), ("notes_per_second", "notes per second"), ("energy", "joint speed (m/s)"))
 
 
 def spectral_centroid_hz(audio, rate):
@@ -96,11 +83,25 @@ def summarise(rows):
     for group in sorted({row["group"] for row in rows}):
         mine = [row for row in rows if row["group"] == group]
         out[group] = {"items": len(mine)}
-        for key in ("bpm", "loudness_db", "centroid_hz", "range_db", "notes_per_second", "energy"):
+        for key, _ in FIGURES:
             values = [row[key] for row in mine if key in row]
             if values:
                 out[group][key] = [round(float(v), 2) for v in np.percentile(values, (10, 50, 90))]
     return out
+
+
+def spread_table(rows):
+    """Markdown: one line per genre or metre and per kind, `10th - 50th - 90th percentile` of each figure."""
+    lines = ["| | pieces | " + " | ".join(label for _, label in FIGURES) + " | sounds |", "|---" * (len(FIGURES) + 3) + "|"]
+    kinds = {kind: [row for row in rows if row["kind"] == kind] for kind in ("dance", "conducting")}
+    for kind, mine in kinds.items():
+        table = {**summarise(mine), **summarise([{**row, "group": f"all {kind}"} for row in mine])} if mine else {}
+        for group, facts in table.items():
+            inside = [row for row in mine if row["group"] == group or group.startswith("all ")]
+            sounds = len({sound for row in inside for sound in row.get("sounds", ())})
+            cells = [" - ".join(f"{v:g}" for v in facts[key]) if key in facts else "" for key, _ in FIGURES]
+            lines.append(f"| {group} | {facts['items']} | " + " | ".join(cells) + f" | {sounds or ''} |")
+    return "\n".join(lines) + "\n"
 
 
 def draw(rows, path):
@@ -110,22 +111,15 @@ def draw(rows, path):
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    panels = (
-        ("bpm", "tempo (BPM)"),
-        ("loudness_db", "loudness (dB)"),
-        ("centroid_hz", "spectral centroid (Hz)"),
-        ("range_db", "loudness range (dB)"),
-        ("notes_per_second", "notes per second"),
-        ("energy", "joint speed (m/s)"),
-    )
     figure, axes = pyplot.subplots(2, 4, figsize=(17, 8))
-    for axis, (key, label) in zip(axes.flat, panels):
+    for axis, (key, label) in zip(axes.flat, FIGURES):
         for kind in ("dance", "conducting"):
             values = [row[key] for row in rows if row["kind"] == kind and key in row]
             if values:
                 axis.hist(values, bins=24, alpha=0.6, label=f"{kind} ({len(values)})")
         axis.set_xlabel(label)
-        axis.legend(fontsize=8)
+        if axis.has_data():
+            axis.legend(fontsize=8)
     sounds = Counter(sound for row in rows for sound in row.get("sounds", ()))
     names = [name for name, _ in sounds.most_common()][::-1]
     axes.flat[6].barh(names, [sounds[name] / len(rows) for name in names])
@@ -145,19 +139,43 @@ def draw(rows, path):
     os.replace(temporary, path)
 
 
+def rows_of(folder, count, split=None):
+    """Figures of up to `count` items of each kind below `folder` (a corpus, or one with dance/ and conducting/)."""
+    from models.data.studio.evaluate import open_split, spread
+    rows = []
+    for kind in ("dance", "conducting"):
+        corpus = open_split(folder, kind, split)
+        for index in spread(corpus, count) if corpus is not None else ():
+            rows.append(measure(corpus, index))
+    if not rows:
+        raise BadInput(f"{folder} holds no shards; make a corpus first (build.py train corpus).")
+    return rows
+
+
 def main(arguments=None):
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--corpus", required=True, help="folder with shards")
+    parser.add_argument("--corpus", required=True, help="folder with shards, or with dance/ and conducting/")
     parser.add_argument("--out", required=True, help="picture to write (PNG)")
-    parser.add_argument("--items", type=int, default=200, help="at most this many items, evenly chosen")
+    parser.add_argument("--items", type=int, default=200, help="at most this many items of each kind, evenly chosen")
+    parser.add_argument("--split", help="train, valid or test only")
+    parser.add_argument("--docs", help="Markdown file to write")
     options = parser.parse_args(arguments)
-    corpus = Corpus(options.corpus)
-    chosen = np.unique(np.linspace(0, len(corpus) - 1, min(options.items, len(corpus))).astype(int))
-    rows = [measure(corpus, int(index)) for index in chosen]
+    try:
+        rows = rows_of(options.corpus, options.items, options.split)
+    except BatonError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
     draw(rows, options.out)
-    print(json.dumps(summarise(rows), indent=1))
+    text = (f"# Diversity of the studio\n\nPercentiles (10th - 50th - 90th) over {len(rows)} pieces. Sounds: families of "
+            "instruments, kits and\nsynthesisers that are heard.\n\n"
+            f"{spread_table(rows)}\n![Histograms of tempo, loudness, brightness and motion]({Path(options.out).name})\n")
+    print(text)
+    if options.docs:
+        from models.evaluation import write_text
+        write_text(options.docs, text)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
