@@ -1,26 +1,19 @@
 """Half, double, tap, add, clear, jump: operators on the beat markers."""
+import json
 import time
 
 import bpy
 
 from . import beats
-from .errors import UserError
+from .operators_base import NeedsMarkers
 from .timebase import scene_fps
 
 _taps = []  # (perf_counter, frame) of the running tap-in
 TAP_PAUSE_SECONDS = 3.0
 
 
-def _poll(cls, context):
-    if not any(beats.is_beat(marker) for marker in context.scene.timeline_markers):
-        cls.poll_message_set("There are no beat markers; press Detect Beats or Tap first")
-        return False
-    return True
-
-
 def _shown(scene):
     """(beats as the markers tell, frame of second 0, fps)."""
-    import json
     fps = scene_fps(scene.render)
     record = json.loads(scene.baton.beats) if scene.baton.beats else {}
     first = min(marker.frame for marker in scene.timeline_markers if beats.is_beat(marker))
@@ -28,7 +21,7 @@ def _shown(scene):
     return beats.read(scene, origin, fps), origin, fps
 
 
-class BATON_OT_scale_beats(bpy.types.Operator):
+class BATON_OT_scale_beats(NeedsMarkers, bpy.types.Operator):
     """Half or double the tempo of the beat markers"""
 
     bl_idname = "baton.scale_beats"
@@ -37,10 +30,6 @@ class BATON_OT_scale_beats(bpy.types.Operator):
 
     factor: bpy.props.EnumProperty(items=[("HALF", "Half Time", "Every second beat"),
                                           ("DOUBLE", "Double Time", "A beat between each two")])
-
-    @classmethod
-    def poll(cls, context):
-        return _poll(cls, context)
 
     def execute(self, context):
         shown, origin, fps = _shown(context.scene)
@@ -78,16 +67,12 @@ def _rename(scene):
     beats.show(scene, shown, origin, fps)
 
 
-class BATON_OT_clear_beats(bpy.types.Operator):
+class BATON_OT_clear_beats(NeedsMarkers, bpy.types.Operator):
     """Remove Baton's beat markers; your own markers stay"""
 
     bl_idname = "baton.clear_beats"
     bl_label = "Clear Beats"
     bl_options = {"REGISTER", "UNDO"}
-
-    @classmethod
-    def poll(cls, context):
-        return _poll(cls, context)
 
     def execute(self, context):
         beats.clear(context.scene)
@@ -95,7 +80,7 @@ class BATON_OT_clear_beats(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class BATON_OT_jump_beat(bpy.types.Operator):
+class BATON_OT_jump_beat(NeedsMarkers, bpy.types.Operator):
     """Move the playhead to the next or previous beat"""
 
     bl_idname = "baton.jump_beat"
@@ -103,10 +88,6 @@ class BATON_OT_jump_beat(bpy.types.Operator):
     bl_options = {"REGISTER"}
 
     forward: bpy.props.BoolProperty(name="Forward", default=True, description="Next beat, else the previous one")
-
-    @classmethod
-    def poll(cls, context):
-        return _poll(cls, context)
 
     def execute(self, context):
         shown, origin, fps = _shown(context.scene)
@@ -123,40 +104,6 @@ class BATON_OT_jump_beat(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class BATON_OT_take_beats(bpy.types.Operator):
-    """Show the beats of the take as markers, to drag them for the next one"""
-
-    bl_idname = "baton.take_beats"
-    bl_label = "Beats to Markers"
-    bl_options = {"REGISTER", "UNDO"}
-
-    name: bpy.props.StringProperty(options={"HIDDEN", "SKIP_SAVE"})
-
-    @classmethod
-    def poll(cls, context):
-        from . import takes
-        take = takes.active(context.scene)
-        if take is None or not take.beats:
-            cls.poll_message_set("The active take has no beats")
-            return False
-        return True
-
-    def execute(self, context):
-        import json
-
-        from . import takes
-        scene = context.scene
-        take = scene.baton.takes.get(self.name) if self.name else takes.active(scene)
-        try:
-            if take is None or not take.beats:
-                raise UserError("The take has no beats")
-            beats.show(scene, json.loads(take.beats), take.frame_start, scene_fps(scene.render))
-        except UserError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        return {"FINISHED"}
-
-
-CLASSES = (BATON_OT_scale_beats, BATON_OT_tap_beat, BATON_OT_clear_beats, BATON_OT_jump_beat, BATON_OT_take_beats)
+CLASSES = (BATON_OT_scale_beats, BATON_OT_tap_beat, BATON_OT_clear_beats, BATON_OT_jump_beat)
 
 register, unregister = bpy.utils.register_classes_factory(CLASSES)

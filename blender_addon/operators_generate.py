@@ -3,73 +3,9 @@ import random
 
 import bpy
 
-from . import bone_map, compat, flow_beats, flow_conduct, flow_music, jobs, prefs
-from .errors import Cancelled, UserError
-
-
-class JobOperator:
-    """Base: `make_job(context)`. Clicked, it starts the job and returns; called from a script, it waits for the end."""
-
-    def invoke(self, context, event):
-        if bpy.app.background:
-            return self.execute(context)
-        try:
-            jobs.manager.start(self.make_job(context))
-        except UserError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        bpy.ops.baton.escape("INVOKE_DEFAULT")
-        return {"FINISHED"}
-
-    def execute(self, context):
-        try:
-            job = jobs.manager.run_blocking(self.make_job(context))
-        except (UserError, Cancelled) as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        for text in job.warnings:
-            self.report({"WARNING"}, text)
-        self.report({"INFO"}, job.message)
-        return {"FINISHED"}
-
-
-def idle(cls):
-    """Poll: no job is running and there is a runtime; says so otherwise."""
-    if jobs.manager.job is not None:
-        cls.poll_message_set("Baton is working; wait or press Cancel")
-        return False
-    if not prefs.worker_python():
-        cls.poll_message_set(prefs.NO_PYTHON)
-        return False
-    return True
-
-
-def has_rig(cls, context):
-    """Poll: there is an armature to work with, with a usable bone map."""
-    rig = bone_map.find_rig(context)
-    if rig is None:
-        cls.poll_message_set("Select an armature or a character that is bound to one")
-        return False
-    if context.screen is not None and context.screen.is_animation_playing:
-        cls.poll_message_set("Stop the playback first")
-        return False
-    if any(row.bone for row in rig.baton.bones):
-        lacking = bone_map.missing(rig)
-        if lacking:
-            cls.poll_message_set(f"The bone map lacks {', '.join(bone_map.label(j) for j in lacking[:4])}"
-                                 f"{' and others' if len(lacking) > 4 else ''}")
-            return False
-    return True
-
-
-def possible(cls, check, *arguments):
-    """Poll: `check(*arguments)` raises no UserError; says its sentence otherwise."""
-    try:
-        check(*arguments)
-    except UserError as error:
-        cls.poll_message_set(str(error))
-        return False
-    return True
+from . import bone_map, compat, flow_beats, flow_conduct, flow_music, jobs
+from .errors import UserError
+from .operators_base import JobOperator, has_rig, idle, possible
 
 
 def sound_strip(context):

@@ -5,7 +5,7 @@ import shutil
 import bpy
 
 from . import compat, contract, flow_beats, jobs, prefs, runtime_setup
-from .errors import Cancelled, UserError
+from .operators_base import JobOperator, idle
 from .stats import timed
 
 SMPLX = "smplx==0.1.28"
@@ -101,7 +101,7 @@ class BATON_OT_copy_report(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class BATON_OT_check(bpy.types.Operator):
+class BATON_OT_check(JobOperator, bpy.types.Operator):
     """Start the worker and let it examine versions, device and checkpoints"""
 
     bl_idname = "baton.check"
@@ -109,34 +109,14 @@ class BATON_OT_check(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context):
-        from .operators_generate import idle
         return idle(cls)
 
-    def _job(self):
+    def make_job(self, context):
         def report(findings):
             options = prefs.get()
             if hasattr(options, "report"):
                 options.report = json.dumps(findings, indent=1)
         return flow_beats.doctor_job(report)
-
-    def invoke(self, context, event):
-        if bpy.app.background:
-            return self.execute(context)
-        try:
-            jobs.manager.start(self._job())
-        except UserError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        return {"FINISHED"}
-
-    def execute(self, context):
-        try:
-            job = jobs.manager.run_blocking(self._job())
-        except (UserError, Cancelled) as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        self.report({"INFO"}, job.message)
-        return {"FINISHED"}
 
 
 class BATON_OT_stop_worker(bpy.types.Operator):

@@ -2,16 +2,9 @@
 import bpy
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
-from . import bone_map, character, flow_beats, jobs, prefs, smpl_character
-from .errors import Cancelled, UserError
-from .operators_generate import JobOperator, idle
-
-
-def _rig_poll(cls, context):
-    if bone_map.find_rig(context) is None:
-        cls.poll_message_set("Select an armature or a character that is bound to one")
-        return False
-    return True
+from . import bone_map, character, flow_beats, prefs, smpl_character
+from .errors import UserError
+from .operators_base import ActOperator, JobOperator, NeedsRig, idle, not_working
 
 
 class BATON_OT_detect_bones(JobOperator, bpy.types.Operator):
@@ -23,10 +16,7 @@ class BATON_OT_detect_bones(JobOperator, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context):
-        if jobs.manager.job is not None:
-            cls.poll_message_set("Baton is working; wait or press Cancel")
-            return False
-        return _rig_poll(cls, context)
+        return not_working(cls) and NeedsRig.poll.__func__(cls, context)
 
     def invoke(self, context, event):
         if bone_map.detect(bone_map.find_rig(context)):
@@ -58,7 +48,7 @@ class BATON_OT_pick_bone(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context):
-        if not _rig_poll(cls, context):
+        if not NeedsRig.poll.__func__(cls, context):
             return False
         if context.active_pose_bone is None:
             cls.poll_message_set("Make a bone active in Pose Mode")
@@ -76,66 +66,49 @@ class BATON_OT_pick_bone(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class BATON_OT_clear_bones(bpy.types.Operator):
+class BATON_OT_clear_bones(NeedsRig, bpy.types.Operator):
     """Empty all rows of the bone map"""
 
     bl_idname = "baton.clear_bones"
     bl_label = "Clear Bone Map"
     bl_options = {"REGISTER", "UNDO"}
 
-    @classmethod
-    def poll(cls, context):
-        return _rig_poll(cls, context)
-
     def execute(self, context):
         bone_map.set_rows(bone_map.find_rig(context), {})
         return {"FINISHED"}
 
 
-class BATON_OT_save_bones(bpy.types.Operator, ExportHelper):
+class BoneFile(NeedsRig, ActOperator):
+    """Base of the file dialogs of the bone map."""
+
+    filename_ext = ".json"
+    filter_glob: bpy.props.StringProperty(default="*.json", options={"HIDDEN"})
+
+
+class BATON_OT_save_bones(BoneFile, bpy.types.Operator, ExportHelper):
     """Write the bone map to a JSON file"""
 
     bl_idname = "baton.save_bones"
     bl_label = "Save Bone Map"
 
-    filename_ext = ".json"
-    filter_glob: bpy.props.StringProperty(default="*.json", options={"HIDDEN"})
-
-    @classmethod
-    def poll(cls, context):
-        return _rig_poll(cls, context)
-
-    def execute(self, context):
+    def act(self, context):
         try:
             bone_map.save(bone_map.find_rig(context), self.filepath)
         except OSError as error:
-            self.report({"ERROR"}, f"{self.filepath} cannot be written: {error.strerror}")
-            return {"CANCELLED"}
-        return {"FINISHED"}
+            raise UserError(f"{self.filepath} cannot be written: {error.strerror}") from error
 
 
-class BATON_OT_load_bones(bpy.types.Operator, ImportHelper):
+class BATON_OT_load_bones(BoneFile, bpy.types.Operator, ImportHelper):
     """Read a bone map from a JSON file"""
 
     bl_idname = "baton.load_bones"
     bl_label = "Load Bone Map"
     bl_options = {"REGISTER", "UNDO"}
 
-    filter_glob: bpy.props.StringProperty(default="*.json", options={"HIDDEN"})
-
-    @classmethod
-    def poll(cls, context):
-        return _rig_poll(cls, context)
-
-    def execute(self, context):
-        try:
-            lacking = bone_map.load(bone_map.find_rig(context), self.filepath)
-        except (UserError, Cancelled) as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+    def act(self, context):
+        lacking = bone_map.load(bone_map.find_rig(context), self.filepath)
         if lacking:
             self.report({"WARNING"}, f"This rig has no {', '.join(lacking)}")
-        return {"FINISHED"}
 
 
 class BATON_OT_add_smpl_character(JobOperator, bpy.types.Operator):
@@ -169,27 +142,18 @@ def draw_add_menu(self, context):
     self.layout.operator("baton.add_smpl_character", icon="OUTLINER_OB_ARMATURE")
 
 
-class BATON_OT_add_baton(bpy.types.Operator):
+class BATON_OT_add_baton(NeedsRig, ActOperator, bpy.types.Operator):
     """Put a baton into the leading hand of the rig"""
 
     bl_idname = "baton.add_baton"
     bl_label = "Add Baton"
     bl_options = {"REGISTER", "UNDO"}
 
-    @classmethod
-    def poll(cls, context):
-        return _rig_poll(cls, context)
-
-    def execute(self, context):
+    def act(self, context):
         rig = bone_map.find_rig(context)
-        try:
-            mapped = bone_map.require(rig)
-        except UserError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        mapped = bone_map.require(rig)
         side = "left" if context.scene.baton.mirror else "right"
         character.add_baton(rig, mapped[f"{side}_wrist"])
-        return {"FINISHED"}
 
 
 CLASSES = (BATON_OT_add_smpl_character, BATON_OT_add_baton, BATON_OT_detect_bones, BATON_OT_pick_bone,

@@ -3,13 +3,14 @@ import json
 
 import bpy
 
-from . import flow_conduct, flow_music, flow_range, strips, takes
+from . import beats, flow_conduct, flow_music, flow_range, strips, takes
 from .errors import UserError
-from .operators_generate import JobOperator, idle, possible
+from .operators_base import ActOperator, JobOperator, idle, possible
+from .timebase import scene_fps
 
 
-class TakeOperator:
-    """Base: acts on the take called `name`, else on the active one."""
+class TakeOperator(ActOperator):
+    """Base: `on_take(scene, take)` acts on the take called `name`, else on the active one."""
 
     name: bpy.props.StringProperty(options={"HIDDEN", "SKIP_SAVE"})
 
@@ -26,15 +27,8 @@ class TakeOperator:
             raise UserError(f"There is no take {self.name!r}.")
         return found
 
-    def execute(self, context):
-        try:
-            sentence = self.act(context.scene, self.take(context))
-        except UserError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        if sentence:
-            self.report({"INFO"}, sentence)
-        return {"FINISHED"}
+    def act(self, context):
+        return self.on_take(context.scene, self.take(context))
 
 
 class BATON_OT_solo_take(TakeOperator, bpy.types.Operator):
@@ -44,7 +38,7 @@ class BATON_OT_solo_take(TakeOperator, bpy.types.Operator):
     bl_label = "Solo Take"
     bl_options = {"REGISTER", "UNDO"}
 
-    def act(self, scene, take):
+    def on_take(self, scene, take):
         takes.solo(scene, take.name)
 
 
@@ -55,7 +49,7 @@ class BATON_OT_mute_take(TakeOperator, bpy.types.Operator):
     bl_label = "Mute Take"
     bl_options = {"REGISTER", "UNDO"}
 
-    def act(self, scene, take):
+    def on_take(self, scene, take):
         takes.mute(take, take.audible)
 
 
@@ -66,7 +60,7 @@ class BATON_OT_keep_take(TakeOperator, bpy.types.Operator):
     bl_label = "Keep Take"
     bl_options = {"REGISTER", "UNDO"}
 
-    def act(self, scene, take):
+    def on_take(self, scene, take):
         return takes.keep(scene, take.name)
 
 
@@ -77,8 +71,29 @@ class BATON_OT_remove_take(TakeOperator, bpy.types.Operator):
     bl_label = "Remove Take"
     bl_options = {"REGISTER", "UNDO"}
 
-    def act(self, scene, take):
+    def on_take(self, scene, take):
         takes.remove(scene, take.name)
+
+
+class BATON_OT_take_beats(TakeOperator, bpy.types.Operator):
+    """Show the beats of the take as markers, to drag them for the next one"""
+
+    bl_idname = "baton.take_beats"
+    bl_label = "Beats to Markers"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context):
+        take = takes.active(context.scene)
+        if take is None or not take.beats:
+            cls.poll_message_set("The active take has no beats")
+            return False
+        return True
+
+    def on_take(self, scene, take):
+        if not take.beats:
+            raise UserError(f"{take.name} has no beats")
+        beats.show(scene, json.loads(take.beats), take.frame_start, scene_fps(scene.render))
 
 
 class BATON_OT_copy_recipe(TakeOperator, bpy.types.Operator):
@@ -87,7 +102,7 @@ class BATON_OT_copy_recipe(TakeOperator, bpy.types.Operator):
     bl_idname = "baton.copy_recipe"
     bl_label = "Copy Recipe"
 
-    def act(self, scene, take):
+    def on_take(self, scene, take):
         bpy.context.window_manager.clipboard = json.dumps(json.loads(take.recipe), indent=1)
         return f"Recipe of {take.name} copied"
 
@@ -147,7 +162,7 @@ class BATON_OT_redo_range(RedoOperator, bpy.types.Operator):
         return flow_range.request(scene, take)
 
 
-CLASSES = (BATON_OT_solo_take, BATON_OT_mute_take, BATON_OT_keep_take, BATON_OT_remove_take, BATON_OT_copy_recipe,
-           BATON_OT_redo_take, BATON_OT_redo_range)
+CLASSES = (BATON_OT_solo_take, BATON_OT_mute_take, BATON_OT_keep_take, BATON_OT_remove_take, BATON_OT_take_beats,
+           BATON_OT_copy_recipe, BATON_OT_redo_take, BATON_OT_redo_range)
 
 register, unregister = bpy.utils.register_classes_factory(CLASSES)
