@@ -163,6 +163,10 @@ class RuntimeSetup:
         if version_of(python) is None or self._call([python, "-m", "pip", "--version"]) != 0:
             base = find_python(self.search)
             if self._call([base, "-m", "venv", "--clear", environment]) != 0:
+                package = re.search(r"apt(?:-get)? install (python[\w.]*-venv)", "\n".join(self.lines[-20:]))
+                if package:  # a Blender of Debian or Ubuntu uses the system's Python
+                    raise SetupError(f"The system's Python lacks a part: run apt-get install {package[1]} as the administrator, "
+                                     "then press Set Up Runtime again.")
                 raise SetupError(f"{base} could not make a virtual environment; the report has its words.")
         names = re.findall(r"(?m)^([A-Za-z0-9._-]+)==", self.lock.read_text(encoding="utf-8"))
         pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]

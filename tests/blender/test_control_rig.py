@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 
-from blender_addon import actions, bone_map, compat, flow_conduct, jobs, rig_io
+from blender_addon import actions, bone_map, character, compat, flow_conduct, jobs, rig_io
 from blender_addon.refs import Ref
 from blender_addon.timebase import Passage
 from tests.blender import scenes
@@ -17,7 +17,8 @@ SHOWN = ("ORG-spine", "ORG-thigh.L", "ORG-shin.L", "ORG-foot.L", "ORG-foot.R", "
 
 def animate(rig):
     """The user's own animation on IK: a reaching hand, a lifted foot, a turned torso, the whole rig moved by its root."""
-    keys = {"hand_ik.L": ("location", (-0.1, -0.2, 0.1), (-0.15, -0.25, 0.2)), "foot_ik.R": ("location", (0, -0.2, 0.1), (0, 0.1, 0.15)),
+    keys = {"hand_ik.L": ("location", (-0.1, -0.2, 0.1), (-0.15, -0.25, 0.2)),
+            "foot_ik.R": ("location", (0, -0.2, 0.1), (0, 0.1, 0.15)),
             "torso": ("location", (0.02, 0.03, -0.08), (0.0, 0.0, -0.12)),
             "foot_ik.L": ("rotation_quaternion", (0.97, 0.0, 0.0, 0.24), (1.0, 0.0, 0.0, 0.0)),
             "neck": ("rotation_quaternion", (0.96, 0.2, 0.2, 0.0), (0.98, 0.0, 0.2, 0.0))}
@@ -89,13 +90,14 @@ def test_feet_on_ik(blender, rig):
         # Rigify's arms on IK are stretched or shrunk by up to a fiftieth, which FK cannot show.
         assert dict(zip(SHOWN, off)) == pytest.approx(dict.fromkeys(SHOWN, 0.0), abs=0.02)
         assert np.delete(off, [SHOWN.index(name) for name in ("ORG-forearm.L", "ORG-hand.L", "ORG-hand.R")]).max() < 0.005
-        mine, own = (m[:, :3, :3] / np.linalg.norm(m[:, :3, :3], axis=1, keepdims=True) for m in (mine, own))  # without the stretch
+        mine, own = (m[:, :3, :3] / np.linalg.norm(m[:, :3, :3], axis=1, keepdims=True) for m in (mine, own))  # no stretch
         turn = np.einsum("nji,njk->nik", own, mine)
         assert np.degrees(np.arccos(np.clip((np.trace(turn, axis1=1, axis2=2) - 1) / 2, -1, 1))).max() < 1.5
 
     # Between the blends: limbs point as the dance has it, planted feet stand, the switches are on.
-    poses, root, _fps = scenes_poses()
-    truth, seen = scenes.joint_positions(poses[:len(frames)], root[:len(frames)]), bone_map.reading_map(rig, bone_map.current(rig))
+    poses, root, _fps = character.read_poses(DANCE)
+    truth = scenes.joint_positions(poses[:len(frames)], root[:len(frames)])
+    seen = bone_map.reading_map(rig, bone_map.current(rig))
     inner = slice(frames[0] - 1 + BLEND, frames[-1] - BLEND)
     inside = truth[BLEND:BLEND + (inner.stop - inner.start)]
     where = {joint: (world() @ during[inner, names.index(bone)])[:, :3, 3] for joint, bone in seen.items()}
@@ -126,11 +128,6 @@ def test_feet_on_ik(blender, rig):
         assert all(left[key] == value and type(left[key]) is type(value) for key, value in values.items()
                    if isinstance(value, (bool, int, float)))
     assert rig.pose.bones["thigh_ik.L"].ik_stretch == stretch
-
-
-def scenes_poses():
-    from blender_addon import character
-    return character.read_poses(DANCE)
 
 
 def test_a_leg_mapped_by_hand_stays_on_fk(blender, rig):

@@ -88,6 +88,17 @@ def test_python_is_believed_only_when_it_runs(tmp_path):
     assert runtime_setup.find_python() is not None  # of this very interpreter
 
 
+def test_missing_venv_of_a_distribution_is_named(tmp_path, lock):
+    """Debian's Python keeps ensurepip in a package of its own; the sentence carries the command that helps."""
+    python = tmp_path / "python3.13"
+    python.write_text("#!/bin/sh\ncase \"$*\" in *print*) echo 'py 3 13';; *) echo 'ensurepip is not'; echo; "
+                      "echo '    apt install python3.13-venv'; exit 1;; esac\n")
+    python.chmod(0o755)
+    failed = make(tmp_path, lock, search=[python]).start()
+    failed.join(60)
+    assert "apt-get install python3.13-venv" in failed.error and not failed.done
+
+
 def test_processor_build_comes_from_its_own_index_or_not_at_all(tmp_path, lock, monkeypatch):
     """Nothing but PyTorch is asked of PyTorch's index; where it cannot be reached, the lock alone decides."""
     wheel(tmp_path / "wheels")
