@@ -120,7 +120,7 @@ def row(name, motions, studio, given=None, which=None):
     result["jerk_within"] = mean([studio.jerks.min() <= clip["jerk"] <= studio.jerks.max() for clip in each])
     result["outside_range"] = mean([((m.vector < studio.low) | (m.vector > studio.high)).mean() for m in seen])
     # Mismatched: the same motions against the beats of another piece.
-    others = pieces[1:] + pieces[:1]
+    others = pieces[2:] + pieces[:2]                  # by two: rows of "another piece" are already moved by one
     result["ictus_f1_mismatched"] = mean([beat_f1_70ms(m.ictus, visible(o.beats.shifted(-p.lead), o.duration))
                                           for m, o, p in zip(seen, others, pieces)])
     result["ictus_f1_chance"] = mean([_rolled_f1(m.ictus, p) for m, p in zip(seen, pieces)])
@@ -142,7 +142,7 @@ def _set_scores(seen, pieces, studio, which):
         "mse": scores.conducting_mse(points, real), "mse_mismatched": scores.conducting_mse(points, np.roll(real, 1, axis=0)),
         "fgd": frechet_distance(rows, rows_real), "fgd_as_published": frechet_distance(columns, columns_real),
         "bc": mean([r["score"] for r in reports]), "bc_null": mean([r["null_mean"] for r in reports]),
-        "bc_mismatched": mean([align_score(o.beats.times, m) for m, o in zip(moves, pieces[1:] + pieces[:1])]),
+        "bc_mismatched": mean([align_score(o.beats.times, m) for m, o in zip(moves, pieces[2:] + pieces[:2])]),
         "bc_as_published": mean([bc_as_published(p.beats.times, x) for p, x in zip(pieces, points)]),
         "diversity": diversity(features.mean(1)), "diversity_as_published": diversity_as_published(features.transpose(0, 2, 1)),
         "rde": scores.rhythm_density_error(flat, flat_real), "sce": scores.strength_contour_error(flat, flat_real)}
