@@ -106,7 +106,7 @@ def evaluate(options, say=print):
     which = list(range(min(few, len(pieces))))
     part("studio", lambda: main_table(conductor, studio, few, say))
     part("seeds", lambda: experiments.seed_row(conductor, studio, which[:20]))
-    if "studio" in result:
+    if "studio" in result and "seeds" in result:
         result["rule"] = against_the_rule(result["studio"], result["seeds"])
     part("moved", lambda: experiments.moved_rows(conductor, studio, which, find, say))
     part("seam", lambda: experiments.seam_row(conductor, pieces[0]))

@@ -54,9 +54,10 @@ def markdown(result, picture=None):
     """The section of docs/results.md; parts that were not run are left out."""
     out = ["## Music to conducting"]
     if "studio" in result:
-        out += [MAIN.format(**result), _table(result["studio"], BEAT), "\nAgainst the rule, on the same predicted beats:\n",
-                _table(result["rule"], ("model", "rule", "corpus"), "point"), BODIES, _table(result["studio"], BODY),
-                METRICS, _table(result["studio"], PUBLISHED)]
+        out += [MAIN.format(**result), _table(result["studio"], BEAT)]
+        if "rule" in result:
+            out += ["\nAgainst the rule, on the same predicted beats:\n", _table(result["rule"], ("model", "rule", "corpus"), "point")]
+        out += [BODIES, _table(result["studio"], BODY), METRICS, _table(result["studio"], PUBLISHED)]
     if "seeds" in result:
         out.append(SEEDS.format(**result["seeds"]))
     if "moved" in result:
