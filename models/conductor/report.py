@@ -56,7 +56,8 @@ def markdown(result, picture=None):
     if "studio" in result:
         out += [MAIN.format(**result), _table(result["studio"], BEAT)]
         if "rule" in result:
-            out += ["\nAgainst the rule, on the same predicted beats:\n", _table(result["rule"], ("model", "rule", "corpus"), "point")]
+            out += ["\nAgainst the rule, on the same predicted beats:\n",
+                    _table(result["rule"], ("model", "rule", "corpus"), "point")]
         out += [BODIES, _table(result["studio"], BODY), METRICS, _table(result["studio"], PUBLISHED)]
     if "seeds" in result:
         out.append(SEEDS.format(**result["seeds"]))
