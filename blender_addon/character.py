@@ -4,9 +4,9 @@ from pathlib import Path
 import bmesh
 import bpy
 import numpy as np
-from mathutils import Matrix, Vector
+from mathutils import Vector
 
-from . import compat, contract
+from . import baton_prop, compat, contract, parts
 from .keys import fill_curve
 
 G = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])  # SMPL's y-up rest into Blender's z-up, facing -y
@@ -77,49 +77,10 @@ def dress(rig, kind="dancer"):
             mesh = _ellipsoid(f"{rig.name} head", (0.078, 0.098, 0.125), (0.0, 0.095, 0.0))
         else:
             mesh = _limb(f"{rig.name} {bone.name}", LIMBS[part], bone.length)
-        made.append(_attach(rig, bone.name, mesh, colour))
+        made.append(parts.attach(rig, bone.name, mesh, colour))
     if kind == "conductor":
-        made.append(_attach(rig, "right_hand", baton_mesh(), (0.9, 0.88, 0.8, 1.0), turn=Matrix.Rotation(-0.35, 4, "X")))
+        made.append(baton_prop.add(rig, {bone.name: bone.name for bone in rig.data.bones}))
     return made
-
-
-def add_baton(rig, bone):
-    """A baton in the hand of any rig, 38 cm in the world whatever the rig's scale; returns the object."""
-    thing = _attach(rig, bone, baton_mesh(), (0.9, 0.88, 0.8, 1.0))
-    size = 1.0 / max(rig.matrix_world.to_scale()[0], 1e-6)
-    # In the palm, slightly turned towards the thumb's side.
-    hand = min(rig.data.bones[bone].length, 0.12 * size)
-    thing.matrix_basis = (Matrix.Translation((0.0, 0.7 * hand, 0.0)) @ Matrix.Rotation(-0.35, 4, "X")
-                          @ Matrix.Scale(size, 4))
-    return thing
-
-
-def baton_mesh():
-    """A conductor's baton, 38 cm, cork grip at the origin, pointing along +y."""
-    shape = bmesh.new()
-    for low, high, thick, thin in ((-0.03, 0.03, 0.011, 0.006), (0.03, 0.36, 0.004, 0.002)):
-        turn = Matrix.Translation((0, (low + high) / 2, 0)) @ Matrix.Rotation(-np.pi / 2, 4, "X")
-        bmesh.ops.create_cone(shape, cap_ends=True, segments=10, radius1=thick, radius2=thin, depth=high - low, matrix=turn)
-    return _finish(shape, "Baton")
-
-
-def _attach(rig, bone, mesh, colour, turn=None):
-    thing = bpy.data.objects.new(mesh.name, mesh)
-    thing.parent, thing.parent_type, thing.parent_bone = rig, "BONE", bone
-    thing.matrix_parent_inverse = Matrix.Translation((0.0, -rig.data.bones[bone].length, 0.0))
-    if turn is not None:
-        thing.matrix_basis = turn
-    thing.color = colour
-    mesh.materials.append(_material(colour))
-    rig.users_scene[0].collection.objects.link(thing)
-    return thing
-
-
-def _material(colour):
-    name = "Baton " + "".join(f"{int(c * 255):02x}" for c in colour[:3])
-    material = bpy.data.materials.get(name) or bpy.data.materials.new(name)
-    material.diffuse_color, material.roughness = colour, 0.6
-    return material
 
 
 def _limb(name, size, length):
@@ -139,7 +100,7 @@ def _limb(name, size, length):
         for i in range(around):
             shape.faces.new((first[i], first[(i + 1) % around], second[(i + 1) % around], second[i]))
     bmesh.ops.remove_doubles(shape, verts=shape.verts, dist=1e-5)
-    return _finish(shape, name)
+    return parts.finish(shape, name)
 
 
 def _ellipsoid(name, radii, centre):
@@ -147,17 +108,7 @@ def _ellipsoid(name, radii, centre):
     bmesh.ops.create_uvsphere(shape, u_segments=20, v_segments=14, radius=1.0)
     for vert in shape.verts:
         vert.co = Vector((vert.co.x * radii[0], vert.co.z * radii[2] + centre[1], vert.co.y * radii[1]))
-    return _finish(shape, name)
-
-
-def _finish(shape, name):
-    bmesh.ops.recalc_face_normals(shape, faces=shape.faces)
-    for face in shape.faces:
-        face.smooth = True
-    mesh = bpy.data.meshes.new(name)
-    shape.to_mesh(mesh)
-    shape.free()
-    return mesh
+    return parts.finish(shape, name)
 
 
 # --- motion ----------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import bpy
 import numpy as np
 from mathutils import Vector
 
-from . import character, strips
+from . import character, parts, strips
 from .errors import UserError
 from .timebase import scene_fps
 
@@ -22,6 +22,7 @@ GAP_SECONDS = 1.0
 def make_demo_blend(path, motion_npz, conductor_npz, music_wav, piece_wav, fps=30, sheet=None, stills=10):
     """Build the scene, save it as `path`, render `sheet` (PNG, or None). Returns a dict of what was made."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.context.preferences.filepaths.save_version = 0  # no demo.blend1 beside it
     scene = bpy.context.scene
     scene.name = "Baton Demo"
     scene.render.fps, scene.render.fps_base, scene.sync_mode = fps, 1.0, "AUDIO_SYNC"
@@ -64,7 +65,7 @@ def _stage(scene):
     mesh.from_pydata([(-40, -40, 0), (40, -40, 0), (40, 40, 0), (-40, 40, 0)], [], [(0, 1, 2, 3)])
     floor = bpy.data.objects.new("Floor", mesh)
     floor.color = (0.5, 0.52, 0.56, 1.0)
-    mesh.materials.append(character._material(floor.color))
+    mesh.materials.append(parts.material(floor.color))
     scene.collection.objects.link(floor)
     sun = bpy.data.objects.new("Sun", bpy.data.lights.new("Sun", "SUN"))
     sun.data.energy, sun.rotation_euler = 3.0, (0.7, 0.2, 0.5)

@@ -2,7 +2,7 @@
 import bpy
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
-from . import bone_map, character, flow_beats, prefs, smpl_character
+from . import baton_prop, bone_map, flow_beats, prefs, smpl_character
 from .errors import UserError
 from .operators_base import ActOperator, JobOperator, NeedsRig, idle, not_working
 
@@ -153,7 +153,7 @@ class BATON_OT_add_baton(NeedsRig, ActOperator, bpy.types.Operator):
         rig = bone_map.find_rig(context)
         mapped = bone_map.require(rig)
         side = "left" if context.scene.baton.mirror else "right"
-        character.add_baton(rig, mapped[f"{side}_wrist"])
+        baton_prop.add(rig, mapped, side)
 
 
 CLASSES = (BATON_OT_add_smpl_character, BATON_OT_add_baton, BATON_OT_detect_bones, BATON_OT_pick_bone,
