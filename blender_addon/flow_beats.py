@@ -19,7 +19,8 @@ def motion_job(context, rig):
         yield 0.0
         yield from rig_io.sample(rig_ref, scene_ref, bone_map.reading_map(rig_ref.get(), mapped), passage, folder)
 
-    params = {"level": scene.baton.level_music, "bpm": scene.baton.tempo_bpm if scene.baton.tempo == "FIXED" else None}
+    fixed = scene.baton.tempo == "FIXED"
+    params = {"level": "normal" if fixed else scene.baton.level_music, "bpm": scene.baton.tempo_bpm if fixed else None}
     return Job("beats", "Detect Beats", params, prepare,
                lambda result, folder: _show(scene_ref, result, passage, music=False), (rig_ref, scene_ref))
 
@@ -39,8 +40,9 @@ def strip_job(context, strip_scene, strip):
         return {"audio": clip.path, "start": clip.start, "duration": clip.duration, "speed": clip.speed}
 
     settings = context.scene.baton
-    params = {"level": settings.level_motion, "metre": settings.metre,
-              "bpm": settings.motion_bpm if settings.motion_tempo == "FIXED" else None}
+    fixed = settings.motion_tempo == "FIXED"
+    params = {"level": "normal" if fixed else settings.level_motion, "metre": settings.metre,
+              "bpm": settings.motion_bpm if fixed else None}
     return Job("beats", "Detect Beats", params, prepare,
                lambda result, folder: _show(scene_ref, result, box[-1], music=True), (scene_ref, strip_scene_ref))
 

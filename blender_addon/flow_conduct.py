@@ -37,7 +37,8 @@ def request_of(scene, strip_scene, strip, rig):
             "follow_markers": settings.motion_tempo == "MARKERS",
             "keep": {"frames": flow_range.chosen(scene), "stays": "inside"} if settings.keep_range else None,
             "params": {"guidance_scale": settings.guidance_motion, "steps": settings.steps, "seed": settings.seed,
-                       "variations": settings.variations, "metre": settings.metre, "level": settings.level_motion,
+                       "variations": settings.variations, "metre": settings.metre,
+                       "level": settings.level_motion if settings.motion_tempo == "AUTO" else "normal",
                        "bpm": settings.motion_bpm if settings.motion_tempo == "FIXED" else None,
                        "lead": None if settings.lead_auto else settings.lead / 1000.0, "amplitude": settings.amplitude,
                        "left_hand": settings.left_hand, "mirror": settings.mirror, "place": "rig",
@@ -80,30 +81,36 @@ def job(context, rig, strip_scene, strip, request=None):
 
     def apply(result, folder):
         owner, target, passage = scene_ref.get(), rig_ref.get(), passage_box[-1]
-        names = []
-        with takes.all_or_none(owner):
-            for number, row in enumerate(takes.rows(result)):
-                own = takes.one_of(request, number)
-                times, rotations, locations = actions.channel_arrays(Path(folder) / row["file"])
-                frames, rotations, locations = on_frames(times, rotations, locations, passage)
-                base = takes.base_state(owner, target)
-                take = takes.new(owner, takes.title("MOTION", request), "MOTION")
-                state = actions.write_take(
-                    target, take.name, frames, rotations, locations,
-                    blend_frames=0 if _ends_stay(request, passage) else round(request["blend_seconds"] * passage.fps),
-                    reduce_error=float(np.radians(request["reduce_degrees"])),
-                    switches=bone_map.switches(target, mapped), base=base)
-                takes.remember_motion(take, target, state)
-                takes.remember(take, row, own, passage.first)
-                names.append(take.name)
-        for other in takes.rivals(owner, take):
-            other.audible = other.name == take.name
-        if row.get("beats"):
-            owner.baton.music_beats = json.dumps({**row["beats"], "frame_start": passage.first, "fps": passage.fps})
-        return f"{', '.join(names)} on {target.name}, frames {int(frames[0])} to {int(frames[-1])}{takes.account(result)}"
+        made = takes.rows(result)
+        own = [takes.one_of(request, number) for number in range(len(made))]
+        blend = 0.0 if _ends_stay(request, passage) else request["blend_seconds"]
+        sentence = write(owner, target, mapped, made, own, passage, folder, takes.title("MOTION", request), blend)
+        if made[-1].get("beats"):
+            owner.baton.music_beats = json.dumps({**made[-1]["beats"], "frame_start": passage.first, "fps": passage.fps})
+        return sentence + takes.account(result)
 
     return Job("conduct", "Generate Conducting", dict(request["params"]), prepare, apply,
                (rig_ref, scene_ref, strip_scene_ref))
+
+
+def write(scene, rig, mapped, made, requests, passage, folder, title, blend_seconds):
+    """Each row of a result (`file` of channels in `folder`) as a take on the rig; the last one plays. Returns a sentence."""
+    names = []
+    with takes.all_or_none(scene):
+        for row, own in zip(made, requests):
+            times, rotations, locations = actions.channel_arrays(Path(folder) / row["file"])
+            frames, rotations, locations = on_frames(times, rotations, locations, passage)
+            base = takes.base_state(scene, rig)
+            take = takes.new(scene, title, "MOTION")
+            state = actions.write_take(
+                rig, take.name, frames, rotations, locations, blend_frames=round(blend_seconds * passage.fps),
+                reduce_error=float(np.radians(own["reduce_degrees"])), switches=bone_map.switches(rig, mapped), base=base)
+            takes.remember_motion(take, rig, state)
+            takes.remember(take, row, own, passage.first)
+            names.append(take.name)
+    for other in takes.rivals(scene, take):
+        other.audible = other.name == take.name
+    return f"{', '.join(names)} on {rig.name}, frames {int(frames[0])} to {int(frames[-1])}"
 
 
 def _ends_stay(request, passage):

@@ -70,7 +70,7 @@ def request_of(scene, rig):
                        "guidance_scale": settings.guidance_music, "steps": settings.steps,
                        "seed": settings.seed, "variations": settings.variations, "duration": passage.duration,
                        "bpm": settings.tempo_bpm if settings.tempo == "FIXED" else None, "beats": chosen,
-                       "level": settings.level_music, "loop": settings.loop,
+                       "level": settings.level_music if settings.tempo == "AUTO" else "normal", "loop": settings.loop,
                        "loudness_lufs": props.loudness_lufs(settings),
                        "source": {"rig": rig.name, "first_frame": passage.first, "fps": passage.fps}}}
 

@@ -47,7 +47,9 @@ def seconds(frames, passage):
 def request(scene, take):
     """The take's own request, for the chosen range alone: all else stays, the seed is one that was not used yet."""
     own = json.loads(take.request)
-    seeds = [json.loads(other.request)["params"]["seed"] for other in scene.baton.takes]
+    if own["kind"] == "import":
+        raise UserError(f"{take.name} was imported; ranges are made anew of generated takes")
+    seeds = [json.loads(other.request)["params"].get("seed", 0) for other in scene.baton.takes]
     own["params"].update(seed=max(seeds) + 1, variations=1)
     frames = chosen(scene)
     if own["kind"] == "conduct":

@@ -1,9 +1,10 @@
-"""Generate Music, Generate Conducting, Detect Beats, Cancel: operators only translate and report."""
+"""Generate Music, Generate Conducting, Import Motion, Detect Beats, Cancel: operators only translate and report."""
 import random
 
 import bpy
+from bpy_extras.io_utils import ImportHelper
 
-from . import bone_map, compat, flow_beats, flow_conduct, flow_music, jobs
+from . import bone_map, compat, flow_beats, flow_conduct, flow_import, flow_music, jobs
 from .errors import UserError
 from .operators_base import JobOperator, has_rig, idle, possible
 
@@ -49,6 +50,38 @@ class BATON_OT_generate_conducting(JobOperator, bpy.types.Operator):
     def make_job(self, context):
         scene, strip = sound_strip(context)
         return flow_conduct.job(context, bone_map.find_rig(context), scene, strip)
+
+
+class BATON_OT_import_motion(JobOperator, bpy.types.Operator, ImportHelper):
+    """Put a motion file on the rig, from the current frame on, as a take: BVH of any humanoid, AMASS npz, AIST++ pkl"""
+
+    bl_idname = "baton.import_motion"
+    bl_label = "Import Motion"
+    bl_options = {"REGISTER"}
+
+    filter_glob: bpy.props.StringProperty(default="*.bvh;*.npz;*.pkl;*.gz", options={"HIDDEN"})
+    fps: bpy.props.FloatProperty(name="Frame Rate", default=0.0, min=0.0, max=1000.0,
+                                 description="Frames a second of the file where its own figure is wrong; 0 takes the file's")
+
+    @classmethod
+    def poll(cls, context):
+        return idle(cls) and has_rig(cls, context)
+
+    def invoke(self, context, event):
+        return ImportHelper.invoke(self, context, event)  # the dialog; what it confirms is `execute`
+
+    def execute(self, context):
+        if self.options.is_invoke and not bpy.app.background:
+            return JobOperator.invoke(self, context, None)
+        return JobOperator.execute(self, context)
+
+    def make_job(self, context):
+        rig = bone_map.find_rig(context)
+        return flow_import.job(context, rig, flow_import.request_of(context.scene, rig, self.filepath, self.fps or None))
+
+
+def draw_import_menu(self, context):
+    self.layout.operator("baton.import_motion", text="Motion onto Rig (.bvh, .npz, .pkl)")
 
 
 class BATON_OT_detect_beats(JobOperator, bpy.types.Operator):
@@ -167,7 +200,17 @@ class BATON_OT_playback(bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (BATON_OT_generate_music, BATON_OT_generate_conducting, BATON_OT_detect_beats, BATON_OT_cancel,
-           BATON_OT_escape, BATON_OT_random_seed, BATON_OT_dismiss, BATON_OT_playback)
+CLASSES = (BATON_OT_generate_music, BATON_OT_generate_conducting, BATON_OT_import_motion, BATON_OT_detect_beats,
+           BATON_OT_cancel, BATON_OT_escape, BATON_OT_random_seed, BATON_OT_dismiss, BATON_OT_playback)
 
-register, unregister = bpy.utils.register_classes_factory(CLASSES)
+_register, _unregister = bpy.utils.register_classes_factory(CLASSES)
+
+
+def register():
+    _register()
+    bpy.types.TOPBAR_MT_file_import.append(draw_import_menu)
+
+
+def unregister():
+    bpy.types.TOPBAR_MT_file_import.remove(draw_import_menu)
+    _unregister()

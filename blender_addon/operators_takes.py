@@ -3,7 +3,7 @@ import json
 
 import bpy
 
-from . import beats, flow_conduct, flow_music, flow_range, strips, takes
+from . import beats, flow_conduct, flow_import, flow_music, flow_range, strips, takes
 from .errors import UserError
 from .operators_base import ActOperator, JobOperator, idle, possible
 from .timebase import scene_fps
@@ -107,6 +107,9 @@ class BATON_OT_copy_recipe(TakeOperator, bpy.types.Operator):
         return f"Recipe of {take.name} copied"
 
 
+FLOWS = {"music": flow_music, "import": flow_import}  # those that need nothing but the rig
+
+
 class RedoOperator(JobOperator):
     """Base: asks the request of a take again, as `request(scene, take)` gives it."""
 
@@ -121,8 +124,8 @@ class RedoOperator(JobOperator):
         request, rig = self.request(context.scene, take), take.rig
         if rig is None or not rig.users_scene:
             raise UserError(f"The rig of {take.name} is gone.")
-        if request["kind"] == "music":
-            return flow_music.job(context, rig, request)
+        if request["kind"] in FLOWS:
+            return FLOWS[request["kind"]].job(context, rig, request)
         scene = bpy.data.scenes.get(request["strip_scene"])
         strip = strips.find(scene, request["strip"]) if scene is not None else None
         if strip is None:

@@ -71,8 +71,9 @@ def clock(seconds):
 def draw_sampling(layout, settings, guidance, entry):
     """Rows common to both directions."""
     layout.prop(settings, guidance)
-    if getattr(settings, guidance) > contract.system(entry)["guidance_scale"]["warn_above"]:
-        layout.label(text="So high a scale degrades the result", icon="ERROR")
+    limit = contract.system(entry)["guidance_scale"]["warn_above"]
+    if getattr(settings, guidance) > limit:
+        layout.label(text=f"Above {limit:g} the result degrades", icon="ERROR")
     layout.prop(settings, "steps")
     row = layout.row(align=True)
     row.prop(settings, "seed")
@@ -129,7 +130,7 @@ def draw_tempo(layout, settings, tempo, bpm, level):
     layout.prop(settings, tempo)
     if getattr(settings, tempo) == "FIXED":
         layout.prop(settings, bpm)
-    if getattr(settings, tempo) != "MARKERS":
+    if getattr(settings, tempo) == "AUTO":
         layout.prop(settings, level)
 
 

@@ -11,7 +11,9 @@ from .errors import UserError
 
 
 def title(kind, request):
-    """Start of a take's name, such as `House` or `Conducting`."""
+    """Start of a take's name, such as `House` or `Conducting`, or the name of an imported file."""
+    if request["kind"] == "import":
+        return Path(request["params"]["motion"]).name.partition(".")[0]
     if kind == "MOTION":
         return "Conducting"
     genre = request["params"].get("genre")

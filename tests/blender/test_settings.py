@@ -24,7 +24,9 @@ def test_music_settings_reach_the_worker(blender):
         assert flow_music.request_of(scene, rig)["params"][key] == sent, name
     scene.baton.tempo, scene.baton.tempo_bpm = "FIXED", 99
     assert flow_music.request_of(scene, rig)["params"]["bpm"] == 99
-    assert flow_beats.motion_job(blender.context, rig).params == {"level": "half", "bpm": 99}
+    assert flow_beats.motion_job(blender.context, rig).params == {"level": "normal", "bpm": 99}, "a fixed tempo has its level"
+    scene.baton.tempo = "AUTO"
+    assert flow_beats.motion_job(blender.context, rig).params == {"level": "half", "bpm": None}
 
 
 class Strip:
@@ -127,6 +129,7 @@ def test_other_grey_buttons_say_why(blender):
     assert "no beats" in why(ops.take_beats)
     for button in (ops.detect_bones, ops.save_bones, ops.load_bones, ops.clear_bones, ops.add_baton, ops.pick_bone):
         assert "Select an armature" in why(button)
+    jobs.manager.stop_worker()
     assert "not running" in why(ops.stop_worker)
     assert "Nothing was set up or checked" in why(ops.copy_report)
     assert "as an extension" in why(ops.setup_runtime)
