@@ -1,4 +1,4 @@
-"""Speeds and memory, measured, never asserted: `build.py bench [music conductor worker blender rhythm] [--json FILE]`.
+"""Speeds and memory, measured, never asserted: `build.py bench [music conductor worker blender rhythm studio] [--json FILE]`.
 
 Every section runs in a process of its own so that its peak memory is its own. Quote ratios of one run: machines differ.
 """
@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SECTIONS = ("rhythm", "music", "conductor", "worker", "blender")
+SECTIONS = ("rhythm", "draft", "music", "conductor", "studio", "worker", "blender")
 
 
 def clock(work, repeat=3):
@@ -74,7 +74,40 @@ def bench_music():
     began = time.perf_counter()
     make(long, "draft")
     row.update({"180s_draft_s": time.perf_counter() - began, "180s_peak_gb": peak_gb()})
+    row.update(paper_size(pipeline, motion))
     return row
+
+
+def bench_draft():
+    """A fresh process: its first Draft of 20 s, loading included, then the second."""
+    from core.pipelines import open_pipeline
+    began = time.perf_counter()
+    pipeline, motion, times = open_pipeline("music", None, "cpu", lambda text: None), demo_motion(20), []
+    for _ in range(2):
+        pipeline.generate(motion, genre="house", steps="draft", seed=1)
+        times.append(time.perf_counter() - began - sum(times))
+    return {"first_draft_s": times[0], "second_draft_s": times[1]}
+
+
+def paper_size(pipeline, motion):
+    """The sampling of 20 s: the shipped U-Net at Normal against one of the published size at 50 steps (four windows of 5 s, no
+    guidance; two network calls are timed and multiplied, random weights cost as much as trained ones)."""
+    import torch
+
+    from models.diffusion import SAMPLERS
+    from models.music_ldm.config import PAPER
+    from models.music_ldm.network import Condition, UNet
+    from models.music_ldm.passage import Passage
+    model, paper = pipeline._models["cpu"], UNet(PAPER).eval()
+    mine = clock(lambda: model._sample(Passage(model.denoiser.config, 20.0, motion, None, "house"), 2.0, 20,
+                                       [torch.Generator().manual_seed(1)], SAMPLERS["dpmpp_2m"], (0.0, 1.0), 0.0, None,
+                                       lambda number, total: None, lambda: None), repeat=1)
+    with torch.inference_mode():
+        condition = Condition(torch.zeros(4, 157, 360), torch.ones(4), torch.zeros(4), torch.zeros(4, 10), torch.zeros(4, 5, 224))
+        encoded, x, t = paper.encode(condition), torch.randn(4, 1, 32, 28), torch.full((4,), 500)
+        theirs = 50 * clock(lambda: paper(x, t, encoded), repeat=1)
+    return {"sampling_20s_normal_s": mine, "paper_size_50_steps_s": theirs, "paper_size_over_ours": theirs / mine,
+            "paper_parameters_m": sum(p.numel() for p in paper.parameters()) / 1e6}
 
 
 def bench_conductor():
@@ -95,6 +128,20 @@ def bench_conductor():
     row.update({"20s_normal_s": ours, "20s_published_s": time.perf_counter() - began})
     row["published_over_ours"] = row["20s_published_s"] / ours
     return row
+
+
+def bench_studio():
+    """Pairs of motion and rendered music, one process: times real time by the clock and by the CPU time of all its threads."""
+    from models.data.studio.build import make_item
+    row = {}
+    for kind in ("dance", "conducting"):
+        make_item(kind, 0, 4.0)
+        wall, cpu, pieces = time.perf_counter(), time.process_time(), 10
+        for seed in range(1, pieces + 1):
+            make_item(kind, seed, 24.0)
+        row[f"{kind}_x_realtime"] = 24 * pieces / (time.perf_counter() - wall)
+        row[f"{kind}_x_realtime_per_core"] = 24 * pieces / (time.process_time() - cpu)
+    return {**row, "peak_gb": peak_gb()}
 
 
 def published_conductor():
