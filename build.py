@@ -199,9 +199,11 @@ def command_train(args, rest):
     if not rest:
         say("name a system and a part, e.g.: build.py train music_ldm vae --corpus DIR --out RUN  (see docs/developers.md)")
         return 2
-    if rest[0] == "corpus":
+    if rest[0] in ("corpus", "--corpus"):
         return run([dev_python(), "-m", "models.data.studio.build", *rest[1:]])
-    if rest[0] == "import":                 # aistpp:DIR, amass:DIR, bvh:DIR, cm100:DIR, paired:DIR into shards
+    if rest[0] == "--motion":               # music made to recorded clips
+        return run([dev_python(), "-m", "models.data.studio.build", *rest])
+    if rest[0] in ("import", "--data"):     # aistpp:DIR, amass:DIR, bvh:DIR, cm100:DIR, paired:DIR into shards
         return run([dev_python(), "-m", "models.data.loaders", *rest[1:]])
     return run([dev_python(), "-m", "models.train", *rest])
 

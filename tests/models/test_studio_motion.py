@@ -287,6 +287,15 @@ def test_corpus_is_deterministic_resumable_and_readable(tmp_path):
     assert geodesic(motion.rotations, dance(plan).rotations).max() < 2e-3
 
 
+def test_a_whole_corpus_has_both_kinds_and_all_splits(tmp_path, capsys):
+    arguments = ["--kind", "all", "--items", "2", "--seconds", "3", "--no-audio", "--jobs", "1", "--out", str(tmp_path)]
+    assert build.main(arguments) == 0 and build.main(arguments) == 0
+    assert "6 shards" in capsys.readouterr().out
+    for kind in ("dance", "conducting"):
+        for split in ("train", "valid", "test"):
+            assert len(Corpus(tmp_path / kind, split=split, kind=kind)) == 2
+
+
 def test_refreshing_motion_keeps_everything_else(tmp_path):
     build.build("conducting", "valid", tmp_path, items=2, duration=4.0, audio=False, jobs=1)
     path = next(tmp_path.glob("*.safetensors"))

@@ -17,6 +17,7 @@ from models.data.shards import AUDIO_RATE, pack_motion, read_header, write_shard
 from models.data.studio.plan import SPLIT_SEEDS, make_plan, split_of
 
 PER_SHARD = 16
+HELD_OUT = (48, 200)                # pieces of the valid and test splits of a whole corpus
 METRES = (2, 3, 4, 6)
 
 
@@ -135,10 +136,24 @@ def build(kind, split, out, *, hours=None, items=None, first_seed=0, duration=24
     return len(todo)
 
 
+def build_all(out, *, hours=None, items=None, duration=24.0, audio=True, jobs=2):
+    """Both kinds in OUT/dance and OUT/conducting, each with its train, valid and test split; returns the shards written.
+
+    hours or items is the size of a train split; valid and test have `HELD_OUT` pieces, or as many as a smaller train split.
+    """
+    written = 0
+    for kind in ("dance", "conducting"):
+        size = items or max(1, int(np.ceil(hours * 3600 / duration)))
+        for split, held in (("test", HELD_OUT[1]), ("valid", HELD_OUT[0]), ("train", size)):
+            written += build(kind, split, Path(out) / kind, items=min(held, size), duration=duration, audio=audio, jobs=jobs)
+    return written
+
+
 def main(argv=None):
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m models.data.studio.build", description=__doc__.split("\n")[0])
-    parser.add_argument("--kind", choices=["dance", "conducting"], default="dance")
+    parser.add_argument("--kind", choices=["dance", "conducting", "all"], default="dance",
+                        help="all: both, each with train, valid and test, in folders of --out")
     parser.add_argument("--split", choices=list(SPLIT_SEEDS), default="train")
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--hours", type=float, default=1.0)
@@ -152,7 +167,11 @@ def main(argv=None):
                         help="only perform the studio pieces already in --out anew, keeping their music")
     parser.add_argument("--motion", help="folder of BVH clips: make music to these instead of to the studio's dancer")
     args = parser.parse_args(argv)
-    if args.refresh_motion:
+    if args.kind == "all":
+        if args.refresh_motion or args.motion:
+            parser.error("--kind all makes a corpus; --refresh-motion and --motion want one kind")
+        written = build_all(args.out, hours=args.hours, items=args.items, duration=args.seconds, audio=args.audio, jobs=args.jobs)
+    elif args.refresh_motion:
         tasks = [{"path": str(p)} for p in sorted(Path(args.out).glob(f"{args.kind}-*.safetensors"))]
         seconds = sum(meta["duration"] for task in tasks for meta in read_header(task["path"]))
         run_tasks(refresh_shard, tasks, args.jobs, "performing", seconds)
