@@ -5,15 +5,15 @@ from mathutils import Matrix, Vector
 
 from . import contract, parts
 
-COLOUR = (0.93, 0.9, 0.82, 1.0)
+COLOUR = (1.0, 0.97, 0.9, 1.0)
 # (along, radius) in metres from the bulb in the palm to the tip: thick enough to be seen from the stalls.
-PROFILE = ((-0.034, 0.0), (-0.032, 0.008), (-0.02, 0.0145), (0.0, 0.0135), (0.02, 0.008), (0.035, 0.005), (0.2, 0.0042),
-           (0.38, 0.0028), (0.383, 0.0))
+PROFILE = ((-0.034, 0.0), (-0.032, 0.008), (-0.02, 0.0145), (0.0, 0.0135), (0.02, 0.008), (0.035, 0.0058), (0.2, 0.005),
+           (0.38, 0.0035), (0.383, 0.0))
 AROUND = 12
 # Direction in SMPL's axes of the right wrist (x left, y up, z forward at rest): the mean over released conducting of the
 # direction that points forward, 16 degrees up and 9 degrees inward; and where in the palm the bulb lies.
 POINTING = Vector((-0.89, 0.45, 0.07)).normalized()
-PALM = Vector((-0.075, -0.012, 0.012))
+PALM = Vector((-0.07, -0.028, 0.014))
 ARM = (("shoulder", "elbow"), ("elbow", "wrist"), ("wrist", "hand"))
 
 
@@ -24,6 +24,7 @@ def add(rig, mapped, side="right"):
     """
     wrist = mapped[f"{side}_wrist"]
     thing = parts.attach(rig, wrist, mesh(), COLOUR)
+    thing.display.show_shadows = False  # Workbench would shade so thin a stick with its own shadow
     bone, frame = rig.data.bones[wrist], hand_frame(rig, mapped, side)
     size = 1.0 / max(rig.matrix_world.to_scale()[0], 1e-6)
     mirror = Vector((-1.0, 1.0, 1.0)) if side == "left" else Vector((1.0, 1.0, 1.0))

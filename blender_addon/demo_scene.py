@@ -64,7 +64,7 @@ def _stage(scene):
     mesh = bpy.data.meshes.new("Floor")
     mesh.from_pydata([(-40, -40, 0), (40, -40, 0), (40, 40, 0), (-40, 40, 0)], [], [(0, 1, 2, 3)])
     floor = bpy.data.objects.new("Floor", mesh)
-    floor.color = (0.5, 0.52, 0.56, 1.0)
+    floor.color = (0.6, 0.62, 0.66, 1.0)
     mesh.materials.append(parts.material(floor.color))
     scene.collection.objects.link(floor)
     sun = bpy.data.objects.new("Sun", bpy.data.lights.new("Sun", "SUN"))
@@ -74,10 +74,12 @@ def _stage(scene):
     world.color = (0.16, 0.17, 0.2)
     scene.world = world
     scene.render.engine = "BLENDER_WORKBENCH"
+    scene.view_settings.view_transform = "Standard"  # colours as they are: AgX is made for the light of other engines
     shading = scene.display.shading
     shading.light, shading.color_type, shading.show_shadows = "STUDIO", "OBJECT", True
-    shading.background_type, shading.background_color = "VIEWPORT", (0.16, 0.17, 0.2)
-    shading.shadow_intensity = 0.45
+    shading.studio_light = "paint.sl"  # the brightest of Blender's own
+    shading.background_type, shading.background_color = "VIEWPORT", (0.32, 0.36, 0.42)
+    shading.shadow_intensity = 0.4
     scene.display.render_aa = "FXAA"  # a tenth of the time of the default on a processor
 
 
