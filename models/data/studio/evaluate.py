@@ -19,6 +19,7 @@ from core.metrics.beat_align import (
     music_beats_librosa,
 )
 from models.data.shards import AUDIO_RATE, Corpus, unpack_motion
+from models.data.studio.overlap import overlap_share
 from models.evaluation import markdown_table, replace_section, write_json
 
 
@@ -34,21 +35,21 @@ def open_split(folder, kind, split):
 
 
 def spread(corpus, count):
-    """Up to `count` indices spread over the corpus."""
-    return np.unique(np.linspace(0, len(corpus) - 1, min(count, len(corpus))).astype(int)).tolist()
+    """Up to `count` indices over the corpus, drawn once for all: regular steps would fall into step with its genres."""
+    return sorted(np.random.default_rng(0).permutation(len(corpus))[:count].tolist())
 
 
 def item(corpus, index):
-    """(meta, motion, beats (B,2), mono audio at 22,050 Hz)."""
-    import librosa
+    """(meta, motion, beats (B,2), mono audio at 48 kHz)."""
     moved = unpack_motion(corpus.array(index, "motion_rot6d"), corpus.array(index, "motion_root"))
     mono = corpus.array(index, "audio").astype(np.float32).mean(1) / 32768
-    return (corpus.meta(index), moved, corpus.array(index, "beats").astype(float),
-            librosa.resample(mono, orig_sr=AUDIO_RATE, target_sr=22_050, res_type="soxr_hq"))
+    return corpus.meta(index), moved, corpus.array(index, "beats").astype(float), mono
 
 
 def dance_rows(corpus, count, folders):
     """Per genre and over all: librosa's F, judges' accuracy, kinematic beats, feet."""
+    import librosa
+
     from core import checkpoints
     from models.genre.judge import GENRES, GenreJudge
     judges = {part: GenreJudge(part, folders) for part in ("audio", "motion")
@@ -56,16 +57,16 @@ def dance_rows(corpus, count, folders):
     rows, levels = {}, Counter()
     for index in spread(corpus, count):
         meta, moved, beats, mono = item(corpus, index)
-        found = music_beats_librosa(mono, 22_050)
+        found = music_beats_librosa(librosa.resample(mono, orig_sr=AUDIO_RATE, target_sr=22_050, res_type="soxr_hq"), 22_050)
         best, level = beat_f1_any_level(found, beats[:, 0])
         levels[level] += 1
         positions = moved.positions()
         report = align_report(beats[:, 0], kinematic_beats_bailando(positions, moved.fps), moved.duration, shifts=40)
         row = {"librosa_f1_any_level": best, "librosa_f1_strict": beat_f1_70ms(found, beats[:, 0]),
                "kinematic_lift": report["lift"], "foot_slide_max_m": motion.foot_slide(positions, moved.fps)[0],
-               "below_floor_m": motion.below_floor(positions), "bpm": meta["bpm"]}
+               "below_floor_m": motion.below_floor(positions), "overlap_share": overlap_share(positions), "bpm": meta["bpm"]}
         if "audio" in judges:
-            row["audio_judge"] = float(GENRES[int(judges["audio"](mono, 22_050).argmax())] == meta["genre"])
+            row["audio_judge"] = float(GENRES[int(judges["audio"](mono, AUDIO_RATE).argmax())] == meta["genre"])
         if "motion" in judges:
             row["motion_judge"] = float(GENRES[int(judges["motion"](moved).argmax())] == meta["genre"])
         rows.setdefault(meta["genre"], []).append(row)

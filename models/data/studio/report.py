@@ -113,10 +113,12 @@ def draw(rows, path):
 
     figure, axes = pyplot.subplots(2, 4, figsize=(17, 8))
     for axis, (key, label) in zip(axes.flat, FIGURES):
+        known = [row[key] for row in rows if key in row]
+        bins = np.linspace(min(known), np.percentile(known, 99), 30) if known else 1
         for kind in ("dance", "conducting"):
             values = [row[key] for row in rows if row["kind"] == kind and key in row]
             if values:
-                axis.hist(values, bins=24, alpha=0.6, label=f"{kind} ({len(values)})")
+                axis.hist(np.minimum(values, bins[-1]), bins=bins, alpha=0.6, label=f"{kind} ({len(values)})")
         axis.set_xlabel(label)
         if axis.has_data():
             axis.legend(fontsize=8)
