@@ -137,8 +137,9 @@ def _mel_to_bins(bands):
     return matrix, offset.astype(np.float32)
 
 
-def _slaney_bands(bands, rate=22_050, n_fft=2048):
-    """Centres (Hz) and filter sums of librosa's mel filterbank (Slaney scale and norm), in closed form: no import of librosa."""
+def slaney_filters(bands, rate=22_050, n_fft=2048):
+    """librosa's mel filterbank (Slaney scale and norm) in closed form, no import of librosa: (bands + 2,) edges in Hz and
+    (bands, n_fft / 2 + 1) filters."""
     def to_hertz(mel):
         return np.where(mel < 15, mel * 200 / 3, 1000 * np.exp((mel - 15) * np.log(6.4) / 27))
     top = 15 + 27 * np.log(rate / 2 / 1000) / np.log(6.4)
@@ -146,7 +147,12 @@ def _slaney_bands(bands, rate=22_050, n_fft=2048):
     bins = np.arange(n_fft // 2 + 1) * rate / n_fft
     rise = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
     fall = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
-    filters = np.maximum(0, np.minimum(rise, fall)) * (2.0 / (edges[2:] - edges[:-2]))[:, None]
+    return edges, np.maximum(0, np.minimum(rise, fall)) * (2.0 / (edges[2:] - edges[:-2]))[:, None]
+
+
+def _slaney_bands(bands):
+    """Centres (Hz) and sums of the filters."""
+    edges, filters = slaney_filters(bands)
     return edges[1:-1], np.maximum(filters.sum(1), 1e-6)
 
 
@@ -155,12 +161,14 @@ OVERLAP = 40                    # mel frames of context on each side: more than 
 
 
 @torch.inference_mode()
-def vocode(network, log_mel, *, rate=48_000, should_cancel=None):
+def vocode(network, log_mel, *, rate=48_000, should_cancel=None, finish=True):
     """Log-mel (T, 256) of `core.audio.mel` -> stereo (2, N) float32 at `rate`; N = round((T - 1) * 512 / 22050 * rate).
 
-    Works through 20 s at a time without seams, so memory stays flat. Raises Cancelled when should_cancel() says so.
+    Works through 20 s at a time without seams, so memory stays flat. finish: the two stages of `vocoder_finish.py` after the
+    network. Raises Cancelled when should_cancel() says so.
     """
     from core.errors import Cancelled
+    from models.music_ldm.vocoder_finish import keep_to_mel, widen
     mel = torch.as_tensor(np.asarray(log_mel, dtype=np.float32))
     total = (len(mel) - 1) * MEL_HOP
     if total <= 0:
@@ -172,8 +180,11 @@ def vocode(network, log_mel, *, rate=48_000, should_cancel=None):
         if should_cancel is not None and should_cancel():
             raise Cancelled()
         count = min(CHUNK, len(mel) - first)
-        sound = network(padded[None, first:first + count + 2 * OVERLAP + 1].to(device))[0]
-        pieces.append(sound[:, OVERLAP * MEL_HOP:(OVERLAP + count) * MEL_HOP].float().cpu().numpy())
+        around = padded[first:first + count + 2 * OVERLAP + 1].to(device)
+        sound = network(around[None])[0].float()
+        if finish:
+            sound = widen(keep_to_mel(sound, around))
+        pieces.append(sound[:, OVERLAP * MEL_HOP:(OVERLAP + count) * MEL_HOP].cpu().numpy())
     mid, side = np.concatenate(pieces, axis=1)[:, :total]
     stereo = np.stack([mid + side, mid - side])
     if rate != RATE:

@@ -48,10 +48,11 @@ def side_share(stereo):
 
 
 def score(corpus, pieces=12, seconds=10.0, folders=None, report=print):
-    """{"learned": {...}, "griffin_lim_32": {...}, "pieces", "seconds"}: means over test pieces of the corpus."""
+    """Means over test pieces of the corpus: {"learned": {...}, "network alone": {...} (without `vocoder_finish`),
+    "griffin_lim_32": {...}, "pieces", "seconds", "checkpoint"}."""
     network, checkpoint = load_vocoder(folders)
     items = Corpus(corpus, split="test")
-    rows = {"learned": [], "griffin_lim_32": []}
+    rows = {"learned": [], "network alone": [], "griffin_lim_32": []}
     chosen = np.unique(np.linspace(0, len(items) - 1, pieces).astype(int))
     for index in chosen:
         raw = items.array(int(index), "audio", int(2 * AUDIO_RATE), int((2 + seconds) * AUDIO_RATE))
@@ -61,10 +62,14 @@ def score(corpus, pieces=12, seconds=10.0, folders=None, report=print):
         truth = audio.resampled(RATE).samples * gain
         began = time.perf_counter()
         learned = vocode(network, mel, rate=RATE)
-        middle = time.perf_counter()
+        walls = [time.perf_counter() - began]
+        began = time.perf_counter()
+        bare = vocode(network, mel, rate=RATE, finish=False)
+        walls.append(time.perf_counter() - began)
+        began = time.perf_counter()
         published = griffin_lim(mel, 32)
-        ended = time.perf_counter()
-        for name, stereo, wall in (("learned", learned, middle - began), ("griffin_lim_32", None, ended - middle)):
+        walls.append(time.perf_counter() - began)
+        for (name, stereo), wall in zip((("learned", learned), ("network alone", bare), ("griffin_lim_32", None)), walls):
             own = Audio(stereo, RATE).resampled(MEL_RATE).mono() if stereo is not None else published
             if stereo is None:
                 stereo = Audio(published, MEL_RATE).resampled(RATE).stereo().samples

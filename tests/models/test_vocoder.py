@@ -2,11 +2,13 @@
 import numpy as np
 import pytest
 import torch
+from scipy.signal import resample_poly
 
 from core.audio.mel import log_mel
 from core.errors import BadInput, Cancelled
 from models.data.shards import write_shard
 from models.music_ldm import vocoder as module
+from models.music_ldm import vocoder_finish as finish
 from models.music_ldm.vocoder import Vocoder, VocoderConfig, load_vocoder, vocode
 from models.music_ldm.vocoder_train import CONFIGS, SoundCrops, multi_resolution, vocoder_task
 
@@ -28,6 +30,7 @@ def test_closed_form_filters_equal_librosa():
     import librosa
     filters = librosa.filters.mel(sr=22_050, n_fft=2048, n_mels=256)
     assert np.allclose(module._slaney_bands(256)[1], filters.sum(1), atol=1e-5)
+    assert np.allclose(module.slaney_filters(256)[1], filters, atol=1e-6)
 
 
 def test_shape_size_and_alignment():
@@ -51,6 +54,23 @@ def test_untrained_head_already_follows_the_mel():
     sound = vocode(Vocoder(TINY).eval(), mel, rate=22_050)
     again = log_mel(sound.mean(0))[:len(mel)]
     assert np.corrcoef(again.ravel(), mel[:len(again)].ravel())[0, 1] > 0.8
+
+
+def test_the_finish_keeps_to_the_mel_and_widens_without_touching_the_mono_sum():
+    torch.manual_seed(0)
+    truth = music(3, 44_100).astype(np.float32)
+    mel = log_mel(np.ascontiguousarray(truth.mean(1)[::2]))
+    network = Vocoder(TINY).eval()
+    bare, sound = (vocode(network, mel, rate=module.RATE, finish=both) for both in (False, True))
+    distance = lambda x: np.abs(log_mel(resample_poly(x.mean(0), 1, 2))[:len(mel)] - mel).mean()             # noqa: E731
+    assert distance(sound) < 0.6 * distance(bare)
+    pair = torch.from_numpy(np.random.default_rng(0).normal(size=(2, 44_100)).astype(np.float32))
+    pair[1] = 0
+    wide = finish.widen(pair)
+    assert torch.equal(wide[0], pair[0]) and 0.2 < float(wide[1].std() / pair[0].std()) < 0.4
+    assert abs(np.corrcoef(wide.numpy())[0, 1]) < 0.2
+    spectrum = np.abs(np.fft.rfft(wide[1].numpy()))
+    assert spectrum[:100].mean() < 0.1 * spectrum[1000:].mean()
 
 
 def test_chunks_leave_no_seam_and_cancel(monkeypatch):
