@@ -2,8 +2,9 @@
 import re
 
 # Megabytes of the large wheels: a bar that counts packages would stand still for most of the download.
-SIZES = {"torch": 200.0, "llvmlite": 42.0, "scipy": 35.0, "numpy": 17.0, "scikit-learn": 10.0, "sympy": 6.0, "numba": 4.0}
-SMALL = 1.0
+SIZES = {"torch": 200.0, "triton": 180.0, "llvmlite": 42.0, "scipy": 35.0, "numpy": 17.0, "scikit-learn": 10.0, "sympy": 6.0,
+         "numba": 4.0}
+SMALL, NVIDIA = 1.0, 150.0          # of packages not named above; those of CUDA
 RESOLVE, FETCH = 0.1, 0.85          # shares of the bar at the end of resolving and of downloading
 NAME = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*?)-\d")
 
@@ -15,7 +16,8 @@ class PipProgress:
     """
 
     def __init__(self, names):
-        self.left = {plain(name): SIZES.get(plain(name), SMALL) for name in names}
+        self.left = sizes(names)
+        self.installing = {}
         self.total = sum(self.left.values()) or SMALL
         self.count, self.seen = max(len(self.left), 1), 0
         self.current, self.part = None, 0.0
@@ -37,7 +39,15 @@ class PipProgress:
             self._wheel(text)
         elif text.startswith("Installing collected"):
             self._reach(FETCH)
-            self.step = "Installing"
+            self.installing = sizes(text.partition(": ")[2].split(", "))
+            self.step = f"Installing {len(self.installing)} packages"
+
+    def look(self, site):
+        """While pip installs it prints nothing: what is there tells. site: the environment's site-packages folder."""
+        if self.installing:
+            there = {plain(path.name.split("-")[0]) for path in site.glob("*.dist-info")}
+            done = sum(size for name, size in self.installing.items() if name in there)
+            self._reach(FETCH + (1.0 - FETCH) * done / sum(self.installing.values()))
 
     def _wheel(self, text):
         """A wheel begins, so the one before it is there."""
@@ -67,6 +77,12 @@ class PipProgress:
 
     def _reach(self, fraction):
         self.fraction = max(self.fraction, min(fraction, 1.0))
+
+
+def sizes(names):
+    """{package: megabytes}, about."""
+    found = {plain(name): SMALL for name in names if name}
+    return {name: SIZES.get(name, NVIDIA if name.startswith("nvidia-") else SMALL) for name in found}
 
 
 def plain(name):

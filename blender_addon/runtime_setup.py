@@ -23,6 +23,7 @@ CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 CHECK = "import torch, librosa, soundfile, numpy"
 STAMP = "ready.json"
 PIP = "pip>=24.1"
+LOOK_SECONDS = 1.0
 RAW = re.compile(r"Progress \d+ of \d+")
 
 
@@ -33,6 +34,11 @@ class SetupError(Exception):
 def python_of(environment):
     """The interpreter inside a venv."""
     return Path(environment) / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def site_of(environment):
+    """The folder of packages inside a venv."""
+    return next(Path(environment).glob("lib/python*/site-packages"), Path(environment) / "Lib" / "site-packages")
 
 
 def lock_hash(lock):
@@ -217,7 +223,18 @@ class RuntimeSetup:
             progress.read(line)
             self.fraction = low + (top - low) * progress.fraction
             self.step = progress.step or self.step
-        if self._call(command, read) != 0:
+        over = threading.Event()
+
+        def look():
+            while not over.wait(LOOK_SECONDS):
+                progress.look(site_of(self.folder / "env"))
+                self.fraction = max(self.fraction, low + (top - low) * progress.fraction)
+        threading.Thread(target=look, name="baton-setup-look", daemon=True).start()
+        try:
+            status = self._call(command, read)
+        finally:
+            over.set()
+        if status != 0:
             raise SetupError(why("\n".join(self.lines[begun:][-60:])))
         self.fraction = max(self.fraction, top)
 

@@ -130,13 +130,19 @@ Progress 190000000 of 190000000
 Installing collected packages: torch, certifi""".splitlines()
 
 
-def test_the_bar_moves_with_the_bytes():
+def test_the_bar_moves_with_the_bytes(tmp_path):
     progress = PipProgress(["certifi", "torch", "typing-extensions"])
     bar = []
     for line in LOG:
         progress.read(line)
         bar.append(progress.fraction)
-    assert bar == sorted(bar) and bar[-1] == pytest.approx(0.85) and progress.step == "Installing"
+    assert bar == sorted(bar) and bar[-1] == pytest.approx(0.85) and progress.step == "Installing 2 packages"
+    (tmp_path / "certifi-1.0.dist-info").mkdir()
+    progress.look(tmp_path)
+    assert 0.85 < progress.fraction < 0.87
+    (tmp_path / "torch-2.13.0.dist-info").mkdir()
+    progress.look(tmp_path)
+    assert progress.fraction == pytest.approx(1.0)
     assert bar[6] < 0.15 and 0.4 < bar[7] < 0.6 and bar[8] > 0.8, "most of the bar belongs to the large wheel"
 
 
