@@ -373,6 +373,21 @@ def test_preview_writes_what_it_says(tmp_path):
     assert json.loads((tmp_path / "conducting-000003.json").read_text())["kind"] == "conducting"
 
 
+def test_proof_of_the_conducting_corpus(tmp_path):
+    """The metrics' own detector finds the written ictus; a conductor half a beat late is found out."""
+    from models.data.studio import evaluate
+    build.build("conducting", "test", tmp_path, items=4, duration=SECONDS, audio=False, jobs=1)
+    corpus = evaluate.open_split(tmp_path, "conducting", "test")
+    rows = evaluate.conducting_rows(corpus, 4)
+    assert set(rows) == {"metre 2", "metre 3", "metre 4", "metre 6", "all"} and rows["all"]["ictus_f1"] >= 0.95
+    assert rows["all"]["foot_slide_max_m"] < 0.02
+    for _, _, meta in corpus.items:
+        meta["lead"] += 30 / meta["bpm"]
+    assert evaluate.conducting_rows(corpus, 4)["all"]["ictus_f1"] < 0.6
+    assert len(set(evaluate.spread(range(200), 50))) == 50 and evaluate.spread(range(3), 50) == [0, 1, 2]
+    assert len({index % 10 for index in evaluate.spread(range(200), 50)}) == 10
+
+
 def test_report_of_diversity(tmp_path, capsys):
     from models.data.studio import report
     for kind in ("dance", "conducting"):
