@@ -36,25 +36,30 @@ class DecoderConfig:
     prior_octaves: float = 1.2      # its standard deviation
     prior_weight: float = 0.25      # per beat
     hint_width: float = 0.10        # periods within this fraction of a given tempo are allowed
+    own_octaves: float = 0.5        # the piece's own tempo, once found, is a second prior of this width ...
+    own_weight: float = 1.0         # ... and weight per beat: the level does not flip inside a piece (0: one pass)
     break_cost: float = 5.0         # of an irregular bar, in the search for downbeats
+    downbeat_bias: float = 1.5      # taken from the log odds of a frame network's downbeats, trained to say too many
+    metre_weight: float = 20.0      # of the mean log probability of a metre, where `bars` gives one
+    frame_share: float = 1.0        # of the frame network's log odds beside those of `bars`
 
 
 CONFIG = DecoderConfig()
 
 
-def decode(activations, fps, *, bpm=None, metre=None, beats=None, level="normal", start=0.0, config=CONFIG):
+def decode(activations, fps, *, bpm=None, metre=None, beats=None, level="normal", start=0.0, bars=None, config=CONFIG):
     """Beats of a passage.
 
     activations: (T, 2) or (T, 4): probability of a beat and of a downbeat per frame, 0..1, and, if there, cos and sin of
     the beat's phase (0 on the beat), whose length says how sure it is. Frame i is the instant start + i / fps (seconds).
     bpm: fixed tempo (the decoder stays within `hint_width` of it). metre: counts in a bar, else the best of 2, 3, 4, 6.
     beats: the user's own `Beats` (same clock as `start`): times are kept, and positions too unless all are 0 (unknown).
-    level: "half", "normal" or "double" time.
+    level: "half", "normal" or "double" time. bars: evidence about bars, see `find_bars`.
     Returns `Beats` with confidence 0..1; fewer than two frames give no beats. Raises BadInput on bad values.
     """
     activations = _checked(activations, fps, bpm, metre, level)
     if beats is not None:
-        return _given(beats, activations, fps, metre, level, start)
+        return _given(beats, activations, fps, metre, level, start, bars, config)
     if len(activations) < 2:
         return Beats([], [], metre or 4, 0.0)
     frames = activations.astype(np.float64)
@@ -62,12 +67,15 @@ def decode(activations, fps, *, bpm=None, metre=None, beats=None, level="normal"
     if factor > 1:
         frames = _upsample(frames, factor)
     times, periods = _track(frames, fps * factor, bpm, config)
+    if bpm is None and config.own_weight > 0 and len(periods) > 4:
+        # The middle of the piece's own tempi, as a prior of the second pass: a level is chosen once.
+        times, periods = _track(frames, fps * factor, None, config, own=60.0 * fps * factor / np.median(periods))
     times = _refine(times, periods, frames, fps * factor)
     keep = (times >= 0) & (times <= (len(activations) - 1) / fps)
     times = times[keep]
     if len(times) == 0:
         return Beats([], [], metre or 4, 0.0)
-    positions, found = find_bars(activations, fps, times, metre, config.break_cost)
+    positions, found = find_bars(activations, fps, times, metre, bars, config)
     result = Beats(times + start, positions, found, confidence(activations, fps, times))
     return _level(result, level)
 
@@ -89,11 +97,11 @@ def _checked(activations, fps, bpm, metre, level):
     return activations
 
 
-def _given(beats, activations, fps, metre, level, start):
+def _given(beats, activations, fps, metre, level, start, bars, config):
     """The user's beats: times stay; bars are looked for only where the user gave none."""
     positions, found = beats.positions, metre or beats.metre
     if len(beats) and not positions.any():
-        positions, found = find_bars(activations, fps, beats.times - start, metre, CONFIG.break_cost)
+        positions, found = find_bars(activations, fps, beats.times - start, metre, bars, config)
     return _level(Beats(beats.times, positions, found, beats.confidence, beats.extra), level)
 
 
@@ -126,7 +134,7 @@ def _periods(fps, bpm, config):
     return np.unique(np.maximum(2, np.round(60.0 * fps / bpms)).astype(int))
 
 
-def _segment_scores(frames, periods, fps, pad, config, bpm):
+def _segment_scores(frames, periods, fps, pad, config, bpm, own=None):
     """S (T + 2 pad, K): score of a beat segment of period k that ends at each (padded) frame."""
     total = len(frames) + 2 * pad
     scores = np.zeros((total, len(periods)))
@@ -144,15 +152,21 @@ def _segment_scores(frames, periods, fps, pad, config, bpm):
     centre = config.preferred_bpm if bpm is None else bpm
     octaves = np.log2(60.0 * fps / periods / centre)
     width = config.prior_octaves if bpm is None else 0.05
-    return scores - config.prior_weight * 0.5 * (octaves / width) ** 2
+    scores -= config.prior_weight * 0.5 * (octaves / width) ** 2
+    if own is not None:
+        scores -= config.own_weight * 0.5 * (np.log2(60.0 * fps / periods / own) / config.own_octaves) ** 2
+    return scores
 
 
-def _track(frames, fps, bpm, config):
-    """Beat frames (B,) and the period (B,) of the segment that ends at each, by the recursion of the module's head."""
+def _track(frames, fps, bpm, config, own=None):
+    """Beat frames (B,) and the period (B,) of the segment that ends at each, by the recursion of the module's head.
+
+    own: tempo in BPM that the piece is known to keep to, loosely.
+    """
     periods = _periods(fps, bpm, config)
     pad = int(periods[-1])
     total = len(frames) + 2 * pad
-    segment = _segment_scores(frames, periods, fps, pad, config, bpm)
+    segment = _segment_scores(frames, periods, fps, pad, config, bpm, own)
     beat = np.zeros(total)
     beat[pad:pad + len(frames)] = config.beat_weight * (_log_odds(frames[:, 0]) + config.beat_bias)
     change = -np.abs(np.log(periods[:, None] / periods[None, :])) / config.change         # A[j, k]
@@ -211,27 +225,40 @@ def _around(activations, fps, times, column, reach=0.04):
     return activations[index, column].max(axis=1)
 
 
-def find_bars(activations, fps, times, metre=None, break_cost=CONFIG.break_cost):
+def find_bars(activations, fps, times, metre=None, evidence=None, config=CONFIG):
     """Positions (B,) 1..metre of beats at `times` (seconds from frame 0) and the metre, the best of 2, 3, 4, 6 if not given.
 
-    Viterbi over the position in the bar: a beat at 1 scores log q, any other log (1 - q), with q the share of the
-    downbeat in the beat's activation; an irregular bar costs `break_cost`.
+    Viterbi over the position in the bar: a beat at 1 scores the log odds of a downbeat there, any other nothing; an
+    irregular bar costs `break_cost`. The odds are those of the frames, the share q of the downbeat in the beat's activation,
+    or of `evidence`: a function of times (B,) that gives (log odds (B,), {metre: log probability}); then `activations` may
+    be None, and are else added with the weight `frame_share`.
     """
     times = np.asarray(times)
     if len(times) == 0:
         return np.zeros(0, dtype=np.int64), metre or 4
-    beat, down = _around(activations, fps, times, 0), _around(activations, fps, times, 1)
-    q = np.clip((down + 0.01) / (np.maximum(beat, down) + 0.04), 0.03, 0.97)
-    reward = np.log(q / (1 - q))
-    # Long bars explain weak evidence as well as short ones; a bar of 4 is the commonest.
-    prior = {2: -1.0, 3: -1.0, 4: 0.0, 6: -2.0}
+    frames = None if activations is None else _frame_odds(activations, fps, times) - config.downbeat_bias
+    if evidence is None:
+        # Long bars explain weak evidence as well as short ones; a bar of 4 is the commonest.
+        reward, prior = frames, {2: -1.0, 3: -1.0, 4: 0.0, 6: -2.0}
+    else:
+        reward, metres = evidence(times)
+        prior = {key: config.metre_weight * value for key, value in metres.items()}
+        if frames is not None:
+            reward = reward + config.frame_share * frames
     best = None
     for candidate in (metre,) if metre else METRES:
-        score, positions = _bars(reward, candidate, break_cost)
+        score, positions = _bars(reward, candidate, config.break_cost)
         score += prior.get(candidate, 0.0)
         if best is None or score > best[0]:
             best = (score, positions, candidate)
     return best[1], best[2]
+
+
+def _frame_odds(activations, fps, times):
+    """Log odds (B,) that a beat is a downbeat: the downbeat's activation against that of the beat."""
+    beat, down = _around(activations, fps, times, 0), _around(activations, fps, times, 1)
+    q = np.clip((down + 0.01) / (np.maximum(beat, down) + 0.04), 0.03, 0.97)
+    return np.log(q / (1 - q))
 
 
 def _bars(reward, metre, break_cost):

@@ -4,7 +4,7 @@ import numpy as np
 from core import checkpoints
 from core.beat_decoder import decode
 from core.errors import BadInput
-from models.rhythm.config import BODY_FPS, MUSIC_FPS, RhythmConfig
+from models.rhythm.config import BODY_FPS, MUSIC_FPS, MUSIC_RATE, RhythmConfig
 
 CHUNK = 6000                    # frames given to a network at once; memory stays flat for any length
 
@@ -20,9 +20,25 @@ def detect_body_beats(motion, *, bpm=None, metre=None, beats=None, level="normal
 
 
 def detect_music_beats(samples, rate, *, bpm=None, metre=None, beats=None, level="normal", start=0.0, folders=None):
-    """`Beats` of sound, in seconds; samples (N,), (C, N) or (N, C) at `rate` Hz; options as `detect_body_beats`."""
-    return decode(activations_music(samples, rate, folders), MUSIC_FPS, bpm=bpm, metre=metre, beats=beats, level=level,
-                  start=start)
+    """`Beats` of sound, in seconds; samples (N,), (C, N) or (N, C) at `rate` Hz; options as `detect_body_beats`.
+
+    Bars are found by the bar network over the beats; checkpoint folders from before it, where none is listed, leave them to
+    the downbeats of the frames.
+    """
+    import torch
+    mono, mel = _heard(samples, rate)
+    activations = run_network(load_network("music", folders), torch.from_numpy(mel))
+    return decode(activations, MUSIC_FPS, bpm=bpm, metre=metre, beats=beats, level=level, start=start,
+                  bars=_bars(mono, mel, folders))
+
+
+def _bars(mono, mel, folders):
+    """Evidence about bars for `decode`, or None without a bar network."""
+    network = load_network("bars", folders, required=False)
+    if network is None:
+        return None
+    from models.rhythm.bars import bar_evidence, chroma
+    return bar_evidence(network, mel, chroma(mono))
 
 
 def activations_body(motion, folders=None):
@@ -43,14 +59,19 @@ def activations_body(motion, folders=None):
 def activations_music(samples, rate, folders=None):
     """(T, 4) float32 at 50 fps, as `activations_body`."""
     import torch
+    return run_network(load_network("music", folders), torch.from_numpy(_heard(samples, rate)[1]))
 
-    from models.rhythm.features import log_mel
+
+def _heard(samples, rate):
+    """(mono samples at 22,050 Hz, log-mel (T, 80)) of checked sound."""
+    from models.rhythm.features import log_mel, to_mono
     samples = np.asarray(samples)
     if samples.size == 0 or samples.ndim > 2:
         raise BadInput(f"The sound has no samples to find beats in (shape {samples.shape}).")
     if samples.dtype.kind == "f" and not np.isfinite(samples).all():
         raise BadInput("The sound holds NaN or infinite samples; decode the file again.")
-    return run_network(load_network("music", folders), torch.from_numpy(log_mel(samples, rate)))
+    mono = to_mono(samples, rate)
+    return mono, log_mel(mono, MUSIC_RATE)
 
 
 def run_network(network, features):
@@ -70,12 +91,21 @@ def run_network(network, features):
 _networks = {}                  # sha256 -> network, kept in memory
 
 
-def load_network(part, folders=None):
-    """The trained `BeatNetwork` of "body" or "music", on the CPU (faster there than a transfer), kept in memory."""
-    from models.rhythm.network import BeatNetwork
-    checkpoint = checkpoints.find("rhythm", part, folders)
+def load_network(part, folders=None, required=True):
+    """The trained network of "body", "music" or "bars", on the CPU (faster there than a transfer), kept in memory.
+
+    None when it is not there and not required; else raises NoCheckpoint.
+    """
+    checkpoint = checkpoints.find("rhythm", part, folders, required=required)
+    if checkpoint is None:
+        return None
     if checkpoint.sha256 not in _networks:
-        network = BeatNetwork(RhythmConfig(**checkpoint.config))
+        if part == "bars":
+            from models.rhythm.bars import BarNetwork, BarsConfig
+            network = BarNetwork(BarsConfig(**checkpoint.config))
+        else:
+            from models.rhythm.network import BeatNetwork
+            network = BeatNetwork(RhythmConfig(**checkpoint.config))
         network.load_state_dict(checkpoints.load_state(checkpoint))
         _networks[checkpoint.sha256] = network.eval()
     return _networks[checkpoint.sha256]

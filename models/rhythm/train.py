@@ -1,4 +1,4 @@
-"""Training of the two beat networks: `python -m models.train rhythm body|music --corpus DIR --out RUN`."""
+"""Training of the beat networks: `python -m models.train rhythm body|music|bars --corpus DIR --out RUN`."""
 import numpy as np
 import torch
 
@@ -6,6 +6,8 @@ from core.beat_decoder import decode
 from core.metrics.beat_align import beat_f1_70ms
 from core.rotations import sixd_to_matrix
 from models.rhythm.augment import augment_body, augment_music
+from models.rhythm.bars import BarsConfig
+from models.rhythm.bars_train import BarsTask
 from models.rhythm.config import rhythm_config
 from models.rhythm.data import Clips, Crops, kind_of, prepare
 from models.rhythm.features import body_features
@@ -90,8 +92,10 @@ class RhythmTask(Task):
 
 
 CONFIGS = {part: {name: rhythm_config(part, name) for name in ("release", "paper", "tiny")} for part in PARTS}
+CONFIGS["bars"] = {"release": BarsConfig(), "paper": BarsConfig(), "tiny": BarsConfig(width=16, blocks=4, window=24, batch=8)}
 
 
 def task(part, config="release", **overrides):
-    """The task of a part, "body" or "music"; overrides replace fields of the configuration."""
-    return RhythmTask(pick_config(CONFIGS, part, config, overrides))
+    """The task of a part, "body", "music" or "bars"; overrides replace fields of the configuration."""
+    config = pick_config(CONFIGS, part, config, overrides)
+    return BarsTask(config) if part == "bars" else RhythmTask(config)

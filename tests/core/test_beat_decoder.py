@@ -1,8 +1,10 @@
 """The decoder recovers known beats from noisy activations, follows rubato, and honours what the user fixes."""
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from core.beat_decoder import confidence, decode, find_bars
+from core.beat_decoder import CONFIG, confidence, decode, find_bars
 from core.beats import Beats, rhythm_curve
 from core.errors import BadInput
 
@@ -61,6 +63,38 @@ def test_tempo_hint_chooses_the_level():
     assert abs(decode(activations, 50).tempo_bpm - 120) < 3
     assert abs(decode(activations, 50, bpm=60).tempo_bpm - 60) < 3
     assert abs(decode(activations, 50, bpm=240).tempo_bpm - 240) < 8
+
+
+def test_the_level_does_not_flip_inside_a_piece():
+    """A passage where the off-beats shine out and the phase runs double: the piece keeps to its own tempo."""
+    times, positions = piece(84, 4, seconds=50)
+    activations = activations_of(times, positions, 50, 50, noise=0.1)
+    inside = slice(20 * 50, 29 * 50)
+    doubled = np.sort(np.concatenate([times, (times[1:] + times[:-1]) / 2]))
+    double = activations_of(doubled, np.zeros(len(doubled)), 50, 50, noise=0.1)
+    activations[inside] = 0.8 * double[inside] + 0.2 * activations[inside]
+    once, twice = (decode(activations, 50, config=replace(CONFIG, own_weight=weight)) for weight in (0.0, CONFIG.own_weight))
+    assert np.diff(once.times).min() < 0.45, "without it the level flips"
+    assert np.diff(twice.times).min() > 0.55 and f1(times, twice.times) > 0.97
+    # A tempo that really changes is still followed.
+    slow = np.concatenate([np.arange(0.2, 25, 60 / 76), np.arange(25.2, 50, 60 / 126)])
+    found = decode(activations_of(slow, np.zeros(len(slow)), 50, 50, noise=0.15), 50)
+    assert f1(slow, found.times) > 0.95
+
+
+def test_bars_by_evidence():
+    """Evidence over the beats outweighs doubtful frames, knows the metre, and obeys a metre that is given."""
+    times, positions = piece(100, 3)
+    frames = activations_of(times, positions, 40, 50)
+    frames[:, 1] = 0.3
+    evidence = lambda t: (np.where(np.interp(t, times, positions) == 1, 3.0, -3.0), {2: -5, 3: -0.1, 4: -3, 6: -4})  # noqa: E731
+    found, metre = find_bars(frames, 50, times, evidence=evidence)
+    assert metre == 3 and np.array_equal(found, positions)
+    assert find_bars(None, 50, times, 4, evidence=evidence)[1] == 4
+    again = decode(frames, 50, bars=evidence)
+    assert again.metre == 3
+    mine = Beats(times, np.zeros(len(times)), 4)
+    assert np.array_equal(decode(frames, 50, beats=mine, bars=evidence).positions, positions)
 
 
 def test_levels_and_given_beats():

@@ -1,0 +1,178 @@
+"""Training of the bar network: `python -m models.train rhythm bars --corpus DIR --out RUN`."""
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from core.beat_decoder import METRES, find_bars
+from core.errors import BadInput
+from core.metrics.beat_align import beat_f1_70ms
+from models.data.shards import AUDIO_RATE, Corpus
+from models.rhythm.bars import PITCHED, BarNetwork, bar_features, chroma
+from models.rhythm.config import MUSIC_FPS, MUSIC_RATE
+from models.rhythm.data import corpus_folders, kind_of
+from models.rhythm.features import log_mel, to_mono
+from models.task import Task
+
+JITTER = 0.02                   # s: found beats are not written ones
+COPIES = 3                      # of a training clip: one as written, the others with jittered beats
+KIND_SHARE = {"dance": 0.5, "conducting": 0.5}
+
+
+class BarsTask(Task):
+    """Everything models.train needs to know about the bar network."""
+
+    ema = 0.998
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.lr, self.weight_decay = config.learning_rate, config.weight_decay
+
+    def prepare(self, corpus, cache, progress=lambda fraction, text: None):
+        """Rows of every clip, one cache file a shard; existing files are kept. Clips whose beats are estimates are left out."""
+        cache = Path(cache)
+        cache.mkdir(parents=True, exist_ok=True)
+        shards = [path for folder in corpus_folders(corpus) for path in sorted(folder.glob("*.safetensors"))]
+        for number, shard in enumerate(shards):
+            target = cache / f"bars_{shard.parent.name}_{shard.name}"
+            if not target.exists():
+                _cache_shard(shard, target)
+            progress((number + 1) / len(shards), shard.name)
+
+    def build(self):
+        """A fresh network."""
+        return BarNetwork(self.config)
+
+    def dataset(self, cache, split, seed=0):
+        """Random-access batches of beats."""
+        return BarCrops(self.config, cache, split, seed)
+
+    def loss(self, model, batch, generator=None):
+        """Cross-entropy of downbeats (unweighted: the decoder wants honest odds) and of the metre; other keys while training."""
+        rows = batch["rows"]
+        if model.training and generator is not None:
+            rows = augment_rows(rows, generator)
+        out, known = model(rows, batch["known"]), batch["known"]
+        down = F.binary_cross_entropy_with_logits(out[..., 0].float(), batch["down"], reduction="none")
+        down = (down * known).sum() / known.sum()
+        metres = batch["metre"][:, None].expand(known.shape)
+        metre = F.cross_entropy(out[..., 1:].float().transpose(1, 2), metres, reduction="none")
+        metre = (metre * known).sum() / known.sum()
+        return down + self.config.metre_weight * metre, {"down": down.detach(), "metre": metre.detach()}
+
+    def validate(self, model, cache, split="valid"):
+        """Downbeat F1 (+-70 ms) and share of right metres, on written beats, by kind."""
+        was_training = model.training
+        model.eval()
+        scores = {}
+        for meta, rows, written in load_rows(cache, split):
+            down, positions, metre = bars_of_rows(model, rows, written[:, 0])
+            kind = kind_of(meta)
+            scores.setdefault(f"downbeat_{kind}", []).append(
+                beat_f1_70ms(written[positions == 1, 0], written[written[:, 1] == 1, 0]))
+            scores.setdefault(f"metre_{kind}", []).append(metre == meta["metre"])
+            scores.setdefault(f"entropy_{kind}", []).append(float(np.logaddexp(0, -down * (2 * (written[:, 1] == 1) - 1)).mean()))
+        model.train(was_training)
+        return {name: float(np.mean(values)) for name, values in scores.items()}
+
+
+def bars_of_rows(model, rows, times):
+    """(log-odds of a downbeat (B,), positions (B,), metre) of cached rows (B, BAR_CHANNELS), by the network alone."""
+    rows = torch.from_numpy(rows.astype(np.float32))[None]
+    device = next(model.parameters()).device
+    with torch.no_grad(), torch.autocast(device.type, enabled=False):
+        out = model(rows.to(device), torch.ones(rows.shape[:2], device=device))[0].float().cpu()
+    metres = dict(zip(METRES, out[:, 1:].log_softmax(-1).mean(0).tolist()))
+    down = out[:, 0].double().numpy()
+    positions, metre = find_bars(None, MUSIC_FPS, times, evidence=lambda _: (down, metres))
+    return down, positions, metre
+
+
+def _cache_shard(shard, target):
+    corpus = Corpus(shard.parent)
+    metas, rows, beats = [], [], []
+    for index in [i for i, item in enumerate(corpus.items) if item[0] == shard]:
+        names, meta = corpus.names(index), dict(corpus.meta(index))
+        if not {"beats", "audio"} <= set(names) or meta.get("source", "studio") != "studio":
+            continue
+        mono = to_mono(corpus.array(index, "audio"), AUDIO_RATE)
+        mel, harmony = log_mel(mono, MUSIC_RATE), chroma(mono)
+        written = corpus.array(index, "beats").astype(np.float32)
+        rng = np.random.default_rng(int(meta.get("seed", index)))
+        for copy in range(COPIES if meta["split"] == "train" else 1):
+            times = written[:, 0].astype(np.float64)
+            times = np.sort(times + (JITTER * rng.normal(size=len(times)) if copy else 0.0))
+            rows.append(bar_features(mel, harmony, times).astype(np.float16))
+            beats.append(written)
+            metas.append({**meta, "beat_count": len(written)})
+    if not metas:
+        return
+    temporary = target.with_name(target.name + ".part")
+    save_file({"rows": np.concatenate(rows), "beats": np.concatenate(beats)}, str(temporary),
+              metadata={"items": json.dumps(metas)})
+    os.replace(temporary, target)
+
+
+def load_rows(cache, split):
+    """List of (meta, rows (B, BAR_CHANNELS), beats (B, 2)) of a split. Raises BadInput when there are none."""
+    out = []
+    for path in sorted(Path(cache).glob("bars_*.safetensors")):
+        with safe_open(str(path), framework="np") as handle:
+            rows, beats, first = handle.get_tensor("rows"), handle.get_tensor("beats"), 0
+            for meta in json.loads(handle.metadata()["items"]):
+                last = first + meta["beat_count"]
+                if meta["split"] == split and last > first:
+                    out.append((meta, rows[first:last], beats[first:last].astype(np.float64)))
+                first = last
+    if not out:
+        raise BadInput(f"The cache {cache} holds no bars of split {split}; run prepare first.")
+    return out
+
+
+class BarCrops:
+    """Random-access batches: rows (N, B, C), known (N, B), down (N, B), metre (N,) as a place in METRES."""
+
+    def __init__(self, config, cache, split, seed=0):
+        self.config, self.seed, self.split = config, seed, split
+        self.clips = [clip for clip in load_rows(cache, split) if clip[0]["metre"] in METRES]
+        kinds = [kind_of(meta) for meta, _, _ in self.clips]
+        weight = np.array([KIND_SHARE.get(kind, 0.0) / max(1, kinds.count(kind)) for kind in kinds])
+        self.shares = weight / weight.sum()
+
+    def __len__(self):
+        return max(1, sum(len(rows) for _, rows, _ in self.clips) // (self.config.window * self.config.batch))
+
+    def __getitem__(self, step):
+        rng = np.random.default_rng([self.seed, 1 if self.split == "train" else 2, int(step)])
+        window, batch = self.config.window, self.config.batch
+        out = {"rows": np.zeros((batch, window, self.config.in_channels), np.float32),
+               "known": np.zeros((batch, window), np.float32), "down": np.zeros((batch, window), np.float32),
+               "metre": np.zeros(batch, np.int64)}
+        for slot, index in enumerate(rng.choice(len(self.clips), size=batch, p=self.shares)):
+            meta, rows, beats = self.clips[int(index)]
+            length = min(window, len(rows), int(rng.integers(12, window + 1)))
+            first, at = int(rng.integers(0, len(rows) - length + 1)), int(rng.integers(0, window - length + 1))
+            out["rows"][slot, at:at + length] = rows[first:first + length]
+            out["known"][slot, at:at + length] = 1.0
+            out["down"][slot, at:at + length] = beats[first:first + length, 1] == 1
+            out["metre"][slot] = METRES.index(meta["metre"])
+        return {name: torch.from_numpy(value) for name, value in out.items()}
+
+
+def augment_rows(rows, generator):
+    """Other keys, other tone colour and lost bands, noise: (N, B, BAR_CHANNELS) -> the same."""
+    count, beats, channels = rows.shape
+    out = rows.clone()
+    turned = out[..., PITCHED].reshape(count, beats, 4, 12)
+    key = torch.randint(0, 12, (count,), generator=generator)
+    out[..., PITCHED] = torch.stack([part.roll(int(k), -1) for part, k in zip(turned, key)]).reshape(count, beats, 48)
+    draw = lambda *shape: torch.rand(*shape, generator=generator).to(rows.device)       # noqa: E731
+    size = torch.exp(0.5 * (draw(count, 1, channels) - 0.5))
+    kept = (draw(count, 1, channels) > 0.08).float()
+    noise = torch.randn(count, beats, channels, generator=generator).to(rows.device)
+    return out * size * kept + 0.25 * draw(count, 1, 1) * noise

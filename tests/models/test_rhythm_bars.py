@@ -1,0 +1,124 @@
+"""The bar network: rows in any key, and bars that only the harmony tells, from shards to detected downbeats."""
+import numpy as np
+import pytest
+import torch
+
+from core.beat_decoder import find_bars
+from core.metrics.beat_align import beat_f1_70ms
+from models.data.shards import write_shard
+from models.rhythm.bars import BAR_CHANNELS, PITCHED, BarNetwork, BarsConfig, bar_evidence, bar_features, chroma
+from models.rhythm.bars_train import BarCrops, augment_rows, bars_of_rows, load_rows
+from models.rhythm.features import log_mel
+from models.rhythm.train import task
+
+RATE = 22_050
+CHORDS = ((0, 4, 7), (5, 9, 12), (7, 11, 14), (9, 12, 16), (2, 5, 9))
+
+
+def chorale(times, positions, seconds, seed, key=0):
+    """Even chords on every beat, all alike in attack and loudness: only a new chord tells a new bar."""
+    rng, sound = np.random.default_rng(seed), np.zeros(int(seconds * RATE))
+    chord, ends = CHORDS[int(rng.integers(5))], np.append(times[1:], 2 * times[-1] - times[-2])
+    for time, end, position in zip(times, ends, positions):
+        if position == 1:
+            chord = CHORDS[(CHORDS.index(chord) + int(rng.integers(1, 5))) % 5]
+        first, last = int(time * RATE), min(len(sound), int(end * RATE))
+        t = np.arange(last - first) / RATE
+        for note in (chord[0] - 24, *chord):
+            pitch = 261.63 * 2 ** ((note + key) / 12)
+            sound[first:last] += sum(np.sin(2 * np.pi * k * pitch * t) / k ** 2 for k in (1, 2, 3)) * np.exp(-3 * t)
+    return 0.1 * sound + 0.002 * rng.normal(size=len(sound))
+
+
+def grid(bpm, metre, seconds, first=0.2, upbeat=0):
+    times = np.arange(first, seconds - 0.3, 60 / bpm)
+    return times, (np.arange(len(times)) + upbeat) % metre + 1
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corpus") / "conducting"
+    rng, items = np.random.default_rng(0), []
+    for number in range(26):
+        metre = (3, 4)[number % 2]
+        times, positions = grid(rng.uniform(90, 170), metre, 10, upbeat=int(rng.integers(metre)))
+        sound = np.clip(chorale(times, positions, 10, number, int(rng.integers(-5, 6))), -1, 1)
+        stereo = np.repeat((np.interp(np.arange(480_000) / 48_000, np.arange(len(sound)) / RATE, sound) * 32767)
+                           .astype(np.int16)[:, None], 2, axis=1)
+        items.append(({"id": str(number), "kind": "conducting", "split": "train" if number < 22 else "valid", "seed": number,
+                       "source": "studio", "metre": metre},
+                      {"audio": stereo, "beats": np.stack([times, positions], 1).astype(np.float32)}))
+    write_shard(folder / "a.safetensors", items)
+    return folder.parent
+
+
+def test_chroma_names_the_notes():
+    t = np.arange(3 * RATE) / RATE
+    tones = chroma(np.sin(2 * np.pi * 440 * t) + np.sin(2 * np.pi * 110 * 2 ** (3 / 12) * t))
+    assert tones.shape == (31, 24)
+    assert tones[15, :12].argmax() == 0 and tones[15, 12:].argmax() == 9        # bass C, above it an A
+    assert np.isfinite(chroma(np.zeros(RATE))).all() and chroma(np.zeros(10)).shape == (1, 24)
+
+
+def test_another_key_is_the_same_rows_rolled():
+    times, positions = grid(120, 4, 8)
+    rows = []
+    for key in (0, 2):
+        sound = chorale(times, positions, 8, 3, key)
+        rows.append(bar_features(log_mel(sound, RATE), chroma(sound), times))
+    plain, moved = rows
+    assert plain.shape == (len(times), BAR_CHANNELS)
+    turned = np.roll(plain[:, PITCHED].reshape(-1, 4, 12), 2, axis=-1)
+    other = moved[:, PITCHED].reshape(-1, 4, 12)
+    assert np.corrcoef(turned.ravel(), other.ravel())[0, 1] > 0.9 > np.corrcoef(
+        plain[:, PITCHED].ravel(), other.ravel())[0, 1] + 0.2
+    assert np.abs(plain[:, -12:] - moved[:, -12:]).mean() < 0.15                # likeness to earlier beats has no key
+    assert bar_features(log_mel(sound, RATE), chroma(sound), times[:1]).shape == (1, BAR_CHANNELS)
+
+
+def test_augmented_rows_keep_their_shape():
+    rows = torch.randn(3, 20, BAR_CHANNELS)
+    out = augment_rows(rows, torch.Generator().manual_seed(1))
+    assert out.shape == rows.shape and out.isfinite().all() and not torch.equal(out, rows)
+
+
+def test_network_ignores_what_is_no_beat():
+    torch.manual_seed(0)
+    network = BarNetwork(BarsConfig(width=16, blocks=4)).eval()
+    for block in network.blocks:
+        torch.nn.init.normal_(block.pointwise.weight, std=0.2)
+    rows, known = torch.randn(1, 30, BAR_CHANNELS), torch.zeros(1, 30)
+    known[:, 5:25] = 1
+    a = network(rows, known)
+    rows[:, 25:] += 5.0
+    assert torch.equal(network(rows, known)[:, 5:25], a[:, 5:25]) and a.shape == (1, 30, 5)
+
+
+def test_tiny_run_hears_bars_in_the_harmony(corpus, tmp_path):
+    from core import checkpoints
+    from models.export import export
+    from models.rhythm.detect import load_network
+    from models.train import train
+    torch.set_num_threads(1)
+    train(task("bars", "tiny", learning_rate=1e-2), tmp_path / "run", corpus, tmp_path / "cache", system="rhythm", part="bars",
+          config_name="tiny", steps=100, validations=0, report=lambda text: None)
+    crops = BarCrops(BarsConfig(), tmp_path / "cache", "train")
+    assert torch.equal(crops[3]["rows"], crops[3]["rows"]) and not torch.equal(crops[3]["rows"], crops[4]["rows"])
+    assert len(load_rows(tmp_path / "cache", "train")) == 66 and len(load_rows(tmp_path / "cache", "valid")) == 4
+    export(tmp_path / "run", "rhythm-bars", tmp_path / "checkpoints")
+    network = load_network("bars", tmp_path / "checkpoints")
+    assert checkpoints.find("rhythm", "bars", tmp_path / "checkpoints").config["width"] == 16
+    scores, metres = [], []
+    for number, metre in enumerate((3, 4, 3, 4)):
+        times, positions = grid(100 + 13 * number, metre, 16, upbeat=number % 3)
+        sound = chorale(times, positions, 16, 900 + number, key=number)
+        evidence = bar_evidence(network, log_mel(sound, RATE), chroma(sound))
+        found, heard = find_bars(None, 50, times, evidence=evidence)
+        scores.append(beat_f1_70ms(times[found == 1], times[positions == 1]))
+        metres.append(heard == metre)
+        forced = find_bars(None, 50, times, 2, evidence=evidence)
+        assert forced[1] == 2 and set(forced[0]) == {1, 2}
+    assert np.mean(scores) > 0.85 and np.mean(metres) >= 0.75, (scores, metres)
+    meta, rows, written = load_rows(tmp_path / "cache", "valid")[0]
+    down, positions, metre = bars_of_rows(network, rows, written[:, 0])
+    assert len(down) == len(positions) == len(written)
