@@ -18,10 +18,12 @@ from core.errors import BatonError
 from core.metrics.beat_align import beat_f1_70ms, beat_f1_any_level, match_count, music_beats_librosa
 from core.motion import Motion
 from models.data.shards import AUDIO_RATE, Corpus, unpack_motion
+from models.evaluation import markdown_table, replace_section, write_json
 from models.rhythm.data import body_offset, corpus_folders
 from models.rhythm.detect import detect_body_beats, detect_music_beats, load_network
 
 COUPLES = (("05", "20"), ("11", "26"))      # TEST partners of one dance each
+SECTIONS = ("body", "music", "tracks", "couples", "speed")
 SALSA_FPS = 60.0                            # the files' headers say 120: wrong
 
 
@@ -169,53 +171,73 @@ def speed_rows(items, folders):
     return rows
 
 
-def evaluate(corpus, data=None, count=40, folders=None, report=print):
-    """All rows as one JSON-ready dict."""
+def evaluate(corpus, data=None, count=40, folders=None, report=print, only=SECTIONS):
+    """All rows as one JSON-ready dict; `only` names the sections to make."""
     dance, conducting = test_items(corpus, "dance", count), test_items(corpus, "conducting", count)
     report(f"{len(dance)} dance and {len(conducting)} conducting test pieces")
-    result = {"body_dance": body_rows(dance, folders), "body_conducting": body_rows(conducting, folders),
-              "music_dance": music_rows(dance, folders), "music_orchestra": music_rows(conducting, folders)}
-    if data and Path(data, "music").is_dir():
+    result, real = {}, data and Path(data, "music").is_dir()
+    if "body" in only:
+        result |= {"body_dance": body_rows(dance, folders), "body_conducting": body_rows(conducting, folders)}
+    if "music" in only:
+        result |= {"music_dance": music_rows(dance, folders), "music_orchestra": music_rows(conducting, folders)}
+    if "tracks" in only and real:
         result["real_tracks"] = track_rows(data, folders)
+    if "couples" in only and real:
         result["salsa_couples"] = couple_rows(data, folders)
-    if dance:
+    if "speed" in only and dance:
         result["speed"] = speed_rows(dance, folders)
-    result["checkpoints"] = {part: _sha(part, folders) for part in ("body", "music")}
+    result["checkpoints"] = {part: _sha(part, folders) for part in ("body", "music", "bars")}
     return result
 
 
 def _sha(part, folders):
     from core import checkpoints
-    return checkpoints.find("rhythm", part, folders).sha256[:16]
+    found = checkpoints.find("rhythm", part, folders, required=part != "bars")
+    return found.sha256[:16] if found else None
+
+
+ROWS = (("body, studio dance", "body_dance", "studio", 0.85), ("body, conductors (ictus)", "body_conducting", "studio", None),
+        ("music, studio dance", "music_dance", "network", 0.95),
+        ("music, studio orchestra with rubato", "music_orchestra", "network", 0.85))
 
 
 def table(result):
-    """The rows that must reach a figure, as text: row, figure, target."""
-    lines = ["| must show | found | at least |", "|---|---|---|"]
-
-    def add(name, value, target):
-        lines.append(f"| {name} | {value} | {target} |")
-    body, rolled = result["body_dance"]["studio"], result["body_dance"]["rolled_half_beat"]
-    add("body -> beats, studio dance", f"{body.get('f1')} (any level {body.get('any_level')}, downbeats "
-        f"{body.get('downbeat_f1')})", 0.85)
-    add("body rolled by half a beat, rolled truth / unrolled truth",
-        f"{rolled.get('f1_rolled_truth')} / {rolled.get('f1_unrolled_truth')}", "0.85 / low")
-    add("body -> beats, studio conductors (ictus)", result["body_conducting"]["studio"].get("f1"), "reported")
-    for name, key, target in (("dance pieces", "music_dance", 0.95), ("orchestra with rubato", "music_orchestra", 0.85)):
-        ours, theirs = result[key]["network"], result[key]["librosa"]
-        add(f"music -> beats, {name}", f"{ours.get('f1')} (any level {ours.get('any_level')}, "
-            f"downbeats {ours.get('downbeat_f1')}; librosa {theirs.get('f1')}, any level {theirs.get('any_level')})", target)
-    for name, row in result.get("real_tracks", {}).items():
-        found = f"{row['found_share']} (librosa {row['librosa_share']}, chance {row['chance_share']})"
-        add(f"agreed beats of {name}", found, 0.90)
+    """The rows as Markdown: studio pieces, real tracks, couples, speed; sections that were not made are left out."""
+    rows = {}
+    for name, key, ours, target in ROWS:
+        if key not in result:
+            continue
+        own, librosa = result[key][ours], result[key].get("librosa", {})
+        other = result[key].get("beats_of_another_clip", {})
+        rows[name] = {"f1": own.get("f1"), "any_level": own.get("any_level"), "downbeat_f1": own.get("downbeat_f1"),
+                      "mismatched": other.get("f1"), "librosa": librosa.get("f1"), "librosa_any": librosa.get("any_level"),
+                      "clips": own.get("clips"), "target": target}
+        if key == "body_dance":
+            rolled = result[key]["rolled_half_beat"]
+            rows["body rolled by half a beat, rolled truth"] = {"f1": rolled.get("f1_rolled_truth")}
+            rows["body rolled by half a beat, unrolled truth"] = {"f1": rolled.get("f1_unrolled_truth")}
+    parts = []
+    if rows:
+        parts.append("F1 within 70 ms at the strict metrical level; *any level* also lets octaves and off-beats pass; "
+                     "*mismatched*: the beats of another clip.\n\n" + markdown_table(rows, list(next(iter(rows.values())))))
+        levels = {name: result[key][ours].get("levels") for name, key, ours, _ in ROWS if key in result}
+        parts.append("Best level, clips: " + "; ".join(f"{name}: {value}" for name, value in levels.items()) + ".")
+    if "real_tracks" in result:
+        columns = ["found_share", "librosa_share", "chance_share", "agreed", "beats_found", "tempo_bpm", "metre"]
+        parts.append("Real tracks, share of the agreed beats that are found (target 0.90 each). Recall only: extra beats do not "
+                     "show. The decoder's constants are the best tried on the studio's valid split; the beats once missed in the "
+                     "Brahms gave the idea of the Romantic training pieces, so that row is not quite blind.\n\n"
+                     + markdown_table(result["real_tracks"], columns, "track"))
     couples = result.get("salsa_couples")
     if couples:
-        add("salsa partners agree / mixed couples / shifted partners",
-            f"{couples['partners_mean']} / {couples['mixed_mean']} / {couples['partners_shifted_mean']}", "above mixed")
-    speed = result.get("speed", {})
-    for name, key in (("times real time", "times_real_time"), ("seconds per CPU second", "per_cpu_second")):
-        add(f"speed, {name}, body / music", f"{speed.get(f'body_{key}')} / {speed.get(f'music_{key}')}", 100)
-    return "\n".join(lines)
+        parts.append(f"TEST salsa couples, beats found from each body alone: partners agree {couples['partners_mean']}, couples "
+                     f"mixed up {couples['mixed_mean']}, partners shifted {couples['partners_shifted_mean']}.")
+    speed = result.get("speed")
+    if speed:
+        parts.append(f"Speed, seconds of a clip of three minutes: per CPU second body {speed['body_per_cpu_second']}, music "
+                     f"{speed['music_per_cpu_second']}; per second of wall time {speed['body_times_real_time']} and "
+                     f"{speed['music_times_real_time']} (target 100, on an idle machine).")
+    return "\n\n".join(parts)
 
 
 def main(arguments=None):
@@ -226,16 +248,22 @@ def main(arguments=None):
     parser.add_argument("--data", default=str(Path(__file__).resolve().parents[2].parent / "shared" / "data"))
     parser.add_argument("--count", type=int, default=40, help="test pieces of each kind")
     parser.add_argument("--checkpoints", help="extra folder of checkpoints")
-    parser.add_argument("--json", help="also write all rows here")
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=SECTIONS, help="sections to make")
+    parser.add_argument("--json", help="also write all rows here; rows of sections that are not made are kept")
+    parser.add_argument("--docs", help="Markdown file whose rhythm section is replaced")
     options = parser.parse_args(arguments)
     try:
-        result = evaluate(options.corpus, options.data, options.count, options.checkpoints)
+        result = evaluate(options.corpus, options.data, options.count, options.checkpoints, only=options.only)
     except BatonError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    if options.json and Path(options.json).exists():
+        result = {**json.loads(Path(options.json).read_text(encoding="utf-8")), **result}
     print(table(result))
     if options.json:
-        Path(options.json).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        write_json(options.json, result)
+    if options.docs:
+        replace_section(options.docs, "rhythm", "## Rhythm networks\n\n" + table(result))
     return 0
 
 
