@@ -1,0 +1,116 @@
+"""build.py's own set-up: made, interrupted, completed; every way it can fail is one sentence with the command that helps."""
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import build
+from tests.blender.test_runtime_setup import wheel
+
+LOCK, CHECK = "tinydep==1.0\n", "import tinydep; assert tinydep.ANSWER == 42"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A folder whose environment was interrupted while pip ran: there, but not stamped."""
+    root = tmp_path_factory.mktemp("build")
+    wheel(root / "wheels")
+    real = subprocess.run
+
+    def interrupted(command, **options):
+        if "install" in command:
+            raise KeyboardInterrupt
+        return real(command, **options)
+    with pytest.MonkeyPatch.context() as patch:
+        settings(patch, root)
+        patch.setattr(build.subprocess, "run", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            build.ensure_environment(root / "env", LOCK, CHECK)
+    assert build.python_of(root / "env").is_file() and not (root / "env" / "baton-ready.json").exists()
+    return root
+
+
+def settings(patch, root):
+    """Packages come from the folder of wheels alone, logs go to `root`."""
+    patch.setattr(build, "ROOT", root)
+    patch.setenv("PIP_FIND_LINKS", str(root / "wheels"))
+    patch.setenv("PIP_NO_INDEX", "1")
+
+
+@pytest.fixture
+def root(made, monkeypatch):
+    settings(monkeypatch, made)
+    return made
+
+
+def test_an_interrupted_set_up_is_completed(root, monkeypatch):
+    commands, real = [], subprocess.run
+
+    def watched(command, **options):
+        commands.append([str(word) for word in command])
+        return real(command, **options)
+    monkeypatch.setattr(build.subprocess, "run", watched)
+    python = build.ensure_environment(root / "env", LOCK, CHECK)
+    assert not any("venv" in command for command in commands), "what was there is used"
+    assert any("install" in command for command in commands)
+    assert subprocess.run([python, "-c", CHECK]).returncode == 0
+    commands.clear()
+    assert build.ensure_environment(root / "env", LOCK, CHECK) == python
+    assert commands == [], "a finished environment costs nothing"
+    build.ensure_environment(root / "env", LOCK + "# changed\n", CHECK)
+    assert any("install" in command for command in commands), "another lock is installed"
+
+
+def test_no_network(root, monkeypatch):
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("PIP_RETRIES", "1")
+    with pytest.raises(build.SetupError, match="no network.*run this command again, it goes on where it stopped"):
+        build.ensure_environment(root / "env", "baton-no-such-package==1.0\n", CHECK)
+    assert not (root / "env" / "baton-ready.json").exists(), "not trusted"
+
+
+def test_missing_system_library(root):
+    check = "raise ImportError('libGL.so.1: cannot open shared object file: No such file or directory')"
+    with pytest.raises(build.SetupError, match=r"libGL.so.1.*apt-get install libgl1 .*run this command again"):
+        build.ensure_environment(root / "env", LOCK, check)
+    with pytest.raises(build.SetupError, match="does not work: ModuleNotFoundError"):
+        build.ensure_environment(root / "env", LOCK, "import no_such_module")
+
+
+def test_no_python(monkeypatch, tmp_path):
+    other = tmp_path / "python3"
+    other.write_text("#!/bin/sh\necho 3.8\n")
+    other.chmod(0o755)
+    monkeypatch.setattr(build.sys, "executable", str(other))
+    monkeypatch.setattr(build.shutil, "which", lambda name: None)
+    with pytest.raises(build.SetupError, match="apt-get install python3.11"):
+        build.find_python311()
+
+
+@pytest.mark.parametrize(("log", "words"), [
+    ("WARNING: Retrying after connection broken by 'NewConnectionError(...)'", "no network"),
+    ("OSError: [Errno 28] No space left on device", "disk is full"), ("ERROR: boom", "pip failed: ERROR: boom")])
+def test_what_pip_said(log, words):
+    assert words in build.pip_failure(log)
+
+
+def test_the_sentence_and_the_exit_code(monkeypatch, capsys):
+    def fail(*_):
+        raise build.SetupError("One sentence.")
+    monkeypatch.setattr(build, "command_bench", fail)
+    assert build.main(["bench"]) == 3 and "One sentence." in capsys.readouterr().out
+
+    def stop(*_):
+        raise KeyboardInterrupt
+    monkeypatch.setattr(build, "command_bench", stop)
+    assert build.main(["bench"]) == 130 and "run the same command again" in capsys.readouterr().out
+
+
+def test_it_needs_nothing_but_the_standard_library():
+    tree = ast.parse((Path(build.__file__)).read_text(encoding="utf-8"))
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert names and {name.split(".")[0] for name in names} <= sys.stdlib_module_names
