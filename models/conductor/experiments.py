@@ -58,8 +58,9 @@ def sweep(conductor, studio, count, report, slow_clips=3):
         found = row("sweep", motions, studio)
         pairs = min(4, len(which)) if setting.get("steps", 0) < 1000 else 0
         again = generate_all(conductor, studio, "true", range(pairs), offset=90, **setting)
-        rows.append({**setting, "clips": len(which), **{key: found[key] for key in SWEEP_KEYS}, "seed_spread": mean(
-            [scores.seed_spread([keypoints13(a), keypoints13(b)]) for a, b in zip(motions, again)]), "seconds_per_clip": wall})
+        spread = mean([scores.seed_spread([keypoints13(a), keypoints13(b)]) for a, b in zip(motions, again)]) if pairs else None
+        rows.append({**setting, "clips": len(which), **{key: found[key] for key in SWEEP_KEYS}, "seed_spread": spread,
+                     "seconds_per_clip": wall})
         report(json.dumps(rows[-1]))
     return rows
 

@@ -108,5 +108,5 @@ def draw(rows, path):
             axes.plot([r[key] for r in chosen], [r[name] for r in chosen], marker="o", color="#2471a3")
             axes.set_xlabel(label)
             axes.set_title(title, fontsize=9)
-            axes.set_ylim(bottom=0)
+            axes.set_ylim(0, 1.08 * max(r[name] for r in chosen))
     figure.savefig(path, dpi=100)
