@@ -196,7 +196,8 @@ class RuntimeSetup:
 
     def _raw_progress(self, python):
         """The option that makes pip tell the bytes of a download, where the pip at hand knows it (24.1)."""
-        known = self._call([python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet", PIP])
+        known = self._call([python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet",
+                            "--retries", "1", PIP])
         return ["--progress-bar", "raw"] if known == 0 else []
 
     def _torch_for_the_processor(self, pip):

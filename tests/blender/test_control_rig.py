@@ -107,6 +107,7 @@ def test_feet_on_ik(blender, rig):
         assert np.degrees(np.arccos(np.clip(cosine, -1, 1))).max() <= 3.0, f"{a} to {b}"
     stands = [(joint, run) for joint in ("left_foot", "right_foot") for run in planted(inside[:, scenes.JOINTS.index(joint)])]
     assert len(stands) >= 4, "the dance stands on its feet"
+    assert min(where[joint][:, 2].min() for joint in ("left_foot", "right_foot", "left_ankle", "right_ankle")) > -0.01
     for joint, (start, stop) in stands:
         points = where[joint][start:stop, :2]
         assert np.linalg.norm(points - np.median(points, axis=0), axis=1).max() <= 0.02, f"{joint} slides"

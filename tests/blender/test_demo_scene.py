@@ -32,6 +32,7 @@ def test_demo_blend(blender, tmp_path):
     motion(tmp_path / "a.npz")
     sound = scenes.write_wav(tmp_path / "a.wav", 40 / 30)
     made = demo_scene.make_demo_blend(tmp_path / "demo.blend", tmp_path / "a.npz", tmp_path / "a.npz", sound, sound)
+    assert [path.name for path in tmp_path.glob("demo.*")] == ["demo.blend"], "no backup file beside it"
     blender.ops.wm.open_mainfile(filepath=made["blend"])
     scene = blender.context.scene
     assert scene.sync_mode == "AUDIO_SYNC" and scene.frame_end == made["frames"] == 40 + 30 + 40
