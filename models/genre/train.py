@@ -66,8 +66,32 @@ class GenreTask(Task):
         return {"accuracy": float(np.mean(right))}
 
 
+def vary(crop, rng):
+    """Log-mel (T, bands) mixed, played and recorded otherwise, so that a classifier listens to more than the mix: speed and pitch
+    a little off, a smooth equaliser, noise, a band or a moment missing (SpecAugment, arXiv 1904.08779), a band limit."""
+    frames, bands = crop.shape
+    at = np.clip(np.arange(frames) * rng.uniform(0.9, 1.1), 0, frames - 1)
+    low, part = at.astype(int), (at % 1)[:, None].astype(np.float32)
+    crop = crop[low] * (1 - part) + crop[np.minimum(low + 1, frames - 1)] * part
+    crop = crop[:, np.clip(np.arange(bands) + int(rng.integers(-2, 3)), 0, bands - 1)]
+    place = np.linspace(0, 1, bands)
+    curve = rng.normal(0, 0.3) * place + rng.normal(0, 0.2)
+    for waves in (1, 2, 3):
+        curve = curve + rng.normal(0, 0.15) * np.cos(np.pi * (waves * place + rng.uniform(0, 2)))
+    crop = crop + curve.astype(np.float32) + rng.normal(0, 0.1, crop.shape).astype(np.float32)
+    if rng.random() < 0.5:
+        first = int(rng.integers(bands - 8))
+        crop[:, first:first + int(rng.integers(2, 9))] = crop.mean()
+    if rng.random() < 0.3:
+        first = int(rng.integers(max(1, frames * 3 // 4)))
+        crop[first:first + frames // 8] = crop.min()
+    if rng.random() < 0.2:
+        crop[:, int(rng.integers(bands * 5 // 8, bands)):] = crop.min()
+    return crop
+
+
 class Crops:
-    """Random crops; audio is gained, tilted and band-limited so that the classifier listens to more than the mix."""
+    """Random crops of the features; audio is varied (`vary`)."""
 
     def __init__(self, path, config, augment):
         self.items = [(features, int(name.split("-")[1])) for name, features in sorted(load_file(str(path)).items())]
@@ -83,10 +107,7 @@ class Crops:
             crop = features[start:start + self.frames].astype(np.float32)
             crop = np.pad(crop, ((0, self.frames - len(crop)), (0, 0)), mode="edge")
             if self.augment:
-                tilt = rng.normal(0, 0.3) * np.linspace(-1, 1, crop.shape[1]) + rng.normal(0, 0.2)
-                crop = crop + tilt.astype(np.float32) + rng.normal(0, 0.1, crop.shape).astype(np.float32)
-                if rng.random() < 0.2:
-                    crop[:, int(rng.integers(40, 64)):] = crop.min()
+                crop = vary(crop, rng)
             crops.append(crop)
             genres.append(genre)
         return {"features": torch.from_numpy(np.stack(crops)), "genre": torch.tensor(genres)}
