@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("scipy")
 bpy = pytest.importorskip("bpy")
 
-from blender_addon import bone_map, switch  # noqa: E402
+from blender_addon import actions, bone_map, compat, switch  # noqa: E402
 from core import bonemap  # noqa: E402
 from core.motion_io import read_motion  # noqa: E402
 from core.retarget import Options, from_smpl, to_smpl  # noqa: E402
@@ -145,6 +145,25 @@ def test_across(stage, source, target):
     across = world(other, result, "left_shoulder") - world(other, result, "right_shoulder")
     source_across = world(rig, poses, "left_shoulder") - world(rig, poses, "right_shoulder")
     assert np.all((across * source_across).sum(-1) > 0)
+
+
+@pytest.mark.parametrize(("name", "limit"), [("smpl", 0.02), ("rigify", 0.01)])
+def test_reduced_keys_leave_the_feet_planted(stage, name, limit):
+    """Key reduction at its default tolerance of one degree, as keyed curves: fewer keys, feet as planted as asked."""
+    (thing, rig, _), (dance, planted) = stage[0][name], stage[1]
+    channels = from_smpl(dance, rig, TAKE)
+    frames = np.arange(1, len(channels.times) + 1)
+    state = actions.write_take(thing, "Reduced", frames, channels.rotations, channels.locations, reduce_error=np.radians(1.0),
+                               switches=bone_map.switches(thing, rig.bone_map))
+    keys = [len(curve.keyframe_points) for curve in compat.read_curves(thing.animation_data)]
+    assert np.mean(keys) < 0.5 * len(frames)
+    poses = []
+    for frame in frames:
+        bpy.context.scene.frame_set(int(frame))
+        poses.append([[list(row) for row in thing.pose.bones[bone].matrix] for bone in rig.names])
+    actions.remove_take(thing, state)
+    assert slide(rig.reading(), np.array(poses), planted) <= limit
+    assert below_floor(rig.reading(), np.array(poses)) <= 0.01
 
 
 @pytest.mark.skipif(not CAPTURE.is_file(), reason="no capture data beside the repository")
