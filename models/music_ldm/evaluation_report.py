@@ -141,7 +141,10 @@ def plot_guidance(results, path):
         points = [(s, rows[s][name]) for s in scales if rows[s].get(name) is not None]
         if points:
             axes.plot(*zip(*points), marker="o", markersize=4)
-        axes.set_ylim(bottom=0)
+        if name == "fd_logmel":
+            axes.set_yscale("log")
+        else:
+            axes.set_ylim(bottom=0)
         axes.set_title(title, fontsize=9)
         axes.set_xlabel("guidance scale", fontsize=8)
         axes.tick_params(labelsize=7)
