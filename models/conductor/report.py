@@ -6,8 +6,8 @@ from models.evaluation import markdown_table
 BEAT = ("clips", "ictus_f1", "ictus_f1_mismatched", "ictus_f1_chance", "downbeat_down", "bar_variation_m", "loudness_correlation",
         "loudness_null", "loudness_null_p95", "sdp_percent")
 BODY = ("stroke_m", "jerk", "jerk_within", "outside_range", "foot_slide_m")
-PUBLISHED = ("mse", "mse_mismatched", "fgd", "fgd_as_published", "bc", "bc_null", "bc_mismatched", "bc_as_published", "diversity",
-             "diversity_as_published", "rde", "sce")
+PUBLISHED = ("mse_x1000", "mse_mismatched_x1000", "fgd", "fgd_as_published", "bc", "bc_null", "bc_mismatched", "bc_as_published",
+             "diversity", "diversity_as_published", "rde", "sce")
 
 
 MAIN = """
@@ -44,8 +44,8 @@ Stage 1, {split} split, share of right answers to "do these belong together?" (c
 negatives {easy:.3f}, hard {hard:.3f}, super-hard {superhard:.3f}."""
 SWEPT = ("clips", "ictus_f1", "downbeat_down", "loudness_correlation", "sdp_percent", "fgd", "bar_variation_m", "jerk",
          "seed_spread", "seconds_per_clip")
-FOUND = ("ictus_f1", "ictus_f1_predicted", "ictus_f1_none", "ictus_f1_mismatched", "downbeat_down", "sdp_percent", "fgd", "mse",
-         "bar_variation_m", "jerk", "seed_spread")
+FOUND = ("ictus_f1", "ictus_f1_predicted", "ictus_f1_none", "ictus_f1_mismatched", "downbeat_down", "sdp_percent", "fgd",
+         "mse_x1000", "bar_variation_m", "jerk", "seed_spread")
 TRACK = ("lift_model", "lift_rule", "bar_variation_model_m", "bar_variation_rule_m", "found", "beats", "times_real_time")
 DANCE = ("clips", "ictus_f1", "ictus_f1_predicted", "beats_found_f1", "ictus_f1_none", "downbeat_down", "stroke_m")
 
@@ -85,7 +85,8 @@ def markdown(result, picture=None):
 
 
 def _table(rows, columns, first="row"):
-    return markdown_table({r["name"]: r for r in rows}, columns, first)
+    small = lambda r: {f"{key}_x1000": 1000 * r[key] for key in ("mse", "mse_mismatched") if key in r}      # noqa: E731
+    return markdown_table({r["name"]: {**r, **small(r)} for r in rows}, columns, first)
 
 
 def _setting(row):
