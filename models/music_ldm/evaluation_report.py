@@ -5,8 +5,7 @@ from models.evaluation import markdown_table
 
 COLUMNS = ("beat_f1_70ms", "mismatched", "chance", "pulse", "filled", "harmonic", "music", "genre_accuracy", "genre_kld_own",
            "fd_logmel", "no_clicks", "within_1_lu", "clips")
-SAMPLING_COLUMNS = ("beat_f1_70ms", "mismatched", "genre_accuracy", "genre_kld_own", "fd_logmel", "diversity", "clips",
-                    "seconds_of_sound_per_second")
+SAMPLING_COLUMNS = ("beat_f1_70ms", "mismatched", "genre_accuracy", "genre_kld_own", "fd_logmel", "diversity", "clips")
 VOCODER_COLUMNS = {"stft_22k": "multi-resolution STFT, 22 kHz", "mel": "log-mel", "stft_44k_stereo": "STFT, full band stereo",
                    "air_db_error": "level error above 11 kHz, dB", "side_share": "side share",
                    "true_side_share": "true side share", "times_real_time": "times real time"}
@@ -102,11 +101,17 @@ def markdown(results):
 
 
 def per_genre(main):
-    """Genre accuracy of each genre: real and generated."""
-    rows = {name: main[name]["per_genre"] for name in ("real audio (ceiling)", "real audio through the vocoder", "true rhythm",
-                                                       "predicted rhythm") if "per_genre" in main.get(name, {})}
-    columns = tuple(sorted({genre for row in rows.values() for genre in row}))
-    return "Accuracy of the genre judge by genre:\n\n" + markdown_table(rows, columns) if rows else ""
+    """Genre accuracy, and the share of files that are music, of each genre: real and generated."""
+    parts = []
+    titles = {"per_genre": "Accuracy of the genre judge by genre", "music_by_genre": "Files that are music, by genre"}
+    for name, title in titles.items():
+        rows = {row: main[row][name] for row in ("real audio (ceiling)", "real audio through the vocoder", "true rhythm",
+                                                 "predicted rhythm", "rule: studio composer on the true beats")
+                if name in main.get(row, {})}
+        if rows:
+            columns = tuple(sorted({genre for row in rows.values() for genre in row}))
+            parts.append(f"{title}:\n\n" + markdown_table(rows, columns))
+    return "\n\n".join(parts)
 
 
 def published(main):

@@ -64,6 +64,9 @@ def row_figures(records, real, space=None, groups=None, delivered=True):
     for name in ("pulse", "filled", "harmonic", "music"):
         if name in records[0]:
             row[name] = mean(r[name] for r in records)
+    if "music" in records[0]:
+        genres = sorted({r["genre"] for r in records})
+        row["music_by_genre"] = {genre: mean(r["music"] for r in records if r["genre"] == genre) for genre in genres}
     if "clicks" in records[0]:
         row["no_clicks"] = mean(r["clicks"] == 0 for r in records)
         row["clicks"] = mean(r["clicks"] for r in records)
