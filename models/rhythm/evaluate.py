@@ -152,7 +152,8 @@ def couple_rows(data, folders):
 def speed_rows(items, folders):
     """Seconds of motion and of music analysed per second of wall time and of CPU time (which a busy machine does not
     blur), features and decoding included, on clips of three minutes."""
-    rows = {}
+    import torch
+    rows = {"threads": torch.get_num_threads()}
     for part in ("body", "music"):
         load_network(part, folders)
     corpus, index = items[0]
@@ -236,7 +237,7 @@ def table(result):
     if speed:
         parts.append(f"Speed, seconds of a clip of three minutes: per CPU second body {speed['body_per_cpu_second']}, music "
                      f"{speed['music_per_cpu_second']}; per second of wall time {speed['body_times_real_time']} and "
-                     f"{speed['music_times_real_time']} (target 100, on an idle machine).")
+                     f"{speed['music_times_real_time']} (target 100; {speed['threads']} thread(s) of torch, other work beside).")
     return "\n\n".join(parts)
 
 
