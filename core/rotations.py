@@ -4,10 +4,15 @@
 Rotation Representations", section 4). Quaternions are (w, x, y, z). Angles are radians.
 """
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 # Rest root rotation: SMPL's y-up, +z-forward becomes Blender's z-up, facing -y.
 ROOT_TO_BLENDER = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]], dtype=np.float32)
+
+
+def _scipy():
+    """scipy's Rotation, imported when needed: training machines need not have scipy."""
+    from scipy.spatial.transform import Rotation
+    return Rotation
 
 
 def matrix_to_6d(matrix):
@@ -42,32 +47,32 @@ def _batched(convert, array, tail_in):
 
 def axis_angle_to_matrix(axis_angle):
     """(..., 3) rotation vectors -> (..., 3, 3)."""
-    return _batched(lambda a: Rotation.from_rotvec(a).as_matrix(), axis_angle, 1)
+    return _batched(lambda a: _scipy().from_rotvec(a).as_matrix(), axis_angle, 1)
 
 
 def matrix_to_axis_angle(matrix):
     """(..., 3, 3) -> (..., 3) rotation vectors."""
-    return _batched(lambda a: Rotation.from_matrix(a).as_rotvec(), matrix, 2)
+    return _batched(lambda a: _scipy().from_matrix(a).as_rotvec(), matrix, 2)
 
 
 def euler_to_matrix(angles, order):
     """(..., 3) radians -> (..., 3, 3). `order` such as "ZXY": intrinsic, first letter applied outermost (as in BVH)."""
-    return _batched(lambda a: Rotation.from_euler(order.upper(), a).as_matrix(), angles, 1)
+    return _batched(lambda a: _scipy().from_euler(order.upper(), a).as_matrix(), angles, 1)
 
 
 def matrix_to_euler(matrix, order):
     """(..., 3, 3) -> (..., 3) radians, intrinsic `order` as in `euler_to_matrix`."""
-    return _batched(lambda a: Rotation.from_matrix(a).as_euler(order.upper()), matrix, 2)
+    return _batched(lambda a: _scipy().from_matrix(a).as_euler(order.upper()), matrix, 2)
 
 
 def quaternion_to_matrix(quaternion):
     """(..., 4) as (w, x, y, z) -> (..., 3, 3)."""
-    return _batched(lambda a: Rotation.from_quat(a[:, [1, 2, 3, 0]]).as_matrix(), quaternion, 1)
+    return _batched(lambda a: _scipy().from_quat(a[:, [1, 2, 3, 0]]).as_matrix(), quaternion, 1)
 
 
 def matrix_to_quaternion(matrix):
     """(..., 3, 3) -> (..., 4) as (w, x, y, z), sign free (see `unroll_quaternions`)."""
-    return _batched(lambda a: Rotation.from_matrix(a).as_quat()[:, [3, 0, 1, 2]], matrix, 2)
+    return _batched(lambda a: _scipy().from_matrix(a).as_quat()[:, [3, 0, 1, 2]], matrix, 2)
 
 
 def unroll_quaternions(quaternion):

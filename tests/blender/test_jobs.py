@@ -238,7 +238,9 @@ def test_a_result_is_one_undo_step(manager, blender):
         blender.data.scenes[name].timeline_markers.new("made", frame=3)
         blender.data.scenes[name].frame_start = 7
     manager.run_blocking(job(apply=apply))
+    assert manager.last.state == "done"
     blender.ops.ed.undo()
+    assert manager.last is None                                 # the panel no longer tells of a result that is gone
     scene = blender.context.scene
     assert len(scene.timeline_markers) == 0 and scene.frame_start != 7 and scene.frame_end == 111
     blender.ops.ed.redo()
