@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from core.contract import GENRES
 from core.errors import BadInput
+from core.files import replacing
 from models.data.shards import Corpus, unpack_motion
 from models.genre.config import CONFIGS
 from models.genre.network import GenreNetwork
@@ -44,10 +45,8 @@ class GenreTask(Task):
                 progress(index / len(items), f"genre {self.part} {split}")
             if not tensors:
                 raise BadInput(f"{corpus} holds no studio dance pieces of split {split}; make the corpus first.")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            temporary = target.with_suffix(".part")
-            save_file(tensors, str(temporary))
-            temporary.replace(target)
+            with replacing(target) as temporary:
+                save_file(tensors, str(temporary))
 
     def build(self):
         return GenreNetwork(self.config)

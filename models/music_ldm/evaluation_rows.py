@@ -2,7 +2,6 @@
 import copy
 import hashlib
 import json
-import os
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from core.metrics import onset_flags
 from core.motion import Motion
 from models.data.shards import AUDIO_RATE, Corpus, unpack_motion
 from models.evaluation import scramble
+from models.music_ldm.features import save_array
 from models.music_ldm.scoring import score_sound, to_tracker
 
 VERSION = 1                     # of the records
@@ -222,10 +222,7 @@ class Store:
         """Append one record; `features` are kept as half precision."""
         path = self.path(row)
         target = path.with_suffix("") / f"{record['id']}.npy"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with open(target.with_suffix(".part"), "wb") as handle:
-            np.save(handle, features.astype(np.float16))
-        os.replace(target.with_suffix(".part"), target)
+        save_array(target, features.astype(np.float16))
         with open(path, "a", encoding="utf-8") as handle:           # a leading line break: the line before may have been cut off
             handle.write("\n" + json.dumps(record))
 

@@ -1,6 +1,5 @@
 """Training of the bar network: `python -m models.train rhythm bars --corpus DIR --out RUN`."""
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +10,12 @@ from safetensors.numpy import save_file
 
 from core.beat_decoder import METRES, find_bars
 from core.errors import BadInput
+from core.files import replacing
 from core.metrics.beat_align import beat_f1_70ms
 from models.data.shards import AUDIO_RATE, Corpus
 from models.rhythm.bars import PITCHED, BarNetwork, bar_features, chroma
 from models.rhythm.config import MUSIC_FPS, MUSIC_RATE
-from models.rhythm.data import corpus_folders, kind_of
+from models.rhythm.data import cache_shards, kind_of
 from models.rhythm.features import log_mel, to_mono
 from models.task import Task
 
@@ -35,14 +35,7 @@ class BarsTask(Task):
 
     def prepare(self, corpus, cache, progress=lambda fraction, text: None):
         """Rows of every clip, one cache file a shard; existing files are kept. Clips whose beats are estimates are left out."""
-        cache = Path(cache)
-        cache.mkdir(parents=True, exist_ok=True)
-        shards = [path for folder in corpus_folders(corpus) for path in sorted(folder.glob("*.safetensors"))]
-        for number, shard in enumerate(shards):
-            target = cache / f"bars_{shard.parent.name}_{shard.name}"
-            if not target.exists():
-                _cache_shard(shard, target)
-            progress((number + 1) / len(shards), shard.name)
+        cache_shards("bars", _cache_shard, corpus, cache, progress)
 
     def build(self):
         """A fresh network."""
@@ -112,10 +105,9 @@ def _cache_shard(shard, target):
             metas.append({**meta, "beat_count": len(written)})
     if not metas:
         return
-    temporary = target.with_name(target.name + ".part")
-    save_file({"rows": np.concatenate(rows), "beats": np.concatenate(beats)}, str(temporary),
-              metadata={"items": json.dumps(metas)})
-    os.replace(temporary, target)
+    with replacing(target) as temporary:
+        save_file({"rows": np.concatenate(rows), "beats": np.concatenate(beats)}, str(temporary),
+                  metadata={"items": json.dumps(metas)})
 
 
 def load_rows(cache, split):

@@ -36,13 +36,18 @@ def body_offset(meta):
 
 def prepare(part, corpus, cache, progress=lambda fraction, text: None):
     """Write one cache file a shard: motions (body) or log-mels (music) end to end, with beats; existing files are kept."""
+    cache_shards(part, lambda shard, target: _cache_shard(part, shard, target), corpus, cache, progress)
+
+
+def cache_shards(part, write, corpus, cache, progress):
+    """`write(shard, target)` for every shard that has no file of this part in the cache yet."""
     cache = Path(cache)
     cache.mkdir(parents=True, exist_ok=True)
     shards = [path for folder in corpus_folders(corpus) for path in sorted(folder.glob("*.safetensors"))]
     for number, shard in enumerate(shards):
         target = cache / f"{part}_{shard.parent.name}_{shard.name}"
         if not target.exists():
-            _cache_shard(part, shard, target)
+            write(shard, target)
         progress((number + 1) / len(shards), shard.name)
 
 

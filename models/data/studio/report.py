@@ -4,7 +4,6 @@ python -m models.data.studio.report --corpus DIR --out docs/studio-diversity.png
 """
 
 import argparse
-import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from core.errors import BadInput, BatonError
+from core.files import replacing
 from models.data.shards import AUDIO_RATE, unpack_motion
 from models.data.studio import effects
 
@@ -135,10 +135,9 @@ def draw(rows, path):
     axes.flat[7].set_yticks(range(1, len(groups) + 1), groups, fontsize=7)
     axes.flat[7].set_xlabel("spectral centroid (Hz)")
     figure.tight_layout()
-    temporary = Path(path).with_suffix(".part.png")
-    figure.savefig(temporary, dpi=70)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=70, format="png")
     pyplot.close(figure)
-    os.replace(temporary, path)
 
 
 def rows_of(folder, count, split=None):
