@@ -293,7 +293,7 @@ class Manager:
             self.stop_worker()
         if reuse is None:
             self._hello_job = self.job.id
-        folder = Path(bpy.app.tempdir or tempfile.gettempdir()) / "baton-worker"
+        folder = prefs.log_folder()
         idle = prefs.get().idle_minutes * 60
 
         self._generation += 1

@@ -1,5 +1,6 @@
 """Preferences: where the worker's Python is, on what device it computes, where the checkpoints lie."""
 import os
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -28,6 +29,13 @@ def user_folder(create=False):
     if not PACKAGE.startswith("bl_ext."):
         return None
     return Path(bpy.utils.extension_path_user(PACKAGE, create=create))
+
+
+def log_folder():
+    """Where workers stand and log. Not Blender's session folder: loading another file or the factory settings may remove it
+    under a running worker."""
+    folder = user_folder(create=True)
+    return folder / "logs" if folder is not None else Path(tempfile.gettempdir()) / f"baton-logs-{os.getpid()}"
 
 
 def runtime_python():

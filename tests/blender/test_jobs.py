@@ -140,6 +140,15 @@ def test_killed_worker_then_another_job(manager):
     assert manager.run_blocking(job()).state == "done"
 
 
+def test_a_worker_outlives_blenders_session_folder(manager, blender):
+    """Loading the factory settings renews that folder: the worker must neither stand nor log in it."""
+    manager.run_blocking(job())
+    client = manager._client
+    blender.ops.wm.read_factory_settings(use_empty=True)
+    assert client.alive and client.folder.is_dir() and client.log_path.is_file()
+    assert manager.run_blocking(job()).state == "done" and manager._client is client
+
+
 @pytest.mark.parametrize(("body", "sentence"), [
     ('say(**HELLO); sys.stdin.readline(); print("Fatal: out of luck", file=sys.stderr, flush=True); os._exit(3)', "out of luck"),
     ('say(**HELLO); sys.stdin.readline(); print("numpy warns you", flush=True); time.sleep(60)', "no message"),
