@@ -121,6 +121,7 @@ def main(arguments=None):
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--steps", type=int, default=20, help="of the main rows (Draft 8, Normal 20, Fine 50)")
     parser.add_argument("--guidance", type=float, default=2.0)
+    parser.add_argument("--split", choices=("test", "valid"), default="test", help="valid: to choose settings; not with --docs")
     parser.add_argument("--checkpoints")
     parser.add_argument("--alike", nargs="*", default=[], metavar="NAME=FOLDER", help="denoisers trained alike, to be compared")
     parser.add_argument("--only", nargs="*", choices=SECTIONS, default=SECTIONS, help="sections to make (default: all)")
@@ -130,17 +131,20 @@ def main(arguments=None):
     parser.add_argument("--out", default="music_ldm_results.json")
     parser.add_argument("--docs", help="Markdown file whose music_ldm section is replaced; pictures go beside it")
     options = parser.parse_args(arguments)
+    if options.docs and options.split != "test":
+        parser.error("--docs takes the figures of the test split only")
     report = lambda text: print(text, flush=True)              # noqa: E731
     torch.set_num_threads(1)
     try:
         from models.genre.judge import GenreJudge
         folders = options.checkpoints
-        store = Store(options.cache or default_cache(options.corpus, "music_ldm_scores"), options.seconds, folders)
+        name = "music_ldm_scores" if options.split == "test" else f"music_ldm_scores_{options.split}"
+        store = Store(options.cache or default_cache(options.corpus, name), options.seconds, folders)
         store.folder.mkdir(parents=True, exist_ok=True)
-        planned, pieces = planned_rows(options), Pieces(options.corpus, options.seconds, options.count)
+        planned, pieces = planned_rows(options), Pieces(options.corpus, options.seconds, options.count, options.split)
         rows = [row for name, section in planned.items() if name in options.only for row in section]
         rows = [row for row in rows if options.rows is None or row.name.startswith(tuple(options.rows))]
-        make_rows(rows, options.corpus, options.seconds, options.count, store, options.processes, report)
+        make_rows(rows, options.corpus, options.seconds, options.count, store, options.processes, report, options.split)
         figures, distances = studio_figures(planned, pieces, store, GenreJudge("audio", folders))
         results = {"settings": {k: v for k, v in vars(options).items() if k in ("count", "seconds", "steps", "guidance")},
                    "pieces": len(pieces), "rows": figures, "distances": distances}

@@ -83,17 +83,17 @@ SAMPLING = (
 
 
 class Pieces:
-    """The studio test pieces of a corpus in turns, one of each genre: any first N are as even over the genres as N allows."""
+    """The studio pieces of a split in turns, one of each genre: any first N are as even over the genres as N allows."""
 
-    def __init__(self, corpus, seconds, most=200):
-        self.corpus, self.seconds = Corpus(corpus, split="test", kind="dance"), seconds
+    def __init__(self, corpus, seconds, most=200, split="test"):
+        self.corpus, self.seconds = Corpus(corpus, split=split, kind="dance"), seconds
         by_genre = {}
         for index in range(len(self.corpus)):
             meta = self.corpus.meta(index)
             if meta["source"] == "studio" and meta["duration"] >= seconds - 0.05:
                 by_genre.setdefault(meta["genre"], []).append(index)
         if not by_genre:
-            raise BadInput(f"{corpus} holds no studio test piece of {seconds:g} s.")
+            raise BadInput(f"{corpus} holds no studio {split} piece of {seconds:g} s.")
         turns = range(min(len(members) for members in by_genre.values()))
         self.order = [by_genre[genre][turn] for turn in turns for genre in sorted(by_genre)][:most]
 
@@ -254,10 +254,10 @@ def make_record(maker, row, pieces, number):
 _worker = {}
 
 
-def start_worker(corpus, seconds, most, folders):
+def start_worker(corpus, seconds, most, split, folders):
     """What each process of the pool keeps."""
     torch.set_num_threads(1)
-    _worker.update(maker=Maker(folders), pieces=Pieces(corpus, seconds, most))
+    _worker.update(maker=Maker(folders), pieces=Pieces(corpus, seconds, most, split))
 
 
 def work(row, number):
@@ -266,12 +266,12 @@ def work(row, number):
         return make_record(_worker["maker"], row, _worker["pieces"], number)
 
 
-def make_rows(rows, corpus, seconds, most, store, processes, report):
+def make_rows(rows, corpus, seconds, most, store, processes, report, split="test"):
     """Make every record of `rows` that `store` does not hold; interrupted, the next call goes on."""
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
-    pieces = Pieces(corpus, seconds, most)
-    arguments = (corpus, seconds, most, store.folders)
+    pieces = Pieces(corpus, seconds, most, split)
+    arguments = (corpus, seconds, most, split, store.folders)
     if processes > 1:
         pool = ProcessPoolExecutor(processes, get_context("spawn"), start_worker, arguments)
         run = lambda row, numbers: (f.result() for f in [pool.submit(work, row, n) for n in numbers])      # noqa: E731
