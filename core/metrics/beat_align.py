@@ -1,7 +1,7 @@
 """Beat scores in seconds, each with its chance level (systems.md 10.2; sources named per function)."""
+from math import erf
+
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
-from scipy.special import erf
 
 SIGMA_SECONDS = 0.05            # 3 frames at 60 fps, as FACT and Bailando use
 TOLERANCE_SECONDS = 0.07        # the usual window of beat tracking evaluation
@@ -103,6 +103,7 @@ def _strict_minimum(curve, index, order):
 
 def kinematic_beats_bailando(positions, fps):
     """Bailando: mean joint speed, Gaussian sigma 5 frames at 60 fps (83 ms), local minima of order 1; seconds."""
+    from scipy.ndimage import gaussian_filter1d  # here: training machines need not have scipy
     speed = gaussian_filter1d(joint_speed(positions, fps).mean(1), 5 * fps / 60)
     inner = (speed[1:-1] < speed[:-2]) & (speed[1:-1] < speed[2:])
     return (np.nonzero(inner)[0] + 1) / fps

@@ -1,4 +1,8 @@
 """Beat networks: features without place and heading, exact chunking, and a tiny run from shards to detected beats."""
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -17,6 +21,8 @@ from models.rhythm.features import body_features, log_mel, mel_filters
 from models.rhythm.losses import rhythm_loss
 from models.rhythm.network import BeatNetwork, activations
 from models.rhythm.train import task
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def bouncing(times, seconds, seed=0):
@@ -202,6 +208,40 @@ def test_tiny_run_to_detected_beats(part, corpus, tmp_path):
         rolled = Motion(np.roll(motion.rotations, 8, 0), np.roll(motion.root, 8, 0))
         moved = detect_body_beats(rolled, folders=tmp_path / "checkpoints")
         assert beat_f1_70ms(moved.times, times + 8 / 30) > 0.85
+
+
+BARE = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("scipy", "librosa", "soundfile", "soxr", "matplotlib", "bpy"):
+            raise ModuleNotFoundError(f"{name} is not on this machine", name=name)
+sys.meta_path.insert(0, Absent())
+"""
+
+
+@pytest.mark.parametrize("part", ["body", "music"])
+def test_training_needs_torch_numpy_and_safetensors_only(part, corpus, tmp_path):
+    """Steps and validation of a cached corpus on a machine without scipy, librosa, soundfile and soxr."""
+    prepare(part, corpus, tmp_path / "cache")
+    code = BARE + "from models.train import main; sys.exit(main(sys.argv[1:]))"
+    folders = ["--corpus", corpus, "--cache", tmp_path / "cache", "--out", tmp_path / "run"]
+    done = subprocess.run([sys.executable, "-c", code, "rhythm", part, *map(str, folders), "--config", "tiny", "--steps", "2",
+                           "--threads", "1"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "valid_f1_dance" in (tmp_path / "run" / "log.jsonl").read_text()
+
+
+def test_tasks_of_all_systems_are_built_without_scipy():
+    code = BARE + """
+from models.task import make_task
+for system, part in [("conductor", "encoder"), ("conductor", "denoiser"), ("rhythm", "bars"), ("genre", "audio"),
+                     ("genre", "motion"), ("music_ldm", "vae"), ("music_ldm", "denoiser"), ("music_ldm", "vocoder")]:
+    make_task(system, part)
+import models.train, models.export
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_evaluation_scores_what_is_found(corpus, tmp_path, monkeypatch):

@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,6 +109,17 @@ def test_music_at_a_clips_beats_and_test_clips_never_enter(tmp_path):
     for name in ("01.bvh.gz", "05.bvh.gz", "20.bvh", "11.bvh", "26.bvh", "02.bvh"):
         (folder / name).write_bytes(b"")
     assert [real.clip_name(p)[1] for p in real.train_clips(tmp_path)] == ["01", "02"]
+
+
+def test_a_beat_on_the_last_frame_is_as_loud_as_the_body_is_fast():
+    """Speeds are one fewer than frames: such a beat once had none, a warning of numpy and the quietest music there is."""
+    motion = dance(make_plan("dance", 5, genre="house", duration=4.0))
+    end = motion.duration
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        level = real.energies(motion, np.array([0.0, end - 1.0, end - 0.3, end - 0.02]))
+    speed = np.linalg.norm(np.diff(motion.positions() - motion.positions()[:, :1], axis=0), axis=-1).mean(1) * motion.fps
+    assert level[-1] == pytest.approx(np.clip(0.2 + 0.75 * speed[-1] / 0.9, 0.1, 0.95))
 
 
 def test_couples_hear_the_same_tempo():

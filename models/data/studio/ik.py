@@ -3,7 +3,6 @@
 Coordinates here are SMPL's own: +x left, +y up, +z forward, floor at y = 0; `body.solve` turns the result into the world.
 """
 import numpy as np
-from scipy.ndimage import convolve1d, minimum_filter1d
 
 
 def normalise(vector):
@@ -84,12 +83,14 @@ def smooth(array, frames):
     """Hann-window average of half-width `frames` along axis 0."""
     if frames < 1:
         return array
+    from scipy.ndimage import convolve1d  # here: the networks use `two_bone` on machines without scipy
     kernel = np.hanning(2 * frames + 3)[1:-1]
     return convolve1d(array, kernel / kernel.sum(), axis=0, mode="nearest")
 
 
 def smooth_below(limit, frames):
     """A smooth curve that never exceeds `limit` (T,): average of a running minimum of the same width."""
+    from scipy.ndimage import minimum_filter1d
     return smooth(minimum_filter1d(limit, 2 * frames + 1, mode="nearest"), frames)
 
 

@@ -99,10 +99,11 @@ def energies(motion, times):
     """(B,) 0..1 loudness that follows the body: mean joint speed over each beat, ranked within wide fixed bounds."""
     positions = motion.positions()
     speed = np.linalg.norm(np.diff(positions - positions[:, :1], axis=0), axis=-1).mean(1) * motion.fps
-    bounds = np.append(times, motion.duration)
-    level = [speed[int(a * motion.fps):max(int(b * motion.fps), int(a * motion.fps) + 1)].mean()
-             for a, b in zip(bounds[:-1], bounds[1:])]
-    return np.clip(0.2 + 0.75 * np.nan_to_num(np.array(level)) / 0.9, 0.1, 0.95)
+    # Speeds lie between frames, one fewer than these: a beat on the last frame takes the last speed.
+    bounds = (np.append(times, motion.duration) * motion.fps).astype(int)
+    first = np.clip(bounds[:-1], 0, len(speed) - 1)
+    level = [speed[a:max(b, a + 1)].mean() for a, b in zip(first, bounds[1:])]
+    return np.clip(0.2 + 0.75 * np.array(level) / 0.9, 0.1, 0.95)
 
 
 def real_plan(motion, beats, seed):
