@@ -32,10 +32,7 @@ def strip_job(context, strip_scene, strip):
 
     def prepare(folder):
         yield 0.0
-        found = strips.find(strip_scene_ref.get(), name)
-        if found is None:
-            raise UserError(f"The strip {name} is gone.")
-        clip = strips.describe(found, strip_scene_ref.get(), folder)
+        clip = yield from strips.describe(strip_scene_ref, name, folder)
         box.append(Passage(clip.first, clip.duration, scene_fps(strip_scene_ref.get().render)))
         return {"audio": clip.path, "start": clip.start, "duration": clip.duration, "speed": clip.speed}
 

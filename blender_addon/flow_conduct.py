@@ -56,10 +56,7 @@ def job(context, rig, strip_scene, strip, request=None):
 
     def prepare(folder):
         yield 0.0
-        found = strips.find(strip_scene_ref.get(), request["strip"])
-        if found is None:
-            raise UserError(f"The strip {request['strip']} is gone.")
-        clip = strips.describe(found, strip_scene_ref.get(), folder)
+        clip = yield from strips.describe(strip_scene_ref, request["strip"], folder)
         check_length(clip.duration)
         owner = scene_ref.get()
         passage = Passage(_frame_in(owner, strip_scene_ref.get(), clip.first), clip.duration, scene_fps(owner.render))

@@ -1,4 +1,6 @@
 """Sound strips: what of a file is heard when, and where a new one goes."""
+import wave
+from contextlib import ExitStack
 from pathlib import Path
 
 import bpy
@@ -10,12 +12,15 @@ from .stats import stall
 READABLE = {".wav", ".flac", ".ogg", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".opus", ".wma"}
 
 
-def describe(strip, scene, folder):
-    """The `timebase.Clip` of a sound strip; a packed sound is written into `folder` first.
+def describe(scene_ref, name, folder):
+    """Generator: yields the fraction done, returns the `timebase.Clip` of the sound strip `name`; a packed sound is written
+    into `folder` first.
 
     A strip that changes its speed within itself, or may (before 4.4 Blender does not tell how a strip is retimed), is mixed
-    down alone into `folder`. Raises UserError where the file is missing or cannot be mixed down.
+    down alone into `folder`, a second of the timeline at a step, so that Blender stays awake. Raises UserError where the strip
+    or its file is missing or cannot be mixed down.
     """
+    strip, scene = _present(scene_ref, name)
     fps = timebase.scene_fps(scene.render)
     path = _file(strip.sound, Path(folder))
     keys = getattr(strip, "retiming_keys", None)
@@ -27,13 +32,45 @@ def describe(strip, scene, folder):
             hard_offset=strip.animation_offset_start, sound_offset=getattr(strip, "sound_offset", 0.0), fps=fps)
     except timebase.SpeedChanges:
         first, frames = strip.frame_final_start, strip.frame_final_end - strip.frame_final_start
-        with stall("mix down"):
-            path = _mix_down(strip, scene, Path(folder) / "strip.wav")
+        path = Path(folder) / "strip.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield from _mix_down(scene_ref, name, path, frames, fps)
         return timebase.Clip(str(path), 0.0, frames / fps, 1.0, float(first))
 
 
-def _mix_down(strip, scene, path):
-    """What the strip alone sounds like, written to `path`: in a copy of the scene, so that the user's stays untouched."""
+def _present(scene_ref, name):
+    """The strip and its scene, looked up anew: neither outlives a step of the timer for certain."""
+    scene = scene_ref.get()
+    strip = find(scene, name) if scene is not None else None
+    if strip is None:
+        raise UserError(f"The strip {name} is gone.")
+    return strip, scene
+
+
+def _mix_down(scene_ref, name, path, frames, fps):
+    """Generator: what the strip alone sounds like, a second at a time, joined in `path`."""
+    part, step = path.with_suffix(".part.wav"), max(1, round(fps))
+    try:
+        with open(path, "wb") as file, ExitStack() as stack:
+            for first in range(0, frames, step):
+                last = min(first + step, frames)
+                with stall("mix down"):
+                    _mix_down_part(*_present(scene_ref, name), part, first + 1, last)
+                with wave.open(str(part)) as piece:
+                    rate = piece.getframerate()
+                    if first == 0:
+                        out = stack.enter_context(wave.open(file, "wb"))
+                        out.setparams(piece.getparams())
+                    # Blender fills the last buffer: the part is too long.
+                    out.writeframes(piece.readframes(round(last * rate / fps) - round(first * rate / fps)))
+                yield last / frames
+    except (OSError, EOFError, wave.Error) as error:
+        raise UserError(f"The strip {name} changes its speed and mixing it down gave nothing ({error}); use a sound file of "
+                        "what is heard.") from error
+
+
+def _mix_down_part(strip, scene, path, first, last):
+    """Frames first..last of the strip, counted from 1, in a copy of the scene, so that the user's stays untouched."""
     copy, name = scene.copy(), strip.name
     try:
         editor = copy.sequence_editor
@@ -44,8 +81,7 @@ def _mix_down(strip, scene, path):
         alone.mute, alone.volume, alone.pan = False, 1.0, 0.0
         editor.channels[alone.channel].mute = False
         alone.frame_start += 1 - alone.frame_final_start
-        copy.frame_start, copy.frame_end = 1, alone.frame_final_end - 1
-        path.parent.mkdir(parents=True, exist_ok=True)
+        copy.frame_start, copy.frame_end = first, last
         with bpy.context.temp_override(scene=copy):
             bpy.ops.sound.mixdown(filepath=str(path), check_existing=False, container="WAV", codec="PCM", format="S16")
     except RuntimeError as error:
@@ -53,9 +89,6 @@ def _mix_down(strip, scene, path):
                         "use a sound file of what is heard.") from error
     finally:
         bpy.data.scenes.remove(copy)
-    if not path.is_file() or path.stat().st_size == 0:
-        raise UserError(f"The strip {name} changes its speed and mixing it down gave nothing; use a sound file of what is heard.")
-    return path
 
 
 def _file(sound, folder):

@@ -8,6 +8,7 @@ import pytest
 
 from blender_addon import compat, strips, timebase
 from blender_addon.errors import UserError
+from blender_addon.refs import Ref
 from tests.blender import scenes
 
 
@@ -53,12 +54,22 @@ def test_describe_trim_and_fps(blender, sound, tmp_path):
     path = scenes.write_wav(tmp_path / "a.wav", 6.0)
     strip = strips.place(scene, path, "A", 11, 180)
     strip.frame_offset_start, strip.frame_offset_end = 30, 60
-    clip = strips.describe(strip, scene, tmp_path)
+    clip = describe(strip, scene, tmp_path)
     fps = 30 / 1.001
     assert clip.path == str(path) and clip.speed == 1.0 and clip.first == 41
     assert clip.start == pytest.approx(30 / fps)
     assert clip.duration == pytest.approx((strip.frame_final_end - 41) / fps)
     assert "Baton Probe" not in blender.data.scenes and len(blender.data.sounds) == 1
+
+
+def describe(strip, scene, folder):
+    """What `strips.describe` returns in the end."""
+    steps = strips.describe(Ref.of(scene), strip.name, folder)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
 
 
 @contextlib.contextmanager
@@ -84,7 +95,7 @@ def test_describe_speed(blender, sound, tmp_path):
     with sequencer(scene, strip):
         blender.ops.sequencer.retiming_segment_speed_set(speed=200.0)
     strip.frame_final_start += 20
-    clip = strips.describe(strip, scene, tmp_path)
+    clip = describe(strip, scene, tmp_path)
     assert clip.speed == pytest.approx(2.0, rel=0.01) and clip.start == pytest.approx(40 / 24, rel=0.01)
 
 
@@ -118,7 +129,7 @@ def test_a_strip_of_two_speeds_is_mixed_down(blender, sound, tmp_path):
         return (strip.frame_final_start, strip.frame_final_end, strip.mute, strip.volume, len(blender.data.scenes),
                 len(blender.data.sounds), scene.frame_start, scene.frame_end, blender.context.scene)
     before = state()
-    clip = strips.describe(strip, scene, tmp_path / "job")
+    clip = describe(strip, scene, tmp_path / "job")
     assert state() == before and (clip.start, clip.speed, clip.first) == (0.0, 1.0, 35.0)
     assert clip.duration == pytest.approx((221 - 35) / 24)
     steps = np.diff(onsets(clip.path))          # of a second of the file; Blender itself eases from one speed to the other
@@ -135,7 +146,7 @@ def test_a_blender_that_cannot_mix_down_says_so(blender, sound, tmp_path, monkey
     (tmp_path / "job" / "strip.wav").mkdir(parents=True)                 # nothing can be written there
     count = len(blender.data.scenes)
     with pytest.raises(UserError, match="changes its speed"):
-        strips.describe(strip, scene, tmp_path / "job")
+        describe(strip, scene, tmp_path / "job")
     assert len(blender.data.scenes) == count
 
 
@@ -146,7 +157,7 @@ def test_packed_sound_is_written_out(blender, sound, tmp_path):
     strip.sound.pack()
     content = path.read_bytes()
     path.unlink()
-    clip = strips.describe(strip, scene, tmp_path / "job")
+    clip = describe(strip, scene, tmp_path / "job")
     assert open(clip.path, "rb").read() == content
 
 
@@ -157,7 +168,7 @@ def test_missing_files_are_told(blender, sound, tmp_path):
     strip = strips.place(scene, scenes.write_wav(tmp_path / "a.wav", 2.0), "A", 1, 60)
     (tmp_path / "a.wav").unlink()
     with pytest.raises(UserError, match="missing"):
-        strips.describe(strip, scene, tmp_path)
+        describe(strip, scene, tmp_path)
 
 
 def test_first_free_channel(blender, sound, tmp_path):
