@@ -160,7 +160,7 @@ def main(arguments=None):
     parser.add_argument("--out", required=True, help="picture to write (PNG)")
     parser.add_argument("--items", type=int, default=200, help="at most this many items of each kind, evenly chosen")
     parser.add_argument("--split", help="train, valid or test only")
-    parser.add_argument("--docs", help="Markdown file to write")
+    parser.add_argument("--docs", help="Markdown file whose diversity section is replaced")
     options = parser.parse_args(arguments)
     try:
         rows = rows_of(options.corpus, options.items, options.split)
@@ -168,13 +168,13 @@ def main(arguments=None):
         print(error, file=sys.stderr)
         return error.exit_code
     draw(rows, options.out)
-    text = (f"# Diversity of the studio\n\nPercentiles (10th - 50th - 90th) over {len(rows)} pieces. Sounds: families of "
+    text = (f"## Diversity of the studio\n\nPercentiles (10th - 50th - 90th) over {len(rows)} pieces. Sounds: families of "
             "instruments, kits and\nsynthesisers that are heard.\n\n"
             f"{spread_table(rows)}\n![Histograms of tempo, loudness, brightness and motion]({Path(options.out).name})\n")
     print(text)
     if options.docs:
-        from models.evaluation import write_text
-        write_text(options.docs, text)
+        from models.evaluation import replace_section
+        replace_section(options.docs, "diversity", text)
     return 0
 
 
