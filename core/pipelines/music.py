@@ -22,6 +22,14 @@ from core.pipelines.beats import check_bpm, check_level, given_or_found
 
 RECORD = next(record for record in load("systems") if record["entry"] == "music")
 
+LEAST_CONFIDENCE = 0.1          # of beats found in a body: standing still gives 0.05, the captures at hand 0.27-0.9
+
+
+def genre_tempo(genre):
+    """Beats per minute in the middle of what is usual for a genre."""
+    low, high = next(entry["bpm"] for entry in load("genres") if entry["slug"] == genre)
+    return (low + high) / 2
+
 
 class Pipeline(PipelineBase):
     """Motion to music."""
@@ -33,7 +41,8 @@ class Pipeline(PipelineBase):
                             keep=None, source=None, progress=silent, should_cancel=never):
         """`variations` results with seeds seed, seed + 1, ...
 
-        condition: `Motion`, the passage, or None: genre (and bpm or beats) alone. duration (s): the motion's when None.
+        condition: `Motion`, the passage, or None: genre (and bpm or beats) alone, without either at the genre's usual tempo.
+        duration (s): the motion's when None.
         beats: `Beats` in seconds of the passage, or None to find them in the body (near bpm, if given; level: half, normal or
         double time).
         loudness: slug of `core/contract/loudness.json`. loop: the end joins the beginning. sampler: the model's own if None.
@@ -55,6 +64,11 @@ class Pipeline(PipelineBase):
         if condition is not None:
             condition = condition.slice(0, max(2, int(round(duration * condition.fps))))
         beats, beats_from = self._beats(condition, beats, bpm, level, duration, share(progress, 0.02, 0.06), should_cancel)
+        unclear = beats is None or len(beats) < 2 or (beats_from == "predicted" and beats.confidence < LEAST_CONFIDENCE)
+        if unclear and genre is not None:                    # without beats the model makes music with no pulse
+            beats, beats_from = regular_beats(genre_tempo(genre), duration), "genre"
+            if condition is not None:
+                self.notify(f"No clear beats were found in the motion; the music keeps {beats.tempo_bpm:.0f} BPM, usual for {genre}.")
         settings = dict(seed=seed, genre=genre, guidance_scale=scale, steps=steps, duration=duration, variations=variations,
                         beats=beats if beats is not None and len(beats) > 1 else None, loop=loop, keep=keep,
                         should_cancel=should_cancel, progress=share(progress, 0.07, 0.93))

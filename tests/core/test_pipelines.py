@@ -166,18 +166,36 @@ def test_music_gives_delivered_sound_recipe_and_alignment(music, steps_motion):
     np.testing.assert_allclose(again.audio, results[1].audio, atol=2e-3)
 
 
-def test_music_finds_beats_and_needs_no_motion(music, steps_motion):
+def test_music_finds_beats_and_needs_no_motion(music, steps_motion, monkeypatch):
+    monkeypatch.setattr("core.pipelines.music.LEAST_CONFIDENCE", 0.0)            # the network here is hardly trained
     assert music.generate(steps_motion, steps=1, genre="pop").recipe["beats_from"] == "predicted"
     alone = music.generate(None, steps=1, genre="pop", duration=3.0, bpm=100)
     assert alone.recipe["beats_from"] == "tempo" and alone.beats.tempo_bpm == pytest.approx(100)
     assert alone.audio.shape == (2, 144_000)
-    free = music.generate(None, steps=1, genre="pop", duration=3.0)
+    usual = music.generate(None, steps=1, genre="pop", duration=3.0)
+    assert usual.recipe["beats_from"] == "genre" and usual.beats.tempo_bpm == pytest.approx(105)
+    free = music.generate(None, steps=1, duration=3.0)
     assert free.beats is None and free.alignment is None
     for options, words in (({}, "length of the music"), ({"duration": 3.0, "bpm": 9}, "9 BPM")):
         with pytest.raises(BadInput, match=words):
             music.generate(None, steps=1, **options)
     with pytest.raises(BadInput, match="made from motion"):
         music.generate(Audio(clicks(2.0), 22_050))
+
+
+def test_a_body_without_clear_beats_gets_the_genres_tempo(music, steps_motion, monkeypatch):
+    told = []
+    monkeypatch.setattr(music, "notify", told.append)
+    monkeypatch.setattr("core.pipelines.music.LEAST_CONFIDENCE", 1.1)
+    result = music.generate(steps_motion, steps=1, genre="pop")
+    assert result.recipe["beats_from"] == "genre" and result.beats.tempo_bpm == pytest.approx(105) and "105 BPM" in told[-1]
+    assert music.generate(steps_motion, steps=1).recipe["beats_from"] == "predicted"
+
+
+def test_standing_still_is_no_clear_beat():
+    from core.pipelines.music import LEAST_CONFIDENCE
+    from models.rhythm.detect import detect_body_beats
+    assert detect_body_beats(rest_motion(240)).confidence < LEAST_CONFIDENCE
 
 
 def test_music_makes_only_the_chosen_seconds_anew(music, steps_motion):
