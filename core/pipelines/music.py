@@ -68,7 +68,8 @@ class Pipeline(PipelineBase):
         if unclear and genre is not None:                    # without beats the model makes music with no pulse
             beats, beats_from = regular_beats(genre_tempo(genre), duration), "genre"
             if condition is not None:
-                self.notify(f"No clear beats were found in the motion; the music keeps {beats.tempo_bpm:.0f} BPM, usual for {genre}.")
+                self.notify(f"No clear beats were found in the motion; the music keeps {beats.tempo_bpm:.0f} BPM, usual for "
+                            f"{genre}.")
         settings = dict(seed=seed, genre=genre, guidance_scale=scale, steps=steps, duration=duration, variations=variations,
                         beats=beats if beats is not None and len(beats) > 1 else None, loop=loop, keep=keep,
                         should_cancel=should_cancel, progress=share(progress, 0.07, 0.93))
