@@ -1,6 +1,8 @@
-"""Delivery: loudness preset, true peak, fades, no DC. Loudness is ITU-R BS.1770-4 (pyloudnorm)."""
+"""Delivery: loudness preset, true peak, fades, no DC. Loudness is ITU-R BS.1770-4 (`core/audio/meter.py`)."""
 import numpy as np
 
+from core.audio.meter import integrated_loudness
+from core.audio.resample import resample_poly
 from core.contract import load
 from core.errors import BadInput
 
@@ -23,29 +25,13 @@ def default_preset():
     return next(preset["slug"] for preset in load("loudness") if preset.get("default"))
 
 
-def integrated_loudness(samples, rate):
-    """LUFS of (C,N) samples; -inf for silence. Passages under 0.4 s are one gating block of their own length."""
-    import warnings
-
-    import pyloudnorm
-    samples = np.atleast_2d(samples)
-    if samples.shape[1] < 2 or not np.any(samples):
-        return -np.inf
-    block = min(0.4, samples.shape[1] / rate)
-    with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
-        warnings.simplefilter("ignore")
-        value = pyloudnorm.Meter(rate, block_size=block).integrated_loudness(samples.T.astype(np.float64))
-    return float(value) if np.isfinite(value) else -np.inf
-
-
 def peak_envelope(samples, rate):
     """(N,) largest magnitude over channels of the four-times oversampled signal around each sample of (C,N)."""
-    from scipy.signal import resample_poly
     total, chunk, edge = samples.shape[1], int(CHUNK_SECONDS * rate), 64
     out = np.empty(total, dtype=np.float32)
     for start in range(0, total, chunk):                      # in chunks, so that memory stays flat for long takes
         first, last = max(0, start - edge), min(total, start + chunk + edge)
-        fine = resample_poly(samples[:, first:last].astype(np.float32, copy=False), OVERSAMPLING, 1, axis=1)
+        fine = resample_poly(samples[:, first:last], OVERSAMPLING, 1)
         fine = np.maximum(fine.max(axis=0), -fine.min(axis=0))
         coarse = fine.reshape(-1, OVERSAMPLING).max(axis=1)   # sample n and the three points before n + 1 ...
         coarse[1:] = np.maximum(coarse[1:], fine[OVERSAMPLING - 1 :: OVERSAMPLING][:-1])   # ... and the one before n

@@ -3,6 +3,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from core.audio.resample import resample_poly
 from core.kinematics import OFFSETS, forward_kinematics
 from models.rhythm.config import BODY_FPS, MUSIC_BANDS, MUSIC_FFT, MUSIC_FPS, MUSIC_HOP, MUSIC_RATE
 
@@ -76,9 +77,6 @@ def mel_filters(rate=MUSIC_RATE, n_fft=MUSIC_FFT, bands=MUSIC_BANDS, low=30.0, h
 
 def to_mono(samples, rate):
     """Mono float32 (N,) at 22,050 Hz of samples (N,), (N, C) or (C, N), float or int16, at `rate` Hz."""
-    from math import gcd
-
-    from scipy.signal import resample_poly
     samples = np.asarray(samples)
     if samples.dtype.kind == "i":
         samples = samples.astype(np.float32) / np.iinfo(samples.dtype).max
@@ -86,8 +84,7 @@ def to_mono(samples, rate):
         samples = samples.mean(axis=int(np.argmin(samples.shape)))
     samples = samples.astype(np.float32)
     if int(rate) != MUSIC_RATE:
-        common = gcd(int(rate), MUSIC_RATE)
-        samples = resample_poly(samples, MUSIC_RATE // common, int(rate) // common)
+        samples = resample_poly(samples, MUSIC_RATE, int(rate))
     return np.asarray(samples, dtype=np.float32)
 
 

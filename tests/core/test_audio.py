@@ -124,6 +124,32 @@ def test_delivery_meets_loudness_peak_fade_and_dc(preset, lufs, make):
     assert np.abs(out[:, [0, -1]]).max() < 1e-3 and np.abs(out.mean(axis=1)).max() < 1e-3
 
 
+@pytest.mark.parametrize("seconds, rate", [(7.0, 48_000), (6.3, 44_100), (0.2, 48_000), (0.4, 22_050)])
+def test_loudness_is_pyloudnorms(seconds, rate):
+    """Longer than one transform and short, with a quiet part for the gates and an offset for the high-pass."""
+    import pyloudnorm
+    rng, count = np.random.default_rng(0), int(seconds * rate)
+    x = (rng.normal(size=(2, count)) * np.linspace(1e-3, 0.5, count) + 0.1).astype(np.float32)
+    reference = pyloudnorm.Meter(rate, block_size=min(0.4, seconds)).integrated_loudness(x.T.astype(np.float64))
+    assert abs(L.integrated_loudness(x, rate) - reference) < 1e-4
+    assert L.integrated_loudness(np.full((1, rate), 1e-6), rate) == -np.inf
+    assert L.integrated_loudness(np.zeros((2, rate)), rate) == -np.inf
+
+
+@pytest.mark.parametrize("up, down", [(4, 1), (22_050, 48_000), (147, 160), (1, 2), (3, 7), (5, 5)])
+@pytest.mark.parametrize("count", [1, 7, 1_000, 30_001])
+def test_resampling_is_scipys(up, down, count):
+    from scipy.signal import resample_poly as reference
+
+    from core.audio.resample import resample_poly
+    x = np.random.default_rng(count).normal(size=(2, count)).astype(np.float32)
+    wanted = reference(x, up, down, axis=1)
+    made = resample_poly(x, up, down)
+    assert made.shape == wanted.shape and made.dtype == np.float32
+    np.testing.assert_allclose(made, wanted, atol=3e-6)
+    np.testing.assert_allclose(resample_poly(x[0], up, down), wanted[0], atol=3e-6)
+
+
 def test_true_peak_sees_between_samples():
     """A quarter-rate tone at 45 degrees: samples reach 0.707, the waveform 1.0 (BS.1770-4 annex 2)."""
     x = np.sin(2 * np.pi * 0.25 * np.arange(4_800) + np.pi / 4)[None]
