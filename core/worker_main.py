@@ -40,9 +40,11 @@ def main(arguments=None):
     """Serve until stdin ends, `quit` comes or the worker has been idle too long. Returns the exit status."""
     reader, writer = claim_pipes()
     claim_imports()
-    from core.worker.jobs import KINDS
+    from core.start import quiet_threads
+    from core.worker.jobs import KINDS, warm_up
     from core.worker.server import serve
-    return serve(reader, writer, KINDS, sys.argv[1:] if arguments is None else arguments)
+    quiet_threads()
+    return serve(reader, writer, KINDS, sys.argv[1:] if arguments is None else arguments, warm_up)
 
 
 if __name__ == "__main__":

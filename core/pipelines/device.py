@@ -2,12 +2,14 @@
 from contextlib import contextmanager
 
 from core.errors import BadInput, OutOfMemory
+from core.start import import_all
 
 KINDS = ("auto", "cuda", "mps", "cpu")
 
 
 def resolve(device="auto"):
     """The torch device name for a choice. Raises BadInput for an unknown or absent device."""
+    import_all(["torch"])                                      # for a pipeline the first use of torch
     import torch
     cuda = torch.cuda.is_available()
     mps = bool(getattr(torch.backends, "mps", None)) and torch.backends.mps.is_available()

@@ -5,10 +5,12 @@ Everything heavy is imported inside, on first use. Files are written to the job'
 import functools
 import importlib.util
 import json
+import sys
 
 from core.contract import load
 from core.errors import BadInput
 from core.files import write_text
+from core.start import import_all
 
 DEFAULTS = {"device": "auto", "checkpoints": None}       # what `python -m core worker` was told; a job's params win
 
@@ -76,6 +78,20 @@ def beats(context):
     return {"beats": found.to_json(), "seconds": condition.duration}
 
 
+WARM = ("torch", "core.retarget", "core.pipelines.music", "models.rhythm.detect", "models.rhythm.features",
+        "models.music_ldm.pipeline")
+
+
+def warm_up(stop):
+    """Import what a first job is going to need, until stop() says that it has come. Never fails: the job itself says what is
+    missing."""
+    try:
+        if importlib.util.find_spec("torch") is not None:
+            import_all(WARM, stop)
+    except (ImportError, OSError) as error:
+        print(f"warming up: {error}", file=sys.stderr, flush=True)
+
+
 def _torch_first(job):
     """The job with torch loaded before anything else.
 
@@ -85,7 +101,7 @@ def _torch_first(job):
     @functools.wraps(job)
     def run(context):
         if importlib.util.find_spec("torch") is not None:
-            importlib.import_module("torch")
+            import_all(["torch"])
         return job(context)
     return run
 

@@ -40,11 +40,15 @@ class Context:
 
 
 class Server:
-    """One job at a time out of `kinds`: {kind: function(Context) -> JSON-ready dict}."""
+    """One job at a time out of `kinds`: {kind: function(Context) -> JSON-ready dict}.
 
-    def __init__(self, reader, writer, kinds, idle=IDLE_SECONDS, heartbeat=HEARTBEAT_SECONDS):
+    warm_up(stop), if any, runs once after the hello, while the other side prepares its first job; it returns soon after stop()
+    turns true, which a waiting job makes it do.
+    """
+
+    def __init__(self, reader, writer, kinds, idle=IDLE_SECONDS, heartbeat=HEARTBEAT_SECONDS, warm_up=None):
         self._reader, self._writer, self._kinds = reader, Writer(writer), kinds
-        self._idle, self._heartbeat = idle, heartbeat
+        self._idle, self._heartbeat, self._warm_up = idle, heartbeat, warm_up
         self._jobs = queue.SimpleQueue()
         self._current, self._lock = None, threading.Lock()
 
@@ -54,6 +58,8 @@ class Server:
                           python=platform.python_version(), version=version())
         for target in (self._read, self._beat):
             threading.Thread(target=target, daemon=True).start()
+        if self._warm_up is not None:              # on this thread: a job never meets a half-imported module
+            self._warm_up(lambda: not self._jobs.empty())
         while True:
             try:
                 context = self._jobs.get(timeout=self._idle)
@@ -167,7 +173,7 @@ def leave():
     os._exit(0)
 
 
-def serve(reader, writer, kinds, arguments=()):
+def serve(reader, writer, kinds, arguments=(), warm_up=None):
     """Run a `Server` with command-line options. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="core.worker", description="Baton's worker; speaks JSON lines on its pipes.")
     parser.add_argument("--idle", type=float, default=IDLE_SECONDS, help="seconds without a job before it ends")
@@ -177,4 +183,4 @@ def serve(reader, writer, kinds, arguments=()):
         faulthandler.enable(sys.stderr)            # a crash in native code leaves its stack in the log
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)   # Ctrl+C in Blender's terminal is for Blender
-    return Server(reader, writer, kinds, options.idle, options.heartbeat).run()
+    return Server(reader, writer, kinds, options.idle, options.heartbeat, warm_up).run()

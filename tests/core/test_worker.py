@@ -258,3 +258,36 @@ def test_progress_is_monotonic_throttled_and_measures_its_eta():
     assert sent[-1]["phase"] == "Writing" and sent[-1]["fraction"] == 1.0
     with pytest.raises(ValueError):
         progress("Pondering", 0.5)
+
+
+def test_warming_up_stops_for_a_job_and_never_breaks_the_worker():
+    """The server asks before each module whether a job waits; a module that cannot be imported is the job's to report."""
+    import io
+
+    from core.start import import_all
+    from core.worker import jobs
+    from core.worker.server import Server
+    sys.modules.pop("colorsys", None)
+    answers = iter([False, True])
+    import_all(["colorsys", "tests.no_such_module"], lambda: next(answers))
+    assert "colorsys" in sys.modules
+    stopped = []
+    server = Server(io.BytesIO(), io.BytesIO(), {}, idle=0.0, heartbeat=60.0, warm_up=lambda stop: stopped.append(stop()))
+    server._read = lambda: None                                # the end of these streams would end this process
+    assert server.run() == 0 and stopped == [False]
+    server._jobs.put(None)
+    assert server.run() == 0 and stopped == [False, True]
+    usual, jobs.WARM = jobs.WARM, ("tests.no_such_module",)
+    try:
+        jobs.warm_up(lambda: False)
+    finally:
+        jobs.WARM = usual
+
+
+def test_frozen_imports_leave_later_garbage_to_the_collector():
+    import gc
+
+    from core.start import import_all
+    before = gc.get_freeze_count()
+    import_all(["sys", "json"])                                # both are there: nothing is frozen
+    assert gc.get_freeze_count() == before and gc.isenabled()
