@@ -16,7 +16,7 @@ from models.data.shards import pack_motion, write_shard
 from models.rhythm.augment import augment_body, augment_music, mirrored_6d, stretch, warp_curve
 from models.rhythm.config import rhythm_config
 from models.rhythm.data import Crops, prepare
-from models.rhythm.detect import detect_body_beats, detect_music_beats, run_network
+from models.rhythm.detect import SPEEDS, detect_body_beats, detect_music_beats, run_network, run_views
 from models.rhythm.features import body_features, log_mel, mel_filters
 from models.rhythm.losses import rhythm_loss
 from models.rhythm.network import BeatNetwork, activations
@@ -158,6 +158,28 @@ def test_chunks_leave_no_seam(part, monkeypatch):
     monkeypatch.setattr("models.rhythm.detect.CHUNK", 250)
     assert np.abs(run_network(network, features) - whole).max() < 1e-5
     assert sum(p.numel() for p in BeatNetwork(rhythm_config(part)).parameters()) < 2e6
+
+
+def test_views_at_other_speeds_come_back_to_the_clock_of_the_music():
+    """A network that says what it hears, frame by frame, says the same through all speeds; one speed alone changes nothing."""
+    heard = []
+
+    class Echo(torch.nn.Module):
+        reach = 3
+
+        def forward(self, features):
+            heard.append(features.shape[1])
+            return features[..., :4]
+    mel = np.zeros((701, 80), dtype=np.float32)
+    mel[:, 0] = 3 * np.sin(np.arange(701) / 25)
+    mel[:, 2] = 0.9 * np.cos(np.arange(701) / 18)
+    plain = run_network(Echo(), torch.from_numpy(mel))
+    assert np.allclose(run_views(Echo(), mel, (1.0,)), plain)
+    heard.clear()
+    assert np.abs(run_views(Echo(), mel) - plain)[:-1].max() < 0.003
+    assert len(heard) == len(SPEEDS) >= 3 and max(heard) > 1.2 * 701 and min(heard) < 0.85 * 701
+    for frames in (1, 2, 3):
+        assert run_views(Echo(), mel[:frames]).shape == (frames, 4)
 
 
 def test_loss_prefers_the_truth_and_obeys_trust():
