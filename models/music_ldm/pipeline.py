@@ -18,7 +18,7 @@ from models.music_ldm.passage import Passage
 from models.music_ldm.train_denoiser import restore, standardise
 from models.music_ldm.vae import VAE
 
-WINDOWS_AT_ONCE = 8         # rows of one network call: bounds the memory whatever the length and the number of variations
+WINDOWS_AT_ONCE = 16        # rows of one network call: bounds the memory whatever the length and the number of variations
 EDGE_SECONDS = 0.06         # blend where a regenerated range meets the kept take
 CONTEXT_FRAMES = 64         # mel frames vocoded on either side of what is used, on loops and ranges
 SAMPLING_SHARE = 0.75       # of the progress
@@ -99,32 +99,33 @@ class MusicLDM:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=native)
 
     def _encode(self, passage, stop_if_asked):
-        """Encoded conditions of all windows, and of one unconditional window."""
+        """Encoded conditions of all windows; the last row is an unconditional window."""
         parts, count = [], len(passage.starts)
         with self._autocast():
-            blank = self.denoiser.encode(passage.conditions([0]).none().to(self.device))
             for first in range(0, count, WINDOWS_AT_ONCE):
                 stop_if_asked()
                 condition = passage.conditions(range(first, min(count, first + WINDOWS_AT_ONCE)))
                 parts.append(self.denoiser.encode(condition.to(self.device)))
-        joined = type(blank)(*(None if value is None else torch.cat([vars(part)[name] for part in parts])
-                               for name, value in vars(blank).items()))
-        return joined, blank
+            parts.append(self.denoiser.encode(passage.conditions([0]).none().to(self.device)))
+        return type(parts[0])(*(None if value is None else torch.cat([vars(part)[name] for part in parts])
+                                for name, value in vars(parts[0]).items()))
 
     def _sample(self, passage, scale, steps, generators, sampler, interval, rescale, take, on_step, stop_if_asked):
         """Latents (V, latent, ..., canvas) in the VAE's units."""
         config = self.denoiser.config
-        encoded, blank = self._encode(passage, stop_if_asked)
+        encoded, nothing, count = self._encode(passage, stop_if_asked), len(passage.starts), len(generators)
 
-        def windows(conditions_of):
+        def windows(row_of):
             def network(x, t, variation, number):
                 stop_if_asked()
                 times = torch.full((len(x),), t, dtype=torch.long, device=self.device)
                 with self._autocast():
-                    output = self.denoiser(x, times, conditions_of(number))
+                    output = self.denoiser(x, times, encoded.rows([row_of(v, k) for v, k in zip(variation, number)]))
                 return self.schedule.to_x0(output.float(), x, t)
             return windowed(network, passage.canvas, config.window, passage.overlap, passage.loop, WINDOWS_AT_ONCE)
-        denoise = guided(windows(encoded.rows), windows(lambda number: blank.rows([0] * len(number))), scale,
+        twice = windows(lambda v, k: k if v < count else nothing)    # the second half of the rows without condition
+        denoise = guided(windows(lambda v, k: k), windows(lambda v, k: nothing), scale,
+                         both=lambda x, t: twice(torch.cat([x, x]), t).chunk(2),
                          steps=self.schedule.steps, interval=interval, rescale=rescale)
         height = (config.latent_height,) if config.dims == 2 else ()
         shape = (config.latent, *height, passage.canvas)

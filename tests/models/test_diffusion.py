@@ -105,6 +105,8 @@ def test_guidance_scale_interval_and_rescale():
     assert torch.allclose(guided(cond, base, 2.0)(x, 500), 5.0 * x)
     assert torch.equal(guided(cond, base, 2.0, interval=(0.1, 0.4))(x, 500), cond(x, 500))
     assert torch.allclose(guided(cond, base, 2.0, rescale=1.0)(x, 500), 3.0 * x, atol=1e-5)
+    once = guided(cond, None, 2.0, both=lambda x, t: (cond(x, t), base(x, t)), interval=(0.1, 1.0))
+    assert torch.allclose(once(x, 500), 5.0 * x) and torch.equal(once(x, 50), cond(x, 50)), "one pass, only where both are asked"
 
 
 def test_on_step_counts_and_can_cancel():
