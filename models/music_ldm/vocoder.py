@@ -156,7 +156,7 @@ def _slaney_bands(bands):
     return edges[1:-1], np.maximum(filters.sum(1), 1e-6)
 
 
-CHUNK = 860                     # mel frames vocoded at once: 20 s
+CHUNK = 900                     # mel frames vocoded at once: 20.9 s, so that 20 s are one piece
 OVERLAP = 40                    # mel frames of context on each side: more than the network's reach
 
 
@@ -164,7 +164,7 @@ OVERLAP = 40                    # mel frames of context on each side: more than 
 def vocode(network, log_mel, *, rate=48_000, should_cancel=None, finish=True):
     """Log-mel (T, 256) of `core.audio.mel` -> stereo (2, N) float32 at `rate`; N = round((T - 1) * 512 / 22050 * rate).
 
-    Works through 20 s at a time without seams, so memory stays flat. finish: the two stages of `vocoder_finish.py` after the
+    Works through 21 s at a time without seams, so memory stays flat. finish: the two stages of `vocoder_finish.py` after the
     network. Raises Cancelled when should_cancel() says so.
     """
     from core.errors import Cancelled
