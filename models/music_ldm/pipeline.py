@@ -55,7 +55,7 @@ class MusicLDM:
         return cls(*networks, load_vocoder(folders)[0], device)
 
     @torch.inference_mode()
-    def generate(self, motion=None, *, genre=None, guidance_scale=2.0, steps=20, seed=0, duration=None, beats=None, variations=1,
+    def generate(self, motion=None, *, genre=None, guidance_scale=1.6, steps=20, seed=0, duration=None, beats=None, variations=1,
                  loop=False, keep=None, sampler="dpmpp_2m", guidance_interval=(0.0, 1.0), guidance_rescale=0.0,
                  progress=lambda phase, fraction=None, detail="": None, should_cancel=lambda: False):
         """A list of `variations` arrays (2, N) float32, N = round(48000 duration), of seeds seed, seed + 1, ...
