@@ -49,6 +49,8 @@ class Row:
     def key(self, seconds, folders):
         """Hash of everything that its records depend on, weights included."""
         settings = {k: v for k, v in asdict(self).items() if k not in ("name", "count", "folders")}
+        if self.source != "model":                       # what is not sampled does not depend on how
+            settings = {k: settings[k] for k in ("source", "full")}
         weights = [checkpoints.find("music_ldm", part, self.all_folders(folders)).sha256 for part in PARTS.get(self.source, ())]
         if self.rhythm == "predicted":
             weights.append(checkpoints.find("rhythm", "body", folders).sha256)
