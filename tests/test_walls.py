@@ -96,6 +96,21 @@ def test_worker_says_hello_without_torch():
     assert done.returncode == 0, done.stderr
 
 
+def test_no_job_of_the_panel_waits_for_a_compiler():
+    """librosa's transforms are compiled by numba on first use in a fresh environment, ten seconds and more: what worker jobs
+    need of mels is computed without it, and the music path also without scipy.signal, half a second to import."""
+    code = ("import sys, numpy as np, torch\n"
+            "from core.audio import mel, loudness\n"
+            "from models.rhythm.features import to_mono\n"
+            "from models.conductor.features import mel_frames\n"
+            "import core.retarget, core.alignment, core.pipelines.music, models.music_ldm.pipeline, models.rhythm.detect\n"
+            "x = np.sin(np.arange(48_000) / 20).astype(np.float32)\n"
+            "mel.log_mel(x), mel_frames(x), to_mono(x, 48_000), loudness.deliver(np.stack([x, x]), 48_000)\n"
+            "sys.exit(', '.join({'numba', 'librosa', 'scipy.signal'} & set(sys.modules)) or 0)")
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_no_file_is_endless():
     long = [(str(p.relative_to(ROOT)), n) for room in ("core", "models", "blender_addon", "tests") for p in files(room)
             if (n := len(p.read_text(encoding="utf-8").splitlines())) > 400]

@@ -1,4 +1,7 @@
-"""Mel spectrograms of music (Tan et al. 2023, section 3.1): 22,050 Hz, Hann 2048, hop 512, 256 bands. numpy and librosa.
+"""Mel spectrograms of music (Tan et al. 2023, section 3.1): 22,050 Hz, Hann 2048, hop 512, 256 bands.
+
+librosa's figures without librosa, whose first use in a fresh environment compiles for ten seconds; only `griffin_lim` is
+still its own.
 
 Frame i is centred on the instant i * 512 / 22050 s; N samples give 1 + N // 512 frames (43.07 a second).
 """
@@ -12,26 +15,40 @@ FLOOR = 1e-4                # of the mel magnitude; ln(FLOOR) = -9.2, about 80 d
 LEVEL_RMS = 0.1             # what `levelled` brings a passage to (-20 dBFS)
 
 
+def slaney_filters(bands=BANDS, rate=RATE, n_fft=N_FFT):
+    """Mel filters (Slaney scale and norm) in closed form: (bands + 2,) edges in Hz and (bands, 1 + n_fft / 2) weights."""
+    def to_hertz(mel):
+        return np.where(mel < 15, mel * 200 / 3, 1000 * np.exp((mel - 15) * np.log(6.4) / 27))
+    top = 15 + 27 * np.log(rate / 2 / 1000) / np.log(6.4)
+    edges = to_hertz(np.linspace(0, top, bands + 2))
+    bins = np.arange(n_fft // 2 + 1) * rate / n_fft
+    rise = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
+    fall = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
+    return edges, np.maximum(0, np.minimum(rise, fall)) * (2.0 / (edges[2:] - edges[:-2]))[:, None]
+
+
 @lru_cache(maxsize=2)
 def filters(rate=RATE, n_fft=N_FFT, bands=BANDS):
     """Slaney mel filterbank (bands, 1 + n_fft/2) float32, 0 Hz to half the rate."""
-    import librosa
-    return librosa.filters.mel(sr=rate, n_fft=n_fft, n_mels=bands)
+    return slaney_filters(bands, rate, n_fft)[1].astype(np.float32)
+
+
+def _magnitude(mono):
+    """(1 + N_FFT/2, 1 + N//HOP) float32 magnitudes of the Hann-windowed frames, silence beyond both ends."""
+    import torch
+    wave = torch.from_numpy(np.ascontiguousarray(mono, dtype=np.float32))
+    return torch.stft(wave, N_FFT, HOP, window=torch.hann_window(N_FFT), pad_mode="constant", return_complex=True).abs().numpy()
 
 
 def log_mel(mono):
     """Natural log of the mel *magnitude*, floored: mono (N,) at 22,050 Hz -> (1 + N//512, 256) float32 in [-9.21, about 2]."""
-    import librosa
-    mono = np.asarray(mono, dtype=np.float32)
-    magnitude = np.abs(librosa.stft(mono, n_fft=N_FFT, hop_length=HOP, window="hann", pad_mode="constant"))
-    return np.log(np.maximum(filters() @ magnitude, FLOOR)).T.astype(np.float32)
+    return np.log(np.maximum(filters() @ _magnitude(mono), FLOOR)).T.astype(np.float32)
 
 
 def image_mel(mono, top_db=80.0):
     """As the paper's image VAE wants it: mel *power* in dB under the passage's maximum, -80..0 dB mapped to 0..1; (T, 256)."""
-    import librosa
-    magnitude = np.abs(librosa.stft(np.asarray(mono, np.float32), n_fft=N_FFT, hop_length=HOP, pad_mode="constant"))
-    decibel = librosa.power_to_db(filters() @ magnitude**2, ref=np.max, top_db=top_db)
+    power = np.maximum(filters() @ _magnitude(mono) ** 2, 1e-10)
+    decibel = np.maximum(10 * np.log10(power / power.max()), -top_db)
     return ((decibel + top_db) / top_db).T.astype(np.float32)
 
 

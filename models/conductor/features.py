@@ -4,6 +4,7 @@ Mel: the recipe of the published system (90 Hz, 128 bands, dB re the track's max
 """
 import numpy as np
 
+from core.audio.mel import filters
 from core.beats import rhythm_curve
 from core.kinematics import OFFSETS, forward_kinematics
 from core.motion import Motion
@@ -35,9 +36,8 @@ def mel_frames(sound, chunk_seconds=60, bands=BANDS):
     librosa's mel power (n_fft 2048, hop 256, Slaney), dB re the track's maximum with a floor of -80, (dB + 80) / 80,
     then linear interpolation in time from 86.13 to 90 Hz (pixel centres). Spectra are taken in chunks: bounded memory.
     """
-    import librosa
     import torch
-    basis = torch.from_numpy(librosa.filters.mel(sr=RATE, n_fft=N_FFT, n_mels=bands).astype(np.float32))
+    basis = torch.from_numpy(filters(RATE, N_FFT, bands))
     window = torch.hann_window(N_FFT)
     count, step = len(sound) // HOP + 1, chunk_seconds * RATE // HOP
     padded = np.pad(sound, (N_FFT // 2, N_FFT // 2 + HOP))

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from core.audio.mel import slaney_filters
+
 RATE = 44_100                   # Hz inside; delivery resamples to 48,000
 MEL_HOP = 1024                  # samples at RATE in a mel frame
 N_FFT, HOP = 2048, 512          # of the head
@@ -135,19 +137,6 @@ def _mel_to_bins(bands):
     matrix[-16:, top] = 1 / 16                                                  # steadier than the very last band
     offset = -np.log(sums) @ matrix - np.log(4) * np.log2(np.maximum(frequency / centres[-1], 1.0))
     return matrix, offset.astype(np.float32)
-
-
-def slaney_filters(bands, rate=22_050, n_fft=2048):
-    """librosa's mel filterbank (Slaney scale and norm) in closed form, no import of librosa: (bands + 2,) edges in Hz and
-    (bands, n_fft / 2 + 1) filters."""
-    def to_hertz(mel):
-        return np.where(mel < 15, mel * 200 / 3, 1000 * np.exp((mel - 15) * np.log(6.4) / 27))
-    top = 15 + 27 * np.log(rate / 2 / 1000) / np.log(6.4)
-    edges = to_hertz(np.linspace(0, top, bands + 2))
-    bins = np.arange(n_fft // 2 + 1) * rate / n_fft
-    rise = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
-    fall = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
-    return edges, np.maximum(0, np.minimum(rise, fall)) * (2.0 / (edges[2:] - edges[:-2]))[:, None]
 
 
 def _slaney_bands(bands):

@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from core.audio.mel import BANDS, FLOOR, RATE
+from core.audio.mel import FLOOR, RATE, filters
 
 N_FFT, HOP = 4096, 1024         # at 44,100 Hz the frames and bins of the mel's own 2048 and 512 at 22,050 Hz
 ROUNDS = 4
@@ -23,7 +23,7 @@ BASS_HERTZ, BASS_TAPS = 200.0, 511      # below, the middle stays the middle
 @torch.no_grad()
 def keep_to_mel(sound, log_mel, rounds=ROUNDS):
     """sound (2, N) whose sample 1024 i is the middle of row i of log_mel (T, 256) -> (2, N)."""
-    weights = torch.from_numpy(mel_filters()).to(sound.device)                      # (256, 1025)
+    weights = torch.from_numpy(filters()).to(sound.device)                      # (256, 1025)
     share = weights / weights.sum(0).clamp_min(1e-8)                                # of each band in a bin's correction
     window, inside = torch.hann_window(N_FFT, device=sound.device), weights.shape[1]
     for _ in range(rounds):
@@ -43,13 +43,6 @@ def widen(sound, width=WIDTH):
     copy = torch.fft.irfft(torch.fft.rfft(sound[0], size) * torch.fft.rfft(noise, size), size)
     late = BASS_TAPS // 2                                                           # of the high-pass alone
     return torch.stack([sound[0], sound[1] + width * copy[late:late + sound.shape[1]]])
-
-
-@lru_cache(maxsize=1)
-def mel_filters():
-    """The mel's filters (256, 1025) float32."""
-    from models.music_ldm.vocoder import slaney_filters
-    return slaney_filters(BANDS)[1].astype(np.float32)
 
 
 @lru_cache(maxsize=1)

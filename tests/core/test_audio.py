@@ -150,6 +150,22 @@ def test_resampling_is_scipys(up, down, count):
     np.testing.assert_allclose(resample_poly(x[0], up, down), wanted[0], atol=3e-6)
 
 
+@pytest.mark.parametrize("count", [300, 22_050, 50_000])
+def test_mels_are_librosas(count):
+    import librosa
+
+    from core.audio import mel as mels
+    x = (np.random.default_rng(0).normal(size=count) * np.linspace(0, 0.5, count)).astype(np.float32)
+    magnitude = np.abs(librosa.stft(x, n_fft=2048, hop_length=512, pad_mode="constant"))
+    for rate, size, bands in ((22_050, 2048, 256), (22_050, 2048, 128)):
+        reference = librosa.filters.mel(sr=rate, n_fft=size, n_mels=bands)
+        np.testing.assert_allclose(mels.filters(rate, size, bands), reference, atol=1e-7)
+    power = mels.filters() @ magnitude
+    np.testing.assert_allclose(mels.log_mel(x), np.log(np.maximum(power, mels.FLOOR)).T, atol=2e-4)
+    decibel = librosa.power_to_db(mels.filters() @ magnitude ** 2, ref=np.max, top_db=80.0)
+    np.testing.assert_allclose(mels.image_mel(x), ((decibel + 80) / 80).T, atol=1e-4)
+
+
 def test_true_peak_sees_between_samples():
     """A quarter-rate tone at 45 degrees: samples reach 0.707, the waveform 1.0 (BS.1770-4 annex 2)."""
     x = np.sin(2 * np.pi * 0.25 * np.arange(4_800) + np.pi / 4)[None]
