@@ -120,7 +120,9 @@ def test_an_interrupted_row_goes_on_and_is_not_made_twice(corpus, tmp_path, monk
     assert len(made) == 2 + 3 + 3
     evaluation_rows.make_rows(rows, corpus, SECONDS, 200, store, 1, lambda text: None)
     assert len(made) == 8 and len(store.read(rows[1])) == 3
-    assert store.path(rows[0]) != store.path(replace(rows[0], steps=21))
+    made_by_model = evaluation_rows.Row("true rhythm", 5)
+    assert store.path(made_by_model) != store.path(replace(made_by_model, steps=21))
+    assert store.path(rows[0]) == store.path(replace(rows[0], steps=21)) != store.path(replace(rows[0], full=True))
 
 
 def test_rolled_motion_moves_by_half_a_beat():
