@@ -66,10 +66,10 @@ class Pipeline(PipelineBase):
         beats, beats_from = self._beats(condition, beats, bpm, level, duration, share(progress, 0.02, 0.06), should_cancel)
         unclear = beats is None or len(beats) < 2 or (beats_from == "predicted" and beats.confidence < LEAST_CONFIDENCE)
         if unclear and genre is not None:                    # without beats the model makes music with no pulse
-            beats, beats_from = regular_beats(genre_tempo(genre), duration), "genre"
+            beats, beats_from = regular_beats(bpm or genre_tempo(genre), duration), "tempo" if bpm else "genre"
             if condition is not None:
-                self.notify(f"No clear beats were found in the motion; the music keeps {beats.tempo_bpm:.0f} BPM, usual for "
-                            f"{genre}.")
+                self.notify(f"No clear beats were found in the motion; the music keeps {beats.tempo_bpm:.0f} BPM, "
+                            f"{'as asked' if bpm else f'usual for {genre}'}.")
         settings = dict(seed=seed, genre=genre, guidance_scale=scale, steps=steps, duration=duration, variations=variations,
                         beats=beats if beats is not None and len(beats) > 1 else None, loop=loop, keep=keep,
                         should_cancel=should_cancel, progress=share(progress, 0.07, 0.93))

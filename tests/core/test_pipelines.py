@@ -189,6 +189,8 @@ def test_a_body_without_clear_beats_gets_the_genres_tempo(music, steps_motion, m
     monkeypatch.setattr("core.pipelines.music.LEAST_CONFIDENCE", 1.1)
     result = music.generate(steps_motion, steps=1, genre="pop")
     assert result.recipe["beats_from"] == "genre" and result.beats.tempo_bpm == pytest.approx(105) and "105 BPM" in told[-1]
+    asked = music.generate(steps_motion, steps=1, genre="pop", bpm=90)
+    assert asked.recipe["beats_from"] == "tempo" and asked.beats.tempo_bpm == pytest.approx(90)
     assert music.generate(steps_motion, steps=1).recipe["beats_from"] == "predicted"
 
 
