@@ -25,6 +25,7 @@ from core.errors import BadInput, BatonError
 from models.run_folder import RunFolder
 from models.task import make_task, parse_overrides
 
+WARM_STEPS = 10_000         # released weights count as so many when the average starts from them
 MAX_BAD_STEPS = 25          # consecutive non-finite gradients before the run is given up
 
 
@@ -128,12 +129,14 @@ def _agree(fraction, stop, world, device):
     return float(both[0]), bool(both[1])
 
 
-def train(task, out, corpus, cache, *, system="", part="", config_name="", minutes=None, steps=None, resume=False, seed=0,
-          checkpoint_minutes=3.0, log_every=20, validations=8, device=None, report=print):
+def train(task, out, corpus, cache, *, system="", part="", config_name="", minutes=None, steps=None, resume=False,
+          released=None, seed=0, checkpoint_minutes=3.0, log_every=20, validations=8, device=None,
+          report=print):
     """Train until `minutes` of wall time (over all resumes) or `steps` are used, whichever is first; returns the log's rows.
 
-    out: run folder; corpus: folder of shards; cache: folder for features. Raises BadInput when `out` holds a run and
-    `resume` is false; BatonError when gradients stay non-finite. SIGTERM and Ctrl-C save a checkpoint and return.
+    out: run folder; corpus: folder of shards; cache: folder for features; released: weights (state dict) that a new run starts
+    from. Raises BadInput when `out` holds a run and `resume` is false or `released` is of another size; BatonError when gradients
+    stay non-finite. SIGTERM and Ctrl-C save a checkpoint and return.
     """
     if not minutes and not steps:
         raise BadInput("Give the training a budget: --minutes or --steps.")
@@ -150,7 +153,14 @@ def train(task, out, corpus, cache, *, system="", part="", config_name="", minut
             torch.distributed.barrier()
     torch.manual_seed(seed)
     model = task.build().to(device)
+    if released is not None:
+        try:
+            model.load_state_dict(released)
+        except RuntimeError as error:
+            raise BadInput(f"The released weights do not fit this configuration of {system} {part}; train from scratch or leave "
+                           f"its sizes as they are ({str(error).splitlines()[-1].strip()}).") from error
     ema = Ema(model, task.ema)
+    averaged = 0 if released is None else WARM_STEPS           # steps the average has behind it
     optimizer = _optimizer(task, model)
     step, used = 0, 0.0
     if resume and folder.checkpoint_path.exists():
@@ -210,7 +220,7 @@ def train(task, out, corpus, cache, *, system="", part="", config_name="", minut
             norm = nn.utils.clip_grad_norm_(model.parameters(), task.clip)
             if torch.isfinite(norm):
                 optimizer.step()
-                ema.update(model, step)
+                ema.update(model, step + averaged)
                 bad = 0
             else:                                              # the norm is the same on all processes: gradients are shared
                 bad += 1
@@ -283,6 +293,7 @@ def main(arguments=None):
     parser.add_argument("--minutes", type=float, help="budget of wall time, over all resumes")
     parser.add_argument("--steps", type=int, help="budget of steps")
     parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--from-released", action="store_true", help="a new run starts from the released weights")
     parser.add_argument("--threads", type=int, help="CPU threads of torch")
     parser.add_argument("--cache", help="folder for features (default: beside the corpus)")
     parser.add_argument("--set", action="append", metavar="NAME=VALUE", help="override a setting of the configuration")
@@ -295,10 +306,15 @@ def main(arguments=None):
         overrides = parse_overrides(options.set)
         if options.resume and RunFolder(options.out).config_path.exists():      # measured statistics stay as they were
             overrides = {**RunFolder(options.out).read_config()["config"], **overrides}
+        released = None
+        if options.from_released:
+            from core import checkpoints
+            found = checkpoints.find(options.system, options.part)
+            overrides, released = {**found.config, **overrides}, checkpoints.load_state(found)
         task = make_task(options.system, options.part, options.config, overrides)
         train(task, options.out, options.corpus, options.cache or default_cache(options.corpus, options.system),
               system=options.system, part=options.part, config_name=options.config, minutes=options.minutes,
-              steps=options.steps, resume=options.resume, seed=options.seed, device=options.device,
+              steps=options.steps, resume=options.resume, released=released, seed=options.seed, device=options.device,
               report=lambda text: print(text, flush=True))
     except BatonError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -68,6 +68,17 @@ def test_a_shards_bytes_follow_from_its_seeds_in_another_process_too(tmp_path):
     assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
 
 
+def test_the_style_of_a_corpus_is_remembered(tmp_path):
+    words = ["--kind", "conducting", "--items", "1", "--seconds", "6", "--no-audio", "--style", "rhapsodic", "--out", str(tmp_path)]
+    assert build.main([*words, "--jobs", "1"]) == 0
+    (shard,) = tmp_path.glob("*.safetensors")
+    (meta,) = build.read_header(shard)
+    assert meta["style"] == "rhapsodic" and build.plan_of(meta).extra["style"] == "rhapsodic"
+    assert not np.array_equal(build.plan_of({**meta, "style": None}).times, build.plan_of(meta).times)
+    with pytest.raises(SystemExit):
+        build.main(["--kind", "dance", "--style", "rhapsodic", "--out", str(tmp_path)])
+
+
 def test_fermatas_of_a_corpus_are_held_and_remembered(tmp_path):
     meta, arrays = build.make_item("conducting", 900_100, 12.0, stratified=True, audio=False)
     drawn = build.item_plan("conducting", 900_100, 12.0, stratified=True)

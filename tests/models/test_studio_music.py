@@ -240,6 +240,29 @@ def test_romantic_dances_change_tempo_and_sing_against_the_beat():
     assert on_beat(bass) > 0.8 > on_beat(tune)
 
 
+def test_rhapsodic_pieces_have_rubato_inside_the_bar():
+    def inside_bars(plan):
+        """Spread of the beats of a bar in log seconds, the bar's own tempo and a steady slowing taken out."""
+        gaps, place = np.log(np.diff(plan.times)), plan.positions[:-1]
+        firsts = [k for k in np.flatnonzero(place == 1) if k + 4 <= len(gaps)]
+        bars = np.array([gaps[k:k + 4] for k in firsts])
+        slope = np.arange(4) - 1.5
+        bars = bars - bars.mean(1, keepdims=True)
+        return (bars - (bars @ slope / (slope @ slope))[:, None] * slope).std(1).mean()
+    seeds = range(910_000, 910_030)
+    rhapsodic = [make_plan("conducting", seed, metre=4, duration=40.0, fermatas=True, style="rhapsodic") for seed in seeds]
+    romantic = [plan for plan in (make_plan("conducting", seed, metre=4, duration=40.0, fermatas=True) for seed in range(910_000, 910_090))
+                if plan.extra.get("style") == "romantic"]
+    assert np.mean([inside_bars(p) for p in rhapsodic]) > 1.5 * np.mean([inside_bars(p) for p in romantic])
+    for plan in rhapsodic:
+        assert plan.extra["style"] == "rhapsodic" and np.diff(plan.times).min() > 0.26
+        assert np.array_equal(plan.positions[:-1] % 4 + 1, plan.positions[1:])
+    bass = np.array([n.onset for p in compose(rhapsodic[0]).parts if p.name in ("basses", "cellos") for n in p.notes])
+    assert np.mean(np.abs(bass[:, None] - rhapsodic[0].times).min(1) < 0.06) > 0.75
+    with pytest.raises(ValueError, match="style is rhapsodic"):
+        make_plan("dance", 1, style="rhapsodic")
+
+
 def test_instruments_keep_their_compass():
     score = compose(conducting((0.9, 0.9)))
     for part in score.parts:

@@ -115,6 +115,17 @@ def test_export_writes_a_checkpoint_that_loads(tmp_path, monkeypatch):
     assert "made of noise" in (tmp_path / "checkpoints" / "toy.md").read_text()
 
 
+def test_a_run_can_start_from_released_weights(tmp_path):
+    _, first = run(tmp_path / "first", steps=60)
+    _, again = run(tmp_path / "again", steps=1, released=first["ema"])
+    for name, value in first["ema"].items():
+        if value.is_floating_point():                          # one step moves the average by a thousandth of the step
+            assert torch.allclose(again["ema"][name], value, atol=1e-4), name
+            assert torch.allclose(again["model"][name], value, atol=0.02), name
+    with pytest.raises(BadInput, match="do not fit"):
+        run(tmp_path / "other", Toy(ToyConfig(width=9)), steps=1, released=first["ema"])
+
+
 def test_names_are_checked(tmp_path):
     with pytest.raises(BadInput, match="no system"):
         make_task("nonsense", "vae")

@@ -14,23 +14,25 @@ import numpy as np
 from core.contract import GENRES
 from core.errors import BadInput
 from models.data.shards import AUDIO_RATE, pack_motion, read_header, write_shard
-from models.data.studio.plan import SPLIT_SEEDS, make_plan, split_of
+from models.data.studio.plan import SPLIT_SEEDS, STYLES, make_plan, split_of
 
 PER_SHARD = 16
 HELD_OUT = (48, 200)                # pieces of the valid and test splits of a whole corpus
 METRES = (2, 3, 4, 6)
 
 
-def item_plan(kind, seed, duration, stratified=False, fermatas=True):
+def item_plan(kind, seed, duration, stratified=False, fermatas=True, style=None):
     """The plan of a corpus item; `stratified` walks through the genres or metres in turn, so that each is as frequent."""
     if kind == "dance":
         return make_plan(kind, seed, genre=GENRES[seed % len(GENRES)] if stratified else None, duration=duration)
-    return make_plan(kind, seed, metre=METRES[seed % len(METRES)] if stratified else None, duration=duration, fermatas=fermatas)
+    return make_plan(kind, seed, metre=METRES[seed % len(METRES)] if stratified else None, duration=duration, fermatas=fermatas,
+                     style=style)
 
 
 def plan_of(meta):
     """The plan of a studio item in a shard; shards made before fermatas say nothing of them."""
-    return item_plan(meta["kind"], meta["seed"], meta["duration"], meta["split"] != "train", meta.get("fermatas", False))
+    return item_plan(meta["kind"], meta["seed"], meta["duration"], meta["split"] != "train", meta.get("fermatas", False),
+                     meta.get("style"))
 
 
 def to_int16(audio):
@@ -46,11 +48,11 @@ def plan_arrays(plan):
             "dynamics": np.asarray(plan.dynamics, np.float32), "articulation": np.asarray(plan.articulation, np.float32)}
 
 
-def make_item(kind, seed, duration, stratified=False, audio=True):
+def make_item(kind, seed, duration, stratified=False, audio=True, style=None):
     """(meta, arrays) of one studio piece: motion, music, beats, dynamics."""
     from models.data.studio.conductor import conduct
     from models.data.studio.dancer import dance
-    plan = item_plan(kind, seed, duration, stratified)
+    plan = item_plan(kind, seed, duration, stratified, style=style)
     motion, lead = (dance(plan), 0.0) if kind == "dance" else conduct(plan)
     arrays = {**pack_motion(motion), **plan_arrays(plan)}
     if audio:
@@ -61,13 +63,16 @@ def make_item(kind, seed, duration, stratified=False, audio=True):
             "beat_confidence": 1.0, "lead": round(lead, 4)}
     if kind == "conducting":
         meta["fermatas"] = True
+    if style:
+        meta["style"] = style
     return meta, arrays
 
 
 def make_shard(task):
     """Write one shard (a dict of `make_item`'s arguments, its seeds and path); returns the seconds of material in it."""
     os.environ["OMP_NUM_THREADS"] = "1"
-    items = [make_item(task["kind"], seed, task["duration"], task["stratified"], task["audio"]) for seed in task["seeds"]]
+    items = [make_item(task["kind"], seed, task["duration"], task["stratified"], task["audio"], task.get("style"))
+             for seed in task["seeds"]]
     write_shard(task["path"], items)
     return sum(meta["duration"] for meta, _ in items)
 
@@ -92,7 +97,7 @@ def refresh_shard(task):
     return sum(meta["duration"] for meta, _ in items)
 
 
-def shard_tasks(kind, split, out, *, hours=None, items=None, first_seed=0, duration=24.0, audio=True):
+def shard_tasks(kind, split, out, *, hours=None, items=None, first_seed=0, duration=24.0, audio=True, style=None):
     """The shards of a build; the items of the test and valid splits are stratified over genres or metres."""
     low, high = SPLIT_SEEDS[split]
     count = items or max(1, int(np.ceil(hours * 3600 / duration)))
@@ -102,6 +107,7 @@ def shard_tasks(kind, split, out, *, hours=None, items=None, first_seed=0, durat
     for start in range(0, count, PER_SHARD):
         seeds = list(range(low + first_seed + start, low + first_seed + min(start + PER_SHARD, count)))
         tasks.append({"kind": kind, "seeds": seeds, "duration": duration, "stratified": split != "train", "audio": audio,
+                      "style": style,
                       "path": str(Path(out) / f"{kind}-{split}-{seeds[0]:06d}.safetensors")})
     return tasks
 
@@ -127,9 +133,11 @@ def run_tasks(function, tasks, jobs, label, total_seconds):
                 bar.update(seconds)
 
 
-def build(kind, split, out, *, hours=None, items=None, first_seed=0, duration=24.0, audio=True, jobs=2):
+def build(kind, split, out, *, hours=None, items=None, first_seed=0, duration=24.0, audio=True, style=None,
+          jobs=2):
     """Make the missing shards of a corpus; returns the number written."""
-    tasks = shard_tasks(kind, split, out, hours=hours, items=items, first_seed=first_seed, duration=duration, audio=audio)
+    tasks = shard_tasks(kind, split, out, hours=hours, items=items, first_seed=first_seed, duration=duration, audio=audio,
+                        style=style)
     todo = [task for task in tasks if not is_complete(task)]
     Path(out).mkdir(parents=True, exist_ok=True)
     run_tasks(make_shard, todo, jobs, f"{kind} {split}", sum(len(t["seeds"]) for t in todo) * duration)
@@ -162,11 +170,14 @@ def main(argv=None):
     parser.add_argument("--first-seed", type=int, default=0, help="counted from the first seed of the split")
     parser.add_argument("--seconds", type=float, default=24.0, help="length of a piece")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
+    parser.add_argument("--style", choices=STYLES[1:], help="of conducted pieces: rhapsodic has rubato inside the bars")
     parser.add_argument("--no-audio", dest="audio", action="store_false", help="motion and beats only")
     parser.add_argument("--refresh-motion", action="store_true",
                         help="only perform the studio pieces already in --out anew, keeping their music")
     parser.add_argument("--motion", help="folder of BVH clips: make music to these instead of to the studio's dancer")
     args = parser.parse_args(argv)
+    if args.style and (args.kind != "conducting" or args.refresh_motion or args.motion):
+        parser.error("--style is for new pieces of --kind conducting")
     if args.kind == "all":
         if args.refresh_motion or args.motion:
             parser.error("--kind all makes a corpus; --refresh-motion and --motion want one kind")
@@ -182,7 +193,7 @@ def main(argv=None):
                              audio=args.audio, jobs=args.jobs)
     else:
         written = build(args.kind, args.split, args.out, hours=args.hours, items=args.items, first_seed=args.first_seed,
-                        duration=args.seconds, audio=args.audio, jobs=args.jobs)
+                        duration=args.seconds, audio=args.audio, style=args.style, jobs=args.jobs)
     print(f"{written} shards written to {args.out}")
     return 0
 

@@ -33,7 +33,8 @@ class _Composer:
     def __init__(self, plan):
         self.plan, self.grid = plan, Grid(plan)
         self.metre = plan.metre if plan.metre in FIGURES else 4
-        self.romantic = plan.extra.get("style") == "romantic"
+        self.rhapsodic = plan.extra.get("style") == "rhapsodic"
+        self.romantic = self.rhapsodic or plan.extra.get("style") == "romantic"
         self.bars = bars_of(plan)
         self.fermatas = {cue.beat for cue in plan.cues if cue.kind == "fermata"}
         rng = rng_of(plan.seed, "orchestra harmony")
@@ -55,7 +56,16 @@ class _Composer:
             for name in ("violins", "seconds"):
                 self.players[name] = (self.players[name][0], float(np.clip(freedom, -0.02, 0.025)), 0.014)
                 self.sounds[name] = (int(draw.choice([48, 49, 49])), self.sounds[name][1])
+        if self.rhapsodic:  # nobody waits for anybody: entries scatter, the tune leads or trails by more
+            self._scatter(rng_of(plan.seed, "scatter"))
+        self.reach = 0.05 if self.rhapsodic else 0.02  # seconds, the most an entry scatters
         self.seconds_play = bool(rng_of(plan.seed, "seconds").random() < 0.6)
+
+    def _scatter(self, rng):
+        loose, lag = float(rng.uniform(0.008, 0.028)), float(np.clip(rng.normal(0, 0.02), -0.04, 0.04))
+        for name, (draw, offset, _) in self.players.items():
+            tune = name in ("violins", "seconds")
+            self.players[name] = (draw, lag if tune else offset + float(rng.normal(0, 0.006)), loose)
 
     def _draw_chords(self, rng):
         """Semitones of the chord of each bar."""
@@ -164,6 +174,8 @@ class _Composer:
         chord = voice(tones[:3], self.root, 62, getattr(self, "_chord", None))
         self._chord = chord
         tutti = kind == "tutti" or energy > 0.72
+        if self.rhapsodic and rng.random() < 0.12:  # the tune alone
+            figure = ()
         # accompaniment
         for beat, what, length in figure:
             if beat >= beats:
@@ -284,7 +296,7 @@ class _Composer:
             duration = 0.93 * (float(self.grid(index + 1)) - start)
         elif articulation > 0.55:  # short notes stay short whatever the tempo
             duration = min(duration, 0.45)
-        onset = max(0.0, start + offset + float(np.clip(rng.normal(0, spread), -0.02, 0.02)))
+        onset = max(0.0, start + offset + float(np.clip(rng.normal(0, spread), -self.reach, self.reach)))
         if onset < self.plan.duration:
             self.notes[name].append(
                 (

@@ -5,9 +5,11 @@ import numpy as np
 
 from core.beats import Beats
 from core.contract import load
+from models.data.studio.rubato import rhapsodic_times, romantic_times
 
 GROUPS = ("strings", "winds", "brass", "timpani")
 SWUNG_EIGHTHS = ("street-jazz", "ballet-jazz")
+STYLES = (None, "rhapsodic")        # that can be asked for; "romantic" is drawn
 # Seed ranges of the splits (docs/contracts.md): a piece's split follows from its seed alone.
 SPLIT_SEEDS = {"train": (0, 800_000), "valid": (800_000, 900_000), "test": (900_000, 1_000_000)}
 
@@ -77,13 +79,15 @@ def _rng(seed, word):
     return np.random.default_rng([seed, *word.encode()])
 
 
-def make_plan(kind, seed, *, genre=None, metre=None, duration=24.0, beats=None, fermatas=False):
+def make_plan(kind, seed, *, genre=None, metre=None, duration=24.0, beats=None, fermatas=False, style=None):
     """A plan drawn from `seed` alone; genre or metre given fixes it, `beats` (core.beats.Beats) fixes the times.
 
     fermatas: let some conducted pieces hold a beat at the end of a section, and a third of them take the tempi of a
-    Romantic dance (`extra["style"]`).
-    The same arguments give the same plan on every machine. Raises ValueError on an unknown kind.
+    Romantic dance (`extra["style"]`). style: "rhapsodic", a conducted piece with rubato inside its bars.
+    The same arguments give the same plan on every machine. Raises ValueError on an unknown kind or style.
     """
+    if style not in STYLES or (style and (kind != "conducting" or beats is not None)):
+        raise ValueError(f"style is rhapsodic or None, and for conducted pieces with tempi of their own, not {style!r}")
     if kind not in ("dance", "conducting"):
         raise ValueError(f"kind is dance or conducting, not {kind!r}")
     rng = _rng(seed, kind)
@@ -106,8 +110,13 @@ def make_plan(kind, seed, *, genre=None, metre=None, duration=24.0, beats=None, 
     else:
         times, positions = _draw_times(kind, rng, bpm, metre, duration)
     extra, romance = {}, _rng(seed, "romantic")
-    if fermatas and kind == "conducting" and beats is None and romance.random() < 0.35:
-        times, positions = _romantic_times(romance, bpm, metre, duration)
+    if style == "rhapsodic":
+        draw = _rng(seed, style)
+        bpm = float(np.exp(draw.uniform(np.log(60), np.log(190))))
+        times, positions = rhapsodic_times(draw, bpm, metre, duration)
+        extra = {"style": style}
+    elif fermatas and kind == "conducting" and beats is None and romance.random() < 0.35:
+        times, positions = romantic_times(romance, bpm, metre, duration)
         extra = {"style": "romantic"}
     count = len(times)
     sections = _draw_sections(kind, rng, count, metre)
@@ -172,29 +181,6 @@ def _draw_times(kind, rng, bpm, metre, duration):
     times = start + np.concatenate([[0.0], np.cumsum(periods)[:-1]])
     first = int(rng.integers(metre)) if rng.random() < 0.5 else 0
     positions = (np.arange(count) + first) % metre + 1
-    keep = times < duration
-    return times[keep], positions[keep]
-
-
-def _romantic_times(rng, bpm, metre, duration):
-    """Beats of a Romantic dance: each phrase takes a tempo of its own at once, slows into its end or gathers speed from its
-    start, and no two beats are quite as long; 40 to 200 beats a minute."""
-    periods, length = [], 0.0
-    while length < duration:
-        beats = metre * int(rng.choice([2, 4, 4, 8]))
-        ratio = np.full(beats, np.exp(np.clip(rng.normal(0, 0.22), -0.45, 0.45)) if periods else 1.0)
-        if rng.random() < 0.5:                                  # ritardando into the end
-            span = int(min(beats, rng.integers(2, 2 * metre + 1)))
-            ratio[-span:] *= 1 + rng.uniform(0.15, 0.8) * np.linspace(0.2, 1, span) ** 1.5
-        if rng.random() < 0.2:                                  # gathers speed
-            ratio[:beats // 2] *= np.linspace(rng.uniform(1.15, 1.5), 1, beats // 2)
-        ratio *= np.exp(rng.normal(0, rng.uniform(0.01, 0.04), beats))
-        phrase = np.clip(60.0 / bpm * ratio, 0.3, 1.5)
-        periods.append(phrase)
-        length += phrase.sum()
-    times = rng.uniform(0.05, 0.3) + np.concatenate([[0.0], np.cumsum(np.concatenate(periods))])
-    upbeat = int(rng.integers(metre)) if rng.random() < 0.5 else 0
-    positions = (np.arange(len(times)) + upbeat) % metre + 1
     keep = times < duration
     return times[keep], positions[keep]
 
