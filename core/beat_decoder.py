@@ -7,7 +7,7 @@ joint tempo and meter tracking") in its semi-Markov form: as the tempo may chang
     D[t, k] = B[t] + S[t, k] + max_j (D[t - p_k, j] + A[j, k])
 
 D: best score with a beat at frame t whose period is p_k; B: log odds of a beat at t; S: agreement of the predicted
-phase with a straight ramp over the segment; A: cost of a change of period. It is exact, and segments of all periods
+phase with a straight ramp over the segment; A: cost of a change of period, -min(|log(p_j / p_k)| / change, change_cap). It is exact, and segments of all periods
 are scored at once through running sums.
 """
 from dataclasses import dataclass
@@ -32,6 +32,7 @@ class DecoderConfig:
     beat_bias: float = 0.0          # added to them: above 0 doubtful beats are kept
     phase_weight: float = 10.0      # per second of agreeing phase
     change: float = 0.045           # scale of log(period ratio) between beats: a 10 % step costs 2.1
+    change_cap: float = 100.0       # no change of period costs more
     preferred_bpm: float = 105.0    # centre of the mild tempo prior
     prior_octaves: float = 1.2      # its standard deviation
     prior_weight: float = 0.25      # per beat
@@ -45,6 +46,8 @@ class DecoderConfig:
 
 
 CONFIG = DecoderConfig()
+# Music: its tempo may change from one beat to the next, and at no more than a fixed cost.
+MUSIC = DecoderConfig(change=0.10, change_cap=2.5)
 
 
 def decode(activations, fps, *, bpm=None, metre=None, beats=None, level="normal", start=0.0, bars=None, config=CONFIG):
@@ -169,7 +172,7 @@ def _track(frames, fps, bpm, config, own=None):
     segment = _segment_scores(frames, periods, fps, pad, config, bpm, own)
     beat = np.zeros(total)
     beat[pad:pad + len(frames)] = config.beat_weight * (_log_odds(frames[:, 0]) + config.beat_bias)
-    change = -np.abs(np.log(periods[:, None] / periods[None, :])) / config.change         # A[j, k]
+    change = -np.minimum(np.abs(np.log(periods[:, None] / periods[None, :])) / config.change, config.change_cap)   # A[j, k]
 
     # `leave[t, k]`: best score on leaving a beat at t with period k. A path may begin anywhere in the front padding.
     leave = np.full((total, len(periods)), -np.inf)

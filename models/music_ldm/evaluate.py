@@ -19,8 +19,8 @@ from core.errors import BadInput, BatonError
 from core.metrics import pairing
 from models.evaluation import replace_section, write_json
 from models.music_ldm import evaluation_report
-from models.music_ldm.evaluation_rows import MAIN, SAMPLING, Pieces, Row, Store, deliver, make_rows
-from models.music_ldm.scoring import LogMelSpace, heard, piece_groups, row_figures
+from models.music_ldm.evaluation_rows import GENRES_APART, MAIN, SAMPLING, Pieces, Row, Store, deliver, make_rows
+from models.music_ldm.scoring import GROUP, HALF, LogMelSpace, heard, row_figures
 from models.train import default_cache
 
 SECTIONS = ("main", "sampling", "alike", "dances", "vocoder", "sheets")
@@ -54,17 +54,17 @@ def studio_figures(planned, pieces, store, judge):
     named = {row.name: kept[row] for row in planned["main"]}
     real = {r["id"]: r for r in named["real audio (ceiling)"]}
     vocoded, out = named["real audio through the vocoder"], {}
-    space, groups, distances = None, piece_groups(vocoded), {}
-    if groups:
-        space = LogMelSpace(vocoded)
-        distances = {"floor": space.halves(groups), "genres": space.genres(vocoded), "groups": len(groups)}
+    spaces = [LogMelSpace(vocoded, group) for group in (GROUP, HALF) if len(vocoded) >= group]
+    more = [record for name, record in store.read(GENRES_APART).items() if name not in {r["id"] for r in vocoded}]
+    distances = {space.name: {"pieces": space.group, "directions": space.axes.shape[1], "floor": space.halves(),
+                              "genres": space.genres(vocoded + more)} for space in spaces}
     for section, rows in planned.items():
         out[section] = {}
         for row in rows:
             if not kept[row]:
                 continue
             delivered = row.source not in ("real", "click")
-            figures = row_figures(kept[row], real, space, groups, delivered)
+            figures = row_figures(kept[row], real, spaces, delivered)
             figures["seconds_of_sound_per_second"] = len(kept[row]) * store.seconds / max(sum(r["wall"] for r in kept[row]), 1e-6)
             out[section][row.name] = figures
             if row.body == "rolled":
@@ -116,6 +116,7 @@ def main(arguments=None):
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="build.py evaluate music_ldm", description=__doc__.splitlines()[0])
     parser.add_argument("--corpus", required=True, help="folder of dance shards with a test split")
+    parser.add_argument("--genre-corpus", help="more dance shards of the test split: 100 pieces of each genre, for fd_logmel")
     parser.add_argument("--data", help="folder with real motion/ clips; left out when absent")
     parser.add_argument("--count", type=int, default=200, help="most pieces of a row (default 200)")
     parser.add_argument("--seconds", type=float, default=20.0)
@@ -145,6 +146,9 @@ def main(arguments=None):
         rows = [row for name, section in planned.items() if name in options.only for row in section]
         rows = [row for row in rows if options.rows is None or row.name.startswith(tuple(options.rows))]
         make_rows(rows, options.corpus, options.seconds, options.count, store, options.processes, report, options.split)
+        if options.genre_corpus:
+            make_rows([GENRES_APART], options.genre_corpus, options.seconds, GENRES_APART.count, store, options.processes, report,
+                      options.split)
         figures, distances = studio_figures(planned, pieces, store, GenreJudge("audio", folders))
         results = {"settings": {k: v for k, v in vars(options).items() if k in ("count", "seconds", "steps", "guidance")},
                    "pieces": len(pieces), "rows": figures, "distances": distances}

@@ -17,7 +17,7 @@ from core.motion import Motion
 from models.data.shards import AUDIO_RATE, Corpus, unpack_motion
 from models.evaluation import scramble
 from models.music_ldm.features import save_array
-from models.music_ldm.scoring import score_sound, to_tracker
+from models.music_ldm.scoring import bare_score, score_sound, to_tracker
 
 VERSION = 1                     # of the records
 PARTS = {"model": ("vae", "denoiser", "vocoder"), "decoded": ("vae", "vocoder"), "vocoded": ("vocoder",)}
@@ -30,6 +30,7 @@ class Row:
     source: model; real (the piece's own sound); vocoded (its mel through the vocoder); decoded (through VAE and vocoder);
     composer (the studio's own music on the true beats); click (2 Hz). body: true, rolled (by half a beat) or none. rhythm: true,
     predicted (anew, from the body of the row) or none. Rows of the model may change a setting; folders: other checkpoints first.
+    bare: only what distances of log-mel statistics need is kept.
     """
 
     name: str
@@ -45,12 +46,17 @@ class Row:
     folders: str = ""
     two_seeds: bool = False
     full: bool = True
+    bare: bool = False
 
     def key(self, seconds, folders):
         """Hash of everything that its records depend on, weights included."""
         settings = {k: v for k, v in asdict(self).items() if k not in ("name", "count", "folders")}
         if self.source != "model":                       # what is not sampled does not depend on how
             settings = {k: settings[k] for k in ("source", "full")}
+        if self.bare:
+            settings["bare"] = True
+        else:
+            settings.pop("bare", None)
         weights = [checkpoints.find("music_ldm", part, self.all_folders(folders)).sha256 for part in PARTS.get(self.source, ())]
         if self.rhythm == "predicted":
             weights.append(checkpoints.find("rhythm", "body", folders).sha256)
@@ -75,6 +81,8 @@ MAIN = (
     Row("rule: studio composer on the true beats", 40, "composer"),
     Row("rule: 2 Hz click track", 40, "click"),
 )
+# More vocoded pieces of the test split: the distance of two genres in sets as large as half of the test.
+GENRES_APART = Row("more real audio through the vocoder", 1000, "vocoded", full=False, bare=True)
 _FEW = Row("", 20)              # as the main rows, whose records they share where the settings are the same
 SAMPLING = (
     *(replace(_FEW, name=f"guidance {g:g}", guidance=float(g), two_seeds=True, full=False) for g in (0, 1, 1.6, 2, 3, 5, 8)),
@@ -221,10 +229,10 @@ class Store:
         return {record["id"]: record for record in map(json.loads, lines)}
 
     def add(self, row, record, features):
-        """Append one record; `features` are kept as half precision."""
+        """Append one record; `features`, if any, are kept as half precision."""
         path = self.path(row)
-        target = path.with_suffix("") / f"{record['id']}.npy"
-        save_array(target, features.astype(np.float16))
+        if features is not None:
+            save_array(path.with_suffix("") / f"{record['id']}.npy", features.astype(np.float16))
         with open(path, "a", encoding="utf-8") as handle:           # a leading line break: the line before may have been cut off
             handle.write("\n" + json.dumps(record))
 
@@ -244,6 +252,8 @@ def make_record(maker, row, pieces, number):
     from models.genre.features import audio_features
     piece, began = pieces[number], time.perf_counter()
     sounds, times = maker(row, piece, number, pieces.seconds)
+    if row.bare:
+        return {"id": piece["id"], "genre": piece["genre"], **bare_score(sounds[0])}, None
     record = {"id": piece["id"], "genre": piece["genre"], "row": row.name, "wall": round(time.perf_counter() - began, 3),
               **score_sound(sounds[0], times, row.full)}
     if len(sounds) > 1:

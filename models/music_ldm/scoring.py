@@ -16,7 +16,7 @@ TRACKER_RATE = 22_050
 OTHERS = 5                      # other pieces whose beats a sound is scored against (`mismatched`)
 SHIFTS = 53                     # of the circular-shift null
 GROUP = 20                      # pieces of every set that a Frechet distance compares
-DIRECTIONS = GROUP // 4         # as `core.metrics.audio.fd_logmel` takes for so many
+HALF = 100                      # pieces of a half of the whole test, the larger sets: the smaller the set, the higher its floor
 
 
 def to_tracker(sound):
@@ -28,6 +28,11 @@ def to_tracker(sound):
 def heard(sound):
     """Beat times (s) librosa's tracker hears in (2, N) at 48 kHz."""
     return music_beats_librosa(to_tracker(sound), TRACKER_RATE)
+
+
+def bare_score(sound):
+    """The part of a record that a distance of log-mel statistics needs."""
+    return {"features": audio_metrics.clip_features(to_tracker(sound), TRACKER_RATE).round(4).tolist()}
 
 
 def score_sound(sound, times, full=True):
@@ -50,10 +55,10 @@ def score_sound(sound, times, full=True):
     return record
 
 
-def row_figures(records, real, space=None, groups=None, delivered=True):
+def row_figures(records, real, spaces=(), delivered=True):
     """The figures of a row: records in the order of the pieces; `real` {id: record of the paired real sound}.
 
-    space, groups: a `LogMelSpace` and the groups of vocoded real pieces for `fd_logmel`. delivered: loudness is the preset's.
+    spaces: a `LogMelSpace` of each size of set, for `fd_logmel`. delivered: loudness is the preset's.
     """
     count = len(records)
     times = [record["times"] for record in records]
@@ -78,12 +83,13 @@ def row_figures(records, real, space=None, groups=None, delivered=True):
         from models.genre.judge import genre_report
         report = genre_report([r["probabilities"] for r in records], [r["genre"] for r in records])
         row.update(genre_accuracy=report["accuracy"], genre_kld_own=report["genre_kld_own"], per_genre=report["per_genre"])
-    if space is not None and count >= GROUP:
-        row["fd_logmel"] = space.between(piece_groups(records), groups)
+    for space in spaces:
+        if count >= space.group:
+            row[space.name] = space.between(records)
     if count > 1 and all(r["id"] in real for r in records):
         row["published"] = published_forms(records, real)
     if "second" in records[0]:
-        row["diversity"] = space.spread(records) if space is not None else None
+        row["diversity"] = spaces[0].spread(records) if spaces else None
     return row
 
 
@@ -116,44 +122,51 @@ def _flags(text):
 
 # ---------------------------------------------------------------------------------------------- fd_logmel
 
-def piece_groups(records):
-    """Disjoint sets of GROUP records, the same number of each genre as far as the order of the pieces gives it."""
-    return [records[first:first + GROUP] for first in range(0, len(records) - GROUP + 1, GROUP)]
-
-
 class LogMelSpace:
-    """Principal directions of the vocoded real pieces' log-mel statistics: one space for all distances, all between sets of GROUP
-    pieces, so that distances may be compared with one another. (A basis per comparison, or other counts, would not allow it.)"""
+    """Principal directions of the vocoded real pieces' log-mel statistics: one space for all distances, all between sets of
+    `group` pieces, so that distances may be compared with one another. (A basis per comparison, or other counts, would not
+    allow it.)
 
-    def __init__(self, reference):
+    As many directions as `core.metrics.audio.fd_logmel` takes for so many pieces. name: of the figure in a row.
+    """
+
+    def __init__(self, reference, group=GROUP):
+        self.group, self.name = group, "fd_logmel" if group == GROUP else f"fd_logmel_{group}"
         features = np.array([record["features"] for record in reference])
         self.mean, self.std = features.mean(0), features.std(0) + 1e-6
         _, _, axes = np.linalg.svd((features - self.mean) / self.std, full_matrices=False)
-        self.axes = axes[:DIRECTIONS].T
+        self.axes = axes[:min(16, group // 4)].T
+        self.reference = self.groups(reference)
+
+    def groups(self, records):
+        """Disjoint sets of records, the same number of each genre as far as the order of the pieces gives it."""
+        return [records[first:first + self.group] for first in range(0, len(records) - self.group + 1, self.group)]
 
     def __call__(self, records, name="features"):
-        """(N, DIRECTIONS) coordinates of records."""
+        """(N, directions) coordinates of records."""
         return (np.array([record[name] for record in records]) - self.mean) / self.std @ self.axes
 
     def distance(self, first, second):
-        """Frechet distance of two sets of GROUP records."""
+        """Frechet distance of two sets of records."""
         return frechet_distance(self(first), self(second))
 
-    def between(self, groups, reference):
-        """Mean distance of groups of generated pieces to groups of vocoded real pieces of other music (group k to j, j != k)."""
-        return mean(self.distance(a, b) for k, a in enumerate(groups) for j, b in enumerate(reference) if j != k)
+    def between(self, records):
+        """Mean distance of sets of generated pieces to sets of vocoded real pieces of other music (set k to j, j != k), or None
+        where there is but one set."""
+        found = [self.distance(a, b) for k, a in enumerate(self.groups(records)) for j, b in enumerate(self.reference) if j != k]
+        return mean(found) if found else None
 
-    def halves(self, reference):
-        """The floor: mean distance of disjoint groups of vocoded real pieces to each other; None with fewer than two."""
-        pairs = [(a, b) for k, a in enumerate(reference) for b in reference[k + 1:]]
+    def halves(self):
+        """The floor: mean distance of disjoint sets of vocoded real pieces to each other; None with fewer than two."""
+        pairs = [(a, b) for k, a in enumerate(self.reference) for b in self.reference[k + 1:]]
         return mean(self.distance(a, b) for a, b in pairs) if pairs else None
 
     def genres(self, records):
-        """{"mean", "median", "least"} distance of two genres, over all pairs of genres with GROUP vocoded real pieces each."""
+        """{"mean", "median", "least"} distance of two genres, over all pairs of genres with enough vocoded real pieces."""
         by_genre = {}
         for record in records:
             by_genre.setdefault(record["genre"], []).append(record)
-        sets = [members[:GROUP] for members in by_genre.values() if len(members) >= GROUP]
+        sets = [members[:self.group] for members in by_genre.values() if len(members) >= self.group]
         found = [self.distance(a, b) for k, a in enumerate(sets) for b in sets[k + 1:]]
         if not found:
             return None

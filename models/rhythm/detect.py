@@ -2,7 +2,7 @@
 import numpy as np
 
 from core import checkpoints
-from core.beat_decoder import decode
+from core.beat_decoder import MUSIC, decode
 from core.errors import BadInput
 from models.rhythm.config import BODY_FPS, MUSIC_FPS, MUSIC_RATE, RhythmConfig
 
@@ -31,7 +31,7 @@ def detect_music_beats(samples, rate, *, bpm=None, metre=None, beats=None, level
     mono, mel = _heard(samples, rate)
     activations = run_views(load_network("music", folders), mel)
     return decode(activations, MUSIC_FPS, bpm=bpm, metre=metre, beats=beats, level=level, start=start,
-                  bars=_bars(mono, mel, folders))
+                  bars=_bars(mono, mel, folders), config=MUSIC)
 
 
 def _bars(mono, mel, folders):

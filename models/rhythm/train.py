@@ -2,7 +2,7 @@
 import numpy as np
 import torch
 
-from core.beat_decoder import decode
+from core.beat_decoder import CONFIG, MUSIC, decode
 from core.metrics.beat_align import beat_f1_70ms
 from core.rotations import sixd_to_matrix
 from models.rhythm.augment import augment_body, augment_music
@@ -83,7 +83,8 @@ class RhythmTask(Task):
                 continue
             counts[kind] = counts.get(kind, 0) + 1
             written = clips.beats(index)
-            found = decode(self.clip_activations(model, clips.arrays(index)), self.config.fps)
+            found = decode(self.clip_activations(model, clips.arrays(index)), self.config.fps,
+                           config=MUSIC if self.part == "music" else CONFIG)
             scores.setdefault(f"f1_{kind}", []).append(beat_f1_70ms(found.times, written[:, 0]))
             scores.setdefault(f"downbeat_{kind}", []).append(
                 beat_f1_70ms(found.downbeats, written[written[:, 1] == 1, 0]))

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.beat_decoder import CONFIG, confidence, decode, find_bars
+from core.beat_decoder import CONFIG, MUSIC, confidence, decode, find_bars
 from core.beats import Beats, rhythm_curve
 from core.errors import BadInput
 
@@ -54,6 +54,22 @@ def test_rubato_of_ten_percent_a_beat():
     steps = np.abs(np.diff(np.log(np.diff(times))))
     assert steps.max() > 0.06
     assert f1(times, decode(activations_of(times, positions, 60, 50, noise=0.15), 50).times) > 0.95
+
+
+def test_music_may_change_its_tempo_from_one_beat_to_the_next():
+    """Bars in tempo and bars held back by turns, every beat of them shaken: only the decoder of music keeps up."""
+    scores = {CONFIG: [], MUSIC: []}
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        held = np.arange(100) // 4 % 2
+        times = 0.2 + np.concatenate([[0], np.cumsum(0.42 * np.where(held, 1.7, 1.0) * np.exp(rng.normal(0, 0.08, 100)))])
+        times = times[times < 39.5]
+        activations = activations_of(times, np.arange(len(times)) % 4 + 1, 40, 50, noise=0.5, seed=seed)
+        for config, found in scores.items():
+            found.append(f1(times, decode(activations, 50, config=config).times))
+    assert np.mean(scores[MUSIC]) > 0.9 and np.mean(scores[MUSIC]) > np.mean(scores[CONFIG]) + 0.02, scores
+    times, positions = piece(128, 4)
+    assert f1(times, decode(activations_of(times, positions, 40, 50), 50, config=MUSIC).times) > 0.97
 
 
 def test_tempo_hint_chooses_the_level():

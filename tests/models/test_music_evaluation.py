@@ -60,13 +60,26 @@ def fake_records(count, offset=0.0, seed=0):
 
 def test_log_mel_space_has_one_scale_for_floor_genres_and_rows():
     real = fake_records(200)
-    space, groups = scoring.LogMelSpace(real), scoring.piece_groups(real)
-    assert len(groups) == 10 and all(len({r["genre"] for r in group}) == 10 for group in groups)
-    floor, genres = space.halves(groups), space.genres(real)
-    alike, far = space.between(scoring.piece_groups(fake_records(40, seed=1)), groups), space.between(
-        scoring.piece_groups(fake_records(40, 3.0, seed=2)), groups)
+    space = scoring.LogMelSpace(real)
+    assert len(space.reference) == 10 and all(len({r["genre"] for r in group}) == 10 for group in space.reference)
+    floor, genres = space.halves(), space.genres(real)
+    alike, far = space.between(fake_records(40, seed=1)), space.between(fake_records(40, 3.0, seed=2))
     assert genres["pairs"] == 45 and alike < 1.6 * floor < far and genres["mean"] > floor
-    assert space.halves(groups[:1]) is None and space.genres(real[:40]) is None
+    assert scoring.LogMelSpace(real[:20]).halves() is None and space.genres(real[:40]) is None
+    assert space.name == "fd_logmel" and space.axes.shape[1] == 5
+
+
+def test_halves_of_the_whole_test_have_a_lower_floor_than_small_sets():
+    real, more = fake_records(200), fake_records(1000, seed=5)
+    small, large = scoring.LogMelSpace(real), scoring.LogMelSpace(real, scoring.HALF)
+    assert large.name == "fd_logmel_100" and large.axes.shape[1] == 16 and len(large.reference) == 2
+    assert large.genres(real) is None and large.genres(real + more)["pairs"] == 45
+    assert large.halves() / 16 < 0.5 * small.halves() / 5, "per direction"
+    figures = scoring.row_figures([{**record, "times": [0.5], "found": [0.5], "chance": 0.2, "finite": True, "lufs": -14.0}
+                                   for record in fake_records(200, seed=7)], {}, [small, large])
+    assert figures["fd_logmel_100"] == pytest.approx(large.between(fake_records(200, seed=7)))
+    assert "fd_logmel_100" not in scoring.row_figures([{**record, "times": [0.5], "found": [0.5], "chance": 0.2, "finite": True,
+                                                        "lufs": -14.0} for record in fake_records(40)], {}, [small, large])
 
 
 def test_others_never_include_the_piece_itself():
@@ -132,20 +145,23 @@ def test_rolled_motion_moves_by_half_a_beat():
 
 def test_targets_and_report_say_what_is_missed(tmp_path):
     row = {"beat_f1_70ms": 0.95, "mismatched": 0.25, "chance": 0.24, "pulse": 0.5, "filled": 1.0, "harmonic": 0.3, "music": 0.9,
-           "no_clicks": 1.0, "finite": 1.0, "within_1_lu": 1.0, "genre_accuracy": 0.8, "genre_kld_own": 0.3, "fd_logmel": 2.0,
-           "clips": 200, "per_genre": {"house": 1.0}}
+           "no_clicks": 1.0, "finite": 1.0, "within_1_lu": 1.0, "genre_accuracy": 0.8, "genre_kld_own": 0.3, "fd_logmel": 3.0,
+           "fd_logmel_100": 2.0, "clips": 200, "per_genre": {"house": 1.0}}
     style = {key: 50.0 for key in ("BCS", "BHS", "CSD", "HSD", "F1")}
     row["published"] = {name: style for name in ("loris", "loris_mismatched", "cdcd", "cdcd_mismatched")}
     results = {"settings": {"seconds": 20.0, "steps": 20, "guidance": 2.0}, "pieces": 200,
                "rows": {"main": {"real audio (ceiling)": row, "true rhythm": row,
                                  "predicted rhythm": {**row, "beat_f1_70ms": 0.6}},
                         "sampling": {f"guidance {g}": {**row, "diversity": 0.3} for g in (0, 2, 8)}},
-               "distances": {"floor": 1.0, "genres": {"mean": 10.0, "median": 9.0, "least": 2.0}, "groups": 10},
+               "distances": {name: {"pieces": pieces, "directions": 5, "floor": 1.0,
+                                    "genres": {"mean": 10.0, "median": 9.0, "least": 2.0}}
+                             for name, pieces in (("fd_logmel", 20), ("fd_logmel_100", 100))},
                "real_dances": {"TEST": {"paired": 0.8, "mismatched": 0.4, "p": 0.002, "mean_rank": 1.0, "clips": 6}}}
     results["targets"] = evaluation_report.targets(results)
     met = {target["what"]: target["met"] for target in results["targets"]}
     assert met["beat F1, true rhythm"] and not met["beat F1, predicted rhythm"] and not met["files that are music"]
-    assert not met["genre accuracy"] and met["fd_logmel as a share of the distance of two genres"]
+    share = "fd_logmel as a share of the distance of two genres, sets of"
+    assert not met["genre accuracy"] and met[f"{share} 100"] and not met[f"{share} 20"]
     text = evaluation_report.markdown(results)
     assert f"| beat F1, predicted rhythm | 0.600 | 0.75 x ceiling = {0.75 * 0.95:.3f} | **no** |" in text and "LORIS F1" in text
     replace_section(tmp_path / "results.md", "music_ldm", text)

@@ -69,8 +69,8 @@ def test_a_shards_bytes_follow_from_its_seeds_in_another_process_too(tmp_path):
 
 
 def test_the_style_of_a_corpus_is_remembered(tmp_path):
-    words = ["--kind", "conducting", "--items", "1", "--seconds", "6", "--no-audio", "--style", "rhapsodic", "--out", str(tmp_path)]
-    assert build.main([*words, "--jobs", "1"]) == 0
+    words = ["--kind", "conducting", "--items", "1", "--seconds", "6", "--no-audio", "--jobs", "1", "--style", "rhapsodic"]
+    assert build.main([*words, "--out", str(tmp_path)]) == 0
     (shard,) = tmp_path.glob("*.safetensors")
     (meta,) = build.read_header(shard)
     assert meta["style"] == "rhapsodic" and build.plan_of(meta).extra["style"] == "rhapsodic"
