@@ -36,6 +36,9 @@ class DecoderConfig:
     preferred_bpm: float = 105.0    # centre of the mild tempo prior
     prior_octaves: float = 1.2      # its standard deviation
     prior_weight: float = 0.25      # per beat
+    refine_reach: float = 0.05      # a beat may move by so much, within the bump of activation that it lies on ...
+    refine_share: float = 1 / 8     # ... and by no more than this share of its period
+    refine_power: float = 2.0       # of the activation, as the weight of its centre: the higher, the nearer to its peak
     hint_width: float = 0.10        # periods within this fraction of a given tempo are allowed
     own_octaves: float = 0.5        # the piece's own tempo, once found, is a second prior of this width ...
     own_weight: float = 1.0         # ... and weight per beat: the level does not flip inside a piece (0: one pass)
@@ -47,7 +50,7 @@ class DecoderConfig:
 
 CONFIG = DecoderConfig()
 # Music: its tempo may change from one beat to the next, and at no more than a fixed cost.
-MUSIC = DecoderConfig(change=0.10, change_cap=2.5)
+MUSIC = DecoderConfig(change=0.10, change_cap=2.0, refine_reach=0.09, refine_share=1 / 5, refine_power=4.0)
 
 
 def decode(activations, fps, *, bpm=None, metre=None, beats=None, level="normal", start=0.0, bars=None, config=CONFIG):
@@ -73,7 +76,7 @@ def decode(activations, fps, *, bpm=None, metre=None, beats=None, level="normal"
     if bpm is None and config.own_weight > 0 and len(periods) > 4:
         # The middle of the piece's own tempi, as a prior of the second pass: a level is chosen once.
         times, periods = _track(frames, fps * factor, None, config, own=60.0 * fps * factor / np.median(periods))
-    times = _refine(times, periods, frames, fps * factor)
+    times = _refine(times, periods, frames, fps * factor, config)
     keep = (times >= 0) & (times <= (len(activations) - 1) / fps)
     times = times[keep]
     if len(times) == 0:
@@ -205,16 +208,15 @@ def _track(frames, fps, bpm, config, own=None):
     return np.asarray(beats[:0:-1], dtype=np.int64) - pad, np.asarray(spans[:0:-1], dtype=np.float64)
 
 
-def _refine(beats, periods, frames, fps):
-    """Beat times (B,) in seconds: each beat moved to the centre of its activation bump and of its phase's zero."""
+def _refine(beats, periods, frames, fps, config):
+    """Beat times (B,) in seconds: each beat moved to the centre of the bump of activation around it."""
     if len(beats) == 0:
         return np.zeros(0)
-    # A window of +-50 ms, never more than an eighth of the beat.
-    reach = max(1, int(round(0.05 * fps)))
+    reach = max(1, int(round(config.refine_reach * fps)))
     offsets = np.arange(-reach, reach + 1)
     index = np.clip(beats[:, None] + offsets, 0, len(frames) - 1)
-    allowed = np.abs(offsets)[None, :] <= np.maximum(1, periods[:, None] / 8)
-    weight = np.where(allowed, frames[index, 0] ** 2 + 1e-6, 0.0)
+    allowed = np.abs(offsets)[None, :] <= np.maximum(1, periods[:, None] * config.refine_share)
+    weight = np.where(allowed, (frames[index, 0] + 1e-3) ** config.refine_power, 0.0)
     times = (beats + (weight * offsets).sum(1) / weight.sum(1)) / fps
     # Neighbours never cross: the window is narrower than half a beat.
     return np.maximum.accumulate(times + np.arange(len(times)) * 1e-6)

@@ -293,7 +293,8 @@ def main(arguments=None):
     parser.add_argument("--minutes", type=float, help="budget of wall time, over all resumes")
     parser.add_argument("--steps", type=int, help="budget of steps")
     parser.add_argument("--resume", action="store_true")
-    parser.add_argument("--from-released", action="store_true", help="a new run starts from the released weights")
+    parser.add_argument("--from-released", nargs="?", const="", metavar="DIR",
+                        help="a new run starts from the released weights, or from those of a folder of exported checkpoints")
     parser.add_argument("--threads", type=int, help="CPU threads of torch")
     parser.add_argument("--cache", help="folder for features (default: beside the corpus)")
     parser.add_argument("--set", action="append", metavar="NAME=VALUE", help="override a setting of the configuration")
@@ -307,9 +308,9 @@ def main(arguments=None):
         if options.resume and RunFolder(options.out).config_path.exists():      # measured statistics stay as they were
             overrides = {**RunFolder(options.out).read_config()["config"], **overrides}
         released = None
-        if options.from_released:
+        if options.from_released is not None:
             from core import checkpoints
-            found = checkpoints.find(options.system, options.part)
+            found = checkpoints.find(options.system, options.part, options.from_released or None)
             overrides, released = {**found.config, **overrides}, checkpoints.load_state(found)
         task = make_task(options.system, options.part, options.config, overrides)
         train(task, options.out, options.corpus, options.cache or default_cache(options.corpus, options.system),

@@ -67,6 +67,15 @@ class _Composer:
             tune = name in ("violins", "seconds")
             self.players[name] = (draw, lag if tune else offset + float(rng.normal(0, 0.006)), loose)
 
+    def _freely(self, rng, first, beats, figure):
+        """The accompaniment of a rhapsodic bar: sometimes none; where the bar is held back, players divide the beat."""
+        draw, end = rng.random(), min(first + beats, self.grid.count - 1)
+        if draw < 0.12:
+            return ()
+        slow = (float(self.grid(end)) - float(self.grid(max(first, 0)))) / max(end - max(first, 0), 1) * self.plan.bpm / 60
+        divided = FIGURES[self.metre][{2: "eighths", 3: "broken", 4: "eighths", 6: "pulse"}[self.metre]]
+        return divided if slow > 1.2 and draw < 0.6 else figure
+
     def _draw_chords(self, rng):
         """Semitones of the chord of each bar."""
         periods = [
@@ -174,8 +183,8 @@ class _Composer:
         chord = voice(tones[:3], self.root, 62, getattr(self, "_chord", None))
         self._chord = chord
         tutti = kind == "tutti" or energy > 0.72
-        if self.rhapsodic and rng.random() < 0.12:  # the tune alone
-            figure = ()
+        if self.rhapsodic:
+            figure = self._freely(rng, first, beats, figure)
         # accompaniment
         for beat, what, length in figure:
             if beat >= beats:

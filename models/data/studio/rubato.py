@@ -31,11 +31,11 @@ def rhapsodic_times(rng, bpm, metre, duration):
 
     def phrase(first):
         bars = int(rng.choice([2, 4, 4, 8]))
-        ratio = np.full((bars, metre), 1.0 if first else np.exp(np.clip(rng.normal(0, 0.25), -0.5, 0.5)))
-        if rng.random() < 0.4:                                  # poco ritardando, in tempo, by turns of one or two bars
-            turn, slow = int(rng.choice([1, 1, 2])), rng.uniform(1.15, 1.9)
+        ratio = np.full((bars, metre), 1.0 if first else np.exp(np.clip(rng.normal(0, 0.18), -0.35, 0.35)))
+        if rng.random() < 0.5:                                  # poco ritardando, in tempo, by turns of one or two bars
+            turn, slow = int(rng.choice([1, 1, 2])), rng.uniform(1.1, 1.5)
             held = (np.arange(bars) // turn + int(rng.integers(2))) % 2 == 0
-            into = np.linspace(1.0, 1.0 if rng.random() < 0.5 else rng.uniform(1.0, 1.3), metre)
+            into = np.linspace(1.0, 1.0 if rng.random() < 0.5 else rng.uniform(1.0, 1.25), metre)
             ratio[held] *= slow * into
         if rng.random() < 0.6:                                  # a beat of the bar is leaned on
             beat = int(rng.choice([0, 0, metre - 1, rng.integers(metre)]))
@@ -47,14 +47,15 @@ def rhapsodic_times(rng, bpm, metre, duration):
         ratio = ratio.ravel()
         draw = rng.random()
         if draw < 0.25:                                         # gathers speed all along
-            ratio *= np.linspace(rng.uniform(1.0, 1.5), rng.uniform(0.75, 1.0), len(ratio))
+            ratio *= np.linspace(rng.uniform(1.0, 1.35), rng.uniform(0.8, 1.0), len(ratio))
         elif draw < 0.6:                                        # slows into its end
             span = int(min(len(ratio), rng.integers(2, 2 * metre + 1)))
-            ratio[-span:] *= 1 + rng.uniform(0.1, 0.8) * np.linspace(0.2, 1, span) ** 1.5
+            ratio[-span:] *= 1 + rng.uniform(0.1, 0.6) * np.linspace(0.2, 1, span) ** 1.5
         if rng.random() < 0.25:                                 # a breath before the next phrase
             ratio[-1] *= rng.uniform(1.15, 1.6)
         ratio *= np.exp(rng.normal(0, rng.uniform(0.015, 0.06), len(ratio)))
-        return np.clip(60.0 / bpm * ratio, fastest, LONGEST)
+        # However free, half an octave and a little from the piece's tempo: beyond it players would count otherwise.
+        return np.clip(60.0 / bpm * np.clip(ratio, 0.65, 1.8), fastest, LONGEST)
     return _join(rng, metre, duration, phrase)
 
 
