@@ -11,6 +11,6 @@ x (B, ...) and the integer timestep t. `schedule.denoiser(network)` makes one fr
 from models.diffusion.guidance import guided
 from models.diffusion.samplers import SAMPLERS, ddim, ddpm, dpmpp_2m
 from models.diffusion.schedule import Schedule
-from models.diffusion.windows import Inpaint, coherent_noise, window_starts, windowed
+from models.diffusion.windows import Inpaint, window_starts, windowed
 
-__all__ = ["SAMPLERS", "Inpaint", "Schedule", "coherent_noise", "ddim", "ddpm", "dpmpp_2m", "guided", "window_starts", "windowed"]
+__all__ = ["SAMPLERS", "Inpaint", "Schedule", "ddim", "ddpm", "dpmpp_2m", "guided", "window_starts", "windowed"]

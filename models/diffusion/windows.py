@@ -5,10 +5,7 @@ and the x0 estimates of neighbours are cross-faded where they overlap, so both g
 of EDGE, Tseng et al. 2022, long-form sampling; the averaging is MultiDiffusion's, Bar-Tal et al. 2023, eq. 5).
 On a loop the canvas is a ring: the last window reaches into the first.
 """
-import math
-
 import torch
-import torch.nn.functional as F
 
 from models.diffusion.samplers import normal
 
@@ -59,25 +56,6 @@ def windowed(denoise_windows, length, window, overlap, loop=False, batch=8):
                 total[v].index_add_(-1, places[k], piece * fade)
         return total / weight
     return denoise
-
-
-def coherent_noise(noise, window, share, loop=False, generator=None):
-    """Starting noise (B, ..., L) whose windows agree on their slow part, so that a long passage keeps one character.
-
-    What a window of noise says of its mean is the model's only hint at what all of the passage has in common (tone colour,
-    density); drawn anew for each window, these hints contradict one another and the overlaps settle on the average. Here the
-    moving average over a window is taken out and one draw for the whole canvas put in its place, `share` times as large as a
-    window's mean would be (1: as in training). The idea of mixed noise priors (Ge et al. 2023, "Preserve your own
-    correlation", section 4). generator: as for `normal`.
-    """
-    length = noise.shape[-1]
-    window = min(window, length)                                     # a short ring
-    before = (window - 1) // 2
-    flat = noise.reshape(-1, 1, length)
-    padded = F.pad(flat, (before, window - 1 - before), mode="circular" if loop else "reflect")
-    average = F.avg_pool1d(padded, window, 1).reshape(noise.shape)
-    common = normal(noise[..., :1], generator) / math.sqrt(window)
-    return noise - average + share * common
 
 
 class Inpaint:

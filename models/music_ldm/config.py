@@ -81,8 +81,6 @@ class DenoiserConfig:
     vae: str = ""                       # run folder or checkpoint file of the VAE (training only)
     latent_mean: list = field(default_factory=list)     # (latent,) measured on the training split
     latent_std: list = field(default_factory=list)      # (latent,)
-    contrast_gain: list = field(default_factory=list)   # (256,) see contrast.py; empty: not measured
-    contrast_offset: list = field(default_factory=list)
     motion_mean: list = field(default_factory=list)     # (360,)
     motion_std: list = field(default_factory=list)      # (360,)
     genres: list = field(default_factory=lambda: list(GENRES))

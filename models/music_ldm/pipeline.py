@@ -11,9 +11,8 @@ import torch
 from core.audio import DELIVERY_RATE, Audio
 from core.audio import mel as mels
 from core.errors import BadInput, Cancelled
-from models.diffusion import SAMPLERS, Inpaint, Schedule, coherent_noise, guided, windowed
+from models.diffusion import SAMPLERS, Inpaint, Schedule, guided, windowed
 from models.music_ldm.config import DenoiserConfig, VAEConfig
-from models.music_ldm.contrast import restore_contrast
 from models.music_ldm.network import UNet
 from models.music_ldm.passage import Passage
 from models.music_ldm.train_denoiser import restore, standardise
@@ -23,8 +22,6 @@ WINDOWS_AT_ONCE = 16        # rows of one network call: bounds the memory whatev
 EDGE_SECONDS = 0.06         # blend where a regenerated range meets the kept take
 CONTEXT_FRAMES = 64         # mel frames vocoded on either side of what is used, on loops and ranges
 SAMPLING_SHARE = 0.75       # of the progress
-# The starting noise: what windows have in common, and its spread (above 1, as guidance takes variety away).
-SHARE, SPREAD = 1.25, 1.05
 
 
 class MusicLDM:
@@ -133,7 +130,6 @@ class MusicLDM:
         height = (config.latent_height,) if config.dims == 2 else ()
         shape = (config.latent, *height, passage.canvas)
         x = torch.stack([torch.randn(shape, generator=generator) for generator in generators]).to(self.device)
-        x = SPREAD * coherent_noise(x, config.window, SHARE, passage.loop, generators)
         project = None
         if take is not None:
             known = standardise(take["latent"], config).expand(len(generators), *shape)
@@ -174,33 +170,13 @@ class MusicLDM:
 
     # ------------------------------------------------------------------------------------------ sound
 
-    @torch.inference_mode()
-    def mel(self, motion, *, genre, beats, duration, seed=0, steps=20, guidance_scale=1.6):
-        """The log-mel (T, 256) of a line that `generate` would turn into sound."""
-        passage = Passage(self.denoiser.config, duration, motion, beats, genre)
-        latents = self._sample(passage, guidance_scale, steps, [torch.Generator().manual_seed(int(seed))], SAMPLERS["dpmpp_2m"],
-                               (0.0, 1.0), 0.0, None, lambda number, total: None, lambda: None)
-        return self._decode(passage, latents[0])[:math.ceil(duration * mels.FRAME_RATE)]
-
-    @torch.inference_mode()
-    def through_vae(self, mel):
-        """A real log-mel (T, 256) encoded and decoded: (T rounded down to whole latents, 256)."""
-        step = self.vae.config.downsample
-        whole = torch.from_numpy(np.ascontiguousarray(mel[:len(mel) // step * step]))[None].to(self.device)
-        return np.maximum(self.vae.decode_long(self.vae.encode(whole)[0])[0].cpu().numpy(), np.log(mels.FLOOR))
-
-    def _decode(self, passage, latent):
-        """Log-mel (T, 256) of one variation's latents (latent, ..., canvas)."""
+    def _sound(self, passage, latent, seed, should_cancel):
+        """One variation's latents (latent, ..., canvas) -> (2, N) at 48 kHz, from where the passage's canvas begins."""
         with self._autocast():
             mel = self.vae.decode_long(latent[None], loop=passage.loop)[0].cpu().numpy()
         if self.vae.config.mel == "image":
             mel = image_to_log_mel(mel)
-        config = self.denoiser.config
-        return np.maximum(restore_contrast(mel, config.contrast_gain, config.contrast_offset), np.log(mels.FLOOR))
-
-    def _sound(self, passage, latent, seed, should_cancel):
-        """One variation's latents (latent, ..., canvas) -> (2, N) at 48 kHz, from where the passage's canvas begins."""
-        mel = self._decode(passage, latent)
+        mel = np.maximum(mel, np.log(mels.FLOOR))
         if not passage.loop:
             sound = self._vocode(mel, seed, should_cancel, DELIVERY_RATE)
             whole = passage.canvas == passage.length
