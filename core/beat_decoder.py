@@ -7,8 +7,8 @@ joint tempo and meter tracking") in its semi-Markov form: as the tempo may chang
     D[t, k] = B[t] + S[t, k] + max_j (D[t - p_k, j] + A[j, k])
 
 D: best score with a beat at frame t whose period is p_k; B: log odds of a beat at t; S: agreement of the predicted
-phase with a straight ramp over the segment; A: cost of a change of period, -min(|log(p_j / p_k)| / change, change_cap). It is exact, and segments of all periods
-are scored at once through running sums.
+phase with a straight ramp over the segment; A: cost of a change of period, -min(|log(p_j / p_k)| / change, change_cap).
+It is exact, and segments of all periods are scored at once through running sums.
 """
 from dataclasses import dataclass
 

@@ -17,10 +17,11 @@ CARD = """# {name}
 """
 
 
-def export(run, name, folder=checkpoints.FOLDER, *, licence="GPL-3.0-or-later", notes="", dtype="float16"):
+def export(run, name, folder=checkpoints.FOLDER, *, licence="GPL-3.0-or-later", notes="", dtype="float16", part=None):
     """Write the averaged weights of `run` into `folder` and its index; returns the `core.checkpoints.Checkpoint`.
 
-    notes: Markdown lines for the card (data, hours, scores, limits). Raises BadInput on a folder that holds no run.
+    notes: Markdown lines for the card (data, hours, scores, limits). part: released as, if not as what was trained.
+    Raises BadInput on a folder that holds no run.
     """
     run = RunFolder(run)
     record, state = run.read_config(), run.read_checkpoint()
@@ -31,11 +32,12 @@ def export(run, name, folder=checkpoints.FOLDER, *, licence="GPL-3.0-or-later", 
         last.update(row)
     scores = {key: value for key, value in last.items() if key not in ("step", "minutes", "lr", "steps_per_second")}
     extra = {"steps": state["step"], "minutes": round(state["seconds"] / 60, 1), "scores": scores}
-    card = CARD.format(name=name, system=record["system"], part=record["part"], config_name=record["config_name"], dtype=dtype,
+    part = part or record["part"]
+    card = CARD.format(name=name, system=record["system"], part=part, config_name=record["config_name"], dtype=dtype,
                        parameters=sum(value.numel() for value in weights.values()) / 1e6, steps=state["step"],
                        minutes=state["seconds"] / 60, notes=notes,
                        values=", ".join(f"{key} {value:.4g}" for key, value in sorted(scores.items())) or "none")
-    return checkpoints.save(folder, name=name, system=record["system"], part=record["part"], config=config, state_dict=weights,
+    return checkpoints.save(folder, name=name, system=record["system"], part=part, config=config, state_dict=weights,
                             card_text=card, licence=licence, extra=extra, dtype=dtype)
 
 
@@ -46,6 +48,7 @@ def main(arguments=None):
     parser.add_argument("name", help="name of the checkpoint, such as music_ldm-vae")
     parser.add_argument("--checkpoints", default=str(checkpoints.FOLDER), help="folder to write to (default: the shipped one)")
     parser.add_argument("--notes", default="", help="Markdown for the card, or @FILE")
+    parser.add_argument("--part", help="release it as another part of the system than the one that was trained")
     parser.add_argument("--dtype", default="float16", choices=("float16", "bfloat16", "float32"))
     options = parser.parse_args(arguments)
     notes = options.notes
@@ -53,7 +56,8 @@ def main(arguments=None):
         with open(notes[1:], encoding="utf-8") as handle:
             notes = handle.read()
     try:
-        written = export(options.run, options.name, options.checkpoints, notes=notes, dtype=options.dtype)
+        written = export(options.run, options.name, options.checkpoints, notes=notes, dtype=options.dtype,
+                         part=options.part)
     except BatonError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

@@ -29,7 +29,7 @@ def detect_music_beats(samples, rate, *, bpm=None, metre=None, beats=None, level
     the downbeats of the frames.
     """
     mono, mel = _heard(samples, rate)
-    activations = run_views(load_network("music", folders), mel)
+    activations = run_views(music_networks(folders), mel)
     return decode(activations, MUSIC_FPS, bpm=bpm, metre=metre, beats=beats, level=level, start=start,
                   bars=_bars(mono, mel, folders), config=MUSIC)
 
@@ -60,7 +60,7 @@ def activations_body(motion, folders=None):
 
 def activations_music(samples, rate, folders=None):
     """(T, 4) float32 at 50 fps, as `activations_body`."""
-    return run_views(load_network("music", folders), _heard(samples, rate)[1])
+    return run_views(music_networks(folders), _heard(samples, rate)[1])
 
 
 def _heard(samples, rate):
@@ -81,8 +81,9 @@ def run_network(network, features):
     return activations(network_output(network, features)).numpy()
 
 
-def run_views(network, mel, speeds=SPEEDS):
-    """Activations (T, 4) of a log-mel (T, 80): raw outputs at each playing speed, brought back to its clock and averaged."""
+def run_views(networks, mel, speeds=SPEEDS):
+    """Activations (T, 4) of a log-mel (T, 80): raw outputs of each network at each playing speed, brought back to its clock and
+    averaged."""
     import torch
 
     from models.rhythm.augment import stretch
@@ -91,9 +92,19 @@ def run_views(network, mel, speeds=SPEEDS):
     for speed in speeds:
         # Frame j of the faster music is frame j * speed of the given one.
         view = mel if speed == 1.0 else stretch(mel, np.arange(int(np.ceil((total - 1) / speed)) + 1) * speed)
-        output = network_output(network, torch.from_numpy(np.asarray(view, dtype=np.float32))).numpy()
+        view = torch.from_numpy(np.asarray(view, dtype=np.float32))
+        output = sum(network_output(network, view).numpy() for network in networks)
         rows = rows + (output if speed == 1.0 else stretch(output, np.arange(total) / speed))
-    return activations(torch.from_numpy(np.asarray(rows / len(speeds), dtype=np.float32))).numpy()
+    rows = rows / (len(speeds) * len(networks))
+    return activations(torch.from_numpy(np.asarray(rows, dtype=np.float32))).numpy()
+
+
+def music_networks(folders=None):
+    """The networks whose outputs are averaged for music: "music" and, where its folder has it, "rubato", which was trained on
+    with tempi that live inside the bar."""
+    first, second = (checkpoints.find("rhythm", part, folders, required=part == "music") for part in ("music", "rubato"))
+    together = second is not None and second.path.parent == first.path.parent
+    return [load_network(part, folders) for part in (("music", "rubato") if together else ("music",))]
 
 
 def network_output(network, features):
@@ -111,7 +122,7 @@ _networks = {}                  # sha256 -> network, kept in memory
 
 
 def load_network(part, folders=None, required=True):
-    """The trained network of "body", "music" or "bars", on the CPU (faster there than a transfer), kept in memory.
+    """The trained network of "body", "music", "rubato" or "bars", on the CPU (faster there than a transfer), kept in memory.
 
     None when it is not there and not required; else raises NoCheckpoint.
     """

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from core import checkpoints
 from core.beats import rhythm_curve
 from core.errors import BadInput, NoCheckpoint
 from core.metrics.beat_align import beat_f1_70ms
@@ -16,7 +17,15 @@ from models.data.shards import pack_motion, write_shard
 from models.rhythm.augment import augment_body, augment_music, mirrored_6d, stretch, warp_curve
 from models.rhythm.config import rhythm_config
 from models.rhythm.data import Crops, prepare
-from models.rhythm.detect import SPEEDS, detect_body_beats, detect_music_beats, run_network, run_views
+from models.rhythm.detect import (
+    SPEEDS,
+    detect_body_beats,
+    detect_music_beats,
+    music_networks,
+    network_output,
+    run_network,
+    run_views,
+)
 from models.rhythm.features import body_features, log_mel, mel_filters
 from models.rhythm.losses import rhythm_loss
 from models.rhythm.network import BeatNetwork, activations
@@ -174,12 +183,31 @@ def test_views_at_other_speeds_come_back_to_the_clock_of_the_music():
     mel[:, 0] = 3 * np.sin(np.arange(701) / 25)
     mel[:, 2] = 0.9 * np.cos(np.arange(701) / 18)
     plain = run_network(Echo(), torch.from_numpy(mel))
-    assert np.allclose(run_views(Echo(), mel, (1.0,)), plain)
+    assert np.allclose(run_views([Echo()], mel, (1.0,)), plain)
     heard.clear()
-    assert np.abs(run_views(Echo(), mel) - plain)[:-1].max() < 0.003
+    assert np.abs(run_views([Echo()], mel) - plain)[:-1].max() < 0.003
     assert len(heard) == len(SPEEDS) >= 3 and max(heard) > 1.2 * 701 and min(heard) < 0.85 * 701
     for frames in (1, 2, 3):
-        assert run_views(Echo(), mel[:frames]).shape == (frames, 4)
+        assert run_views([Echo()], mel[:frames]).shape == (frames, 4)
+
+
+def test_music_is_heard_by_all_networks_of_one_folder(tmp_path):
+    """Of "music" and "rubato" in one folder the outputs are averaged; one folder's music never meets another's rubato."""
+    def save(part, number):
+        torch.manual_seed(number)
+        network = BeatNetwork(rhythm_config("music", "tiny"))
+        checkpoints.save(tmp_path, name=f"rhythm-{part}", system="rhythm", part=part, config=network.config.to_json(),
+                         state_dict=network.state_dict(), card_text="", licence="GPL-3.0-or-later", dtype="float32")
+        return network.eval()
+    assert len(music_networks()) == 2, "the shipped pair"
+    first = save("music", 0)
+    (only,) = music_networks(tmp_path)
+    mel = torch.randn(300, 80, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(network_output(only, mel), network_output(first, mel))
+    second = save("rubato", 1)
+    both = run_views(music_networks(tmp_path), mel.numpy(), (1.0,))
+    wanted = activations((network_output(first, mel) + network_output(second, mel)) / 2).numpy()
+    assert np.allclose(both, wanted, atol=1e-5) and not np.allclose(both, run_views([first], mel.numpy(), (1.0,)), atol=1e-3)
 
 
 def test_loss_prefers_the_truth_and_obeys_trust():
