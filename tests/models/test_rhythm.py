@@ -207,7 +207,8 @@ def test_music_is_heard_by_all_networks_of_one_folder(tmp_path):
     second = save("rubato", 1)
     both = run_views(music_networks(tmp_path), mel.numpy(), (1.0,))
     wanted = activations((network_output(first, mel) + network_output(second, mel)) / 2).numpy()
-    assert np.allclose(both, wanted, atol=1e-5) and not np.allclose(both, run_views([first], mel.numpy(), (1.0,)), atol=1e-3)
+    assert np.allclose(both, wanted, atol=0.02)                   # bf16 here and there
+    assert not np.allclose(both, run_views([first], mel.numpy(), (1.0,)), atol=0.03)
 
 
 def test_loss_prefers_the_truth_and_obeys_trust():
