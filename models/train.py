@@ -168,7 +168,7 @@ def train(task, out, corpus, cache, *, system="", part="", config_name="", minut
         model.load_state_dict(state["model"])
         ema.model.load_state_dict(state["ema"])
         optimizer.load_state_dict(state["optimizer"])
-        step, used = state["step"], state["seconds"]
+        step, used, averaged = state["step"], state["seconds"], state.get("averaged", 0)
     if main:
         folder.write_config(system, part, config_name, task.config)
         count = sum(p.numel() for p in model.parameters() if p.requires_grad)
@@ -185,7 +185,7 @@ def train(task, out, corpus, cache, *, system="", part="", config_name="", minut
     def save():
         if main:
             folder.write_checkpoint({"model": model.state_dict(), "ema": ema.model.state_dict(), "step": step,
-                                     "optimizer": optimizer.state_dict(), "seconds": elapsed()})
+                                     "optimizer": optimizer.state_dict(), "seconds": elapsed(), "averaged": averaged})
             folder.plot()
 
     def validate():

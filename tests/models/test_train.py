@@ -122,6 +122,10 @@ def test_a_run_can_start_from_released_weights(tmp_path):
         if value.is_floating_point():                          # one step moves the average by a thousandth of the step
             assert torch.allclose(again["ema"][name], value, atol=1e-4), name
             assert torch.allclose(again["model"][name], value, atol=0.02), name
+    _, resumed = run(tmp_path / "again", steps=2, resume=True)  # the average still knows what it started from
+    _, whole = run(tmp_path / "whole", steps=2, released=first["ema"])
+    for name, value in whole["ema"].items():
+        assert torch.allclose(resumed["ema"][name], value, atol=1e-4), name
     with pytest.raises(BadInput, match="do not fit"):
         run(tmp_path / "other", Toy(ToyConfig(width=9)), steps=1, released=first["ema"])
 
