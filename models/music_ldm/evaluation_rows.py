@@ -52,11 +52,9 @@ class Row:
         """Hash of everything that its records depend on, weights included."""
         settings = {k: v for k, v in asdict(self).items() if k not in ("name", "count", "folders")}
         if self.source != "model":                       # what is not sampled does not depend on how
-            settings = {k: settings[k] for k in ("source", "full")}
-        if self.bare:
-            settings["bare"] = True
-        else:
-            settings.pop("bare", None)
+            settings = {k: settings[k] for k in ("source", "full", "bare")}
+        if not self.bare:                                # rows that are not keep the key they had before there were any
+            del settings["bare"]
         weights = [checkpoints.find("music_ldm", part, self.all_folders(folders)).sha256 for part in PARTS.get(self.source, ())]
         if self.rhythm == "predicted":
             weights.append(checkpoints.find("rhythm", "body", folders).sha256)

@@ -12,6 +12,7 @@ from core.audio import DELIVERY_RATE, Audio
 from core.audio import mel as mels
 from core.errors import BadInput, Cancelled
 from models.diffusion import SAMPLERS, Inpaint, Schedule, guided, windowed
+from models.layers.precision import native_autocast
 from models.music_ldm.config import DenoiserConfig, VAEConfig
 from models.music_ldm.network import UNet
 from models.music_ldm.passage import Passage
@@ -93,15 +94,10 @@ class MusicLDM:
 
     # ------------------------------------------------------------------------------------------ sampling
 
-    def _autocast(self):
-        """bf16 where the hardware multiplies it natively; float32 elsewhere."""
-        native = self.device.type == "cuda" or (self.device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported())
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=native)
-
     def _encode(self, passage, stop_if_asked):
         """Encoded conditions of all windows; the last row is an unconditional window."""
         parts, count = [], len(passage.starts)
-        with self._autocast():
+        with native_autocast(self.device):
             for first in range(0, count, WINDOWS_AT_ONCE):
                 stop_if_asked()
                 condition = passage.conditions(range(first, min(count, first + WINDOWS_AT_ONCE)))
@@ -119,7 +115,7 @@ class MusicLDM:
             def network(x, t, variation, number):
                 stop_if_asked()
                 times = torch.full((len(x),), t, dtype=torch.long, device=self.device)
-                with self._autocast():
+                with native_autocast(self.device):
                     output = self.denoiser(x, times, encoded.rows([row_of(v, k) for v, k in zip(variation, number)]))
                 return self.schedule.to_x0(output.float(), x, t)
             return windowed(network, passage.canvas, config.window, passage.overlap, passage.loop, WINDOWS_AT_ONCE)
@@ -162,7 +158,7 @@ class MusicLDM:
         mel[:len(found)] = found
         d = self.denoiser.config.downsample
         mel = torch.from_numpy(mel[passage.first * d:passage.last * d])[None].to(self.device)
-        with self._autocast():
+        with native_autocast(self.device):
             latent = self.vae.encode(mel)[0]
         centres = (passage.first + np.arange(passage.canvas) + 0.5) * self.denoiser.config.seconds_per_latent * passage.stretch
         mask = torch.from_numpy(((centres < start) | (centres > stop)).astype(np.float32)).to(self.device)
@@ -172,7 +168,7 @@ class MusicLDM:
 
     def _sound(self, passage, latent, seed, should_cancel):
         """One variation's latents (latent, ..., canvas) -> (2, N) at 48 kHz, from where the passage's canvas begins."""
-        with self._autocast():
+        with native_autocast(self.device):
             mel = self.vae.decode_long(latent[None], loop=passage.loop)[0].cpu().numpy()
         if self.vae.config.mel == "image":
             mel = image_to_log_mel(mel)

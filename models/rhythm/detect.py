@@ -86,6 +86,7 @@ def run_views(networks, mel, speeds=SPEEDS):
     averaged."""
     import torch
 
+    from models.layers.precision import native_autocast
     from models.rhythm.augment import stretch
     from models.rhythm.network import activations
     total, rows = len(mel), 0.0
@@ -93,8 +94,8 @@ def run_views(networks, mel, speeds=SPEEDS):
         # Frame j of the faster music is frame j * speed of the given one.
         view = mel if speed == 1.0 else stretch(mel, np.arange(int(np.ceil((total - 1) / speed)) + 1) * speed)
         view = torch.from_numpy(np.asarray(view, dtype=np.float32))
-        # bf16 where the processor multiplies it natively: twice as fast, probabilities within 0.01, beats within 2 ms.
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=torch.ops.mkldnn._is_mkldnn_bf16_supported()):
+        # In bf16 twice as fast, probabilities within 0.01, beats within 2 ms.
+        with native_autocast(view.device):
             output = sum(network_output(network, view).float().numpy() for network in networks)
         rows = rows + (output if speed == 1.0 else stretch(output, np.arange(total) / speed))
     rows = rows / (len(speeds) * len(networks))
