@@ -34,6 +34,10 @@ class Task:
         """A new nn.Module. Called after `prepare`; for export it is never called."""
         raise NotImplementedError
 
+    def adopt(self, model, released):
+        """Load released weights (a state dict) into a new model. Raises RuntimeError where they do not fit."""
+        model.load_state_dict(released)
+
     def dataset(self, cache, split):
         """An object whose `[index]` gives the batch (a dict of CPU tensors) of that number, for any index >= 0, the same for the
         same index. Processes of a distributed run ask for interleaved numbers."""

@@ -155,7 +155,7 @@ def train(task, out, corpus, cache, *, system="", part="", config_name="", minut
     model = task.build().to(device)
     if released is not None:
         try:
-            model.load_state_dict(released)
+            task.adopt(model, released)
         except RuntimeError as error:
             raise BadInput(f"The released weights do not fit this configuration of {system} {part}; train from scratch or leave "
                            f"its sizes as they are ({str(error).splitlines()[-1].strip()}).") from error

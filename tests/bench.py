@@ -129,7 +129,8 @@ def paper_size(pipeline, motion):
                                        [torch.Generator().manual_seed(1)], SAMPLERS["dpmpp_2m"], (0.0, 1.0), 0.0, None,
                                        lambda number, total: None, lambda: None), repeat=1)
     with torch.inference_mode():
-        condition = Condition(torch.zeros(4, 157, 360), torch.ones(4), torch.zeros(4), torch.zeros(4, 10), torch.zeros(4, 5, 224))
+        condition = Condition(torch.zeros(4, 157, 360), torch.ones(4), torch.zeros(4), torch.zeros(4, 10), torch.zeros(4, 5, 224),
+                              torch.zeros(4, 1))
         encoded, x, t = paper.encode(condition), torch.randn(4, 1, 32, 28), torch.full((4,), 500)
         theirs = 50 * clock(lambda: paper(x, t, encoded), repeat=1)
     return {"sampling_20s_normal_s": mine, "paper_size_50_steps_s": theirs, "paper_size_over_ours": theirs / mine,

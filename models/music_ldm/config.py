@@ -73,6 +73,8 @@ class DenoiserConfig:
     drop_motion: float = 0.2
     drop_rhythm: float = 0.15
     drop_genre: float = 0.1
+    timbre: int = 0                     # coordinates of the code of a piece's timbre; 0: none
+    drop_timbre: float = 0.15
     drop_all: float = 0.1
     unreliable_beats: float = 0.3       # curves of clips whose beat confidence is below this are dropped
     batch: int = 32
@@ -87,6 +89,8 @@ class DenoiserConfig:
 
     def __post_init__(self):
         self.widths = tuple(self.widths)
+        if self.timbre and not self.memory:
+            raise ValueError("a timbre code needs condition tokens (memory)")
 
     @property
     def seconds_per_latent(self):
@@ -104,12 +108,12 @@ VAE_PAPER = VAEConfig(dims=2, widths=(128, 256, 512, 512), latent=1, mel="image"
                       kl=1e-6, difference=0.0, adversarial=0.5, matching=0.0, adversarial_from=0.5, discriminator=64, gain_db=0.0)
 VAE_TINY = VAEConfig(linear=True, widths=(16, 16, 16), blocks=1, latent=8, frames=64, batch=4, discriminator=4, ema=0.9)
 
-RELEASE = DenoiserConfig()
+RELEASE = DenoiserConfig(timbre=16)
 PAPER = DenoiserConfig(dims=2, widths=(128, 256, 512), blocks=2, heads=8, memory=0, motion_rate=30.0, rotary=False,
                        self_attention_from=9, rhythm=False, schedule="scaled_linear", prediction="eps", min_snr=0.0, window=28,
                        latent=1, latent_height=32, downsample=8, mel_frames=224, drop_motion=0.0, drop_rhythm=0.0,
                        drop_genre=0.0, drop_all=0.1, batch=8, lr=1e-4, ema=0.9999)
-TINY = DenoiserConfig(widths=(16, 16, 16), heads=2, memory=16, latent=8, window=64, batch=4, ema=0.9)
+TINY = DenoiserConfig(widths=(16, 16, 16), heads=2, memory=16, timbre=4, latent=8, window=64, batch=4, ema=0.9)
 
 CONFIGS = {
     "vae": {"release": VAE_RELEASE, "paper": VAE_PAPER, "tiny": VAE_TINY,
@@ -118,6 +122,7 @@ CONFIGS = {
             "sharpen": replace(VAE_RELEASE, adversarial_from=0.0, kl=0.0, lr=2e-4)},
     "denoiser": {"release": RELEASE, "paper": PAPER, "tiny": TINY,
                  "eps": replace(RELEASE, prediction="eps"), "x0": replace(RELEASE, prediction="x0"),
-                 "no-rhythm": replace(RELEASE, rhythm=False), "no-rotary": replace(RELEASE, rotary=False)},
+                 "no-rhythm": replace(RELEASE, rhythm=False), "no-rotary": replace(RELEASE, rotary=False),
+                 "no-timbre": replace(RELEASE, timbre=0)},
 }
 assert BANDS == 256

@@ -57,9 +57,10 @@ def diffusion_loss(model, schedule, config, batch, generator):
     x0, noise = standardise(z, config), normal()
     t = torch.randint(0, schedule.steps, (count,), generator=generator).to(device)
     everything = chance(config.drop_all)
-    condition = batch_condition(batch).dropped(motion=everything | chance(config.drop_motion),
+    condition = batch_condition(batch, model.condition.timbre).dropped(motion=everything | chance(config.drop_motion),
                                                rhythm=everything | chance(config.drop_rhythm),
-                                               genre=everything | chance(config.drop_genre))
+                                               genre=everything | chance(config.drop_genre),
+                                               timbre=chance(config.drop_timbre) if config.timbre else None)
     output = model(schedule.add_noise(x0, noise, t), t, model.encode(condition)).float()
     error = (output - schedule.target(x0, noise, t)).square().flatten(1).mean(1)
     weight = schedule.loss_weight(t, config.min_snr or None)

@@ -9,6 +9,7 @@ from torch import nn
 from core.kinematics import FPS
 from models.layers import Attention, Downsample, FeedForward, ResBlock, TimeEmbedding, Upsample, conv_nd, make_norm
 from models.music_ldm.config import MOTION_CHANNELS, RHYTHM_CHANNELS
+from models.music_ldm.timbre import Timbre
 
 
 @dataclass
@@ -16,7 +17,8 @@ class Condition:
     """A batch of window conditions; everything that is not given is zero and flagged as unknown.
 
     motion (B, M, 360) features at 30 fps; motion_known (B,) 0 or 1; offset (B,) seconds from window start to motion frame 0;
-    genre (B, 10) one-hot or zeros; rhythm (B, 5, F) curve at the mel frame rate, F mel frames, all zero where unknown.
+    genre (B, 10) one-hot or zeros; rhythm (B, 5, F) curve at the mel frame rate, F mel frames, all zero where unknown;
+    timbre (B, K + 1) code of the piece (`timbre.py`), last 1 where known (K may be 0).
     """
 
     motion: torch.Tensor
@@ -24,16 +26,18 @@ class Condition:
     offset: torch.Tensor
     genre: torch.Tensor
     rhythm: torch.Tensor
+    timbre: torch.Tensor
 
-    def dropped(self, motion=None, rhythm=None, genre=None):
+    def dropped(self, motion=None, rhythm=None, genre=None, timbre=None):
         """A copy with parts removed; each argument is None or a bool tensor (B,), True where that part is dropped."""
         def keep(value, drop):
             return value if drop is None else value * (~drop).to(value.dtype).reshape(-1, *(1,) * (value.dim() - 1))
         return Condition(keep(self.motion, motion), keep(self.motion_known, motion), self.offset, keep(self.genre, genre),
-                         keep(self.rhythm, rhythm))
+                         keep(self.rhythm, rhythm), keep(self.timbre, timbre))
 
     def none(self):
-        """The unconditional twin of this batch."""
+        """The unconditional twin of this batch. It keeps the timbre: guidance is to amplify what the body asks for, and would
+        drive every piece's mix beyond what its genre has."""
         everything = torch.ones(len(self.offset), dtype=torch.bool, device=self.offset.device)
         return self.dropped(everything, everything, everything)
 
@@ -60,6 +64,10 @@ class Encoded:
         """The rows `index` as a new batch."""
         return Encoded(*(None if value is None else value[index] for value in vars(self).values()))
 
+    def with_vector(self, more):
+        """With `more` (B, E) added to the vector."""
+        return Encoded(self.tokens, self.seconds, self.vector + more, self.rhythm)
+
 
 class ConditionEncoder(nn.Module):
     """Condition -> Encoded. With config.memory 0 the tokens are the paper's c: every frame's 360 + 10 standardised features."""
@@ -80,6 +88,7 @@ class ConditionEncoder(nn.Module):
                                         ResBlock(1, width), ResBlock(1, width))
             self.tokens_out = nn.LayerNorm(width)
             self.genre = nn.Linear(genres + 2, embedding_width)
+        self.timbre = Timbre(config.timbre, genres, embedding_width) if config.timbre else None
 
     def forward(self, condition):
         known = condition.motion_known[:, None, None]
@@ -96,6 +105,8 @@ class ConditionEncoder(nn.Module):
         tokens = self.tokens_out(self.frames(x).transpose(1, 2))
         has_rhythm = condition.rhythm[:, -1].amax(dim=-1, keepdim=True) * float(self.config.rhythm)
         vector = self.genre(torch.cat([condition.genre, known[:, 0], has_rhythm], dim=-1))
+        if self.timbre is not None:
+            vector = vector + self.timbre(condition.timbre)
         return Encoded(tokens, seconds[:, ::self.stride], vector, rhythm)
 
 

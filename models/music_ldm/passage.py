@@ -92,7 +92,8 @@ class Passage:
             beats, downbeats = self._beats()
             for row, s in enumerate(starts):
                 rhythm[row] = rhythm_curve(beats, downbeats, config.mel_frames, FRAME_RATE, s).T
-        return Condition(*(torch.from_numpy(np.ascontiguousarray(a)) for a in (motion, known, offset, genre, rhythm)))
+        timbre = np.zeros((count, config.timbre + 1), np.float32)           # each variation's own; the pipeline adds it
+        return Condition(*(torch.from_numpy(np.ascontiguousarray(a)) for a in (motion, known, offset, genre, rhythm, timbre)))
 
     def _motion(self, first):
         """Rotations and root of the window's frames; held at the ends of a line, repeated on a loop (walking on in place)."""

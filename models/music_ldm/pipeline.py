@@ -16,6 +16,7 @@ from models.layers.precision import native_autocast
 from models.music_ldm.config import DenoiserConfig, VAEConfig
 from models.music_ldm.network import UNet
 from models.music_ldm.passage import Passage
+from models.music_ldm.timbre import timbre_profile
 from models.music_ldm.train_denoiser import restore, standardise
 from models.music_ldm.vae import VAE
 
@@ -23,6 +24,7 @@ WINDOWS_AT_ONCE = 16        # rows of one network call: bounds the memory whatev
 EDGE_SECONDS = 0.06         # blend where a regenerated range meets the kept take
 CONTEXT_FRAMES = 64         # mel frames vocoded on either side of what is used, on loops and ranges
 SAMPLING_SHARE = 0.75       # of the progress
+FARTHEST = 3.0              # standard deviations a kept take's timbre may lie out: of a take of a second much is chance
 
 
 class MusicLDM:
@@ -110,22 +112,26 @@ class MusicLDM:
         """Latents (V, latent, ..., canvas) in the VAE's units."""
         config = self.denoiser.config
         encoded, nothing, count = self._encode(passage, stop_if_asked), len(passage.starts), len(generators)
+        height = (config.latent_height,) if config.dims == 2 else ()
+        shape = (config.latent, *height, passage.canvas)
+        x = torch.stack([torch.randn(shape, generator=generator) for generator in generators]).to(self.device)
+        timbre = self._timbre(passage, generators, take)
 
         def windows(row_of):
             def network(x, t, variation, number):
                 stop_if_asked()
                 times = torch.full((len(x),), t, dtype=torch.long, device=self.device)
+                rows = encoded.rows([row_of(v, k) for v, k in zip(variation, number)])
+                if timbre is not None:
+                    rows = rows.with_vector(timbre[[v % count for v in variation]])
                 with native_autocast(self.device):
-                    output = self.denoiser(x, times, encoded.rows([row_of(v, k) for v, k in zip(variation, number)]))
+                    output = self.denoiser(x, times, rows)
                 return self.schedule.to_x0(output.float(), x, t)
             return windowed(network, passage.canvas, config.window, passage.overlap, passage.loop, WINDOWS_AT_ONCE)
         twice = windows(lambda v, k: k if v < count else nothing)    # the second half of the rows without condition
         denoise = guided(windows(lambda v, k: k), windows(lambda v, k: nothing), scale,
                          both=lambda x, t: twice(torch.cat([x, x]), t).chunk(2),
                          steps=self.schedule.steps, interval=interval, rescale=rescale)
-        height = (config.latent_height,) if config.dims == 2 else ()
-        shape = (config.latent, *height, passage.canvas)
-        x = torch.stack([torch.randn(shape, generator=generator) for generator in generators]).to(self.device)
         project = None
         if take is not None:
             known = standardise(take["latent"], config).expand(len(generators), *shape)
@@ -134,6 +140,18 @@ class MusicLDM:
         x = sampler(denoise, x, self.schedule, self.schedule.timesteps(steps), generator=generators, project=project,
                     on_step=on_step)
         return restore(x, config)
+
+    def _timbre(self, passage, generators, take):
+        """(V, E) what each variation's timbre adds to the embedding: the kept take's own, else drawn from its genre; or None."""
+        space = self.denoiser.condition.timbre
+        if space is None:
+            return None
+        if take is not None:
+            codes = space.code(take["profile"]).clamp(-FARTHEST, FARTHEST).expand(len(generators), -1)
+        else:
+            codes = torch.stack([space.draw(passage.genre, generator) for generator in generators])
+        with native_autocast(self.device):
+            return space(torch.cat([codes, torch.ones_like(codes[:, :1])], dim=1)).float()
 
     # ------------------------------------------------------------------------------------------ a range of a take
 
@@ -156,13 +174,14 @@ class MusicLDM:
         mel = np.full((frames, mels.BANDS), np.log(mels.FLOOR), np.float32)
         found = mels.log_mel(mono)[:frames]
         mel[:len(found)] = found
+        profile = torch.from_numpy(timbre_profile(mel[:max(2, len(found))])).to(self.device)
         d = self.denoiser.config.downsample
         mel = torch.from_numpy(mel[passage.first * d:passage.last * d])[None].to(self.device)
         with native_autocast(self.device):
             latent = self.vae.encode(mel)[0]
         centres = (passage.first + np.arange(passage.canvas) + 0.5) * self.denoiser.config.seconds_per_latent * passage.stretch
         mask = torch.from_numpy(((centres < start) | (centres > stop)).astype(np.float32)).to(self.device)
-        return {"latent": latent, "mask": mask, "gain": gain}
+        return {"latent": latent, "mask": mask, "gain": gain, "profile": profile}
 
     # ------------------------------------------------------------------------------------------ sound
 

@@ -22,6 +22,7 @@ from models.music_ldm.features import (
 )
 from models.music_ldm.losses import diffusion_loss
 from models.music_ldm.network import Condition, UNet
+from models.music_ldm.timbre import PROFILE, timbre_profile
 from models.music_ldm.train import to_image
 from models.music_ldm.vae import load_vae
 from models.task import Task
@@ -51,9 +52,19 @@ class DenoiserTask(Task):
             config.latent_mean, config.latent_std = latent_statistics(train)
         if not config.motion_mean:
             config.motion_mean, config.motion_std = motion_statistics(train)
+        self.profiles = [train.profile(item) for item in train.items] if config.timbre else []
+        self.profile_genres = [GENRES.index(item["genre"]) if item["genre"] in GENRES else -1 for item in train.items]
 
     def build(self):
-        return UNet(self.config)
+        network = UNet(self.config)
+        if self.config.timbre:
+            network.condition.timbre.fit(self.profiles, self.profile_genres)
+        return network
+
+    def adopt(self, model, released):
+        """Released weights from before there was a timbre code serve as well: the code's own layers then start from nothing."""
+        mine = {name: value for name, value in model.state_dict().items() if name.startswith("condition.timbre.")}
+        super().adopt(model, {**mine, **released})
 
     def dataset(self, cache, split):
         return Windows(cache, split, self.config, self.fingerprint)
@@ -68,7 +79,7 @@ class DenoiserTask(Task):
         sums = {"loss": [], "loss_motion": [], "loss_none": []}
         for index in range(VALID_BATCHES):
             batch = {name: value.to(device) for name, value in windows[index].items()}
-            condition, x0 = batch_condition(batch), standardise(batch["latent_mean"], self.config)
+            condition, x0 = batch_condition(batch, model.condition.timbre), standardise(batch["latent_mean"], self.config)
             everything = torch.ones(len(x0), dtype=torch.bool, device=device)
             variants = {"loss": condition, "loss_motion": condition.dropped(rhythm=everything), "loss_none": condition.none()}
             for t in VALID_TIMES:
@@ -116,7 +127,7 @@ def encode_latents(vae, fingerprint, cache, progress):
 
 class Windows:
     """Batches of random windows, a dict: latent_mean, latent_log_variance (B, C, ..., L); motion (B, M, 360), motion_known (B,),
-    offset (B,), genre (B, 10), rhythm (B, 5, F). Motion is mirrored half of the time."""
+    offset (B,), genre (B, 10), rhythm (B, 5, F), profile (B, 96) of the whole piece. Motion is mirrored half of the time."""
 
     def __init__(self, cache, split, config, fingerprint):
         self.features, self.config, self.split = FeatureCache(cache, split), config, split
@@ -136,6 +147,16 @@ class Windows:
         self.chance = lengths / lengths.sum()
         self.motion_frames = math.ceil(config.window_seconds * FPS) + 1
         self.motion_frames += -self.motion_frames % round(FPS / config.motion_rate)
+        self.profiles = {}
+
+    def profile(self, item):
+        """The `timbre_profile` (96,) of a whole item; zeros where the configuration has no timbre code."""
+        if not self.config.timbre:
+            return np.zeros(PROFILE, np.float32)
+        key = item["stem"], item["id"]
+        if key not in self.profiles:
+            self.profiles[key] = timbre_profile(self.features.mel(item))
+        return self.profiles[key]
 
     def latent(self, item, start):
         """Moments (window, 2 C[, H]) from latent frame `start` of an item."""
@@ -178,12 +199,15 @@ class Windows:
         motion = motion_features(rotations, root) * known[:, None, None]
         return {"latent_mean": mean, "latent_log_variance": log_variance, "motion": torch.from_numpy(motion),
                 "motion_known": torch.from_numpy(known), "offset": torch.from_numpy(offset), "genre": torch.from_numpy(genre),
-                "rhythm": torch.from_numpy(rhythm)}
+                "rhythm": torch.from_numpy(rhythm),
+                "profile": torch.from_numpy(np.stack([self.profile(item) for item, _ in places]))}
 
 
-def batch_condition(batch):
-    """The Condition of a batch."""
-    return Condition(batch["motion"], batch["motion_known"], batch["offset"], batch["genre"], batch["rhythm"])
+def batch_condition(batch, timbre=None):
+    """The Condition of a batch; `timbre` of the network that it is for turns profiles into codes."""
+    known = torch.ones_like(batch["offset"])[:, None]
+    code = 0 * known if timbre is None else torch.cat([timbre.code(batch["profile"]), known], dim=1)
+    return Condition(batch["motion"], batch["motion_known"], batch["offset"], batch["genre"], batch["rhythm"], code)
 
 
 def standardise(latent, config):

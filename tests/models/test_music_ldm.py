@@ -1,6 +1,7 @@
 """The music model: mel, features, VAE, U-Net, losses."""
 import dataclasses
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from models.music_ldm import config as configs  # noqa: E402
 from models.music_ldm import features  # noqa: E402
 from models.music_ldm.losses import adversarial, diffusion_loss  # noqa: E402
 from models.music_ldm.network import Condition, UNet, fold  # noqa: E402
+from models.music_ldm.timbre import PROFILE  # noqa: E402
 from models.music_ldm.train import principal_components  # noqa: E402
 from models.music_ldm.train_denoiser import batch_condition  # noqa: E402
 from models.music_ldm.vae import VAE, Discriminator  # noqa: E402
@@ -180,7 +182,8 @@ def random_condition(count, config, seed=0):
     rhythm = draw(count, 5, config.mel_frames)
     rhythm[:, 4] = 1.0
     genre = torch.nn.functional.one_hot(torch.randint(0, 10, (count,), generator=generator), 10).float()
-    return Condition(draw(count, frames, 360), torch.ones(count), torch.zeros(count), genre, rhythm)
+    timbre = torch.cat([draw(count, config.timbre), torch.ones(count, 1)], dim=1)
+    return Condition(draw(count, frames, 360), torch.ones(count), torch.zeros(count), genre, rhythm, timbre)
 
 
 def small(name, **changes):
@@ -204,11 +207,11 @@ def test_unet_answers_each_part_of_its_condition(name):
     out = net(x, t, net.encode(condition))
     assert out.shape == shape
     everything = torch.ones(2, dtype=torch.bool)
-    parts = ["motion", "genre"] + (["rhythm"] if config.rhythm else [])
+    parts = ["motion", "genre"] + ["rhythm"] * config.rhythm + ["timbre"] * bool(config.timbre)
     for part in parts:
         assert not torch.allclose(out, net(x, t, net.encode(condition.dropped(**{part: everything}))), atol=1e-3), part
     blank = condition.none()
-    other = random_condition(2, config, seed=5).none()
+    other = dataclasses.replace(random_condition(2, config, seed=5), timbre=condition.timbre).none()
     assert torch.equal(net(x, t, net.encode(blank)), net(x, t, net.encode(other)))
     assert not torch.allclose(out, net(x, t + 100, net.encode(condition)), atol=1e-3)
 
@@ -255,7 +258,8 @@ def test_unet_learns_to_follow_the_rhythm_and_only_with_it(prediction):
     def batch(count=16):
         condition = random_condition(count, config, int(torch.randint(0, 10**6, (1,), generator=generator)))
         latent = torch.einsum("bkl,kc->bcl", fold(condition.rhythm, 4), mix)
-        return {"latent_mean": latent, "latent_log_variance": torch.full_like(latent, -8.0), **vars(condition)}
+        return {"latent_mean": latent, "latent_log_variance": torch.full_like(latent, -8.0),
+                "profile": torch.zeros(count, PROFILE), **vars(condition)}
     for _ in range(70):
         loss, _ = diffusion_loss(net, schedule, config, batch(), generator)
         optimizer.zero_grad()
@@ -263,7 +267,7 @@ def test_unet_learns_to_follow_the_rhythm_and_only_with_it(prediction):
         optimizer.step()
     held_out, errors = batch(32), {}
     with torch.no_grad():
-        condition = batch_condition(held_out)
+        condition = batch_condition(held_out, net.condition.timbre)
         for name, given in (("known", condition), ("none", condition.none())):
             noise, t = torch.randn(32, 4, 64, generator=generator), torch.full((32,), 500)
             x = schedule.add_noise(held_out["latent_mean"], noise, t)
@@ -278,6 +282,8 @@ def test_drop_rates_are_those_of_the_configuration():
     seen = []
 
     class Spy(torch.nn.Module):
+        condition = SimpleNamespace(timbre=None)
+
         def encode(self, condition):
             seen.append(condition)
             return condition
@@ -286,7 +292,7 @@ def test_drop_rates_are_those_of_the_configuration():
             return x
     count = 4000
     condition = Condition(torch.ones(count, 1, 360), torch.ones(count), torch.zeros(count), torch.ones(count, 10),
-                          torch.ones(count, 5, 4))
+                          torch.ones(count, 5, 4), torch.ones(count, 1))
     batch = {"latent_mean": torch.zeros(count, 8, 1), "latent_log_variance": torch.zeros(count, 8, 1), **vars(condition)}
     diffusion_loss(Spy(), Schedule(), config, batch, torch.Generator().manual_seed(0))
     got = seen[0]

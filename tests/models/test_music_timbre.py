@@ -1,0 +1,118 @@
+"""The code of a piece's timbre: what it measures, what it draws, and who carries it."""
+import dataclasses
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from music_fixtures import SECONDS, model, moving_motion, trained  # noqa: E402, F401
+
+from core import checkpoints  # noqa: E402
+from core.audio import mel as mels  # noqa: E402
+from models.music_ldm import config as configs  # noqa: E402
+from models.music_ldm.network import UNet  # noqa: E402
+from models.music_ldm.passage import Passage  # noqa: E402
+from models.music_ldm.timbre import PROFILE, Timbre, timbre_profile  # noqa: E402
+from models.music_ldm.train import task  # noqa: E402
+
+
+def test_profile_is_level_spread_and_change_of_each_band():
+    steady = np.full((100, 256), -3.0, np.float32)
+    assert np.allclose(timbre_profile(steady), np.r_[np.full(32, -3.0), np.zeros(64)], atol=1e-5)
+    pulsing = steady.copy()
+    pulsing[::2, :8] = -5.0                                   # the lowest of 32 bands, every other frame
+    found = timbre_profile(pulsing)
+    assert found[0] == pytest.approx(-4.0, abs=1e-5) and found[32] == pytest.approx(1.0, abs=1e-5)
+    assert found[64] == pytest.approx(2.0, rel=0.01)
+    assert np.allclose(found[1:32], -3.0, atol=1e-5) and np.allclose(found[33:64], 0.0, atol=1e-5)
+    assert np.allclose(timbre_profile(np.full((2, 256), -40.0)), np.r_[np.full(32, np.log(mels.FLOOR)), np.zeros(64)], atol=1e-4)
+
+
+def fitted(size=3, count=4000):
+    """Profiles of two genres along three hidden directions, and the space measured on them."""
+    rng = np.random.default_rng(0)
+    genres = np.arange(count) % 2
+    hidden = rng.normal(size=(count, 3)) * np.where(genres[:, None] == 0, [1.0, 1.0, 1.0], [0.3, 1.0, 2.0])
+    hidden += np.where(genres[:, None] == 0, [2.0, 0.0, 0.0], [-2.0, 0.0, 1.0])
+    profiles = hidden @ rng.normal(size=(3, PROFILE)) + rng.normal(size=PROFILE)
+    space = Timbre(size, 3, 8)
+    space.fit(profiles, genres)
+    return space, profiles, genres
+
+
+def test_codes_have_unit_spread_and_draws_that_of_their_genre():
+    space, profiles, genres = fitted()
+    codes = space.code(torch.from_numpy(profiles).float()).numpy()
+    assert np.allclose(codes.mean(axis=0), 0, atol=1e-3) and np.allclose(np.cov(codes.T), np.eye(3), atol=0.01)
+    generator = torch.Generator().manual_seed(0)
+    for genre in (0, 1):
+        drawn = torch.stack([space.draw(genre, generator) for _ in range(4000)]).numpy()
+        mine = codes[genres == genre]
+        assert np.allclose(drawn.mean(axis=0), mine.mean(axis=0), atol=0.05)
+        assert np.allclose(np.cov(drawn.T), np.cov(mine.T), atol=0.06)
+    everyone = torch.stack([space.draw(-1, generator) for _ in range(4000)]).numpy()
+    assert np.isfinite(everyone).all() and everyone.std(axis=0).min() > 0.5
+    assert torch.equal(space.draw(1, torch.Generator().manual_seed(5)), space.draw(1, torch.Generator().manual_seed(5)))
+
+
+def test_fewer_pieces_than_coordinates_and_genres_without_pieces():
+    space = Timbre(16, 10, 8)
+    space.fit(np.random.default_rng(0).normal(size=(3, PROFILE)), [-1, 2, 2])
+    assert all(torch.isfinite(value).all() for value in space.state_dict().values())
+    assert torch.isfinite(space.draw(7, torch.Generator().manual_seed(0))).all()
+
+
+def test_an_unknown_timbre_adds_nothing_and_a_known_one_does():
+    space, _, _ = fitted()
+    torch.nn.init.normal_(space.embed[2].weight)
+    code = torch.tensor([[1.0, -1.0, 0.5, 1.0], [1.0, -1.0, 0.5, 0.0]])
+    added = space(code)
+    assert added[0].abs().sum() > 0 and added[1].abs().sum() == 0
+
+
+def test_weights_from_before_the_code_go_on_training(trained):
+    """Released weights without a timbre code give the same answer once adopted, whatever the code."""
+    before = UNet(dataclasses.replace(configs.TINY, timbre=0))
+    torch.nn.init.normal_(before.output[2].weight, std=0.1)
+    job = task("denoiser", "tiny", vae=str(trained / "vae"))
+    job.prepare(trained / "corpus", trained / "cache", lambda fraction, text: None)
+    after = job.build()
+    job.adopt(after, before.state_dict())
+    batch = job.dataset(trained / "cache", "train")[0]
+    from models.music_ldm.train_denoiser import batch_condition
+    x, t = torch.randn(4, 8, 64), torch.tensor([10, 300, 600, 900])
+    with torch.no_grad():
+        ours = after(x, t, after.encode(batch_condition(batch, after.condition.timbre)))
+        theirs = before(x, t, before.encode(batch_condition(batch)))
+        assert torch.equal(ours, theirs)
+    assert batch["profile"].shape == (4, PROFILE) and batch["profile"].abs().sum() > 0
+    with pytest.raises(RuntimeError):
+        job.adopt(after, {name: value for name, value in before.state_dict().items() if not name.startswith("input")})
+
+
+def test_every_seed_draws_its_own_timbre_and_a_kept_take_has_its_own(model):                         # noqa: F811
+    space = model.denoiser.condition.timbre
+    with torch.inference_mode():
+        torch.nn.init.normal_(space.embed[2].weight)
+        try:
+            passage = Passage(model.denoiser.config, SECONDS, None, None, "house")
+            seeds = lambda *numbers: [torch.Generator().manual_seed(n) for n in numbers]             # noqa: E731
+            drawn = model._timbre(passage, seeds(1, 2, 1), None)
+            assert torch.equal(drawn[0], drawn[2]) and not torch.allclose(drawn[0], drawn[1])
+            rng = np.random.default_rng(0)
+            takes = [(rng.normal(size=(2, int(SECONDS * 48_000))) * level).astype(np.float32) for level in (0.1, 0.05)]
+            takes[1] = np.cumsum(takes[1], axis=1, dtype=np.float32) * 0.01                          # darker
+            bright, dark = (model._timbre(passage, seeds(1, 2), model._read_take(passage, take, 2.0, 4.0)) for take in takes)
+            assert torch.equal(bright[0], bright[1]) and not torch.allclose(bright[0], dark[0])
+            sound = model.generate(moving_motion(int(SECONDS * 30)), genre="house", steps=2, keep=(takes[0], 2.0, 4.0))[0]
+            assert np.isfinite(sound).all()
+        finally:
+            torch.nn.init.zeros_(space.embed[2].weight)
+
+
+def test_the_measured_space_is_stored_with_the_weights(trained, model):                              # noqa: F811
+    found = checkpoints.find("music_ldm", "denoiser", trained / "checkpoints")
+    state = checkpoints.load_state(found)
+    space = model.denoiser.condition.timbre
+    assert space.axes.abs().sum() > 0 and np.allclose(state["condition.timbre.axes"], space.axes, atol=1e-3)
