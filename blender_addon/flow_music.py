@@ -4,6 +4,8 @@ import os
 import shutil
 from pathlib import Path
 
+import bpy
+
 from . import beats, bone_map, compat, contract, flow_range, props, rig_io, strips, takes
 from .actions import REACH
 from .errors import UserError
@@ -56,6 +58,9 @@ def check(scene, rig):
     passage_of(scene, rig)
     if scene.baton.tempo == "MARKERS":
         beats.require_markers(scene)
+    named = scene.baton.sounds_like
+    if named and not Path(bpy.path.abspath(named)).is_file():
+        raise UserError(f"The sound file of Sounds Like, {named}, is not there; choose another or empty the field")
 
 
 def request_of(scene, rig):
@@ -72,6 +77,7 @@ def request_of(scene, rig):
                        "bpm": settings.tempo_bpm if settings.tempo == "FIXED" else None, "beats": chosen,
                        "level": settings.level_music if settings.tempo == "AUTO" else "normal", "loop": settings.loop,
                        "loudness_lufs": props.loudness_lufs(settings),
+                       "like": bpy.path.abspath(settings.sounds_like) if settings.sounds_like else None,
                        "source": {"rig": rig.name, "first_frame": passage.first, "fps": passage.fps}}}
 
 

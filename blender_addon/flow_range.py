@@ -58,6 +58,7 @@ def request(scene, take):
     passage = Passage(own["first"], own["duration"], own["fps"])
     start, stop = seconds(frames, passage)
     own["params"]["keep"] = {"file": str(_sound_file(take)), "start": start, "stop": stop}
+    own["params"]["like"] = None                             # a range sounds like its take
     if scene.baton.tempo == "MARKERS":
         own["params"]["beats"] = beats.read(scene, passage.first, passage.fps) or own["params"]["beats"]
     return own

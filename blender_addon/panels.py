@@ -159,6 +159,7 @@ class MusicPanel(SettingsPanel):
         layout.prop(settings, "range")
         if settings.range == "CUSTOM":
             draw_frames(layout, settings, "frame_start", "frame_end")
+        layout.prop(settings, "sounds_like")
         layout.prop(settings, "loudness")
         layout.prop(settings, "loop")
         draw_button(layout, "baton.generate_music", "SOUND")

@@ -110,6 +110,8 @@ class BatonSettings(bpy.types.PropertyGroup):
     level_music: EnumProperty(name="Level", items=LEVELS, default="normal",
                               description="Half or double time of the motion's beats")
     loop: BoolProperty(name="Loop", description="The end of the music joins its beginning, so that the file plays round")
+    sounds_like: StringProperty(name="Sounds Like", subtype="FILE_PATH",
+                                description="Sound file whose timbre the music is to have; empty: each seed has its own")
     range: EnumProperty(name="Range", items=RANGES, default="ACTION", description="Frames to make music for")
     frame_start: IntProperty(name="Start", default=1, description="First frame")
     frame_end: IntProperty(name="End", default=250, description="Last frame")

@@ -126,7 +126,7 @@ def paper_size(pipeline, motion):
     from models.music_ldm.passage import Passage
     model, paper = pipeline._models["cpu"], UNet(PAPER).eval()
     mine = clock(lambda: model._sample(Passage(model.denoiser.config, 20.0, motion, None, "house"), 2.0, 20,
-                                       [torch.Generator().manual_seed(1)], SAMPLERS["dpmpp_2m"], (0.0, 1.0), 0.0, None,
+                                       [torch.Generator().manual_seed(1)], SAMPLERS["dpmpp_2m"], (0.0, 1.0), 0.0, None, None,
                                        lambda number, total: None, lambda: None), repeat=1)
     with torch.inference_mode():
         condition = Condition(torch.zeros(4, 157, 360), torch.ones(4), torch.zeros(4), torch.zeros(4, 10), torch.zeros(4, 5, 224),

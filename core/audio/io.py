@@ -62,6 +62,11 @@ def read_passage(path, *, offset=0.0, duration=None, speed=1.0, minimum=0.0):
     return audio
 
 
+def read_like(path):
+    """The sound file whose timbre a piece is to have; its first minute says enough."""
+    return read_audio(path, duration=60.0, minimum=1.0)
+
+
 def read_take(path):
     """Samples (2,N) float32 at 48 kHz of an earlier result. Raises BadInput."""
     return read_audio(path).resampled(DELIVERY_RATE).stereo().samples

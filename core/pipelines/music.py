@@ -38,7 +38,7 @@ class Pipeline(PipelineBase):
 
     def generate_variations(self, condition, *, genre=None, guidance_scale=None, steps=None, seed=0, duration=None,
                             beats=None, bpm=None, level="normal", variations=1, loudness=None, loop=False, sampler=None,
-                            keep=None, source=None, progress=silent, should_cancel=never):
+                            keep=None, like=None, source=None, progress=silent, should_cancel=never):
         """`variations` results with seeds seed, seed + 1, ...
 
         condition: `Motion`, the passage, or None: genre (and bpm or beats) alone, without either at the genre's usual tempo.
@@ -47,6 +47,7 @@ class Pipeline(PipelineBase):
         double time).
         loudness: slug of `core/contract/loudness.json`. loop: the end joins the beginning. sampler: the model's own if None.
         keep: (samples (2,N) at 48 kHz, start, stop): only these seconds of that take are made anew.
+        like: `Audio` whose timbre the music is to have; None: each seed has its own.
         Raises BadInput, NoCheckpoint, OutOfMemory, Cancelled.
         """
         started = time.perf_counter()
@@ -71,7 +72,7 @@ class Pipeline(PipelineBase):
                 self.notify(f"No clear beats were found in the motion; the music keeps {beats.tempo_bpm:.0f} BPM, "
                             f"{'as asked' if bpm else f'usual for {genre}'}.")
         settings = dict(seed=seed, genre=genre, guidance_scale=scale, steps=steps, duration=duration, variations=variations,
-                        beats=beats if beats is not None and len(beats) > 1 else None, loop=loop, keep=keep,
+                        beats=beats if beats is not None and len(beats) > 1 else None, loop=loop, keep=keep, like=like,
                         should_cancel=should_cancel, progress=share(progress, 0.07, 0.93))
         if sampler is not None:
             settings["sampler"] = sampler
@@ -80,7 +81,8 @@ class Pipeline(PipelineBase):
         return self._finish(sounds, device, found, beats, beats_from, source, started, progress, should_cancel,
                             seed=seed, genre=genre, guidance_scale=scale, steps=steps, duration=duration, bpm=bpm,
                             level=level, loudness=loudness, loop=loop, sampler=sampler,
-                            keep=None if keep is None else {"start": keep[1], "stop": keep[2]})
+                            keep=None if keep is None else {"start": keep[1], "stop": keep[2]},
+                            like=None if like is None else {"seconds": round(like.duration, 2)})
 
     @staticmethod
     def _duration(motion, duration):

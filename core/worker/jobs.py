@@ -18,16 +18,16 @@ DEFAULTS = {"device": "auto", "checkpoints": None}       # what `python -m core 
 def music(context):
     """Motion (job folder or `motion` file) -> take_<n>.wav and result.json."""
     params, beats = _params(context, MUSIC), _beats(context)
-    from core.audio.io import write_wav
+    from core.audio.io import read_like, write_wav
     from core.pipelines import open_pipeline
     from core.pipelines.base import genre_slug, share
     genre = genre_slug(params.get("genre"))
     context.progress("Reading", 0.0)
     motion = _motion(context)
-    keep = _music_keep(params.get("keep"))
+    keep, like = _music_keep(params.get("keep")), read_like(params["like"]) if params.get("like") else None
     pipeline = open_pipeline("music", params["checkpoints"], params["device"], _warn(context))
     results = pipeline.generate_variations(
-        motion, genre=genre, beats=beats, keep=keep, source=params.get("source"),
+        motion, genre=genre, beats=beats, keep=keep, like=like, source=params.get("source"),
         loudness=_loudness(context.params), progress=share(context.progress, 0.02, 0.97),
         should_cancel=context.should_cancel,
         **_given(params, "guidance_scale", "steps", "seed", "variations", "bpm", "level", "duration", "loop", "sampler"))
@@ -163,7 +163,7 @@ SAMPLING = {"guidance_scale", "steps", "seed", "variations", "beats", "bpm", "le
 FROM_FILE = {"motion", "fps", "start", "duration", "bone_map", "smpl_models"}
 SOUND = {"audio", "start", "speed", "duration"}
 RIG = {"in_place", "place", "blend_in", "blend_out", "plant_feet", "fingers"}
-MUSIC = SAMPLING | FROM_FILE | {"genre", "loudness_lufs", "loop", "sampler"}
+MUSIC = SAMPLING | FROM_FILE | {"genre", "loudness_lufs", "loop", "sampler", "like"}
 CONDUCT = SAMPLING | SOUND | RIG | {"metre", "lead", "amplitude", "left_hand", "mirror"}
 BEATS = SOUND | FROM_FILE | {"metre", "bpm", "level"}
 BODY = {"models", "gender", "kind", "betas"}

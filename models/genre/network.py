@@ -20,6 +20,10 @@ class GenreNetwork(nn.Module):
         self.drop = nn.Dropout(config.dropout)
         self.head = nn.Linear(2 * config.width, len(GENRES))
 
-    def forward(self, features):
+    def embed(self, features):
+        """(B, T, C) features -> (B, 2 width): mean and maximum over time, what the last layer sees."""
         x = self.trunk(features.transpose(1, 2))                # (B, W, T / 2^blocks)
-        return self.head(self.drop(torch.cat([x.mean(2), x.amax(2)], 1)))
+        return torch.cat([x.mean(2), x.amax(2)], 1)
+
+    def forward(self, features):
+        return self.head(self.drop(self.embed(features)))

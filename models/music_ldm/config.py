@@ -65,6 +65,8 @@ class DenoiserConfig:
     prediction: str = "v"
     zero_snr: bool = False
     min_snr: float = 5.0                # min-SNR weight, 0: none
+    high_noise: float = 0.0             # part of the items with t from the noisier half, where a window's mix is settled
+    level: float = 0.0                  # weight of the error of a window's mean over time, beside that of every frame
     window: int = 64                    # latent frames
     latent: int = 64
     latent_height: int = 1              # dims 2: height of the latent image

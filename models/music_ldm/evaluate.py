@@ -20,7 +20,7 @@ from core.metrics import pairing
 from models.evaluation import replace_section, write_json
 from models.music_ldm import evaluation_report
 from models.music_ldm.evaluation_rows import GENRES_APART, MAIN, SAMPLING, Pieces, Row, Store, deliver, make_rows
-from models.music_ldm.scoring import GROUP, HALF, LogMelSpace, heard, row_figures
+from models.music_ldm.scoring import FIELDS, GROUP, HALF, Space, heard, row_figures
 from models.train import default_cache
 
 SECTIONS = ("main", "sampling", "alike", "dances", "vocoder", "sheets")
@@ -44,7 +44,7 @@ def planned_rows(options):
 
 
 def studio_figures(planned, pieces, store, judge):
-    """Figures of all rows, over the pieces that are there, and the distances of `fd_logmel`."""
+    """Figures of all rows, over the pieces that are there, and the distances of sets."""
     def records(row):
         found = store.read(row)
         ids = list(takewhile(found.__contains__, (pieces.id(n) for n in range(min(row.count, len(pieces))))))
@@ -54,10 +54,10 @@ def studio_figures(planned, pieces, store, judge):
     named = {row.name: kept[row] for row in planned["main"]}
     real = {r["id"]: r for r in named["real audio (ceiling)"]}
     vocoded, out = named["real audio through the vocoder"], {}
-    spaces = [LogMelSpace(vocoded, group) for group in (GROUP, HALF) if len(vocoded) >= group]
+    spaces = [Space(vocoded, group, figure) for figure in FIELDS for group in (GROUP, HALF) if len(vocoded) >= group]
     more = [record for name, record in store.read(GENRES_APART).items() if name not in {r["id"] for r in vocoded}]
     distances = {space.name: {"pieces": space.group, "directions": space.axes.shape[1], "floor": space.halves(),
-                              "genres": space.genres(vocoded + more)} for space in spaces}
+                              "genres": space.genres(vocoded + more * (space.field == "features"))} for space in spaces}
     for section, rows in planned.items():
         out[section] = {}
         for row in rows:

@@ -4,7 +4,7 @@ from pathlib import Path
 from models.evaluation import markdown_table
 
 COLUMNS = ("beat_f1_70ms", "mismatched", "chance", "pulse", "filled", "harmonic", "music", "genre_accuracy", "genre_kld_own",
-           "fd_logmel", "fd_logmel_100", "no_clicks", "within_1_lu", "clips")
+           "fd_logmel", "fd_logmel_100", "fd_judge", "fd_judge_100", "no_clicks", "within_1_lu", "clips")
 SAMPLING_COLUMNS = ("beat_f1_70ms", "mismatched", "genre_accuracy", "genre_kld_own", "fd_logmel", "diversity", "clips")
 VOCODER_COLUMNS = {"stft_22k": "multi-resolution STFT, 22 kHz", "mel": "log-mel", "stft_44k_stereo": "STFT, full band stereo",
                    "air_db_error": "level error above 11 kHz, dB", "side_share": "side share",
@@ -97,9 +97,11 @@ def markdown(results):
 
 
 def in_words(distances):
-    """What `fd_logmel` compares, its floor and the distance of two genres, for each size of set."""
-    text = ["`fd_logmel`: every distance is between sets of equal counts in one space, principal directions of the vocoded real "
-            "pieces; generated sets are compared with vocoded real sets of other pieces. Small sets have a high floor."]
+    """What is compared, its floor and the distance of two genres, for each figure and size of set."""
+    text = ["`fd_logmel`: log-mel statistics; `fd_judge`: what the genre judge's last layer sees, of which the model was told "
+            "nothing (the timbre code is close to log-mel statistics). Every distance is between sets of equal counts in one "
+            "space, principal directions of the vocoded real pieces; generated sets are compared with vocoded real sets of other "
+            "pieces. Small sets have a high floor."]
     for name, found in distances.items():
         line = f"`{name}`: sets of {found['pieces']}, {found['directions']} directions."
         if found["floor"] is not None:

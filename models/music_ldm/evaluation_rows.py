@@ -235,12 +235,14 @@ class Store:
             handle.write("\n" + json.dumps(record))
 
     def judged(self, row, records, judge):
-        """The records with the judge's probabilities, from the kept features: a new judge needs no new sound."""
+        """The records with the judge's probabilities and `embedding`, from the kept features: a new judge needs no new sound."""
         folder = self.path(row).with_suffix("")
         with torch.inference_mode():
             for record in records:
                 features = torch.from_numpy(np.load(folder / f"{record['id']}.npy").astype(np.float32))
-                record["probabilities"] = judge.network(features[None])[0].softmax(0).tolist()
+                embedding = judge.network.embed(features[None])
+                record["probabilities"] = judge.network.head(embedding)[0].softmax(0).tolist()
+                record["embedding"] = embedding[0].tolist()
         return records
 
 

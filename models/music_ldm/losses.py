@@ -43,7 +43,8 @@ def adversarial(discriminator, output, target, config):
 def diffusion_loss(model, schedule, config, batch, generator):
     """Eq. 2 of Tan et al. for one draw of z, t, eps and dropped conditions per item; min-SNR weighted where configured.
 
-    Returns the loss and {"mse": unweighted mean squared error}. `generator` is a CPU torch.Generator.
+    Returns the loss and its unweighted parts {"mse": of every frame, "level": of windows' means over time}. `generator` is a CPU
+    torch.Generator.
     """
     from models.music_ldm.train_denoiser import batch_condition, standardise
     device, count = batch["latent_mean"].device, len(batch["latent_mean"])
@@ -56,12 +57,15 @@ def diffusion_loss(model, schedule, config, batch, generator):
     z = batch["latent_mean"] + (0.5 * batch["latent_log_variance"]).exp() * normal()
     x0, noise = standardise(z, config), normal()
     t = torch.randint(0, schedule.steps, (count,), generator=generator).to(device)
+    if config.high_noise:
+        t = torch.where(chance(config.high_noise), (schedule.steps + t) // 2, t)
     everything = chance(config.drop_all)
     condition = batch_condition(batch, model.condition.timbre).dropped(motion=everything | chance(config.drop_motion),
                                                rhythm=everything | chance(config.drop_rhythm),
                                                genre=everything | chance(config.drop_genre),
                                                timbre=chance(config.drop_timbre) if config.timbre else None)
     output = model(schedule.add_noise(x0, noise, t), t, model.encode(condition)).float()
-    error = (output - schedule.target(x0, noise, t)).square().flatten(1).mean(1)
+    miss = output - schedule.target(x0, noise, t)
+    error, level = miss.square().flatten(1).mean(1), miss.mean(-1).square().flatten(1).mean(1)
     weight = schedule.loss_weight(t, config.min_snr or None)
-    return (weight * error).mean(), {"mse": error.detach().mean()}
+    return (weight * (error + config.level * level)).mean(), {"mse": error.detach().mean(), "level": level.detach().mean()}

@@ -24,7 +24,8 @@ WINDOWS_AT_ONCE = 16        # rows of one network call: bounds the memory whatev
 EDGE_SECONDS = 0.06         # blend where a regenerated range meets the kept take
 CONTEXT_FRAMES = 64         # mel frames vocoded on either side of what is used, on loops and ranges
 SAMPLING_SHARE = 0.75       # of the progress
-FARTHEST = 3.0              # standard deviations a kept take's timbre may lie out: of a take of a second much is chance
+FARTHEST = 3.0              # standard deviations a given sound's timbre may lie out: of a second of sound much is chance
+LEAST_LIKE = 1.0            # seconds of a sound to go by
 
 
 class MusicLDM:
@@ -59,13 +60,14 @@ class MusicLDM:
 
     @torch.inference_mode()
     def generate(self, motion=None, *, genre=None, guidance_scale=1.6, steps=20, seed=0, duration=None, beats=None, variations=1,
-                 loop=False, keep=None, sampler="dpmpp_2m", guidance_interval=(0.0, 1.0), guidance_rescale=0.0,
+                 loop=False, keep=None, like=None, sampler="dpmpp_2m", guidance_interval=(0.0, 1.0), guidance_rescale=0.0,
                  progress=lambda phase, fraction=None, detail="": None, should_cancel=lambda: False):
         """A list of `variations` arrays (2, N) float32, N = round(48000 duration), of seeds seed, seed + 1, ...
 
         motion: `Motion` or None; duration in seconds (the motion's when None); beats: `Beats` in seconds, or None: left to the
         model. loop: the end joins the beginning. keep: (samples (2, M) at 48 kHz, start, stop): that take, made anew between the
-        two seconds only. Raises BadInput, Cancelled.
+        two seconds only. like: `Audio` whose timbre the music is to have, not one drawn by the seed; a kept take has its own.
+        Raises BadInput, Cancelled.
         """
         if motion is None and duration is None:
             raise BadInput("Without a motion the length of the music must be given.")
@@ -74,7 +76,10 @@ class MusicLDM:
         duration = motion.duration if duration is None else duration
         passage = Passage(self.denoiser.config, duration, motion, beats, genre, loop)
         generators = [torch.Generator().manual_seed(int(seed) + number) for number in range(variations)]
+        profile = None if like is None else self._read_like(like)
         take = None if keep is None else self._read_take(passage, *keep)
+        if take is not None:
+            profile = take["profile"]
 
         def stop_if_asked():
             if should_cancel():
@@ -84,7 +89,7 @@ class MusicLDM:
             stop_if_asked()
             progress("Sampling", SAMPLING_SHARE * number / total, f"{number}/{total}")
         latents = self._sample(passage, guidance_scale, steps, generators, SAMPLERS[sampler], guidance_interval, guidance_rescale,
-                               take, on_step, stop_if_asked)
+                               take, profile, on_step, stop_if_asked)
         takes = []
         for number, latent in enumerate(latents):
             stop_if_asked()
@@ -108,14 +113,14 @@ class MusicLDM:
         return type(parts[0])(*(None if value is None else torch.cat([vars(part)[name] for part in parts])
                                 for name, value in vars(parts[0]).items()))
 
-    def _sample(self, passage, scale, steps, generators, sampler, interval, rescale, take, on_step, stop_if_asked):
-        """Latents (V, latent, ..., canvas) in the VAE's units."""
+    def _sample(self, passage, scale, steps, generators, sampler, interval, rescale, take, profile, on_step, stop_if_asked):
+        """Latents (V, latent, ..., canvas) in the VAE's units; profile: (96,) of the timbre, or None."""
         config = self.denoiser.config
         encoded, nothing, count = self._encode(passage, stop_if_asked), len(passage.starts), len(generators)
         height = (config.latent_height,) if config.dims == 2 else ()
         shape = (config.latent, *height, passage.canvas)
         x = torch.stack([torch.randn(shape, generator=generator) for generator in generators]).to(self.device)
-        timbre = self._timbre(passage, generators, take)
+        timbre = self._timbre(passage, generators, profile)
 
         def windows(row_of):
             def network(x, t, variation, number):
@@ -141,17 +146,28 @@ class MusicLDM:
                     on_step=on_step)
         return restore(x, config)
 
-    def _timbre(self, passage, generators, take):
-        """(V, E) what each variation's timbre adds to the embedding: the kept take's own, else drawn from its genre; or None."""
+    def _timbre(self, passage, generators, profile):
+        """(V, E) what each variation's timbre adds to the embedding: the profile's, else drawn from its genre; or None."""
         space = self.denoiser.condition.timbre
         if space is None:
             return None
-        if take is not None:
-            codes = space.code(take["profile"]).clamp(-FARTHEST, FARTHEST).expand(len(generators), -1)
+        if profile is not None:
+            codes = space.code(profile).clamp(-FARTHEST, FARTHEST).expand(len(generators), -1)
         else:
-            codes = torch.stack([space.draw(passage.genre, generator) for generator in generators])
+            codes = torch.stack([space.draw(passage.genre, generator.initial_seed()) for generator in generators])
         with native_autocast(self.device):
             return space(torch.cat([codes, torch.ones_like(codes[:, :1])], dim=1)).float()
+
+    def _read_like(self, sound):
+        """The timbre profile (96,) of an `Audio`."""
+        if self.denoiser.condition.timbre is None:
+            raise BadInput("The installed music model cannot go by another sound; install the checkpoints of this release.")
+        if sound.duration < LEAST_LIKE or not np.isfinite(sound.samples).all():
+            raise BadInput(f"The sound to go by lasts {sound.duration:.2f} s or holds NaN; give at least {LEAST_LIKE:g} s of it.")
+        mono = mels.model_mono(sound)
+        if not np.abs(mono).max() > 0:
+            raise BadInput("The sound to go by is silent; give one with music in it.")
+        return torch.from_numpy(timbre_profile(mels.log_mel(mono))).to(self.device)
 
     # ------------------------------------------------------------------------------------------ a range of a take
 

@@ -58,7 +58,7 @@ def score_sound(sound, times, full=True):
 def row_figures(records, real, spaces=(), delivered=True):
     """The figures of a row: records in the order of the pieces; `real` {id: record of the paired real sound}.
 
-    spaces: a `LogMelSpace` of each size of set, for `fd_logmel`. delivered: loudness is the preset's.
+    spaces: `Space`s of the distances, one of `fd_logmel` first. delivered: loudness is the preset's.
     """
     count = len(records)
     times = [record["times"] for record in records]
@@ -120,19 +120,23 @@ def _flags(text):
     return np.array([letter == "1" for letter in text], dtype=bool)
 
 
-# ---------------------------------------------------------------------------------------------- fd_logmel
+# ---------------------------------------------------------------------------------------------- distances of sets
 
-class LogMelSpace:
-    """Principal directions of the vocoded real pieces' log-mel statistics: one space for all distances, all between sets of
+FIELDS = {"fd_logmel": "features", "fd_judge": "embedding"}
+
+
+class Space:
+    """Principal directions of a field of the vocoded real pieces' records: one space for all distances, all between sets of
     `group` pieces, so that distances may be compared with one another. (A basis per comparison, or other counts, would not
     allow it.)
 
-    As many directions as `core.metrics.audio.fd_logmel` takes for so many pieces. name: of the figure in a row.
+    figure: fd_logmel (log-mel statistics) or fd_judge (the genre judge's embedding, of which the model was told nothing). As many
+    directions as `core.metrics.audio.fd_logmel` takes for so many pieces. name: of the figure in a row.
     """
 
-    def __init__(self, reference, group=GROUP):
-        self.group, self.name = group, "fd_logmel" if group == GROUP else f"fd_logmel_{group}"
-        features = np.array([record["features"] for record in reference])
+    def __init__(self, reference, group=GROUP, figure="fd_logmel"):
+        self.group, self.name, self.field = group, figure if group == GROUP else f"{figure}_{group}", FIELDS[figure]
+        features = np.array([record[self.field] for record in reference])
         self.mean, self.std = features.mean(0), features.std(0) + 1e-6
         _, _, axes = np.linalg.svd((features - self.mean) / self.std, full_matrices=False)
         self.axes = axes[:min(16, group // 4)].T
@@ -142,9 +146,9 @@ class LogMelSpace:
         """Disjoint sets of records, the same number of each genre as far as the order of the pieces gives it."""
         return [records[first:first + self.group] for first in range(0, len(records) - self.group + 1, self.group)]
 
-    def __call__(self, records, name="features"):
+    def __call__(self, records):
         """(N, directions) coordinates of records."""
-        return (np.array([record[name] for record in records]) - self.mean) / self.std @ self.axes
+        return (np.array([record[self.field] for record in records]) - self.mean) / self.std @ self.axes
 
     def distance(self, first, second):
         """Frechet distance of two sets of records."""

@@ -13,11 +13,12 @@ from core.audio.mel import FLOOR
 
 BANDS = 32
 PROFILE = 3 * BANDS
+SEEDS_APART = 2 ** 32       # from the seed of the starting noise, which would be the same numbers
 SHRINK = 16                 # pieces that the spread of all genres together counts as, in the spread of one
 
 
 def timbre_profile(log_mel):
-    """(T, 256) log-mel, T >= 2 -> (96,): mean, standard deviation, and that of frame differences, of the log level of 32 bands."""
+    """(T, 256) log-mel, T >= 2 -> (96,): mean, standard deviation and that of frame differences of the log level of 32 bands."""
     power = np.exp(2 * np.asarray(log_mel, dtype=np.float32)).reshape(len(log_mel), BANDS, -1).mean(axis=2)
     level = 0.5 * np.log(np.maximum(power, FLOOR ** 2))
     return np.concatenate([level.mean(axis=0), level.std(axis=0), np.diff(level, axis=0).std(axis=0)]).astype(np.float32)
@@ -45,9 +46,10 @@ class Timbre(nn.Module):
         """(..., 96) profiles -> (..., K) codes."""
         return (profile - self.mean) @ self.axes
 
-    def draw(self, genre, generator):
-        """A code (K,) of a genre's number; of any genre for -1. `generator` is a CPU torch.Generator."""
-        genres = len(self.genre_mean)
+    def draw(self, genre, seed):
+        """A code (K,) of a genre's number; of any genre for -1. It depends on nothing else, so that a take keeps its sound when
+        its passage is lengthened or its beats are moved."""
+        generator, genres = torch.Generator().manual_seed(seed + SEEDS_APART), len(self.genre_mean)
         if genre < 0:
             genre = int(torch.randint(genres, (), generator=generator))
         normal = torch.randn(self.size, generator=generator).to(self.genre_mean.device)

@@ -2,6 +2,7 @@
 import pytest
 
 from blender_addon import bone_map, flow_beats, flow_conduct, flow_music, jobs, strips
+from blender_addon.errors import UserError
 from tests.blender import scenes
 
 MUSIC = {"genre": ("waack", "genre", "waack"), "guidance_music": (3.0, "guidance_scale", 3.0), "steps": ("fine", "steps", "fine"),
@@ -14,7 +15,7 @@ CONDUCT = {"guidance_motion": (3.0, "guidance_scale", 3.0), "steps": ("fine", "s
            "fingers": ("relaxed", "fingers", "relaxed")}
 
 
-def test_music_settings_reach_the_worker(blender):
+def test_music_settings_reach_the_worker(blender, tmp_path):
     scene, rig = blender.context.scene, scenes.smpl_rig()
     scenes.sway(rig, 61)
     plain = flow_music.request_of(scene, rig)["params"]
@@ -22,6 +23,14 @@ def test_music_settings_reach_the_worker(blender):
     for name, (value, key, sent) in MUSIC.items():
         setattr(scene.baton, name, value)
         assert flow_music.request_of(scene, rig)["params"][key] == sent, name
+    assert plain["like"] is None
+    sound = tmp_path / "like.wav"
+    scene.baton.sounds_like = str(sound)
+    with pytest.raises(UserError, match="like.wav, is not there"):
+        flow_music.check(scene, rig)
+    sound.touch()
+    flow_music.check(scene, rig)
+    assert flow_music.request_of(scene, rig)["params"]["like"] == str(sound)
     scene.baton.tempo, scene.baton.tempo_bpm = "FIXED", 99
     assert flow_music.request_of(scene, rig)["params"]["bpm"] == 99
     assert flow_beats.motion_job(blender.context, rig).params == {"level": "normal", "bpm": 99}, "a fixed tempo has its level"

@@ -39,6 +39,13 @@ def test_music_makes_a_range_anew(made, walk, tmp_path):
     assert line["recipe"]["settings"]["keep"] == {"start": 1.0, "stop": 2.0} and line["recipe"]["source"]["keep"] == str(first)
 
 
+def test_music_goes_by_the_sound_of_a_file(made, walk, clicks_file, tmp_path):
+    line = made("music", "--motion", walk, "--genre", "house", "--bpm", 120, "--out", tmp_path / "a.wav", "--like", clicks_file)
+    assert line["recipe"]["source"]["like"] == str(clicks_file) and line["recipe"]["settings"]["like"]["seconds"] > 1
+    refused(2, "does not exist", "music", "--motion", walk, "--genre", "pop", "--out", tmp_path / "x.wav", "--like",
+            tmp_path / "no.wav")
+
+
 @pytest.mark.parametrize("stays", ["outside", "inside"])
 def test_conduct_keeps_a_range_or_all_but_a_range(made, clicks_file, tmp_path, stays):
     first, second = tmp_path / "a.npz", tmp_path / "b.npz"

@@ -57,6 +57,15 @@ def test_music_makes_a_range_anew_and_the_rest_stays(job, rig):
     assert again["recipe"]["settings"]["keep"] == {"start": 1.0, "stop": 2.0}
 
 
+def test_music_goes_by_the_sound_of_a_file(job, rig, clicks_file):
+    result = result_of(job("music", genre="pop", steps=2, duration=2.0, beats=BEATS, like=str(clicks_file)))
+    assert result["recipe"]["settings"]["like"]["seconds"] == pytest.approx(soundfile.info(clicks_file).duration, abs=0.02)
+    none = result_of(job("music", genre="pop", steps=2, duration=2.0, beats=BEATS, like=None))
+    assert none["recipe"]["settings"]["like"] is None
+    gone = job("music", genre="pop", steps=2, duration=2.0, beats=BEATS, like=str(job.folder / "gone.wav"))
+    assert gone["type"] == "error" and "gone.wav does not exist" in gone["message"]
+
+
 def test_music_loops(job, rig):
     result = result_of(job("music", genre="pop", steps=2, duration=2.0, beats=BEATS, loop=True))
     sound = soundfile.read(job.folder / result["file"])[0]

@@ -60,18 +60,18 @@ def fake_records(count, offset=0.0, seed=0):
 
 def test_log_mel_space_has_one_scale_for_floor_genres_and_rows():
     real = fake_records(200)
-    space = scoring.LogMelSpace(real)
+    space = scoring.Space(real)
     assert len(space.reference) == 10 and all(len({r["genre"] for r in group}) == 10 for group in space.reference)
     floor, genres = space.halves(), space.genres(real)
     alike, far = space.between(fake_records(40, seed=1)), space.between(fake_records(40, 3.0, seed=2))
     assert genres["pairs"] == 45 and alike < 1.6 * floor < far and genres["mean"] > floor
-    assert scoring.LogMelSpace(real[:20]).halves() is None and space.genres(real[:40]) is None
+    assert scoring.Space(real[:20]).halves() is None and space.genres(real[:40]) is None
     assert space.name == "fd_logmel" and space.axes.shape[1] == 5
 
 
 def test_halves_of_the_whole_test_have_a_lower_floor_than_small_sets():
     real, more = fake_records(200), fake_records(1000, seed=5)
-    small, large = scoring.LogMelSpace(real), scoring.LogMelSpace(real, scoring.HALF)
+    small, large = scoring.Space(real), scoring.Space(real, scoring.HALF)
     assert large.name == "fd_logmel_100" and large.axes.shape[1] == 16 and len(large.reference) == 2
     assert large.genres(real) is None and large.genres(real + more)["pairs"] == 45
     assert large.halves() / 16 < 0.5 * small.halves() / 5, "per direction"
@@ -80,6 +80,17 @@ def test_halves_of_the_whole_test_have_a_lower_floor_than_small_sets():
     assert figures["fd_logmel_100"] == pytest.approx(large.between(fake_records(200, seed=7)))
     assert "fd_logmel_100" not in scoring.row_figures([{**record, "times": [0.5], "found": [0.5], "chance": 0.2, "finite": True,
                                                         "lufs": -14.0} for record in fake_records(40)], {}, [small, large])
+
+
+def test_the_judges_embedding_has_a_distance_of_its_own():
+    def heard(records, shift):
+        rng = np.random.default_rng(len(records))
+        return [{**record, "embedding": (rng.normal(size=32) + shift).tolist()} for record in records]
+    real = heard(fake_records(200), 0.0)
+    space = scoring.Space(real, scoring.HALF, "fd_judge")
+    assert space.name == "fd_judge_100" and scoring.Space(real, figure="fd_judge").name == "fd_judge"
+    same_spectra = fake_records(200, seed=3)
+    assert space.between(heard(same_spectra, 0.0)) < 2 * space.halves() < space.between(heard(same_spectra, 1.0))
 
 
 def test_others_never_include_the_piece_itself():
