@@ -77,6 +77,8 @@ class DenoiserConfig:
     drop_genre: float = 0.1
     timbre: int = 0                     # coordinates of the code of a piece's timbre; 0: none
     drop_timbre: float = 0.15
+    timbre_scale: list = field(default_factory=list)    # (timbre,) what is asked of the model for a code: scale code + offset,
+    timbre_offset: list = field(default_factory=list)   # (timbre,) written by `calibrate.py`; empty: the code itself
     drop_all: float = 0.1
     unreliable_beats: float = 0.3       # curves of clips whose beat confidence is below this are dropped
     batch: int = 32
@@ -110,12 +112,13 @@ VAE_PAPER = VAEConfig(dims=2, widths=(128, 256, 512, 512), latent=1, mel="image"
                       kl=1e-6, difference=0.0, adversarial=0.5, matching=0.0, adversarial_from=0.5, discriminator=64, gain_db=0.0)
 VAE_TINY = VAEConfig(linear=True, widths=(16, 16, 16), blocks=1, latent=8, frames=64, batch=4, discriminator=4, ema=0.9)
 
-RELEASE = DenoiserConfig(timbre=16)
+RELEASE = DenoiserConfig(timbre=16, min_snr=0.0, high_noise=0.3, level=4.0)
 PAPER = DenoiserConfig(dims=2, widths=(128, 256, 512), blocks=2, heads=8, memory=0, motion_rate=30.0, rotary=False,
                        self_attention_from=9, rhythm=False, schedule="scaled_linear", prediction="eps", min_snr=0.0, window=28,
                        latent=1, latent_height=32, downsample=8, mel_frames=224, drop_motion=0.0, drop_rhythm=0.0,
                        drop_genre=0.0, drop_all=0.1, batch=8, lr=1e-4, ema=0.9999)
-TINY = DenoiserConfig(widths=(16, 16, 16), heads=2, memory=16, timbre=4, latent=8, window=64, batch=4, ema=0.9)
+TINY = DenoiserConfig(widths=(16, 16, 16), heads=2, memory=16, timbre=4, min_snr=0.0, high_noise=0.3, level=4.0, latent=8,
+                      window=64, batch=4, ema=0.9)
 
 CONFIGS = {
     "vae": {"release": VAE_RELEASE, "paper": VAE_PAPER, "tiny": VAE_TINY,
