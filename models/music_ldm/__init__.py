@@ -33,8 +33,8 @@ What `release` changes, and why:
 - A code of the whole piece's timbre (`timbre.py`) joins the time embedding: windows of one passage share it, every seed draws
   its own from its genre's spread, a range made anew has its take's. Without it pieces of a genre sound more alike than real ones.
 - v-prediction; `eps` and `x0` are configurations. No min-SNR weights: they leave the noisiest steps, where a window's mix is
-  settled, next to none; those are drawn more often instead, and the error of a window's mean over time counts beside that of every
-  frame.
+  settled, next to none; those are drawn more often instead, and the error of a window's mean over time counts beside that of
+  every frame.
 - Any length, loops and the regeneration of a range: windows on one canvas (`passage.py`, `models/diffusion/windows.py`).
 - A learned vocoder (`vocoder.py`) from the 11 kHz mel to full band.
 """

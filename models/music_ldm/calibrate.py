@@ -25,6 +25,7 @@ from core.errors import BadInput, BatonError
 from models.data.shards import AUDIO_RATE
 from models.music_ldm.evaluation_rows import Pieces, through
 from models.music_ldm.pipeline import MusicLDM
+from models.music_ldm.scoring import LEAD_IN
 from models.music_ldm.timbre import timbre_profile
 
 LEAST_PIECES = 8
@@ -51,8 +52,10 @@ def answers(codes, heard, vocoded):
 
 
 def profile_of(sound):
-    """The timbre profile of (2, N) at 48 kHz."""
-    return torch.from_numpy(timbre_profile(mels.log_mel(mels.model_mono(Audio(np.asarray(sound, np.float32), AUDIO_RATE)))))
+    """The timbre profile of (2, N) at 48 kHz from its second `LEAD_IN` on: pieces begin with silence before their first beat,
+    which takes go without."""
+    sounding = np.asarray(sound, np.float32)[:, int(LEAD_IN * AUDIO_RATE):]
+    return torch.from_numpy(timbre_profile(mels.log_mel(mels.model_mono(Audio(sounding, AUDIO_RATE)))))
 
 
 def start_worker(corpus, seconds, count, folder):
@@ -69,7 +72,8 @@ def measure(number):
     model, piece = _worker["model"], _worker["pieces"][number]
     made = model.generate(piece["motion"], genre=piece["genre"], beats=piece["beats"], duration=_worker["seconds"], seed=number,
                           like=Audio(piece["sound"], AUDIO_RATE))[0]
-    profiles = (profile_of(piece["sound"]), profile_of(made), profile_of(through(model, piece["sound"], False)))
+    like = timbre_profile(mels.log_mel(mels.model_mono(Audio(piece["sound"], AUDIO_RATE))))
+    profiles = (torch.from_numpy(like), profile_of(made), profile_of(through(model, piece["sound"], False)))
     return [model.denoiser.condition.timbre.code(profile).numpy() for profile in profiles]
 
 

@@ -57,7 +57,7 @@ def studio_figures(planned, pieces, store, judge):
     spaces = [Space(vocoded, group, figure) for figure in FIELDS for group in (GROUP, HALF) if len(vocoded) >= group]
     more = [record for name, record in store.read(GENRES_APART).items() if name not in {r["id"] for r in vocoded}]
     distances = {space.name: {"pieces": space.group, "directions": space.axes.shape[1], "floor": space.halves(),
-                              "genres": space.genres(vocoded + more * (space.field == "features"))} for space in spaces}
+                              "genres": space.genres(vocoded + more * (space.field != "embedding"))} for space in spaces}
     for section, rows in planned.items():
         out[section] = {}
         for row in rows:

@@ -17,9 +17,9 @@ from core.motion import Motion
 from models.data.shards import AUDIO_RATE, Corpus, unpack_motion
 from models.evaluation import scramble
 from models.music_ldm.features import save_array
-from models.music_ldm.scoring import bare_score, score_sound, to_tracker
+from models.music_ldm.scoring import bare_score, score_sound, sounding_features, to_tracker
 
-VERSION = 1                     # of the records
+VERSION = 2                     # of the records
 PARTS = {"model": ("vae", "denoiser", "vocoder"), "decoded": ("vae", "vocoder"), "vocoded": ("vocoder",)}
 
 
@@ -248,7 +248,6 @@ class Store:
 
 def make_record(maker, row, pieces, number):
     """(record, the judge's features) of piece `number` of a row."""
-    from core.metrics.audio import clip_features
     from models.genre.features import audio_features
     piece, began = pieces[number], time.perf_counter()
     sounds, times = maker(row, piece, number, pieces.seconds)
@@ -257,7 +256,7 @@ def make_record(maker, row, pieces, number):
     record = {"id": piece["id"], "genre": piece["genre"], "row": row.name, "wall": round(time.perf_counter() - began, 3),
               **score_sound(sounds[0], times, row.full)}
     if len(sounds) > 1:
-        record["second"] = clip_features(to_tracker(sounds[1]), 22_050).round(4).tolist()
+        record["second"] = sounding_features(to_tracker(sounds[1]))
     return record, audio_features(sounds[0], AUDIO_RATE)
 
 

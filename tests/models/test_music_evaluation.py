@@ -53,9 +53,9 @@ def test_clicks_nan_and_wrong_loudness_show():
 
 def fake_records(count, offset=0.0, seed=0):
     rng = np.random.default_rng(seed)
-    return [{"id": f"{seed}-{k}", "genre": GENRES[k % 10],
-             "features": (rng.normal(size=192) + np.where(np.arange(192) < 20, 4.0 * (k % 10 == 3), 0) + offset).tolist()}
-            for k in range(count)]
+    apart = np.where(np.arange(192) < 20, 4.0, 0.0)
+    drawn = [(rng.normal(size=192) + apart * (k % 10 == 3) + offset).tolist() for k in range(count)]
+    return [{"id": f"{seed}-{k}", "genre": GENRES[k % 10], "sounding": row, "features": row} for k, row in enumerate(drawn)]
 
 
 def test_log_mel_space_has_one_scale_for_floor_genres_and_rows():
@@ -80,6 +80,14 @@ def test_halves_of_the_whole_test_have_a_lower_floor_than_small_sets():
     assert figures["fd_logmel_100"] == pytest.approx(large.between(fake_records(200, seed=7)))
     assert "fd_logmel_100" not in scoring.row_figures([{**record, "times": [0.5], "found": [0.5], "chance": 0.2, "finite": True,
                                                         "lufs": -14.0} for record in fake_records(40)], {}, [small, large])
+
+
+def test_silence_before_the_first_beat_is_left_out():
+    sound = pulsed(np.arange(0.3, SECONDS, 0.5))
+    late = sound.copy()
+    late[:, :12_000] = 0
+    whole, inner = ([np.array(scoring.bare_score(s)[name]) for s in (sound, late)] for name in ("features", "sounding"))
+    assert np.allclose(*inner) and np.abs(whole[0] - whole[1])[64:128].mean() > 0.1
 
 
 def test_the_judges_embedding_has_a_distance_of_its_own():
