@@ -77,8 +77,6 @@ class DenoiserConfig:
     drop_genre: float = 0.1
     timbre: int = 0                     # coordinates of the code of a piece's timbre; 0: none
     drop_timbre: float = 0.15
-    timbre_scale: list = field(default_factory=list)    # (timbre,) what is asked of the model for a code: scale code + offset,
-    timbre_offset: list = field(default_factory=list)   # (timbre,) written by `calibrate.py`; empty: the code itself
     drop_all: float = 0.1
     unreliable_beats: float = 0.3       # curves of clips whose beat confidence is below this are dropped
     batch: int = 32

@@ -102,9 +102,10 @@ def in_words(distances):
     """What is compared, its floor and the distance of two genres, for each figure and size of set."""
     text = ["`fd_logmel`: log-mel statistics without the first second, as a studio piece begins with some 0.2 s of digital "
             "silence before its first beat and a take, made for a passage, begins at once; `fd_logmel_whole`: with it. "
-            "`fd_judge`: what the genre judge's last layer sees, of which the model was told nothing (the timbre code is close to log-mel "
-            "statistics). Every distance is between sets of equal counts in one space, principal directions of the vocoded real "
-            "pieces; generated sets are compared with vocoded real sets of other pieces. Small sets have a high floor."]
+            "`fd_judge`: what the genre judge's last layer sees, of which the model was told nothing (the timbre code is close "
+            "to log-mel statistics). Every distance is between sets of equal counts in one space, principal directions of the "
+            "vocoded real pieces; generated sets are compared with vocoded real sets of other pieces. Small sets have a high "
+            "floor."]
     for name, found in distances.items():
         line = f"`{name}`: sets of {found['pieces']}, {found['directions']} directions."
         if found["floor"] is not None:

@@ -128,7 +128,7 @@ class MusicLDM:
                 times = torch.full((len(x),), t, dtype=torch.long, device=self.device)
                 rows = encoded.rows([row_of(v, k) for v, k in zip(variation, number)])
                 if timbre is not None:
-                    rows = rows.with_vector(timbre[[v % len(timbre) for v in variation]])
+                    rows = rows.with_vector(timbre[[v % count for v in variation]])
                 with native_autocast(self.device):
                     output = self.denoiser(x, times, rows)
                 return self.schedule.to_x0(output.float(), x, t)
@@ -155,10 +155,6 @@ class MusicLDM:
             codes = space.code(profile).clamp(-FARTHEST, FARTHEST).expand(len(generators), -1)
         else:
             codes = torch.stack([space.draw(passage.genre, generator.initial_seed()) for generator in generators])
-        config = self.denoiser.config
-        if config.timbre_scale:
-            scale, offset = (torch.tensor(values, device=self.device) for values in (config.timbre_scale, config.timbre_offset))
-            codes = codes * scale + offset
         with native_autocast(self.device):
             return space(torch.cat([codes, torch.ones_like(codes[:, :1])], dim=1)).float()
 

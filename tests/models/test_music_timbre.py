@@ -1,7 +1,5 @@
 """The code of a piece's timbre: what it measures, what it draws, and who carries it."""
 import dataclasses
-import shutil
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -15,7 +13,6 @@ from core.audio import Audio  # noqa: E402
 from core.audio import mel as mels  # noqa: E402
 from core.errors import BadInput  # noqa: E402
 from models.music_ldm import config as configs  # noqa: E402
-from models.music_ldm.calibrate import answers  # noqa: E402
 from models.music_ldm.network import UNet  # noqa: E402
 from models.music_ldm.passage import Passage  # noqa: E402
 from models.music_ldm.pipeline import MusicLDM  # noqa: E402
@@ -123,39 +120,6 @@ def test_every_seed_draws_its_own_timbre_and_a_kept_take_has_its_own(model):    
             assert np.array_equal(range_of(), range_of(like=sounds[1])), "a kept take goes before a sound to go by"
         finally:
             torch.nn.init.zeros_(space.embed[2].weight)
-
-
-def test_calibration_undoes_how_the_model_answers():
-    rng = np.random.default_rng(0)
-    codes = rng.normal(size=(60, 4))
-    slope, level = np.array([0.8, 1.0, 0.9, 0.05]), np.array([0.2, -0.1, 0.0, 3.0])
-    scale, offset = answers(codes, codes * slope + level + 0.01 * rng.normal(size=codes.shape), codes * 0.95 + 0.05)
-    asked = codes * scale + offset
-    assert np.allclose((asked * slope + level)[:, :3], (codes * 0.95 + 0.05)[:, :3], atol=0.03)
-    assert scale[3] == 1 and offset[3] == 0, "a coordinate that the model does not answer is left alone"
-    with pytest.raises(BadInput, match="cannot be measured on 3 pieces"):
-        answers(codes[:3], codes[:3], codes[:3])
-
-
-def test_calibration_is_written_into_the_checkpoint_and_asked_for(trained, tmp_path, monkeypatch):   # noqa: F811
-    from models.music_ldm import calibrate
-    folder = tmp_path / "checkpoints"
-    shutil.copytree(trained / "checkpoints", folder)
-    codes = np.random.default_rng(0).normal(size=(20, 4))
-    monkeypatch.setattr(calibrate, "Pieces", lambda *given: range(20))
-    monkeypatch.setattr(calibrate, "ProcessPoolExecutor", lambda *given: ThreadPoolExecutor(1))
-    monkeypatch.setattr(calibrate, "measure", lambda number: [codes[number], 0.8 * codes[number] + 0.1, codes[number]])
-    assert calibrate.main(["--corpus", str(trained / "corpus"), "--checkpoints", str(folder)]) == 0
-    found = checkpoints.find("music_ldm", "denoiser", [folder])
-    assert np.allclose(found.config["timbre_scale"], 1.25) and np.allclose(found.config["timbre_offset"], -0.125, atol=1e-3)
-    before, after = (MusicLDM.load(where, vocoder="griffin_lim") for where in (trained / "checkpoints", folder))
-    seen = []
-    for each in (before, after):
-        space = each.denoiser.condition.timbre
-        monkeypatch.setattr(space, "forward", lambda known: seen.append(known) or torch.zeros(1, 1))
-        each._timbre(Passage(each.denoiser.config, SECONDS, None, None, "pop"), [torch.Generator().manual_seed(3)], None)
-    assert torch.allclose(seen[1][0, :-1], 1.25 * seen[0][0, :-1] - 0.125, atol=1e-3)
-    assert calibrate.main(["--corpus", "nowhere", "--checkpoints", str(tmp_path / "none")]) != 0
 
 
 def test_bad_sounds_to_go_by(model):                                                                  # noqa: F811
