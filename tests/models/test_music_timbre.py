@@ -140,3 +140,19 @@ def test_the_measured_space_is_stored_with_the_weights(trained, model):         
     state = checkpoints.load_state(found)
     space = model.denoiser.condition.timbre
     assert space.axes.abs().sum() > 0 and np.allclose(state["condition.timbre.axes"], space.axes, atol=1e-3)
+
+
+def test_shipped_model_sounds_like_what_it_is_given():
+    """The same seed, once by a sound and once by that sound without its upper half: the second is the darker."""
+    from scipy import signal
+
+    from core.pipelines.base import regular_beats
+    shipped = MusicLDM.load()
+    beats = regular_beats(120, 8.0)
+    make = lambda seed, **given: shipped.generate(None, genre="house", duration=8.0, beats=beats, seed=seed,   # noqa: E731
+                                                  steps=8, **given)[0]
+    bright = make(1)
+    dark = signal.sosfilt(signal.butter(4, 1500, output="sos", fs=48_000), bright, axis=1).astype(np.float32)
+    upper = [timbre_profile(mels.log_mel(mels.model_mono(Audio(make(2, like=Audio(sound, 48_000)), 48_000))))[16:32].mean()
+             for sound in (bright, dark)]
+    assert upper[1] < upper[0] - 0.3, upper
