@@ -249,7 +249,7 @@ def test_unet_learns_to_follow_the_rhythm_and_only_with_it(prediction):
     """Latents that are a function of the rhythm curve: the loss must fall well below that without the curve."""
     torch.manual_seed(0)
     config = dataclasses.replace(configs.TINY, latent=4, prediction=prediction, latent_mean=[0.0] * 4, latent_std=[1.0] * 4,
-                                 min_snr=0.0, drop_all=0.3)
+                                 min_snr=0.0, high_noise=0.0, level=0.0, drop_all=0.3)
     net, schedule = UNet(config), Schedule(config.schedule, prediction)
     optimizer = torch.optim.Adam(net.parameters(), lr=4e-3)
     generator = torch.Generator().manual_seed(0)

@@ -193,7 +193,7 @@ def test_memory_does_not_grow_with_length(model, monkeypatch):
     monkeypatch.setattr(model.denoiser, "forward", lambda x, t, e: rows.append(x.shape) or real(x, t, e))
     monkeypatch.setattr(pipeline, "WINDOWS_AT_ONCE", 3)
     passage = Passage(model.denoiser.config, 60.0, None, None, "house")
-    model._sample(passage, 1.0, 1, [torch.Generator().manual_seed(0)], pipeline.SAMPLERS["ddim"], (0, 1), 0.0, None,
+    model._sample(passage, 1.0, 1, [torch.Generator().manual_seed(0)], pipeline.SAMPLERS["ddim"], (0, 1), 0.0, None, None,
                   lambda number, total: None, lambda: None)
     assert max(shape[0] for shape in rows) == 3 and {shape[-1] for shape in rows} == {64} and len(rows) > 3
 
