@@ -33,7 +33,7 @@ def heard(sound):
 
 def sounding_features(mono):
     """`clip_features` without the first second. A studio piece begins with some 0.2 s of digital silence before its first beat; a
-    take is made for a passage and begins at once. That silence alone is a sixth of the spread over time of the middle bands."""
+    take is made for a passage and begins at once. That silence alone is an eighth of the spread over time of the middle bands."""
     return audio_metrics.clip_features(mono[int(LEAD_IN * TRACKER_RATE):], TRACKER_RATE).round(4).tolist()
 
 
