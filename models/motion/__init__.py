@@ -1,0 +1,5 @@
+"""Dances as vectors, for every system that makes or reads whole-body motion.
+
+representation  vectors (T, 152) <-> `Motion`: root velocities, 24 x 6D, four foot contacts; mirror; statistics as buffers
+losses          forward kinematics of key joints, velocity, acceleration, planted feet, rotation excess
+"""
