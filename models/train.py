@@ -35,18 +35,19 @@ class Ema:
     def __init__(self, model, decay):
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
         self.decay = decay
+        self._of = None
 
     @torch.no_grad()
     def update(self, model, step):
         decay = min(self.decay, (1 + step) / (10 + step))
-        mine, theirs = [], []
-        for average, value in zip(self.model.state_dict().values(), model.state_dict().values()):
-            if average.is_floating_point():
-                mine.append(average)
-                theirs.append(value)
-            else:
-                average.copy_(value)
-        torch._foreach_lerp_(mine, theirs, 1 - decay)
+        if self._of is not model:                              # the tensors stay where they are: looked up once
+            pairs = list(zip(self.model.state_dict().values(), model.state_dict().values()))
+            self._floats = [pair for pair in pairs if pair[0].is_floating_point()]
+            self._others = [pair for pair in pairs if not pair[0].is_floating_point()]
+            self._of = model
+        torch._foreach_lerp_([mine for mine, _ in self._floats], [theirs for _, theirs in self._floats], 1 - decay)
+        for average, value in self._others:
+            average.copy_(value)
 
 
 class _Loss(nn.Module):
@@ -95,6 +96,23 @@ class _Prefetch:
         self.thread.join(timeout=10)
 
 
+class _Resident:
+    """Batches of a dataset that lives on the training's device (`resident(device)`, then `batch(index, generator)`): made there,
+    in this thread, as nothing has to be read or copied."""
+
+    def __init__(self, dataset, first, stride, device, seed):
+        self.dataset, self.index, self.stride, self.device, self.seed = dataset, first, stride, device, seed
+        dataset.resident(device)
+
+    def next(self):
+        generator = torch.Generator(device=self.device).manual_seed((self.seed * 7_368_787 + self.index) % 2**63)
+        self.index += self.stride
+        return self.dataset.batch(self.index - self.stride, generator)
+
+    def close(self):
+        """Nothing runs ahead."""
+
+
 def learning_rate(task, fraction):
     """The rate at this part of the budget: linear warm-up, then cosine from `task.lr` to `task.final_lr` of it."""
     if fraction < task.warmup:
@@ -107,7 +125,20 @@ def _optimizer(task, model):
     matrices = [p for p in model.parameters() if p.requires_grad and p.dim() > 1]
     others = [p for p in model.parameters() if p.requires_grad and p.dim() <= 1]
     groups = [{"params": matrices, "weight_decay": task.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=task.lr, betas=task.betas)
+    fused = all(p.is_cuda for group in groups for p in group["params"])
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=task.lr, betas=task.betas, fused=fused)
+
+
+def _means(sums):
+    """{name: mean} of the collected numbers and scalar tensors, fetched from the device at once; non-finite means left out."""
+    row = {}
+    for name, values in sums.items():
+        tensors = [torch.as_tensor(value, dtype=torch.float32).detach() for value in values]
+        device = next((t.device for t in tensors if t.device.type != "cpu"), torch.device("cpu"))
+        mean = float(torch.stack([t.to(device).reshape(()) for t in tensors]).mean())
+        if math.isfinite(mean):
+            row[name] = mean
+    return row
 
 
 def _process_group():
@@ -152,6 +183,9 @@ def train(task, out, corpus, cache, *, system="", part="", config_name="", minut
         if world > 1:
             torch.distributed.barrier()
     torch.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+        torch.set_float32_matmul_precision("high")             # TF32 where a product is not in bf16 anyway
     model = task.build().to(device)
     if released is not None:
         try:
@@ -178,7 +212,10 @@ def train(task, out, corpus, cache, *, system="", part="", config_name="", minut
         ids = [device.index] if device.type == "cuda" else None
         loss_module = nn.parallel.DistributedDataParallel(loss_module, device_ids=ids, find_unused_parameters=True)
     stop = _StopSignal()
-    batches = _Prefetch(task.dataset(cache, "train"), step * world + rank, world)
+    dataset = task.dataset(cache, "train")
+    resident = hasattr(dataset, "resident")
+    batches = (_Resident(dataset, step * world + rank, world, device, seed) if resident
+               else _Prefetch(dataset, step * world + rank, world))
     began = time.monotonic()
     elapsed = lambda: used + time.monotonic() - began          # noqa: E731  seconds over all resumes
 
@@ -212,28 +249,36 @@ def train(task, out, corpus, cache, *, system="", part="", config_name="", minut
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(task, fraction)
             batch = {name: value.to(device, non_blocking=True) for name, value in batches.next().items()}
-            generator = torch.Generator().manual_seed((seed * 1_000_003 + step * world + rank) % 2**63)
+            where = device if resident else "cpu"
+            generator = torch.Generator(device=where).manual_seed((seed * 1_000_003 + step * world + rank) % 2**63)
             with _autocast(task, device):
                 loss, values = loss_module(batch, generator)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             norm = nn.utils.clip_grad_norm_(model.parameters(), task.clip)
-            if torch.isfinite(norm):
+            if device.type == "cuda":                          # skipped on the device itself: asking here would wait for it
+                optimizer.found_inf = (~torch.isfinite(norm)).float().reshape(())
+                optimizer.step()
+                ema.update(model, step + averaged)
+            elif torch.isfinite(norm):
                 optimizer.step()
                 ema.update(model, step + averaged)
                 bad = 0
             else:                                              # the norm is the same on all processes: gradients are shared
                 bad += 1
-                if bad >= MAX_BAD_STEPS:
-                    raise BatonError(f"Training diverged: {bad} steps in a row without finite gradients (step {step}); "
-                                     "lower the learning rate or train without autocast.")
             step += 1
             since_log += 1
             for name, value in {"loss": loss.detach(), "grad_norm": norm, **values}.items():
-                sums.setdefault(name, []).append(float(value))
+                sums.setdefault(name, []).append(value.detach() if isinstance(value, torch.Tensor) else value)
+            if device.type == "cuda" and step % MAX_BAD_STEPS == 0:
+                norms = torch.stack(sums["grad_norm"][-MAX_BAD_STEPS:])
+                bad = MAX_BAD_STEPS if len(norms) == MAX_BAD_STEPS and not torch.isfinite(norms).any() else 0
+            if bad >= MAX_BAD_STEPS:
+                raise BatonError(f"Training diverged: {bad} steps in a row without finite gradients (step {step}); "
+                                 "lower the learning rate or train without autocast.")
             if main and (step % log_every == 0 or step == 1):
                 now = time.monotonic()
-                row = {name: sum(v) / len(v) for name, v in sums.items() if math.isfinite(sum(v))}
+                row = _means(sums)
                 folder.log(step=step, minutes=round(elapsed() / 60, 3), lr=optimizer.param_groups[0]["lr"],
                            steps_per_second=round(since_log / max(now - logged, 1e-9), 3), **row)
                 if step % (10 * log_every) == 0 or step <= log_every:

@@ -171,3 +171,37 @@ def test_conditioned_layers_start_as_identities_and_use_their_condition():
         torch.nn.init.normal_(block.conv2.weight)
         assert not torch.allclose(block(y, c), block(y, 2 * c))
     assert TimeEmbedding(12)(torch.tensor([0, 999])).shape == (2, 12)
+
+
+def test_a_dataset_on_the_device_makes_its_batches_there(tmp_path):
+    class Here:
+        """y = 2 x of random rows of a table that `resident` puts on the device."""
+
+        def resident(self, device):
+            self.table = torch.randn(100, 4, generator=torch.Generator().manual_seed(0)).to(device)
+
+        def batch(self, index, generator):
+            rows = torch.randint(100, (16,), generator=generator, device=self.table.device)
+            return {"x": self.table[rows], "y": 2 * self.table[rows]}
+
+    class HereTask(Toy):
+        lr = 0.05
+
+        def build(self):
+            return torch.nn.Linear(4, 4)
+
+        def dataset(self, cache, split):
+            return Here()
+
+        def loss(self, model, batch, generator):
+            assert generator.device == batch["x"].device
+            loss = (model(batch["x"]) - batch["y"]).square().mean()
+            return loss, {"squared": loss}
+
+        def validate(self, model, cache):
+            return {}
+    rows, state = run(tmp_path / "run", HereTask(), steps=200)
+    assert rows[-1]["squared"] < 0.01 * rows[0]["squared"]
+    _, half = run(tmp_path / "half", HereTask(), steps=10)
+    _, again = run(tmp_path / "again", HereTask(), steps=10)
+    assert all(torch.equal(half["model"][name], again["model"][name]) for name in half["model"])
