@@ -79,6 +79,7 @@ class DenoiserConfig:
     drop_timbre: float = 0.15
     drop_all: float = 0.1
     unreliable_beats: float = 0.3       # curves of clips whose beat confidence is below this are dropped
+    captured: float = 0.25              # share of captured dances in a batch from a flat corpus
     batch: int = 32
     lr: float = 4e-4
     ema: float = 0.999

@@ -44,19 +44,21 @@ def diffusion_loss(model, schedule, config, batch, generator):
     """Eq. 2 of Tan et al. for one draw of z, t, eps and dropped conditions per item; min-SNR weighted where configured.
 
     Returns the loss and its unweighted parts {"mse": of every frame, "level": of windows' means over time}. `generator` is a CPU
-    torch.Generator.
+    torch.Generator, or one of the batch's device.
     """
     from models.music_ldm.train_denoiser import batch_condition, standardise
     device, count = batch["latent_mean"].device, len(batch["latent_mean"])
 
+    where = device if generator is None else generator.device
+
     def normal():
-        return torch.randn(batch["latent_mean"].shape, generator=generator).to(device)
+        return torch.randn(batch["latent_mean"].shape, generator=generator, device=where).to(device)
 
     def chance(p):
-        return (torch.rand(count, generator=generator) < p).to(device)
+        return (torch.rand(count, generator=generator, device=where) < p).to(device)
     z = batch["latent_mean"] + (0.5 * batch["latent_log_variance"]).exp() * normal()
     x0, noise = standardise(z, config), normal()
-    t = torch.randint(0, schedule.steps, (count,), generator=generator).to(device)
+    t = torch.randint(0, schedule.steps, (count,), generator=generator, device=where).to(device)
     if config.high_noise:
         t = torch.where(chance(config.high_noise), (schedule.steps + t) // 2, t)
     everything = chance(config.drop_all)

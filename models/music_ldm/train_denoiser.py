@@ -22,10 +22,12 @@ from models.music_ldm.features import (
 )
 from models.music_ldm.losses import diffusion_loss
 from models.music_ldm.network import Condition, UNet
+from models.music_ldm.resident import FlatWindows
 from models.music_ldm.timbre import PROFILE, timbre_profile
 from models.music_ldm.train import to_image
 from models.music_ldm.vae import load_vae
 from models.task import Task
+from models.training.flat import Flat
 
 VALID_BATCHES, VALID_TIMES = 3, (100, 300, 500, 700, 900)
 
@@ -39,10 +41,15 @@ class DenoiserTask(Task):
         super().__init__(config)
         self.lr, self.ema = config.lr, config.ema
         self.schedule = Schedule(config.schedule, config.prediction, zero_snr=config.zero_snr)
+        self.flat = None                                         # a flat corpus, once `prepare` was given one
 
     def prepare(self, corpus, cache, progress):
         """Features, latents of the VAE (mean and log-variance, fp16), then statistics into the config."""
         config = self.config
+        self.flat = Flat(corpus) if (Path(corpus) / "items.json").is_file() else None
+        if self.flat is not None:
+            self._prepare_flat()
+            return
         prepare_features(corpus, cache, progress)
         vae, self.fingerprint = load_vae(config.vae)
         encode_latents(vae, self.fingerprint, cache, progress)
@@ -54,6 +61,21 @@ class DenoiserTask(Task):
             config.motion_mean, config.motion_std = motion_statistics(train)
         self.profiles = [train.profile(item) for item in train.items] if config.timbre else []
         self.profile_genres = [GENRES.index(item["genre"]) if item["genre"] in GENRES else -1 for item in train.items]
+
+    def _prepare_flat(self):
+        """A flat corpus needs no features on disk. Its latents are those of the shipped VAE, whose statistics the released
+        denoiser has (--from-released); motion's are measured where that is not so."""
+        if not self.config.latent_mean:
+            raise BadInput("A flat corpus has no statistics of its latents: train on from the released weights "
+                           "(--from-released), or give --set latent_mean=... and latent_std=... of its VAE.")
+        windows = FlatWindows(self.flat, "train", self.config)
+        self.profiles = windows.profiles if self.config.timbre else []
+        self.profile_genres = [GENRES.index(item["genre"]) if item["genre"] in GENRES else -1 for item in windows.items]
+        if not self.config.motion_mean:
+            windows.resident("cpu")
+            generator = torch.Generator().manual_seed(9)
+            self.config.motion_mean, self.config.motion_std = motion_statistics(
+                [windows.batch(index, generator) for index in range(20)])
 
     def build(self):
         network = UNet(self.config)
@@ -67,6 +89,8 @@ class DenoiserTask(Task):
         super().adopt(model, {**mine, **released})
 
     def dataset(self, cache, split):
+        if self.flat is not None:
+            return FlatWindows(self.flat, split, self.config)
         return Windows(cache, split, self.config, self.fingerprint)
 
     def loss(self, model, batch, generator):
@@ -74,11 +98,10 @@ class DenoiserTask(Task):
 
     def validate(self, model, cache):
         """Squared error of the target at five noise levels: full condition, without rhythm, without any."""
-        windows = self.dataset(cache, "valid")
         device = next(model.parameters()).device
+        batches = self._valid_batches(cache, device)
         sums = {"loss": [], "loss_motion": [], "loss_none": []}
-        for index in range(VALID_BATCHES):
-            batch = {name: value.to(device) for name, value in windows[index].items()}
+        for index, batch in enumerate(batches):
             condition, x0 = batch_condition(batch, model.condition.timbre), standardise(batch["latent_mean"], self.config)
             everything = torch.ones(len(x0), dtype=torch.bool, device=device)
             variants = {"loss": condition, "loss_motion": condition.dropped(rhythm=everything), "loss_none": condition.none()}
@@ -90,6 +113,13 @@ class DenoiserTask(Task):
                     error = (model(x, times, model.encode(variant)).float() - target).square().mean()
                     sums[name].append(float(error))
         return {name: float(np.mean(values)) for name, values in sums.items()}
+
+    def _valid_batches(self, cache, device):
+        windows = self.dataset(cache, "valid")
+        if self.flat is None:
+            return [{name: value.to(device) for name, value in windows[index].items()} for index in range(VALID_BATCHES)]
+        windows.resident(device)
+        return [windows.batch(index, torch.Generator(device=device).manual_seed(index)) for index in range(VALID_BATCHES)]
 
     def export(self, state):
         """Without the path of the VAE, which means nothing elsewhere."""
