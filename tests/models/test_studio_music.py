@@ -1,5 +1,6 @@
 """The studio's music: deterministic, in time with its plan, loud where it is written loud, and music rather than clicks."""
 
+import struct
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from core.beats import Beats
 from core.contract import load
-from models.data.studio import drums, effects
+from models.data.studio import drum_samples, drums, effects, groove_templates, tone
 from models.data.studio.harmony import chord_tones, voice
 from models.data.studio.music import compose, render
 from models.data.studio.orchestra import ORCHESTRA
@@ -21,10 +22,11 @@ GENRES = [genre["slug"] for genre in load("genres")]
 @pytest.fixture(scope="module", autouse=True)
 def soundfont():
     pytest.importorskip("fluidsynth")
+    from models.data.studio.drum_samples import find_samples
     from models.data.studio.instruments import find_soundfont
 
     try:
-        return find_soundfont()
+        return find_soundfont(), find_soundfont(second=True), find_samples()
     except RuntimeError as error:
         pytest.skip(str(error))
 
@@ -60,6 +62,9 @@ def attack_errors(sound, pitch, tone=None):
         ("gm:28", 60),
         ("gm:47", 45),
         ("gm:45", 60),
+        ("kit2:0", 38),
+        ("gm2:0", 60),
+        ("gm2:28", 60),
     ],
 )
 def test_written_notes_are_heard_in_time(sound, pitch):
@@ -71,6 +76,66 @@ def test_synthesised_drums_are_heard_in_time():
         kit = drums.draw_kit(np.random.default_rng(3), character)
         for key in (drums.KICK, drums.SNARE, drums.CLAP, drums.HAT):
             assert np.abs(attack_errors("drums", key, {"kit": kit})).max() < 0.010, (character, key)
+
+
+@pytest.mark.parametrize("name", ["acoustic", "electronic"])
+def test_recorded_drums_are_heard_in_time(name):
+    rng = np.random.default_rng(4)
+    for _ in range(3):
+        kit = drum_samples.draw_kit(rng, name, drums.draw_kit(rng, "tight"))
+        for key in (drums.KICK, drums.SNARE, drums.HAT):
+            assert np.abs(attack_errors("drums", key, {"kit": kit})).max() < 0.012, (kit["samples"][key], key)
+
+
+def test_every_preset_of_the_dance_genres_sounds_in_both_fonts():
+    from models.data.studio.composer_dance import GENRES as TABLES
+    from models.data.studio.instruments import KIT, SECOND, instruments
+
+    kits = {int(kit[3:]) for genre in TABLES.values() for kit, _ in genre.kits if kit.startswith("gm:")}
+    sounds = [(KIT + kit + font, key) for kit in sorted(kits) for key in (36, 38, 42) for font in (0, SECOND)]
+    parts = [(sound, [Note(0.0, 0.2, key, 0.8)], 0.0) for sound, key in sounds]
+    for part, stem in zip(parts, instruments(RATE).render(parts, RATE // 4)):
+        assert np.abs(stem).max() > 0.01, part
+
+
+def test_groove_templates_are_what_the_dataset_says(tmp_path):
+    """A performance written as MIDI comes back: late snares, loud first hats; and a swung one is refused."""
+    strokes = [(4.0 * bar + step / 4 + (0.02 if key == 38 else 0.0), key, 100 if step % 4 == 0 else 60)
+               for bar in range(16) for key, steps in ((36, (0, 8)), (38, (4, 12)), (42, range(16))) for step in steps]
+    path = tmp_path / "groove.mid"
+    write_midi(path, strokes)
+    row = groove_templates.measure(groove_templates.read_midi(path))
+    measured = groove_templates.Template(row)
+    snare = measured.offset[1, [4, 12, 20, 28]] - measured.offset[0, [0, 8, 16, 24]]
+    assert np.abs(snare - 0.08).max() < 0.02 and measured.velocity[2, 0] > 1.3 * measured.velocity[2, 1]
+    swung = [(onset + 0.08 * (round(4 * onset) % 2), key, velocity) for onset, key, velocity in strokes]
+    write_midi(path, swung)
+    assert groove_templates.measure(groove_templates.read_midi(path)) is None
+
+
+def write_midi(path, strokes):
+    """A one-track MIDI file of (onset in quarter notes, key, velocity), 480 ticks a quarter note."""
+    def number(value):
+        out = [value & 127]
+        while value := value >> 7:
+            out.insert(0, value & 127 | 128)
+        return bytes(out)
+    body, last = b"", 0
+    for onset, key, velocity in sorted(strokes):
+        tick = round(480 * onset)
+        body, last = body + number(tick - last) + bytes([0x99, key, velocity]), tick
+    body += b"\x00\xff\x2f\x00"
+    path.write_bytes(b"MThd" + struct.pack(">IHHH", 6, 0, 1, 480) + b"MTrk" + struct.pack(">I", len(body)) + body)
+
+
+def test_a_dull_piece_is_led_to_its_genre():
+    rng = np.random.default_rng(5)
+    noise = np.cumsum(rng.normal(size=(2, 6 * RATE)), axis=1)                       # 6 dB per octave too dark already
+    dull = effects.equalise((noise - noise.mean()).astype(np.float32), RATE, lowpass=6000.0, highpass=40.0)
+    def miss(audio):
+        gap = tone.target_db("waack") - tone.band_levels(audio, RATE)
+        return np.abs(gap - gap[4:-5].mean()).mean()
+    assert miss(tone.towards(dull, RATE, "waack")) < 0.5 * miss(dull)
 
 
 @pytest.mark.parametrize("kind", ["dance", "conducting"])

@@ -64,6 +64,8 @@ def _mix(plan, genre):
     u = rng.uniform
     lowfi = rng.random()
     return {
+        "genre": plan.genre,
+        "glue": float(rng_of(plan.seed, "drum bus").uniform(0.0, 0.7)),
         "cents": float(rng.normal(0, 12)),
         "seed": int(plan.seed),
         "width": float(u(0.3, 1.0)) * (rng.random() > 0.08),
@@ -73,7 +75,7 @@ def _mix(plan, genre):
         "mid_db": float(rng.normal(0, 2.5)),
         "mid_hz": float(np.exp(u(np.log(300), np.log(4000)))),
         "high_db": float(rng.normal(0, 3.0)),
-        "lowpass": float(u(3500, 9000)) if lowfi < 0.12 else float(u(10000, 17000)) if lowfi < 0.5 else 0.0,
+        "lowpass": float(u(3500, 9000)) if lowfi < 0.06 else float(u(10000, 17000)) if lowfi < 0.3 else 0.0,
         "highpass": float(u(60, 250)) if rng.random() < 0.12 else 0.0,
         "reverb_seconds": float(np.exp(u(np.log(0.25), np.log(2.2)))),
         "reverb_bright": float(u(0.1, 0.7)),

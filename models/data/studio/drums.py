@@ -172,14 +172,18 @@ def strike(kit, key, rate):
 
 
 def play(kit, notes, samples, rate):
-    """Mono (samples,) float32 of a part's notes on a synthesised kit; hits are struck once and reused."""
+    """Mono (samples,) float32 of a part's notes on a synthesised or sampled kit; hits are struck once and reused."""
+    from models.data.studio import drum_samples
+
     out = np.zeros(samples, np.float32)
     hits = {}
     closed = sorted(n.onset for n in notes if n.pitch in (HAT, PEDAL))
     for note in notes:
-        if note.pitch not in hits:
-            hits[note.pitch] = strike(kit, note.pitch, rate).astype(np.float32)
-        hit = hits[note.pitch]
+        stroke = (note.pitch, note.velocity >= drum_samples.HARD if "samples" in kit else True)
+        if stroke not in hits:
+            recorded = drum_samples.strike(kit, note.pitch, note.velocity, rate)
+            hits[stroke] = strike(kit, note.pitch, rate).astype(np.float32) if recorded is None else recorded
+        hit = hits[stroke]
         start = int(round(note.onset * rate))
         if note.pitch == OPEN:  # a closed hat chokes the open one
             after = np.searchsorted(closed, note.onset + 0.02)

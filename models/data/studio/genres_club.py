@@ -80,7 +80,7 @@ CLUB = {
             CONGA_HIGH: ("..xx..x...xx..x.", "x.xx..xxx.xx..xx"),
             COWBELL: ("x...x...x...x...",),
         },
-        drum_gain_db=-2.5,
+        drum_gain_db=-0.5,
         options={TAMB: 0.6, CONGA_HIGH: 0.6, COWBELL: 0.25},
         kits=(("gm:0", 4), ("gm:8", 2), ("gm:16", 1)),
         bass=(("octave", 4), ("disco", 2)),

@@ -1,4 +1,4 @@
-"""General MIDI instruments: one FluidSynth per process and sample rate, rendered into one stem per part.
+"""General MIDI instruments of two soundfonts: one FluidSynth per process and sample rate, one stem per part.
 
 FluidSynth's own reverb and chorus are off (the studio's effects do that), notes start on blocks of 64 samples,
 and every note is sent early by the measured attack of its sample, so that what is written is what is heard.
@@ -15,9 +15,15 @@ SOUNDFONTS = (
     "/usr/share/soundfonts/FluidR3_GM.sf2",
     "/usr/share/sounds/sf2/default-GM.sf2",
 )
+SECOND_SOUNDFONTS = (
+    "/usr/share/sounds/sf3/MuseScore_General_Full.sf3",
+    "/usr/share/sounds/sf3/MuseScore_General.sf3",
+    "/usr/share/soundfonts/MuseScore_General.sf3",
+)
 BLOCK = 64  # samples; FluidSynth's own block, so no state is left between calls
 CHANNELS = 16  # MIDI channels and stems
 KIT = 1000  # sounds >= KIT are drum kits: KIT + preset of bank 128
+SECOND = 10_000  # added to a sound: the second soundfont plays it
 MAX_LAG = 0.10  # seconds; slow strings are not moved further than this
 
 
@@ -29,12 +35,13 @@ def _library():
     return fluidsynth
 
 
-def find_soundfont():
-    """Path of FluidR3 GM; RuntimeError tells what to install."""
-    for path in SOUNDFONTS:
+def find_soundfont(second=False):
+    """Path of FluidR3 GM, or of MuseScore General; RuntimeError tells what to install."""
+    for path in SECOND_SOUNDFONTS if second else SOUNDFONTS:
         if Path(path).exists():
             return path
-    raise RuntimeError("FluidR3_GM.sf2 was not found; install the package fluid-soundfont-gm.")
+    raise RuntimeError("MuseScore_General.sf3 was not found; install the package musescore-general-soundfont." if second else
+                       "FluidR3_GM.sf2 was not found; install the package fluid-soundfont-gm.")
 
 
 class Instruments:
@@ -59,11 +66,9 @@ class Instruments:
                 "synth.dynamic-sample-loading": 0,
             },
         )
-        if self._owner.sfload(find_soundfont()) < 0:
-            raise RuntimeError(f"FluidSynth cannot read {find_soundfont()}.")
-        for name in ("new_fluid_synth", "fluid_synth_get_sfont"):
+        for name in ("new_fluid_synth", "fluid_synth_get_sfont_by_id"):
             getattr(self._fl, name).restype = ctypes.c_void_p
-        self._font = ctypes.c_void_p(self._fl.fluid_synth_get_sfont(ctypes.c_void_p(self._owner.synth), 0))
+        self._fonts = {}
         self._settings = ctypes.c_void_p(self._owner.settings)
         self._write = self._fl.fluid_synth_nwrite_float
         self._write.argtypes = [ctypes.c_void_p, ctypes.c_int] + [ctypes.POINTER(ctypes.c_void_p)] * 4
@@ -71,10 +76,21 @@ class Instruments:
         self._scratch = np.zeros(1 << 16, np.float32)
         self._lag = {}
 
+    def _font(self, second):
+        """The loaded soundfont; the second one takes seconds to unpack and is read when first asked for."""
+        if second not in self._fonts:
+            number = self._owner.sfload(find_soundfont(second))
+            if number < 0:
+                raise RuntimeError(f"FluidSynth cannot read {find_soundfont(second)}.")
+            owner = ctypes.c_void_p(self._owner.synth)
+            self._fonts[second] = ctypes.c_void_p(self._fl.fluid_synth_get_sfont_by_id(owner, number))
+        return self._fonts[second]
+
     def render(self, parts, samples):
         """Stems, P times (2, samples) float32, of `parts`: a list of (sound, notes, cents), any number.
 
-        sound: GM program 0..127, or KIT + preset for a drum kit. notes: (onset s, duration s, MIDI pitch, velocity 0..1).
+        sound: GM program 0..127, or KIT + preset for a drum kit; SECOND more for the second soundfont.
+        notes: (onset s, duration s, MIDI pitch, velocity 0..1).
         cents: tuning of the part, within two semitones (a detuned kit sounds like a smaller or larger one).
         """
         lags = [self.lag(sound, notes) for sound, notes, _ in parts]
@@ -88,14 +104,17 @@ class Instruments:
         fl = self._fl
         # A new synth for each piece, sharing the loaded soundfont: voices keep no memory of the piece before.
         synth = ctypes.c_void_p(fl.new_fluid_synth(self._settings))
-        font = fl.fluid_synth_add_sfont(synth, self._font)
+        wanted = sorted({sound >= SECOND for sound, _, _ in parts})
+        fonts = {second: fl.fluid_synth_add_sfont(synth, self._font(second)) for second in wanted}
         blocks = -(-samples // BLOCK)
         stems = np.zeros((len(parts), 2, blocks * BLOCK), np.float32)
         events = []
         for channel, (sound, notes, cents) in enumerate(parts):
+            font, sound = fonts[sound >= SECOND], sound % SECOND
             fl.fluid_synth_set_channel_type(synth, channel, int(sound >= KIT))
             bank, program = (128, sound - KIT) if sound >= KIT else (0, sound)
-            fl.fluid_synth_program_select(synth, channel, font, bank, program)
+            if fl.fluid_synth_program_select(synth, channel, font, bank, program):
+                raise RuntimeError(f"The soundfont has no preset {program} in bank {bank}.")
             fl.fluid_synth_cc(synth, channel, 7, 110)
             fl.fluid_synth_pitch_bend(synth, channel, int(np.clip(8192 + round(cents * 8192 / 200), 0, 16383)))
             last_off = {}
@@ -123,7 +142,8 @@ class Instruments:
             else:
                 fl.fluid_synth_noteoff(synth, channel, int(pitch))
         self._advance(synth, stems, position, blocks)
-        fl.fluid_synth_remove_sfont(synth, self._font)
+        for second in wanted:
+            fl.fluid_synth_remove_sfont(synth, self._font(second))
         fl.delete_fluid_synth(synth)
         return stems[:, :, :samples]
 
@@ -142,10 +162,11 @@ class Instruments:
 
     def lag(self, sound, notes):
         """Seconds from note-on to the perceived attack (-9 dB of the first 200 ms' peak, short RMS), measured once per sound."""
-        if not notes or sound >= KIT and not any(n[2] in (36, 38, 42) for n in notes):
+        kit = sound % SECOND >= KIT
+        if not notes or kit and not any(n[2] in (36, 38, 42) for n in notes):
             return 0.0
         pitches = sorted(n[2] for n in notes)
-        pitch = 38 if sound >= KIT else int(np.clip(round(pitches[len(pitches) // 2] / 6) * 6, 24, 96))
+        pitch = 38 if kit else int(np.clip(round(pitches[len(pitches) // 2] / 6) * 6, 24, 96))
         key = (sound, pitch)
         if key not in self._lag:
             span = int(0.25 * self.rate)

@@ -4,6 +4,8 @@ from models.data.studio.harmony import SCALES, degree_pitch, nearest, phrase, si
 from models.data.studio.players import read_steps
 from models.data.studio.score import Part, rng_of
 
+SECOND_FONT = 0.35                  # share of sampled parts that the second soundfont plays
+
 
 def write_layers(plan, genre, bars, writer, scale, root):
     parts = []
@@ -26,10 +28,11 @@ def write_layers(plan, genre, bars, writer, scale, root):
             lines = _figure(rng, layer, figure, bar, scale, root, centre, state, cells, plan.metre)
             notes += [writer.note(player, bar, s, n, p, v * level) for s, n, p, v in lines]
         tone = synths.draw_settings(sound.split(":")[1], rng) if synthetic else {}
+        font = "gm2" if rng_of(plan.seed, "font " + layer.name).random() < SECOND_FONT else "gm"
         parts.append(
             Part(
                 layer.name,
-                sound if synthetic else f"gm:{sound}",
+                sound if synthetic else f"{font}:{sound}",
                 [n for n in notes if n],
                 0.6 * 10 ** ((layer.gain_db + rng.uniform(-2.5, 2.5)) / 20),
                 float(rng.uniform(-0.55, 0.55)),

@@ -2,32 +2,35 @@
 
 import numpy as np
 
-from models.data.studio import drums, effects, synths
-from models.data.studio.instruments import KIT, instruments
+from models.data.studio import drums, effects, synths, tone
+from models.data.studio.instruments import KIT, SECOND, instruments
 from models.data.studio.score import rng_of
 
+FONTS = ("gm:", "kit:", "gm2:", "kit2:")
 GROUP_PAN = {"strings": -0.2, "winds": 0.1, "brass": 0.35, "timpani": 0.0}
 
 
 def render_score(score, rate=48000):
     """(2, N) float32 of a score, N = round(duration * rate); the same score gives the same samples."""
     samples = int(round(score.duration * rate))
-    sampled = [part for part in score.parts if part.sound.startswith(("gm:", "kit:"))]
+    sampled = [part for part in score.parts if part.sound.startswith(FONTS)]
     stems = instruments(rate).render(
         [(_sound_number(part.sound), part.notes, _cents(part, score)) for part in sampled], samples
     )
     tracks = {id(part): stem for part, stem in zip(sampled, stems)}
     rng = rng_of(score.mix["seed"], "render")
     kicks = [n.onset for part in score.parts if part.name == "drums" for n in part.notes if n.pitch == drums.KICK]
-    dry, wet = np.zeros((2, samples), np.float32), np.zeros((2, samples), np.float32)
+    dry, wet, kit = (np.zeros((2, samples), np.float32) for _ in range(3))
     for part in score.parts:
         track = tracks[id(part)] if id(part) in tracks else _synthesise(part, samples, rate, score.mix["cents"])
         track = _place(part, track, score, rng, rate)
         if part.duck and kicks:
             track = effects.duck(track, kicks, rate, min(part.duck, 0.9))
-        dry += track
+        bus = kit if score.kind == "dance" and _is_drum(part) else dry
+        bus += track
         wet += np.float32(part.reverb) * track
     mix = score.mix
+    dry += _glued(kit, rate, mix.get("glue", 0.0))
     if score.dynamics:
         times, levels = score.dynamics
         dry, wet = (effects.follow_dynamics(x, rate, times, levels, mix["dynamic_range_db"]) for x in (dry, wet))
@@ -38,11 +41,11 @@ def render_score(score, rate=48000):
 
 def _sound_number(sound):
     kind, number = sound.split(":")
-    return int(number) + (KIT if kind == "kit" else 0)
+    return int(number) + (KIT if kind.startswith("kit") else 0) + (SECOND if kind.endswith("2") else 0)
 
 
 def _cents(part, score):
-    return part.tone.get("cents", 0.0) if part.sound.startswith("kit:") else score.mix["cents"]
+    return part.tone.get("cents", 0.0) if part.sound.startswith("kit") else score.mix["cents"]
 
 
 def _synthesise(part, samples, rate, cents):
@@ -51,6 +54,20 @@ def _synthesise(part, samples, rate, cents):
     else:
         mono = synths.play_synth(part.tone, part.notes, samples, rate, cents)
     return np.stack([mono, mono])
+
+
+def _is_drum(part):
+    return part.sound == "drums" or part.sound.startswith("kit")
+
+
+def _glued(kit, rate, amount):
+    """The drum bus with `amount` of a hard-compressed copy beside it: fuller tails under the same attacks."""
+    level = _active_level(kit, rate)
+    if not amount or not level:
+        return kit
+    pressed = effects.compress(kit / np.float32(level), rate, threshold_db=-9.0, ratio=8.0, attack=0.012, release=0.09)
+    pressed *= np.float32(level / max(_active_level(pressed, rate), 1e-6))
+    return (kit + np.float32(amount) * pressed) / np.float32(1 + amount)
 
 
 def _active_level(track, rate):
@@ -65,7 +82,7 @@ def _place(part, track, score, rng, rate):
     """A part at its level and place: levelled to a common loudness, its own gain, pan."""
     width = score.mix["width"]
     level = _active_level(track, rate)
-    drum = part.sound == "drums" or part.sound.startswith("kit:")
+    drum = _is_drum(part)
     insert = part.insert
     if insert.get("tremolo"):
         track = effects.tremolo(track, rate, *insert["tremolo"])
@@ -88,6 +105,8 @@ def _place(part, track, score, rng, rate):
 
 def _master(audio, score, rng, rate):
     mix, samples = score.mix, audio.shape[1]
+    if mix.get("genre"):
+        audio = tone.towards(audio, rate, mix["genre"])
     audio = effects.equalise(
         audio,
         rate,

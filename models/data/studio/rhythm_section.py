@@ -1,7 +1,8 @@
 """Drums and bass of the dance composer: grooves, fills, rolls, kits, and bass lines that know the kick."""
 import numpy as np
 
-from models.data.studio import drums, synths
+from models.data.studio import drum_samples, drums, synths
+from models.data.studio.groove_templates import template
 from models.data.studio.harmony import SCALES, nearest
 from models.data.studio.players import pick, read_steps
 from models.data.studio.score import Part, rng_of
@@ -24,6 +25,7 @@ KEY_LEVEL = {
     62: 0.65,
     64: 0.65,
 }
+SAMPLED, SECOND_FONT = 0.3, 0.35    # shares of pieces with recorded one-shots, and with kits of the second soundfont
 GM_KEYS = {drums.SNAP: drums.CLAP, drums.ZAP: 78, drums.RISER: 0}
 
 
@@ -55,7 +57,8 @@ def write_drums(plan, genre, bars, writer):
         pair = [patterns[int(draw.integers(len(patterns)))] for _ in range(2)]
         if plays:
             choice[key] = pair
-    player = writer.player("drums", 0.9 if machine else 0.35)
+    groove, share = _groove(plan, machine)
+    player = writer.player("drums", 0.9 if machine else 0.7)        # a live drummer's scatter is in the template
     snare_late = float(rng.uniform(0, genre.lag_ms / 1000)) if genre.lag_ms else 0.0
     notes, kicks = [], {}
     break_style = str(rng.choice(["no kick", "drums only", "half"]))
@@ -77,7 +80,8 @@ def write_drums(plan, genre, bars, writer):
                 if key in (drums.HAT, drums.SHAKER, drums.RIDE) and step % 4 == 0:
                     strength *= 1.12
                 late = snare_late if key in (drums.SNARE, drums.CLAP, drums.SNAP) else 0.0
-                note = writer.note(player, bar, step, 1.0, key, strength, late)
+                played = _played(groove, share, writer, bar, step, key, strength, late)
+                note = writer.note(player, bar, step, 1.0, key, *played)
                 if note:
                     notes.append(note)
                     if key == drums.KICK:
@@ -93,6 +97,29 @@ def write_drums(plan, genre, bars, writer):
     return _drum_parts(plan, genre, kit, notes), kicks
 
 
+DRUMMERS = {                        # genre -> styles of the Groove MIDI Dataset whose drummers play it
+    "break": ("funk",), "pop": ("funk", "hiphop"), "lock": ("funk", "soul"), "middle-hip-hop": ("hiphop",),
+    "la-hip-hop": ("hiphop",), "house": ("dance", "latin"), "waack": ("dance", "soul", "funk"),
+    "krump": ("hiphop", "rock"), "street-jazz": ("rock", "soul"), "ballet-jazz": ("jazz", "soul")}
+MACHINE_SHARE = (0.0, 0.6)          # how much of a drummer's habits a programmed groove has
+
+
+def _groove(plan, machine):
+    """(Template, share) of the piece: a live kit is a drummer's own, a machine's programmer took over a part of one."""
+    rng = rng_of(plan.seed, "groove")
+    share = float(rng.uniform(*MACHINE_SHARE)) * (rng.random() < 0.6) if machine else 1.0
+    return (template(rng, DRUMMERS[plan.genre]), rng), share
+
+
+def _played(groove, share, writer, bar, step, key, strength, late):
+    """(velocity, lateness in seconds) of a written stroke as the piece's drummer plays it."""
+    habits, rng = groove
+    offset, weight = habits.stroke(key, step, bar.index, rng)
+    sixteenth = writer.grid.beat_length(bar.first + step / 4) / 4
+    weight = weight if key in (drums.HAT, drums.RIDE, drums.SHAKER, drums.PEDAL, drums.TAMB) else 0.5 + 0.5 * weight
+    return strength * (1 + share * (weight - 1)), late + share * offset * sixteenth
+
+
 CORE = (drums.KICK, drums.SNARE, drums.CLAP, drums.SNAP, drums.RIM)
 
 
@@ -101,13 +128,16 @@ def _drum_parts(plan, genre, kit, notes):
     rng = rng_of(plan.seed, "kit")
     gain = 10 ** (genre.drum_gain_db / 20)
 
+    draw = rng_of(plan.seed, "recorded drums")
+    recorded, second = draw.random() < SAMPLED, draw.random() < SECOND_FONT
+
     def part(name, kit, notes, gain):
-        tone = (
-            {"cents": float(np.clip(rng.normal(0, 90), -190, 190))}
-            if kit.startswith("gm")
-            else {"kit": drums.draw_kit(rng, kit)}
-        )
-        sound = f"kit:{kit.split(':')[1]}" if kit.startswith("gm") else "drums"
+        live = kit.startswith("gm")
+        tone = {"cents": float(np.clip(rng.normal(0, 90), -190, 190))} if live else {"kit": drums.draw_kit(rng, kit)}
+        sound = f"{'kit2' if second else 'kit'}:{kit.split(':')[1]}" if live else "drums"
+        if recorded and name != "drum layer":
+            fallback = drums.draw_kit(draw, "tight") if live else tone["kit"]
+            sound, tone = "drums", {"kit": drum_samples.draw_kit(draw, "acoustic" if live else "electronic", fallback)}
         if sound != "drums":
             notes = [n._replace(pitch=GM_KEYS.get(n.pitch, n.pitch)) for n in notes if GM_KEYS.get(n.pitch, n.pitch)]
         return Part(
@@ -202,10 +232,11 @@ def write_bass(plan, genre, bars, writer, scale, root, kicks):
         ):
             notes.append(writer.note(player, bar, step, length, pitch, velocity * (0.75 + 0.25 * bar.energy)))
     gain = 0.9 * 10 ** (genre.bass_gain_db / 20)
+    font = "gm2" if rng_of(plan.seed, "bass font").random() < SECOND_FONT else "gm"
     tone = synths.draw_settings(sound.split(":")[1], rng) if synthetic else {}
     return Part(
         "bass",
-        sound if synthetic else f"gm:{sound}",
+        sound if synthetic else f"{font}:{sound}",
         [n for n in notes if n],
         gain,
         reverb=0.02,

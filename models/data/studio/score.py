@@ -17,7 +17,8 @@ class Note(NamedTuple):
 
 @dataclass
 class Part:
-    """One line of the mix. sound: "gm:48" (program), "kit:25" (GM drum kit), "drums" or "synth:<name>" (numpy)."""
+    """One line of the mix. sound: "gm:48" (program), "kit:25" (GM drum kit), "gm2:" and "kit2:" from the second
+    soundfont, "drums" or "synth:<name>" (numpy)."""
 
     name: str
     sound: str
