@@ -12,6 +12,7 @@ Arrays in use (others may join; readers ask by name):
     profile  (1, 96) float32   timbre profile of the whole piece
 """
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -111,3 +112,19 @@ def join(folders, out):
             arrays = {name: flat.rows(item, name) for name in item["arrays"]}
             writer.add({key: value for key, value in item.items() if key != "arrays"}, arrays)
     writer.close()
+
+
+def main(argv=None):
+    """`python -m models.training.flat OUT FOLDER ...`: several flat folders as one; returns the exit code."""
+    out, *folders = sys.argv[1:] if argv is None else argv
+    try:
+        join(folders, out)
+    except BadInput as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    print(f"{len(Flat(out))} items in {out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
