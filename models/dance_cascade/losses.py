@@ -32,7 +32,7 @@ def geometric_losses(config, estimate, truth, mask, weight, rotation_limit):
         moves = geometry.steps(estimate, positions, c.fps)
     if c.weight_step:
         error = geometry.step_error(moves, geometry.steps(truth, true_positions, c.fps))
-        losses["step"] = c.weight_step * mean(error, both) / STEP_SCALE**2
+        losses["key_velocity"] = c.weight_step * mean(error, both) / STEP_SCALE**2
     if c.weight_contact:
         slide = geometry.foot_slide(moves, geometry.contact_of(truth))
         losses["contact"] = c.weight_contact * mean(slide, both) / SLIDE_SCALE**2
@@ -43,11 +43,12 @@ def geometric_losses(config, estimate, truth, mask, weight, rotation_limit):
 
 
 def denoiser_loss(config, schedule, network, batch, generator):
-    """(loss, {name: scalar tensor}) of a batch: x0 (B, T, 152) un-normalised, mask (B, T), condition (see `Denoiser`).
+    """(loss, {name: scalar tensor}) of a batch of `data.Crops`.
 
     Draws t uniformly, the noise, which rows lose their condition (`null_dropout`) and the noise of the base below.
     """
-    c, truth, mask, condition = config, batch["x0"], batch["mask"], dict(batch["condition"])
+    c, truth, mask = config, batch["x0"], batch["mask"]
+    condition = {name: batch[name] for name in ("frames", "style")}
     device, rows = truth.device, len(truth)
     draw = lambda *shape: torch.rand(*shape, generator=generator, device=generator.device).to(device)    # noqa: E731
     normal = lambda like: torch.randn(like.shape, generator=generator, device=generator.device).to(like)  # noqa: E731
@@ -56,7 +57,7 @@ def denoiser_loss(config, schedule, network, batch, generator):
     noisy = schedule.add_noise(x0, normal(x0), t)
     if c.low:
         sigma = draw(rows) * c.low_noise
-        low = network.standard(condition["low"])
+        low = network.standard(batch["low"])
         condition.update(low=low + sigma[:, None, None] * normal(low), low_noise=sigma)
     estimate = network(noisy, t, condition, draw(rows) < c.null_dropout, mask).float()
     with torch.autocast(device.type, enabled=False):
