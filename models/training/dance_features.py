@@ -71,7 +71,8 @@ def capture_item(clips, number, seconds):
     from models.training.pack import passage_arrays
     rng = np.random.default_rng([number, *b"passage"])
     flat = Flat(clips)
-    able = [item for item in flat.items if item["duration"] >= 8 and len(item["beats"]) > 8]
+    able = [item for item in flat.items if item["split"] != "test" and item.get("dance", True) and item["duration"] >= 8
+            and len(item["beats"]) > 8]
     chance = np.array([min(item["duration"], 90.0) * (0.3 + item["beat_confidence"]) for item in able])
     clip = able[int(rng.choice(len(able), p=chance / chance.sum()))]
     warp, mirror = float(rng.uniform(1 - WARP, 1 + WARP)), bool(rng.random() < 0.5)
