@@ -1,6 +1,7 @@
 """What the networks see: mel and loudness of the music, the rhythm of its beats, and the body as a vector.
 
-Mel: the recipe of the published system (90 Hz, 128 bands, dB re the track's maximum, high bands first).
+Mel: the recipe of the published system (90 Hz, 128 bands, dB re the track's maximum, high bands first), or its reduction to
+the motion's own 30 Hz and 64 bands.
 """
 import numpy as np
 
@@ -51,6 +52,28 @@ def mel_frames(sound, chunk_seconds=60, bands=BANDS):
     reference = max(float(power.max()), SILENT_POWER)
     decibel = np.maximum(10 * np.log10(np.maximum(power, 1e-14) / reference), -80.0)
     return _resize((decibel[:, ::-1] + 80) / 80, int(len(sound) / RATE * MEL_RATE + 1e-6)).astype(np.float32)
+
+
+def mel_frames_30(sound, chunk_seconds=60, bands=64):
+    """(N,) at 22,050 Hz -> (floor(30 s), bands) float32 in [0, 1], frame i centred on i / 30 s; scale as in `mel_frames`.
+
+    n_fft 1024, hop 735: three times fewer frames than the published recipe, and a window that keeps attacks apart.
+    """
+    import torch
+    size, hop = 1024, RATE // FPS
+    count, step = int(len(sound) / RATE * FPS + 1e-6), chunk_seconds * FPS
+    if count == 0:
+        return np.zeros((0, bands), dtype=np.float32)
+    basis, window = torch.from_numpy(filters(RATE, size, bands)), torch.hann_window(size)
+    padded, powers = np.pad(sound, (size // 2, size)), []
+    for first in range(0, count, step):
+        last = min(count, first + step)
+        piece = torch.from_numpy(padded[first * hop:(last - 1) * hop + size])
+        spectrum = torch.stft(piece, size, hop, window=window, center=False, return_complex=True)
+        powers.append((basis @ spectrum.abs() ** 2).T.numpy())
+    power = np.concatenate(powers)
+    decibel = 10 * np.log10(np.maximum(power, 1e-14) / max(float(power.max()), SILENT_POWER))
+    return ((np.maximum(decibel, -80.0)[:, ::-1] + 80) / 80).astype(np.float32)
 
 
 def _resize(values, frames):

@@ -14,6 +14,7 @@ import numpy as np
 from core.contract import GENRES
 from core.errors import BadInput
 from models.data.shards import AUDIO_RATE, pack_motion, read_header, write_shard
+from models.data.studio.conducted import PATTERNS_STYLE, conducting_plan, pattern_of
 from models.data.studio.plan import SPLIT_SEEDS, STYLES, make_plan, split_of
 
 PER_SHARD = 16
@@ -23,6 +24,8 @@ METRES = (2, 3, 4, 6)
 
 def item_plan(kind, seed, duration, stratified=False, fermatas=True, style=None):
     """The plan of a corpus item; `stratified` walks through the genres or metres in turn, so that each is as frequent."""
+    if style == PATTERNS_STYLE:
+        return conducting_plan(seed, duration)
     if kind == "dance":
         return make_plan(kind, seed, genre=GENRES[seed % len(GENRES)] if stratified else None, duration=duration)
     return make_plan(kind, seed, metre=METRES[seed % len(METRES)] if stratified else None, duration=duration, fermatas=fermatas,
@@ -62,7 +65,7 @@ def make_item(kind, seed, duration, stratified=False, audio=True, style=None):
             "metre": plan.metre, "bpm": round(plan.bpm, 3), "duration": plan.duration, "source": "studio",
             "beat_confidence": 1.0, "lead": round(lead, 4)}
     if kind == "conducting":
-        meta["fermatas"] = True
+        meta |= {"fermatas": True, "strokes": pattern_of(plan)}
     if style:
         meta["style"] = style
     return meta, arrays
@@ -92,7 +95,8 @@ def refresh_shard(task):
         if not np.array_equal(arrays["beats"], plan_arrays(plan)["beats"]):
             raise BadInput(f"{path} was made for other plans than this Baton draws; delete it and make the corpus again.")
         motion, lead = (dance(plan), 0.0) if meta["kind"] == "dance" else conduct(plan)
-        items.append(({**meta, "lead": round(lead, 4)}, {**arrays, **pack_motion(motion)}))
+        meta = {**meta, "lead": round(lead, 4), **({"strokes": pattern_of(plan)} if meta["kind"] == "conducting" else {})}
+        items.append((meta, {**arrays, **pack_motion(motion)}))
     write_shard(path, items)
     return sum(meta["duration"] for meta, _ in items)
 
@@ -170,7 +174,8 @@ def main(argv=None):
     parser.add_argument("--first-seed", type=int, default=0, help="counted from the first seed of the split")
     parser.add_argument("--seconds", type=float, default=24.0, help="length of a piece")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
-    parser.add_argument("--style", choices=STYLES[1:], help="of conducted pieces: rhapsodic has rubato inside the bars")
+    parser.add_argument("--style", choices=(*STYLES[1:], PATTERNS_STYLE),
+                        help="of conducted pieces: rhapsodic has rubato inside the bars, patterns every metre and tempo")
     parser.add_argument("--no-audio", dest="audio", action="store_false", help="motion and beats only")
     parser.add_argument("--refresh-motion", action="store_true",
                         help="only perform the studio pieces already in --out anew, keeping their music")

@@ -1,4 +1,4 @@
-"""Composer of orchestral music in 2/4, 3/4, 4/4 and 6/8 (six beaten), whose metre, dynamics, articulation and cues are heard.
+"""Composer of orchestral music in 2/4, 3/4, 4/4, 6/8 and 9/8 (eighths written), whose metre, dynamics, articulation and cues are heard.
 
 Melody with motifs and periods, functional harmony with cadences, bass, accompaniment figures of the metre, and an
 orchestration that follows the plan's sections. Plans of the style "romantic" get the manner of Romantic dances as old
@@ -74,7 +74,7 @@ class _Composer:
         if draw < 0.12:
             return ()
         slow = (float(self.grid(end)) - float(self.grid(max(first, 0)))) / max(end - max(first, 0), 1) * self.plan.bpm / 60
-        divided = FIGURES[self.metre][{2: "eighths", 3: "broken", 4: "eighths", 6: "pulse"}[self.metre]]
+        divided = FIGURES[self.metre][{2: "eighths", 3: "broken", 4: "eighths", 6: "pulse", 9: "pulse"}[self.metre]]
         return divided if slow > 1.2 and draw < 0.6 else figure
 
     def _draw_chords(self, rng):
@@ -285,7 +285,7 @@ class _Composer:
             0.10
             if beat == 0
             else 0.04
-            if self.metre in (4, 6) and beat == self.metre // 2
+            if self.metre in (4, 6) and beat == self.metre // 2 or self.metre == 9 and beat in (3, 6)
             else 0.0
             if beat == int(beat)
             else -0.06

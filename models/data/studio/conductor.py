@@ -1,4 +1,4 @@
-"""The studio's conductor: both arms, torso, head, gaze and breath from a plan (beat-pattern theory).
+"""The studio's conductor from a plan: the beating hand (beat-pattern theory); free hand, feet and body in the modules beside.
 
 The ictus is the lowest point of a stroke and the speed peak comes shortly before it; strokes are joined by cubic
 Hermite curves with horizontal tangents and quintic timing, one parameter from uniform to accented (after arXiv
@@ -9,17 +9,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.kinematics import FPS
-from models.data.studio import conductor_left
-from models.data.studio.body import Curves, rotvec, solve
-from models.data.studio.ik import quintic, smooth, smooth_noise
+from models.data.studio import conductor_body, conductor_feet, conductor_left
+from models.data.studio.body import solve
+from models.data.studio.conducted import pattern_of, stroke_plan
+from models.data.studio.ik import quintic
 
 # Ictus of each beat: (left of centre in pattern widths, above the plane in stroke sizes); share of the full stroke.
 PATTERNS = {
+    1: (((0.0, 0.0),), (1.0,)),
     2: (((0.0, 0.0), (-0.25, 0.10)), (1.0, 0.75)),
     3: (((0.0, 0.0), (-1.0, 0.08), (-0.15, 0.15)), (1.0, 0.70, 0.75)),
     4: (((0.0, 0.0), (0.9, 0.06), (-1.0, 0.08), (-0.1, 0.16)), (1.0, 0.65, 0.78, 0.75)),
     6: (((0.0, 0.0), (0.45, 0.05), (0.9, 0.06), (-0.6, 0.08), (-1.1, 0.10), (-0.15, 0.16)),
         (1.0, 0.45, 0.50, 0.80, 0.45, 0.65)),
+    9: (((0.0, 0.0), (0.25, 0.05), (0.4, 0.06), (-0.8, 0.08), (-1.0, 0.08), (-1.15, 0.10), (-0.45, 0.12), (-0.25, 0.14),
+         (-0.1, 0.18)), (1.0, 0.42, 0.48, 0.72, 0.40, 0.45, 0.74, 0.42, 0.62)),
 }
 # Vertical stroke in metres at a dynamic (0..1): the smallest and the widest conductor (p, mf, f of the corpus page).
 STROKE = ((0.0, 0.2, 0.5, 0.85, 1.0), (0.07, 0.10, 0.25, 0.45, 0.50), (0.15, 0.20, 0.40, 0.64, 0.70))
@@ -41,11 +45,17 @@ class Style:
     wrist: float               # rad of wrist flick at full stroke
     mirror: float              # share of time the left hand mirrors
     lean: float                # rad
-    sway: float                # m
+    sway: float                # 0..1, how far the weight goes from foot to foot
     tremor: float              # m
     loop: float                # lateral roundness
     steady: float              # how much effort shrinks in steady passages
     tilt: float                # rad, the plane rises to the right
+    stance: float              # m, half the distance between the feet
+    turn_out: float            # rad of each foot
+    mobility: float            # 0..1, how readily a section or a cue is met by a step
+    heel: float                # rad, the heel of the free leg
+    knees: float               # 0..1, how much knees and hips go with phrase and beat
+    turning: float             # 0..1, how much of a look the trunk takes
 
 
 def draw_style(rng, bpm):
@@ -53,9 +63,10 @@ def draw_style(rng, bpm):
     low, high = (0.0, 0.04) if bpm > 120 else (0.06, 0.15) if bpm >= 76 else (0.10, 0.25)
     u = rng.uniform
     return Style(lead=u(low, high), plane=u(1.05, 1.20), size=u(), width=u(0.35, 0.75), depth=u(0.24, 0.36), rebound=u(),
-                 dwell=u(0.15, 0.30), peak=u(0.06, 0.12), accented=u(0.45, 1.0), wrist=u(0.1, 0.6),
-                 mirror=float(rng.choice([0.0, u(0, 0.2), u(0.15, 0.33)])), lean=u(0.03, 0.13), sway=u(0.0, 0.035),
-                 tremor=u(0.001, 0.005), loop=u(0.3, 1.0), steady=u(0.0, 0.22), tilt=u(-0.05, 0.12))
+                 dwell=u(0.15, 0.30), peak=u(0.06, 0.12), accented=u(0.45, 1.0), wrist=u(0.1, 0.5),
+                 mirror=float(rng.choice([0.0, u(0, 0.2), u(0.15, 0.33)])), lean=u(0.05, 0.15), sway=u(0.35, 1.1),
+                 tremor=u(0.001, 0.005), loop=u(0.3, 1.0), steady=u(0.0, 0.22), tilt=u(-0.05, 0.12), stance=u(0.095, 0.14),
+                 turn_out=u(0.10, 0.28), mobility=u(0.25, 1.0), heel=u(0.0, 0.22), knees=u(0.3, 1.0), turning=u(0.3, 0.7))
 
 
 def extend(plan, lead, before=2, after=3):
@@ -98,29 +109,102 @@ def holds(plan, index, gap):
     return held, np.where(held, np.clip(around / gap, 0.3, 1.0), 1.0)
 
 
-def right_hand(plan, style, rng, t):
-    """Wrist path (T,3) of the beating hand, its height above the ictus plane in stroke sizes (T,), and ictus times."""
+FASTEST_HAND = 2.80                     # m/s of the wrist; its flick adds up to a third at the finger tips
+HIGHEST_WRIST = 1.60                    # m: above it the elbow would come up to the shoulder
+
+
+@dataclass
+class Strokes:
+    """What is drawn of the beating hand, one a stroke: seconds, place in the bar, drop (m), its share, wrist places (m)."""
+
+    times: np.ndarray
+    positions: np.ndarray
+    size: np.ndarray
+    share: np.ndarray
+    articulation: np.ndarray
+    dynamics: np.ndarray
+    place: np.ndarray
+    noise: np.ndarray
+    held: np.ndarray
+    usual: np.ndarray
+
+
+def draw_strokes(plan, style, rng):
+    """The `Strokes` of a plan, none faster than an arm should show."""
     times, positions, dynamics, articulation, index = extend(plan, style.lead)
     size, share = stroke_sizes(plan, style, rng, positions, dynamics, index)
     place = np.array(PATTERNS[plan.metre][0])[positions - 1]
-    width = np.clip(size * style.width, 0.05, 0.30)
-    ictus = np.stack([-0.16 + place[:, 0] * width + rng.normal(0, 0.008, len(size)),
-                      style.plane + place[:, 1] * size - 0.10 * np.clip(size - 0.4, 0, 1) - style.tilt * place[:, 0] * width
-                      + rng.normal(0, 0.006, len(size)),
-                      style.depth + 0.04 * dynamics + rng.normal(0, 0.008, len(size))], 1)
-    down = size * share                                               # the drop into each ictus
+    noise = rng.normal(0, 1, (len(size), 3)) * [0.008, 0.006, 0.008]
+    held, usual = holds(plan, index, np.diff(times))
+    strokes = Strokes(times, positions, size, share, articulation, dynamics, place, noise, held, usual)
+    dense = np.arange(times[0], times[-1], 1 / 120)
+    into = np.clip(np.searchsorted(times, dense[:-1], side="right"), 1, len(times) - 1)
+    for _ in range(4):
+        speed = np.linalg.norm(np.diff(stroke_path(strokes, style, dense)[0], axis=0), axis=1) * 120
+        fastest = np.zeros(len(times))
+        np.maximum.at(fastest, into, speed)
+        bar = np.cumsum(positions == 1)                       # a bar keeps its proportions: it shrinks as a whole
+        by_bar = np.zeros(bar.max() + 1)
+        np.maximum.at(by_bar, bar, np.maximum(fastest, np.append(fastest[1:], 0.0)))
+        strokes.size = strokes.size * np.minimum(1.0, 0.97 * FASTEST_HAND / np.maximum(by_bar, 1e-3))[bar]
+    return strokes
+
+
+def right_hand(plan, style, rng, t):
+    """Wrist path (T,3) of the beating hand, its height above the ictus plane in stroke sizes (T,), and ictus times."""
+    strokes = draw_strokes(plan, style, rng)
+    return *stroke_path(strokes, style, t), strokes.times
+
+
+def smoothstep(u):
+    """0 to 1 with horizontal tangents."""
+    return u * u * (3 - 2 * u)
+
+
+def fallen(v, power, accented):
+    """Share of the way down after a share v of the falling time: late by `power`, from uniform to accented timing."""
+    late = v ** power
+    return (1 - accented) * late + accented * quintic(late)
+
+
+def blunted(power, accented, mean_speed):
+    """`power` and `accented` (B,) of each fall, less sharp where its peak would be faster than `FASTEST_HAND`.
+
+    mean_speed (B,) m/s: the sharper the timing, the higher the peak above it, from 1.5 to some 4 times.
+    """
+    v, shares = np.linspace(0, 1, 49)[:, None, None], np.linspace(1, 0, 9)[:, None]
+    powers, accents = 1 + (power - 1) * shares, accented * shares
+    peak = np.diff(smoothstep(fallen(v, powers, accents)), axis=0).max(0) * 48            # (9, B)
+    fits = peak * mean_speed <= 0.95 * FASTEST_HAND
+    chosen = np.where(fits.any(0), fits.argmax(0), len(shares) - 1)
+    index = np.arange(len(power))
+    return powers[chosen, index], accents[chosen, index]
+
+
+def stroke_path(strokes, style, t):
+    """(wrist path (T,3) in metres, height above the ictus plane in stroke sizes (T,)) at seconds t (T,)."""
+    times, positions, articulation, held, size = (strokes.times, strokes.positions, strokes.articulation, strokes.held,
+                                                  strokes.size)
+    width = np.clip(size * style.width, 0.03, 0.24)
+    side, up = strokes.place[:, 0], strokes.place[:, 1]
+    ictus = strokes.noise + np.stack([
+        -0.16 + side * width, style.plane + up * size - 0.25 * np.clip(size - 0.3, 0, 1) - style.tilt * side * width,
+        style.depth + 0.04 * strokes.dynamics], 1)
+    down = size * strokes.share                                       # the drop into each ictus
     low, high = 0.50 - 0.30 * articulation, 0.65 - 0.35 * articulation
     bounce = (low + (high - low) * style.rebound) * down              # and the rebound out of it
     top_y = ictus[1:, 1] + down[1:]
+    top_y = top_y - 0.8 * 0.04 * np.logaddexp(0, (top_y - HIGHEST_WRIST) / 0.04)
     rebound_y = np.minimum(ictus[:-1, 1] + bounce[:-1], top_y - 0.01)
     art = np.minimum(articulation[:-1], 1.0)
     gap = np.diff(times)
     drop_time = np.clip(0.46 - 0.10 * art, 0.22 / gap, 0.5)           # share of the beat spent falling
+    drop_time = np.minimum(drop_time, np.maximum(0.75 / gap, 0.30))   # a slow stroke waits at the top
     rise_end = 1 - drop_time
     bounce_end = np.clip(0.40 - 0.16 * art, 0.12, rise_end - 0.05)
-    still = np.minimum(bounce_end + style.dwell * art, rise_end - 0.02)
-    held, usual = holds(plan, index, gap)
+    still = np.minimum(bounce_end + style.dwell * art, rise_end - np.clip(0.20 / gap, 0.02, 0.75 * rise_end))
     # Under a fermata the hand rises a little, stays, and prepares the next stroke in its usual time.
+    usual = strokes.usual
     drop_time = np.where(held, np.minimum(drop_time, 0.46 * usual), drop_time)
     rise_end = 1 - drop_time
     bounce_end = np.where(held, 0.50 * usual, bounce_end)
@@ -141,9 +225,10 @@ def right_hand(plan, style, rng, t):
     weight = np.where(held[k], 1.0, np.clip(articulation[k] * 1.4, 0, 1))
     rise = ictus[k, 1] + (1 - weight) * (top_y[k] - ictus[k, 1]) * smooth_rise + weight * stepped
     v = np.clip((u - rise_end[k]) / drop_time[k], 0, 1)
-    accented = np.clip(style.accented * (0.55 + 0.6 * articulation[k]), 0, 1)
-    s = (1 - accented) * v ** power[k] + accented * quintic(v ** power[k])
-    fall = top_y[k] + (ictus[k + 1, 1] - top_y[k]) * s * s * (3 - 2 * s)
+    accented = np.clip(style.accented * (0.55 + 0.6 * articulation[:-1]), 0, 1)
+    power, accented = blunted(power, accented, (top_y - ictus[1:, 1]) / (drop_time * gap))
+    s = fallen(v, power[k], accented[k])
+    fall = top_y[k] + (ictus[k + 1, 1] - top_y[k]) * smoothstep(s)
     y = np.where(falling, fall, rise)
     # Sideways: Hermite between ictus points with horizontal tangents at both.
     w = np.where(held[k], rise_end[k] * (0.3 * bounced + 0.7 * prepared), u)
@@ -155,68 +240,34 @@ def right_hand(plan, style, rng, t):
             + h01[:, None] * ictus[k + 1][:, [0, 2]] + h11[:, None] * span[k + 1])
     # Upstrokes swing outwards so that the path is a loop, not a line.
     arch = np.sin(np.pi * np.clip(w, 0, 1)) ** 2
-    flat[:, 0] -= 0.05 * style.loop * arch * (positions[np.minimum(k + 1, len(positions) - 1)] == 1)
+    loop = np.minimum(0.05, 0.25 * size[np.minimum(k + 1, len(size) - 1)])
+    flat[:, 0] -= loop * style.loop * arch * (positions[np.minimum(k + 1, len(positions) - 1)] == 1)
     flat[:, 1] -= 0.10 * np.clip(y - 1.45, 0, 0.4) - 0.02 * arch
     path = np.stack([flat[:, 0], y, flat[:, 1]], 1)
     height = np.clip((y - style.plane) / np.maximum(size[k + 1], 0.08), -0.3, 1.3)
-    return path, height, times
+    return path, height
 
 
 def perform(plan, style, rng):
-    """Motion of `plan` by a conductor of `style`."""
-    frames = int(round(plan.duration * FPS))
-    t = np.arange(frames) / FPS
-    right, height, ictus_times = right_hand(plan, style, rng, t)
+    """Motion of `plan` (its beats are strokes) by a conductor of `style`."""
+    t = np.arange(int(round(plan.duration * FPS))) / FPS
+    right, height, _ = right_hand(plan, style, rng, t)
     left, left_hand, gaze = conductor_left.left_hand(plan, style, rng, t, right)
-    times, positions, dynamics, _, index = extend(plan, style.lead)
+    feet = conductor_feet.stand(plan, style, rng, t)
+    times, _, dynamics, _, _ = extend(plan, style.lead)
     loud = np.interp(t, times, dynamics)
-    curves = Curves.standing(frames, width=0.12)
-    drift = smooth_noise(rng, frames, 8, 2.5)
-    # Phrases lean the trunk; loudness opens it; breath lifts it before starts.
-    starts = np.array([s.first for s in plan.sections if 0 < s.first < len(plan.times)], int)
-    breath = np.zeros(frames)
-    for beat in np.concatenate([[0], starts]):
-        gap = plan.times[min(beat + 1, len(plan.times) - 1)] - plan.times[beat]
-        gap = max(gap, 0.3)
-        at = plan.times[beat] - style.lead
-        breath += quintic((t - at + 1.3 * gap) / gap) * quintic((at + 0.7 * gap - t) / gap)
-    bars = np.interp(t, times, np.arange(len(times)) / (plan.metre * 4))
-    phrase = np.sin(2 * np.pi * bars + rng.uniform(0, 6.28))
-    beat_pulse = smooth(0.012 * (1 - np.clip(height, 0, 1)), 1)
-    lean = style.lean * (0.7 * (loud - 0.4) + 0.5 * phrase) - 0.07 * breath + 0.015 * drift[:, 0]
-    curves.spine[:, 0] = lean + beat_pulse
-    curves.spine[:, 1] = 0.45 * gaze[:, 1] + 0.03 * drift[:, 1] + 0.10 * (right[:, 0] + 0.16)
-    curves.spine[:, 2] = 0.03 * drift[:, 2]
-    curves.neck[:, 0] = 0.10 - 0.3 * lean + 0.5 * gaze[:, 0]
-    curves.neck[:, 1] = 0.3 * gaze[:, 1]
-    curves.head[:, 0] = 0.08 - 0.5 * lean + 0.5 * gaze[:, 0] + 0.05 * (1 - np.clip(height, 0, 1)) * loud + 0.02 * drift[:, 3]
-    curves.head[:, 1] = 0.45 * gaze[:, 1] + 0.05 * drift[:, 4]
-    shift = style.sway * (phrase + 0.5 * drift[:, 5])
-    curves.pelvis[:, 0] = shift
-    curves.pelvis[:, 1] = 0.935 - 0.5 * np.abs(shift) + 0.004 * breath
-    curves.pelvis[:, 2] = 0.012 * drift[:, 6] + 0.01 * loud
-    curves.pelvis_rotation = rotvec(np.stack([0.2 * np.clip(lean, -0.1, 0.2), 0.15 * gaze[:, 1], 0.3 * shift], -1))
-    raised = np.stack([left[:, 1], right[:, 1]], 1)
-    lift = np.clip((raised - 1.30) * 0.7, 0, 0.35) + 0.09 * breath[:, None]
-    curves.collar[..., 2] = lift * np.array([1.0, -1.0])
-    noise = smooth_noise(rng, frames, 6, 0.7) * style.tremor
-    body = np.stack([curves.pelvis[:, 0], np.zeros(frames), curves.pelvis[:, 2]], -1)
-    noise[:, 1] *= 0.3
-    curves.wrists = np.stack([left + noise[:, 3:] + body, right + noise[:, :3] + body], 1)
-    curves.wrists[:, 1, 2] += 0.3 * np.sin(lean)
-    curves.arms = np.zeros((frames, 2, 4))
-    # Elbows a little out; the flick of the wrist follows the height, so the lowest point stays the lowest.
-    curves.arms[:, :, 3] = 0.35 + 0.3 * np.clip(raised - 1.2, -0.2, 0.5)
-    curves.hand[:, 1, 2] = -style.wrist * (np.clip(height, -0.2, 1.2) - 0.45)
-    curves.hand[:, 0] = left_hand
-    return solve(curves)
+    return solve(conductor_body.curves_of(plan, style, rng, t, loud, height, (left, right), left_hand, gaze, feet))
 
 
-def conduct(plan):
-    """(Motion, lead): the conductor of a plan of kind "conducting"; the ictus comes `lead` seconds before its sound."""
-    rng = np.random.default_rng([plan.seed, *b"conductor"])
-    style = draw_style(rng, plan.bpm)
-    return perform(plan, style, rng), float(style.lead)
+def conduct(plan, variant=0):
+    """(Motion, lead): the conductor of a plan of kind "conducting"; the ictus comes `lead` seconds before its sound.
+
+    Which beats get a stroke: `conducted.pattern_of(plan, variant)`. variant: another conductor of the same piece.
+    """
+    rng = np.random.default_rng([plan.seed, *b"conductor", *([variant] if variant else [])])
+    shown = stroke_plan(plan, pattern_of(plan, variant))
+    style = draw_style(rng, shown.bpm)
+    return perform(shown, style, rng), float(style.lead)
 
 
-__all__ = ["PATTERNS", "Style", "conduct", "draw_style", "right_hand"]
+__all__ = ["PATTERNS", "Style", "conduct", "draw_style", "right_hand", "stroke_path"]

@@ -1,70 +1,76 @@
-"""The conductor's left hand and gaze: rests, mirrors, sustains, cues and cuts off (each prepared a beat ahead)."""
+"""The conductor's free hand and gaze: shapes, sustains, rolls on, turns pages, mirrors, cues and cuts off, and hangs at times."""
 import numpy as np
 
 from models.data.studio.ik import interpolate_keys, quintic, smooth
 
 # Where the sections of the orchestra sit, seen from the podium: (pitch down +, yaw to the left +) radians.
 SEATS = {"strings": (0.10, 0.55), "winds": (-0.05, 0.0), "brass": (-0.10, -0.40), "timpani": (-0.12, 0.25)}
-REST = np.array([0.20, 1.02, 0.24])
+HANGING = np.array([0.27, 0.88, 0.08])
+READY = np.array([0.21, 1.11, 0.29])
 MIRRORED = np.array([-1.0, 1.0, 1.0])
+# How the free hand spends the bars that no cue asks for: mode -> chance. Hanging is held to `HANG_SHARE` of the piece.
+MODES = {"hang": 0.24, "ready": 0.14, "mirror": 0.12, "sustain": 0.14, "shape": 0.20, "roll": 0.10, "page": 0.06}
+HANG_SHARE = 0.26
+SPELL = (2.2, 6.0)              # s a mode lasts
 
 
 def modes(plan, style, rng):
-    """One mode per bar: rest, mirror (at most a third of the time), sustain."""
-    bars = max(1, int(np.ceil(len(plan.times) / plan.metre)) + 1)
-    out, spent = [], 0
-    rising = [_slope(plan, bar) for bar in range(bars)]
-    bar = 0
-    while bar < bars:
-        length = int(rng.integers(1, 4))
-        if np.mean(rising[bar:bar + length]) > 0.02 or rng.random() < 0.15:
-            mode = "sustain"
-        elif style.mirror > 0 and spent + length <= style.mirror * bars + 0.5 and rng.random() < 0.5:
-            mode, spent = "mirror", spent + length
-        else:
-            mode = "rest"
-        out += [mode] * length
-        bar += length
-    return out[:bars]
-
-
-def _slope(plan, bar):
-    first = min(bar * plan.metre, len(plan.dynamics) - 1)
-    last = min(first + plan.metre, len(plan.dynamics) - 1)
-    return plan.dynamics[last] - plan.dynamics[first]
+    """One mode a stroke, changed on bars; hanging and mirroring within their shares of the piece."""
+    count, names = len(plan.times), list(MODES)
+    period = float(np.median(np.diff(plan.times)))
+    spent, out, pages, previous = {"hang": 0, "mirror": 0}, [], 0, None
+    limits = {"hang": HANG_SHARE, "mirror": style.mirror}
+    while len(out) < count:
+        bars = max(1, round(float(rng.uniform(*SPELL)) / (period * plan.metre)))
+        length = bars * plan.metre
+        if not out:
+            length -= int(plan.positions[0]) - 1
+        length = max(1, min(length, count - len(out)))
+        chance = np.array([MODES[name] for name in names])
+        for name, limit in limits.items():
+            if spent[name] + length > limit * count:
+                chance[names.index(name)] = 0.0
+        if previous in names:
+            chance[names.index(previous)] *= 0.3
+        if pages >= 2 or length * period < 2.0:
+            chance[names.index("page")] = 0.0
+        ahead = plan.dynamics[len(out):len(out) + length]
+        if ahead[-1] - ahead[0] > 0.05:
+            chance[names.index("sustain")] += 0.25
+            chance[names.index("shape")] += 0.25
+        mode = str(rng.choice(names, p=chance / chance.sum()))
+        pages += mode == "page"
+        if mode in spent:
+            spent[mode] += length
+        out, previous = out + [mode] * length, mode
+    return out[:count]
 
 
 def left_hand(plan, style, rng, t, right):
-    """Wrist path (T,3), wrist rotation vector (T,3) and gaze (T,2: pitch, yaw) of a plan."""
+    """Wrist path (T,3), wrist rotation vector (T,3) and gaze (T,2: pitch, yaw) of a plan of strokes."""
     beats = plan.times - style.lead
     count = len(beats)
     mode = modes(plan, style, rng)
-    bar_of = (np.arange(count) + plan.positions[0] - 1) // plan.metre
-    mode = [mode[min(b, len(mode) - 1)] for b in bar_of]
-    rest = REST + rng.normal(0, 0.02, 3) + (np.array([0.04, -0.20, -0.16]) if rng.random() < 0.3 else 0)
-    wander = rng.normal(0, 0.015, (count, 3))
-    palm = np.zeros((count, 3))
-    target = np.tile(rest, (count, 1)) + wander
-    mirror = np.zeros(count)
-    sustain_x = rng.uniform(0.22, 0.32)
-    for k in range(count):
-        if mode[k] == "mirror":
-            mirror[k] = 1.0
-        elif mode[k] == "sustain":
-            target[k] = [sustain_x, 1.08 + 0.38 * plan.dynamics[k], 0.36 + 0.05 * plan.dynamics[k]]
-            target[k] += wander[k]
-            palm[k] = [-1.1, 0.0, 0.1]                       # palm up
-    mirror_t = interpolate_keys(t, beats, mirror, dwell=0.2)
-    path = interpolate_keys(t, beats, target, dwell=0.1)
-    hand = interpolate_keys(t, beats, palm, dwell=0.1)
-    gaze = np.zeros((len(t), 2))
-    gaze += interpolate_keys(t, beats[::plan.metre], _glances(rng, len(beats[::plan.metre])), dwell=0.6)
-    path = path * (1 - mirror_t[:, None]) + mirror_t[:, None] * (right * MIRRORED)
+    path, hand, weight, down = np.zeros((len(t), 3)), np.zeros((len(t), 3)), np.zeros((len(t), 1)), np.zeros(len(t))
+    edges = [0] + [k for k in range(1, count) if mode[k] != mode[k - 1]] + [count]
+    loud = np.interp(t, beats, plan.dynamics)
+    phase = np.interp(t, beats, np.arange(count) + plan.positions[0] - 1) / plan.metre
+    for first, last in zip(edges[:-1], edges[1:]):
+        start = beats[first] if first else t[0] - 9.0
+        stop = beats[last] if last < count else t[-1] + 9.0
+        ease = 0.35
+        share = (quintic((t - start + ease) / (2 * ease)) * quintic((stop + ease - t) / (2 * ease)))[:, None]
+        place, palm, look = _spell(mode[first], rng, t, start, stop, loud, phase, right, style)
+        path, hand, weight = path + share * place, hand + share * palm, weight + share
+        down = down + share[:, 0] * look
+    path, hand = path / np.maximum(weight, 1e-6), hand / np.maximum(weight, 1e-6)
+    gaze = interpolate_keys(t, beats[::plan.metre], _glances(plan, rng, len(beats[::plan.metre])), dwell=0.6)
+    gaze[:, 0] += down
     for cue in plan.cues:
         if not 0 < cue.beat < count:
             continue
         at = beats[cue.beat]
-        before = max(at - beats[cue.beat - 1], 0.25)
+        before = float(np.clip(at - beats[cue.beat - 1], 0.3, 1.0))
         look = quintic((t - at + 1.6 * before) / before) * quintic((at + 1.3 * before - t) / before)
         pitch_yaw = np.array(SEATS[cue.group])
         gaze += look[:, None] * (pitch_yaw - gaze)
@@ -78,14 +84,57 @@ def left_hand(plan, style, rng, t, right):
         gesture, turn = _gesture(cue, t, at, before, pitch_yaw[1])
         path = path * (1 - share) + share * gesture
         hand = hand * (1 - share) + share * turn
-    return smooth(path, 1), hand, smooth(gaze, 2)
+    # The hands do not cross: the free one keeps to its side of the other.
+    room = right[:, 0] + 0.25
+    path[:, 0] = room + 0.05 * np.logaddexp(0, (path[:, 0] - room) / 0.05)
+    return smooth(path, 2), smooth(hand, 1), smooth(gaze, 2)
 
 
-def _glances(rng, bars):
-    """Now and then the eyes wander over the players, or into the score."""
-    pick = rng.random(bars)
-    glance = np.stack([rng.normal(0, 0.04, bars), rng.normal(0, 0.18, bars)], 1)
-    glance[pick < 0.15] += [0.28, 0.0]
+def _spell(mode, rng, t, start, stop, loud, phase, right, style):
+    """(path (T,3), wrist turn (T,3), how far the eyes go down (T,)) of one spell of a mode; sizes differ from spell to spell."""
+    still, wide = np.zeros_like(t), float(rng.uniform(0.7, 1.3))
+    sympathy = 0.10 * (right[:, 1] - 1.2)                                  # a free hand still moves with the other
+    offset = rng.normal(0, 0.02, 3)
+    if mode == "hang":
+        return HANGING + offset + np.stack([still, 0.15 * sympathy, still], 1), np.zeros((len(t), 3)), still
+    if mode == "mirror":
+        return right * MIRRORED, np.zeros((len(t), 3)), still
+    if mode == "sustain":
+        place = np.stack([0.26 + 0.04 * np.sin(np.pi * phase), 1.06 + 0.38 * loud + 0.03 * np.sin(2 * np.pi * phase),
+                          0.35 + 0.05 * loud], 1)
+        return place + offset, np.tile([-1.1, 0.0, 0.1], (len(t), 1)), still            # palm up
+    if mode == "shape":                            # slow arcs over two bars: opening and rising with the line
+        arc, rise = np.sin(np.pi * phase + float(rng.uniform(0, 6.28))), np.gradient(smooth(loud, 10)) * 30
+        place = np.stack([0.30 + 0.10 * wide * arc, 1.08 + 0.30 * loud + 0.07 * wide * np.cos(np.pi * phase),
+                          0.36 + 0.06 * wide * arc ** 2], 1)
+        return place + offset, np.stack([-0.5 * np.tanh(6 * rise) - 0.2 * arc, 0.2 * arc, 0.25 * arc], 1), still
+    if mode == "roll":                             # the music is kept going: a circle a bar, forward at the top
+        angle = 2 * np.pi * phase
+        place = np.stack([0.27 + 0.02 * np.sin(angle), 1.17 + 0.09 * wide * np.cos(angle), 0.36 + 0.09 * wide * np.sin(angle)], 1)
+        return place + offset, np.stack([-0.4 * np.cos(angle), still, 0.3 * np.sin(angle)], 1), still
+    if mode == "page":                             # from the right leaf of the score to the left one, the eyes with it
+        turn = (start + stop) / 2
+        u = quintic((t - turn + 0.55) / 1.1)
+        near = (quintic((t - turn + 1.2) / 0.6) * quintic((turn + 1.2 - t) / 0.6))
+        place = np.stack([-0.02 + 0.32 * u, 1.02 + 0.16 * np.sin(np.pi * u), 0.42 + 0.03 * np.sin(np.pi * u)], 1)
+        return near[:, None] * place + (1 - near[:, None]) * (READY + offset), np.stack([still, still, 0.5 * near * (1 - 2 * u)],
+                                                                                       1), 0.4 * near
+    return READY + offset + np.stack([still, 1.5 * sympathy, 0.3 * sympathy], 1), np.stack([-0.3 * sympathy, still, still], 1), still
+
+
+def _glances(plan, rng, bars):
+    """A look a bar: to the group that leads the section, over the players, or down into the score."""
+    groups = list(SEATS)
+    lead = {n: SEATS[str(rng.choice(groups))] for n in range(len(plan.sections))}
+    for cue in plan.cues:
+        if cue.kind == "entry":
+            lead[plan.sections.index(plan.section_at(cue.beat))] = SEATS[cue.group]
+    glance = np.stack([rng.normal(0, 0.05, bars), rng.normal(0, 0.20, bars)], 1)
+    for bar in range(bars):
+        section = plan.section_at(min(bar * plan.metre, len(plan.times) - 1))
+        if rng.random() < 0.65:
+            glance[bar] = 0.3 * glance[bar] + 0.85 * np.array(lead[plan.sections.index(section)])
+    glance[rng.random(bars) < 0.15] += [0.30, 0.0]
     return glance
 
 

@@ -80,19 +80,22 @@ def dance_rows(corpus, count, folders):
 
 
 def conducting_rows(corpus, count):
-    """Per metre and over all: the ictus found in the motion against the written beats less the lead; downbeats; feet."""
+    """Per metre and over all: the ictus found in the motion against the beats that get a stroke, less the lead; downbeats; feet."""
     from core.beats import Beats
+    from models.conductor.beat_pattern import strokes
     rows = {}
     for index in spread(corpus, count):
         meta = corpus.meta(index)
         moved = unpack_motion(corpus.array(index, "motion_rot6d"), corpus.array(index, "motion_root"))
         beats = corpus.array(index, "beats").astype(float)
-        times = beats[:, 0] - float(meta.get("lead") or 0.0)
+        written = Beats(beats[:, 0], beats[:, 1].astype(int), meta["metre"])
+        shown = strokes(written, meta.get("strokes")).shifted(-float(meta.get("lead") or 0.0))
+        times = shown.times
         inside = (times > 0.3) & (times < moved.duration - 0.3)
         found = conducting.ictus_times(moved)
         found = found[(found > 0.3 - 0.07) & (found < moved.duration - 0.3 + 0.07)]
         height = conducting.hand_path(moved)[:, 2]
-        down, bars = conducting.downbeat_is_down(height, Beats(times, beats[:, 1].astype(int), meta["metre"]), moved.fps)
+        down, bars = conducting.downbeat_is_down(height, shown, moved.fps)
         row = {"ictus_f1": beat_f1_70ms(found, times[inside]), "downbeat_is_down": float(down) if bars else np.nan,
                "foot_slide_max_m": motion.foot_slide(moved.positions(), moved.fps)[0]}
         rows.setdefault(f"metre {meta['metre']}", []).append(row)

@@ -1,6 +1,6 @@
 """Tables of the orchestra: melodic cells, progressions, accompaniments by metre, instruments."""
 
-GROUP_BEATS = {2: (2,), 3: (3,), 4: (2, 2), 6: (3, 3)}
+GROUP_BEATS = {2: (2,), 3: (3,), 4: (2, 2), 6: (3, 3), 9: (3, 3, 3)}
 CELLS = {
     2: (
         (2,),
@@ -39,7 +39,7 @@ ROMANTIC_CELLS = {
         (3,),
     ),
 }
-ROMANTIC_FIGURES = {2: ("oompah", "march", "gallop"), 3: ("waltz", "minuet"), 4: ("oompah", "march"), 6: ("siciliana", "jig")}
+ROMANTIC_FIGURES = {2: ("oompah", "march", "gallop"), 3: ("waltz", "minuet"), 4: ("oompah", "march"), 6: ("siciliana", "jig"), 9: ("siciliana", "jig")}
 # Four-bar halves of a period; the first ends on the dominant, the second on the tonic.
 PROGRESSIONS = ((0, 0, 3, 4), (0, 5, 1, 4), (0, 3, 1, 4), (0, 4, 5, 4), (0, 1, 0, 4), (5, 3, 1, 4), (0, 2, 3, 4))
 CADENCES = ((0, 3, 4, 0), (5, 1, 4, 0), (3, 1, 4, 0), (0, 4, 4, 0), (2, 5, 4, 0), (3, 0, 4, 0))
@@ -100,6 +100,14 @@ FIGURES = {
         "jig": ((0, "b", 2), (0, "c", 1), (2, "c", 1), (3, "f", 2), (3, "c", 1), (5, "c", 1)),
         "pulse": ((0, "b", 3), (3, "b", 3), *((k, "c", 1) for k in range(6))),
     },
+    9: {
+        "siciliana": tuple((3 * g + k, "b" if k == 0 and g != 1 else "f" if k == 0 else "c", 3 if k == 0 else 1)
+                           for g in range(3) for k in range(3)),
+        "broken": ((0, "b", 3), (3, "f", 3), (6, "b", 3), *((k, "012012021"[k], 1) for k in range(9))),
+        "held": tuple((3 * g, what, 3) for g in range(3) for what in ("b" if g == 0 else "f", "c")),
+        "jig": tuple((3 * g + k, what, 2 - k // 2) for g in range(3) for k, what in ((0, "b"), (0, "c"), (2, "c"))),
+        "pulse": ((0, "b", 3), (3, "b", 3), (6, "b", 3), *((k, "c", 1) for k in range(9))),
+    },
 }
 # Rhythms of the full brass in a loud bar, and of the timpani: beats of the bar.
 FANFARES = {
@@ -107,12 +115,14 @@ FANFARES = {
     3: ((0,), (0, 2), (0, 1, 2), (0, 2, 2.5)),
     4: ((0, 2), (0, 1, 2, 3), (0, 1.5, 2, 3), (0, 2, 3), (0, 2, 3, 3.5)),
     6: ((0, 3), (0, 2, 3, 5), (0, 3, 5), (0, 3, 4, 5)),
+    9: ((0, 3, 6), (0, 2, 3, 5, 6, 8), (0, 3, 6, 8)),
 }
 KETTLES = {
     2: ((0,), (0, 1), (0, 1, 1.5)),
     3: ((0,), (0, 1, 2), (0, 2)),
     4: ((0, 2), (0, 3), (0, 1, 2, 3), (0, 2, 3)),
     6: ((0, 3), (0, 3, 5), (0, 2, 3, 5)),
+    9: ((0, 3, 6), (0, 6), (0, 3, 6, 8)),
 }
 # name: (group, legato programs, staccato programs, low, high, gain, pan)
 ORCHESTRA = {

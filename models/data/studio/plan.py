@@ -1,5 +1,5 @@
 """The plan of a studio piece: the ground truth that composer, dancer and conductor all follow."""
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
@@ -50,7 +50,7 @@ class Plan:
     kind: str                       # "dance" or "conducting"
     seed: int
     duration: float                 # seconds
-    metre: int                      # 2, 3, 4 or 6
+    metre: int                      # 2, 3, 4, 6 or 9
     genre: str | None               # slug, dance only
     bpm: float                      # nominal
     times: np.ndarray               # (B,) seconds
@@ -61,6 +61,14 @@ class Plan:
     sections: tuple = ()
     cues: tuple = ()
     extra: dict = field(default_factory=dict)
+
+    def to_json(self):
+        """A JSON-ready dict from which `plan_from_json` makes the same plan, whatever library draws numbers there."""
+        arrays = {name: [round(float(v), 5) for v in getattr(self, name)] for name in ("times", "dynamics", "articulation")}
+        return {**{name: getattr(self, name) for name in ("kind", "seed", "duration", "metre", "genre", "bpm", "swing", "extra")},
+                **arrays, "positions": [int(p) for p in self.positions],
+                "sections": [list(asdict(s).values()) for s in self.sections],
+                "cues": [list(asdict(c).values()) for c in self.cues]}
 
     @property
     def beats(self):
@@ -75,12 +83,19 @@ class Plan:
         return self.sections[-1]
 
 
+def plan_from_json(data):
+    """The `Plan` that wrote `data` (times to 10 microseconds)."""
+    arrays = {name: np.asarray(data[name], float) for name in ("times", "dynamics", "articulation")}
+    return Plan(**{**data, **arrays, "positions": np.asarray(data["positions"], int),
+                   "sections": tuple(Section(*s) for s in data["sections"]), "cues": tuple(Cue(*c) for c in data["cues"])})
+
+
 def _rng(seed, word):
     return np.random.default_rng([seed, *word.encode()])
 
 
-def make_plan(kind, seed, *, genre=None, metre=None, duration=24.0, beats=None, fermatas=False, style=None):
-    """A plan drawn from `seed` alone; genre or metre given fixes it, `beats` (core.beats.Beats) fixes the times.
+def make_plan(kind, seed, *, genre=None, metre=None, bpm=None, duration=24.0, beats=None, fermatas=False, style=None):
+    """A plan drawn from `seed` alone; genre, metre or bpm given fixes it, `beats` (core.beats.Beats) fixes the times.
 
     fermatas: let some conducted pieces hold a beat at the end of a section, and a third of them take the tempi of a
     Romantic dance (`extra["style"]`). style: "rhapsodic", a conducted piece with rubato inside its bars.
@@ -91,7 +106,7 @@ def make_plan(kind, seed, *, genre=None, metre=None, duration=24.0, beats=None, 
     if kind not in ("dance", "conducting"):
         raise ValueError(f"kind is dance or conducting, not {kind!r}")
     rng = _rng(seed, kind)
-    genres = load("genres")
+    genres, asked = load("genres"), bpm
     drawn_genre = genres[int(rng.integers(len(genres)))]["slug"]
     drawn_metre = int(rng.choice([2, 3, 4, 6], p=[0.2, 0.27, 0.38, 0.15]))
     if kind == "dance":
@@ -104,6 +119,7 @@ def make_plan(kind, seed, *, genre=None, metre=None, duration=24.0, beats=None, 
         bpm = float(np.exp(rng.uniform(np.log(50), np.log(168))))
         if metre == 6:
             bpm = float(rng.uniform(90, 168))       # six beaten out
+    bpm = bpm if asked is None else float(asked)
     if beats is not None:
         times, positions = _fill_edges(beats, duration)
         metre, bpm = beats.metre, beats.tempo_bpm
