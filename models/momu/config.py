@@ -1,0 +1,109 @@
+"""Configurations of MoMu: the motion VAE and the two diffusion transformers.
+
+`release` is what is shipped; `paper` is the model as printed, without rhythm curve, style and code; `tiny` is for
+tests; the others are ablations of `release`.
+"""
+from dataclasses import dataclass, field, replace
+
+from core.audio.mel import FRAME_RATE
+from core.contract import GENRES
+
+RHYTHM_CHANNELS = 5
+DOWNSAMPLE = 4                      # frames of the clock per latent
+LATENT_RATE = FRAME_RATE / DOWNSAMPLE           # Hz, 10.77: that of the music VAE
+LATENT = 64                         # channels of a latent, the same for both: the paper's d
+
+
+@dataclass
+class MotionVAEConfig:
+    """Motion on the music's clock, (B, T, 152) <-> latents (B, 64, T / 4), T frames of 43.07 Hz."""
+
+    widths: tuple = (128, 160, 224)     # channels per level; each next level halves time
+    blocks: int = 2                     # residual blocks per level
+    latent: int = LATENT
+    frames: int = 256                   # clock frames of a training crop: 5.9 s
+    batch: int = 128
+    lr: float = 1e-3
+    ema: float = 0.998
+    captured: float = 0.35              # part of the crops that come from recordings
+    kl: float = 3e-4                    # paper's l3, mean over latent elements
+    position: float = 5.0               # weight of joint distances under the root (m)
+    velocity: float = 0.5               # weight of the error of joint velocities over the floor (m/s)
+    foot: float = 2.0                   # weight of the speed of feet that stand (m/s)
+    contrast: float = 0.05              # paper's l4
+    heads: bool = True                  # compare through one linear map a side; False: the latents themselves, as printed
+    tau: float = 0.07
+    window_seconds: float = 0.5         # r_e - r_s
+    windows: int = 16                   # N_C windows of a sequence
+    rhythm_gap: float = 0.25            # windows whose amplitudes differ by more mismatch in rhythm level
+    bins: int = 12                      # directions of the directogram
+
+    def __post_init__(self):
+        self.widths = tuple(self.widths)
+        if 2 ** (len(self.widths) - 1) != DOWNSAMPLE:
+            raise ValueError(f"three widths give the music's clock, not {len(self.widths)}")
+
+    @property
+    def window(self):
+        """Latents of a contrast window."""
+        return max(1, round(self.window_seconds * LATENT_RATE))
+
+
+@dataclass
+class DiTConfig:
+    """One diffusion transformer, eps_a(z_a, t, z_m) or eps_m(z_m, t, z_a), and its training."""
+
+    width: int = 256
+    depth: int = 6
+    heads: int = 4
+    hidden: int = 640                   # of the feed-forward layers
+    kernel: int = 3                     # of their first layer, a convolution over time (1: none)
+    pool: int = 2                       # latents of the other modality per condition token
+    frame_wise: bool = True             # the other modality's latents also added frame by frame
+    rhythm: bool = True                 # the rhythm curve, frame by frame, and the tempo
+    style: bool = True                  # the style token
+    code: int = 16                      # coordinates of the code of a whole piece; 0: none
+    latent: int = LATENT
+    window: int = 128                   # latents that are denoised at once: 11.9 s
+    shortest: int = 24                  # latents of the shortest training crop
+    schedule: str = "cosine"
+    prediction: str = "v"
+    high_noise: float = 0.3             # part of the items with t from the noisier half
+    level: float = 2.0                  # weight of the error of a crop's mean over time
+    condition_noise: float = 0.5        # most noise added to the other modality's latents in training
+    drop_other: float = 0.25
+    drop_rhythm: float = 0.15
+    drop_style: float = 0.1
+    drop_code: float = 0.15
+    drop_all: float = 0.1
+    unreliable_beats: float = 0.3       # curves of pieces whose beat confidence is below this are dropped
+    captured: float = 0.35              # part of the crops that come from recordings
+    batch: int = 96
+    lr: float = 6e-4
+    ema: float = 0.998
+    motion_vae: str = ""                # run folder or exported file of the motion VAE (training only)
+    genres: list = field(default_factory=lambda: list(GENRES))
+
+    @property
+    def window_seconds(self):
+        """Seconds a window covers."""
+        return self.window / LATENT_RATE
+
+
+VAE_RELEASE = MotionVAEConfig()
+VAE_TINY = MotionVAEConfig(widths=(16, 16, 16), blocks=1, frames=64, batch=4, windows=4, ema=0.9)
+RELEASE = DiTConfig()
+PAPER = DiTConfig(rhythm=False, style=False, code=0, schedule="scaled_linear", prediction="eps", high_noise=0.0, level=0.0,
+                  condition_noise=0.0, drop_other=0.0, pool=1, lr=1e-4, ema=0.9999)
+TINY = DiTConfig(width=32, depth=2, heads=2, hidden=48, code=4, window=32, shortest=12, batch=4, ema=0.9)
+
+CONFIGS = {
+    "motion_vae": {"release": VAE_RELEASE, "tiny": VAE_TINY, "paper": replace(VAE_RELEASE, heads=False, contrast=0.1, kl=1e-6),
+                   "no-contrast": replace(VAE_RELEASE, contrast=0.0)},
+}
+for _part in ("music_dit", "motion_dit"):
+    _kept = {"code": 0} if _part == "motion_dit" else {}            # the code is of the music's mix
+    CONFIGS[_part] = {"release": replace(RELEASE, **_kept), "paper": PAPER, "tiny": replace(TINY, **_kept),
+                      "eps": replace(RELEASE, prediction="eps", **_kept),
+                      "no-rhythm": replace(RELEASE, rhythm=False, **_kept),
+                      "tokens-only": replace(RELEASE, frame_wise=False, **_kept)}

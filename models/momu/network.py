@@ -1,0 +1,158 @@
+"""The diffusion transformers eps_a(z_a, t, z_m) and eps_m(z_m, t, z_a): one class, two instances with weights of
+their own.
+
+The other modality's latents enter twice: frame by frame, added to the latents they belong to, and as tokens. The
+sequence is [t; condition; latents]; positions are seconds on the common clock (rotary), so any length goes through.
+"""
+from dataclasses import dataclass, fields
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from models.layers import Attention, TimeEmbedding
+from models.momu.config import DOWNSAMPLE, LATENT_RATE, RHYTHM_CHANNELS
+from models.motion.representation import Standard
+from models.music_ldm.timbre import Timbre
+
+
+@dataclass
+class Condition:
+    """A batch of conditions; what is not given is zero and flagged as unknown.
+
+    other (B, 64, L) standardised latents of the other modality, other_known (B,) 0 or 1; rhythm (B, 20, L) curve
+    under each latent; tempo (B, 2) log2(bpm / 120) and 1 where known; style (B, genres) one-hot or zeros; code (B,
+    K + 1), last 1 where known.
+    """
+
+    other: torch.Tensor
+    other_known: torch.Tensor
+    rhythm: torch.Tensor
+    tempo: torch.Tensor
+    style: torch.Tensor
+    code: torch.Tensor
+
+    def dropped(self, other=None, rhythm=None, style=None, code=None):
+        """A copy with parts removed; each argument is None or a bool tensor (B,), True where that part is dropped.
+        The tempo goes with the rhythm."""
+        def keep(value, drop):
+            return value if drop is None else value * (~drop).to(value.dtype).reshape(-1, *(1,) * (value.dim() - 1))
+        return Condition(keep(self.other, other), keep(self.other_known, other), keep(self.rhythm, rhythm),
+                         keep(self.tempo, rhythm), keep(self.style, style), keep(self.code, code))
+
+    def none(self):
+        """The unconditional twin. It keeps the code: guidance is to amplify what is asked for, not every piece's
+        mix."""
+        everything = torch.ones(len(self.other), dtype=torch.bool, device=self.other.device)
+        return self.dropped(everything, everything, everything)
+
+    def alone(self):
+        """Without the other modality."""
+        return self.dropped(other=torch.ones(len(self.other), dtype=torch.bool, device=self.other.device))
+
+    def given(self, other):
+        """With these latents (B, 64, L) of the other modality."""
+        return Condition(other, torch.ones_like(self.other_known), self.rhythm, self.tempo, self.style, self.code)
+
+    def rows(self, index):
+        """The rows `index` as a new batch."""
+        return Condition(*(getattr(self, field.name)[index] for field in fields(self)))
+
+    def cat(self, *others):
+        """This batch and others below one another."""
+        return Condition(*(torch.cat([getattr(each, field.name) for each in (self, *others)]) for field in fields(self)))
+
+    def to(self, device):
+        """All tensors on `device`."""
+        return Condition(*(getattr(self, field.name).to(device) for field in fields(self)))
+
+
+class Block(nn.Module):
+    """Self-attention and a convolutional feed-forward layer, both scaled, shifted and gated by t (adaLN, Peebles &
+    Xie 2023)."""
+
+    def __init__(self, config):
+        super().__init__()
+        width, kernel = config.width, config.kernel
+        self.norms = nn.ModuleList(nn.LayerNorm(width, elementwise_affine=False) for _ in range(2))
+        self.attention = Attention(width, config.heads, zero_init=False)
+        self.expand = nn.Conv1d(width, config.hidden, kernel, padding=kernel // 2)
+        self.contract = nn.Linear(config.hidden, width)
+        self.modulation = nn.Parameter(torch.randn(6, width) * 0.02)
+
+    def forward(self, x, seconds, mask, embedded):
+        """x (B, N, width), seconds (N,), mask (B, N) bool or None, embedded (B, 6, width) -> (B, N, width)."""
+        shift1, scale1, gate1, shift2, scale2, gate2 = (embedded + self.modulation)[:, :, None].unbind(1)
+        y = self.norms[0](x) * (1 + scale1) + shift1
+        x = x + gate1 * self.attention(y, seconds=seconds, mask=mask)
+        y = self.norms[1](x) * (1 + scale2) + shift2
+        if mask is not None:
+            y = y * mask[..., None]                                 # what lies beyond a crop's end does not reach into it
+        y = self.expand(y.transpose(1, 2)).transpose(1, 2)
+        return x + gate2 * self.contract(F.gelu(y))
+
+
+class DiT(nn.Module):
+    """eps, x0 or v of standardised latents x (B, 64, L) at timestep t (B,) under a `Condition`."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        width, genres = config.width, len(config.genres)
+        self.own, self.other = Standard(config.latent), Standard(config.latent)     # of what it makes, of what it is given
+        self.time = TimeEmbedding(width)
+        self.style = nn.Linear(genres + 2 + 1, width)
+        self.code = Timbre(config.code, genres, width) if config.code else None
+        self.input = nn.Conv1d(config.latent, width, 5, padding=2)
+        self.other_frames = nn.Conv1d(config.latent, width, 5, padding=2) if config.frame_wise else None
+        self.rhythm = nn.Conv1d(RHYTHM_CHANNELS * DOWNSAMPLE, width, 3, padding=1) if config.rhythm else None
+        self.other_tokens = nn.Conv1d(config.latent, width, 2 * config.pool - 1, config.pool, config.pool - 1)
+        self.kind = nn.Parameter(torch.randn(3, width) * 0.02)      # t, condition, latents
+        self.modulation = nn.Linear(width, 6 * width)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.last = nn.Linear(width, 2 * width)
+        self.output = nn.Linear(width, config.latent)
+        for layer in (self.modulation, self.last, self.output):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def standardise(self, latents):
+        """Latents (B, 64, L) of what it makes, as their VAE gives them -> zero mean and unit spread per channel."""
+        return self.own(latents.transpose(1, -1)).transpose(1, -1)
+
+    def restore(self, latents):
+        """Inverse of `standardise`."""
+        return self.own.restore(latents.transpose(1, -1)).transpose(1, -1)
+
+    def forward(self, x, t, condition, mask=None):
+        """x (B, 64, L), t (B,) long, mask (B, L) bool (True where the crop is) or None -> (B, 64, L)."""
+        config, length = self.config, x.shape[-1]
+        known = condition.other_known[:, None]
+        embedding = self.time(t)
+        if config.style or config.rhythm:
+            said = [condition.style * float(config.style), condition.tempo * float(config.rhythm), known]
+            embedding = embedding + self.style(torch.cat(said, dim=-1))
+        if self.code is not None:
+            embedding = embedding + self.code(condition.code)
+        frames = self.input(x)
+        if mask is not None:
+            condition = Condition(condition.other * mask[:, None], condition.other_known, condition.rhythm, condition.tempo,
+                                  condition.style, condition.code)
+        if self.other_frames is not None:
+            frames = frames + self.other_frames(condition.other) * known[..., None]
+        if self.rhythm is not None:
+            frames = frames + self.rhythm(condition.rhythm)
+        tokens = self.other_tokens(condition.other).transpose(1, 2) * known[..., None]
+        clock = (torch.arange(length, device=x.device) + 0.5) / LATENT_RATE
+        seconds = torch.cat([clock[:1], clock[::config.pool], clock])
+        y = torch.cat([embedding[:, None] + self.kind[0], tokens + self.kind[1], frames.transpose(1, 2) + self.kind[2]], dim=1)
+        if mask is not None:
+            mask = torch.cat([torch.ones_like(mask[:, :1]), mask[:, ::config.pool], mask], dim=1)
+        embedding = F.silu(embedding)
+        embedded = self.modulation(embedding).unflatten(-1, (6, -1))
+        for block in self.blocks:
+            y = block(y, seconds, mask, embedded)
+        scale, shift = self.last(embedding)[:, None].chunk(2, dim=-1)
+        y = self.norm(y[:, -length:]) * (1 + scale) + shift
+        return self.output(y).transpose(1, 2)

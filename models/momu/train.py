@@ -1,0 +1,166 @@
+"""Training tasks of MoMu: `python -m models.train momu motion_vae|music_dit|motion_dit --corpus FLAT ...`.
+
+The order is the paper's: the music VAE (that of music_ldm, frozen), the motion VAE, then the two transformers,
+which know nothing of one another. A transformer's task encodes the motions of its corpus itself, with the motion
+VAE of `motion_vae=RUN`.
+"""
+import dataclasses
+
+import numpy as np
+import torch
+from torch import nn
+
+from models.diffusion import Schedule
+from models.momu.config import CONFIGS, DOWNSAMPLE
+from models.momu.data import LatentCrops, MotionCrops, Pieces, encode_motion
+from models.momu.losses import batch_condition, diffusion_loss, masked_errors, motion_loss
+from models.momu.network import DiT
+from models.momu.vae import ContrastHeads, MotionVAE, load_motion_vae
+from models.task import Task, pick_config
+from models.training.flat import Flat
+
+VALID_BATCHES, VALID_TIMES = 3, (100, 300, 500, 700, 900)
+
+
+def task(part, config="release", **overrides):
+    """The Task of a part (motion_vae, music_dit, motion_dit) in a named configuration with fields replaced."""
+    chosen = pick_config(CONFIGS, part, config, overrides)
+    return MotionVAETask(chosen) if part == "motion_vae" else DiTTask(chosen, part.split("_")[0])
+
+
+def own_device():
+    """Where a training runs unless it is told otherwise."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+class MotionVAETask(Task):
+    """The motion half of BiCoR-VAE beside the frozen music latents of the corpus."""
+
+    weight_decay, clip = 1e-4, 1.0
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.lr, self.ema = config.lr, config.ema
+
+    def prepare(self, corpus, cache, progress):
+        """Statistics of the channels and their principal components, measured on random crops of the training split."""
+        self.flat = Flat(corpus)
+        progress(0.0, "channel statistics")
+        crops = MotionCrops(self.flat, "train", dataclasses.replace(self.config, batch=min(64, self.config.batch)))
+        crops.resident(own_device())
+        generator = torch.Generator().manual_seed(11)
+        self.sample = torch.cat([crops.batch(index, generator)["vectors"].cpu() for index in range(12)])
+
+    def build(self):
+        """VAE and contrast heads in one module, so that one loop trains both."""
+        vae = MotionVAE(self.config)
+        vae.channels.measure(self.sample.flatten(0, 1))
+        vae.start_linear(*principal_components(vae.channels(self.sample), self.config.latent))
+        return nn.ModuleDict({"vae": vae, "heads": ContrastHeads(self.config)})
+
+    def dataset(self, cache, split):
+        return MotionCrops(self.flat, split, self.config)
+
+    def loss(self, model, batch, generator):
+        return motion_loss(model["vae"], model["heads"], self.config, batch, generator)
+
+    def validate(self, model, cache):
+        """Losses with the posterior's mean and draw on fixed crops of the valid split: joint error in cm, foot
+        speed, contrast."""
+        crops, rows = self.dataset(cache, "valid"), []
+        crops.resident(next(model.parameters()).device)
+        generator = torch.Generator().manual_seed(5)
+        for index in range(VALID_BATCHES):
+            rows.append(motion_loss(model["vae"], model["heads"], self.config, crops.batch(index, generator), generator)[1])
+        return {name: float(np.mean([float(row[name]) for row in rows])) for name in rows[0]}
+
+    def export(self, state):
+        """The VAE with the names a `MotionVAE` has; the contrast heads stay as `heads.*`, which it leaves aside."""
+        config, state = super().export(state)
+        return config, {name.removeprefix("vae."): value for name, value in state.items()}
+
+
+class DiTTask(Task):
+    """One diffusion transformer: `side` is what it makes, music or motion, under the latents of the other."""
+
+    weight_decay = 1e-2
+
+    def __init__(self, config, side):
+        super().__init__(config)
+        self.lr, self.ema, self.side = config.lr, config.ema, side
+        self.schedule = Schedule(config.schedule, config.prediction)
+
+    def prepare(self, corpus, cache, progress):
+        """Motion latents of both splits on the device, statistics of both latents, codes of the training pieces."""
+        config, flat, device = self.config, Flat(corpus), own_device()
+        vae = load_motion_vae(config.motion_vae).to(device)
+        self.pieces, self.latents = {}, {}
+        for number, split in enumerate(("train", "valid")):
+            progress(number / 2, f"motion latents of the {split} split")
+            self.pieces[split] = Pieces(flat, split, config.captured, device)
+            self.latents[split] = encode_motion(self.pieces[split], vae)
+        self.crops = {split: LatentCrops(self.pieces[split], self.latents[split], config, self.side) for split in self.pieces}
+
+    def build(self):
+        network = DiT(self.config)
+        train, statistics = self.crops["train"], music_statistics()
+        sides = dict(zip(("music", "motion") if self.side == "music" else ("motion", "music"), (network.own, network.other)))
+        sides["motion"].measure(drawn_latents(train.pieces, train.motion[0]))
+        for name, values in zip(("mean", "std"), statistics):
+            getattr(sides["music"], name).copy_(torch.tensor(values))
+        if network.code is not None:
+            genres = torch.where(train.style.sum(1) > 0, train.style.argmax(1), -1)
+            network.code.fit(train.profile.cpu().numpy(), genres.cpu().numpy())
+        return network
+
+    def dataset(self, cache, split):
+        return self.crops[split]
+
+    def loss(self, model, batch, generator):
+        return diffusion_loss(model, self.schedule, self.config, batch, self.side, generator)
+
+    def validate(self, model, cache):
+        """Squared error of the target at five noise levels: all conditions, without the other modality, without any."""
+        crops, sums = self.crops["valid"], {"loss": [], "loss_alone": [], "loss_none": []}
+        generator = torch.Generator().manual_seed(5)
+        for index in range(VALID_BATCHES):
+            batch = crops.batch(index, generator)
+            x0, mask = model.standardise(batch[self.side]), batch["mask"]
+            condition = batch_condition(batch, model, self.side)
+            for t in VALID_TIMES:
+                noise = torch.randn(x0.shape, generator=torch.Generator().manual_seed(index * 1000 + t)).to(x0.device)
+                times = torch.full((len(x0),), t, device=x0.device)
+                x = self.schedule.add_noise(x0, noise, times) * mask[:, None]
+                target = self.schedule.target(x0, noise, times)
+                for name, some in (("loss", condition), ("loss_alone", condition.alone()), ("loss_none", condition.none())):
+                    sums[name].append(float(masked_errors(model(x, times, some, mask).float() - target, mask)[0].mean()))
+        return {name: float(np.mean(values)) for name, values in sums.items()}
+
+    def export(self, state):
+        """Without the path of the motion VAE, which means nothing elsewhere."""
+        return dataclasses.asdict(dataclasses.replace(self.config, motion_vae="")), state
+
+
+def principal_components(standardised, latent):
+    """Basis (4 x 152, latent) and variances (latent,) of patches of four frames of standardised vectors (N, T, 152)."""
+    patches = standardised.reshape(-1, DOWNSAMPLE * standardised.shape[-1]).double()
+    values, vectors = torch.linalg.eigh(patches.T @ patches / len(patches))
+    values, vectors = values.flip(0)[:latent], vectors.flip(1)[:, :latent]
+    return vectors.float(), values.clamp(min=1e-4).float()
+
+
+def drawn_latents(pieces, latents):
+    """Motion latents (N, 64), of (rows, 64), of random crops as training draws them."""
+    generator, rows = torch.Generator().manual_seed(3), []
+    for _ in range(20):
+        some, starts = pieces.draw(64, 64, generator)
+        place = torch.minimum(starts[:, None] + torch.arange(64, device=pieces.device), pieces.latents[some][:, None] - 1)
+        rows.append(latents[pieces.first_latent[some][:, None] + place].float().flatten(0, 1).cpu())
+    return torch.cat(rows)
+
+
+def music_statistics():
+    """Mean and standard deviation (64 each) of the music's latents: those of the released denoiser of music_ldm."""
+    from core import checkpoints
+    config = checkpoints.find("music_ldm", "denoiser").config
+    return config["latent_mean"], config["latent_std"]
