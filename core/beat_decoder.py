@@ -63,9 +63,9 @@ def decode(activations, fps, *, bpm=None, metre=None, beats=None, level="normal"
     level: "half", "normal" or "double" time. bars: evidence about bars, see `find_bars`.
     Returns `Beats` with confidence 0..1; fewer than two frames give no beats. Raises BadInput on bad values.
     """
-    activations = _checked(activations, fps, bpm, metre, level)
+    activations = check_activations(activations, fps, bpm, metre, level)
     if beats is not None:
-        return _given(beats, activations, fps, metre, level, start, bars, config)
+        return given_beats(beats, activations, fps, metre, level, start, bars, config)
     if len(activations) < 2:
         return Beats([], [], metre or 4, 0.0)
     frames = activations.astype(np.float64)
@@ -83,10 +83,11 @@ def decode(activations, fps, *, bpm=None, metre=None, beats=None, level="normal"
         return Beats([], [], metre or 4, 0.0)
     positions, found = find_bars(activations, fps, times, metre, bars, config)
     result = Beats(times + start, positions, found, confidence(activations, fps, times))
-    return _level(result, level)
+    return apply_level(result, level)
 
 
-def _checked(activations, fps, bpm, metre, level):
+def check_activations(activations, fps, bpm, metre, level):
+    """Activations as an array. Raises BadInput on those and on options that `decode` does not take."""
     activations = np.asarray(activations)
     if activations.ndim != 2 or activations.shape[1] not in (2, 4):
         raise BadInput(f"Beat activations must be (T,2) or (T,4), not {activations.shape}.")
@@ -103,15 +104,16 @@ def _checked(activations, fps, bpm, metre, level):
     return activations
 
 
-def _given(beats, activations, fps, metre, level, start, bars, config):
+def given_beats(beats, activations, fps, metre, level, start, bars, config):
     """The user's beats: times stay; bars are looked for only where the user gave none."""
     positions, found = beats.positions, metre or beats.metre
     if len(beats) and not positions.any():
         positions, found = find_bars(activations, fps, beats.times - start, metre, bars, config)
-    return _level(Beats(beats.times, positions, found, beats.confidence, beats.extra), level)
+    return apply_level(Beats(beats.times, positions, found, beats.confidence, beats.extra), level)
 
 
-def _level(beats, level):
+def apply_level(beats, level):
+    """`Beats` at "half", "normal" or "double" time."""
     return {"half": beats.half_time, "double": beats.double_time, "normal": lambda: beats}[level]()
 
 

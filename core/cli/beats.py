@@ -30,7 +30,7 @@ def run(options):
         condition = read_audio(options.file, start=options.start, duration=options.duration, minimum=0.5)
     if options.device not in ("auto", "cpu"):
         device.resolve(options.device)                         # a wrong name is still an error; the networks use the CPU
-    beats = find_beats(condition, bpm=options.bpm, metre=options.metre, level=options.level,
+    beats = find_beats(condition, bpm=options.bpm, tempo=options.tempo, metre=options.metre, level=options.level,
                        folders=options.checkpoints, notify=common.say)
     wall = time.perf_counter() - began
     if options.json:
@@ -44,5 +44,5 @@ def run(options):
     for seconds, position in zip(beats.times, beats.positions):
         print(f"{seconds:.3f} {position}")
     print(f"# {len(beats)} beats, {len(beats.downbeats)} downbeats, {beats.tempo_bpm:.1f} BPM, metre {beats.metre}, "
-          f"confidence {beats.confidence:.2f}", flush=True)
+          f"confidence {beats.confidence:.2f}, tempo {beats.extra['tempo']['chosen']}", flush=True)
     return 0

@@ -56,8 +56,11 @@ def read_motion_of(options, path):
 
 
 def beat_arguments(parser):
-    """How beats are found: --bpm and --level."""
-    parser.add_argument("--bpm", type=number, default=None, metavar="B", help="fix the tempo instead of finding it")
+    """How beats are found: --tempo, --bpm and --level."""
+    parser.add_argument("--tempo", default="auto", metavar="auto|steady|follow|B",
+                        help="one steady grid over the passage, every beat followed on its own, auto to choose by what the "
+                             "motion or sound bears out, or a tempo in beats per minute to keep")
+    parser.add_argument("--bpm", type=number, default=None, metavar="B", help="stay within 10 %% of this tempo")
     parser.add_argument("--level", default="normal", choices=["half", "normal", "double"],
                         help="half or double time of the beats that are found")
 

@@ -42,7 +42,8 @@ def run(options):
     pipeline = open_pipeline("conduct", options.checkpoints, options.device, common.say)
     results = pipeline.generate_variations(
         audio, guidance_scale=options.guidance, steps=options.steps, seed=options.seed, beats=beats, bpm=options.bpm,
-        level=options.level, metre=options.metre, lead=None if options.lead is None else options.lead / 1000.0,
+        tempo=options.tempo, level=options.level, metre=options.metre,
+        lead=None if options.lead is None else options.lead / 1000.0,
         amplitude=options.amplitude, left_hand=options.left_hand, mirror=options.mirror, variations=options.variations,
         keep=keep, progress=bar, source={"audio": str(options.audio), "start": options.start, "duration": options.duration,
                               "keep": options.keep})

@@ -43,8 +43,8 @@ def run(options):
     pipeline = open_pipeline("music", options.checkpoints, options.device, common.say)
     results = pipeline.generate_variations(
         motion, genre=genre, guidance_scale=options.guidance, steps=options.steps, seed=options.seed, beats=beats,
-        bpm=options.bpm, level=options.level, variations=options.variations, loudness=options.loudness, loop=options.loop,
-        sampler=options.sampler, keep=keep, like=like, progress=bar,
+        bpm=options.bpm, tempo=options.tempo, level=options.level, variations=options.variations,
+        loudness=options.loudness, loop=options.loop, sampler=options.sampler, keep=keep, like=like, progress=bar,
         source={"motion": str(options.motion), "fps": options.fps, "start": options.start, "duration": options.duration,
                 "bone_map": options.bone_map, "smpl_models": options.smpl_models, "keep": options.keep,
                 "like": options.like})

@@ -7,6 +7,7 @@ from core.pipelines.base import never, silent
 
 METRES = (2, 3, 4, 6)
 LEVELS = ("half", "normal", "double")
+TEMPI = ("auto", "steady", "follow")
 
 
 def check_metre(metre):
@@ -31,6 +32,21 @@ def check_bpm(bpm):
     return float(bpm)
 
 
+def check_tempo(tempo, bpm=None):
+    """(mode, bpm) of what a user says: tempo None, auto, steady or follow, with bpm to stay near or None; or a number to keep.
+
+    Raises BadInput.
+    """
+    if tempo in (None, ""):
+        return "auto", check_bpm(bpm)
+    if tempo in TEMPI:
+        return tempo, check_bpm(bpm)
+    try:
+        return "fixed", check_bpm(float(tempo))
+    except (TypeError, ValueError):
+        raise BadInput(f"The tempo {tempo!r} is none of {', '.join(TEMPI)} or a number of beats per minute.") from None
+
+
 def check_level(level):
     """None and a level as the level. Raises BadInput."""
     if level not in (None, *LEVELS):
@@ -38,20 +54,21 @@ def check_level(level):
     return level or "normal"
 
 
-def find_beats(condition, *, bpm=None, metre=None, beats=None, level="normal", folders=None, progress=silent,
-               should_cancel=never, notify=lambda sentence: None):
+def find_beats(condition, *, bpm=None, tempo=None, metre=None, beats=None, level="normal", usual=None, folders=None,
+               progress=silent, should_cancel=never, notify=lambda sentence: None):
     """`Beats` (s from the start) of an `Audio` or a `Motion`. Raises BadInput, NoCheckpoint, Cancelled.
 
-    beats: the user's own, whose bars are to be found. level: "half", "normal" or "double" time. notify(sentence) hears
-    warnings.
+    tempo: "auto" (None), "steady", "follow" or the tempo to keep in BPM; bpm: a tempo to stay near. beats: the user's own,
+    whose bars are to be found. level: "half", "normal" or "double" time. usual: (low, high) BPM of the level that is wanted.
+    `extra["tempo"]` of the result says what was chosen, see `core.rhythm.tempo.find`. notify(sentence) hears warnings.
     """
-    bpm, metre, level = check_bpm(bpm), check_metre(metre), check_level(level)
+    (mode, bpm), metre, level = check_tempo(tempo, bpm), check_metre(metre), check_level(level)
     progress("Detecting Beats", 0.0)
     if should_cancel():
         raise Cancelled
     checkpoints.find("rhythm", "music" if isinstance(condition, Audio) else "body", folders, warn=notify)
     from models.rhythm.detect import detect_body_beats, detect_music_beats
-    options = dict(bpm=bpm, metre=metre, beats=beats, level=level, folders=folders)
+    options = dict(mode=mode, bpm=bpm, metre=metre, beats=beats, level=level, usual=usual, folders=folders)
     if isinstance(condition, Audio):
         found = detect_music_beats(condition.mono(), condition.rate, **options)
     else:

@@ -10,7 +10,8 @@ from core.errors import BadInput
 from core.motion import Motion
 from core.pipelines import device as devices
 from core.pipelines.base import PipelineBase, Result, check_settings, find_parts, make_recipe, never, share, silent
-from core.pipelines.beats import check_bpm, check_level, check_metre, given_or_found
+from core.pipelines.beats import check_level, check_metre, check_tempo, given_or_found
+from core.rhythm.tempo import CONDUCTED
 
 STAYS = ("outside", "inside")
 RECORD = next(record for record in load("systems") if record["entry"] == "conduct")
@@ -22,12 +23,13 @@ class Pipeline(PipelineBase):
     system, model = "conductor", "Conductor"
 
     def generate_variations(self, condition, *, genre=None, guidance_scale=None, steps=None, seed=0, duration=None,
-                            beats=None, bpm=None, level="normal", metre=None, lead=None, amplitude=1.0, left_hand=1.0,
-                            mirror=False, variations=1, keep=None, source=None, progress=silent, should_cancel=never):
+                            beats=None, bpm=None, tempo=None, level="normal", metre=None, lead=None, amplitude=1.0,
+                            left_hand=1.0, mirror=False, variations=1, keep=None, source=None, progress=silent,
+                            should_cancel=never):
         """`variations` results with seeds seed, seed + 1, ...
 
         condition: `Audio`, the passage from its second 0 on. duration (s): all of it when None. beats: `Beats` in seconds
-        of the passage, or None to find them (near bpm, if given; level: half, normal or double
+        of the passage, or None to find them (near bpm, if given; tempo: see `find_beats`; level: half, normal or double
         time). metre: 2, 3, 4, 6, "auto". lead: seconds of motion before sound, None by tempo. amplitude 0..2, left_hand 0
         (mirrors the right) .. 1, mirror: baton in the left hand.
         keep: (Motion of the passage, start, stop[, stays]): the present motion; stays "outside": only these seconds are made
@@ -40,7 +42,7 @@ class Pipeline(PipelineBase):
         duration = condition.duration if duration is None else min(float(duration), condition.duration)
         scale, steps = check_settings(RECORD, guidance_scale=guidance_scale, steps=steps, seed=seed,
                                       variations=variations, duration=duration)
-        metre, bpm, level = check_metre(metre), check_bpm(bpm), check_level(level)
+        metre, (_, bpm), level = check_metre(metre), check_tempo(tempo, bpm), check_level(level)
         _within("amplitude", amplitude, 0.0, 2.0)
         _within("left-hand independence", left_hand, 0.0, 1.0)
         if lead is not None:
@@ -49,8 +51,9 @@ class Pipeline(PipelineBase):
         found = find_parts(RECORD, self.folders, self.notify)
         device = devices.resolve(self.wanted)
         condition = condition.slice(0.0, duration)
-        beats, beats_from = given_or_found(condition, beats, duration=duration, bpm=bpm, level=level,
-                                           metre=metre, folders=self.folders, progress=share(progress, 0.03, 0.10),
+        beats, beats_from = given_or_found(condition, beats, duration=duration, bpm=bpm, tempo=tempo, level=level,
+                                           usual=CONDUCTED, metre=metre, folders=self.folders,
+                                           progress=share(progress, 0.03, 0.10),
                                            should_cancel=should_cancel)
         kept, heading, middle = _kept_ranges(keep, duration)
         settings = dict(seed=seed, guidance_scale=scale, steps=steps, beats=beats if len(beats) > 1 else None, metre=metre,
@@ -65,7 +68,8 @@ class Pipeline(PipelineBase):
         for number, motion in enumerate(motions):
             recipe = make_recipe(
                 RECORD, self.folders, found, beats=beats, beats_from=beats_from, source=source, seed=seed + number,
-                guidance_scale=scale, steps=steps, duration=duration, bpm=bpm, level=level, metre=metre or "auto",
+                guidance_scale=scale, steps=steps, duration=duration, bpm=bpm, tempo=tempo or "auto", level=level,
+                metre=metre or "auto",
                 lead=round(lead, 4), amplitude=amplitude, left_hand=left_hand, mirror=mirror,
                 keep=None if keep is None else dict(zip(("start", "stop", "stays"), keep[1:])))
             if kept is not None:

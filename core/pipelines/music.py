@@ -18,17 +18,21 @@ from core.pipelines.base import (
     share,
     silent,
 )
-from core.pipelines.beats import check_bpm, check_level, given_or_found
+from core.pipelines.beats import check_level, check_tempo, given_or_found
 
 RECORD = next(record for record in load("systems") if record["entry"] == "music")
 
 LEAST_CONFIDENCE = 0.1          # of beats found in a body: standing still gives 0.05, the captures at hand 0.27-0.9
 
 
+def genre_range(genre):
+    """(low, high) beats per minute that are usual for a genre."""
+    return tuple(next(entry["bpm"] for entry in load("genres") if entry["slug"] == genre))
+
+
 def genre_tempo(genre):
     """Beats per minute in the middle of what is usual for a genre."""
-    low, high = next(entry["bpm"] for entry in load("genres") if entry["slug"] == genre)
-    return (low + high) / 2
+    return sum(genre_range(genre)) / 2
 
 
 class Pipeline(PipelineBase):
@@ -37,14 +41,14 @@ class Pipeline(PipelineBase):
     system, model = "music_ldm", "MusicLDM"
 
     def generate_variations(self, condition, *, genre=None, guidance_scale=None, steps=None, seed=0, duration=None,
-                            beats=None, bpm=None, level="normal", variations=1, loudness=None, loop=False, sampler=None,
-                            keep=None, like=None, source=None, progress=silent, should_cancel=never):
+                            beats=None, bpm=None, tempo=None, level="normal", variations=1, loudness=None, loop=False,
+                            sampler=None, keep=None, like=None, source=None, progress=silent, should_cancel=never):
         """`variations` results with seeds seed, seed + 1, ...
 
         condition: `Motion`, the passage, or None: genre (and bpm or beats) alone, without either at the genre's usual tempo.
         duration (s): the motion's when None.
-        beats: `Beats` in seconds of the passage, or None to find them in the body (near bpm, if given; level: half, normal or
-        double time).
+        beats: `Beats` in seconds of the passage, or None to find them in the body (near bpm, if given; tempo: see
+        `find_beats`; level: half, normal or double time).
         loudness: slug of `core/contract/loudness.json`. loop: the end joins the beginning. sampler: the model's own if None.
         keep: (samples (2,N) at 48 kHz, start, stop): only these seconds of that take are made anew.
         like: `Audio` whose timbre the music is to have; None: each seed has its own.
@@ -56,7 +60,8 @@ class Pipeline(PipelineBase):
         if condition is None and duration is None:
             raise BadInput("Without a motion the length of the music must be given.")
         duration = self._duration(condition, duration)
-        genre, bpm, level = genre_slug(genre), check_bpm(bpm), check_level(level)
+        genre, (mode, bpm), level = genre_slug(genre), check_tempo(tempo, bpm), check_level(level)
+        tempo = bpm if mode == "fixed" else mode
         scale, steps = check_settings(RECORD, guidance_scale=guidance_scale, steps=steps, seed=seed,
                                       variations=variations, duration=duration, genre=genre)
         progress("Loading", 0.0)
@@ -64,7 +69,8 @@ class Pipeline(PipelineBase):
         device = devices.resolve(self.wanted)
         if condition is not None:
             condition = condition.slice(0, max(2, int(round(duration * condition.fps))))
-        beats, beats_from = self._beats(condition, beats, bpm, level, duration, share(progress, 0.02, 0.06), should_cancel)
+        beats, beats_from = self._beats(condition, beats, genre, dict(bpm=bpm, tempo=tempo, level=level), duration,
+                                        share(progress, 0.02, 0.06), should_cancel)
         unclear = beats is None or len(beats) < 2 or (beats_from == "predicted" and beats.confidence < LEAST_CONFIDENCE)
         if unclear and genre is not None:                    # without beats the model makes music with no pulse
             beats, beats_from = regular_beats(bpm or genre_tempo(genre), duration), "tempo" if bpm else "genre"
@@ -80,7 +86,7 @@ class Pipeline(PipelineBase):
             lambda where, small: self._run(condition, where, small, settings), device, self.notify)
         return self._finish(sounds, device, found, beats, beats_from, source, started, progress, should_cancel,
                             seed=seed, genre=genre, guidance_scale=scale, steps=steps, duration=duration, bpm=bpm,
-                            level=level, loudness=loudness, loop=loop, sampler=sampler,
+                            tempo=tempo, level=level, loudness=loudness, loop=loop, sampler=sampler,
                             keep=None if keep is None else {"start": keep[1], "stop": keep[2]},
                             like=None if like is None else {"seconds": round(like.duration, 2)})
 
@@ -95,10 +101,12 @@ class Pipeline(PipelineBase):
                            "choose a shorter length.")
         return float(duration)
 
-    def _beats(self, motion, beats, bpm, level, duration, progress, should_cancel):
+    def _beats(self, motion, beats, genre, found_by, duration, progress, should_cancel):
         if beats is not None or motion is not None:
-            return given_or_found(motion, beats, duration=duration, bpm=bpm, level=level, folders=self.folders,
+            usual = genre and genre_range(genre)
+            return given_or_found(motion, beats, duration=duration, usual=usual, folders=self.folders, **found_by,
                                   progress=progress, should_cancel=should_cancel)
+        bpm = found_by["bpm"]
         return (regular_beats(bpm, duration), "tempo") if bpm else (None, "none")
 
     def _finish(self, sounds, device, found, beats, beats_from, source, started, progress, should_cancel, *, seed,

@@ -30,7 +30,8 @@ def music(context):
         motion, genre=genre, beats=beats, keep=keep, like=like, source=params.get("source"),
         loudness=_loudness(context.params), progress=share(context.progress, 0.02, 0.97),
         should_cancel=context.should_cancel,
-        **_given(params, "guidance_scale", "steps", "seed", "variations", "bpm", "level", "duration", "loop", "sampler"))
+        **_given(params, "guidance_scale", "steps", "seed", "variations", "bpm", "tempo", "level", "duration", "loop",
+                 "sampler"))
     context.progress("Writing", 0.97)
     context.check_cancel()
     files = [write_wav(context.folder / f"take_{number}.wav", result.audio).name for number, result in enumerate(results, 1)]
@@ -51,8 +52,8 @@ def conduct(context):
     results = pipeline.generate_variations(
         audio, beats=beats, keep=keep, source=params.get("source") or _source(params),
         progress=share(context.progress, 0.02, 0.90), should_cancel=context.should_cancel,
-        **_given(params, "guidance_scale", "steps", "seed", "variations", "bpm", "level", "metre", "lead", "amplitude",
-                 "left_hand", "mirror"))
+        **_given(params, "guidance_scale", "steps", "seed", "variations", "bpm", "tempo", "level", "metre", "lead",
+                 "amplitude", "left_hand", "mirror"))
     channels, options = [], _retarget_options(params)
     for number, result in enumerate(results, 1):
         context.check_cancel()
@@ -159,13 +160,13 @@ KINDS = {job.__name__: _torch_first(job) for job in (music, conduct, beats, bone
 # ---------------------------------------------------------------------------------------------- params
 
 EVERY = {"device", "checkpoints", "source"}
-SAMPLING = {"guidance_scale", "steps", "seed", "variations", "beats", "bpm", "level", "keep"}
+SAMPLING = {"guidance_scale", "steps", "seed", "variations", "beats", "bpm", "tempo", "level", "keep"}
 FROM_FILE = {"motion", "fps", "start", "duration", "bone_map", "smpl_models"}
 SOUND = {"audio", "start", "speed", "duration"}
 RIG = {"in_place", "place", "blend_in", "blend_out", "plant_feet", "fingers"}
 MUSIC = SAMPLING | FROM_FILE | {"genre", "loudness_lufs", "loop", "sampler", "like"}
 CONDUCT = SAMPLING | SOUND | RIG | {"metre", "lead", "amplitude", "left_hand", "mirror"}
-BEATS = SOUND | FROM_FILE | {"metre", "bpm", "level"}
+BEATS = SOUND | FROM_FILE | {"metre", "bpm", "tempo", "level"}
 BODY = {"models", "gender", "kind", "betas"}
 RETARGET = FROM_FILE | RIG | {"mirror"}
 

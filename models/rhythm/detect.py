@@ -2,8 +2,8 @@
 import numpy as np
 
 from core import checkpoints
-from core.beat_decoder import MUSIC, decode
 from core.errors import BadInput
+from core.rhythm import tempo as rhythm_tempo
 from models.rhythm.config import BODY_FPS, MUSIC_FPS, MUSIC_RATE, RhythmConfig
 
 CHUNK = 30_000                  # frames given to a network at once, ten minutes of music; memory stays flat for any length
@@ -12,17 +12,17 @@ CHUNK = 30_000                  # frames given to a network at once, ten minutes
 SPEEDS = (0.8, 1.0, 1.2)
 
 
-def detect_body_beats(motion, *, bpm=None, metre=None, beats=None, level="normal", start=0.0, folders=None):
+def detect_body_beats(motion, *, folders=None, **options):
     """`Beats` of a `core.motion.Motion`, in seconds; frame 0 is the instant `start`.
 
-    bpm, metre, beats, level: what the user fixes, see `core.beat_decoder.decode`. folders: extra checkpoint folders.
+    options: mode, bpm, metre, beats, level, usual, start: what the user fixes, see `core.rhythm.tempo.find`. folders:
+    extra checkpoint folders.
     Raises BadInput on an unusable motion, NoCheckpoint without weights.
     """
-    return decode(activations_body(motion, folders), BODY_FPS, bpm=bpm, metre=metre, beats=beats, level=level,
-                  start=start)
+    return rhythm_tempo.find(activations_body(motion, folders), BODY_FPS, part="body", **options)
 
 
-def detect_music_beats(samples, rate, *, bpm=None, metre=None, beats=None, level="normal", start=0.0, folders=None):
+def detect_music_beats(samples, rate, *, folders=None, **options):
     """`Beats` of sound, in seconds; samples (N,), (C, N) or (N, C) at `rate` Hz; options as `detect_body_beats`.
 
     Bars are found by the bar network over the beats; checkpoint folders from before it, where none is listed, leave them to
@@ -30,12 +30,11 @@ def detect_music_beats(samples, rate, *, bpm=None, metre=None, beats=None, level
     """
     mono, mel = _heard(samples, rate)
     activations = run_views(music_networks(folders), mel)
-    return decode(activations, MUSIC_FPS, bpm=bpm, metre=metre, beats=beats, level=level, start=start,
-                  bars=_bars(mono, mel, folders), config=MUSIC)
+    return rhythm_tempo.find(activations, MUSIC_FPS, part="music", bars=_bars(mono, mel, folders), **options)
 
 
 def _bars(mono, mel, folders):
-    """Evidence about bars for `decode`, or None without a bar network."""
+    """Evidence about bars for the decoder, or None without a bar network."""
     network = load_network("bars", folders, required=False)
     if network is None:
         return None
@@ -44,7 +43,7 @@ def _bars(mono, mel, folders):
 
 
 def activations_body(motion, folders=None):
-    """(T, 4) float32 at 30 fps: probabilities of beat and downbeat, phase cos and sin; for `decode` and for drawing."""
+    """(T, 4) float32 at 30 fps: probabilities of beat and downbeat, phase cos and sin; for `core.rhythm.tempo`."""
     import torch
 
     from models.rhythm.features import body_features

@@ -1,0 +1,162 @@
+"""Which beats a passage has: one steady grid, a grid that drifts, or beat by beat; and on which metrical level.
+
+*Auto* holds three explanations of the activations against each other: `steady.straight` (one tempo), `steady.drifting`
+(slow drift and sections) and `beat_decoder.decode` (every beat on its own). The last always explains most, as it may follow
+every doubt of the network: the less sure the network is, the more of the explanation may be lost to a steady grid before
+the beats are followed one by one.
+"""
+import dataclasses
+
+import numpy as np
+
+from core.beat_decoder import CONFIG, MUSIC, apply_level, check_activations, decode, find_bars, given_beats
+from core.beats import Beats
+from core.errors import BadInput
+from core.rhythm import steady
+from core.rhythm.steady import Evidence, Section, drifting, straight
+
+MODES = ("auto", "steady", "follow", "fixed", "markers")
+FIXED_WIDTH = 0.03              # a given tempo is refined within this share of it
+# No beat, no bluff: agreements of the one tempo, the drifting one and the free path, of which one at least must be
+# reached. Speech has at most 0.12, 0.19 and 0.33, noise and drones 0.08, 0.11 and 0.13; standing still 0.03.
+PULSE = {"body": (0.06, 0.08, 0.15), "music": (0.15, 0.21, 0.38)}
+# Share of the free path's explanation that a grid must reach, over how sure the free path is (mean agreement, 0..1).
+SURE = (0.30, 0.50, 0.80, 0.95)
+STRAIGHT = {"body": (0.40, 0.42, 0.82, 0.98), "music": (0.50, 0.60, 0.84, 0.98)}
+DRIFTING = (0.70, 0.80, 0.95, 0.99)
+# One tempo is not enough where drift explains so much more of the activations' length (a share, over the same scale). A
+# dancer strays from the song and comes back to it; an ensemble's tempo is what it plays.
+DRIFT_GAIN = {"body": (0.15, 0.14, 0.14, 0.04), "music": (0.05, 0.05, 0.05, 0.02)}
+SAME_LEVEL = float(np.log2(1.8))        # octaves: sections' tempi further apart are one tempo read at two levels
+CONDUCTED = (50.0, 140.0)       # BPM that people conduct
+
+
+def check_mode(mode, bpm=None):
+    """The mode, "auto" for None. Raises BadInput on an unknown one, and on "fixed" without a tempo."""
+    if mode is None:
+        return "auto"
+    if mode not in MODES:
+        raise BadInput(f"The tempo mode {mode!r} is unknown; choose {', '.join(MODES)}.")
+    if mode == "fixed" and bpm is None:
+        raise BadInput("A fixed tempo needs its beats per minute; give the tempo too.")
+    return mode
+
+
+def find(activations, fps, *, part, mode="auto", bpm=None, metre=None, beats=None, level="normal", usual=None,
+         start=0.0, bars=None):
+    """`Beats` of a passage, with `extra["tempo"]`: what was chosen and how strong it is.
+
+    activations: (T, 2) or (T, 4) of `beat_decoder.decode`, at fps. part: "body" or "music". mode: one of MODES. bpm: a tempo
+    to stay near (auto, steady, follow: within 10 %) or to keep (fixed). usual: (low, high) BPM in which the beat is to lie: a
+    grid beyond is read at half or double time when that lies nearer. beats, metre, level, start, bars: as `decode`.
+    extra["tempo"]: {"mode", "chosen": steady, drifting, follow, fixed, markers or none, "bpm", "strength",
+    "sections": [[start, bpm], ...]}.
+    Raises BadInput on bad values.
+    """
+    mode, config = check_mode(mode, bpm), MUSIC if part == "music" else CONFIG
+    activations = check_activations(activations, fps, bpm, metre, level)
+    if mode == "markers" and beats is None:
+        raise BadInput("Beats from markers need markers; set them or choose another tempo mode.")
+    if beats is not None:
+        found = given_beats(beats, activations, fps, metre, level, start, bars, config)
+        return _told(found, mode, "markers", found.confidence, ())
+    evidence = Evidence(activations, fps, steady.BODY if part == "body" else steady.MUSIC)
+    limits = _limits(mode, bpm)
+    grid, chosen, free = _choose(evidence, activations, fps, part, mode, bpm, limits, config)
+    if grid is None and free is None:
+        return _told(Beats([], [], metre or 4, 0.0), mode, "none", 0.0, ())
+    if grid is None:
+        times, strength, sections = free.times, free.confidence, ()
+    else:
+        grid = one_level(grid)
+        times, strength = grid.beats(), grid.strength
+        sections = tuple((section.start, section.bpm) for section in grid.sections)
+    usual = (bpm * (1 - FIXED_WIDTH), bpm * (1 + FIXED_WIDTH)) if mode == "fixed" else usual
+    if usual is not None:
+        times = to_usual(times, activations, fps, usual)
+    positions, counts = find_bars(activations, fps, times, metre, bars, config)
+    found = apply_level(Beats(times + start, positions, counts, float(np.clip(strength, 0, 1))), level)
+    return _told(found, mode, chosen, strength, [(start + at, tempo) for at, tempo in sections])
+
+
+def _limits(mode, bpm):
+    """Options of the estimators: the tempi among which they look."""
+    if bpm is None:
+        return {}
+    width = FIXED_WIDTH if mode == "fixed" else CONFIG.hint_width
+    return {"low": bpm * (1 - width), "high": bpm * (1 + width), "centre": bpm, "width": 0.1}
+
+
+def _choose(evidence, activations, fps, part, mode, bpm, limits, config):
+    """(grid or None, its name, free `Beats` or None)."""
+    if mode == "follow":
+        return None, "follow", decode(activations, fps, bpm=bpm, config=config)
+    one = straight(evidence, **limits)
+    if mode == "fixed" and one is not None:
+        # The network may hear the given tempo at another level, where its phase is.
+        others = [straight(evidence, **_limits(mode, bpm * factor)) for factor in (2.0, 0.5)]
+        one = max([one, *filter(None, others)], key=lambda grid: grid.strength * (1.2 if grid is one else 1.0))
+    if one is None:
+        free = decode(activations, fps, bpm=bpm, config=config)
+        return None, "follow", free if len(free) else None
+    if mode == "fixed":
+        return one, "fixed", None
+    many = drifting(evidence, **limits) or one
+    gain = many.strength - one.strength
+    if mode == "steady":
+        return (one, "steady", None) if gain < DRIFT_GAIN[part][0] else (many, "drifting", None)
+    # No path explains more than the mean length of the predicted phase: where one tempo is enough for that, look no
+    # further.
+    most = float(np.abs(evidence.raw).mean())
+    enough = one.agreement >= max(PULSE[part][0], np.interp(most, SURE, STRAIGHT[part]) * most)
+    if enough and gain < np.interp(most, SURE, DRIFT_GAIN[part]):
+        return one, "steady", None
+    free = decode(activations, fps, bpm=bpm, config=config)
+    sure = evidence.of_beats(free.times).agreement
+    if bpm is None and all(grid < least for grid, least in zip((one.agreement, many.agreement, sure), PULSE[part])):
+        return None, "none", None
+    if sure <= 0.0:
+        return one, "steady", None
+    enough = one.agreement >= np.interp(sure, SURE, STRAIGHT[part]) * sure
+    if enough and gain < np.interp(sure, SURE, DRIFT_GAIN[part]):
+        return one, "steady", None
+    if many.agreement >= np.interp(sure, SURE, DRIFTING) * sure:
+        return many, "drifting", None
+    return None, "follow", free
+
+
+def one_level(grid):
+    """The grid with sections at half or double the tempo of its longest one brought to that level: a piece has one."""
+    if len(grid.sections) < 2:
+        return grid
+    sections = []
+    for section in grid.sections:
+        octaves = np.log2(section.bpm / grid.bpm)
+        factor = 0.5 if octaves > SAME_LEVEL else 2.0 if octaves < -SAME_LEVEL else 1.0
+        sections.append(Section(section.knots, section.turns * factor))
+    return dataclasses.replace(grid, sections=tuple(sections))
+
+
+def to_usual(times, activations, fps, usual):
+    """Times (B,) at half or double time when that is nearer to the range `usual` (low, high) in BPM."""
+    if len(times) < 3:
+        return times
+    bpm = 60.0 / np.median(np.diff(times))
+
+    def beyond(value):
+        return max(np.log2(usual[0] / value), np.log2(value / usual[1]), 0.0)
+    factor = min((1.0, 0.5, 2.0), key=lambda f: round(beyond(bpm * f), 6))      # the first of equals: as it was found
+    if factor == 2.0:
+        return np.sort(np.concatenate([times, (times[1:] + times[:-1]) / 2]))
+    if factor == 0.5:
+        frames = np.clip(np.round(times * fps).astype(int), 0, len(activations) - 1)
+        weight = activations[frames, 0] + activations[frames, 1]
+        return times[int(weight[1::2].mean() > weight[0::2].mean())::2]
+    return times
+
+
+def _told(beats, mode, chosen, strength, sections):
+    """The beats with the account of their tempo."""
+    account = {"mode": mode, "chosen": chosen, "bpm": round(beats.tempo_bpm, 2), "strength": round(float(strength), 3),
+               "sections": [[round(float(at), 3), round(float(tempo), 2)] for at, tempo in sections]}
+    return Beats(beats.times, beats.positions, beats.metre, beats.confidence, {**beats.extra, "tempo": account})

@@ -1,0 +1,97 @@
+"""The steady grid, and the choice between it and beats followed one by one."""
+import numpy as np
+import pytest
+
+from core.beats import Beats, rhythm_curve
+from core.errors import BadInput
+from core.metrics.beat_align import beat_f1_70ms
+from core.rhythm import tempo
+from core.rhythm.steady import Evidence, drifting, straight
+
+FPS = 30.0
+
+
+def activations(times, seconds, rng=None, noise=0.0, strength=1.0):
+    """What a network would say of beats at `times`, with smooth noise of the given size in its phase."""
+    curve = rhythm_curve(times, [], int(seconds * FPS), FPS)
+    out = np.concatenate([0.9 * curve[:, :1], np.zeros((len(curve), 1)), curve[:, 2:4]], axis=1) * strength
+    if noise:
+        rough = rng.normal(size=(len(out), 2))
+        smooth = np.stack([np.convolve(column, np.hanning(15), mode="same") for column in rough.T], 1)
+        out[:, 2:] += noise * smooth / smooth.std()
+        out[:, 0] = np.clip(out[:, 0] * 0.5 + 0.2 * np.abs(rng.normal(size=len(out))), 0, 1)
+        out[:, 2:] /= np.maximum(np.linalg.norm(out[:, 2:], axis=1, keepdims=True), 1.0)
+    return out
+
+
+@pytest.mark.parametrize("bpm", [52.0, 97.3, 165.4, 201.0])
+def test_one_tempo_is_found_to_a_tenth_of_a_beat_a_minute(bpm):
+    times = 0.31 + np.arange(int(40 * bpm / 60)) * 60 / bpm
+    grid = straight(Evidence(activations(times, 40), FPS))
+    assert abs(grid.bpm - bpm) < 0.1 and grid.strength > 0.85
+    assert np.abs(grid.beats()[:, None] - times[3:-3][None]).min(0).max() < 0.02
+
+
+def test_noise_that_pulls_the_decoder_about_does_not_pull_the_grid():
+    rng = np.random.default_rng(3)
+    times = 0.2 + np.arange(int(30 * 165 / 60)) * 60 / 165
+    noisy = activations(times, 30, rng, noise=1.6, strength=0.5)
+    followed = tempo.find(noisy, FPS, part="body", mode="follow")
+    chosen = tempo.find(noisy, FPS, part="body")
+    assert chosen.extra["tempo"]["chosen"] == "steady"
+    assert beat_f1_70ms(chosen.times, times) > 0.97 > beat_f1_70ms(followed.times, times)
+    spread = np.diff(chosen.times).std() / np.diff(chosen.times).mean()
+    assert spread < 0.005
+
+
+def test_a_tempo_that_creeps_is_followed_by_the_drifting_grid():
+    times = np.cumsum(60 / np.linspace(90, 112, 80))
+    seconds = times[-1] + 0.5
+    found = tempo.find(activations(times, seconds), FPS, part="music")
+    assert found.extra["tempo"]["chosen"] == "drifting" and beat_f1_70ms(found.times, times) > 0.97
+    assert len(found.extra["tempo"]["sections"]) == 1
+
+
+def test_two_songs_cut_together_are_two_sections():
+    first, second = np.arange(0.2, 25, 60 / 96), np.arange(25.1, 50, 60 / 128)
+    times = np.concatenate([first, second])
+    grid = drifting(Evidence(activations(times, 50), FPS))
+    assert [round(section.bpm) for section in grid.sections] == [96, 128]
+    assert abs(grid.sections[1].start - 25) <= 1.5
+    assert beat_f1_70ms(grid.beats(), times) > 0.95
+
+
+def test_rubato_from_beat_to_beat_is_followed():
+    rng = np.random.default_rng(0)
+    times = np.cumsum(0.55 * np.exp(0.22 * rng.normal(size=60)))
+    found = tempo.find(activations(times, times[-1] + 0.5), FPS, part="music")
+    assert found.extra["tempo"]["chosen"] == "follow" and beat_f1_70ms(found.times, times) > 0.85
+
+
+def test_the_users_modes():
+    times = 0.4 + np.arange(80) * 60 / 120.5
+    seen = activations(times, 40)
+    assert tempo.find(seen, FPS, part="body", mode="fixed", bpm=120).tempo_bpm == pytest.approx(120.5, abs=0.2)
+    assert tempo.find(seen, FPS, part="body", mode="fixed", bpm=60).tempo_bpm == pytest.approx(60.25, abs=0.2)
+    assert tempo.find(seen, FPS, part="body", mode="follow").extra["tempo"]["chosen"] == "follow"
+    own = Beats([1.0, 2.0, 3.0], [1, 2, 3], 3)
+    assert tempo.find(seen, FPS, part="body", beats=own).times.tolist() == [1.0, 2.0, 3.0]
+    with pytest.raises(BadInput, match="fixed tempo"):
+        tempo.find(seen, FPS, part="body", mode="fixed")
+    with pytest.raises(BadInput, match="markers"):
+        tempo.find(seen, FPS, part="body", mode="markers")
+
+
+def test_the_level_comes_to_lie_in_the_usual_range():
+    times = 0.4 + np.arange(100) * 60 / 160
+    seen = activations(times, 37)
+    seen[:, 1] = rhythm_curve(times, times[1::4], len(seen), FPS)[:, 1]      # downbeats at odd places: those must stay
+    halved = tempo.find(seen, FPS, part="music", usual=(50, 140))
+    assert halved.tempo_bpm == pytest.approx(80, abs=0.2)
+    assert np.abs(halved.times[:, None] - times[1::4][None]).min(0).max() < 0.05
+    assert tempo.find(seen, FPS, part="music", usual=(150, 180)).tempo_bpm == pytest.approx(160, abs=0.3)
+    assert tempo.find(seen, FPS, part="music", usual=(300, 340)).tempo_bpm == pytest.approx(320, abs=0.6)
+
+
+def test_nothing_to_go_by_gives_no_beats():
+    assert len(tempo.find(np.zeros((1, 4)), FPS, part="body")) == 0
