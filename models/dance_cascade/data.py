@@ -11,7 +11,7 @@ import torch
 from core.errors import BadInput
 from core.rotations import sixd_to_matrix
 from models.dance_cascade.config import BASE_FPS, MEL_FPS, RATIO
-from models.dance_cascade.features import MEL_LEVELS, assemble, log_energy, pad_beats, rhythm_features, style_index
+from models.dance_cascade.features import MEL_LEVELS, assemble, log_energy, pad_beats, rhythm_features, style_index, upsampled
 from models.motion.representation import encode, mirrored
 from models.training.flat import Flat
 
@@ -171,8 +171,8 @@ class Crops:
             raise BadInput(f"The corpus lies on {self.material.device}, the training runs on {device}.")
 
     def batch(self, index, generator):
-        """Batch number `index`, drawn from the generator: "x0" (B, T, 152) un-normalised, "mask" (B, T), "frames" (B, T, K), "style"
-        (B,), "low" (B, T, 152) un-normalised with a base below, "mel" where the encoder is trained along."""
+        """Batch number `index`, drawn from the generator: "x0" (B, T, 152) un-normalised, "mask" (B, T), "frames" (B, T, K),
+        "style" (B,), "low" (B, T, 152) un-normalised with a base below, "mel" where the encoder is trained along."""
         c, m = self.config, self.material
         item, rows, mask = m.draw(c.batch, c.window, c.capture_share, generator)
         flip = torch.rand(c.batch, generator=generator, device=m.device) < 0.5 * self.augment
@@ -238,15 +238,6 @@ class Crops:
         sure = (draw(len(item)) < m.confidence[item]) if self.augment else m.confidence[item] > 0.5
         known = keep(c.rhythm_dropout) & sure
         return rhythm_features(times, m.positions[item], m.beat_count[item], m.metre[item], seconds, known, keep(c.bar_dropout))
-
-
-def upsampled(low, frames):
-    """(..., ceil(frames / 4), C) at 15 fps -> (..., frames, C) at 60 fps, linear; the last base frame is held."""
-    place = torch.arange(frames, device=low.device) / RATIO
-    left = place.long()
-    right = (left + 1).clamp(max=low.shape[-2] - 1)
-    part = (place - left)[:, None]
-    return low[..., left, :] * (1 - part) + low[..., right, :] * part
 
 
 class Clips:

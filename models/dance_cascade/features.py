@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from core.beats import BUMP_SECONDS
-from models.dance_cascade.config import MEL_FPS, RHYTHM_SIZE, STYLES
+from models.dance_cascade.config import MEL_FPS, RATIO, RHYTHM_SIZE, STYLES
 from models.motion import losses as geometry
 
 MEL_LEVELS = 127.0                          # of core.audio.frames.to_bytes; the networks see 0..1
@@ -109,5 +109,14 @@ def music_rows(music, frames, fps, start=0.0):
 
 def assemble(config, music, rhythm, energy):
     """Condition (..., K) of a stage: what `config` wants of music (..., E), rhythm (..., 8) and energy (..., 2)."""
-    parts = ([music] if config.music != "none" else []) + ([rhythm] if config.rhythm else []) + ([energy] if config.energy else [])
-    return torch.cat([part.float() for part in parts], dim=-1)
+    wanted = ((config.music != "none", music), (config.rhythm, rhythm), (config.energy, energy))
+    return torch.cat([part.float() for used, part in wanted if used], dim=-1)
+
+
+def upsampled(low, frames, ratio=RATIO):
+    """(..., ceil(frames / ratio), C) -> (..., frames, C), straight lines in time; the last row is held."""
+    place = torch.arange(frames, device=low.device) / ratio
+    left = place.long().clamp(max=low.shape[-2] - 1)
+    right = (left + 1).clamp(max=low.shape[-2] - 1)
+    part = (place - left)[:, None]
+    return low[..., left, :] * (1 - part) + low[..., right, :] * part

@@ -70,7 +70,7 @@ class EncoderTask(_Corpus):
     ema = 0.99
 
     def build(self):
-        """A new `Aligner` with statistics of the train split. Reads both splits now: a missing one is told before the training."""
+        """A new `Aligner` with statistics of the train split; reads both splits, so that a missing one is told now."""
         aligner = Aligner(self.config)
         self.material("valid")
         material = self.material("train")

@@ -19,7 +19,7 @@ SHORTEST_SECONDS = 0.08                     # shorter contacts are noise
 RELEASE_SECONDS = 0.15                      # the correction fades in and out
 MOST_METRES = 0.15                          # a foot that creeps further in one contact is stepping, not planted
 REACH = 0.995                               # of the leg's length
-CLEARANCE = {15: 0.10, 20: 0.03, 21: 0.03, 22: 0.02, 23: 0.02, 18: 0.04, 19: 0.04, 4: 0.05, 5: 0.05, 0: 0.09}   # m above the floor
+CLEARANCE = {15: 0.10, 20: 0.03, 21: 0.03, 22: 0.02, 23: 0.02, 18: 0.04, 19: 0.04, 4: 0.05, 5: 0.05, 0: 0.09}   # m
 # Widest angle in degrees between a joint and the T-pose (spine, neck, head) or its mean of the training data; generous.
 LIMITS = {1: 130, 2: 130, 3: 50, 4: 155, 5: 155, 6: 50, 7: 70, 8: 70, 9: 50, 10: 60, 11: 60, 12: 60, 13: 60, 14: 60, 15: 60,
           18: 160, 19: 160, 20: 95, 21: 95, 22: 60, 23: 60}
@@ -141,11 +141,11 @@ def _reach(motion, wanted):
         upper, lower = np.linalg.norm(OFFSETS[knee]), np.linalg.norm(OFFSETS[ankle])
         now, want = np.linalg.norm(c - a, axis=1), np.linalg.norm(goal - a, axis=1)
         want = np.where(want > now, np.minimum(want, np.maximum(now, REACH * (upper + lower))), np.maximum(want, 0.15))
-        opening = lambda d: np.arccos(np.clip((upper**2 + d**2 - lower**2) / (2 * upper * d), -1, 1))      # noqa: E731
         normal = np.cross(c - a, b - a)
         normal = normal - 1e-3 * turns[:, hip, :, 0]            # a straight leg bends about its own hinge
         normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
-        bend = axis_angle_to_matrix(normal * (opening(want) - opening(now))[:, None]).astype(np.float64)
+        angle = _opening(want, upper, lower) - _opening(now, upper, lower)
+        bend = axis_angle_to_matrix(normal * angle[:, None]).astype(np.float64)
         middle = a + (bend @ (b - a)[..., None])[..., 0]
         end = a + (c - a) * (want / np.maximum(now, 1e-9))[:, None]
         shin = swing((bend @ (c - b)[..., None])[..., 0], end - middle)
@@ -154,6 +154,11 @@ def _reach(motion, wanted):
         turns[:, knee] = whole @ shin @ bend @ turns[:, knee]
     rotations = local_from_global(turns).astype(np.float32)
     return Motion(rotations, motion.root.astype(np.float32), motion.fps)
+
+
+def _opening(distance, upper, lower):
+    """Angle at the hip between thigh and the way to the ankle, by the law of cosines."""
+    return np.arccos(np.clip((upper**2 + distance**2 - lower**2) / (2 * upper * distance), -1, 1))
 
 
 def slide_metres(positions, contacts, fps):

@@ -75,7 +75,7 @@ def step_error(moves, true_moves, joints=KEY_JOINTS):
 
 
 def foot_slide(moves, contact):
-    """Squared speed along the floor (B, T-1, 4) of foot points in contact (after EDGE, contact consistency). contact (B, T, 4) in 0..1."""
+    """Squared speed along the floor (B, T-1, 4) of foot points in contact (after EDGE). contact (B, T, 4) in 0..1."""
     planted = torch.minimum(contact[:, 1:], contact[:, :-1]) > PLANTED
     return moves[..., list(FEET), :2].square().sum(-1) * planted
 

@@ -97,7 +97,8 @@ def encode(rotations, root, fps, stride=1):
     speed = (turn[late] - turn[early]) * (fps / stride)
     local = torch.cat([about_z(-turn)[:, None] @ rotations[:, :1], rotations[:, 1:]], dim=1)
     positions = forward_kinematics(rotations, root)[0]
-    return torch.cat([velocity, speed[:, None], root[:, 2:], matrix_to_6d(local).flatten(1), foot_contacts(positions, fps)], dim=1)
+    root_channels = torch.cat([velocity, speed[:, None], root[:, 2:]], dim=1)
+    return torch.cat([root_channels, matrix_to_6d(local).flatten(1), foot_contacts(positions, fps)], dim=1)
 
 
 def trajectory(vector, fps):

@@ -9,8 +9,19 @@ from core.rotations import axis_angle_to_matrix
 from models.data.studio.dancer import dance
 from models.data.studio.plan import make_plan
 from models.motion import losses
-from models.motion.representation import (CHANNELS, FEET, Standard, decode, encode, from_vector, headings, mirrored, start_of,
-                                          to_vector, trajectory)
+from models.motion.representation import (
+    CHANNELS,
+    FEET,
+    Standard,
+    decode,
+    encode,
+    from_vector,
+    headings,
+    mirrored,
+    start_of,
+    to_vector,
+    trajectory,
+)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,139 @@
+"""models.dance_cascade.pipeline and course: any length without seams, kept ranges exact, loops, places, seeds, cancel."""
+import numpy as np
+import pytest
+import torch
+from dance_fixtures import clicks, dancer, one_thread  # noqa: F401
+
+from core.beats import Beats
+from core.errors import BadInput, Cancelled
+from core.motion import Motion
+from models.dance_cascade.course import Course, resampled_path, with_course
+from models.data.studio.dancer import dance
+from models.data.studio.plan import make_plan
+from models.motion.representation import to_vector, trajectory
+
+TIMES = np.arange(0.2, 12.0, 0.5)
+BEATS = Beats(TIMES, np.arange(len(TIMES)) % 4 + 1)
+
+
+@pytest.fixture(scope="module")
+def audio():
+    return clicks(TIMES, 12.0)
+
+
+@pytest.fixture(scope="module")
+def studio():
+    return dance(make_plan("dance", 5, genre="house", duration=12.0)).moved(0.6, after=(2.0, 1.0)).resampled(60.0)
+
+
+def jumps(motion):
+    """(T-1,) largest joint move in metres from frame to frame."""
+    return np.linalg.norm(np.diff(motion.positions(), axis=0), axis=-1).max(axis=1)
+
+
+def test_any_length_and_the_same_again(dancer, audio):
+    motion = dancer.generate(audio, beats=BEATS, seed=3, steps=2)[0]
+    assert len(motion) == 720 and motion.fps == 60
+    again = dancer.generate(audio, beats=BEATS, seed=3, steps=2)[0]
+    other = dancer.generate(audio, beats=BEATS, seed=4, steps=2)[0]
+    assert np.array_equal(motion.rotations, again.rotations) and np.abs(motion.rotations - other.rotations).max() > 0.05
+    short = dancer.generate(audio, beats=BEATS, duration=1.5, start=2.0, steps=2)[0]
+    assert len(short) == 90
+
+
+def test_variations_are_the_seeds(dancer, audio):
+    both = dancer.generate(audio, beats=BEATS, seed=3, steps=2, variations=2, duration=4.0, feet=False)
+    assert len(both) == 2 and np.abs(both[0].rotations - both[1].rotations).max() > 0.05
+
+
+def test_windows_leave_no_seams(dancer, audio):
+    motion = dancer.generate(audio, beats=BEATS, seed=3, steps=3, feet=False)[0]
+    length = dancer.base.config.window * 4
+    step = jumps(motion)
+    seams = [n for n in range(1, len(step)) if n % (length // 3) == 0]
+    assert step[seams].max() < 1.5 * np.percentile(step, 99.5)
+
+
+def test_a_seed_motion_is_the_beginning_exactly(dancer, audio, studio):
+    seed = studio.slice(100, 190)
+    motion = dancer.generate(audio, beats=BEATS, seed_motion=seed, steps=2, duration=6.0)[0]
+    assert np.array_equal(motion.rotations[:90], seed.rotations) and np.array_equal(motion.root[:90], seed.root)
+    step = jumps(motion)
+    assert step[89:92].max() < 3 * max(step[60:89].max(), 0.02)
+    pose = studio.slice(50, 51)
+    grown = dancer.generate(audio, beats=BEATS, seed_motion=pose, steps=2, duration=4.0)[0]
+    assert np.array_equal(grown.rotations[0], pose.rotations[0])
+    assert jumps(grown)[:7].max() == 0
+
+
+def test_kept_ranges_are_exact_and_what_is_made_anew_meets_them(dancer, audio, studio):
+    motion = dancer.generate(audio, beats=BEATS, steps=2, keep=(studio, [(0.0, 4.0), (8.0, 12.0)]))[0]
+    for start, stop in ((0, 240), (480, len(studio))):              # whose last frame is held to the end
+        assert np.array_equal(motion.rotations[start:stop], studio.rotations[start:stop])
+        assert np.array_equal(motion.root[start:stop], studio.root[start:stop])
+    assert len(motion) == 720 and np.abs(motion.rotations[300:420] - studio.rotations[300:420]).max() > 0.05
+    assert jumps(motion)[[238, 239, 240, 478, 479, 480]].max() < 0.12
+    with pytest.raises(BadInput, match="ends before"):
+        dancer.generate(audio, beats=BEATS, steps=1, keep=(studio.slice(0, 200), [(8.0, 12.0)]))
+
+
+def test_mirrored_keeps_stay_exact(dancer, audio, studio):
+    motion = dancer.generate(audio, beats=BEATS, steps=1, mirror=True, keep=(studio, [(0.0, 2.0)]), duration=4.0)[0]
+    assert np.array_equal(motion.root[:120], studio.root[:120])
+
+
+def test_a_loop_comes_back(dancer, audio):
+    motion = dancer.generate(audio, beats=BEATS, loop=True, steps=2, duration=8.0)[0]
+    assert len(motion) == 480
+    last = np.linalg.norm(motion.positions()[0] - motion.positions()[-1], axis=-1).max()
+    assert last < 3 * np.percentile(jumps(motion), 95)
+
+
+def test_in_place_and_along_a_path(dancer, audio):
+    free = dancer.generate(audio, beats=BEATS, steps=2, feet=False)[0]
+    stays = dancer.generate(audio, beats=BEATS, steps=2, in_place=True, feet=False)[0]
+    assert np.abs(stays.root[:, :2]).max() < 0.5 and np.abs(stays.root[:, :2]).max() <= np.abs(free.root[:, :2]).max() + 0.1
+    walks = dancer.generate(audio, beats=BEATS, steps=2, path=[(0, 0), (3, 0), (3, 2)], feet=False)[0]
+    assert np.linalg.norm(walks.root[-1, :2] - walks.root[0, :2] - [3, 2]) < 0.5
+
+
+def test_energy_style_and_bad_input(dancer, audio):
+    calm = dancer.generate(audio, beats=BEATS, energy=0.1, style="house", steps=2, duration=3.0)[0]
+    wild = dancer.generate(audio, beats=BEATS, energy=np.linspace(0, 1, 30), style="krump", steps=2, duration=3.0)[0]
+    assert np.abs(calm.rotations - wild.rotations).max() > 1e-3
+    with pytest.raises(BadInput, match="tango"):
+        dancer.generate(audio, style="tango")
+    with pytest.raises(BadInput, match="at least"):
+        dancer.generate(audio, duration=0.2)
+    with pytest.raises(BadInput, match="within"):
+        dancer.generate(audio, duration=30.0)
+
+
+def test_cancel_is_heard_at_each_step_of_both_stages(dancer, audio):
+    for most in (0, 3, 4):
+        answers = iter([False] * most + [True])
+        with pytest.raises(Cancelled):
+            dancer.generate(audio, beats=BEATS, steps=3, duration=3.0, should_cancel=lambda left=answers: next(left))
+        assert next(answers, None) is None
+    told = []
+    dancer.generate(audio, beats=BEATS, steps=3, duration=2.0, progress=lambda phase, part, text: told.append(part))
+    assert told == sorted(told) and 0 <= told[0] and told[-1] < 1
+
+
+def test_a_course_is_its_velocities():
+    vectors = torch.from_numpy(to_vector(dance(make_plan("dance", 6, duration=6.0))))[None]
+    turn, place = trajectory(vectors, 30.0)
+    again = with_course(vectors, turn, place, 30.0)
+    assert torch.allclose(again, vectors, atol=1e-4)
+    bent = Course(30.0, loop=True).bend(vectors)
+    turn, place = trajectory(torch.cat([bent, bent[:, :1]], dim=1), 30.0)
+    assert float(place[:, -1].norm()) < 5e-3
+    around = float(turn[:, -1]) / (2 * np.pi)
+    assert abs(around - round(around)) < 1e-3
+    assert torch.allclose(resampled_path([(0, 0), (0, 2), (2, 2)], 5)[2], torch.tensor([0.0, 2.0]))
+
+
+def test_a_motion_with_another_rate_can_be_kept(dancer, audio, studio):
+    coarse = Motion(studio.rotations[::2], studio.root[::2], 30.0)
+    motion = dancer.generate(audio, beats=BEATS, steps=1, keep=(coarse, [(0.0, 3.0)]), duration=6.0)[0]
+    assert np.abs(motion.root[:180:2] - coarse.root[:90]).max() < 1e-6
