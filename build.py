@@ -132,7 +132,7 @@ def run(command, **extra):
 def command_demo(args, rest):
     """Both jobs on the command line, then the scene in Blender."""
     python, out = dev_python(), Path(args.out).resolve()
-    command = [python, "-m", "core.demo", "--out", out]
+    command = [python, "-m", "models.lab.demo", "--out", out]
     for name in ("motion", "audio"):
         if getattr(args, name):
             command += [f"--{name}", Path(getattr(args, name)).resolve()]
@@ -200,12 +200,12 @@ def command_train(args, rest):
         say("name a system and a part, e.g.: build.py train music_ldm vae --corpus DIR --out RUN  (see docs/developers.md)")
         return 2
     if rest[0] in ("corpus", "--corpus"):
-        return run([dev_python(), "-m", "models.data.studio.build", *rest[1:]])
+        return run([dev_python(), "-m", "models.lab.studio.build", *rest[1:]])
     if rest[0] == "--motion":               # music made to recorded clips
-        return run([dev_python(), "-m", "models.data.studio.build", *rest])
+        return run([dev_python(), "-m", "models.lab.studio.build", *rest])
     if rest[0] in ("import", "--data"):     # aistpp:DIR, amass:DIR, bvh:DIR, cm100:DIR, paired:DIR into shards
-        return run([dev_python(), "-m", "models.data.loaders", *rest[1:]])
-    return run([dev_python(), "-m", "models.train", *rest])
+        return run([dev_python(), "-m", "models.lab.loaders", *rest[1:]])
+    return run([dev_python(), "-m", "models.training.loop", *rest])
 
 
 def command_evaluate(args, rest):
@@ -213,7 +213,8 @@ def command_evaluate(args, rest):
     if not rest or rest[0] not in names:
         say(f"name what to evaluate: {', '.join(names)}")
         return 2
-    module = "models.data.studio.evaluate" if rest[0] == "studio" else f"models.{rest[0]}.evaluate"
+    module = {"studio": "models.lab.studio.evaluate", "rhythm": "models.lab.evaluation.rhythm"}.get(
+        rest[0], f"models.lab.evaluation.{rest[0]}.evaluate")
     return run([dev_python(), "-m", module, *rest[1:]])
 
 

@@ -1,20 +1,11 @@
 """The Blender side of Baton: reads the scene, writes the scene, shows the panel. The only code that imports bpy."""
-from . import (
-    handlers,
-    operators_beats,
-    operators_generate,
-    operators_prefs,
-    operators_rig,
-    operators_takes,
-    overlay,
-    panels,
-    prefs,
-    presets,
-    props,
-)
+from .ui import overlay, panels, presets, properties
+from .ui.operators import beats, generate, preferences, rig, takes
+from .worker import handlers
+from .worker import options as prefs
 
 # Order matters: property groups before what refers to them.
-MODULES = (props, prefs, operators_generate, operators_rig, operators_takes, operators_beats, operators_prefs, presets,
+MODULES = (properties, prefs, generate, rig, takes, beats, preferences, presets,
            panels, overlay, handlers)
 
 
@@ -24,7 +15,7 @@ def register():
 
 
 def unregister():
-    from . import jobs
+    from .worker import manager as jobs
     jobs.shutdown()
     for module in reversed(MODULES):
         module.unregister()

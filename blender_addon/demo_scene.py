@@ -1,6 +1,6 @@
 """The demo's .blend: a dancer with the music made for the dance, then a conductor with the piece that is conducted.
 
-`python -m blender_addon.demo_scene --folder DIR` reads what `python -m core.demo` wrote into DIR and adds `demo.blend`
+`python -m blender_addon.demo_scene --folder DIR` reads what `python -m models.lab.demo` wrote into DIR and adds `demo.blend`
 and `scene.png`, a contact sheet of Workbench stills.
 """
 import argparse
@@ -12,9 +12,10 @@ import bpy
 import numpy as np
 from mathutils import Vector
 
-from . import character, parts, strips
 from .errors import UserError
-from .timebase import scene_fps
+from .scene import bone_meshes as parts
+from .scene import character, strips
+from .scene.timebase import scene_fps
 
 GAP_SECONDS = 1.0
 
@@ -130,7 +131,7 @@ def contact_sheet(scene, frames, path, size=(360, 400), columns=5):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m blender_addon.demo_scene", description=__doc__.splitlines()[0])
-    parser.add_argument("--folder", required=True, help="folder that `python -m core.demo` wrote")
+    parser.add_argument("--folder", required=True, help="folder that `python -m models.lab.demo` wrote")
     folder = Path(parser.parse_args(arguments).folder).resolve()
     try:
         piece = folder / json.loads((folder / "demo.json").read_text(encoding="utf-8"))["piece"]

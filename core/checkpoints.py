@@ -16,8 +16,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file as save_numpy
 
 from core.contract import REPRESENTATION_VERSION
+from core.contract.files import replacing, write_text
 from core.errors import NoCheckpoint
-from core.files import replacing, write_text
 
 FOLDER = Path(__file__).resolve().parent.parent / "checkpoints"
 INDEX = "index.json"

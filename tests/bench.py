@@ -38,9 +38,9 @@ def demo_motion(seconds):
     """The demo's dance, played over and over to the asked length."""
     import numpy as np
 
-    from core.demo import DANCE
-    from core.motion import Motion
-    from core.motion_io import read_motion
+    from core.body.motion import Motion
+    from core.motion_files import read_motion
+    from models.lab.demo import DANCE
     motion = read_motion(DANCE)
     times = int(np.ceil(seconds / motion.duration))
     return Motion(np.concatenate([motion.rotations] * times), np.concatenate([motion.root] * times), motion.fps).slice(
@@ -52,7 +52,7 @@ def demo_piece(seconds):
 
     from core.audio import Audio
     from core.audio.io import read_audio
-    from core.demo import PIECE
+    from models.lab.demo import PIECE
     piece = read_audio(PIECE)
     times = int(np.ceil(seconds / piece.duration))
     return Audio(np.concatenate([piece.samples] * times, axis=1)[:, :int(seconds * piece.rate)], piece.rate)
@@ -99,7 +99,7 @@ def bench_draft():
 def worker_draft(prepared):
     """Seconds to the first take of 20 s on disk, from the start of a worker, or, where Blender samples the pose for `prepared`
     seconds meanwhile, from the job."""
-    from core.demo import DANCE
+    from models.lab.demo import DANCE
     worker = Worker()
     worker.until(("hello",))
     time.sleep(prepared)
@@ -159,7 +159,7 @@ def bench_conductor():
 
 def bench_studio():
     """Pairs of motion and rendered music, one process: times real time by the clock and by the CPU time of all its threads."""
-    from models.data.studio.build import make_item
+    from models.lab.studio.build import make_item
     row = {}
     for kind in ("dance", "conducting"):
         make_item(kind, 0, 4.0)
@@ -188,7 +188,7 @@ class Worker:
 
     def __init__(self):
         self.began = time.perf_counter()
-        self.process = subprocess.Popen([sys.executable, "-s", str(ROOT / "core" / "worker_main.py")], stdin=subprocess.PIPE,
+        self.process = subprocess.Popen([sys.executable, "-s", str(ROOT / "core" / "worker" / "main.py")], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, cwd=tempfile.gettempdir(), text=True, bufsize=1)
 
     def until(self, wanted):
@@ -210,7 +210,7 @@ def bench_worker():
         worker.until(("hello",))
         starts.append(time.perf_counter() - worker.began)
         worker.process.kill()
-    from core.demo import DANCE
+    from models.lab.demo import DANCE
     worker = Worker()
     worker.until(("hello",))
     latencies = []

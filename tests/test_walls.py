@@ -91,7 +91,7 @@ def test_no_import_cycle():
 
 def test_worker_says_hello_without_torch():
     """What the worker imports before its first message must not pull torch, librosa or scipy's weight in."""
-    code = "import sys; sys.argv=['x']; import core.worker_main; sys.exit('torch' in sys.modules or 'librosa' in sys.modules)"
+    code = "import sys; sys.argv=['x']; import core.worker.main; sys.exit('torch' in sys.modules or 'librosa' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
@@ -103,7 +103,8 @@ def test_no_job_of_the_panel_waits_for_a_compiler():
             "from core.audio import mel, loudness\n"
             "from models.rhythm.features import to_mono\n"
             "from models.conductor.features import mel_frames\n"
-            "import core.retarget, core.alignment, core.pipelines.music, models.music_ldm.pipeline, models.rhythm.detect\n"
+            "import core.retarget, core.rhythm.alignment, core.pipelines.to_sound\n"
+            "import models.music_ldm.pipeline, models.rhythm.detect\n"
             "x = np.sin(np.arange(48_000) / 20).astype(np.float32)\n"
             "mel.log_mel(x), mel_frames(x), to_mono(x, 48_000), loudness.deliver(np.stack([x, x]), 48_000)\n"
             "sys.exit(', '.join({'numba', 'librosa', 'scipy.signal'} & set(sys.modules)) or 0)")

@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 
 from core.audio import DELIVERY_RATE, Audio
+from core.contract.files import replacing
 from core.errors import BadInput
-from core.files import replacing
 
 MIN_RATE, MAX_RATE = 4_000, 384_000
 MAX_SECONDS = 3600.0

@@ -1,7 +1,7 @@
 """Integrated loudness after ITU-R BS.1770-4: K-weighting, blocks of 0.4 s, two gates.
 
 What pyloudnorm computes, with its filters (RBJ cookbook forms at 1500 and 38 Hz); pyloudnorm judges the result in
-`core.metrics.audio` and in the tests. Here the two filters are one product in the frequency domain, a few seconds at a
+`models.lab.metrics.audio` and in the tests. Here the two filters are one product in the frequency domain, a few seconds at a
 time: memory stays flat, and a first preview does not wait for scipy.signal to be imported.
 """
 from functools import lru_cache

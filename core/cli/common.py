@@ -7,8 +7,8 @@ import time
 import warnings
 from pathlib import Path
 
+from core.contract.files import write_text
 from core.errors import BadInput
-from core.files import write_text
 
 BAR_CELLS = 24
 
@@ -48,8 +48,8 @@ def motion_arguments(parser):
 
 def read_motion_of(options, path):
     """The motion file of a command with `passage_arguments` and `motion_arguments`. Raises BadInput."""
-    from core import bonemap
-    from core.motion_io import read_motion
+    from core.motion_files import read_motion
+    from core.retarget import bonemap
     bones = bonemap.to_map(bonemap.load(options.bone_map)) if options.bone_map else None
     return read_motion(path, fps=options.fps, start=options.start, duration=options.duration, bone_map=bones,
                        smpl_models=options.smpl_models)

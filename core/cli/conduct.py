@@ -28,9 +28,9 @@ def add_arguments(parser):
 def run(options):
     """Read the sound, generate, write. Returns 0."""
     from core.audio.io import read_audio
-    from core.beats import read_beats
-    from core.motion_io import read_motion, write_bvh, write_npz
+    from core.motion_files import read_motion, write_bvh, write_npz
     from core.pipelines import open_pipeline
+    from core.rhythm.beats import read_beats
     common.hush_libraries()
     out = common.check_out(options.out, [".bvh", ".npz"])
     beats = read_beats(options.beats) if options.beats else None

@@ -11,7 +11,7 @@ def add_arguments(parser):
 
 def run(options):
     """Print the report. Returns 0 when everything is there, 3 when something is missing."""
-    from core.doctor import examine, format_report
+    from core.worker.doctor import examine, format_report
     found = examine(options.checkpoints, options.device)
     print(json.dumps(found) if options.json else format_report(found), flush=True)
     return 3 if found["problems"] else 0

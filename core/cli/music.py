@@ -28,9 +28,9 @@ def add_arguments(parser):
 def run(options):
     """Read the motion, generate, write. Returns 0."""
     from core.audio.io import read_like, read_take, write_wav
-    from core.beats import read_beats
     from core.pipelines import open_pipeline
     from core.pipelines.base import genre_slug
+    from core.rhythm.beats import read_beats
     common.hush_libraries()
     out = common.check_out(options.out, [".wav"])
     genre = genre_slug(options.genre)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from core import checkpoints
-from core.beats import Beats
 from core.contract import GENRES, REPRESENTATION_VERSION, load
 from core.errors import BadInput
 from core.pipelines import device as devices
+from core.rhythm.beats import Beats
 
 RECIPE_FORMAT = 1
 MAX_SEED = 2**31 - 1

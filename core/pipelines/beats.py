@@ -1,9 +1,9 @@
 """Beats of a body or of music, as the pipelines, the worker and the command line find them."""
 from core import checkpoints
 from core.audio import Audio
-from core.beats import Beats
 from core.errors import BadInput, Cancelled
 from core.pipelines.base import never, silent
+from core.rhythm.beats import Beats
 
 METRES = (2, 3, 4, 6)
 LEVELS = ("half", "normal", "double")
@@ -87,7 +87,7 @@ def given_or_found(condition, beats, *, duration, level="normal", **options):
     if beats is None:
         return find_beats(condition, level=level, **options), "predicted"
     if not isinstance(beats, Beats):
-        raise TypeError("beats must be core.beats.Beats")
+        raise TypeError("beats must be core.rhythm.beats.Beats")
     inside = beats.within(0.0, duration)
     if len(inside) < 2:
         raise BadInput(f"Only {len(inside)} of the {len(beats)} given beats lie within the passage of {duration:.2f} s; "

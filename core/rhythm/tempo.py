@@ -9,10 +9,10 @@ import dataclasses
 
 import numpy as np
 
-from core.beat_decoder import CONFIG, MUSIC, apply_level, check_activations, decode, find_bars, given_beats
-from core.beats import Beats
 from core.errors import BadInput
 from core.rhythm import steady
+from core.rhythm.beats import Beats
+from core.rhythm.decoder import CONFIG, MUSIC, apply_level, check_activations, decode, find_bars, given_beats
 from core.rhythm.steady import Evidence, Section, drifting, straight
 
 MODES = ("auto", "steady", "follow", "fixed", "markers")

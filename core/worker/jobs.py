@@ -8,8 +8,8 @@ import json
 import sys
 
 from core.contract import load
+from core.contract.files import write_text
 from core.errors import BadInput
-from core.files import write_text
 from core.start import import_all
 
 DEFAULTS = {"device": "auto", "checkpoints": None}       # what `python -m core worker` was told; a job's params win
@@ -79,7 +79,7 @@ def beats(context):
     return {"beats": found.to_json(), "seconds": condition.duration}
 
 
-WARM = ("torch", "core.retarget", "core.pipelines.music", "models.rhythm.detect", "models.rhythm.features",
+WARM = ("torch", "core.retarget", "core.pipelines.to_sound", "models.rhythm.detect", "models.rhythm.features",
         "models.music_ldm.pipeline")
 
 
@@ -110,7 +110,7 @@ def _torch_first(job):
 def bonemap(context):
     """The bones of rig.json -> which bone is which SMPL joint."""
     _params(context, set())
-    from core import bonemap as maps
+    from core.retarget import bonemap as maps
     bones = _read_json(context.folder / "rig.json").get("bones")
     try:
         rows = maps.detect([(bone["name"], bone["parent"]) for bone in bones])
@@ -135,9 +135,9 @@ def retarget(context):
 
 
 def doctor(context):
-    """The report of `core.doctor`."""
+    """The report of `core.worker.doctor`."""
     params = _params(context, set())
-    from core.doctor import examine, format_report
+    from core.worker.doctor import examine, format_report
     context.progress("Loading", 0.1)
     found = examine(params["checkpoints"], params["device"])
     return {**found, "text": format_report(found)}
@@ -146,7 +146,7 @@ def doctor(context):
 def body(context):
     """An SMPL body of the user's own model folder (`models`) -> body.npz: mesh, skin and skeleton of a character."""
     params = _params(context, BODY)
-    from core.smpl_body import load_body
+    from core.body.smpl_body import load_body
     context.progress("Loading", 0.1)
     made = load_body(params.get("models"), params.get("betas") or (), **_given(params, "gender", "kind"))
     context.check_cancel()
@@ -184,7 +184,7 @@ def _given(params, *names):
 
 
 def _beats(context):
-    from core.beats import Beats
+    from core.rhythm.beats import Beats
     data = context.params.get("beats")
     if data is None:
         return None
@@ -207,7 +207,7 @@ def _read_json(path):
 
 def _rig(context):
     """(Rig, poses or None, times or None) of the job folder."""
-    from core.rig import read_job, rig_from_json
+    from core.retarget.rig import read_job, rig_from_json
     if context.folder is None:
         raise BadInput(f"A {context.kind} job needs a folder with rig.json.")
     if (context.folder / "pose.npy").is_file():
@@ -233,7 +233,7 @@ def _motion(context):
 
 
 def _motion_file(params):
-    from core.motion_io import read_motion
+    from core.motion_files import read_motion
     if not params.get("motion"):
         raise BadInput("No motion file was named.")
     if not isinstance(params.get("bone_map") or {}, dict):

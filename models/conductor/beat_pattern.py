@@ -5,8 +5,8 @@ tempo an arm can show. The network hears of the *strokes* (times, place in the b
 """
 import numpy as np
 
-from core.beats import Beats
 from core.errors import BadInput
+from core.rhythm.beats import Beats
 
 NAMES = {"one": 1, "two": 2, "three": 3, "four": 4, "six": 6, "nine": 9}
 CHOICES = ("auto", *NAMES)

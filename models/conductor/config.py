@@ -112,7 +112,8 @@ TINY = replace(
                                    batch=4),
     layers=2, width=16, heads=2, ffn=16, style=16, window=60, overlap=20, steps=4, batch=4)
 
-# The paper's experiments at one small budget (`models.conductor.ablations`): each an override of the same small release model.
+# The paper's experiments at one small budget (`models.lab.evaluation.conductor.ablations`): each an override of the same small
+# release model.
 _SMALL = replace(RELEASE, layers=2, width=96, style=96, ffn=192, batch=6)
 _BARE = replace(_SMALL, weight_velocity=0.0, weight_acceleration=0.0, weight_hands=0.0)     # eps and x0 with one loss term
 _PAIR = replace(_SMALL, window=160)                     # training an encoder too costs ten times a step: shorter windows

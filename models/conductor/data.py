@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from core.beats import Beats
+from core.contract.files import replacing
 from core.errors import BadInput
-from core.files import replacing
+from core.rhythm.beats import Beats
 from models.conductor.config import FPS
 from models.conductor.encoder import encode_music
 from models.conductor.features import condition_frames, keypoints13, level_frames, mel_frames, mono, motion_vector
-from models.data.shards import AUDIO_RATE, Corpus, unpack_motion
+from models.training.shards import AUDIO_RATE, Corpus, unpack_motion
 
 MEL_PER_FRAME = 3
 

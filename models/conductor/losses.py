@@ -2,9 +2,9 @@
 import torch
 import torch.nn.functional as F
 
+from core.body.kinematics import OFFSETS, forward_kinematics
+from core.body.rotations import sixd_to_matrix
 from core.contract import PARENTS
-from core.kinematics import OFFSETS, forward_kinematics
-from core.rotations import sixd_to_matrix
 from models.conductor.config import MOVING
 
 HAND_SCALE_M = 0.15                 # spread of a conducting hand: makes the hand loss comparable to standardised units

@@ -1,4 +1,4 @@
-"""Music in, conducting out: `Conductor.load(folders).generate(audio, ...)` -> list of `core.motion.Motion`.
+"""Music in, conducting out: `Conductor.load(folders).generate(audio, ...)` -> list of `core.body.motion.Motion`.
 
 Timing: the rhythm condition is the *ictus clock*, the music's beats moved earlier by `lead`. The denoiser is trained that
 way (each studio conductor has a known lead), so the lead is exact control, not something the network guesses.
@@ -8,17 +8,17 @@ import torch
 from scipy.signal import savgol_filter
 
 from core import checkpoints
-from core.beats import Beats
+from core.body.motion import Motion
+from core.body.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from core.errors import BadInput, Cancelled
-from core.motion import Motion
-from core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from core.rhythm.beats import Beats
 from models.conductor.config import FPS, METRES, MOVING, ConductorConfig
 from models.conductor.encoder import Frozen, encode_music
 from models.conductor.features import condition_frames, level_frames, mel_frames, mono, motion_from_vector, motion_vector, stand
 from models.conductor.network import Denoiser
 from models.conductor.train import load_stage1
 from models.diffusion import SAMPLERS, Inpaint, Schedule, guided, window_starts, windowed
-from models.run_folder import RunFolder
+from models.training.run_folder import RunFolder
 
 LEFT_ARM = (13, 16, 18, 20, 22)
 RIGHT_ARM = (14, 17, 19, 21, 23)

@@ -1,4 +1,4 @@
-"""Training of both stages: `python -m models.train conductor encoder|denoiser --corpus DIR --out RUN`.
+"""Training of both stages: `python -m models.training.loop conductor encoder|denoiser --corpus DIR --out RUN`.
 
 The denoiser needs a stage 1: `--set stage1=RUN` (a run folder), or else the shipped checkpoint is used.
 """
@@ -14,8 +14,8 @@ from models.conductor.encoder import Frozen, M2SNet
 from models.conductor.losses import contrastive_loss, denoiser_loss
 from models.conductor.network import Denoiser
 from models.diffusion import Schedule
-from models.run_folder import RunFolder
-from models.task import Task, pick_config
+from models.training.run_folder import RunFolder
+from models.training.task import Task, pick_config
 
 VALIDATION_BATCHES = 5
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from core.body.rotations import sixd_to_matrix
 from core.errors import BadInput
-from core.rotations import sixd_to_matrix
 from models.dance_cascade.config import BASE_FPS, MEL_FPS, RATIO
 from models.dance_cascade.features import MEL_LEVELS, assemble, log_energy, pad_beats, rhythm_features, style_index, upsampled
 from models.motion.representation import encode, mirrored

@@ -3,7 +3,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from core.beats import BUMP_SECONDS
+from core.rhythm.beats import BUMP_SECONDS
 from models.dance_cascade.config import MEL_FPS, RATIO, RHYTHM_SIZE, STYLES
 from models.motion import losses as geometry
 
@@ -38,7 +38,7 @@ def pad_beats(rows):
 
 
 def rhythm_features(times, positions, count, metre, seconds, known=None, bars=None):
-    """(B, W, 8) on the tensors' device: the five channels of `core.beats.rhythm_curve`, then cos, sin, known-flag of the bar.
+    """(B, W, 8) on the tensors' device: the five channels of `core.rhythm.beats.rhythm_curve`, then cos, sin, known-flag of the bar.
 
     times (B, K) ascending, padded with inf; positions (B, K); count, metre (B,); seconds (B, W) of the frames. known (B,): rows
     without are all zero; bars (B,): rows without know no downbeats. Rows of fewer than two beats are unknown.

@@ -1,4 +1,4 @@
-"""Music in, dance out: `Dancer.load(folders).generate(audio, ...)` -> list of `core.motion.Motion` at 60 fps.
+"""Music in, dance out: `Dancer.load(folders).generate(audio, ...)` -> list of `core.body.motion.Motion` at 60 fps.
 
 The base canvas (15 fps, any length, overlapping windows) is sampled first, with guidance; it is up-sampled, made a little
 noisy and refined on a second canvas at 60 fps, without guidance. Then the course is summed up, kept ranges are put back
@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from core import checkpoints
+from core.body.motion import Motion
 from core.errors import BadInput, Cancelled
-from core.motion import Motion
 from models.dance_cascade.config import BASE_FPS, FULL_FPS, RATIO, STYLES, CascadeConfig, EncoderConfig
 from models.dance_cascade.course import Course
 from models.dance_cascade.encoder import Aligner, encode_music

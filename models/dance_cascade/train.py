@@ -18,8 +18,8 @@ from models.dance_cascade.losses import denoiser_loss
 from models.dance_cascade.network import Denoiser
 from models.diffusion import Schedule
 from models.motion import losses as geometry
-from models.run_folder import RunFolder
-from models.task import Task, pick_config
+from models.training.run_folder import RunFolder
+from models.training.task import Task, pick_config
 
 STUDIO_ITEMS_60 = 500               # studio pieces held at 60 fps: they are interpolated, captures are the real thing
 ROTATION_PERCENTILE = 0.99

@@ -1,4 +1,4 @@
-"""Training tasks of the genre classifiers: `python -m models.train genre audio|motion ...`."""
+"""Training tasks of the genre classifiers: `python -m models.training.loop genre audio|motion ...`."""
 from pathlib import Path
 
 import numpy as np
@@ -7,12 +7,12 @@ from safetensors.numpy import load_file, save_file
 from torch.nn import functional
 
 from core.contract import GENRES
+from core.contract.files import replacing
 from core.errors import BadInput
-from core.files import replacing
-from models.data.shards import Corpus, unpack_motion
 from models.genre.config import CONFIGS
 from models.genre.network import GenreNetwork
-from models.task import Task, pick_config
+from models.training.shards import Corpus, unpack_motion
+from models.training.task import Task, pick_config
 
 
 class GenreTask(Task):

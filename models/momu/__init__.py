@@ -39,7 +39,7 @@ the clock is the mel's.
 
 What `release` adds, and why:
 
-- The rhythm curve (`core/beats.py`) under each latent, the tempo and a style token: measured with `music_ldm`,
+- The rhythm curve (`core/rhythm/beats.py`) under each latent, the tempo and a style token: measured with `music_ldm`,
   motion alone gives music of the right kind whose beats ignore the dancer; and joint generation from nothing needs
   a tempo to be asked for.
 - The code of a piece's mix, of `music_ldm` (`timbre.py`), for the music.

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from core.audio.mel import FRAME_RATE
-from core.kinematics import FPS
-from core.motion import Motion
-from core.rotations import matrix_to_6d, sixd_to_matrix
+from core.body.kinematics import FPS
+from core.body.motion import Motion
+from core.body.rotations import matrix_to_6d, sixd_to_matrix
 from models.momu.config import DOWNSAMPLE
 from models.motion import representation
 

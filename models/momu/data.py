@@ -10,11 +10,11 @@ import math
 import numpy as np
 import torch
 
-from core.beats import rhythm_curve
+from core.body.kinematics import FPS
+from core.body.rotations import sixd_to_matrix
 from core.contract import GENRES
 from core.errors import BadInput
-from core.kinematics import FPS
-from core.rotations import sixd_to_matrix
+from core.rhythm.beats import rhythm_curve
 from models.momu.clock import assemble, taps
 from models.momu.config import DOWNSAMPLE, FRAME_RATE, LATENT_RATE, RHYTHM_CHANNELS
 from models.motion import representation

@@ -3,7 +3,7 @@ squared error of their target, L_m2a and L_a2m."""
 import torch
 
 from core.audio.mel import FRAME_RATE
-from core.rotations import sixd_to_matrix
+from core.body.rotations import sixd_to_matrix
 from models.momu.config import DOWNSAMPLE
 from models.momu.contrast import contrast_loss, draw_starts, level_windows, negatives, pool_windows
 from models.momu.data import normal, uniform

@@ -1,4 +1,4 @@
-"""Training tasks of MoMu: `python -m models.train momu motion_vae|music_dit|motion_dit --corpus FLAT ...`.
+"""Training tasks of MoMu: `python -m models.training.loop momu motion_vae|music_dit|motion_dit --corpus FLAT ...`.
 
 The order is the paper's: the music VAE (that of music_ldm, frozen), the motion VAE, then the two transformers,
 which know nothing of one another. A transformer's task encodes the motions of its corpus itself, with the motion
@@ -16,8 +16,8 @@ from models.momu.data import LatentCrops, MotionCrops, Pieces, encode_motion
 from models.momu.losses import batch_condition, diffusion_loss, masked_errors, motion_loss
 from models.momu.network import DiT
 from models.momu.vae import ContrastHeads, MotionVAE, load_motion_vae
-from models.task import Task, pick_config
 from models.training.flat import Flat
+from models.training.task import Task, pick_config
 
 VALID_BATCHES, VALID_TIMES = 3, (100, 300, 500, 700, 900)
 

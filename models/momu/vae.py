@@ -133,7 +133,7 @@ def load_motion_vae(source):
     if source is None or not source.exists():
         raise BadInput("A trained motion VAE is needed: --set motion_vae=RUN, its run folder or its exported file.")
     if source.is_dir():
-        from models.run_folder import RunFolder
+        from models.training.run_folder import RunFolder
         run = RunFolder(source)
         config = MotionVAEConfig(**run.read_config()["config"])
         state = {name[4:]: value for name, value in run.read_checkpoint()["ema"].items() if name.startswith("vae.")}

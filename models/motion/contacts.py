@@ -6,10 +6,10 @@ planted is taken back by two-bone IK on the leg, and what was taken back is give
 import numpy as np
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
-from core.kinematics import OFFSETS, forward_kinematics, local_from_global
-from core.motion import Motion
-from core.retarget_rest import swing
-from core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from core.body.kinematics import OFFSETS, forward_kinematics, local_from_global
+from core.body.motion import Motion
+from core.body.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from core.retarget.rest import swing
 from models.motion.representation import STANDING_M
 from models.motion.smoothing import minimum_jerk, runs
 

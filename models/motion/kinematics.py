@@ -1,13 +1,13 @@
 """Joint positions of many frames at once, for training: level by level of the joint tree, without small matrix
 products.
 
-Equal to `core.kinematics.forward_kinematics` (tested). On a GPU a batched product of 3 x 3 matrices costs far more
+Equal to `core.body.kinematics.forward_kinematics` (tested). On a GPU a batched product of 3 x 3 matrices costs far more
 than the nine multiplications it is made of; sums over broadcast axes do not.
 """
 import torch
 
+from core.body.kinematics import OFFSETS
 from core.contract import PARENTS
-from core.kinematics import OFFSETS
 
 
 def _levels():

@@ -6,8 +6,8 @@ next, so an early error is not counted again in every later frame. mask (B, T) i
 """
 import torch
 
-from core.kinematics import forward_kinematics
-from core.rotations import sixd_to_matrix
+from core.body.kinematics import forward_kinematics
+from core.body.rotations import sixd_to_matrix
 from models.motion.representation import CONTACTS, FEET, ROTATIONS, _turned
 
 KEY_JOINTS = (1, 2, 4, 5, 7, 8, 10, 11, 15, 16, 17, 18, 19, 20, 21)    # hips to toes, head, shoulders to wrists

@@ -18,10 +18,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from core.body.kinematics import FPS, OFFSETS, forward_kinematics
+from core.body.motion import Motion
+from core.body.rotations import ROOT_TO_BLENDER, matrix_to_6d, sixd_to_matrix
 from core.contract import SKELETON
-from core.kinematics import FPS, OFFSETS, forward_kinematics
-from core.motion import Motion
-from core.rotations import ROOT_TO_BLENDER, matrix_to_6d, sixd_to_matrix
 
 CHANNELS = 152
 ROOT, ROTATIONS, CONTACTS = slice(0, 4), slice(4, 148), slice(148, 152)

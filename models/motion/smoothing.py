@@ -1,8 +1,8 @@
 """Joining motions without a jump, and letting a summed course end where it should; numpy, pure functions."""
 import numpy as np
 
-from core.motion import Motion
-from core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from core.body.motion import Motion
+from core.body.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 
 JOIN_SECONDS = 0.4                          # over which a difference at a join dies away
 

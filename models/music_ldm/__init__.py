@@ -28,8 +28,8 @@ What `release` changes, and why:
   U-Net over time only. Small enough for a CPU to train it in hours and to sample faster than real time.
 - One clock: rotary positions in seconds on queries and keys (`models/layers/attention.py`), so that timing need not be
   discovered.
-- The rhythm curve (`core/beats.py`) joins the input frame by frame; motion, rhythm and genre are dropped apart in training, so
-  that each works alone and guidance has an unconditional twin.
+- The rhythm curve (`core/rhythm/beats.py`) joins the input frame by frame; motion, rhythm and genre are dropped apart in
+  training, so that each works alone and guidance has an unconditional twin.
 - A code of the whole piece's timbre (`timbre.py`) joins the time embedding: windows of one passage share it, every seed draws
   its own from its genre's spread, a range made anew has its take's. Without it pieces of a genre sound more alike than real ones.
 - v-prediction; `eps` and `x0` are configurations. No min-SNR weights: they leave the noisiest steps, where a window's mix is

@@ -10,14 +10,14 @@ import numpy as np
 
 from core.audio import Audio
 from core.audio.mel import BANDS, log_mel, model_mono
-from core.beats import rhythm_curve
+from core.body.kinematics import FPS, forward_kinematics
+from core.body.motion import MIRROR
+from core.body.rotations import sixd_to_matrix
 from core.contract import GENRES
+from core.contract.files import replacing, write_text
 from core.errors import BadInput
-from core.files import replacing, write_text
-from core.kinematics import FPS, forward_kinematics
-from core.motion import MIRROR
-from core.rotations import sixd_to_matrix
-from models.data.shards import AUDIO_RATE, ROTATION_SCALE, Corpus
+from core.rhythm.beats import rhythm_curve
+from models.training.shards import AUDIO_RATE, ROTATION_SCALE, Corpus
 
 VERSION = 1
 MIRROR_SIGN = np.array([-1.0, 1.0, 1.0], dtype=np.float32)

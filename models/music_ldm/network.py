@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from core.kinematics import FPS
+from core.body.kinematics import FPS
 from models.layers import Attention, Downsample, FeedForward, ResBlock, TimeEmbedding, Upsample, conv_nd, make_norm
 from models.music_ldm.config import MOTION_CHANNELS, RHYTHM_CHANNELS
 from models.music_ldm.timbre import Timbre

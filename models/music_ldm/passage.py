@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from core.audio.mel import FRAME_RATE
-from core.beats import rhythm_curve
+from core.body.kinematics import FPS
 from core.errors import BadInput
-from core.kinematics import FPS
+from core.rhythm.beats import rhythm_curve
 from models.diffusion import window_starts
 from models.music_ldm.features import genre_index, motion_features
 from models.music_ldm.network import Condition

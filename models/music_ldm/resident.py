@@ -10,12 +10,12 @@ import torch
 from torch.nn import functional as F
 
 from core.audio.mel import FRAME_RATE
-from core.beats import rhythm_curve
+from core.body.kinematics import FPS, forward_kinematics
+from core.body.motion import MIRROR
+from core.body.rotations import sixd_to_matrix
 from core.contract import GENRES
 from core.errors import BadInput
-from core.kinematics import FPS, forward_kinematics
-from core.motion import MIRROR
-from core.rotations import sixd_to_matrix
+from core.rhythm.beats import rhythm_curve
 
 ROTATION = 32_767.0
 POSTERIOR = 0.05            # standard deviation of q(z | mel) on the training split (the VAE's card); means alone are stored

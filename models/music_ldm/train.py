@@ -1,4 +1,7 @@
-"""Training tasks of the music model: `python -m models.train music_ldm vae|denoiser ...` (docs/contracts.md, section 7)."""
+"""Training tasks of the music model: `python -m models.training.loop music_ldm vae|denoiser ...`.
+
+The command's words are in docs/contracts.md, section 7.
+"""
 import dataclasses
 
 import numpy as np
@@ -10,7 +13,7 @@ from models.music_ldm.config import CONFIGS
 from models.music_ldm.features import FeatureCache, prepare_features
 from models.music_ldm.losses import adversarial, kl_divergence, reconstruction
 from models.music_ldm.vae import VAE, Discriminator, load_vae
-from models.task import Task, pick_config
+from models.training.task import Task, pick_config
 
 LOG_FLOOR = float(np.log(FLOOR))
 VALID_BATCHES = 4
@@ -24,7 +27,7 @@ def task(part, config="release", **overrides):
     chosen = pick_config(CONFIGS, part, config, overrides)
     if part == "vae":
         return VAETask(chosen)
-    from models.music_ldm.train_denoiser import DenoiserTask
+    from models.music_ldm.denoiser_train import DenoiserTask
     return DenoiserTask(chosen)
 
 

@@ -147,13 +147,13 @@ class Discriminator(nn.Module):
 
 
 def load_vae(source):
-    """(VAE in eval mode, fingerprint of its weights) from a run folder of models.train or an exported .safetensors file."""
+    """(VAE in eval mode, fingerprint of its weights) from a run folder of the training loop or an exported .safetensors file."""
     source = Path(source).expanduser() if source else None
     if source is None or not source.exists():
         raise BadInput("A trained VAE is needed: --set NAME=RUN, the run folder or the exported file of the VAE (NAME: vae for a "
                        "denoiser, sharpen for a VAE).")
     if source.is_dir():
-        from models.run_folder import RunFolder
+        from models.training.run_folder import RunFolder
         run = RunFolder(source)
         config = VAEConfig(**run.read_config()["config"])
         state = {name[4:]: value for name, value in run.read_checkpoint()["ema"].items() if name.startswith("vae.")}

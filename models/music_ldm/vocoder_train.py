@@ -1,4 +1,4 @@
-"""Training of the vocoder: `python -m models.train music_ldm vocoder --corpus DIR --out RUN`."""
+"""Training of the vocoder: `python -m models.training.loop music_ldm vocoder --corpus DIR --out RUN`."""
 import json
 from pathlib import Path
 
@@ -8,11 +8,11 @@ import torch.nn.functional as F
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from core.contract.files import replacing
 from core.errors import BadInput
-from core.files import replacing
-from models.data.shards import AUDIO_RATE, Corpus
 from models.music_ldm.vocoder import MEL_HOP, RATE, SILENCE, Vocoder, VocoderConfig
-from models.task import Task, pick_config
+from models.training.shards import AUDIO_RATE, Corpus
+from models.training.task import Task, pick_config
 
 AUDIO_SCALE = 8192.0            # levelled sound is stored as int16 at full scale 4
 RESOLUTIONS = ((2048, 512), (1024, 256), (512, 128))
@@ -52,7 +52,10 @@ def loss_mel(bands=MEL_BANDS):
 
 
 class VocoderTask(Task):
-    """The vocoder for `models.train`. The corpus may be any folder of shards with audio; its dance and orchestra both count."""
+    """The vocoder for `models.training.loop`.
+
+    The corpus may be any folder of shards with audio; its dance and orchestra both count.
+    """
 
     ema = 0.998
     betas = (0.8, 0.99)

@@ -4,9 +4,9 @@ import math
 import numpy as np
 import torch
 
-from core.kinematics import OFFSETS
-from core.motion import MIRROR
-from core.rotations import sixd_to_matrix
+from core.body.kinematics import OFFSETS
+from core.body.motion import MIRROR
+from core.body.rotations import sixd_to_matrix
 
 LIMBS = ((1, 4, 7, 10), (2, 5, 8, 11), (3, 6, 9), (12, 15), (13, 16, 18, 20, 22), (14, 17, 19, 21, 23))
 
@@ -31,7 +31,7 @@ def stretch(values, position):
 
 
 def mirrored_6d(rot6d, root):
-    """Left and right exchanged, as `core.motion.Motion.mirrored`, on 6D rotations (T, 24, 6) and root (T, 3)."""
+    """Left and right exchanged, as `core.body.motion.Motion.mirrored`, on 6D rotations (T, 24, 6) and root (T, 3)."""
     sign = np.array([1, -1, -1, -1, 1, 1], dtype=np.float32)
     return rot6d[:, MIRROR] * sign, root * np.array([-1, 1, 1], dtype=np.float32)
 

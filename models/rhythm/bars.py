@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from core.beat_decoder import METRES
+from core.rhythm.decoder import METRES
 from models.rhythm.config import MUSIC_BANDS, MUSIC_FPS, MUSIC_RATE
 from models.rhythm.network import ChannelNorm, DilatedBlock
 
@@ -137,7 +137,7 @@ class BarNetwork(nn.Module):
 
 
 def bar_evidence(network, mel, harmony):
-    """A function times (B,) -> (log-odds of a downbeat (B,), {metre: mean log probability}), for `core.beat_decoder`."""
+    """A function times (B,) -> (log-odds of a downbeat (B,), {metre: mean log probability}), for `core.rhythm.decoder`."""
     def evidence(times):
         rows = torch.from_numpy(bar_features(mel, harmony, times))[None]
         with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""Training of the bar network: `python -m models.train rhythm bars --corpus DIR --out RUN`."""
+"""Training of the bar network: `python -m models.training.loop rhythm bars --corpus DIR --out RUN`."""
 import json
 from pathlib import Path
 
@@ -8,16 +8,16 @@ import torch.nn.functional as F
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from core.beat_decoder import METRES, find_bars
+from core.contract.files import replacing
 from core.errors import BadInput
-from core.files import replacing
-from core.metrics.beat_align import beat_f1_70ms
-from models.data.shards import AUDIO_RATE, Corpus
+from core.rhythm.decoder import METRES, find_bars
+from models.lab.metrics.beat_align import beat_f1_70ms
 from models.rhythm.bars import PITCHED, BarNetwork, bar_features, chroma
 from models.rhythm.config import MUSIC_FPS, MUSIC_RATE
 from models.rhythm.data import cache_shards, kind_of
 from models.rhythm.features import log_mel, to_mono
-from models.task import Task
+from models.training.shards import AUDIO_RATE, Corpus
+from models.training.task import Task
 
 JITTER = 0.02                   # s: found beats are not written ones
 COPIES = 3                      # of a training clip: one as written, the others with jittered beats
@@ -25,7 +25,7 @@ KIND_SHARE = {"dance": 0.5, "conducting": 0.5}
 
 
 class BarsTask(Task):
-    """Everything models.train needs to know about the bar network."""
+    """Everything models.training.loop needs to know about the bar network."""
 
     ema = 0.998
 

@@ -7,12 +7,12 @@ import torch
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from core.beats import rhythm_curve
+from core.contract.files import replacing
 from core.errors import BadInput
-from core.files import replacing
-from models.data.shards import AUDIO_RATE, Corpus
+from core.rhythm.beats import rhythm_curve
 from models.rhythm.augment import mirrored_6d, stretch, warp_curve
 from models.rhythm.config import BODY_FPS, MUSIC_FPS
+from models.training.shards import AUDIO_RATE, Corpus
 
 # Share of the crops of a step by kind, of the kinds at hand: the harder ones more.
 KIND_SHARE = {"body": {"dance": 0.40, "conducting": 0.25, "real": 0.35},

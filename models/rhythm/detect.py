@@ -13,7 +13,7 @@ SPEEDS = (0.8, 1.0, 1.2)
 
 
 def detect_body_beats(motion, *, folders=None, **options):
-    """`Beats` of a `core.motion.Motion`, in seconds; frame 0 is the instant `start`.
+    """`Beats` of a `core.body.motion.Motion`, in seconds; frame 0 is the instant `start`.
 
     options: mode, bpm, metre, beats, level, usual, start: what the user fixes, see `core.rhythm.tempo.find`. folders:
     extra checkpoint folders.

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from core.audio.resample import resample_poly
-from core.kinematics import OFFSETS, forward_kinematics
+from core.body.kinematics import OFFSETS, forward_kinematics
 from models.rhythm.config import BODY_FPS, MUSIC_BANDS, MUSIC_FFT, MUSIC_FPS, MUSIC_HOP, MUSIC_RATE
 
 POSITION_SCALE = 2.5            # metres -> about unit variance

@@ -1,10 +1,10 @@
-"""Training of the beat networks: `python -m models.train rhythm body|music|bars --corpus DIR --out RUN`."""
+"""Training of the beat networks: `python -m models.training.loop rhythm body|music|bars --corpus DIR --out RUN`."""
 import numpy as np
 import torch
 
-from core.beat_decoder import CONFIG, MUSIC, decode
-from core.metrics.beat_align import beat_f1_70ms
-from core.rotations import sixd_to_matrix
+from core.body.rotations import sixd_to_matrix
+from core.rhythm.decoder import CONFIG, MUSIC, decode
+from models.lab.metrics.beat_align import beat_f1_70ms
 from models.rhythm.augment import augment_body, augment_music
 from models.rhythm.bars import BarsConfig
 from models.rhythm.bars_train import BarsTask
@@ -13,14 +13,14 @@ from models.rhythm.data import Clips, Crops, kind_of, prepare
 from models.rhythm.features import body_features
 from models.rhythm.losses import rhythm_loss
 from models.rhythm.network import BeatNetwork, activations
-from models.task import Task, pick_config
+from models.training.task import Task, pick_config
 
 PARTS = ("body", "music")
 VALIDATION_CLIPS = 24           # of each kind
 
 
 class RhythmTask(Task):
-    """Everything models.train needs to know about one beat network."""
+    """Everything models.training.loop needs to know about one beat network."""
 
     ema = 0.998
 

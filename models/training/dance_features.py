@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
+from core.contract.files import replacing
 from core.errors import BatonError
-from core.files import replacing
 from models.training.flat import Flat, FlatWriter
 
 PART = 16
@@ -53,8 +53,8 @@ def music_arrays(audio):
 
 def studio_item(seed, seconds, stratified):
     """(meta, arrays) of a studio piece's music; its dance follows from the seed."""
-    from models.data.studio.build import item_plan
-    from models.data.studio.plan import split_of
+    from models.lab.studio.build import item_plan
+    from models.lab.studio.plan import split_of
     plan = item_plan("dance", seed, seconds, stratified)
     meta = {"id": f"dance-{seed:06d}", "kind": "dance", "split": split_of(seed), "seed": seed, "genre": plan.genre,
             "style": plan.genre, "source": "studio", "beat_confidence": 1.0}
@@ -65,10 +65,10 @@ def capture_item(clips, number, seconds):
     """(meta, arrays) of the music to passage `number` of the clips, drawn from that number."""
     import dataclasses
 
-    from core.beats import Beats
-    from models.data.shards import unpack_motion
-    from models.data.studio.real import real_plan
+    from core.rhythm.beats import Beats
+    from models.lab.studio.real import real_plan
     from models.training.pack import passage_arrays
+    from models.training.shards import unpack_motion
     rng = np.random.default_rng([number, *b"passage"])
     flat = Flat(clips)
     able = [item for item in flat.items if item["split"] != "test" and item.get("dance", True) and item["duration"] >= 8
@@ -93,8 +93,8 @@ def capture_item(clips, number, seconds):
 
 def _with_music(meta, plan):
     from core.audio import Audio
-    from models.data.shards import AUDIO_RATE
-    from models.data.studio.music import compose, render
+    from models.lab.studio.music import compose, render
+    from models.training.shards import AUDIO_RATE
     arrays, latent = music_arrays(Audio(np.asarray(render(compose(plan), plan, rate=AUDIO_RATE), np.float32), AUDIO_RATE))
     beats = [[round(float(t), 4), int(p)] for t, p in zip(plan.times, plan.positions)]
     meta = {**meta, "metre": plan.metre, "bpm": round(plan.bpm, 3), "duration": plan.duration, "lead": 0.0, "beats": beats}
@@ -138,8 +138,8 @@ def gather(parts, out):
 
 def main(argv=None):
     """The command line; returns the exit code."""
-    from models.data.studio.build import run_tasks
-    from models.data.studio.plan import SPLIT_SEEDS
+    from models.lab.studio.build import run_tasks
+    from models.lab.studio.plan import SPLIT_SEEDS
     parser = argparse.ArgumentParser(prog="python -m models.training.dance_features", description=__doc__.split("\n")[0])
     parser.add_argument("--out", required=True, help="flat folder; parts lie beside it in OUT.parts")
     parser.add_argument("--split", choices=list(SPLIT_SEEDS), default="train")

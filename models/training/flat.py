@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
+from core.contract.files import replacing, write_text
 from core.errors import BadInput
-from core.files import replacing, write_text
 
 FORMAT = 1
 

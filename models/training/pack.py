@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from core.contract.files import replacing
 from core.errors import BadInput, BatonError
-from core.files import replacing
 from models.training.flat import FORMAT, Flat, write_array, write_index
 
 INDEPENDENT = ("latent",)   # neighbouring rows are hardly alike: differences would only add their noise
@@ -127,10 +127,10 @@ def _remake(task):
     item, clips = task
     if "passage" in item:
         return passage_arrays(item, _clips(clips))
-    from models.data.shards import pack_motion
-    from models.data.studio.build import plan_of
-    from models.data.studio.conductor import conduct
-    from models.data.studio.dancer import dance
+    from models.lab.studio.build import plan_of
+    from models.lab.studio.conductor import conduct
+    from models.lab.studio.dancer import dance
+    from models.training.shards import pack_motion
     motion = dance(plan_of(item)) if item["kind"] == "dance" else conduct(plan_of(item))[0]
     arrays = pack_motion(motion)
     return {"rot6d": arrays["motion_rot6d"].reshape(-1, 144), "root": arrays["motion_root"]}
@@ -150,9 +150,9 @@ def _clips(folder):
 def passage_arrays(item, clips):
     """Motion of a passage at 30 and 60 fps, cut from the flat folder `clips`: item["duration"] s of item["passage"] =
     {"clip": an id, "start": s in the clip, whole sixtieths, "warp": > 1 is faster, "mirror": bool}."""
-    from core.motion import Motion
-    from core.rotations import sixd_to_matrix
-    from models.data.shards import pack_motion
+    from core.body.motion import Motion
+    from core.body.rotations import sixd_to_matrix
+    from models.training.shards import pack_motion
     cut = item["passage"]
     clip = next(each for each in clips.items if each["id"] == cut["clip"])
     first, count = int(round(cut["start"] * 60)), int(item["duration"] * cut["warp"] * 60) + 4
@@ -173,7 +173,7 @@ def passage_arrays(item, clips):
 def _to_vectors(sixd):
     from scipy.spatial.transform import Rotation
 
-    from core.rotations import sixd_to_matrix
+    from core.body.rotations import sixd_to_matrix
     matrices = sixd_to_matrix(np.asarray(sixd, np.float32).reshape(-1, 6) / ROTATION)
     vectors = Rotation.from_matrix(matrices).as_rotvec() / np.pi
     return np.round(np.clip(vectors, -1, 1) * ROTATION).astype(np.int16).reshape(len(sixd), 72)

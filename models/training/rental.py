@@ -2,7 +2,7 @@
 
 PLAN.json: {"seconds": N, "work": FOLDER,
             "unpack": [{"file", "folder", "clips"?}],
-            "jobs": [{"name", "argv": ["dance_cascade", "base", ...] (arguments of models.train), "after": [unpack folders, jobs],
+            "jobs": [{"name", "argv": ["dance_cascade", "base", ...] (arguments of models.training.loop), "after": [unpack folders, jobs],
                       "until": second of the plan at which it must have ended, "export": checkpoint's name or null}]}
 
 Each job is a process of its own; `{minutes}` in its arguments becomes the time that is left to it when it starts, so the
@@ -23,7 +23,7 @@ from pathlib import Path
 PIECE = 15 * 2**20
 GRACE = 20.0                # s a job has to save after SIGTERM
 MARGIN = 12.0               # s kept of a job's time for its start, last validation and checkpoint
-TRAIN, EXPORT, PACK = "models.train", "models.export", "models.training.pack"
+TRAIN, EXPORT, PACK = "models.training.loop", "models.training.export", "models.training.pack"
 
 
 class Job:

@@ -13,9 +13,10 @@ def measure():
     import numpy as np
 
     import blender_addon
-    from blender_addon import actions, jobs, rig_io, stats
-    from blender_addon.refs import Ref
-    from blender_addon.timebase import Passage
+    from blender_addon.scene import actions, rig_sampling, stats
+    from blender_addon.scene.refs import Ref
+    from blender_addon.scene.timebase import Passage
+    from blender_addon.worker import manager as jobs
     from tests.blender import scenes
     blender_addon.register()
     figures = {}
@@ -36,7 +37,7 @@ def measure():
                 rig.pose.bones["head"].constraints.new("LIMIT_ROTATION")
             with tempfile.TemporaryDirectory() as folder:
                 began = time.perf_counter()
-                scenes.exhaust(rig_io.sample(Ref.of(rig), Ref.of(scene), bone_map, Passage.from_frames(1, 1800, 30.0),
+                scenes.exhaust(rig_sampling.sample(Ref.of(rig), Ref.of(scene), bone_map, Passage.from_frames(1, 1800, 30.0),
                                              Path(folder)))
                 figures[f"sample_24_bones_1800_frames_{name}_s"] = time.perf_counter() - began
         figures.update(_callbacks(scenes, jobs, stats))

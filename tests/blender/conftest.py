@@ -17,7 +17,7 @@ if "BATON_WORKER_PYTHON" not in os.environ:
 bpy = pytest.importorskip("bpy")
 
 import blender_addon  # noqa: E402
-from blender_addon import jobs  # noqa: E402
+from blender_addon.worker import manager as jobs  # noqa: E402
 from tests.blender import scenes  # noqa: E402
 
 

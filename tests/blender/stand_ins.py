@@ -1,7 +1,8 @@
 """What a worker would answer, written by hand: jobs prepared on small scenes, with the files that they wait for."""
 import numpy as np
 
-from blender_addon import flow_conduct, flow_music, strips
+from blender_addon.flows import to_motion, to_sound
+from blender_addon.scene import strips
 from tests.blender import scenes
 
 BEATS = {"times": [0.5, 1.0, 1.5, 2.0], "positions": [1, 2, 3, 4], "metre": 4, "confidence": 1.0}
@@ -32,7 +33,7 @@ def music(blender, tmp_path, variations=1):
     rig = scenes.smpl_rig()
     scenes.sway(rig, 60)
     blender.context.scene.baton.variations = variations
-    job = prepare(flow_music.job(blender.context, rig), tmp_path / "job")
+    job = prepare(to_sound.job(blender.context, rig), tmp_path / "job")
     for number in range(variations):
         scenes.write_wav(tmp_path / "job" / f"take_{number + 1}.wav", 2.0)
     return job, {"takes": [row(f"take_{n + 1}.wav", n + 1) for n in range(variations)]}
@@ -44,6 +45,6 @@ def conducting(blender, tmp_path, name="job", **settings):
     strip = strips.find(scene, "Piece") or strips.place(scene, scenes.write_wav(tmp_path / "p.wav", 2.0), "Piece", 21, 60)
     for key, value in settings.items():
         setattr(scene.baton, key, value)
-    job = prepare(flow_conduct.job(blender.context, rig, scene, strip), tmp_path / name)
+    job = prepare(to_motion.job(blender.context, rig, scene, strip), tmp_path / name)
     channels(tmp_path / name)
     return rig, job

@@ -2,8 +2,10 @@
 import numpy as np
 import pytest
 
-from blender_addon import flow_beats, flow_conduct, flow_music, jobs, strips
 from blender_addon.errors import UserError
+from blender_addon.flows import beats, to_motion, to_sound
+from blender_addon.scene import strips
+from blender_addon.worker import manager as jobs
 from tests.blender import scenes
 from tests.blender.stand_ins import conducting, prepare, row
 
@@ -11,7 +13,7 @@ from tests.blender.stand_ins import conducting, prepare, row
 def sentence(blender, rig, tmp_path):
     """The error of Generate Music on `rig`, from the click to the end of the reading."""
     with pytest.raises(UserError) as caught:
-        prepare(flow_music.job(blender.context, rig), tmp_path / "job")
+        prepare(to_sound.job(blender.context, rig), tmp_path / "job")
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -24,12 +26,12 @@ def test_no_action_empty_action_and_one_frame(blender, tmp_path):
     rig.pose.bones["left_knee"].keyframe_insert("rotation_quaternion", frame=7)
     assert "has no animation" in sentence(blender, rig, tmp_path)
     blender.context.scene.baton.range = "SCENE"
-    prepare(flow_music.job(blender.context, rig), tmp_path / "job")         # a held pose in a chosen range is no error
+    prepare(to_sound.job(blender.context, rig), tmp_path / "job")         # a held pose in a chosen range is no error
 
 
 @pytest.mark.parametrize("constrained", [False, True])
 def test_keys_that_are_not_numbers(blender, tmp_path, constrained):
-    from blender_addon import compat
+    from blender_addon.scene import compat
     rig = scenes.smpl_rig()
     scenes.sway(rig, 61)
     if constrained:
@@ -52,18 +54,18 @@ def test_zero_scale(blender, tmp_path):
     rig = scenes.smpl_rig()
     scenes.sway(rig, 61)
     rig.pose.bones["left_hip"].scale = (0.0, 0.0, 0.0)
-    job = prepare(flow_music.job(blender.context, rig), tmp_path / "job")
+    job = prepare(to_sound.job(blender.context, rig), tmp_path / "job")
     assert np.isfinite(np.load(tmp_path / "job" / "pose.npy")).all() and job.kind == "music"
 
 
 def test_a_strip_that_went_away(blender, sound, tmp_path):
     scene, rig = blender.context.scene, scenes.smpl_rig()
     strip = strips.place(scene, scenes.write_wav(tmp_path / "p.wav", 2.0), "Piece", 1, 60)
-    job = flow_conduct.job(blender.context, rig, scene, strip)
+    job = to_motion.job(blender.context, rig, scene, strip)
     strip.sound.filepath = str(tmp_path / "elsewhere.wav")
     with pytest.raises(UserError, match="elsewhere.wav is missing"):
         prepare(job, tmp_path / "job")
-    job = flow_conduct.job(blender.context, rig, scene, strip)
+    job = to_motion.job(blender.context, rig, scene, strip)
     strip.name = "Other"
     with pytest.raises(UserError, match="The strip Piece is gone"):
         prepare(job, tmp_path / "job")
@@ -85,7 +87,7 @@ def test_what_the_worker_cannot_read_reaches_the_user(blender, sound, tmp_path):
 def test_no_beats_are_no_markers(blender):
     rig = scenes.smpl_rig()
     scenes.sway(rig, 61)
-    job = flow_beats.motion_job(blender.context, rig)
+    job = beats.motion_job(blender.context, rig)
     with pytest.raises(UserError, match="No beats were found"):
         job.apply({"beats": {"times": [], "positions": [], "metre": 4}}, None)
     assert len(blender.context.scene.timeline_markers) == 0
@@ -103,7 +105,7 @@ def test_a_rig_that_cannot_be_written(blender, sound, tmp_path):
 def test_a_result_without_its_files(blender, sound, tmp_path):
     rig = scenes.smpl_rig()
     scenes.sway(rig, 61)
-    job = prepare(flow_music.job(blender.context, rig), tmp_path / "job")
+    job = prepare(to_sound.job(blender.context, rig), tmp_path / "job")
     with pytest.raises(UserError, match="did not leave the file"):
         job.apply({"takes": [row("take_1.wav")]}, tmp_path / "job")
     with pytest.raises(UserError, match="returned nothing"):

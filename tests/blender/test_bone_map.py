@@ -1,8 +1,9 @@
 """Bone maps: instant exact names, the worker's fuzzy ones, editing, files."""
 import pytest
 
-from blender_addon import bone_map, contract
+from blender_addon import contract
 from blender_addon.errors import UserError
+from blender_addon.scene import bone_map
 from tests.blender import scenes
 
 

@@ -4,9 +4,11 @@ import json
 import numpy as np
 import pytest
 
-from blender_addon import actions, bone_map, character, compat, flow_conduct, jobs, rig_io
-from blender_addon.refs import Ref
-from blender_addon.timebase import Passage
+from blender_addon.flows import to_motion
+from blender_addon.scene import actions, bone_map, character, compat, rig_sampling
+from blender_addon.scene.refs import Ref
+from blender_addon.scene.timebase import Passage
+from blender_addon.worker import manager as jobs
 from tests.blender import scenes
 from tests.blender.test_rigs import DANCE, LIMBS, rigify
 
@@ -37,7 +39,7 @@ def dance_on(rig, scene, blend=BLEND):
     rig_ref, scene_ref = Ref.of(rig), Ref.of(scene)
 
     def prepare(place):
-        yield from rig_io.sample(rig_ref, scene_ref, mapped, Passage.from_frames(FIRST, FIRST, 30.0), place)
+        yield from rig_sampling.sample(rig_ref, scene_ref, mapped, Passage.from_frames(FIRST, FIRST, 30.0), place)
 
     def apply(result, place):
         folder["channels"] = actions.channel_arrays(place / result["channels"])
@@ -45,7 +47,7 @@ def dance_on(rig, scene, blend=BLEND):
     jobs.manager.run_blocking(jobs.Job("retarget", "Retarget", {"motion": str(DANCE), "duration": SECONDS, "place": "motion"},
                                        prepare, apply))
     passage = Passage.from_frames(FIRST, FIRST + int(SECONDS * 30) - 1, 30.0)
-    frames, rotations, locations = flow_conduct.on_frames(*folder["channels"], passage)
+    frames, rotations, locations = to_motion.on_frames(*folder["channels"], passage)
     return frames, actions.write_take(rig, "Dance", frames, rotations, locations, blend_frames=blend,
                                       switches=bone_map.switches(rig, mapped))
 

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blender_addon import beats, compat, flow_music, strips
 from blender_addon.errors import UserError
+from blender_addon.flows import to_sound
+from blender_addon.scene import beat_markers as beats
+from blender_addon.scene import compat, strips
 from tests.blender import scenes
 from tests.blender.stand_ins import BEATS, conducting, music, prepare, row
 
@@ -18,7 +20,7 @@ def test_music_request(blender, tmp_path):
     scenes.sway(rig, 61)
     settings = scene.baton
     settings.genre, settings.tempo, settings.tempo_bpm, settings.seed = "house", "FIXED", 124, 7
-    job = prepare(flow_music.job(blender.context, rig), tmp_path)
+    job = prepare(to_sound.job(blender.context, rig), tmp_path)
     params = job.params
     assert params["genre"] == "house" and params["bpm"] == 124 and params["seed"] == 7 and params["beats"] is None
     first, last = rig.animation_data.action.frame_range
@@ -27,13 +29,13 @@ def test_music_request(blender, tmp_path):
     settings.genre, settings.tempo, settings.range = "any", "MARKERS", "CUSTOM"
     settings.frame_start, settings.frame_end = 31, 60
     with pytest.raises(UserError, match="no beat markers"):
-        flow_music.job(blender.context, rig)
+        to_sound.job(blender.context, rig)
     beats.show(scene, {**BEATS, "times": [1.1, 1.6, 2.1, 2.6]}, 1.0, 30.0)
-    params = flow_music.job(blender.context, rig).params
+    params = to_sound.job(blender.context, rig).params
     assert params["genre"] is None and params["beats"]["times"] == [0.1, 0.6, 1.1, 1.6]
     settings.frame_end = 32
     with pytest.raises(UserError, match="long"):
-        flow_music.job(blender.context, rig)
+        to_sound.job(blender.context, rig)
 
 
 def test_music_lands_on_the_timeline(blender, sound, tmp_path):
@@ -181,7 +183,7 @@ def test_fps_base_counts(blender, sound, tmp_path):
     rig = scenes.smpl_rig("Other")
     scenes.sway(rig, 61)
     blender.context.scene.baton.range, blender.context.scene.baton.frame_end = "CUSTOM", 60
-    job = prepare(flow_music.job(blender.context, rig), tmp_path / "music")
+    job = prepare(to_sound.job(blender.context, rig), tmp_path / "music")
     assert job.params["duration"] == pytest.approx(60 * 1.001 / 30)
     assert np.load(tmp_path / "music" / "times.npy")[30] == pytest.approx(1.001)
     dancer, job = conducting(blender, tmp_path)

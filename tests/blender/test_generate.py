@@ -6,7 +6,9 @@ import wave
 import numpy as np
 import pytest
 
-from blender_addon import beats, bone_map, compat, jobs, strips
+from blender_addon.scene import beat_markers as beats
+from blender_addon.scene import bone_map, compat, strips
+from blender_addon.worker import manager as jobs
 from tests.blender import scenes
 
 MUSIC = {("music_ldm", "vae"), ("music_ldm", "denoiser"), ("music_ldm", "vocoder"), ("rhythm", "body")}
@@ -81,11 +83,11 @@ def test_cancel_of_a_real_job(blender, sound, checkpoints, tmp_path):
     need(checkpoints, MUSIC)
     import time
 
-    from blender_addon import flow_music
+    from blender_addon.flows import to_sound
     rig = scenes.smpl_rig()
     scenes.sway(rig, 301)
     blender.context.scene.baton.steps = "fine"
-    job = flow_music.job(blender.context, rig)
+    job = to_sound.job(blender.context, rig)
     jobs.manager.start(job)
     end = time.monotonic() + 120
     while job.phase != "Sampling" and not job.over and time.monotonic() < end:

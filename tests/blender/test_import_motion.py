@@ -35,12 +35,13 @@ def test_a_file_becomes_a_take(blender):
 def test_smpl_models_of_the_preferences_are_sent(blender, monkeypatch, tmp_path):
     from types import SimpleNamespace
 
-    from blender_addon import flow_import, prefs
+    from blender_addon.flows import import_motion
+    from blender_addon.worker import options as prefs
     rig, scene = scenes.smpl_rig(), blender.context.scene
-    assert flow_import.request_of(scene, rig, str(DANCE))["params"]["smpl_models"] is None
+    assert import_motion.request_of(scene, rig, str(DANCE))["params"]["smpl_models"] is None
     options = SimpleNamespace(**{**vars(prefs.get()), "smpl_folder": str(tmp_path)})
     monkeypatch.setattr(prefs, "get", lambda: options)
-    request = flow_import.request_of(scene, rig, str(DANCE), 60.0)
+    request = import_motion.request_of(scene, rig, str(DANCE), 60.0)
     assert request["params"]["smpl_models"] == str(tmp_path) and request["params"]["fps"] == 60.0
     np.savez(tmp_path / "amass.npz", poses=np.zeros((30, 72)), trans=np.zeros((30, 3)), mocap_framerate=30.0, betas=np.zeros(10))
     with pytest.raises(RuntimeError, match="SMPL_NEUTRAL"):         # the worker looked for the model of the file's performer

@@ -4,9 +4,10 @@ import json
 import numpy as np
 import pytest
 
-from blender_addon import flow_conduct, flow_music, flow_range, strips, takes
 from blender_addon.errors import UserError
-from blender_addon.timebase import Passage
+from blender_addon.flows import ranges, to_motion, to_sound
+from blender_addon.scene import strips, takes
+from blender_addon.scene.timebase import Passage
 from tests.blender import scenes
 from tests.blender.stand_ins import BEATS, channels, conducting, prepare, row
 
@@ -22,7 +23,7 @@ def music_take(blender, tmp_path, fps=30):
     rig = scenes.smpl_rig()
     scenes.sway(rig, 61)
     scene.baton.range, scene.baton.frame_start, scene.baton.frame_end = "CUSTOM", 1, 60
-    request = flow_music.request_of(scene, rig)
+    request = to_sound.request_of(scene, rig)
     take = takes.new(scene, "Music", "MUSIC")
     take.rig, take.path = rig, str(scenes.write_wav(tmp_path / "take.wav", 60 / fps))
     takes.remember(take, row("take.wav"), takes.one_of(request, 0), 1.0)
@@ -33,18 +34,18 @@ def music_take(blender, tmp_path, fps=30):
 def test_a_range_of_music_in_seconds(blender, tmp_path, fps):
     scene, rig, take = music_take(blender, tmp_path, fps)
     custom(scene, 16, 45)
-    request = flow_range.request(scene, take)
+    request = ranges.request(scene, take)
     keep = request["params"]["keep"]
     assert keep["file"] == take.path and keep["start"] == pytest.approx(15 / fps, abs=1e-3)
     assert keep["stop"] == pytest.approx(45 / fps, abs=1e-3)
     assert request["params"]["seed"] == 2 and request["params"]["variations"] == 1
-    job = prepare(flow_music.job(blender.context, rig, request), tmp_path / "job")
+    job = prepare(to_sound.job(blender.context, rig, request), tmp_path / "job")
     assert job.params["keep"] == keep and len(np.load(tmp_path / "job" / "times.npy")) == 60
     scene.frame_start, scene.frame_end, scene.baton.edit_range = 31, 500, "SCENE"
-    assert flow_range.request(scene, take)["params"]["keep"]["stop"] == pytest.approx(60 / fps, abs=1e-3), "cut at the take's end"
+    assert ranges.request(scene, take)["params"]["keep"]["stop"] == pytest.approx(60 / fps, abs=1e-3), "cut at the take's end"
     scene.use_preview_range, scene.baton.edit_range = True, "PREVIEW"
     scene.frame_preview_start, scene.frame_preview_end = 11, 20
-    assert flow_range.request(scene, take)["params"]["keep"]["start"] == pytest.approx(10 / fps, abs=1e-3)
+    assert ranges.request(scene, take)["params"]["keep"]["start"] == pytest.approx(10 / fps, abs=1e-3)
 
 
 def test_each_range_gets_a_seed_that_was_not_used(blender, tmp_path):
@@ -53,7 +54,7 @@ def test_each_range_gets_a_seed_that_was_not_used(blender, tmp_path):
     other = json.loads(take.request)
     other["params"]["seed"] = 9
     takes.remember(takes.new(scene, "Music", "MUSIC"), row("x.wav"), other, 1.0)
-    assert flow_range.request(scene, take)["params"]["seed"] == 10
+    assert ranges.request(scene, take)["params"]["seed"] == 10
 
 
 def test_ranges_that_cannot_be(blender, tmp_path):
@@ -62,13 +63,13 @@ def test_ranges_that_cannot_be(blender, tmp_path):
                                (58, 70, None), (60, 70, "do not lie")):
         custom(scene, first, last)
         if words is None:
-            flow_range.seconds(flow_range.chosen(scene), Passage(1.0, 2.3, 30.0))
+            ranges.seconds(ranges.chosen(scene), Passage(1.0, 2.3, 30.0))
             continue
         with pytest.raises(UserError, match=words):
-            flow_range.request(scene, take)
+            ranges.request(scene, take)
     scene.baton.edit_range = "PREVIEW"
     with pytest.raises(UserError, match="no preview range"):
-        flow_range.request(scene, take)
+        ranges.request(scene, take)
     with pytest.raises(RuntimeError, match="no preview range"):       # the grey button's tooltip
         blender.ops.baton.redo_range()
     custom(scene, 16, 45)
@@ -78,13 +79,13 @@ def test_ranges_that_cannot_be(blender, tmp_path):
 
 
 def test_a_range_follows_the_markers_when_asked(blender, tmp_path):
-    from blender_addon import beats
+    from blender_addon.scene import beat_markers as beats
     scene, _rig, take = music_take(blender, tmp_path)
     custom(scene, 16, 45)
-    assert flow_range.request(scene, take)["params"]["beats"] is None
+    assert ranges.request(scene, take)["params"]["beats"] is None
     beats.show(scene, BEATS, 1.0, 30.0)
     scene.baton.tempo = "MARKERS"
-    assert flow_range.request(scene, take)["params"]["beats"]["times"] == BEATS["times"]
+    assert ranges.request(scene, take)["params"]["beats"]["times"] == BEATS["times"]
 
 
 def conducted(blender, tmp_path):
@@ -96,9 +97,9 @@ def conducted(blender, tmp_path):
 def test_a_range_of_conducting_reads_what_stays_from_the_rig(blender, sound, tmp_path):
     rig, scene, take = conducted(blender, tmp_path)
     custom(scene, 21 + 20, 21 + 39)
-    request = flow_range.request(scene, take)
+    request = ranges.request(scene, take)
     strip = strips.find(scene, "Piece")
-    job = prepare(flow_conduct.job(blender.context, rig, scene, strip, request), tmp_path / "again")
+    job = prepare(to_motion.job(blender.context, rig, scene, strip, request), tmp_path / "again")
     assert job.params["keep"] == {"start": pytest.approx(20 / 30, abs=1e-3), "stop": pytest.approx(40 / 30, abs=1e-3),
                                   "stays": "outside"} and job.params["seed"] == 2
     poses = np.load(tmp_path / "again" / "pose.npy")
@@ -119,8 +120,8 @@ def test_a_range_of_conducting_reads_what_stays_from_the_rig(blender, sound, tmp
 def test_ends_that_stay_are_not_blended_again(blender):
     passage = Passage(21.0, 2.0, 30.0)
     for frames, stays, expected in (((41, 60), "outside", True), ((21, 40), "outside", False), ((41, 60), "inside", False)):
-        assert flow_conduct._ends_stay({"keep": {"frames": frames, "stays": stays}}, passage) is expected
-    assert not flow_conduct._ends_stay({}, passage)
+        assert to_motion._ends_stay({"keep": {"frames": frames, "stays": stays}}, passage) is expected
+    assert not to_motion._ends_stay({}, passage)
 
 
 def test_a_range_of_the_rigs_own_action_is_kept(blender, sound, tmp_path):

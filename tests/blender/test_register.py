@@ -2,7 +2,9 @@
 from pathlib import Path
 
 import blender_addon
-from blender_addon import handlers, jobs, panels, props
+from blender_addon.ui import panels, properties
+from blender_addon.worker import handlers
+from blender_addon.worker import manager as jobs
 
 
 def test_register_twice_leaves_nothing_behind(blender):
@@ -31,7 +33,7 @@ def test_every_setting_explains_itself(blender):
 
 
 def test_presets(blender):
-    from blender_addon import presets
+    from blender_addon.ui import presets
     settings = blender.context.scene.baton
     for kind, names in presets.SETTINGS.items():
         assert all(hasattr(settings, name) for name in names), kind
@@ -59,7 +61,7 @@ def test_labels_fit_a_sidebar():
 
 def test_loudness_and_genres_come_from_the_contract(blender):
     settings = blender.context.scene.baton
-    assert props.loudness_lufs(settings) == -14.0
+    assert properties.loudness_lufs(settings) == -14.0
     settings.loudness = "peak"
-    assert props.loudness_lufs(settings) is None
-    assert len(props.GENRES) == 11
+    assert properties.loudness_lufs(settings) is None
+    assert len(properties.GENRES) == 11

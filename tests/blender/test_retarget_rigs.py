@@ -8,13 +8,17 @@ import pytest
 pytest.importorskip("scipy")
 bpy = pytest.importorskip("bpy")
 
-from blender_addon import actions, bone_map, compat, switch  # noqa: E402
-from core import bonemap  # noqa: E402
-from core.motion_io import read_motion  # noqa: E402
-from core.retarget import Options, from_smpl, to_smpl  # noqa: E402
-from core.retarget_rest import align_rest  # noqa: E402
-from core.rig import rig_from_json  # noqa: E402
-from core.rotations import geodesic  # noqa: E402
+from blender_addon.scene import actions, bone_map, compat, switches  # noqa: E402
+from core.body.rotations import geodesic  # noqa: E402
+from core.motion_files import read_motion  # noqa: E402
+from core.retarget import (  # noqa: E402
+    Options,
+    bonemap,  # noqa: E402
+    from_smpl,
+    to_smpl,
+)
+from core.retarget.rest import align_rest  # noqa: E402
+from core.retarget.rig import rig_from_json  # noqa: E402
 from tests.core import rigs  # noqa: E402
 from tests.core.test_retarget import angle, below_floor, limb_directions, slide, world  # noqa: E402
 
@@ -74,7 +78,7 @@ def described(thing, bone_map=None):
 def set_switches(thing, rig):
     for bone, name, value in bone_map.switches(thing, rig.bone_map):
         pose = thing.pose.bones[bone]
-        switch.write(pose, name, type(switch.read(pose, name))(value))
+        switches.write(pose, name, type(switches.read(pose, name))(value))
 
 
 def perform(thing, rig, channels):

@@ -5,17 +5,17 @@ import numpy as np
 import pytest
 from mathutils import Matrix
 
-from blender_addon import rig_io
 from blender_addon.errors import UserError
-from blender_addon.refs import Ref
-from blender_addon.timebase import Passage
+from blender_addon.scene import rig_sampling
+from blender_addon.scene.refs import Ref
+from blender_addon.scene.timebase import Passage
 from tests.blender import scenes
 
 BONE_MAP = {joint: joint for joint in scenes.JOINTS}
 
 
 def sample(blender, rig, folder, passage):
-    scenes.exhaust(rig_io.sample(Ref.of(rig), Ref.of(blender.context.scene), BONE_MAP, passage, folder))
+    scenes.exhaust(rig_sampling.sample(Ref.of(rig), Ref.of(blender.context.scene), BONE_MAP, passage, folder))
     return json.loads((folder / "rig.json").read_text()), np.load(folder / "pose.npy"), np.load(folder / "times.npy")
 
 
@@ -37,11 +37,11 @@ def test_curves_give_what_playing_gives(blender, tmp_path):
             pose.location, pose.scale = rng.normal(size=3), rng.uniform(0.8, 1.2, 3)
             for channel in (path, "location", "scale"):
                 pose.keyframe_insert(channel, frame=frame)
-    bones = rig_io.all_bones(rig)
-    assert rig_io.curves_suffice(rig, bones) == (True, "")
+    bones = rig_sampling.all_bones(rig)
+    assert rig_sampling.curves_suffice(rig, bones) == (True, "")
     frames = np.arange(1, 41)
-    fast = scenes.exhaust(rig_io._from_curves(Ref.of(rig), bones, frames))
-    slow, _ = scenes.exhaust(rig_io._from_frames(Ref.of(rig), Ref.of(blender.context.scene), bones, frames))
+    fast = scenes.exhaust(rig_sampling._from_curves(Ref.of(rig), bones, frames))
+    slow, _ = scenes.exhaust(rig_sampling._from_frames(Ref.of(rig), Ref.of(blender.context.scene), bones, frames))
     assert np.abs(fast - slow).max() < 2e-4
 
 
@@ -59,7 +59,7 @@ def test_where_curves_do_not_suffice(blender, change):
         rig.keyframe_insert("location", frame=1)
     else:
         rig.parent = scenes.smpl_rig("Other")
-    assert not rig_io.curves_suffice(rig, rig_io.all_bones(rig))[0]
+    assert not rig_sampling.curves_suffice(rig, rig_sampling.all_bones(rig))[0]
 
 
 def test_constraints_and_a_moving_object_are_in_the_samples(blender, tmp_path):
@@ -106,14 +106,15 @@ def test_meshes_come_back_when_sampling_is_broken_off(blender, tmp_path):
     mesh = blender.data.objects.new("Body", blender.data.meshes.new("Body"))
     blender.context.scene.collection.objects.link(mesh)
     mesh.modifiers.new("Armature", "ARMATURE").object = rig
-    rig_io.SLICE_SECONDS, before = 0.0001, rig_io.SLICE_SECONDS
+    rig_sampling.SLICE_SECONDS, before = 0.0001, rig_sampling.SLICE_SECONDS
     try:
-        steps = rig_io.sample(Ref.of(rig), Ref.of(blender.context.scene), BONE_MAP, Passage.from_frames(1, 200, 30.0), tmp_path)
+        steps = rig_sampling.sample(Ref.of(rig), Ref.of(blender.context.scene), BONE_MAP, Passage.from_frames(1, 200, 30.0),
+                                    tmp_path)
         next(steps)
         assert mesh.hide_viewport
         steps.close()
     finally:
-        rig_io.SLICE_SECONDS = before
+        rig_sampling.SLICE_SECONDS = before
     assert not mesh.hide_viewport and not list(tmp_path.iterdir())
 
 
@@ -121,9 +122,10 @@ def test_a_changed_rig_is_read_again(blender, tmp_path):
     rig = scenes.smpl_rig()
     scenes.sway(rig, 60)
     rig.pose.bones["head"].constraints.new("LIMIT_ROTATION")
-    rig_io.SLICE_SECONDS, before = 0.0001, rig_io.SLICE_SECONDS
+    rig_sampling.SLICE_SECONDS, before = 0.0001, rig_sampling.SLICE_SECONDS
     try:
-        steps = rig_io.sample(Ref.of(rig), Ref.of(blender.context.scene), BONE_MAP, Passage.from_frames(1, 60, 30.0), tmp_path)
+        steps = rig_sampling.sample(Ref.of(rig), Ref.of(blender.context.scene), BONE_MAP, Passage.from_frames(1, 60, 30.0),
+                                    tmp_path)
         fractions = [next(steps) for _ in range(10)]
         rig.location.x = 1.0
         blender.context.view_layer.update()
@@ -135,7 +137,7 @@ def test_a_changed_rig_is_read_again(blender, tmp_path):
                 blender.context.view_layer.update()
                 next(steps)
     finally:
-        rig_io.SLICE_SECONDS = before
+        rig_sampling.SLICE_SECONDS = before
 
 
 def test_rest_position_is_refused(blender, tmp_path):

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from mathutils import Matrix
 
-from blender_addon import actions, baton_prop, bone_map, character, flow_conduct, jobs, rig_io
-from blender_addon.refs import Ref
-from blender_addon.timebase import Passage
+from blender_addon.flows import to_motion
+from blender_addon.scene import actions, baton_prop, bone_map, character, rig_sampling
+from blender_addon.scene.refs import Ref
+from blender_addon.scene.timebase import Passage
+from blender_addon.worker import manager as jobs
 from tests.blender import scenes
 
 DANCE = scenes.ROOT / "core" / "assets" / "demo_dance.npz"
@@ -74,14 +76,14 @@ def test_a_dance_on_a_rig(blender, tmp_path, make):
     rig_ref, scene_ref = Ref.of(rig), Ref.of(scene)
 
     def prepare(place):
-        yield from rig_io.sample(rig_ref, scene_ref, mapped, Passage.from_frames(1, 1, 30.0), place)
+        yield from rig_sampling.sample(rig_ref, scene_ref, mapped, Passage.from_frames(1, 1, 30.0), place)
 
     def apply(result, place):
         folder["channels"] = actions.channel_arrays(place / result["channels"])
         return "done"
     jobs.manager.run_blocking(jobs.Job("retarget", "Retarget", {"motion": str(DANCE), "duration": SECONDS, "place": "motion"},
                                        prepare, apply))
-    frames, rotations, locations = flow_conduct.on_frames(*folder["channels"], Passage.from_frames(1, int(SECONDS * 30), 30.0))
+    frames, rotations, locations = to_motion.on_frames(*folder["channels"], Passage.from_frames(1, int(SECONDS * 30), 30.0))
     actions.write_take(rig, "Dance", frames, rotations, locations, switches=bone_map.switches(rig, mapped))
     # A capture's rest pose hangs with the hips at the origin: it stands on the floor of its own rest.
     ground = min((rig.matrix_world @ rig.data.bones[bone].tail_local).z for bone in mapped.values())

@@ -7,9 +7,9 @@ import zipfile
 
 import pytest
 
-from blender_addon import runtime_setup
-from blender_addon.pip_progress import PipProgress
-from blender_addon.runtime_setup import RuntimeSetup, SetupError
+from blender_addon.worker import runtime
+from blender_addon.worker.pip_progress import PipProgress
+from blender_addon.worker.runtime import RuntimeSetup, SetupError
 
 
 def wheel(folder, name="tinydep", version="1.0"):
@@ -48,20 +48,20 @@ def test_made_and_resumed(tmp_path, lock):
     broken = make(tmp_path, lock, check="raise SystemExit(3)").start()
     broken.join(120)
     assert not broken.done and "does not work" in broken.error
-    assert runtime_setup.ready_python(folder) is None, "an unfinished environment is never trusted"
+    assert runtime.ready_python(folder) is None, "an unfinished environment is never trusted"
     made = make(tmp_path, lock).start()
     made.join(120)
     assert made.done and made.fraction == 1.0, made.report()
     assert not any("-m venv" in line for line in made.lines), "the environment of the first run was completed"
-    python = runtime_setup.ready_python(folder)
-    assert python is not None and runtime_setup.version_of(python) == sys.version_info[:2]
-    assert runtime_setup.is_current(folder, lock)
+    python = runtime.ready_python(folder)
+    assert python is not None and runtime.version_of(python) == sys.version_info[:2]
+    assert runtime.is_current(folder, lock)
     lock.write_text("tinydep==9.9\n")
-    assert not runtime_setup.is_current(folder, lock)
+    assert not runtime.is_current(folder, lock)
     failed = make(tmp_path, lock).start()
     failed.join(120)
     assert "tinydep==9.9 was not found" in failed.error and not failed.done
-    assert runtime_setup.ready_python(folder) is None
+    assert runtime.ready_python(folder) is None
     assert "tinydep" in made.report() and "state: done" in made.report()
 
 
@@ -72,20 +72,20 @@ def test_cancel(tmp_path, lock):
     started.cancel()
     started.join(60)
     assert not started.running and started.error == "Cancelled"
-    assert runtime_setup.ready_python(tmp_path / "runtime") is None
+    assert runtime.ready_python(tmp_path / "runtime") is None
 
 
 def test_python_is_believed_only_when_it_runs(tmp_path):
     liar = tmp_path / "python3.11"
     liar.write_text("#!/bin/sh\necho blender 5.0\n")
     liar.chmod(0o755)
-    assert runtime_setup.version_of(liar) is None
-    assert runtime_setup.version_of(tmp_path / "absent") is None
+    assert runtime.version_of(liar) is None
+    assert runtime.version_of(tmp_path / "absent") is None
     with pytest.raises(SetupError, match="python3.11"):
-        runtime_setup.find_python([liar])
-    found = runtime_setup.find_python([liar, __import__("pathlib").Path(sys.executable)])
+        runtime.find_python([liar])
+    found = runtime.find_python([liar, __import__("pathlib").Path(sys.executable)])
     assert str(found) == sys.executable
-    assert runtime_setup.find_python() is not None  # of this very interpreter
+    assert runtime.find_python() is not None  # of this very interpreter
 
 
 def test_missing_venv_of_a_distribution_is_named(tmp_path, lock):
@@ -105,8 +105,8 @@ def test_processor_build_comes_from_its_own_index_or_not_at_all(tmp_path, lock, 
     wheel(tmp_path / "wheels", "torch", "2.13.0")
     lock.write_text("tinydep==1.0\ntorch==2.13.0\n")
     index = (tmp_path / "no such index").as_uri()
-    monkeypatch.setattr(runtime_setup, "CPU_INDEX", index)
-    monkeypatch.setattr(runtime_setup.sys, "platform", "linux")
+    monkeypatch.setattr(runtime, "CPU_INDEX", index)
+    monkeypatch.setattr(runtime.sys, "platform", "linux")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
     monkeypatch.setenv("PIP_INDEX_URL", index)
     monkeypatch.setattr(RuntimeSetup, "_raw_progress", lambda self, python: [])
@@ -150,4 +150,4 @@ def test_the_bar_moves_with_the_bytes(tmp_path):
     ("... NewConnectionError(...)", "no network"), ("OSError: [Errno 28] No space left on device", "disk is full"),
     ("ERROR: No matching distribution found for torch==9", "torch==9"), ("boom", "could not be installed")])
 def test_reasons(log, sentence):
-    assert sentence in runtime_setup.why(log)
+    assert sentence in runtime.why(log)

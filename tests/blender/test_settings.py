@@ -1,8 +1,10 @@
 """Every setting of the panel reaches the worker's request, and every grey button says why."""
 import pytest
 
-from blender_addon import bone_map, flow_beats, flow_conduct, flow_music, jobs, strips
 from blender_addon.errors import UserError
+from blender_addon.flows import beats, to_motion, to_sound
+from blender_addon.scene import bone_map, strips
+from blender_addon.worker import manager as jobs
 from tests.blender import scenes
 
 MUSIC = {"genre": ("waack", "genre", "waack"), "guidance_music": (3.0, "guidance_scale", 3.0), "steps": ("fine", "steps", "fine"),
@@ -18,24 +20,24 @@ CONDUCT = {"guidance_motion": (3.0, "guidance_scale", 3.0), "steps": ("fine", "s
 def test_music_settings_reach_the_worker(blender, tmp_path):
     scene, rig = blender.context.scene, scenes.smpl_rig()
     scenes.sway(rig, 61)
-    plain = flow_music.request_of(scene, rig)["params"]
+    plain = to_sound.request_of(scene, rig)["params"]
     assert plain["loop"] is False and plain["level"] == "normal" and plain["bpm"] is None and plain["beats"] is None
     for name, (value, key, sent) in MUSIC.items():
         setattr(scene.baton, name, value)
-        assert flow_music.request_of(scene, rig)["params"][key] == sent, name
+        assert to_sound.request_of(scene, rig)["params"][key] == sent, name
     assert plain["like"] is None
     sound = tmp_path / "like.wav"
     scene.baton.sounds_like = str(sound)
     with pytest.raises(UserError, match="like.wav, is not there"):
-        flow_music.check(scene, rig)
+        to_sound.check(scene, rig)
     sound.touch()
-    flow_music.check(scene, rig)
-    assert flow_music.request_of(scene, rig)["params"]["like"] == str(sound)
+    to_sound.check(scene, rig)
+    assert to_sound.request_of(scene, rig)["params"]["like"] == str(sound)
     scene.baton.tempo, scene.baton.tempo_bpm = "FIXED", 99
-    assert flow_music.request_of(scene, rig)["params"]["bpm"] == 99
-    assert flow_beats.motion_job(blender.context, rig).params == {"level": "normal", "bpm": 99}, "a fixed tempo has its level"
+    assert to_sound.request_of(scene, rig)["params"]["bpm"] == 99
+    assert beats.motion_job(blender.context, rig).params == {"level": "normal", "bpm": 99}, "a fixed tempo has its level"
     scene.baton.tempo = "AUTO"
-    assert flow_beats.motion_job(blender.context, rig).params == {"level": "half", "bpm": None}
+    assert beats.motion_job(blender.context, rig).params == {"level": "half", "bpm": None}
 
 
 class Strip:
@@ -48,7 +50,7 @@ def test_conducting_settings_reach_the_worker(blender):
     scene, rig = blender.context.scene, scenes.smpl_rig()
 
     def request():
-        return flow_conduct.request_of(scene, scene, Strip, rig)
+        return to_motion.request_of(scene, scene, Strip, rig)
     plain = request()["params"]
     assert plain["lead"] is None and plain["bpm"] is None and plain["level"] == "normal" and request()["keep"] is None
     for name, (value, key, sent) in CONDUCT.items():
@@ -73,9 +75,9 @@ def test_what_is_sent_is_what_the_worker_knows(blender):
     scene, rig = blender.context.scene, scenes.smpl_rig()
     scenes.sway(rig, 61)
     known = names["EVERY"] | names["MUSIC"]
-    assert set(flow_music.request_of(scene, rig)["params"]) <= known
-    assert set(flow_conduct.request_of(scene, scene, Strip, rig)["params"]) <= names["EVERY"] | names["CONDUCT"]
-    assert set(flow_beats.motion_job(blender.context, rig).params) <= names["EVERY"] | names["BEATS"]
+    assert set(to_sound.request_of(scene, rig)["params"]) <= known
+    assert set(to_motion.request_of(scene, scene, Strip, rig)["params"]) <= names["EVERY"] | names["CONDUCT"]
+    assert set(beats.motion_job(blender.context, rig).params) <= names["EVERY"] | names["BEATS"]
 
 
 def why(operator, **options):

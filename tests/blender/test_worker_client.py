@@ -5,15 +5,16 @@ import time
 
 import pytest
 
-from blender_addon import contract, worker_client
-from blender_addon.worker_client import WorkerClient, WorkerError
+from blender_addon import contract
+from blender_addon.worker import client as worker_client
+from blender_addon.worker.client import WorkerClient, WorkerError
 
 
 def peer(folder, body):
-    """A scripted peer in place of core/worker_main.py."""
-    (folder / "core").mkdir(exist_ok=True)
+    """A scripted peer in place of core/worker/main.py."""
+    (folder / "core" / "worker").mkdir(parents=True, exist_ok=True)
     (folder / "models").mkdir(exist_ok=True)
-    (folder / "core" / "worker_main.py").write_text(textwrap.dedent(f"""
+    (folder / "core" / "worker" / "main.py").write_text(textwrap.dedent(f"""
         import json, sys, time, os
         def say(**m): print(json.dumps(m), flush=True)
         HELLO = dict(type="hello", job=None, protocol=1, code="x", pid=os.getpid(), python="3", version="0")

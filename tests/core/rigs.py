@@ -5,10 +5,10 @@ Every rest matrix has its y axis from head to tail, as Blender demands, so that 
 """
 import numpy as np
 
+from core.body.kinematics import OFFSETS
+from core.body.rotations import ROOT_TO_BLENDER, axis_angle_to_matrix
 from core.contract import JOINTS, PARENTS
-from core.kinematics import OFFSETS
-from core.rig import Rig
-from core.rotations import ROOT_TO_BLENDER, axis_angle_to_matrix
+from core.retarget.rig import Rig
 
 ID = {name: number for number, name in enumerate(JOINTS)}
 MIXAMO = {"pelvis": "Hips", "spine1": "Spine", "spine2": "Spine1", "spine3": "Spine2", "neck": "Neck", "head": "Head",
@@ -199,7 +199,7 @@ def local_basis(rig, channels):
     """(T,N,4,4) matrix_basis from `Channels`; identity for bones without channels."""
     count = len(channels.times)
     basis = np.tile(np.eye(4), (count, len(rig.names), 1, 1))
-    from core.rotations import quaternion_to_matrix
+    from core.body.rotations import quaternion_to_matrix
     for bone, values in channels.rotations.items():
         basis[:, rig.index[bone], :3, :3] = quaternion_to_matrix(values)
     for bone, values in channels.locations.items():
@@ -229,9 +229,9 @@ def two_bone(hip, ankle, upper, lower, forward):
 
 def stepping(seconds=6.0, fps=30, turn=0.6):
     """(Motion, planted (T,2)): steps from foot to foot with exactly planted feet, knee bends, a turn, moving arms."""
-    from core.kinematics import local_from_global
-    from core.motion import Motion
-    from core.retarget_rest import swing
+    from core.body.kinematics import local_from_global
+    from core.body.motion import Motion
+    from core.retarget.rest import swing
     count = int(seconds * fps)
     time = np.arange(count) / fps
     period = 1.2

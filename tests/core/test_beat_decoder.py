@@ -4,9 +4,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.beat_decoder import CONFIG, MUSIC, confidence, decode, find_bars
-from core.beats import Beats, rhythm_curve
 from core.errors import BadInput
+from core.rhythm.beats import Beats, rhythm_curve
+from core.rhythm.decoder import CONFIG, MUSIC, confidence, decode, find_bars
 
 
 def activations_of(times, positions, seconds, fps, noise=0.3, seed=0):

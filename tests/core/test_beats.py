@@ -4,8 +4,8 @@ import json
 import numpy as np
 import pytest
 
-from core.beats import RHYTHM_CHANNELS, Beats, read_beats, rhythm_curve
 from core.errors import BadInput
+from core.rhythm.beats import RHYTHM_CHANNELS, Beats, read_beats, rhythm_curve
 
 
 @pytest.fixture

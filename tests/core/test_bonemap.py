@@ -3,10 +3,10 @@ import json
 
 import pytest
 
-from core import bonemap
 from core.contract import JOINTS, PARENTS, SKELETON
 from core.errors import BadInput
-from core.rig import rig_from_json
+from core.retarget import bonemap
+from core.retarget.rig import rig_from_json
 
 
 def hierarchy(names, skip=()):

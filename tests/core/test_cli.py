@@ -15,9 +15,9 @@ import pytest
 import soundfile
 from tiny import clicks
 
-from core.beats import read_beats
 from core.cli import common, main, make_parser
-from core.motion_io import read_motion, write_bvh, write_npz
+from core.motion_files import read_motion, write_bvh, write_npz
+from core.rhythm.beats import read_beats
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}

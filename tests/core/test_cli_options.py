@@ -7,8 +7,8 @@ import soundfile
 from test_cli import refused, run
 from test_worker_options import foreign_bvh
 
-from core import bonemap
-from core.motion_io import read_motion, write_bvh
+from core.motion_files import read_motion, write_bvh
+from core.retarget import bonemap
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_smpl_models_are_read_where_they_are(tmp_path):
     pytest.importorskip("smplx")
     from rigs import stepping
 
-    from core.rotations import matrix_to_axis_angle
+    from core.body.rotations import matrix_to_axis_angle
     dance = stepping(2.0)[0]
     np.savez(tmp_path / "a.npz", poses=matrix_to_axis_angle(dance.rotations).reshape(-1, 72), trans=dance.root,
              mocap_framerate=30.0, betas=np.zeros(10), gender="neutral")

@@ -7,10 +7,10 @@ import pytest
 from safetensors.numpy import save_file
 
 from core import contract, errors
+from core.body.rotations import geodesic
 from core.contract import JOINTS, PARENTS, SKELETON
 from core.errors import BadInput
-from core.rotations import geodesic
-from models.data.shards import Corpus, pack_motion, read_header, unpack_motion, write_shard
+from models.training.shards import Corpus, pack_motion, read_header, unpack_motion, write_shard
 from tests.core.rigs import stepping
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,7 +1,7 @@
 """Atomic writing: a failed write leaves the old file and no rubbish."""
 import pytest
 
-from core.files import replacing, write_text
+from core.contract.files import replacing, write_text
 
 
 def test_a_new_folder_and_file(tmp_path):

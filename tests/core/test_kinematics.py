@@ -4,11 +4,11 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
+from core.body.kinematics import OFFSETS, forward_kinematics, local_from_global
+from core.body.motion import Motion, rest_motion
+from core.body.rotations import geodesic
 from core.contract import JOINTS, PARENTS, SKELETON
 from core.errors import BadInput
-from core.kinematics import OFFSETS, forward_kinematics, local_from_global
-from core.motion import Motion, rest_motion
-from core.rotations import geodesic
 
 
 @pytest.fixture

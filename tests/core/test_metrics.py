@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.kinematics import forward_kinematics
-from core.metrics import audio, beat_align, directogram, frechet, kinetic, manual, motion, onset_flags, pairing
-from core.motion import rest_motion
+from core.body.kinematics import forward_kinematics
+from core.body.motion import rest_motion
+from models.lab.metrics import audio, beat_align, directogram, frechet, kinetic, manual, motion, onset_flags, pairing
 
 MUSIC = Path(__file__).resolve().parents[3] / "shared" / "data" / "music"
 rng = np.random.default_rng
@@ -123,7 +123,7 @@ def test_manual_features_know_poses():
         positions = forward_kinematics(rotations, np.tile([0, 0.95, 0], (len(rotations), 1)).astype(np.float32))[0]
         return manual.manual(positions)
 
-    from core.rotations import axis_angle_to_matrix
+    from core.body.rotations import axis_angle_to_matrix
     base = np.tile(np.eye(3, dtype=np.float32), (10, 24, 1, 1))                      # y up: no root turn
     tpose = features(base)
     assert tpose.shape == (32,) and tpose[8] == 1 and tpose[6] == 0 and tpose[17] == 0
@@ -161,9 +161,9 @@ def test_published_diversity_is_a_spread_between_songs():
 
 
 def test_dance_report_knows_its_own_set():
-    from core.metrics.dance import dance_features, dance_report
-    from core.motion import Motion
-    from core.rotations import axis_angle_to_matrix
+    from core.body.motion import Motion
+    from core.body.rotations import axis_angle_to_matrix
+    from models.lab.metrics.dance import dance_features, dance_report
 
     def dancer(seed, size):
         draw, frames = rng(seed), 60
@@ -229,7 +229,7 @@ def test_audio_measures():
 
 
 def test_loudness_and_peak_agree_with_the_delivery():
-    """`core.audio.loudness` delivers, `core.metrics.audio` examines: written apart, they must read the same."""
+    """`core.audio.loudness` delivers, `models.lab.metrics.audio` examines: written apart, they must read the same."""
     from core.audio import loudness
     rate = 48_000
     t = np.arange(6 * rate) / rate
@@ -270,7 +270,7 @@ def test_fd_logmel_orders_distances():
 def test_command_line_prints_json(tmp_path, capsys):
     import json
 
-    from core.metrics.__main__ import main
+    from models.lab.metrics.__main__ import main
     for name, shift in (("a", 0.0), ("b", 0.02)):
         (tmp_path / name).write_text("\n".join(f"{t + shift:.3f}" for t in np.arange(0, 10, 0.5)))
     assert main(["beats", str(tmp_path / "a"), str(tmp_path / "b")]) == 0

@@ -2,8 +2,8 @@
 import numpy as np
 import pytest
 
-from core.beats import Beats
-from core.metrics import conducting as scores
+from core.rhythm.beats import Beats
+from models.lab.metrics import conducting as scores
 
 FPS = 30.0
 

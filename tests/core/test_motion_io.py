@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.body.motion import rest_motion
+from core.body.rotations import ROOT_TO_BLENDER, geodesic, matrix_to_axis_angle
 from core.contract import JOINTS
 from core.errors import BadInput
-from core.motion import rest_motion
-from core.motion_io import read_motion, write_bvh, write_npz
-from core.motion_io.aist import parse_name
-from core.motion_io.bvh import format_bvh, parse_bvh
-from core.rotations import ROOT_TO_BLENDER, geodesic, matrix_to_axis_angle
+from core.motion_files import read_motion, write_bvh, write_npz
+from core.motion_files.aist import parse_name
+from core.motion_files.bvh import format_bvh, parse_bvh
 from tests.core.rigs import stepping
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "motion"
@@ -104,7 +104,7 @@ def test_tpose_flash_is_ignored(tmp_path, dance, blend):
     """A calibration frame (alone, or blended out of) is replaced by the first real pose; a clip without one is kept."""
     dance = type(dance)(dance.rotations.copy(), dance.root, dance.fps)
     arms = [JOINTS.index("left_shoulder"), JOINTS.index("right_shoulder")]
-    from core.rotations import axis_angle_to_matrix
+    from core.body.rotations import axis_angle_to_matrix
     for joint, sign in zip(arms, (-1, 1)):
         dance.rotations[:, joint] = axis_angle_to_matrix(np.array([0, 0, sign * 1.3])) @ dance.rotations[:, joint]
     flash = rest_motion(1 + blend)
@@ -159,7 +159,7 @@ def test_bad_files(tmp_path):
 @pytest.mark.skipif(not DATA.is_dir(), reason="no capture data beside the repository")
 def test_capture():
     """A CMU clip: T-pose flash gone, feet near the floor, limbs as in the file's own skeleton."""
-    from core.motion_io.bvh import bvh_rig
+    from core.motion_files.bvh import bvh_rig
     path = DATA / "cmu_salsa" / "10.bvh.gz"
     motion = read_motion(path, fps=60)
     step = np.degrees(geodesic(motion.rotations[1:], motion.rotations[:-1])).max(axis=1)

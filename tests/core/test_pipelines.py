@@ -8,13 +8,13 @@ from rigs import stepping
 from tiny import clicks
 
 from core import pipelines
-from core.alignment import alignment
 from core.audio import Audio, loudness
-from core.beats import Beats
+from core.body.motion import rest_motion
 from core.contract import load
 from core.errors import BadInput, Cancelled, NoCheckpoint, OutOfMemory
-from core.motion import rest_motion
 from core.pipelines import base, device
+from core.rhythm.alignment import alignment
+from core.rhythm.beats import Beats
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def test_music_gives_delivered_sound_recipe_and_alignment(music, steps_motion):
 
 
 def test_music_finds_beats_and_needs_no_motion(music, steps_motion, monkeypatch):
-    monkeypatch.setattr("core.pipelines.music.LEAST_CONFIDENCE", 0.0)            # the network here is hardly trained
+    monkeypatch.setattr("core.pipelines.to_sound.LEAST_CONFIDENCE", 0.0)            # the network here is hardly trained
     assert music.generate(steps_motion, steps=1, genre="pop").recipe["beats_from"] == "predicted"
     alone = music.generate(None, steps=1, genre="pop", duration=3.0, bpm=100)
     assert alone.recipe["beats_from"] == "tempo" and alone.beats.tempo_bpm == pytest.approx(100)
@@ -186,7 +186,7 @@ def test_music_finds_beats_and_needs_no_motion(music, steps_motion, monkeypatch)
 def test_a_body_without_clear_beats_gets_the_genres_tempo(music, steps_motion, monkeypatch):
     told = []
     monkeypatch.setattr(music, "notify", told.append)
-    monkeypatch.setattr("core.pipelines.music.LEAST_CONFIDENCE", 1.1)
+    monkeypatch.setattr("core.pipelines.to_sound.LEAST_CONFIDENCE", 1.1)
     result = music.generate(steps_motion, steps=1, genre="pop")
     assert result.recipe["beats_from"] == "genre" and result.beats.tempo_bpm == pytest.approx(105) and "105 BPM" in told[-1]
     asked = music.generate(steps_motion, steps=1, genre="pop", bpm=90)
@@ -195,7 +195,7 @@ def test_a_body_without_clear_beats_gets_the_genres_tempo(music, steps_motion, m
 
 
 def test_standing_still_is_no_clear_beat():
-    from core.pipelines.music import LEAST_CONFIDENCE
+    from core.pipelines.to_sound import LEAST_CONFIDENCE
     from models.rhythm.detect import detect_body_beats
     assert detect_body_beats(rest_motion(240)).confidence < LEAST_CONFIDENCE
 

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from rigs import stepping
 
-from core.beats import Beats
-from core.preview import draw_preview
+from core.rhythm.beats import Beats
+from models.lab.preview import draw_preview
 
 pytest.importorskip("matplotlib")
 BEATS = Beats(np.arange(6) * 0.5, np.arange(6) % 4 + 1)
@@ -24,7 +24,8 @@ def test_a_picture_with_and_without_beats(tmp_path):
 def test_the_demo_hears_each_beat_once(tiny_checkpoints, tmp_path, monkeypatch):
     """The beats of the music are found once, for alignment and picture alike."""
     import core.cli.common as common
-    from core import demo, pipelines
+    from core import pipelines
+    from models.lab import demo
     from models.rhythm import detect
     heard, true, opened = [], detect.detect_music_beats, pipelines.open_pipeline
 

@@ -4,13 +4,13 @@ import json
 import numpy as np
 import pytest
 
+from core.body.motion import rest_motion
+from core.body.rotations import geodesic
 from core.errors import BadInput
-from core.motion import rest_motion
 from core.retarget import Options, from_smpl, to_smpl
-from core.retarget_feet import intervals
-from core.retarget_rest import align_rest
-from core.rig import read_job, rig_from_json
-from core.rotations import geodesic
+from core.retarget.feet import intervals
+from core.retarget.rest import align_rest
+from core.retarget.rig import read_job, rig_from_json
 from tests.core import rigs
 
 LIMBS = [(f"{side}_{a}", f"{side}_{b}") for side in ("left", "right")

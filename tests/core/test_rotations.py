@@ -4,7 +4,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from core import rotations as r
+from core.body import rotations as r
 
 
 @pytest.fixture

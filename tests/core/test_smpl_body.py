@@ -6,12 +6,12 @@ import types
 import numpy as np
 import pytest
 
+from core.body.kinematics import OFFSETS, forward_kinematics
+from core.body.rotations import matrix_to_axis_angle
+from core.body.smpl_body import find_model, load_body
 from core.contract import PARENTS
 from core.errors import BadInput
-from core.kinematics import OFFSETS, forward_kinematics
-from core.motion_io import read_motion
-from core.rotations import matrix_to_axis_angle
-from core.smpl_body import find_model, load_body
+from core.motion_files import read_motion
 from tests.core.rigs import stepping
 
 pytest.importorskip("smplx")

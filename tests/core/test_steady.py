@@ -2,11 +2,11 @@
 import numpy as np
 import pytest
 
-from core.beats import Beats, rhythm_curve
 from core.errors import BadInput
-from core.metrics.beat_align import beat_f1_70ms
 from core.rhythm import tempo
+from core.rhythm.beats import Beats, rhythm_curve
 from core.rhythm.steady import Evidence, drifting, straight
+from models.lab.metrics.beat_align import beat_f1_70ms
 
 FPS = 30.0
 

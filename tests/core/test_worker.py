@@ -15,7 +15,7 @@ from core.worker.progress import Progress
 from core.worker.protocol import PROTOCOL, code_hash
 
 ROOT = Path(__file__).resolve().parents[2]
-REAL = ROOT / "core" / "worker_main.py"
+REAL = ROOT / "core" / "worker" / "main.py"
 TOY = Path(__file__).with_name("worker_toy.py")
 PATIENCE = 120                                              # only a hang fails by it; nothing here measures time
 
@@ -110,7 +110,7 @@ def test_a_changed_copy_says_another_hash(start, tmp_path):
     for room in ("core", "models"):
         shutil.copytree(ROOT / room, copy / room, ignore=shutil.ignore_patterns("__pycache__"))
     (copy / "core" / "errors.py").open("a").write("\n")
-    assert start(script=copy / "core" / "worker_main.py").next("hello")["code"] != code_hash()
+    assert start(script=copy / "core" / "worker" / "main.py").next("hello")["code"] != code_hash()
 
 
 def test_prints_of_libraries_go_to_the_log(start):

@@ -7,7 +7,7 @@ import soundfile
 from job_folder import BEATS, dancing, write_rig
 from rigs import mixamo_rig, stepping
 
-from core.motion_io import write_bvh
+from core.motion_files import write_bvh
 from core.retarget import Options, from_smpl
 
 

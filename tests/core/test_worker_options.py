@@ -5,7 +5,7 @@ import soundfile
 from job_folder import BEATS, dancing, write_rig
 from rigs import mixamo_rig, stepping
 
-from core.motion_io import write_bvh
+from core.motion_files import write_bvh
 from core.retarget import Options, from_smpl
 
 
@@ -116,7 +116,7 @@ def test_smpl_models_give_the_performers_own_size(job, tmp_path):
     pytest.importorskip("smplx")
     from test_smpl_body import TALL, tiny_model
 
-    from core.rotations import matrix_to_axis_angle
+    from core.body.rotations import matrix_to_axis_angle
     dance, models = stepping(3.0)[0], tmp_path / "models"
     models.mkdir()
     np.savez(models / "SMPL_NEUTRAL.npz", **tiny_model())

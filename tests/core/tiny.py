@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from core import checkpoints
-from core.motion import rest_motion
+from core.body.motion import rest_motion
 
 
 def save_part(folder, system, part, module, config):

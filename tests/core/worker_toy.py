@@ -59,9 +59,9 @@ def refuse(context):
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT / "core"))                  # as python itself does for core/worker_main.py
+    sys.path.insert(0, str(ROOT / "core" / "worker"))                  # as python itself does for core/worker/main.py
     sys.path.insert(1, str(ROOT))
-    from core.worker_main import claim_imports, claim_pipes
+    from core.worker.main import claim_imports, claim_pipes
     pipes = claim_pipes()
     claim_imports()
     from core.worker.jobs import KINDS

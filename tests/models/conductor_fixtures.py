@@ -9,9 +9,9 @@ from models.conductor.data import prepare_features, statistics
 from models.conductor.encoder import MusicEncoder
 from models.conductor.network import Denoiser
 from models.conductor.pipeline import Conductor
-from models.data.shards import pack_motion, write_shard
-from models.data.studio.conductor import conduct
-from models.data.studio.plan import make_plan
+from models.lab.studio.conductor import conduct
+from models.lab.studio.plan import make_plan
+from models.training.shards import pack_motion, write_shard
 
 RATE = 48_000
 

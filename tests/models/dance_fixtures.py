@@ -6,13 +6,13 @@ import torch
 from core.audio import Audio
 from core.audio.frames import log_mel_rows, to_bytes
 from core.audio.mel import model_mono
-from models.data.shards import pack_motion
-from models.data.studio.dancer import dance
-from models.data.studio.plan import make_plan
-from models.export import export
-from models.task import make_task
-from models.train import train
+from models.lab.studio.dancer import dance
+from models.lab.studio.plan import make_plan
+from models.training.export import export
 from models.training.flat import FlatWriter
+from models.training.loop import train
+from models.training.shards import pack_motion
+from models.training.task import make_task
 
 RATE = 22_050
 

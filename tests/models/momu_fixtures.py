@@ -7,12 +7,12 @@ torch = pytest.importorskip("torch")
 
 from music_fixtures import moving_motion  # noqa: E402
 
+from core.body.rotations import matrix_to_6d  # noqa: E402
 from core.contract import GENRES  # noqa: E402
-from core.rotations import matrix_to_6d  # noqa: E402
 from models.momu.config import LATENT_RATE  # noqa: E402
-from models.task import make_task  # noqa: E402
-from models.train import train  # noqa: E402
 from models.training.flat import FlatWriter  # noqa: E402
+from models.training.loop import train  # noqa: E402
+from models.training.task import make_task  # noqa: E402
 
 SECONDS = 8.0
 PARTS = ("motion_vae", "music_dit", "motion_dit")

@@ -6,11 +6,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from core.body.motion import Motion, rest_motion  # noqa: E402
+from core.body.rotations import axis_angle_to_matrix  # noqa: E402
 from core.contract import GENRES  # noqa: E402
-from core.motion import Motion, rest_motion  # noqa: E402
-from core.rotations import axis_angle_to_matrix  # noqa: E402
-from models.data.shards import pack_motion, write_shard  # noqa: E402
 from models.music_ldm.pipeline import MusicLDM  # noqa: E402
+from models.training.shards import pack_motion, write_shard  # noqa: E402
 
 SECONDS = 12.0
 torch.set_num_threads(1)
@@ -49,9 +49,9 @@ def noise_item(number, split):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """Corpus of noise -> tiny VAE -> tiny denoiser -> exported checkpoints; returns the folders."""
-    from models.export import export
-    from models.task import make_task
-    from models.train import train
+    from models.training.export import export
+    from models.training.loop import train
+    from models.training.task import make_task
     root = tmp_path_factory.mktemp("music")
     splits = ["train"] * 5 + ["valid"] * 2
     write_shard(root / "corpus" / "noise.safetensors", [noise_item(k, split) for k, split in enumerate(splits)])

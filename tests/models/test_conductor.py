@@ -6,8 +6,7 @@ import pytest
 import torch
 from conductor_fixtures import RATE, clicks, conductor, corpus, one_thread  # noqa: F401
 
-from core.beats import Beats
-from core.metrics.conducting import ictus_times
+from core.rhythm.beats import Beats
 from models.conductor import features
 from models.conductor.config import MOVING, PAPER, RELEASE, TINY, ConductorConfig
 from models.conductor.data import Clips, Pairs, Windows, statistics
@@ -16,10 +15,11 @@ from models.conductor.losses import contrastive_loss, denoiser_loss, geometric_l
 from models.conductor.network import Denoiser, LinearAttention
 from models.conductor.pipeline import Conductor
 from models.conductor.train import task
-from models.data.studio.conductor import conduct
-from models.data.studio.plan import make_plan
 from models.diffusion import Schedule
-from models.train import train
+from models.lab.metrics.conducting import ictus_times
+from models.lab.studio.conductor import conduct
+from models.lab.studio.plan import make_plan
+from models.training.loop import train
 
 
 def test_mel_follows_the_published_recipe():
@@ -244,7 +244,7 @@ def test_training_overfits_one_window(corpus):
 
 def test_train_loop_both_stages_and_export(corpus, tmp_path):
     """Stage 1, stage 2 on it, export of both, load, generate: the whole road at width 16."""
-    from models.export import export
+    from models.training.export import export
     folder, cache = corpus
     quiet = dict(report=lambda text: None, validations=1)
     names = dict(system="conductor", config_name="tiny", steps=2)

@@ -6,15 +6,15 @@ import pytest
 import torch
 from conductor_fixtures import conductor, corpus, one_thread  # noqa: F401
 
-from core.metrics import conducting as scores
-from models.conductor import ablations, evaluate, experiments, report
 from models.conductor.config import CONFIGS, TINY, ConductorConfig
 from models.conductor.encoder import M2SNet
 from models.conductor.pipeline import Conductor
-from models.conductor.scoring import Judge, Studio, row, studio_pieces
 from models.conductor.train import task
-from models.run_folder import RunFolder
-from models.train import train
+from models.lab.evaluation.conductor import ablations, evaluate, experiments, report
+from models.lab.evaluation.conductor.scoring import Judge, Studio, row, studio_pieces
+from models.lab.metrics import conducting as scores
+from models.training.loop import train
+from models.training.run_folder import RunFolder
 
 QUIET = dict(report=lambda text: None, validations=1)
 
@@ -113,7 +113,7 @@ def test_stage1_is_judged_by_kind_of_negative(corpus):  # noqa: F811
 
 
 def test_the_rule_has_no_seed_and_no_loudness(studio):
-    from models.conductor.rule import rule_motion
+    from models.lab.evaluation.conductor.rule import rule_motion
     piece = studio.pieces[0]
     motion = rule_motion(piece.beats.shifted(-piece.lead), piece.frames)
     assert scores.bar_variation(scores.hand_path(motion), piece.beats.shifted(-piece.lead), 30) < 0.03

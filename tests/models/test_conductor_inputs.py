@@ -6,8 +6,8 @@ from conductor_fixtures import one_thread  # noqa: F401
 
 from core.audio.io import read_audio
 from core.errors import BadInput
-from core.metrics.motion import foot_slide
 from core.pipelines import open_pipeline
+from models.lab.metrics.motion import foot_slide
 
 SECONDS = 4.0
 

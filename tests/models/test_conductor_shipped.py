@@ -6,17 +6,17 @@ import pytest
 import torch
 from conductor_fixtures import RATE, clicks, corpus, one_thread  # noqa: F401
 
-from core.beats import Beats
 from core.errors import BadInput
-from core.metrics import conducting as scores
-from core.metrics.beat_align import beat_f1_70ms
+from core.rhythm.beats import Beats
 from models.conductor import features, pipeline
 from models.conductor.config import FPS, TINY
 from models.conductor.data import statistics
 from models.conductor.encoder import MusicEncoder
 from models.conductor.network import Denoiser
 from models.conductor.pipeline import Conductor, restore_points
-from models.data.studio.plan import make_plan
+from models.lab.metrics import conducting as scores
+from models.lab.metrics.beat_align import beat_f1_70ms
+from models.lab.studio.plan import make_plan
 
 SECONDS = 10.0
 STEPS = 8

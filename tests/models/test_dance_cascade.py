@@ -9,8 +9,8 @@ import pytest
 import torch
 from dance_fixtures import clicks, corpus, one_thread, released, write_corpus  # noqa: F401
 
-from core.beats import Beats, rhythm_curve
 from core.errors import BadInput
+from core.rhythm.beats import Beats, rhythm_curve
 from models.dance_cascade.config import ABLATIONS, CONFIGS, RELEASE, RELEASE_ENCODER, RELEASE_SR, TINY, TINY_SR
 from models.dance_cascade.data import Clips, Crops, Material, cubic_double
 from models.dance_cascade.encoder import Aligner, encode_music, info_nce
@@ -164,7 +164,7 @@ def test_alignment_learns_which_motion_belongs(corpus):
 
 
 def test_a_corpus_without_valid_is_told_before_training(corpus, tmp_path):
-    from models.task import make_task
+    from models.training.task import make_task
     task = make_task("dance_cascade", "base", "tiny", {"music": "none"})
     task.prepare(str(corpus / "studio"), None, None)
     with pytest.raises(BadInput, match="valid"):

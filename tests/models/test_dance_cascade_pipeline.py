@@ -4,12 +4,12 @@ import pytest
 import torch
 from dance_fixtures import clicks, dancer, one_thread  # noqa: F401
 
-from core.beats import Beats
+from core.body.motion import Motion
 from core.errors import BadInput, Cancelled
-from core.motion import Motion
+from core.rhythm.beats import Beats
 from models.dance_cascade.course import Course, resampled_path, with_course
-from models.data.studio.dancer import dance
-from models.data.studio.plan import make_plan
+from models.lab.studio.dancer import dance
+from models.lab.studio.plan import make_plan
 from models.motion.representation import to_vector, trajectory
 
 TIMES = np.arange(0.2, 12.0, 0.5)

@@ -6,11 +6,11 @@ torch = pytest.importorskip("torch")
 
 from core.audio.frames import FRAME_HZ, from_bytes, log_mel_rows, to_bytes  # noqa: E402
 from core.errors import BadInput  # noqa: E402
-from models.data.shards import pack_motion  # noqa: E402
-from models.data.studio.build import item_plan  # noqa: E402
-from models.data.studio.dancer import dance  # noqa: E402
+from models.lab.studio.build import item_plan  # noqa: E402
+from models.lab.studio.dancer import dance  # noqa: E402
 from models.training.flat import Flat, FlatWriter, join  # noqa: E402
 from models.training.pack import expand, pack, passage_arrays, squeeze, unpack  # noqa: E402
+from models.training.shards import pack_motion  # noqa: E402
 
 
 def test_mel_rows_are_at_the_frames_of_motion():

@@ -3,14 +3,14 @@ import numpy as np
 import pytest
 import torch
 
+from core.body.motion import rest_motion
+from core.body.rotations import axis_angle_to_matrix
 from core.contract import GENRES
-from core.motion import rest_motion
-from core.rotations import axis_angle_to_matrix
-from models.data.shards import pack_motion, write_shard
-from models.export import export
 from models.genre.judge import GenreJudge, genre_report
 from models.genre.train import task
-from models.train import train
+from models.training.export import export
+from models.training.loop import train
+from models.training.shards import pack_motion, write_shard
 
 
 def clip(genre, seed, rate=48_000, seconds=4.0):

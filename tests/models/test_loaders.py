@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 import soundfile
 
+from core.body.rotations import ROOT_TO_BLENDER, geodesic, matrix_to_axis_angle
 from core.errors import BadInput
-from core.motion_io import write_bvh, write_npz
-from core.rotations import ROOT_TO_BLENDER, geodesic, matrix_to_axis_angle
-from models.data.loaders import Options, import_corpus
-from models.data.loaders.__main__ import main
-from models.data.loaders.common import genre_of, split_of_name
-from models.data.shards import Corpus, unpack_motion
+from core.motion_files import write_bvh, write_npz
+from models.lab.loaders import Options, import_corpus
+from models.lab.loaders.__main__ import main
+from models.lab.loaders.common import genre_of, split_of_name
+from models.training.shards import Corpus, unpack_motion
 from tests.core.rigs import stepping
 
 DANCE = stepping(seconds=4.0)[0]
@@ -139,7 +139,7 @@ def test_conversion_resumes(tmp_path, monkeypatch):
     folder.mkdir()
     write_bvh(folder / "a.bvh", DANCE)
     first = import_corpus("bvh", folder, tmp_path / "out", progress=False)
-    monkeypatch.setattr("models.data.loaders.clips._read", lambda *args: pytest.fail("read again"))
+    monkeypatch.setattr("models.lab.loaders.clips._read", lambda *args: pytest.fail("read again"))
     assert import_corpus("bvh", folder, tmp_path / "out", progress=False) == first
 
 

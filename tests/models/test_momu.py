@@ -8,9 +8,9 @@ from momu_fixtures import trained_momu, write_corpus  # noqa: F401
 from music_fixtures import moving_motion
 
 from core.audio.mel import FRAME_RATE, log_mel
+from core.body.kinematics import forward_kinematics
 from core.errors import BadInput
-from core.kinematics import forward_kinematics
-from core.metrics import directogram as reference
+from models.lab.metrics import directogram as reference
 from models.momu import contrast, directogram
 from models.momu.clock import clock_to_motion, motion_to_clock
 from models.momu.config import CONFIGS, DOWNSAMPLE, LATENT_RATE, VAE_TINY
@@ -51,8 +51,8 @@ def test_crops_of_a_corpus_are_what_inference_makes_of_the_whole(tmp_path):
     flat = Flat(write_corpus(tmp_path / "flat"))
     pieces = Pieces(flat, "train", 0.35, "cpu")
     item = pieces.items[2]
-    from core.motion import Motion
-    from core.rotations import sixd_to_matrix
+    from core.body.motion import Motion
+    from core.body.rotations import sixd_to_matrix
     sixd = np.asarray(flat.rows(item, "rot6d")).astype(np.float32) / 32767
     motion = Motion(sixd_to_matrix(sixd.reshape(-1, 24, 6)), np.array(flat.rows(item, "root")))
     whole = motion_to_clock(motion)

@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 import torch
 
-from core.motion import Motion, rest_motion
-from core.rotations import axis_angle_to_matrix, geodesic
-from models.data.studio.dancer import dance
-from models.data.studio.plan import make_plan
+from core.body.motion import Motion, rest_motion
+from core.body.rotations import axis_angle_to_matrix, geodesic
+from models.lab.studio.dancer import dance
+from models.lab.studio.plan import make_plan
 from models.motion.contacts import LIMITS, above_floor, clean, limited, locked, slide_metres
 from models.motion.representation import foot_contacts
 from models.motion.smoothing import continued, joined, looped, runs

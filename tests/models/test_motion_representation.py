@@ -3,11 +3,11 @@ import numpy as np
 import pytest
 import torch
 
-from core.kinematics import forward_kinematics
-from core.motion import Motion, rest_motion
-from core.rotations import axis_angle_to_matrix
-from models.data.studio.dancer import dance
-from models.data.studio.plan import make_plan
+from core.body.kinematics import forward_kinematics
+from core.body.motion import Motion, rest_motion
+from core.body.rotations import axis_angle_to_matrix
+from models.lab.studio.dancer import dance
+from models.lab.studio.plan import make_plan
 from models.motion import losses
 from models.motion.representation import (
     CHANNELS,

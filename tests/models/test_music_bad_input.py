@@ -17,10 +17,10 @@ from music_fixtures import moving_motion, noise_item  # noqa: E402
 from tiny import save_music, save_rhythm  # noqa: E402
 
 from core import pipelines  # noqa: E402
+from core.body.motion import Motion, rest_motion  # noqa: E402
 from core.errors import BadInput  # noqa: E402
-from core.motion import Motion, rest_motion  # noqa: E402
-from core.rig import Rig  # noqa: E402
-from models.data.shards import write_shard  # noqa: E402
+from core.retarget.rig import Rig  # noqa: E402
+from models.training.shards import write_shard  # noqa: E402
 
 torch.set_num_threads(1)
 
@@ -80,7 +80,7 @@ def test_torchrun_trains_the_vae_on_two_processes(tmp_path):
     write_shard(tmp_path / "corpus" / "noise.safetensors",
                 [noise_item(k, split) for k, split in enumerate(["train"] * 3 + ["valid"])])
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0", "--standalone", "-m",
-               "models.train", "music_ldm", "vae", "--config", "tiny", "--corpus", str(tmp_path / "corpus"), "--out",
+               "models.training.loop", "music_ldm", "vae", "--config", "tiny", "--corpus", str(tmp_path / "corpus"), "--out",
                str(tmp_path / "run"), "--steps", "4", "--threads", "1", "--device", "cpu"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(command, cwd=HERE.parents[1], env=environment, capture_output=True, text=True, timeout=300)
@@ -88,5 +88,5 @@ def test_torchrun_trains_the_vae_on_two_processes(tmp_path):
     assert "2 process(es)" in done.stdout and "rank 0: step 4" in done.stdout and "rank 1: step 4" in done.stdout
     rows = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     assert rows[-1]["step"] == 4 and all(np.isfinite(value) for row in rows for value in row.values())
-    from models.run_folder import RunFolder
+    from models.training.run_folder import RunFolder
     assert RunFolder(tmp_path / "run").read_checkpoint()["step"] == 4

@@ -8,13 +8,14 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("librosa")
 
+from core.body.motion import rest_motion  # noqa: E402
 from core.contract import GENRES  # noqa: E402
 from core.errors import BadInput  # noqa: E402
-from core.metrics import onset_flags  # noqa: E402
-from core.motion import rest_motion  # noqa: E402
-from models.data.shards import pack_motion, write_shard  # noqa: E402
-from models.evaluation import replace_section  # noqa: E402
-from models.music_ldm import evaluate, evaluation_report, evaluation_rows, scoring  # noqa: E402
+from models.lab.evaluation.music_ldm import evaluate, report, scoring  # noqa: E402
+from models.lab.evaluation.music_ldm import rows as evaluation_rows  # noqa: E402
+from models.lab.evaluation.tables import replace_section  # noqa: E402
+from models.lab.metrics import onset_flags  # noqa: E402
+from models.training.shards import pack_motion, write_shard  # noqa: E402
 
 SECONDS = 6.0
 
@@ -176,15 +177,15 @@ def test_targets_and_report_say_what_is_missed(tmp_path):
                                     "genres": {"mean": 10.0, "median": 9.0, "least": 2.0}}
                              for name, pieces in (("fd_logmel", 20), ("fd_logmel_100", 100))},
                "real_dances": {"TEST": {"paired": 0.8, "mismatched": 0.4, "p": 0.002, "mean_rank": 1.0, "clips": 6}}}
-    results["targets"] = evaluation_report.targets(results)
+    results["targets"] = report.targets(results)
     met = {target["what"]: target["met"] for target in results["targets"]}
     assert met["beat F1, true rhythm"] and not met["beat F1, predicted rhythm"] and not met["files that are music"]
     share = "fd_logmel as a share of the distance of two genres, sets of"
     assert not met["genre accuracy"] and met[f"{share} 100"] and not met[f"{share} 20"]
-    text = evaluation_report.markdown(results)
+    text = report.markdown(results)
     assert f"| beat F1, predicted rhythm | 0.600 | 0.75 x ceiling = {0.75 * 0.95:.3f} | **no** |" in text and "LORIS F1" in text
     replace_section(tmp_path / "results.md", "music_ldm", text)
-    evaluation_report.plot_guidance(results, tmp_path / "sweep.png")
+    report.plot_guidance(results, tmp_path / "sweep.png")
     assert (tmp_path / "sweep.png").read_bytes()[:4] == b"\x89PNG"
 
 

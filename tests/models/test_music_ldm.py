@@ -11,18 +11,18 @@ torch = pytest.importorskip("torch")
 from music_fixtures import SECONDS, model, moving_motion, noise_item, trained  # noqa: E402, F401
 
 from core.audio import mel as mels  # noqa: E402
+from core.body.motion import rest_motion  # noqa: E402
+from core.body.rotations import axis_angle_to_matrix  # noqa: E402
 from core.contract import GENRES  # noqa: E402
 from core.errors import BadInput  # noqa: E402
-from core.motion import rest_motion  # noqa: E402
-from core.rotations import axis_angle_to_matrix  # noqa: E402
 from models.diffusion import Schedule  # noqa: E402
 from models.music_ldm import config as configs  # noqa: E402
 from models.music_ldm import features  # noqa: E402
+from models.music_ldm.denoiser_train import batch_condition  # noqa: E402
 from models.music_ldm.losses import adversarial, diffusion_loss  # noqa: E402
 from models.music_ldm.network import Condition, UNet, fold  # noqa: E402
 from models.music_ldm.timbre import PROFILE  # noqa: E402
 from models.music_ldm.train import principal_components  # noqa: E402
-from models.music_ldm.train_denoiser import batch_condition  # noqa: E402
 from models.music_ldm.vae import VAE, Discriminator  # noqa: E402
 
 torch.set_num_threads(1)

@@ -7,20 +7,20 @@ torch = pytest.importorskip("torch")
 
 from music_fixtures import SECONDS, model, moving_motion, noise_item, trained  # noqa: E402, F401
 
-from core.beats import Beats  # noqa: E402
+from core.body.motion import Motion, rest_motion  # noqa: E402
 from core.errors import BadInput, Cancelled, NoCheckpoint  # noqa: E402
-from core.motion import Motion, rest_motion  # noqa: E402
+from core.rhythm.beats import Beats  # noqa: E402
 from models.music_ldm import config as configs  # noqa: E402
+from models.music_ldm.denoiser_train import Windows, batch_condition, restore, standardise  # noqa: E402
 from models.music_ldm.passage import Passage  # noqa: E402
 from models.music_ldm.pipeline import MusicLDM, image_to_log_mel, splice  # noqa: E402
-from models.music_ldm.train_denoiser import Windows, batch_condition, restore, standardise  # noqa: E402
 from models.music_ldm.vae import load_vae  # noqa: E402
 
 torch.set_num_threads(1)
 
 
 def test_statistics_are_measured_and_latents_standardised(trained):
-    from models.run_folder import RunFolder
+    from models.training.run_folder import RunFolder
     config = configs.DenoiserConfig(**RunFolder(trained / "denoiser").read_config()["config"])
     vae, fingerprint = load_vae(trained / "vae")
     windows = Windows(trained / "cache", "train", config, fingerprint)
@@ -48,8 +48,8 @@ def test_latents_in_the_cache_are_the_vaes(trained):
 
 
 def test_sharpening_trains_the_decoder_and_leaves_the_latents(trained, tmp_path):
-    from models.task import make_task
-    from models.train import train
+    from models.training.loop import train
+    from models.training.task import make_task
     task = make_task("music_ldm", "vae", "tiny", {"sharpen": str(trained / "vae"), "adversarial_from": 0.0, "latent": 5})
     rows = train(task, tmp_path / "sharp", trained / "corpus", trained / "cache", part="vae", steps=4, system="music_ldm",
                  config_name="tiny", report=lambda text: None, device="cpu", validations=1, log_every=1)

@@ -5,15 +5,15 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from core.audio.mel import FRAME_RATE  # noqa: E402
-from models.data.shards import pack_motion  # noqa: E402
-from models.data.studio.build import item_plan  # noqa: E402
-from models.data.studio.dancer import dance  # noqa: E402
+from models.lab.studio.build import item_plan  # noqa: E402
+from models.lab.studio.dancer import dance  # noqa: E402
 from models.music_ldm.config import TINY  # noqa: E402
 from models.music_ldm.features import motion_features  # noqa: E402
 from models.music_ldm.resident import FlatWindows, torch_motion_features  # noqa: E402
 from models.music_ldm.train import task  # noqa: E402
-from models.train import train  # noqa: E402
 from models.training.flat import Flat, FlatWriter  # noqa: E402
+from models.training.loop import train  # noqa: E402
+from models.training.shards import pack_motion  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from models.music_ldm import seams  # noqa: E402
+from models.lab.evaluation.music_ldm import seams  # noqa: E402
 
 
 def walk(frames=4000, seed=0):

@@ -11,9 +11,9 @@ import pytest
 pytest.importorskip("torch")
 
 from core import checkpoints  # noqa: E402
-from models.data.shards import write_shard  # noqa: E402
-from models.data.studio.build import make_item  # noqa: E402
+from models.lab.studio.build import make_item  # noqa: E402
 from models.training import rental  # noqa: E402
+from models.training.shards import write_shard  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 

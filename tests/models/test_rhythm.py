@@ -8,12 +8,11 @@ import pytest
 import torch
 
 from core import checkpoints
-from core.beats import rhythm_curve
+from core.body.motion import Motion, rest_motion
+from core.body.rotations import axis_angle_to_matrix, matrix_to_6d, sixd_to_matrix
 from core.errors import BadInput, NoCheckpoint
-from core.metrics.beat_align import beat_f1_70ms
-from core.motion import Motion, rest_motion
-from core.rotations import axis_angle_to_matrix, matrix_to_6d, sixd_to_matrix
-from models.data.shards import pack_motion, write_shard
+from core.rhythm.beats import rhythm_curve
+from models.lab.metrics.beat_align import beat_f1_70ms
 from models.rhythm.augment import augment_body, augment_music, mirrored_6d, stretch, warp_curve
 from models.rhythm.config import rhythm_config
 from models.rhythm.data import Crops, prepare
@@ -30,6 +29,7 @@ from models.rhythm.features import body_features, log_mel, mel_filters
 from models.rhythm.losses import rhythm_loss
 from models.rhythm.network import BeatNetwork, activations
 from models.rhythm.train import task
+from models.training.shards import pack_motion, write_shard
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -138,7 +138,7 @@ def test_augmented_bodies_stay_bodies():
 
 
 def _offsets():
-    from core.kinematics import OFFSETS
+    from core.body.kinematics import OFFSETS
     return OFFSETS
 
 
@@ -237,8 +237,8 @@ def test_crops_are_random_access(corpus, tmp_path):
 @pytest.mark.parametrize("part", ["body", "music"])
 def test_tiny_run_to_detected_beats(part, corpus, tmp_path):
     """Shards -> cache -> a few seconds of training -> checkpoint -> detection on a tempo and a clip never seen."""
-    from models.export import export
-    from models.train import train
+    from models.training.export import export
+    from models.training.loop import train
     torch.set_num_threads(1)
     rows = train(task(part, "tiny", learning_rate=5e-3), tmp_path / "run", corpus, tmp_path / "cache", system="rhythm",
                  part=part, config_name="tiny", steps=130, validations=0, report=lambda text: None)
@@ -275,7 +275,7 @@ sys.meta_path.insert(0, Absent())
 def test_training_needs_torch_numpy_and_safetensors_only(part, corpus, tmp_path):
     """Steps and validation of a cached corpus on a machine without scipy, librosa, soundfile and soxr."""
     prepare(part, corpus, tmp_path / "cache")
-    code = BARE + "from models.train import main; sys.exit(main(sys.argv[1:]))"
+    code = BARE + "from models.training.loop import main; sys.exit(main(sys.argv[1:]))"
     folders = ["--corpus", corpus, "--cache", tmp_path / "cache", "--out", tmp_path / "run"]
     done = subprocess.run([sys.executable, "-c", code, "rhythm", part, *map(str, folders), "--config", "tiny", "--steps", "2",
                            "--threads", "1"], cwd=ROOT, capture_output=True, text=True)
@@ -285,11 +285,11 @@ def test_training_needs_torch_numpy_and_safetensors_only(part, corpus, tmp_path)
 
 def test_tasks_of_all_systems_are_built_without_scipy():
     code = BARE + """
-from models.task import make_task
+from models.training.task import make_task
 for system, part in [("conductor", "encoder"), ("conductor", "denoiser"), ("rhythm", "bars"), ("genre", "audio"),
                      ("genre", "motion"), ("music_ldm", "vae"), ("music_ldm", "denoiser"), ("music_ldm", "vocoder")]:
     make_task(system, part)
-import models.train, models.export
+import models.training.loop, models.training.export
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -297,8 +297,8 @@ import models.train, models.export
 
 def test_evaluation_scores_what_is_found(corpus, tmp_path, monkeypatch):
     """With the truth in place of the networks every row is perfect where it should be, and only there."""
-    from core.beats import Beats
-    from models.rhythm import evaluate as module
+    from core.rhythm.beats import Beats
+    from models.lab.evaluation import rhythm as module
     items = module.test_items(corpus, "dance", 5)
     written = items[0][0].array(items[0][1], "beats").astype(float)
     truth = Beats(written[:, 0], written[:, 1], 4)

@@ -3,13 +3,13 @@ import numpy as np
 import pytest
 import torch
 
-from core.beat_decoder import find_bars
-from core.metrics.beat_align import beat_f1_70ms
-from models.data.shards import write_shard
+from core.rhythm.decoder import find_bars
+from models.lab.metrics.beat_align import beat_f1_70ms
 from models.rhythm.bars import BAR_CHANNELS, PITCHED, BarNetwork, BarsConfig, bar_evidence, bar_features, chroma
 from models.rhythm.bars_train import BarCrops, augment_rows, bars_of_rows, load_rows
 from models.rhythm.features import log_mel
 from models.rhythm.train import task
+from models.training.shards import write_shard
 
 RATE = 22_050
 CHORDS = ((0, 4, 7), (5, 9, 12), (7, 11, 14), (9, 12, 16), (2, 5, 9))
@@ -96,9 +96,9 @@ def test_network_ignores_what_is_no_beat():
 
 def test_tiny_run_hears_bars_in_the_harmony(corpus, tmp_path):
     from core import checkpoints
-    from models.export import export
     from models.rhythm.detect import load_network
-    from models.train import train
+    from models.training.export import export
+    from models.training.loop import train
     torch.set_num_threads(1)
     train(task("bars", "tiny", learning_rate=1e-2), tmp_path / "run", corpus, tmp_path / "cache", system="rhythm", part="bars",
           config_name="tiny", steps=100, validations=0, report=lambda text: None)

@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.beats import Beats
+from core.body.motion import Motion
+from core.body.rotations import geodesic
 from core.contract import GENRES
-from core.metrics.beat_align import beat_f1_70ms
-from core.motion import Motion
-from core.rotations import geodesic
-from models.data.shards import Corpus, unpack_motion
-from models.data.studio import build, kinematic_beats, real
-from models.data.studio.conducted import pattern_of, stroke_plan
-from models.data.studio.kinematic_beats import motion_beats
-from models.data.studio.motion import conduct, dance
-from models.data.studio.plan import make_plan
+from core.rhythm.beats import Beats
+from models.lab.metrics.beat_align import beat_f1_70ms
+from models.lab.studio import build, kinematic_beats, real
+from models.lab.studio.conducted import pattern_of, stroke_plan
+from models.lab.studio.kinematic_beats import motion_beats
+from models.lab.studio.motion import conduct, dance
+from models.lab.studio.plan import make_plan
+from models.training.shards import Corpus, unpack_motion
 
 SECONDS = 12.0
 
@@ -63,7 +63,7 @@ def test_a_shards_bytes_follow_from_its_seeds_in_another_process_too(tmp_path):
     """Sound too, in a process that hashes strings differently: the same file, byte for byte."""
     task = dict(kind="dance", seeds=[900_003], duration=2.0, stratified=True, audio=True)
     build.make_shard({**task, "path": str(tmp_path / "1")})
-    code = "import sys, json; from models.data.studio.build import make_shard; make_shard(json.loads(sys.argv[1]))"
+    code = "import sys, json; from models.lab.studio.build import make_shard; make_shard(json.loads(sys.argv[1]))"
     subprocess.run([sys.executable, "-c", code, json.dumps({**task, "path": str(tmp_path / "2")})], check=True,
                    cwd=Path(__file__).parents[2], env={**os.environ, "PYTHONHASHSEED": "7"})
     assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
@@ -144,7 +144,7 @@ def test_couples_hear_the_same_tempo():
 
 
 def test_preview_writes_what_it_says(tmp_path):
-    from models.data.studio.preview import preview
+    from models.lab.studio.preview import preview
     paths = preview(tmp_path, 3, "conducting", duration=5.0, audio=False)
     assert {p.suffix for p in paths} == {".bvh", ".txt", ".json", ".png"} and all(p.stat().st_size > 30 for p in paths)
     assert json.loads((tmp_path / "conducting-000003.json").read_text())["kind"] == "conducting"
@@ -152,7 +152,7 @@ def test_preview_writes_what_it_says(tmp_path):
 
 def test_proof_of_the_conducting_corpus(tmp_path):
     """The metrics' own detector finds the written ictus; a conductor half a beat late is found out."""
-    from models.data.studio import evaluate
+    from models.lab.studio import evaluate
     build.build("conducting", "test", tmp_path, items=4, duration=SECONDS, audio=False, jobs=1)
     corpus = evaluate.open_split(tmp_path, "conducting", "test")
     rows = evaluate.conducting_rows(corpus, 4)
@@ -166,7 +166,7 @@ def test_proof_of_the_conducting_corpus(tmp_path):
 
 
 def test_report_of_diversity(tmp_path, capsys):
-    from models.data.studio import report
+    from models.lab.studio import report
     for kind in ("dance", "conducting"):
         build.build(kind, "test", tmp_path / "corpus" / kind, items=3, duration=4.0, audio=False, jobs=1)
     arguments = ["--corpus", str(tmp_path / "corpus"), "--out", str(tmp_path / "a.png"), "--docs", str(tmp_path / "a.md")]

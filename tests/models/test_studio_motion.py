@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 from scipy.signal import find_peaks
 
-from core.beats import Beats
+from core.body.rotations import geodesic
 from core.contract import GENRES
-from core.metrics.beat_align import align_report, beat_f1_70ms, kinematic_beats_bailando
-from core.metrics.motion import foot_slide
-from core.rotations import geodesic
-from models.data.studio import conductor
-from models.data.studio.conducted import conducting_plan, pattern_of, stroke_plan
-from models.data.studio.figures import GENRE_FIGURES
-from models.data.studio.ik import interpolate_keys, quintic, smooth_below, two_bone
-from models.data.studio.kinematic_beats import motion_beats
-from models.data.studio.motion import conduct, dance
-from models.data.studio.overlap import overlap_share
-from models.data.studio.plan import Cue, Section, make_plan, plan_from_json
+from core.rhythm.beats import Beats
+from models.lab.metrics.beat_align import align_report, beat_f1_70ms, kinematic_beats_bailando
+from models.lab.metrics.motion import foot_slide
+from models.lab.studio import conductor
+from models.lab.studio.conducted import conducting_plan, pattern_of, stroke_plan
+from models.lab.studio.figures import GENRE_FIGURES
+from models.lab.studio.ik import interpolate_keys, quintic, smooth_below, two_bone
+from models.lab.studio.kinematic_beats import motion_beats
+from models.lab.studio.motion import conduct, dance
+from models.lab.studio.overlap import overlap_share
+from models.lab.studio.plan import Cue, Section, make_plan, plan_from_json
 
 SECONDS = 12.0
 

@@ -6,14 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.beats import Beats
 from core.contract import load
-from models.data.studio import drum_samples, drums, effects, groove_templates, tone
-from models.data.studio.harmony import chord_tones, voice
-from models.data.studio.music import compose, render
-from models.data.studio.orchestra import ORCHESTRA
-from models.data.studio.plan import Cue, Section, make_plan
-from models.data.studio.score import Grid, Note, Part, Score, bars_of, plain_mix
+from core.rhythm.beats import Beats
+from models.lab.studio import drum_samples, drums, effects, groove_templates, tone
+from models.lab.studio.harmony import chord_tones, voice
+from models.lab.studio.music import compose, render
+from models.lab.studio.orchestra import ORCHESTRA
+from models.lab.studio.plan import Cue, Section, make_plan
+from models.lab.studio.score import Grid, Note, Part, Score, bars_of, plain_mix
 
 RATE = 48000
 GENRES = [genre["slug"] for genre in load("genres")]
@@ -22,8 +22,8 @@ GENRES = [genre["slug"] for genre in load("genres")]
 @pytest.fixture(scope="module", autouse=True)
 def soundfont():
     pytest.importorskip("fluidsynth")
-    from models.data.studio.drum_samples import find_samples
-    from models.data.studio.instruments import find_soundfont
+    from models.lab.studio.drum_samples import find_samples
+    from models.lab.studio.instruments import find_soundfont
 
     try:
         return find_soundfont(), find_soundfont(second=True), find_samples()
@@ -88,8 +88,8 @@ def test_recorded_drums_are_heard_in_time(name):
 
 
 def test_every_preset_of_the_dance_genres_sounds_in_both_fonts():
-    from models.data.studio.composer_dance import GENRES as TABLES
-    from models.data.studio.instruments import KIT, SECOND, instruments
+    from models.lab.studio.composer_dance import GENRES as TABLES
+    from models.lab.studio.instruments import KIT, SECOND, instruments
 
     kits = {int(kit[3:]) for genre in TABLES.values() for kit, _ in genre.kits if kit.startswith("gm:")}
     sounds = [(KIT + kit + font, key) for kit in sorted(kits) for key in (36, 38, 42) for font in (0, SECOND)]

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from core.contract import GENRES
-from models.data.studio import stills
-from models.data.studio.stills import confusion, facing_viewer, mirrored, one_sheet_known, rows_of
+from models.lab.studio import stills
+from models.lab.studio.stills import confusion, facing_viewer, mirrored, one_sheet_known, rows_of
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,10 @@ torch = pytest.importorskip("torch")
 
 from core import checkpoints  # noqa: E402
 from core.errors import BadInput, BatonError  # noqa: E402
-from models import export as export_module  # noqa: E402
 from models.layers import Attention, FiLM, ResBlock, Rotary, Stylisation, TimeEmbedding  # noqa: E402
-from models.task import make_task, parse_overrides, pick_config  # noqa: E402
-from models.train import Ema, default_cache, learning_rate  # noqa: E402
+from models.training import export as export_module  # noqa: E402
+from models.training.loop import Ema, default_cache, learning_rate  # noqa: E402
+from models.training.task import make_task, parse_overrides, pick_config  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))

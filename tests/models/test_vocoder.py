@@ -6,11 +6,11 @@ from scipy.signal import resample_poly
 
 from core.audio.mel import log_mel
 from core.errors import BadInput, Cancelled
-from models.data.shards import write_shard
 from models.music_ldm import vocoder as module
 from models.music_ldm import vocoder_finish as finish
 from models.music_ldm.vocoder import Vocoder, VocoderConfig, load_vocoder, vocode
 from models.music_ldm.vocoder_train import CONFIGS, SoundCrops, multi_resolution, vocoder_task
+from models.training.shards import write_shard
 
 TINY = CONFIGS["vocoder"]["tiny"]
 
@@ -91,8 +91,8 @@ def test_distance_is_a_distance():
 
 
 def test_tiny_run_and_checkpoint(tmp_path):
-    from models import run_folder
-    from models.train import train
+    from models.training import run_folder
+    from models.training.loop import train
     items = []
     for number in range(3):
         sound = (np.clip(music(8, 48_000, number), -1, 1) * 32767).astype(np.int16)

@@ -8,8 +8,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
-from models.task import Task  # noqa: E402
-from models.train import train  # noqa: E402
+from models.training.loop import train  # noqa: E402
+from models.training.task import Task  # noqa: E402
 
 
 @dataclass

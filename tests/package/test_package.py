@@ -62,7 +62,7 @@ def test_contents(package):
                 assert file.read(name) == (ROOT / name).read_bytes(), f"{name} was rewritten"
     tops = {name.split("/")[0] for name in names}
     assert tops <= {"blender_manifest.toml", "__init__.py", "LICENSE", "blender_addon", "core", "models", "checkpoints"}
-    assert {"core/worker_main.py", "core/contract/runtime-lock.txt", "blender_addon/__init__.py"} <= set(names)
+    assert {"core/worker/main.py", "core/contract/runtime-lock.txt", "blender_addon/__init__.py"} <= set(names)
     assert not [name for name in names if "__pycache__" in name or name.endswith((".pyc", ".whl"))]
     assert manifest["id"] == "baton" and manifest["blender_version_min"] == "4.2.0"
     assert manifest["license"] == ["SPDX:GPL-3.0-or-later"] and set(manifest["permissions"]) == {"network", "files"}

@@ -1,0 +1,1 @@
+"""A job from scene to scene: what is asked, how the scene is read, how the result is written."""

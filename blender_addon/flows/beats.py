@@ -1,0 +1,102 @@
+"""Beats of a rig's motion or of a sound strip, as timeline markers; and the small jobs: doctor, bone names."""
+import numpy as np
+
+from ..errors import UserError
+from ..scene import beat_markers as beats
+from ..scene import bone_map, compat, rig_sampling, strips
+from ..scene.refs import Ref
+from ..scene.timebase import Passage, scene_fps
+from ..worker.manager import Job
+from .to_sound import passage_of
+
+
+def motion_job(context, rig):
+    """Detect the beats of `rig` in the chosen range and show them as markers."""
+    scene = context.scene
+    mapped, passage = bone_map.require(rig), passage_of(scene, rig)
+    rig_ref, scene_ref = Ref.of(rig), Ref.of(scene)
+
+    def prepare(folder):
+        yield 0.0
+        yield from rig_sampling.sample(rig_ref, scene_ref, bone_map.reading_map(rig_ref.get(), mapped), passage, folder)
+
+    fixed = scene.baton.tempo == "FIXED"
+    params = {"level": "normal" if fixed else scene.baton.level_music, "bpm": scene.baton.tempo_bpm if fixed else None}
+    return Job("beats", "Detect Beats", params, prepare,
+               lambda result, folder: _show(scene_ref, result, passage, music=False), (rig_ref, scene_ref))
+
+
+def strip_job(context, strip_scene, strip):
+    """Detect the beats of a sound strip and show them as markers."""
+    scene_ref, strip_scene_ref, name = Ref.of(context.scene), Ref.of(strip_scene), strip.name
+    box = []
+
+    def prepare(folder):
+        yield 0.0
+        clip = yield from strips.describe(strip_scene_ref, name, folder)
+        box.append(Passage(clip.first, clip.duration, scene_fps(strip_scene_ref.get().render)))
+        return {"audio": clip.path, "start": clip.start, "duration": clip.duration, "speed": clip.speed}
+
+    settings = context.scene.baton
+    fixed = settings.motion_tempo == "FIXED"
+    params = {"level": "normal" if fixed else settings.level_motion, "metre": settings.metre,
+              "bpm": settings.motion_bpm if fixed else None}
+    return Job("beats", "Detect Beats", params, prepare,
+               lambda result, folder: _show(scene_ref, result, box[-1], music=True), (scene_ref, strip_scene_ref))
+
+
+def _show(scene_ref, result, passage, music):
+    scene, found = scene_ref.get(), result["beats"]
+    if not found["times"]:
+        raise UserError("No beats were found here.")
+    beats.show(scene, found, passage.first, passage.fps)
+    if music:
+        scene.baton.music_beats = scene.baton.beats
+    tempo = found.get("tempo_bpm") or 60.0 / float(np.median(np.diff(found["times"]))) if len(found["times"]) > 1 else 0
+    return f"{len(found['times'])} beats, {tempo:.1f} BPM, confidence {found.get('confidence', 0):.2f}"
+
+
+def doctor_sentence(findings):
+    """The doctor's findings in one line."""
+    problems = findings.get("problems") or []
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        return f"{problems[0]['what']} {problems[0]['do']}{more}"
+    return f"The runtime works: Python {findings.get('python')}, {findings.get('device')}"
+
+
+def bone_job(context, rig):
+    """Ask the worker for bones that no name table knows."""
+    rig_ref = Ref.of(rig)
+
+    def prepare(folder):
+        thing = rig_ref.get()
+        bones = rig_sampling.all_bones(thing)
+        description = rig_sampling.rig_description(thing, bones, {}, scene_fps(context.scene.render))
+        rig_sampling.write_rig(folder, description, rig_sampling.current_pose(thing, bones), np.zeros(1))
+        yield 1.0
+
+    def apply(result, folder):
+        thing = rig_ref.get()
+        found = {joint: (row["bone"], float(row["confidence"]), row["how"])
+                 for joint, row in result["bone_map"].items()}
+        bone_map.set_rows(thing, found, "fuzzy")
+        lacking = bone_map.missing(thing)
+        compat.tag_redraw_all()
+        if lacking:
+            return f"{len(found)} of 24 bones matched; pick {', '.join(bone_map.label(j) for j in lacking)}"
+        return f"{len(found)} of 24 bones matched"
+
+    return Job("bonemap", "Detect Bones", {}, prepare, apply, (rig_ref,))
+
+
+def doctor_job(report):
+    """Check: `report(findings)` gets the dict of core/worker/doctor.py."""
+    def prepare(folder):
+        yield 1.0
+
+    def apply(result, folder):
+        report(result)
+        return doctor_sentence(result)
+
+    return Job("doctor", "Check", {}, prepare, apply, undo=False)

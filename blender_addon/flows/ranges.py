@@ -1,0 +1,73 @@
+"""A range of a take: the frames that the user means, and the request that makes only these anew."""
+import json
+from pathlib import Path
+
+import bpy
+
+from ..errors import UserError
+from ..scene import beat_markers as beats
+from ..scene import takes
+from ..scene.timebase import Passage
+
+SHORTEST_SECONDS = 0.2
+
+
+def preview(scene):
+    """(first, last) frame of the preview range. Raises UserError where there is none."""
+    if not scene.use_preview_range:
+        raise UserError("There is no preview range; set one in the timeline (P), or choose another range")
+    return scene.frame_preview_start, scene.frame_preview_end
+
+
+def chosen(scene):
+    """(first, last) frame of the range to edit. Raises UserError where it has no length."""
+    settings = scene.baton
+    if settings.edit_range == "PREVIEW":
+        first, last = preview(scene)
+    elif settings.edit_range == "SCENE":
+        first, last = scene.frame_start, scene.frame_end
+    else:
+        first, last = settings.edit_start, settings.edit_end
+    if last <= first:
+        raise UserError(f"The range ends at frame {last}, before it has begun at {first}")
+    return first, last
+
+
+def seconds(frames, passage):
+    """(start, stop) in seconds of `passage` of the part of frames (first, last) that lies in it. Raises UserError."""
+    first, last = frames
+    start, stop = max(0.0, passage.seconds(first)), min(passage.duration, passage.seconds(last + 1))
+    begin, end = passage.first, passage.frame(passage.duration) - 1
+    if stop - start < SHORTEST_SECONDS:
+        raise UserError(f"Frames {first} to {last} do not lie in the take, which goes from {begin:.0f} to {end:.0f}")
+    if start <= 0 and stop >= passage.duration:
+        raise UserError(f"Frames {first} to {last} are the whole take; choose a part of it")
+    return round(start, 4), round(stop, 4)
+
+
+def request(scene, take):
+    """The take's own request, for the chosen range alone: all else stays, the seed is one that was not used yet."""
+    own = json.loads(take.request)
+    if own["kind"] == "import":
+        raise UserError(f"{take.name} was imported; ranges are made anew of generated takes")
+    seeds = [json.loads(other.request)["params"].get("seed", 0) for other in scene.baton.takes]
+    own["params"].update(seed=max(seeds) + 1, variations=1)
+    frames = chosen(scene)
+    if own["kind"] == "conduct":
+        own["keep"] = {"frames": frames, "stays": "outside"}
+        return own
+    passage = Passage(own["first"], own["duration"], own["fps"])
+    start, stop = seconds(frames, passage)
+    own["params"]["keep"] = {"file": str(_sound_file(take)), "start": start, "stop": stop}
+    own["params"]["like"] = None                             # a range sounds like its take
+    if scene.baton.tempo == "MARKERS":
+        own["params"]["beats"] = beats.read(scene, passage.first, passage.fps) or own["params"]["beats"]
+    return own
+
+
+def _sound_file(take):
+    strip = takes.strip_of(take)
+    path = Path(bpy.path.abspath(strip.sound.filepath) if strip is not None and strip.sound is not None else take.path)
+    if not path.is_file():
+        raise UserError(f"The sound file of {take.name} is missing: {path}")
+    return path

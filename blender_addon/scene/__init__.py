@@ -1,0 +1,1 @@
+"""What is read from Blender's scene and written to it, one file per thing."""

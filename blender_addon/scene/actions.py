@@ -1,0 +1,317 @@
+"""Writes motion onto a rig without destroying anything, and takes it back exactly.
+
+A take is a new action with its own slot that keys only the channels it was given. The action that was there is pushed
+down to an NLA track below, stretched so far that every frame evaluates as before; everything changed is remembered
+in a JSON-ready dict, so that Remove restores it.
+"""
+import uuid
+
+import bpy
+import numpy as np
+from mathutils import Euler, Quaternion
+
+from ..errors import UserError
+from . import compat
+from . import switches as switch
+from .blending import blended
+from .keys import fill_curve, fill_reduced
+
+REACH = 100000  # frames to either side for which the pushed-down action answers
+TRACK = "Baton: below {}"
+
+
+def channel_arrays(path):
+    """(times (T,), {bone: (T,4) wxyz}, {bone: (T,3)}) of a `channels.npz`."""
+    with np.load(path, allow_pickle=False) as data:
+        rotations = {key.partition("/")[2]: data[key] for key in data.files if key.startswith("rotation/")}
+        locations = {key.partition("/")[2]: data[key] for key in data.files if key.startswith("location/")}
+        return data["times"], rotations, locations
+
+
+def write_take(rig, name, frames, rotations, locations, *, blend_frames=0, reduce_error=0.0, switches=(),
+               base=None):
+    """Key a take named `name` on `rig`; returns the state that `remove_take` needs.
+
+    frames (T,) whole, ascending; rotations {bone: (T,4) wxyz matrix_basis}; locations {bone: (T,3)}.
+    blend_frames: length of the blend from and to what the rig does without the take; reduce_error: radians (and
+    half as many metres) within which keys are left out, 0 keys every frame; switches: (bone, custom property, value)
+    that the take keys so that its bones lead, such as IK/FK (blender_addon/scene/switches.py); base: state of an earlier take
+    that this one stands beside (A/B), whose pushed-down action it then shares.
+    Raises UserError where the rig cannot be written.
+    """
+    _check_writable(rig, rotations, locations)
+    if base is not None:
+        rig.animation_data.action = None  # the earlier take steps aside, what lies below it stays
+    if blend_frames > 0 and rig.animation_data is not None and len(frames) > 2:
+        blend_frames = min(blend_frames, (len(frames) - 1) // 2)
+        rotations, locations = blended(rig, frames, rotations, locations, blend_frames)
+    state = dict(base) if base is not None else push_down(rig, name, {*rotations, *locations}, switches)
+    action = bpy.data.actions.new(name)
+    action.use_fake_user = True  # an A/B comparison unlinks it for a while
+    bag, fcurves, slot = compat.action_curves(action, rig)
+    for bone, values in rotations.items():
+        pose = rig.pose.bones[bone]
+        path, columns = rotation_columns(pose, values)
+        # A small turn by a radians moves a unit quaternion by a / 2.
+        error = reduce_error if path == "rotation_euler" else reduce_error / 2
+        _key_bone(bag, fcurves, f"{pose.path_from_id()}.{path}", bone, frames, columns, error)
+    for bone, values in locations.items():
+        pose = rig.pose.bones[bone]
+        _key_bone(bag, fcurves, f"{pose.path_from_id()}.location", bone, frames, np.asarray(values), reduce_error / 2)
+    for bone, name_of, value in switches:
+        curve = compat.new_curve(bag, fcurves, switch.path(rig.pose.bones[bone], name_of), 0, bone)
+        spots, values = [0, -1], [value, value]
+        if name_of.startswith(".") and 0 < 2 * blend_frames < len(frames):  # a measure, not a switch: it can ease
+            now = switch.read(rig.pose.bones[bone], name_of)
+            spots, values = [0, blend_frames, -1 - blend_frames, -1], [now, value, value, now]
+        fill_curve(curve, frames[spots], values)
+    data = rig.animation_data
+    if base is None and (state["had_action"] or state["tracks"]):
+        _rest_below(rig, state, name, [(curve.data_path, curve.array_index) for curve in fcurves])
+    compat.assign_action(data, action, slot.identifier if slot else None)
+    data.action_blend_type, data.action_influence, data.action_extrapolation = "REPLACE", 1.0, "NOTHING"
+    if not state["had_action"] and not state["tracks"]:
+        data.action_extrapolation = "HOLD"  # nothing lies below: hold the first and last pose
+    state["action"] = action.name
+    return state
+
+
+def _check_writable(rig, rotations, locations):
+    if rig.library is not None:
+        raise UserError(f"{rig.name} is linked from another file; make a library override first.")
+    if rig.animation_data is not None and rig.animation_data.use_tweak_mode:
+        raise UserError(f"{rig.name} is in NLA tweak mode; leave it with Tab in the NLA editor first.")
+    missing = [bone for bone in (*rotations, *locations) if bone not in rig.pose.bones]
+    if missing:
+        raise UserError(f"{rig.name} has no bone {missing[0]}; it was renamed or removed during the job.")
+
+
+def rotation_columns(pose, quaternions):
+    """(channel, (T, 4 or 3) values) in the rotation mode of a pose bone, without jumps between neighbours."""
+    mode = pose.rotation_mode
+    values = np.array(quaternions, dtype=np.float64)
+    values /= np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-9)
+    sign = np.where((values[1:] * values[:-1]).sum(-1) < 0, -1.0, 1.0)
+    values[1:] *= np.cumprod(sign)[:, None]
+    if mode == "QUATERNION":
+        return "rotation_quaternion", values
+    if mode == "AXIS_ANGLE":
+        return "rotation_axis_angle", _axis_angles(values)
+    out, before = np.empty((len(values), 3)), Euler((0.0, 0.0, 0.0), mode)
+    for i, value in enumerate(values):
+        before = Quaternion(value).to_euler(mode, before)
+        out[i] = before
+    return "rotation_euler", out
+
+
+def _axis_angles(quaternions):
+    """(T, 4) continuous wxyz -> (T, 4) angle, x, y, z without jumps; next to no turn there is no axis, so a neighbour's."""
+    sine = np.linalg.norm(quaternions[:, 1:], axis=1)
+    angle = 2 * np.arctan2(sine, quaternions[:, 0])
+    turned = np.flatnonzero(sine > 1e-4)
+    if len(turned) == 0:
+        return np.tile([0.0, 0.0, 1.0, 0.0], (len(quaternions), 1))
+    later = np.minimum(np.searchsorted(turned, np.arange(len(sine))), len(turned) - 1)
+    earlier = np.maximum(later - 1, 0)
+    closer = np.abs(turned[earlier] - np.arange(len(sine))) < np.abs(turned[later] - np.arange(len(sine)))
+    nearest = turned[np.where(closer, earlier, later)]
+    axis = quaternions[nearest, 1:] / sine[nearest, None]
+    flips = np.where((axis[1:] * axis[:-1]).sum(-1) < 0, -1.0, 1.0)
+    sign = np.concatenate([[1.0], np.cumprod(flips)])
+    return np.concatenate([np.unwrap(angle * sign)[:, None], axis * sign[:, None]], axis=1)
+
+
+def _key_bone(bag, fcurves, path, group, frames, columns, error):
+    curves = [compat.new_curve(bag, fcurves, path, index, group) for index in range(columns.shape[1])]
+    if error > 0:
+        fill_reduced(curves, frames, columns, error)
+    else:
+        for index, curve in enumerate(curves):
+            fill_curve(curve, frames, columns[:, index])
+
+
+# --- NLA -------------------------------------------------------------------------------------------------------------
+
+def push_down(rig, name, bones=(), switches=()):
+    """Put the active action on an NLA track of its own, evaluating as before; returns what restores it.
+
+    bones: those the take will key; their pose is remembered for rigs without keys.
+    The rig is left without an active action.
+    """
+    had_data = rig.animation_data is not None
+    data = rig.animation_data or rig.animation_data_create()
+    state = {"base": uuid.uuid4().hex, "had_data": had_data, "had_action": data.action is not None, "previous": "", "slot": None,
+             "use_nla": data.use_nla, "blend": data.action_blend_type, "influence": data.action_influence,
+             "extrapolation": data.action_extrapolation, "track": "", "muted": [], "pose": _static_pose(rig, bones),
+             "switches": [(bone, prop, switch.read(rig.pose.bones[bone], prop)) for bone, prop, _ in switches],
+             "rest_action": "", "rest_track": "",
+             "tracks": len(data.nla_tracks) > 0 and data.use_nla}
+    if not data.use_nla:
+        # Tracks that did not play before must not begin to.
+        state["muted"] = [track.name for track in data.nla_tracks if not track.mute]
+        for track in data.nla_tracks:
+            track.mute = True
+        data.use_nla = True
+    if data.action is None:
+        return state
+    action = data.action
+    state["previous"], state["slot"] = action.name, compat.slot_identifier(data)
+    blend, influence = data.action_blend_type, data.action_influence
+    slot = data.action_slot if compat.SLOTTED else None
+    data.action = None
+    track = data.nla_tracks.new()
+    track.name = TRACK.format(name)
+    strip = track.strips.new(action.name, 0, action)
+    if slot is not None:
+        strip.action_slot = slot
+    strip.use_sync_length = False
+    # Far beyond both ends, so that extrapolation, cycles and modifiers of its curves answer as before; but an action
+    # that answers only within its keys (a kept take) goes on doing so.
+    first, last = (-REACH, REACH) if state["extrapolation"] != "NOTHING" else tuple(action.frame_range)
+    strip.action_frame_start, strip.action_frame_end = first, last
+    strip.frame_start_raw, strip.frame_end_raw = first, last
+    strip.scale = 1.0
+    strip.blend_type, strip.influence, strip.extrapolation = blend, influence, state["extrapolation"]
+    strip.use_auto_blend, strip.blend_in, strip.blend_out = False, 0.0, 0.0
+    state["track"] = track.name
+    return state
+
+
+def _rest_below(rig, state, name, channels):
+    """An NLA track with the present values of those channels of the take that nothing below animates: without it they
+    would stay as the take left them, before its first and after its last frame."""
+    data = rig.animation_data
+    animated = set()
+    for track in data.nla_tracks:
+        for strip in track.strips:
+            if not track.mute and strip.action is not None:
+                curves = compat.curves_of(strip.action, strip.action_slot if compat.SLOTTED else None)
+                animated.update((curve.data_path, curve.array_index) for curve in curves)
+    bare = [channel for channel in channels if channel not in animated]
+    if not bare:
+        return
+    action = bpy.data.actions.new(f"{name} rest")
+    bag, fcurves, slot = compat.action_curves(action, rig)
+    own = {switch.path(rig.pose.bones[bone], prop): value for bone, prop, value in state["switches"]}
+    for path, index in bare:
+        value = own[path] if path in own else rig.path_resolve(path)  # which gives the name of an enumerated switch
+        value = value[index] if hasattr(value, "__len__") else value
+        fill_curve(compat.new_curve(bag, fcurves, path, index, "Rest"), np.array([0.0]), np.array([float(value)]))
+    track = data.nla_tracks.new()
+    track.name = f"Baton: rest below {name}"
+    strip = track.strips.new(action.name, 0, action)
+    if slot is not None:
+        strip.action_slot = slot
+    strip.extrapolation = "HOLD"
+    state["rest_action"], state["rest_track"] = action.name, track.name
+
+
+def _static_pose(rig, bones):
+    """Transform channels of the pose bones named: a removed take must not leave its last pose behind."""
+    pose = {}
+    for bone in (rig.pose.bones[name] for name in bones):
+        pose[bone.name] = [list(bone.location), list(bone.rotation_quaternion), list(bone.rotation_euler),
+                           list(bone.rotation_axis_angle), list(bone.scale)]
+    return pose
+
+
+def _restore_pose(rig, pose):
+    for name, (location, quaternion, euler, axis_angle, scale) in pose.items():
+        bone = rig.pose.bones.get(name)
+        if bone is not None:
+            bone.location, bone.rotation_quaternion, bone.rotation_euler = location, quaternion, euler
+            bone.rotation_axis_angle, bone.scale = axis_angle, scale
+
+
+def _restore_switches(rig, switches):
+    for bone, prop, value in switches:
+        if bone in rig.pose.bones:
+            switch.write(rig.pose.bones[bone], prop, value)
+
+
+def remove_take(rig, state):
+    """Undo `write_take`: the previous action is active again, tracks and settings as they were, the take's action gone."""
+    data = rig.animation_data
+    if data is None:
+        return
+    action = bpy.data.actions.get(state["action"])
+    if action is not None and data.action is not None and data.action != action:
+        _drop_below(data, state)  # another take or the user's action is active: leave it be
+    else:
+        data.action = None
+        track = _track_of(data, state)
+        previous = bpy.data.actions.get(state["previous"]) if state["previous"] else None
+        if track is not None:
+            data.nla_tracks.remove(track)
+        rest = data.nla_tracks.get(state["rest_track"]) if state["rest_track"] else None
+        if rest is not None:
+            data.nla_tracks.remove(rest)
+        if state["rest_action"] in bpy.data.actions:
+            bpy.data.actions.remove(bpy.data.actions[state["rest_action"]])
+        data.use_nla = state["use_nla"]
+        for name in state["muted"]:
+            if data.nla_tracks.get(name) is not None:
+                data.nla_tracks[name].mute = False
+        if previous is not None:
+            compat.assign_action(data, previous, state["slot"])
+        data.action_blend_type, data.action_influence = state["blend"], state["influence"]
+        data.action_extrapolation = state["extrapolation"]
+        if not state["had_data"] and data.action is None and not data.nla_tracks and not data.drivers:
+            rig.animation_data_clear()
+        _restore_pose(rig, state["pose"])
+        _restore_switches(rig, state["switches"])
+    if action is not None:
+        bpy.data.actions.remove(action)
+
+
+def _track_of(data, state):
+    """The NLA track that holds the pushed-down action, also after it was renamed; None where there is none."""
+    if not state["previous"]:
+        return None
+    named = data.nla_tracks.get(state["track"])
+    holding = [track for track in data.nla_tracks
+               if any(strip.action is not None and strip.action.name == state["previous"] for strip in track.strips)]
+    return named if named in holding else holding[-1] if holding else None
+
+
+def drop_action(rig, state):
+    """Take away one of several takes that share what lies below: only its action goes. True if it was playing."""
+    action = bpy.data.actions.get(state["action"])
+    if action is None:
+        return False
+    playing = rig.animation_data is not None and rig.animation_data.action == action
+    bpy.data.actions.remove(action)
+    return playing
+
+
+def _drop_below(data, state):
+    """The take lies under something newer: only its own NLA strips go."""
+    for track in list(data.nla_tracks):
+        if any(strip.action is not None and strip.action.name == state["action"] for strip in track.strips):
+            data.nla_tracks.remove(track)
+
+
+def keep_take(rig, state):
+    """Make the take the user's own: the fake user goes, everything stays as it evaluates now."""
+    action = bpy.data.actions.get(state["action"])
+    if action is None:
+        raise UserError(f"The action {state['action']} of this take is gone.")
+    action.use_fake_user = False
+    track = _track_of(rig.animation_data, state) if rig.animation_data else None
+    if track is not None:
+        track.name = state["previous"]
+
+
+def solo_take(rig, state, on):
+    """A/B: True plays the take, False what the rig did without it; both stay in the file."""
+    action = bpy.data.actions.get(state["action"])
+    data = rig.animation_data
+    if action is None or data is None:
+        raise UserError(f"The action {state['action']} of this take is gone.")
+    if on:
+        compat.assign_action(data, action)
+    elif data.action == action:
+        data.action = None
+        if not state["had_action"]:
+            _restore_pose(rig, state["pose"])
+            _restore_switches(rig, state["switches"])

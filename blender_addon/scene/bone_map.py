@@ -1,0 +1,194 @@
+"""Which bone of an armature plays which SMPL joint: exact names here, at once; fuzzy ones by the worker."""
+import json
+import os
+import re
+from pathlib import Path
+
+from .. import contract
+from ..errors import UserError
+from . import switches as switch
+
+FORMAT = 1
+# Prefixes that exporters put before a table's names: "mixamorig:", "rig|", "Armature_" (as in core/retarget/bonemap.py).
+PREFIX = re.compile(r"^(?:mixamorig\d*[:_]?|[\w. -]*[:|]|armature_|skeleton_)", re.IGNORECASE)
+CONFIDENCE = {"exact": 1.0, "prefix": 0.97}
+
+
+def match_exact(names):
+    """(table name, {joint: bone}, "exact" or "prefix") of the table that names the most bones; ("", {}, "") if none does.
+
+    names: bone names. Only a table that names every required joint counts.
+    """
+    best, best_rank = ("", {}, ""), float("-inf")
+    for strip, how in ((False, "exact"), (True, "prefix")):
+        plain = {}
+        for name in names:
+            plain.setdefault(_key(name, strip), name)
+        for table, data in contract.bone_maps().items():
+            if any(_key(need, False) not in plain for need in data.get("needs", ())):
+                continue
+            found = {joint: plain[_key(bone, False)] for joint, bone in data["bones"].items()
+                     if _key(bone, False) in plain}
+            # The more particular table wins a tie; controls come before the bones they drive (as in core/retarget/bonemap.py).
+            rank = len(found) + (0.5 if data.get("needs") else 0.0) + data.get("priority", 0)
+            if contract.required_joints() <= set(found) and rank > best_rank:
+                best, best_rank = (table, found, how), rank
+    return best
+
+
+def _key(name, strip):
+    if strip:
+        name = PREFIX.sub("", name) or name
+    return name.lower()
+
+
+def ensure_rows(rig):
+    """The 24 rows of `rig`, made empty where missing."""
+    rows = rig.baton.bones
+    if [row.name for row in rows] != list(contract.joints()):
+        rows.clear()
+        for joint in contract.joints():
+            rows.add().name = joint
+    return rows
+
+
+def set_rows(rig, found, table=""):
+    """Fill the rows from {joint: (bone, confidence, how)}; others become empty."""
+    for row in ensure_rows(rig):
+        bone, confidence, how = found.get(row.name) or ("", 0.0, "")
+        row.bone = bone or ""
+        row.confidence, row.how = confidence, how if bone else ""
+    rig.baton.table = table
+
+
+def detect(rig):
+    """Fill the rows by exact names; True where every required joint was found."""
+    table, found, how = match_exact([bone.name for bone in rig.data.bones])
+    set_rows(rig, {joint: (bone, CONFIDENCE[how], how) for joint, bone in found.items()}, table)
+    return bool(found)
+
+
+def current(rig):
+    """{joint: bone} of the rows whose bones exist."""
+    return {row.name: row.bone for row in rig.baton.bones if row.bone and row.bone in rig.data.bones}
+
+
+def missing(rig):
+    """Required joints without a bone, in joint order."""
+    have = current(rig)
+    return [joint for joint in contract.joints() if joint in contract.required_joints() and joint not in have]
+
+
+def require(rig):
+    """`current(rig)`, detected by exact names first where the rig has no rows yet.
+
+    Raises UserError naming the joints that lack a bone, or a bone that plays two joints.
+    """
+    if not any(row.bone for row in rig.baton.bones):
+        detect(rig)
+    lacking = missing(rig)
+    if lacking:
+        raise UserError(f"{rig.name}: no bone for {', '.join(label(joint) for joint in lacking)}; "
+                        "press Detect Bones or pick them in the bone map")
+    mapped = current(rig)
+    twice = {bone for bone in mapped.values() if list(mapped.values()).count(bone) > 1}
+    if twice:
+        raise UserError(f"{rig.name}: the bone {sorted(twice)[0]} plays two joints; pick another for one of them")
+    return mapped
+
+
+def control_table(mapped):
+    """The table of a control rig that {joint: bone} follows, or None."""
+    for data in contract.bone_maps().values():
+        if "read_from" in data and sum(data["bones"].get(joint) == bone for joint, bone in mapped.items()) >= 8:
+            return data
+    return None
+
+
+def table_of(names):
+    """The table of a control rig whose controls are among these bone names, or None."""
+    return next((data for data in contract.bone_maps().values()
+                 if "read_from" in data and len(names & set(data["bones"].values())) >= 8), None)
+
+
+def reading_map(rig, mapped):
+    """The bones to sample: controls do not show what inverse kinematics does, the bones they drive do."""
+    data = control_table(mapped)
+    if data is None:
+        return dict(mapped)
+    driven = {joint: bone for joint, bone in contract.bone_maps()[data["read_from"]]["bones"].items()
+              if bone in rig.data.bones}
+    own = {joint: bone for joint, bone in mapped.items() if data["bones"].get(joint) != bone}
+    return {**mapped, **driven, **own}
+
+
+def ik_legs(rig, mapped):
+    """Entries of a control rig's table whose legs a take keys on inverse kinematics (as in core/retarget/legs_ik.py)."""
+    data = control_table(mapped) or {}
+    return [leg for leg in data.get("ik", ()) if all(mapped.get(joint) == data["bones"].get(joint) for joint in leg["joints"])
+            and all(leg[part] in rig.data.bones for part in ("foot", "toe", "pole", "parent"))]
+
+
+def with_ik(rig, mapped):
+    """`mapped` with the IK controls of the legs under names of their own: what a take on the rig needs to know of it."""
+    controls = [leg[part] for leg in ik_legs(rig, mapped) for part in ("foot", "toe", "pole", "parent")]
+    controls += [bone for leg in ik_legs(rig, mapped) for bone in leg.get("still", ()) if bone in rig.data.bones]
+    return {**mapped, **{f"ik {bone}": bone for bone in controls}}
+
+
+def switches(rig, mapped):
+    """[(bone, property, value)] that let the mapped controls lead: IK/FK and follow switches that the rig has."""
+    rows = [*(control_table(mapped) or {}).get("switches", ()), *(row for leg in ik_legs(rig, mapped) for row in leg["switches"])]
+    found = {(row["bone"], row["property"]): float(row["value"]) for row in rows  # a leg's own come last and win
+             if row["bone"] in rig.pose.bones and switch.there(rig.pose.bones[row["bone"]], row["property"])}
+    return [(bone, name, value) for (bone, name), value in found.items()]
+
+
+def label(joint):
+    """`left_hip` -> `Left Hip`."""
+    return joint.replace("_", " ").title()
+
+
+def save(rig, path):
+    """Write the rows as JSON, the format of core/retarget/bonemap.py."""
+    path = Path(path)
+    rows = [{"joint": row.name, "bone": row.bone or None, "confidence": round(row.confidence, 3), "how": row.how}
+            for row in ensure_rows(rig)]
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(json.dumps({"format": FORMAT, "bones": rows}, indent=1), encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def load(rig, path):
+    """Read rows saved by `save`; returns the names of bones that this rig lacks. Raises UserError."""
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
+        rows = {row["joint"]: (row["bone"], float(row.get("confidence", 1.0)), row.get("how") or "file")
+                for row in data["bones"] if row["bone"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is not a bone map ({error}); save one with Save Bone Map.") from error
+    unknown = sorted(set(rows) - set(contract.joints()))
+    if unknown:
+        raise UserError(f"The bone map {path} names unknown joints: {', '.join(unknown)}.")
+    lacking = sorted(bone for bone, _, _ in rows.values() if bone not in rig.data.bones)
+    set_rows(rig, {joint: row for joint, row in rows.items() if row[0] in rig.data.bones}, "file")
+    return lacking
+
+
+def find_rig(context):
+    """The armature meant by the user: the one in the settings, the active one, or the active mesh's; else None."""
+    scene = context.scene
+    chosen = scene.baton.rig
+    if chosen is not None and chosen.name in scene.objects:
+        return chosen
+    active = context.view_layer.objects.active if context.view_layer else None
+    if active is None:
+        return None
+    if active.type == "ARMATURE":
+        return active
+    found = active.find_armature()
+    parent = active.parent
+    while found is None and parent is not None:
+        found = parent if parent.type == "ARMATURE" else None
+        parent = parent.parent
+    return found

@@ -1,0 +1,192 @@
+"""Sound strips: what of a file is heard when, and where a new one goes."""
+import wave
+from contextlib import ExitStack
+from pathlib import Path
+
+import bpy
+
+from ..errors import UserError
+from . import compat, timebase
+from .stats import stall
+
+READABLE = {".wav", ".flac", ".ogg", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".opus", ".wma"}
+
+
+def describe(scene_ref, name, folder):
+    """Generator: yields the fraction done, returns the `timebase.Clip` of the sound strip `name`; a packed sound is written
+    into `folder` first.
+
+    A strip that changes its speed within itself, or may (before 4.4 Blender does not tell how a strip is retimed), is mixed
+    down alone into `folder`, a second of the timeline at a step, so that Blender stays awake. Raises UserError where the strip
+    or its file is missing or cannot be mixed down.
+    """
+    strip, scene = _present(scene_ref, name)
+    fps = timebase.scene_fps(scene.render)
+    path = _file(strip.sound, Path(folder))
+    keys = getattr(strip, "retiming_keys", None)
+    try:
+        return timebase.clip_from_strip(
+            str(path), final_start=strip.frame_final_start, final_end=strip.frame_final_end,
+            offset_start=strip.frame_offset_start, frame_duration=strip.frame_duration,
+            media_frames=_media_frames(path, scene), retiming_keys=len(keys) if keys is not None else None,
+            hard_offset=strip.animation_offset_start, sound_offset=getattr(strip, "sound_offset", 0.0), fps=fps)
+    except timebase.SpeedChanges:
+        first, frames = strip.frame_final_start, strip.frame_final_end - strip.frame_final_start
+        path = Path(folder) / "strip.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield from _mix_down(scene_ref, name, path, frames, fps)
+        return timebase.Clip(str(path), 0.0, frames / fps, 1.0, float(first))
+
+
+def _present(scene_ref, name):
+    """The strip and its scene, looked up anew: neither outlives a step of the timer for certain."""
+    scene = scene_ref.get()
+    strip = find(scene, name) if scene is not None else None
+    if strip is None:
+        raise UserError(f"The strip {name} is gone.")
+    return strip, scene
+
+
+def _mix_down(scene_ref, name, path, frames, fps):
+    """Generator: what the strip alone sounds like, a second at a time, joined in `path`."""
+    part, step = path.with_suffix(".part.wav"), max(1, round(fps))
+    try:
+        with open(path, "wb") as file, ExitStack() as stack:
+            for first in range(0, frames, step):
+                last = min(first + step, frames)
+                with stall("mix down"):
+                    _mix_down_part(*_present(scene_ref, name), part, first + 1, last)
+                with wave.open(str(part)) as piece:
+                    rate = piece.getframerate()
+                    if first == 0:
+                        out = stack.enter_context(wave.open(file, "wb"))
+                        out.setparams(piece.getparams())
+                    # Blender fills the last buffer: the part is too long.
+                    out.writeframes(piece.readframes(round(last * rate / fps) - round(first * rate / fps)))
+                yield last / frames
+    except (OSError, EOFError, wave.Error) as error:
+        raise UserError(f"The strip {name} changes its speed and mixing it down gave nothing ({error}); use a sound file of "
+                        "what is heard.") from error
+
+
+def _mix_down_part(strip, scene, path, first, last):
+    """Frames first..last of the strip, counted from 1, in a copy of the scene, so that the user's stays untouched."""
+    copy, name = scene.copy(), strip.name
+    try:
+        editor = copy.sequence_editor
+        copy.animation_data_clear()  # of volume and pan: their frames would no longer fit
+        alone = compat.sequences(editor)[name]
+        for other in [other for other in compat.sequences(editor) if other.name != name]:
+            compat.sequences(editor).remove(other)
+        alone.mute, alone.volume, alone.pan = False, 1.0, 0.0
+        editor.channels[alone.channel].mute = False
+        alone.frame_start += 1 - alone.frame_final_start
+        copy.frame_start, copy.frame_end = first, last
+        with bpy.context.temp_override(scene=copy):
+            bpy.ops.sound.mixdown(filepath=str(path), check_existing=False, container="WAV", codec="PCM", format="S16")
+    except RuntimeError as error:
+        raise UserError(f"The strip {name} changes its speed and this Blender cannot mix it down ({str(error).strip()}); "
+                        "use a sound file of what is heard.") from error
+    finally:
+        bpy.data.scenes.remove(copy)
+
+
+def _file(sound, folder):
+    if sound is None:
+        raise UserError("The strip has no sound; choose its file in the sequencer's sidebar.")
+    if sound.packed_file is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / (Path(sound.filepath.replace("\\", "/")).name or f"{sound.name}.wav")
+        path.write_bytes(sound.packed_file.data)
+        return path
+    path = Path(bpy.path.abspath(sound.filepath, library=sound.library))
+    if not path.is_file():
+        raise UserError(f"The sound file {path} is missing; find it again with File > External Data.")
+    return path
+
+
+def _media_frames(path, scene):
+    """Length of the file in frames of `scene` at normal speed: no strip tells it once it is retimed."""
+    known = set(bpy.data.sounds)
+    probe = bpy.data.scenes.new("Baton Probe")
+    try:
+        probe.render.fps, probe.render.fps_base = scene.render.fps, scene.render.fps_base
+        editor = probe.sequence_editor_create()
+        frames = compat.sequences(editor).new_sound("probe", str(path), 1, 1).frame_duration
+        return frames if frames > 1 else 0  # what Blender cannot read has one frame: the worker will say more
+    except RuntimeError:
+        return 0  # a Blender built without sound: nothing can be retimed there either
+    finally:
+        bpy.data.scenes.remove(probe)
+        for sound in set(bpy.data.sounds) - known:
+            bpy.data.sounds.remove(sound)
+
+
+def place(scene, path, name, frame_start, length_frames):
+    """A new sound strip on the first free channel; returns it. `frame_start` may lie between frames.
+
+    The whole frame goes to the strip and, where Blender has `sound_offset`, the rest to that.
+    Raises UserError when the file is not there (Blender itself would make an empty strip).
+    """
+    path = Path(path)
+    if not path.is_file() or path.stat().st_size == 0:
+        raise UserError(f"The sound file {path} is missing or empty.")
+    editor = scene.sequence_editor or scene.sequence_editor_create()
+    first = int(frame_start + 1e-6) if frame_start >= 0 else -int(-frame_start + 1 - 1e-6)
+    channel = free_channel(editor, first, first + length_frames + 2)
+    strip = compat.sequences(editor).new_sound(name, _relative(path), channel, first)
+    rest = frame_start - first
+    if rest > 1e-3 and hasattr(strip, "sound_offset"):
+        strip.sound_offset = rest / timebase.scene_fps(scene.render)
+    return strip
+
+
+def _relative(path):
+    """`//` path below a saved file, else absolute."""
+    if bpy.data.filepath:
+        try:
+            return bpy.path.relpath(str(path))
+        except ValueError:  # another drive on Windows
+            pass
+    return str(path)
+
+
+def free_channel(editor, first, stop):
+    """The lowest channel with nothing between the frames `first` and `stop`.
+
+    Raises UserError when all 128 are taken.
+    """
+    taken = {strip.channel for strip in compat.sequences(editor)
+             if strip.frame_final_start < stop and strip.frame_final_end > first}
+    channel = next((c for c in range(1, 129) if c not in taken), None)
+    if channel is None:
+        raise UserError("All 128 channels of the sequencer are taken at this place.")
+    return channel
+
+
+def find(scene, name):
+    """The strip called `name` in `scene`, or None."""
+    editor = scene.sequence_editor
+    return compat.sequences(editor).get(name) if editor is not None else None
+
+
+def find_file(scene, path):
+    """The sound strip of `scene` that plays the file `path`, or None."""
+    editor = scene.sequence_editor
+    for strip in compat.sequences(editor) if editor is not None and path else ():
+        if strip.type == "SOUND" and strip.sound is not None and Path(bpy.path.abspath(strip.sound.filepath)) == Path(path):
+            return strip
+    return None
+
+
+def output_folder():
+    """(folder for results, notice): `//baton` beside the saved file, else a temporary one with a notice."""
+    if bpy.data.filepath:
+        return Path(bpy.path.abspath("//baton")), ""
+    return Path(bpy.app.tempdir) / "baton", ("The file is not saved: the sound lies in a temporary folder. "
+                                             "Save the file and use Keep on the take to move it beside it")
+
+
+def playback_hints(scene):
+    """(wants sync, wants scrub): what would let sound and picture drift, changed only by the user's click."""
+    return scene.sync_mode == "NONE", not scene.use_audio_scrub

@@ -1,0 +1,232 @@
+"""Takes: what was made, with its recipe; A/B, keep, remove, redo."""
+import json
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+import bpy
+
+from ..errors import UserError
+from . import actions, compat, strips
+
+
+def title(kind, request):
+    """Start of a take's name, such as `House` or `Conducting`, or the name of an imported file."""
+    if request["kind"] == "import":
+        return Path(request["params"]["motion"]).name.partition(".")[0]
+    if kind == "MOTION":
+        return "Conducting"
+    genre = request["params"].get("genre")
+    return genre.replace("-", " ").title() if genre else "Music"
+
+
+def new(scene, start, kind):
+    """A take at the end of the list, with a name that is free in it."""
+    collection, number = scene.baton.takes, 1
+    while f"{start} {number}" in collection:
+        number += 1
+    take = collection.add()
+    take.name, take.kind = f"{start} {number}", kind
+    scene.baton.take_index = len(collection) - 1
+    return take
+
+
+@contextmanager
+def all_or_none(scene):
+    """Takes made inside go again when it raises: a result is written whole or not at all."""
+    before = {take.name for take in scene.baton.takes}
+    try:
+        yield
+    except Exception:
+        for name in [take.name for take in scene.baton.takes if take.name not in before]:
+            remove(scene, name)
+        raise
+
+
+def rows(result):
+    """One dict a variation of a worker's result: file, recipe, alignment, beats. Raises UserError where there is none."""
+    found = result.get("takes") or []
+    if not found:
+        raise UserError("The worker returned nothing; its log may tell why.")
+    return found
+
+
+def account(result):
+    """How long the worker took and on what, such as ` (12.0 s in 4.1 s on cuda (NVIDIA H200))`; "" where it does not say."""
+    if not result.get("device") or not result.get("wall"):
+        return ""
+    return f" ({result.get('seconds') or 0:.1f} s in {result['wall']:.1f} s on {result['device']})"
+
+
+def one_of(request, number):
+    """The request that makes variation `number` (from 0) alone: Redo asks it."""
+    own = json.loads(json.dumps(request))
+    own["params"]["seed"], own["params"]["variations"] = request["params"]["seed"] + number, 1
+    return own
+
+
+def remember(take, row, request, frame_start):
+    """Recipe, beats and alignment of a result onto the take; the recipe also onto strip or action."""
+    take.request, take.frame_start = json.dumps(request), frame_start
+    take.recipe = json.dumps(row.get("recipe") or {})
+    take.beats = json.dumps(row["beats"]) if row.get("beats") else ""
+    alignment = row.get("alignment") or {}
+    if alignment.get("score") is not None:
+        take.score, take.chance = float(alignment["score"]), float(alignment.get("chance") or 0.0)
+        take.has_alignment = True
+    if take.action is not None:
+        take.action["baton_recipe"] = take.recipe
+    strip = strip_of(take)
+    if strip is not None:
+        strip["baton_recipe"] = take.recipe
+    if take.path:
+        sidecar = Path(take.path).with_suffix(".json")
+        part = sidecar.with_name(sidecar.name + ".part")
+        part.write_text(json.dumps(row.get("recipe") or {}, indent=1), encoding="utf-8")
+        os.replace(part, sidecar)
+
+
+def remember_motion(take, rig, state):
+    """Link a written action to its take."""
+    take.rig, take.state = rig, json.dumps(state)
+    take.action = bpy.data.actions.get(state["action"])
+    take.previous = bpy.data.actions.get(state["previous"]) if state["previous"] else None
+    take.action.use_fake_user = False  # the take is its user now
+
+
+def strip_of(take):
+    """The strip of a music take in whatever scene it is, also after it was renamed; or None."""
+    if take.kind != "MUSIC" or not take.strip:
+        return None
+    for scene in bpy.data.scenes:
+        strip = strips.find(scene, take.strip) or strips.find_file(scene, take.path)
+        if strip is not None:
+            return strip
+    return None
+
+
+def state_of(take):
+    """The state dict of a motion take with the present names of its actions (both may have been renamed)."""
+    state = json.loads(take.state)
+    if take.action is not None:
+        state["action"] = take.action.name
+    if take.previous is not None:
+        state["previous"] = take.previous.name
+    return state
+
+
+def active(scene):
+    """The active take, or None."""
+    index = scene.baton.take_index
+    return scene.baton.takes[index] if 0 <= index < len(scene.baton.takes) else None
+
+
+def rivals(scene, take):
+    """Takes that stand for the same thing: all music takes of a rig, or all motions of a rig."""
+    return [other for other in scene.baton.takes
+            if other.kind == take.kind and other.rig == take.rig and not other.kept]
+
+
+def solo(scene, name):
+    """Play this take and mute its rivals. For A/B: `alone=False` is `mute`."""
+    take = scene.baton.takes[name]
+    for other in rivals(scene, take):
+        if other.name != name:
+            mute(other, True)
+    mute(take, False)
+
+
+def mute(take, silent):
+    """Silence or play a take without removing it."""
+    if take.kind == "MUSIC":
+        strip = strip_of(take)
+        if strip is not None:
+            strip.mute = silent
+    elif take.rig is not None and take.action is not None:
+        actions.solo_take(take.rig, state_of(take), not silent)
+    take.audible = not silent
+
+
+def remove(scene, name):
+    """Take a result away: strip and rig as they were before; the sound file stays on disk."""
+    take = scene.baton.takes[name]
+    if take.kind == "MUSIC":
+        strip = strip_of(take)
+        if strip is not None:
+            sound, editor = strip.sound, strip.id_data.sequence_editor
+            compat.sequences(editor).remove(strip)
+            if sound is not None and sound.users == 0:
+                bpy.data.sounds.remove(sound)
+    elif take.rig is not None:
+        _remove_motion(scene, take)
+    index = scene.baton.takes.find(name)
+    scene.baton.takes.remove(index)
+    scene.baton.take_index = max(0, min(index, len(scene.baton.takes) - 1))
+
+
+def _remove_motion(scene, take):
+    state = state_of(take)
+    beside = [other for other in scene.baton.takes if other.name != take.name and other.kind == "MOTION"
+              and other.rig == take.rig and json.loads(other.state)["base"] == state["base"]]
+    if beside:
+        if actions.drop_action(take.rig, state):
+            mute(beside[-1], False)
+        return
+    above = _later_on(scene, take)
+    actions.remove_take(take.rig, state)
+    if above is not None:  # what the newer take would bring back is now what this one had below
+        merged = {**json.loads(take.state), "action": state_of(above)["action"], "base": state_of(above)["base"]}
+        above.state, above.previous = json.dumps(merged), take.previous
+
+
+def base_state(scene, rig):
+    """State of the unkept take that plays on `rig` (or would, were it not muted); a new take then stands beside it."""
+    data = rig.animation_data
+    if data is None:
+        return None
+    unkept = [take for take in scene.baton.takes if take.kind == "MOTION" and take.rig == rig and not take.kept
+              and take.action is not None]
+    playing = [take for take in unkept if data.action == take.action]
+    if not playing and data.action is None:
+        playing = unkept[-1:]
+    return state_of(playing[0]) if playing else None
+
+
+def _later_on(scene, take):
+    """The take whose pushed-down action is this take's, or None."""
+    return next((other for other in scene.baton.takes
+                 if other.kind == "MOTION" and other.previous is not None and other.previous == take.action), None)
+
+
+def keep(scene, name):
+    """Make a take the user's own and drop its rivals' claim; it leaves the A/B comparison. Returns a sentence."""
+    take = scene.baton.takes[name]
+    if take.kind == "MOTION":
+        if take.rig is None:
+            raise UserError(f"The rig of {take.name} is gone.")
+        mute(take, False)
+        actions.keep_take(take.rig, state_of(take))
+    else:
+        _settle_file(take)
+        mute(take, False)
+    take.kept = True
+    return f"{take.name} kept"
+
+
+def _settle_file(take):
+    """Move a sound from the temporary folder to `//baton`, once the file has been saved."""
+    strip, path = strip_of(take), Path(take.path)
+    if strip is None:
+        raise UserError(f"The strip of {take.name} is gone.")
+    if not bpy.data.filepath:
+        raise UserError("Save the file first: until then the sound lies in a temporary folder")
+    folder = Path(bpy.path.abspath("//baton"))
+    if path.parent != folder and path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        for source in (path, path.with_suffix(".json")):
+            if source.is_file():
+                part = folder / (source.name + ".part")
+                part.write_bytes(source.read_bytes())
+                os.replace(part, folder / source.name)
+        take.path = str(folder / path.name)
+        strip.sound.filepath = bpy.path.relpath(take.path)

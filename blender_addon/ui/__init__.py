@@ -1,0 +1,1 @@
+"""What the user sees: properties, panels, presets, preferences, the beat overlay, operators."""

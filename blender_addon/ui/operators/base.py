@@ -1,0 +1,110 @@
+"""What the operators share: a job that is started or waited for, an act whose errors are reported, reasons for grey buttons."""
+import bpy
+
+from ...errors import Cancelled, UserError
+from ...scene import beat_markers as beats
+from ...scene import bone_map
+from ...worker import manager as jobs
+from ...worker import options as prefs
+
+
+class ActOperator:
+    """Base: `act(context)` does it at once and may return a sentence; a UserError is reported."""
+
+    def execute(self, context):
+        try:
+            sentence = self.act(context)
+        except UserError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        if sentence:
+            self.report({"INFO"}, sentence)
+        return {"FINISHED"}
+
+
+class JobOperator:
+    """Base: `make_job(context)`. Clicked, it starts the job and returns; called from a script, it waits for the end."""
+
+    def invoke(self, context, event):
+        if bpy.app.background:
+            return self.execute(context)
+        try:
+            jobs.manager.start(self.make_job(context))
+        except UserError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        bpy.ops.baton.escape("INVOKE_DEFAULT")
+        return {"FINISHED"}
+
+    def execute(self, context):
+        try:
+            job = jobs.manager.run_blocking(self.make_job(context))
+        except (UserError, Cancelled) as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        for text in job.warnings:
+            self.report({"WARNING"}, text)
+        self.report({"INFO"}, job.message)
+        return {"FINISHED"}
+
+
+# --- polls: a grey button says why -----------------------------------------------------------------------------------
+
+def possible(cls, check, *arguments):
+    """`check(*arguments)` raises no UserError; says its sentence otherwise."""
+    try:
+        check(*arguments)
+    except UserError as error:
+        cls.poll_message_set(str(error))
+        return False
+    return True
+
+
+def not_working(cls):
+    """No job is running."""
+    if jobs.manager.job is not None:
+        cls.poll_message_set("Baton is working; wait or press Cancel")
+        return False
+    return True
+
+
+def idle(cls):
+    """No job is running and there is a runtime."""
+    if not not_working(cls):
+        return False
+    if not prefs.worker_python():
+        cls.poll_message_set(prefs.NO_PYTHON)
+        return False
+    return True
+
+
+def has_rig(cls, context):
+    """There is an armature to work with, with a usable bone map, and no playback that moves it."""
+    if not NeedsRig.poll.__func__(cls, context):
+        return False
+    rig = bone_map.find_rig(context)
+    if context.screen is not None and context.screen.is_animation_playing:
+        cls.poll_message_set("Stop the playback first")
+        return False
+    if any(row.bone for row in rig.baton.bones):
+        lacking = bone_map.missing(rig)
+        if lacking:
+            cls.poll_message_set(f"The bone map lacks {', '.join(bone_map.label(j) for j in lacking[:4])}"
+                                 f"{' and others' if len(lacking) > 4 else ''}")
+            return False
+    return True
+
+
+class NeedsRig:
+    @classmethod
+    def poll(cls, context):
+        if bone_map.find_rig(context) is None:
+            cls.poll_message_set("Select an armature or a character that is bound to one")
+            return False
+        return True
+
+
+class NeedsMarkers:
+    @classmethod
+    def poll(cls, context):
+        return possible(cls, beats.require_markers, context.scene)

@@ -1,0 +1,218 @@
+"""Generate Music, Generate Conducting, Import Motion, Detect Beats, Cancel: operators only translate and report."""
+import random
+
+import bpy
+from bpy_extras.io_utils import ImportHelper
+
+from ...errors import UserError
+from ...flows import beats, import_motion, to_motion, to_sound
+from ...scene import bone_map, compat
+from ...worker import manager as jobs
+from .base import JobOperator, has_rig, idle, possible
+
+
+def sound_strip(context):
+    """(scene, strip) meant by the user, or (scene, None)."""
+    scene = compat.sequencer_scene(context)
+    return scene, compat.active_strip(scene)
+
+
+class BATON_OT_generate_music(JobOperator, bpy.types.Operator):
+    """Make music that fits the motion of the rig and put it on the timeline as a sound strip"""
+
+    bl_idname = "baton.generate_music"
+    bl_label = "Generate Music"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context):
+        return idle(cls) and has_rig(cls, context) and possible(
+            cls, to_sound.check, context.scene, bone_map.find_rig(context))
+
+    def make_job(self, context):
+        return to_sound.job(context, bone_map.find_rig(context))
+
+
+class BATON_OT_generate_conducting(JobOperator, bpy.types.Operator):
+    """Make the rig conduct the selected sound strip, as a new action"""
+
+    bl_idname = "baton.generate_conducting"
+    bl_label = "Generate Conducting"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context):
+        if not idle(cls) or not has_rig(cls, context):
+            return False
+        if sound_strip(context)[1] is None:
+            cls.poll_message_set("Select a sound strip in the sequencer")
+            return False
+        return possible(cls, to_motion.check, context.scene, *sound_strip(context))
+
+    def make_job(self, context):
+        scene, strip = sound_strip(context)
+        return to_motion.job(context, bone_map.find_rig(context), scene, strip)
+
+
+class BATON_OT_import_motion(JobOperator, bpy.types.Operator, ImportHelper):
+    """Put a motion file on the rig, from the current frame on, as a take: BVH of any humanoid, AMASS npz, AIST++ pkl"""
+
+    bl_idname = "baton.import_motion"
+    bl_label = "Import Motion"
+    bl_options = {"REGISTER"}
+
+    filter_glob: bpy.props.StringProperty(default="*.bvh;*.npz;*.pkl;*.gz", options={"HIDDEN"})
+    fps: bpy.props.FloatProperty(name="Frame Rate", default=0.0, min=0.0, max=1000.0,
+                                 description="Frames a second of the file where its own figure is wrong; 0 takes the file's")
+
+    @classmethod
+    def poll(cls, context):
+        return idle(cls) and has_rig(cls, context)
+
+    def invoke(self, context, event):
+        return ImportHelper.invoke(self, context, event)  # the dialog; what it confirms is `execute`
+
+    def execute(self, context):
+        if self.options.is_invoke and not bpy.app.background:
+            return JobOperator.invoke(self, context, None)
+        return JobOperator.execute(self, context)
+
+    def make_job(self, context):
+        rig = bone_map.find_rig(context)
+        return import_motion.job(context, rig, import_motion.request_of(context.scene, rig, self.filepath, self.fps or None))
+
+
+def draw_import_menu(self, context):
+    self.layout.operator("baton.import_motion", text="Motion onto Rig (.bvh, .npz, .pkl)")
+
+
+class BATON_OT_detect_beats(JobOperator, bpy.types.Operator):
+    """Find the beats and show them as timeline markers that you can drag, delete and add to"""
+
+    bl_idname = "baton.detect_beats"
+    bl_label = "Detect Beats"
+    bl_options = {"REGISTER"}
+
+    source: bpy.props.EnumProperty(
+        name="Source", default="MOTION",
+        items=[("MOTION", "Motion", "Beats of the rig's motion"), ("STRIP", "Strip", "Beats of the selected sound strip")])
+
+    @classmethod
+    def poll(cls, context):
+        if not idle(cls):
+            return False
+        if bone_map.find_rig(context) is None and sound_strip(context)[1] is None:
+            cls.poll_message_set("Select an armature or a sound strip")
+            return False
+        return True
+
+    def make_job(self, context):
+        if self.source == "MOTION":
+            rig = bone_map.find_rig(context)
+            if rig is None:
+                raise UserError("Select an armature first")
+            return beats.motion_job(context, rig)
+        scene, strip = sound_strip(context)
+        if strip is None:
+            raise UserError("Select a sound strip in the sequencer first")
+        return beats.strip_job(context, scene, strip)
+
+
+class BATON_OT_cancel(bpy.types.Operator):
+    """Stop the running job; nothing is left behind"""
+
+    bl_idname = "baton.cancel"
+    bl_label = "Cancel"
+
+    @classmethod
+    def poll(cls, context):
+        if jobs.manager.job is None:
+            cls.poll_message_set("Nothing is running")
+            return False
+        return True
+
+    def execute(self, context):
+        jobs.manager.cancel()
+        return {"FINISHED"}
+
+
+class BATON_OT_escape(bpy.types.Operator):
+    """Lets Esc stop the reading of a rig; ends by itself as soon as the rig is read"""
+
+    bl_idname = "baton.escape"
+    bl_label = "Baton: Esc While Reading"
+    bl_options = {"INTERNAL"}
+
+    def invoke(self, context, event):
+        if context.window is None:
+            return {"CANCELLED"}
+        context.window_manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context, event):
+        job = jobs.manager.job
+        if job is None or job.state != "preparing":
+            return {"FINISHED", "PASS_THROUGH"}
+        if event.type == "ESC":
+            jobs.manager.cancel()
+            return {"FINISHED"}
+        return {"PASS_THROUGH"}
+
+
+class BATON_OT_random_seed(bpy.types.Operator):
+    """Choose another seed"""
+
+    bl_idname = "baton.random_seed"
+    bl_label = "Randomise Seed"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def execute(self, context):
+        context.scene.baton.seed = random.randrange(1, 1_000_000)
+        return {"FINISHED"}
+
+
+class BATON_OT_dismiss(bpy.types.Operator):
+    """Hide the message of the last job"""
+
+    bl_idname = "baton.dismiss"
+    bl_label = "Dismiss"
+    bl_options = {"INTERNAL"}
+
+    def execute(self, context):
+        jobs.manager.last = None
+        return {"FINISHED"}
+
+
+class BATON_OT_playback(bpy.types.Operator):
+    """Let playback drop frames to stay with the sound, or let the sound be heard while scrubbing"""
+
+    bl_idname = "baton.playback"
+    bl_label = "Sync to Audio"
+    bl_options = {"REGISTER", "UNDO"}
+
+    what: bpy.props.EnumProperty(items=[("SYNC", "Sync to Audio", "Playback follows the sound"),
+                                        ("SCRUB", "Scrub", "Hear the sound while scrubbing")])
+
+    def execute(self, context):
+        for scene in {context.scene, compat.sequencer_scene(context)}:
+            if self.what == "SYNC":
+                scene.sync_mode = "AUDIO_SYNC"
+            else:
+                scene.use_audio_scrub = True
+        return {"FINISHED"}
+
+
+CLASSES = (BATON_OT_generate_music, BATON_OT_generate_conducting, BATON_OT_import_motion, BATON_OT_detect_beats,
+           BATON_OT_cancel, BATON_OT_escape, BATON_OT_random_seed, BATON_OT_dismiss, BATON_OT_playback)
+
+_register, _unregister = bpy.utils.register_classes_factory(CLASSES)
+
+
+def register():
+    _register()
+    bpy.types.TOPBAR_MT_file_import.append(draw_import_menu)
+
+
+def unregister():
+    bpy.types.TOPBAR_MT_file_import.remove(draw_import_menu)
+    _unregister()

@@ -1,0 +1,173 @@
+"""Solo, mute, keep, remove and redo a take, or a range of it."""
+import json
+
+import bpy
+
+from ...errors import UserError
+from ...flows import import_motion, ranges, to_motion, to_sound
+from ...scene import beat_markers as beats
+from ...scene import strips, takes
+from ...scene.timebase import scene_fps
+from .base import ActOperator, JobOperator, idle, possible
+
+
+class TakeOperator(ActOperator):
+    """Base: `on_take(scene, take)` acts on the take called `name`, else on the active one."""
+
+    name: bpy.props.StringProperty(options={"HIDDEN", "SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context):
+        if len(context.scene.baton.takes) == 0:
+            cls.poll_message_set("There is no take yet")
+            return False
+        return True
+
+    def take(self, context):
+        found = context.scene.baton.takes.get(self.name) if self.name else takes.active(context.scene)
+        if found is None:
+            raise UserError(f"There is no take {self.name!r}.")
+        return found
+
+    def act(self, context):
+        return self.on_take(context.scene, self.take(context))
+
+
+class BATON_OT_solo_take(TakeOperator, bpy.types.Operator):
+    """Play this take and silence the others of the same rig"""
+
+    bl_idname = "baton.solo_take"
+    bl_label = "Solo Take"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def on_take(self, scene, take):
+        takes.solo(scene, take.name)
+
+
+class BATON_OT_mute_take(TakeOperator, bpy.types.Operator):
+    """Silence the take or play it again"""
+
+    bl_idname = "baton.mute_take"
+    bl_label = "Mute Take"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def on_take(self, scene, take):
+        takes.mute(take, take.audible)
+
+
+class BATON_OT_keep_take(TakeOperator, bpy.types.Operator):
+    """Make the take your own; its sound file moves beside the saved file"""
+
+    bl_idname = "baton.keep_take"
+    bl_label = "Keep Take"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def on_take(self, scene, take):
+        return takes.keep(scene, take.name)
+
+
+class BATON_OT_remove_take(TakeOperator, bpy.types.Operator):
+    """Remove the take; rig and timeline are as they were before it"""
+
+    bl_idname = "baton.remove_take"
+    bl_label = "Remove Take"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def on_take(self, scene, take):
+        takes.remove(scene, take.name)
+
+
+class BATON_OT_take_beats(TakeOperator, bpy.types.Operator):
+    """Show the beats of the take as markers, to drag them for the next one"""
+
+    bl_idname = "baton.take_beats"
+    bl_label = "Beats to Markers"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context):
+        take = takes.active(context.scene)
+        if take is None or not take.beats:
+            cls.poll_message_set("The active take has no beats")
+            return False
+        return True
+
+    def on_take(self, scene, take):
+        if not take.beats:
+            raise UserError(f"{take.name} has no beats")
+        beats.show(scene, json.loads(take.beats), take.frame_start, scene_fps(scene.render))
+
+
+class BATON_OT_copy_recipe(TakeOperator, bpy.types.Operator):
+    """Copy the take's recipe (system, checkpoint, seed, settings, beats) to the clipboard"""
+
+    bl_idname = "baton.copy_recipe"
+    bl_label = "Copy Recipe"
+
+    def on_take(self, scene, take):
+        bpy.context.window_manager.clipboard = json.dumps(json.loads(take.recipe), indent=1)
+        return f"Recipe of {take.name} copied"
+
+
+FLOWS = {"music": to_sound, "import": import_motion}  # those that need nothing but the rig
+
+
+class RedoOperator(JobOperator):
+    """Base: asks the request of a take again, as `request(scene, take)` gives it."""
+
+    name: bpy.props.StringProperty(options={"HIDDEN", "SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context):
+        return TakeOperator.poll.__func__(cls, context) and idle(cls)
+
+    def make_job(self, context):
+        take = TakeOperator.take(self, context)
+        request, rig = self.request(context.scene, take), take.rig
+        if rig is None or not rig.users_scene:
+            raise UserError(f"The rig of {take.name} is gone.")
+        if request["kind"] in FLOWS:
+            return FLOWS[request["kind"]].job(context, rig, request)
+        scene = bpy.data.scenes.get(request["strip_scene"])
+        strip = strips.find(scene, request["strip"]) if scene is not None else None
+        if strip is None:
+            raise UserError(f"The strip {request['strip']} of {take.name} is gone.")
+        return to_motion.job(context, rig, scene, strip, request)
+
+
+class BATON_OT_redo_take(RedoOperator, bpy.types.Operator):
+    """Make the take again with its stored recipe; with beat markers followed, their present places count"""
+
+    bl_idname = "baton.redo_take"
+    bl_label = "Redo Take"
+    bl_options = {"REGISTER"}
+
+    def request(self, scene, take):
+        return json.loads(take.request)
+
+
+class BATON_OT_redo_range(RedoOperator, bpy.types.Operator):
+    """Make a range of the take anew with another seed, as a further take; the rest stays, the ends are blended"""
+
+    bl_idname = "baton.redo_range"
+    bl_label = "Redo Range"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context):
+        if not super().poll(context):
+            return False
+        take = takes.active(context.scene)
+        if take is not None and take.kind == "MOTION" and not take.audible:
+            cls.poll_message_set("Solo the take first: what stays of it is read from the rig")
+            return False
+        return possible(cls, ranges.chosen, context.scene)
+
+    def request(self, scene, take):
+        return ranges.request(scene, take)
+
+
+CLASSES = (BATON_OT_solo_take, BATON_OT_mute_take, BATON_OT_keep_take, BATON_OT_remove_take, BATON_OT_take_beats,
+           BATON_OT_copy_recipe, BATON_OT_redo_take, BATON_OT_redo_range)
+
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

@@ -1,0 +1,1 @@
+"""The other process, as Blender sees it: client, jobs, runtime, options, handlers."""

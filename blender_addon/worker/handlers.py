@@ -1,0 +1,62 @@
+"""Blender's own events that end a job or make its result wait. Each answers in microseconds."""
+import bpy
+
+from ..scene.stats import timed
+from . import manager as jobs
+
+persistent = bpy.app.handlers.persistent
+
+
+@persistent
+@timed
+def on_load_pre(*args):
+    jobs.manager.abort("Another file was loaded: the job was ended")
+
+
+@persistent
+@timed
+def on_undo(*args):
+    jobs.manager.abort("Undo during the job: it was ended; start it again")
+    if jobs.manager.last is not None and jobs.manager.last.state == "done":
+        jobs.manager.last = None            # its take may be gone or back: the list of takes tells
+
+
+@persistent
+@timed
+def on_render_start(*args):
+    jobs.manager.busy.add("render")
+
+
+@persistent
+@timed
+def on_render_end(*args):
+    jobs.manager.busy.discard("render")
+
+
+@persistent
+@timed
+def on_save_start(*args):
+    jobs.manager.busy.add("save")
+
+
+@persistent
+@timed
+def on_save_end(*args):
+    jobs.manager.busy.discard("save")
+
+
+HANDLERS = {"load_pre": on_load_pre, "undo_post": on_undo, "redo_post": on_undo, "render_init": on_render_start,
+            "render_complete": on_render_end, "render_cancel": on_render_end, "save_pre": on_save_start,
+            "save_post": on_save_end, "save_post_fail": on_save_end}
+
+
+def register():
+    for name, function in HANDLERS.items():
+        getattr(bpy.app.handlers, name).append(function)
+
+
+def unregister():
+    for name, function in HANDLERS.items():
+        handlers = getattr(bpy.app.handlers, name)
+        if function in handlers:
+            handlers.remove(function)

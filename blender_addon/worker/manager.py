@@ -1,0 +1,352 @@
+"""A job from the click to the result, and the one manager that runs it.
+
+A `Job` holds names and session uids, never bpy references. The manager is driven by `tick`, a persistent timer, and
+by `run_blocking` for scripts and `--background`: both call the same `poll`.
+"""
+import itertools
+import shutil
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import bpy
+
+from .. import contract
+from ..errors import Cancelled, UserError
+from ..scene import compat, undo
+from ..scene.stats import stall, timed
+from . import options as prefs
+from .client import WorkerClient, WorkerError, code_hash
+
+TICK_SECONDS = 0.1
+CANCEL_SECONDS = 4.0  # then the worker is ended
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Job:
+    """One request.
+
+    kind, params: of the worker message. prepare(folder): generator yielding fractions while it reads the scene; it
+    may return a dict that is merged into params. apply(result, folder): writes the result into the scene, returns a
+    sentence. watched: `Ref`s that must live on. title: for the panel and the undo step.
+    """
+
+    kind: str
+    title: str
+    params: dict
+    prepare: object
+    apply: object
+    watched: tuple = ()
+    undo: bool = True
+    id: str = field(default_factory=lambda: f"job{next(_numbers)}")
+    state: str = "preparing"  # preparing, waiting, running, applying, done, failed, cancelled
+    phase: str = "Reading"
+    detail: str = ""
+    fraction: float | None = 0.0
+    eta: float | None = None
+    message: str = ""
+    trace: str = ""
+    warnings: list = field(default_factory=list)
+    result: dict | None = None
+    folder: Path | None = None
+    cancel_at: float | None = None
+    on_end: object = None
+
+    @property
+    def over(self):
+        return self.state in {"done", "failed", "cancelled"}
+
+
+class Manager:
+    """At most one job, at most one worker."""
+
+    def __init__(self):
+        self.job = None
+        self.last = None  # the job that ended last, for its message
+        self.busy = set()  # "render", "save": inserting waits
+        self._client = None
+        self._client_key = None
+        self._starting = None
+        self._expected = None
+        self._generation = 0  # of the starting thread whose worker counts
+        self._hello_job = None
+        self._start_failure = None
+        self._steps = None
+        self._active = None  # id of the job the worker has, until it answers
+        self._active_left = 0.0
+
+    @property
+    def worker_alive(self):
+        return self._client is not None and self._client.alive
+
+    # --- what operators call ---
+
+    def start(self, job):
+        """Begin `job` and return at once. Raises UserError while another is running."""
+        if self.job is not None:
+            raise UserError("Baton is working already; wait or press Cancel.")
+        job.folder = Path(tempfile.mkdtemp(prefix=f"baton-{job.id}-", dir=bpy.app.tempdir or None))
+        self.job, self.last = job, None
+        self._steps = job.prepare(job.folder)
+        self._start_worker()
+        if not bpy.app.timers.is_registered(tick):
+            bpy.app.timers.register(tick, first_interval=0.0, persistent=True)
+
+    def run_blocking(self, job):
+        """Run `job` to its end, for scripts and `--background`. Returns it; raises UserError or Cancelled."""
+        self.start(job)
+        while not job.over:
+            self.poll(timeout=0.05)
+        if job.state == "cancelled":
+            raise Cancelled(job.message)
+        if job.state == "failed":
+            raise UserError(job.message)
+        return job
+
+    def cancel(self):
+        """Ask the running job to stop: its end is seen at the next polls."""
+        job = self.job
+        if job is None or job.cancel_at is not None:
+            return
+        job.cancel_at = time.monotonic()
+        job.detail = "Cancelling"
+        if job.state == "running" and self._client is not None:
+            self._client.send({"type": "cancel", "job": job.id})
+        else:
+            self._end("cancelled", "Cancelled")
+
+    def abort(self, sentence):
+        """End the running job with a message: its scene is gone or has changed under it."""
+        if self.job is None:
+            return
+        if self.job.state == "running" and self._client is not None:
+            self._client.send({"type": "cancel", "job": self.job.id})
+        self._end("failed", sentence)
+
+    def stop_worker(self):
+        """End the worker process, if any."""
+        self._generation += 1
+        client, self._client, self._client_key, self._active = self._client, None, None, None
+        if client is not None:
+            threading.Thread(target=client.quit, daemon=True).start()
+
+    # --- polling ---
+
+    def poll(self, timeout=0.0):
+        """Advance the job by one step. Waits up to `timeout` seconds for the worker."""
+        job = self.job
+        try:
+            for message in self._messages(timeout):
+                self._receive(message)
+            if self.job is None:
+                return
+            self._watch(job)
+            if job.state == "preparing":
+                self._prepare(job)
+            if self.job is job and job.state == "waiting":
+                self._submit(job)
+            if self.job is job and job.state == "applying" and not self._blender_busy():
+                self._apply(job)
+            if self.job is job and job.cancel_at and time.monotonic() - job.cancel_at > CANCEL_SECONDS:
+                self._kill_worker()
+                self._end("cancelled", "Cancelled; the worker did not answer and was ended")
+        except (UserError, WorkerError) as error:
+            self._end("failed", str(error))
+        except Exception as error:
+            # Whatever went wrong, the job must not stay for ever; the traceback still reaches the console.
+            self._end("failed", f"Baton failed: {type(error).__name__}: {error}.")
+            raise
+
+    def _messages(self, timeout):
+        if self._client is None:
+            if timeout and self._starting is not None:
+                self._starting.join(timeout)
+            return []
+        return self._client.messages(timeout if self.job is not None and self.job.state != "preparing" else 0.0)
+
+    def _watch(self, job):
+        for ref in job.watched:
+            if ref.find() is None:
+                self.abort(f"{ref.name} was deleted during the job: it was ended.")
+                return
+
+    def _prepare(self, job):
+        try:
+            job.fraction = next(self._steps)
+            job.phase = "Reading"
+        except StopIteration as stop:
+            job.params.update(stop.value or {})
+            job.state, job.phase, job.fraction = "waiting", "Loading", None
+        except Cancelled:
+            self._end("cancelled", "Cancelled")
+
+    def _submit(self, job):
+        if self._start_failure is not None:
+            error, self._start_failure = self._start_failure, None
+            raise error
+        client = self._client
+        if client is None or client.hello is None or self._expected is None:
+            return
+        if client.hello.get("code") != self._expected:
+            fresh = self._hello_job == job.id
+            self._kill_worker()
+            if fresh:
+                raise WorkerError("The worker runs other code than this extension; install the extension again.")
+            self._start_worker()
+            return
+        if self._active is not None:  # a cancelled job that has not let go yet
+            if time.monotonic() - self._active_left > CANCEL_SECONDS:
+                self._kill_worker()
+                self._start_worker()
+            return
+        job.state, self._active = "running", job.id
+        options = prefs.get()
+        common = {"device": options.device.lower(), "checkpoints": options.checkpoints or None}
+        client.send({"type": "job", "job": job.id, "kind": job.kind, "folder": str(job.folder),
+                     "params": {**job.params, **common}})
+
+    def _receive(self, message):
+        kind, job = message["type"], self.job
+        if kind in {"done", "error"} and message.get("job") == self._active:
+            self._active = None
+        if kind == "exit":
+            self._active = None
+            self._client = None
+            if job is not None and job.state in {"waiting", "running"}:
+                log = message.get("log", "").strip()
+                job.trace = log
+                last = log.splitlines()[-1] if log else f"exit code {message['code']}"
+                self._end("failed", f"The worker ended unexpectedly ({last}); try again, or press Check in the preferences")
+            return
+        if kind == "garbage":
+            self._kill_worker()
+            if job is not None and not job.over:
+                self._end("failed", f"The worker sent something that is no message: {message['text'][:80]!r}.")
+            return
+        if job is None or message.get("job") != job.id:
+            return
+        if kind == "progress":
+            job.phase, job.detail = message.get("phase", ""), message.get("detail", "")
+            job.fraction, job.eta = message.get("fraction"), message.get("eta")
+            if job.cancel_at is not None:
+                job.detail = "Cancelling"
+        elif kind == "log" and message.get("level") == "warning":
+            job.warnings.append(message.get("text", ""))
+        elif kind == "done":
+            if job.cancel_at is not None:
+                self._end("cancelled", "Cancelled")
+                return
+            job.result, job.state, job.phase, job.fraction = message.get("result") or {}, "applying", "Writing", 1.0
+            job.warnings += job.result.get("warnings") or []
+        elif kind == "error":
+            if message.get("code") == "cancelled":
+                self._end("cancelled", "Cancelled")
+            else:
+                job.trace = message.get("trace") or ""
+                self._end("failed", message.get("message", "The worker failed."))
+
+    def _blender_busy(self):
+        running = any(bpy.app.is_job_running(name) for name in ("RENDER", "OBJECT_BAKE", "COMPOSITE"))
+        if running or self.busy:
+            self.job.detail = "Waiting for Blender"
+            return True
+        return False
+
+    def _apply(self, job):
+        with stall("write"):
+            if job.undo:
+                with undo.one_step(f"Baton: {job.title}"):
+                    sentence = job.apply(job.result, job.folder)
+            else:
+                sentence = job.apply(job.result, job.folder)
+        self._end("done", sentence or f"{job.title}: done")
+
+    def _end(self, state, sentence):
+        job, self.job = self.job, None
+        if job is None:
+            return
+        if self._steps is not None:
+            self._steps.close()
+            self._steps = None
+        job.state, job.message, job.fraction, job.eta = state, sentence, None, None
+        self.last = job
+        self._active_left = time.monotonic()
+        if job.folder is not None:
+            shutil.rmtree(job.folder, ignore_errors=True)
+        if job.on_end is not None:
+            job.on_end(job)
+        compat.tag_redraw_all()
+
+    # --- the worker ---
+
+    def _start_worker(self):
+        """Start or reuse the process. Hashing and Popen happen on a thread: they would cost a frame."""
+        python = prefs.worker_python()
+        if not python:
+            self._end("failed", prefs.NO_PYTHON)
+            raise UserError(prefs.NO_PYTHON)
+        key = (str(python), str(contract.ROOT))
+        self._expected, self._start_failure = None, None
+        reuse = self._client if self._client is not None and self._client.alive and self._client_key == key else None
+        if reuse is None:
+            self.stop_worker()
+        if reuse is None:
+            self._hello_job = self.job.id
+        folder = prefs.log_folder()
+        idle = prefs.get().idle_minutes * 60
+
+        self._generation += 1
+        generation, root = self._generation, contract.ROOT
+
+        def work():
+            expected, client, failure = code_hash(root), None, None
+            if reuse is None:
+                try:
+                    client = WorkerClient(python, root, folder, idle_seconds=idle)
+                except (WorkerError, OSError) as error:
+                    failure = error if isinstance(error, WorkerError) else WorkerError(
+                        f"The worker cannot be started: {error}.")
+            if generation != self._generation:  # a later start has overtaken this one
+                if client is not None:
+                    client.kill()
+                return
+            if client is not None:
+                self._client, self._client_key = client, key
+            self._expected, self._start_failure = expected, failure
+
+        self._starting = threading.Thread(target=work, name="baton-start", daemon=True)
+        self._starting.start()
+
+    def _kill_worker(self):
+        client, self._client, self._client_key, self._active = self._client, None, None, None
+        if client is not None:
+            client.kill()
+
+
+manager = Manager()
+
+
+@timed
+def tick():
+    """The timer: polls while there is a job, then stops itself."""
+    if manager.job is None:
+        return None
+    manager.poll()
+    compat.tag_redraw_all()
+    job = manager.job
+    if job is None:
+        return None
+    return 0.0 if job.state == "preparing" else TICK_SECONDS
+
+
+def shutdown():
+    """End job, timer and worker: the add-on is disabled or Blender quits."""
+    manager.abort("Baton was disabled")
+    if bpy.app.timers.is_registered(tick):
+        bpy.app.timers.unregister(tick)
+    client, manager._client = manager._client, None
+    if client is not None:
+        client.quit(wait=1.0)

@@ -1,0 +1,1 @@
+"""The body: motion, kinematics, rotations, SMPL."""

@@ -1,0 +1,112 @@
+"""Motion files in and out: `read_motion`, `write_bvh`, `write_npz`."""
+import gzip
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from core.body.kinematics import FPS
+from core.body.motion import Motion
+from core.contract.files import replacing
+from core.errors import BadInput
+
+READERS = (".bvh", ".npz", ".pkl")
+LIMIT_BYTES = 1 << 30
+
+
+def read_motion(path, fps=None, start=0.0, duration=None, bone_map=None, smpl_models=None):
+    """Read a BVH, AMASS-style npz or AIST++ pkl (each also gzipped) as a `Motion` at 30 fps.
+
+    fps overrides a wrong rate in the header. start and duration (seconds) cut a passage; its frame 0 is at `start`.
+    bone_map {SMPL joint: bone} is for BVH with names that detection does not know. A T-pose that the clip begins with
+    and leaves at once is replaced by the first real frame, so that times stay those of the file.
+    smpl_models: the user's folder of SMPL body models; AMASS and AIST++ files are then read with the performer's own
+    skeleton. Raises BadInput with one sentence.
+    """
+    path = Path(path)
+    data, suffix = _load(path)
+    if fps is not None and not 1 <= fps <= 1000:
+        raise BadInput(f"A frame rate of {fps} fps is not usable; give 1 to 1000.")
+    if suffix == ".bvh":
+        motion = _from_bvh(data, path.name, fps, bone_map)
+    elif suffix == ".npz":
+        from core.motion_files.amass import read_npz
+        motion = read_npz(data, path.name, fps, smpl_models)
+    else:
+        from core.motion_files.aist import read_pkl
+        motion = read_pkl(data, path.name, fps, smpl_models)
+    return _cut(motion, path.name, start, duration)
+
+
+def _load(path):
+    suffix = Path(path.stem).suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
+    if suffix not in READERS:
+        raise BadInput(f"{path.name} is not a motion file Baton reads; give {', '.join(READERS)} (or .gz of these).")
+    try:
+        if path.suffix.lower() == ".gz":
+            with gzip.open(path, "rb") as handle:
+                data = handle.read(LIMIT_BYTES)
+        else:
+            data = path.read_bytes()
+    except (OSError, EOFError) as error:
+        raise BadInput(f"The motion file {path} cannot be read: {error}.") from error
+    if not data:
+        raise BadInput(f"The motion file {path} is empty.")
+    return data, suffix
+
+
+def _from_bvh(data, name, fps, bone_map):
+    from core.motion_files.bvh import bvh_rig, parse_bvh
+    from core.retarget import to_smpl
+    bvh = parse_bvh(data.decode("utf-8", errors="replace"), name)
+    if len(bvh.values) < 2:
+        raise BadInput(f"{name} has a single frame; a motion needs at least 2.")
+    if fps is not None:
+        bvh = replace(bvh, frame_time=1.0 / fps)
+    if not np.isfinite(bvh.values).all():
+        frame = np.nonzero(~np.isfinite(bvh.values).all(axis=1))[0][0]
+        raise BadInput(f"{name} holds values that are not numbers in frame {frame}; export it again.")
+    rig, poses = bvh_rig(bvh, bone_map, name)
+    return to_smpl(rig, poses, np.arange(len(poses)) * bvh.frame_time)
+
+
+def _cut(motion, name, start, duration):
+    if start < 0 or (duration is not None and duration <= 0):
+        raise BadInput("Start must be 0 or later and duration above 0 seconds.")
+    first = int(round(start * motion.fps))
+    stop = len(motion) if duration is None else min(len(motion), first + int(round(duration * motion.fps)))
+    if stop - first < 2:
+        raise BadInput(f"{name} lasts {motion.duration:.1f} s; nothing is left of it from {start:g} s on.")
+    return motion.slice(first, stop)
+
+
+def _write(path, data):
+    try:
+        with replacing(path) as temporary:
+            temporary.write_bytes(data)
+    except OSError as error:
+        raise BadInput(f"{path} cannot be written: {error}.") from error
+
+
+def write_bvh(path, motion):
+    """Write a `Motion` as BVH with SMPL-24 names (y up, centimetres); `.gz` compresses."""
+    from core.motion_files.bvh import format_bvh
+    data = format_bvh(motion).encode()
+    _write(path, gzip.compress(data) if str(path).endswith(".gz") else data)
+
+
+def write_npz(path, motion):
+    """Write a `Motion` as npz: poses (T,72) axis-angle, trans (T,3) pelvis in metres z up, mocap_framerate.
+
+    `trans_is_pelvis` marks that trans is the pelvis joint on Baton's canonical skeleton, not SMPL's translation.
+    """
+    import io
+
+    from core.body.rotations import matrix_to_axis_angle
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, poses=matrix_to_axis_angle(motion.rotations).reshape(len(motion), 72),
+                        trans=motion.root.astype(np.float32), mocap_framerate=float(motion.fps), trans_is_pelvis=True)
+    _write(path, buffer.getvalue())
+
+
+__all__ = ["FPS", "Motion", "read_motion", "write_bvh", "write_npz"]

@@ -1,0 +1,158 @@
+"""A rig as data: rest bones, their parents, the object's transform, and which bone is which SMPL joint."""
+import json
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from core.contract import JOINTS, SKELETON
+from core.errors import BadInput
+from core.retarget.bonemap import control_table, reading_map
+
+
+@dataclass(frozen=True)
+class Rig:
+    """names, parents (index or -1, parents first); rest (N,4,4) in armature space; tails (N,3) in armature space.
+
+    matrix_world (4,4) takes armature space to the z-up world. bone_map: {SMPL joint: bone name}. fps: the scene's
+    frame rate in Hz or None. follows: {bone: bone it really moves with, or None}, for control rigs whose
+    constraints, not parents, carry a control; bones not named there follow their parent. neutral: bones of a control
+    rig that only its switches move: once a take has set these, they add nothing to what they follow.
+    """
+
+    names: tuple
+    parents: tuple
+    rest: np.ndarray
+    tails: np.ndarray
+    matrix_world: np.ndarray
+    bone_map: dict
+    fps: float | None = None
+    follows: dict = field(default_factory=dict)
+    neutral: frozenset = frozenset()
+
+    def __post_init__(self):
+        count = len(self.names)
+        if self.rest.shape != (count, 4, 4) or self.tails.shape != (count, 3) or len(self.parents) != count:
+            raise BadInput(f"The rig lists {count} bones, but its matrices or tails are of another number.")
+        if any(parent >= index for index, parent in enumerate(self.parents)):
+            raise BadInput("The rig's bones must be listed parents first.")
+        for joint, bone in self.bone_map.items():
+            if joint not in JOINTS:
+                raise BadInput(f"The bone map names an unknown joint {joint!r}.")
+            if bone not in self.index:
+                raise BadInput(f"The bone map gives {joint} the bone {bone!r}, which the rig does not have; pick another.")
+        missing = [joint for joint in SKELETON["required"] if joint not in self.bone_map]
+        if missing:
+            raise BadInput(f"The bone map lacks {', '.join(missing)}; assign these bones, then try again.")
+        if not np.isfinite(self.rest).all() or not np.isfinite(self.matrix_world).all():
+            raise BadInput("The rig's rest pose holds values that are not numbers; repair the armature.")
+
+    @cached_property
+    def index(self):
+        """{bone name: place in `names`}."""
+        return {name: number for number, name in enumerate(self.names)}
+
+    def bone(self, joint):
+        """Index of the bone mapped to a joint, or None."""
+        name = self.bone_map.get(joint)
+        return None if name is None else self.index[name]
+
+    def reading(self):
+        """The rig with the bones to sample: those that a control rig's controls drive, where they are at hand."""
+        bone_map = reading_map(self.bone_map, self.names)
+        return self if bone_map == self.bone_map else replace(self, bone_map=bone_map)
+
+    @cached_property
+    def effective_parents(self):
+        """Index of the bone each bone moves with (-1: none): the parent unless `follows` says otherwise."""
+        return tuple(self.index[self.follows[name]] if self.follows.get(name) else
+                     (-1 if name in self.follows else self.parents[number])
+                     for number, name in enumerate(self.names))
+
+    @cached_property
+    def world_rotation(self):
+        """(3,3) rotation of the object, free of scale."""
+        return orthonormal(self.matrix_world[:3, :3])
+
+    def to_world(self, points):
+        """(..., 3) armature space -> world."""
+        return points @ self.matrix_world[:3, :3].T + self.matrix_world[:3, 3]
+
+    @cached_property
+    def rest_heads(self):
+        """(N,3) bone heads at rest in the world."""
+        return self.to_world(self.rest[:, :3, 3])
+
+    @cached_property
+    def rest_rotations(self):
+        """(N,3,3) bone rotations at rest in armature space."""
+        return orthonormal(self.rest[:, :3, :3])
+
+
+def orthonormal(matrices):
+    """The rotation nearest to each (...,3,3) matrix, by singular value decomposition; scale and shear are dropped."""
+    matrices = np.asarray(matrices, dtype=np.float64)
+    scaled = matrices / np.maximum(np.linalg.norm(matrices, axis=-2, keepdims=True), 1e-12)
+    # Bones are seldom sheared or mirrored: unit columns at right angles need no decomposition, which is slow.
+    skew = np.swapaxes(scaled, -1, -2) @ scaled - np.eye(3)
+    if np.abs(skew).max(initial=0.0) < 1e-6 and np.linalg.det(scaled).min(initial=1.0) > 0:
+        return scaled
+    u, _, vt = np.linalg.svd(matrices)
+    u[..., :, 2] *= np.linalg.det(u @ vt)[..., None]
+    return u @ vt
+
+
+def rig_from_json(data):
+    """A `Rig` from the contents of a job's `rig.json` (docs/contracts.md, section 5). Raises BadInput.
+
+    Per bone, `follows` (name or null) is optional; known control rigs bring theirs from the bone map tables. Bones
+    may come in any order; see `bone_order`.
+    """
+    try:
+        bones = data["bones"]
+        order = bone_order([(bone["name"], bone["parent"]) for bone in bones])
+        bones = [bones[number] for number in order]
+        index = {bone["name"]: number for number, bone in enumerate(bones)}
+        control = control_table(data["bone_map"]) or {}
+        follows = {bone: target for bone, target in control.get("follows", {}).items() if {bone, target} <= set(index)}
+        follows |= {bone["name"]: bone["follows"] for bone in bones if "follows" in bone}
+        return Rig(tuple(index), tuple(index[b["parent"]] if b["parent"] else -1 for b in bones),
+                   np.array([b["matrix_local"] for b in bones], dtype=np.float64).reshape(-1, 4, 4),
+                   np.array([b["tail"] for b in bones], dtype=np.float64).reshape(-1, 3),
+                   np.array(data["matrix_world"], dtype=np.float64).reshape(4, 4), dict(data["bone_map"]),
+                   data.get("fps"), follows, frozenset(set(control.get("neutral", ())) & set(index)))
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInput(f"rig.json is incomplete or damaged ({error!r}); sample the rig again.") from error
+
+
+def bone_order(pairs):
+    """Order (list of indices) of (name, parent name or None) pairs that puts parents first."""
+    place = {name: number for number, (name, _) in enumerate(pairs)}
+    depth = {}
+    for name, parent in pairs:
+        chain = [name]
+        while parent is not None and parent not in depth:
+            if parent in chain or parent not in place:
+                raise BadInput(f"The bone {chain[-1]!r} has a parent that does not exist or is its own child.")
+            chain.append(parent)
+            parent = pairs[place[parent]][1]
+        start = depth[parent] + 1 if parent is not None else 0
+        for offset, link in enumerate(reversed(chain)):
+            depth[link] = start + offset
+    return sorted(range(len(pairs)), key=lambda number: depth[pairs[number][0]])
+
+
+def read_job(folder):
+    """(Rig, poses (T,N,4,4), times (T,)) of a job folder; poses are reordered to the rig's bones."""
+    from pathlib import Path
+    folder = Path(folder)
+    try:
+        data = json.loads((folder / "rig.json").read_text(encoding="utf-8"))
+        poses, times = np.load(folder / "pose.npy"), np.load(folder / "times.npy")
+    except (OSError, ValueError) as error:
+        raise BadInput(f"The job folder {folder} cannot be read: {error}.") from error
+    rig = rig_from_json(data)
+    place = {bone["name"]: number for number, bone in enumerate(data["bones"])}
+    if poses.ndim != 4 or poses.shape[1:] != (len(place), 4, 4) or len(times) != len(poses):
+        raise BadInput(f"pose.npy must be (T,{len(place)},4,4) with T times, not {poses.shape} and {len(times)}.")
+    return rig, poses[:, [place[name] for name in rig.names]], times

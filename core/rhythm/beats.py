@@ -1,0 +1,146 @@
+"""Beats as data: times, positions in the bar, tempo; and the rhythm curve that both directions share."""
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from core.body.kinematics import FPS
+from core.errors import BadInput
+
+RHYTHM_CHANNELS = ("beat", "downbeat", "phase_cos", "phase_sin", "known")
+BUMP_SECONDS = 1.0 / 30.0
+
+
+@dataclass(frozen=True)
+class Beats:
+    """times (B,) seconds, ascending; positions (B,) 1..metre with 1 = downbeat (0 = unknown); confidence 0..1."""
+
+    times: np.ndarray
+    positions: np.ndarray
+    metre: int = 4
+    confidence: float = 1.0
+    extra: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        times = np.asarray(self.times, dtype=np.float64).reshape(-1)
+        positions = np.asarray(self.positions, dtype=np.int64).reshape(-1)
+        if len(times) != len(positions):
+            raise BadInput(f"{len(times)} beat times but {len(positions)} bar positions.")
+        if not np.isfinite(times).all():
+            raise BadInput("A beat time is not a number; remove that beat.")
+        if len(times) > 1 and np.any(np.diff(times) <= 0):
+            raise BadInput("Beat times must ascend; remove the doubled or unordered beat.")
+        object.__setattr__(self, "times", times)
+        object.__setattr__(self, "positions", positions)
+
+    def __len__(self):
+        return len(self.times)
+
+    @property
+    def downbeats(self):
+        """Times (D,) in seconds of the beats at position 1."""
+        return self.times[self.positions == 1]
+
+    @property
+    def tempo_bpm(self):
+        """Median tempo; 0 with fewer than two beats."""
+        return float(60.0 / np.median(np.diff(self.times))) if len(self) > 1 else 0.0
+
+    def shifted(self, seconds):
+        """All beats later by `seconds`."""
+        return Beats(self.times + seconds, self.positions, self.metre, self.confidence, self.extra)
+
+    def within(self, start, stop):
+        """Beats in [start, stop), counted from `start`."""
+        keep = (self.times >= start) & (self.times < stop)
+        return Beats(self.times[keep] - start, self.positions[keep], self.metre, self.confidence, self.extra)
+
+    def double_time(self):
+        """A beat added half-way between neighbours; bars keep their number of counts."""
+        if len(self) < 2:
+            return self
+        times = np.empty(2 * len(self) - 1)
+        times[0::2], times[1::2] = self.times, (self.times[1:] + self.times[:-1]) / 2
+        index = np.arange(len(times)) + 2 * int(self._first_index())
+        return Beats(times, index % self.metre + 1, self.metre, self.confidence, self.extra)
+
+    def half_time(self):
+        """Every second beat, keeping the downbeats where the metre is even."""
+        first = int(self._first_index()) % 2
+        times = self.times[first::2]
+        index = np.arange(len(times)) + (int(self._first_index()) + first) // 2
+        return Beats(times, index % self.metre + 1, self.metre, self.confidence, self.extra)
+
+    def _first_index(self):
+        return self.positions[0] - 1 if len(self) and self.positions[0] > 0 else 0
+
+    def to_json(self):
+        """A JSON-ready dict."""
+        data = {"times": [round(float(t), 4) for t in self.times], "positions": [int(p) for p in self.positions],
+                "metre": int(self.metre), "tempo_bpm": round(self.tempo_bpm, 2), "confidence": round(self.confidence, 3)}
+        return {**data, "tempo": self.extra["tempo"]} if "tempo" in self.extra else data
+
+    @classmethod
+    def from_json(cls, data):
+        """Inverse of `to_json`; missing positions count as unknown."""
+        times = data["times"]
+        return cls(times, data.get("positions") or [0] * len(times), int(data.get("metre", 4)),
+                   float(data.get("confidence", 1.0)))
+
+
+def read_beats(path):
+    """Beats from a text file: one `seconds [position]` per line, or the JSON of `Beats.to_json`.
+
+    Raises BadInput naming the line that cannot be read.
+    """
+    import json
+    from pathlib import Path
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"The beats file {path} cannot be read: {error}.") from error
+    if text.lstrip().startswith("{"):
+        try:
+            return Beats.from_json(json.loads(text))
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadInput(f"{path} is not a beats JSON ({error}); write it with `beats --json`.") from error
+    times, positions = [], []
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.split("#")[0].strip()
+        if not line:
+            continue
+        words = line.replace(",", " ").split()
+        try:
+            times.append(float(words[0]))
+            positions.append(int(words[1]) if len(words) > 1 else 0)
+        except ValueError as error:
+            raise BadInput(f"Line {number} of {path} is not `seconds [position]`: {line!r}.") from error
+    return Beats(times, positions, max([4 if max(positions, default=0) < 2 else max(positions)]))
+
+
+def rhythm_curve(beats, downbeats, frames, fps=FPS, start=0.0):
+    """The rhythm bridge: (frames, 5) float32 with channels `RHYTHM_CHANNELS`.
+
+    beats, downbeats: times in seconds; frame i is the instant start + i / fps.
+    beat, downbeat: Gaussian bumps (sigma 1/30 s, peak 1). phase: cos and sin of 2 pi x the fraction of the
+    current beat, 0 on the beat. known: 1 from one period before the first beat to one after the last, else 0,
+    and all other channels are 0 where it is 0. Nothing but the times enters: no onset strength.
+    """
+    curve = np.zeros((frames, len(RHYTHM_CHANNELS)), dtype=np.float32)
+    beats = np.asarray(beats, dtype=np.float64).reshape(-1)
+    downbeats = np.asarray(downbeats, dtype=np.float64).reshape(-1)
+    if len(beats) < 2 or frames == 0:
+        return curve
+    times = start + np.arange(frames) / fps
+    first, last = beats[1] - beats[0], beats[-1] - beats[-2]
+    known = (times >= beats[0] - first) & (times <= beats[-1] + last)
+    grid = np.concatenate([[beats[0] - first], beats, [beats[-1] + last]])
+    angle = 2 * np.pi * np.interp(times, grid, np.arange(len(grid)))
+    for channel, events in ((0, beats), (1, downbeats)):
+        if len(events):
+            right = np.clip(np.searchsorted(events, times), 0, len(events) - 1)
+            left = np.maximum(right - 1, 0)
+            distance = np.minimum(np.abs(times - events[right]), np.abs(times - events[left]))
+            curve[:, channel] = np.exp(-0.5 * (distance / BUMP_SECONDS) ** 2)
+    curve[:, 2], curve[:, 3], curve[:, 4] = np.cos(angle), np.sin(angle), 1.0
+    curve[~known] = 0.0
+    return curve

@@ -1,0 +1,306 @@
+"""From beat activations to beats: one dynamic programme over tempo and phase, one over bars. numpy only.
+
+The first is the bar-pointer model (Whiteley et al. 2006; Krebs et al. 2015, "An efficient state-space model for
+joint tempo and meter tracking") in its semi-Markov form: as the tempo may change only on a beat, the states
+(period, position) of one beat collapse into a segment, and the recursion runs over beats instead of positions:
+
+    D[t, k] = B[t] + S[t, k] + max_j (D[t - p_k, j] + A[j, k])
+
+D: best score with a beat at frame t whose period is p_k; B: log odds of a beat at t; S: agreement of the predicted
+phase with a straight ramp over the segment; A: cost of a change of period, -min(|log(p_j / p_k)| / change, change_cap).
+It is exact, and segments of all periods are scored at once through running sums.
+"""
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.errors import BadInput
+from core.rhythm.beats import Beats
+
+METRES = (2, 3, 4, 6)
+
+
+@dataclass(frozen=True)
+class DecoderConfig:
+    """Constants of the decoder; times in seconds, tempi in BPM, scores in nats."""
+
+    min_bpm: float = 40.0           # slowest beat looked for
+    max_bpm: float = 220.0          # fastest beat looked for
+    steps_per_octave: int = 28      # resolution of the period: 2.5 %
+    decode_fps: float = 60.0        # activations are interpolated to at least this rate
+    beat_weight: float = 1.0        # of the log odds of a beat
+    beat_bias: float = 0.0          # added to them: above 0 doubtful beats are kept
+    phase_weight: float = 10.0      # per second of agreeing phase
+    change: float = 0.045           # scale of log(period ratio) between beats: a 10 % step costs 2.1
+    change_cap: float = 100.0       # no change of period costs more
+    preferred_bpm: float = 105.0    # centre of the mild tempo prior
+    prior_octaves: float = 1.2      # its standard deviation
+    prior_weight: float = 0.25      # per beat
+    refine_reach: float = 0.05      # a beat may move by so much, within the bump of activation that it lies on ...
+    refine_share: float = 1 / 8     # ... and by no more than this share of its period
+    refine_power: float = 2.0       # of the activation, as the weight of its centre: the higher, the nearer to its peak
+    hint_width: float = 0.10        # periods within this fraction of a given tempo are allowed
+    own_octaves: float = 0.5        # the piece's own tempo, once found, is a second prior of this width ...
+    own_weight: float = 1.0         # ... and weight per beat: the level does not flip inside a piece (0: one pass)
+    break_cost: float = 5.0         # of an irregular bar, in the search for downbeats
+    downbeat_bias: float = 1.5      # taken from the log odds of a frame network's downbeats, trained to say too many
+    metre_weight: float = 20.0      # of the mean log probability of a metre, where `bars` gives one
+    frame_share: float = 1.0        # of the frame network's log odds beside those of `bars`
+
+
+CONFIG = DecoderConfig()
+# Music: its tempo may change from one beat to the next, and at no more than a fixed cost.
+MUSIC = DecoderConfig(change=0.10, change_cap=2.0, refine_reach=0.09, refine_share=1 / 5, refine_power=4.0)
+
+
+def decode(activations, fps, *, bpm=None, metre=None, beats=None, level="normal", start=0.0, bars=None, config=CONFIG):
+    """Beats of a passage.
+
+    activations: (T, 2) or (T, 4): probability of a beat and of a downbeat per frame, 0..1, and, if there, cos and sin of
+    the beat's phase (0 on the beat), whose length says how sure it is. Frame i is the instant start + i / fps (seconds).
+    bpm: fixed tempo (the decoder stays within `hint_width` of it). metre: counts in a bar, else the best of 2, 3, 4, 6.
+    beats: the user's own `Beats` (same clock as `start`): times are kept, and positions too unless all are 0 (unknown).
+    level: "half", "normal" or "double" time. bars: evidence about bars, see `find_bars`.
+    Returns `Beats` with confidence 0..1; fewer than two frames give no beats. Raises BadInput on bad values.
+    """
+    activations = check_activations(activations, fps, bpm, metre, level)
+    if beats is not None:
+        return given_beats(beats, activations, fps, metre, level, start, bars, config)
+    if len(activations) < 2:
+        return Beats([], [], metre or 4, 0.0)
+    frames = activations.astype(np.float64)
+    factor = max(1, int(np.ceil(config.decode_fps / fps)))
+    if factor > 1:
+        frames = _upsample(frames, factor)
+    times, periods = _track(frames, fps * factor, bpm, config)
+    if bpm is None and config.own_weight > 0 and len(periods) > 4:
+        # The middle of the piece's own tempi, as a prior of the second pass: a level is chosen once.
+        times, periods = _track(frames, fps * factor, None, config, own=60.0 * fps * factor / np.median(periods))
+    times = _refine(times, periods, frames, fps * factor, config)
+    keep = (times >= 0) & (times <= (len(activations) - 1) / fps)
+    times = times[keep]
+    if len(times) == 0:
+        return Beats([], [], metre or 4, 0.0)
+    positions, found = find_bars(activations, fps, times, metre, bars, config)
+    result = Beats(times + start, positions, found, confidence(activations, fps, times))
+    return apply_level(result, level)
+
+
+def check_activations(activations, fps, bpm, metre, level):
+    """Activations as an array. Raises BadInput on those and on options that `decode` does not take."""
+    activations = np.asarray(activations)
+    if activations.ndim != 2 or activations.shape[1] not in (2, 4):
+        raise BadInput(f"Beat activations must be (T,2) or (T,4), not {activations.shape}.")
+    if not np.isfinite(activations).all():
+        raise BadInput("The beat activations hold NaN or infinite values; the motion or sound they come from is damaged.")
+    if not fps > 0:
+        raise BadInput(f"The frame rate of beat activations must be positive, not {fps}.")
+    if bpm is not None and not 20 <= bpm <= 400:
+        raise BadInput(f"A tempo of {bpm:g} BPM is outside 20..400; give the tempo of the beat you would tap.")
+    if metre is not None and not 1 <= metre <= 16:
+        raise BadInput(f"A metre of {metre} counts is outside 1..16.")
+    if level not in ("half", "normal", "double"):
+        raise BadInput(f"The beat level is half, normal or double, not {level!r}.")
+    return activations
+
+
+def given_beats(beats, activations, fps, metre, level, start, bars, config):
+    """The user's beats: times stay; bars are looked for only where the user gave none."""
+    positions, found = beats.positions, metre or beats.metre
+    if len(beats) and not positions.any():
+        positions, found = find_bars(activations, fps, beats.times - start, metre, bars, config)
+    return apply_level(Beats(beats.times, positions, found, beats.confidence, beats.extra), level)
+
+
+def apply_level(beats, level):
+    """`Beats` at "half", "normal" or "double" time."""
+    return {"half": beats.half_time, "double": beats.double_time, "normal": lambda: beats}[level]()
+
+
+def _upsample(frames, factor):
+    """Linear interpolation in time to `factor` times as many frames; frame 0 stays where it is."""
+    index = np.arange((len(frames) - 1) * factor + 1) / factor
+    low = np.minimum(index.astype(int), len(frames) - 2)
+    part = (index - low)[:, None]
+    return frames[low] * (1 - part) + frames[low + 1] * part
+
+
+def _log_odds(probability):
+    clipped = np.clip(probability, 0.002, 0.998)
+    return np.log(clipped / (1 - clipped))
+
+
+def _periods(fps, bpm, config):
+    """Candidate periods in whole frames, ascending, without doubles."""
+    if bpm is None:
+        slow, fast = config.min_bpm, config.max_bpm
+    else:
+        slow, fast = bpm * (1 - config.hint_width), bpm * (1 + config.hint_width)
+    octaves = np.log2(fast / slow)
+    count = max(3, int(np.ceil(octaves * config.steps_per_octave)) + 1)
+    bpms = slow * 2 ** np.linspace(0, octaves, count)
+    return np.unique(np.maximum(2, np.round(60.0 * fps / bpms)).astype(int))
+
+
+def _segment_scores(frames, periods, fps, pad, config, bpm, own=None):
+    """S (T + 2 pad, K): score of a beat segment of period k that ends at each (padded) frame."""
+    total = len(frames) + 2 * pad
+    scores = np.zeros((total, len(periods)))
+    if frames.shape[1] == 4:
+        phase = np.zeros(total, dtype=np.complex128)
+        phase[pad:pad + len(frames)] = frames[:, 2] + 1j * frames[:, 3]
+        clock = np.arange(total)
+        for k, period in enumerate(periods):
+            turn = np.exp(-2j * np.pi * clock / period)
+            running = np.concatenate([[0], np.cumsum(phase * turn)])      # running[t] = sum over frames < t
+            # A segment that ends at t covers frames t - period .. t - 1; its ramp is 0 at t, so turn(t) realigns it.
+            ends = clock[period:]
+            scores[period:, k] = ((running[ends] - running[ends - period]) * np.conj(turn[ends])).real
+        scores *= config.phase_weight / fps
+    centre = config.preferred_bpm if bpm is None else bpm
+    octaves = np.log2(60.0 * fps / periods / centre)
+    width = config.prior_octaves if bpm is None else 0.05
+    scores -= config.prior_weight * 0.5 * (octaves / width) ** 2
+    if own is not None:
+        scores -= config.own_weight * 0.5 * (np.log2(60.0 * fps / periods / own) / config.own_octaves) ** 2
+    return scores
+
+
+def _track(frames, fps, bpm, config, own=None):
+    """Beat frames (B,) and the period (B,) of the segment that ends at each, by the recursion of the module's head.
+
+    own: tempo in BPM that the piece is known to keep to, loosely.
+    """
+    periods = _periods(fps, bpm, config)
+    pad = int(periods[-1])
+    total = len(frames) + 2 * pad
+    segment = _segment_scores(frames, periods, fps, pad, config, bpm, own)
+    beat = np.zeros(total)
+    beat[pad:pad + len(frames)] = config.beat_weight * (_log_odds(frames[:, 0]) + config.beat_bias)
+    change = -np.minimum(np.abs(np.log(periods[:, None] / periods[None, :])) / config.change, config.change_cap)   # A[j, k]
+
+    # `leave[t, k]`: best score on leaving a beat at t with period k. A path may begin anywhere in the front padding.
+    leave = np.full((total, len(periods)), -np.inf)
+    came_from = np.full((total, len(periods)), -1, dtype=np.int16)       # j that preceded; -1: the path begins here
+    leave[:pad] = 0.0
+    best = np.full((total, len(periods)), -np.inf)
+    shortest = int(periods[0])
+    columns = np.arange(len(periods))
+    for first in range(pad, total, shortest):                            # a block depends on earlier blocks only
+        rows = np.arange(first, min(first + shortest, total))
+        before = rows[:, None] - periods[None, :]
+        best[rows] = beat[rows, None] + segment[rows] + leave[before, columns]
+        step = best[rows][:, :, None] + change[None]                     # (block, j, k)
+        came_from[rows] = step.argmax(axis=1)
+        leave[rows] = np.take_along_axis(step, came_from[rows][:, None, :].astype(np.int64), axis=1)[:, 0]
+
+    # The last beat is the first one past the end; all of the back padding is a possible end.
+    tail = best[pad + len(frames):]
+    frame, k = np.unravel_index(int(tail.argmax()), tail.shape)
+    frame += pad + len(frames)
+    beats, spans = [], []
+    while frame >= pad:
+        beats.append(frame)
+        spans.append(periods[k])
+        frame = frame - periods[k]
+        if frame < pad:
+            break
+        k = came_from[frame, k]
+    # Drop the beat past the end; the period of a beat is that of the segment before it.
+    return np.asarray(beats[:0:-1], dtype=np.int64) - pad, np.asarray(spans[:0:-1], dtype=np.float64)
+
+
+def _refine(beats, periods, frames, fps, config):
+    """Beat times (B,) in seconds: each beat moved to the centre of the bump of activation around it."""
+    if len(beats) == 0:
+        return np.zeros(0)
+    reach = max(1, int(round(config.refine_reach * fps)))
+    offsets = np.arange(-reach, reach + 1)
+    index = np.clip(beats[:, None] + offsets, 0, len(frames) - 1)
+    allowed = np.abs(offsets)[None, :] <= np.maximum(1, periods[:, None] * config.refine_share)
+    weight = np.where(allowed, (frames[index, 0] + 1e-3) ** config.refine_power, 0.0)
+    times = (beats + (weight * offsets).sum(1) / weight.sum(1)) / fps
+    # Neighbours never cross: the window is narrower than half a beat.
+    return np.maximum.accumulate(times + np.arange(len(times)) * 1e-6)
+
+
+def _around(activations, fps, times, column, reach=0.04):
+    """Largest value (B,) of a column within +-reach seconds of each time."""
+    width = max(1, int(round(reach * fps)))
+    centre = np.round(np.asarray(times) * fps).astype(int)
+    index = np.clip(centre[:, None] + np.arange(-width, width + 1), 0, len(activations) - 1)
+    return activations[index, column].max(axis=1)
+
+
+def find_bars(activations, fps, times, metre=None, evidence=None, config=CONFIG):
+    """Positions (B,) 1..metre of beats at `times` (seconds from frame 0) and the metre, the best of 2, 3, 4, 6 if not given.
+
+    Viterbi over the position in the bar: a beat at 1 scores the log odds of a downbeat there, any other nothing; an
+    irregular bar costs `break_cost`. The odds are those of the frames, the share q of the downbeat in the beat's activation,
+    or of `evidence`: a function of times (B,) that gives (log odds (B,), {metre: log probability}); then `activations` may
+    be None, and are else added with the weight `frame_share`.
+    """
+    times = np.asarray(times)
+    if len(times) == 0:
+        return np.zeros(0, dtype=np.int64), metre or 4
+    frames = None if activations is None else _frame_odds(activations, fps, times) - config.downbeat_bias
+    if evidence is None:
+        # Long bars explain weak evidence as well as short ones; a bar of 4 is the commonest.
+        reward, prior = frames, {2: -1.0, 3: -1.0, 4: 0.0, 6: -2.0}
+    else:
+        reward, metres = evidence(times)
+        prior = {key: config.metre_weight * value for key, value in metres.items()}
+        if frames is not None:
+            reward = reward + config.frame_share * frames
+    best = None
+    for candidate in (metre,) if metre else METRES:
+        score, positions = _bars(reward, candidate, config.break_cost)
+        score += prior.get(candidate, 0.0)
+        if best is None or score > best[0]:
+            best = (score, positions, candidate)
+    return best[1], best[2]
+
+
+def _frame_odds(activations, fps, times):
+    """Log odds (B,) that a beat is a downbeat: the downbeat's activation against that of the beat."""
+    beat, down = _around(activations, fps, times, 0), _around(activations, fps, times, 1)
+    q = np.clip((down + 0.01) / (np.maximum(beat, down) + 0.04), 0.03, 0.97)
+    return np.log(q / (1 - q))
+
+
+def _bars(reward, metre, break_cost):
+    """Best score and positions (B,) for one metre."""
+    count = len(reward)
+    score = np.zeros(metre)
+    back = np.zeros((count, metre), dtype=np.int64)
+    regular = (np.arange(metre) - 1) % metre
+    for index in range(count):
+        if index:
+            stay, jump = score[regular], int(score.argmax())
+            broken = score[jump] - break_cost
+            back[index] = np.where(stay >= broken, regular, jump)
+            score = np.maximum(stay, broken)
+        score = score.copy()
+        score[0] += reward[index]
+    positions = np.empty(count, dtype=np.int64)
+    here = int(score.argmax())
+    best = float(score[here])
+    for index in range(count - 1, -1, -1):
+        positions[index] = here + 1
+        here = back[index, here]
+    return best, positions
+
+
+def confidence(activations, fps, times):
+    """0..1: how much the beats stand out: activation on the beats against half-way between, and agreement of the phase."""
+    if len(times) < 2:
+        return 0.0
+    on = _around(activations, fps, times, 0)
+    off = _around(activations, fps, (times[1:] + times[:-1]) / 2, 0)
+    contrast = float(np.clip(on.mean() - off.mean(), 0, 1))
+    if activations.shape[1] < 4:
+        return contrast
+    frames = np.arange(int(np.ceil(times[0] * fps)), int(times[-1] * fps) + 1)
+    angle = 2 * np.pi * np.interp(frames / fps, times, np.arange(len(times)))
+    agreement = float(np.mean(activations[frames, 2] * np.cos(angle) + activations[frames, 3] * np.sin(angle)))
+    return float(np.clip((contrast + max(agreement, 0.0)) / 2, 0, 1))

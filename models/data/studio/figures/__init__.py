@@ -1,5 +1,0 @@
-"""The dancers' vocabulary as data: arm poses, step patterns and ten genres."""
-from models.data.studio.figures.genres import GENRE_FIGURES, Genre
-from models.data.studio.figures.poses import ARM_POSES
-
-__all__ = ["ARM_POSES", "GENRE_FIGURES", "Genre"]

@@ -1,0 +1,1 @@
+"""Scores of the systems with the rows that expose them."""

@@ -1,0 +1,1 @@
+"""Scores of the conductor: rows, experiments, ablations, report."""

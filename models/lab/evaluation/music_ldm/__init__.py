@@ -1,0 +1,1 @@
+"""Scores of the music model: rows, sheets, seams, vocoder, report."""

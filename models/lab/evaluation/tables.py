@@ -1,0 +1,47 @@
+"""What every evaluation shares: the scrambled row, tables, results on disk."""
+import json
+from pathlib import Path
+
+import torch
+
+from core.contract.files import write_text
+
+
+@torch.no_grad()
+def scramble(network, seed=0):
+    """Permute the entries of every weight matrix in place: same statistics, no knowledge. Must fall to chance."""
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in network.parameters():
+        if parameter.dim() > 1:
+            flat = parameter.flatten()
+            parameter.copy_(flat[torch.randperm(flat.numel(), generator=generator).to(flat.device)].view_as(parameter))
+    return network
+
+
+def write_json(path, data):
+    """Atomic JSON."""
+    write_text(path, json.dumps(data, indent=1) + "\n")
+
+
+def markdown_table(rows, columns, first="row"):
+    """rows {name: {column: number}} as a Markdown table; missing values stay empty."""
+    lines = [f"| {first} | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
+    for name, values in rows.items():
+        cells = ["" if values.get(c) is None else f"{values[c]:.3f}" if isinstance(values[c], float) else str(values[c])
+                 for c in columns]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def replace_section(path, name, text):
+    """Put `text` between the markers `<!-- name -->` and `<!-- /name -->` of a Markdown file; appended when new."""
+    path = Path(path)
+    old = path.read_text(encoding="utf-8") if path.exists() else "# Results\n"
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    block = f"{begin}\n{text.strip()}\n{end}"
+    if begin in old and end in old:
+        head, rest = old.split(begin, 1)
+        new = head + block + rest.split(end, 1)[1]
+    else:
+        new = old.rstrip() + "\n\n" + block + "\n"
+    write_text(path, new)

@@ -1,0 +1,1 @@
+"""The studio: music and motion made together from a plan, so that their beats are known."""

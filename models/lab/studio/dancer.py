@@ -1,0 +1,252 @@
+"""The studio's dancer: a parametric full-body performer of ten genres whose accents fall on the plan's beats."""
+import numpy as np
+
+from core.body.kinematics import FPS
+from models.lab.studio.body import SIDE, Curves, rotvec, solve, yaw
+from models.lab.studio.choreography import PHRASE, Clock, amount, choreograph, draw_dancer, steps_of
+from models.lab.studio.dancer_feet import place_feet
+from models.lab.studio.figures import ARM_POSES, GENRE_FIGURES
+from models.lab.studio.floor_work import floor_curves, lay_down
+from models.lab.studio.ik import interpolate_keys, quintic, smooth, smooth_noise
+
+AHEAD = 0.04              # s: the body's clock runs this much ahead, so that its stop lies round the count, not behind it
+EARLY = 0.03              # s: a pose is there just before its count, so that the body is slowest on it
+
+
+def dance(plan):
+    """Motion (30 fps, plan.duration) of a plan of kind "dance"; the same plan gives the same motion."""
+    genre = GENRE_FIGURES[plan.genre]
+    rng = np.random.default_rng([plan.seed, *b"dancer", *plan.genre.encode()])
+    dancer = draw_dancer(rng)
+    clock = Clock(plan, dancer.late)
+    frames = int(round(plan.duration * FPS))
+    phrases = choreograph(plan, genre, rng)
+    plain = np.arange(frames) / FPS + AHEAD
+    t = clock.groove(plain, _stops(phrases, genre, dancer))
+    b = clock.count(t)
+    # ---- where the dancer faces and stands
+    turn_at, turn_to, heading = [clock.times[0]], [0.0], 0.0
+    for phrase in phrases:
+        lean = 0.0 if phrase.turn else float(rng.normal(0, 0.12))
+        turn_at += [clock.seconds(phrase.first + (4 if phrase.turn else 6)), clock.seconds(phrase.first + 8)]
+        turn_to += [heading, heading + phrase.turn + lean]
+        heading += phrase.turn
+    turn_at, turn_to = np.array(turn_at), np.array(turn_to)
+    spots = np.cumsum(rng.normal(0, dancer.wander, (len(phrases) + 1, 2)), 0)
+    spots *= 0.6 / np.maximum(np.linalg.norm(spots, axis=1, keepdims=True), 0.6)
+    spot_at = np.array([clock.seconds(p.first) for p in phrases] + [clock.seconds(phrases[-1].first + 8)])
+
+    def facing(time):
+        out = interpolate_keys(np.atleast_1d(time), turn_at, turn_to)
+        return out if np.ndim(time) else float(out[0])
+
+    def centre(time):
+        out = interpolate_keys(np.atleast_1d(time), spot_at, spots)
+        return out if np.ndim(time) else out[0]
+
+    # ---- feet
+    steps = []
+    for phrase in phrases:
+        steps += steps_of(phrase, genre, dancer, clock, rng)
+    stance = genre.stance * dancer.stance
+    ball, foot_yaw, foot_pitch, share, over = place_feet(steps, plain, t, facing, centre, stance, genre.free_heel,
+                                                              genre.turn_out)
+    curves = Curves.standing(frames)
+    curves.ball, curves.foot_yaw, curves.foot_pitch = ball, foot_yaw, foot_pitch
+    # ---- strength of each phrase, smoothly joined
+    energy = interpolate_keys(t, np.array([clock.seconds(p.first) for p in phrases]), np.array([amount(p) for p in phrases]),
+                              dwell=0.85)
+    depth, still = _bounce(phrases, genre, dancer, plan, b)
+    drop = _drops(phrases, genre, clock, t)
+    face = facing(t)
+    floor = floor_curves(phrases, clock, plain, facing, centre)
+    # ---- pelvis: over the standing foot, down with the bounce
+    back = np.stack([np.sin(face), np.zeros(frames), np.cos(face)], 1)
+    left = np.stack([np.cos(face), np.zeros(frames), -np.sin(face)], 1)
+    sway = np.cos(np.pi * b) * (1 if dancer.mirror else -1) * genre.sway * dancer.size * energy * still
+    pelvis = np.stack([over[:, 0], np.zeros(frames), over[:, 1]], 1)
+    pelvis = smooth(pelvis, 1) - 0.11 * back + left * sway[:, None]
+    crouch = genre.crouch * (0.6 + 0.5 * energy)
+    bounce = genre.bounce * dancer.depth * (0.45 + 0.7 * energy) * depth
+    direction = -1.0 if not genre.bounce_up else 0.6
+    pelvis[:, 1] = 0.945 - crouch - drop + direction * bounce
+    pelvis -= back * (0.35 * drop + 0.4 * np.maximum(bounce, 0))[:, None] * 0.6
+    curves.pelvis = pelvis
+    # ---- trunk
+    torso = _torso(phrases, genre, dancer, clock, t, rng) * still[:, None]
+    jack = genre.jack * depth * energy
+    pops = _pops(phrases, genre, dancer, clock, t)
+    noise = smooth_noise(rng, frames, 8, 1.1)
+    curves.spine = torso + 0.02 * noise[:, :3]
+    curves.spine[:, 0] += genre.lean + jack + 0.45 * drop - pops
+    curves.spine[:, 2] -= genre.roll * sway / max(genre.sway, 1e-3) * 0.7
+    tilt = 0.25 * genre.lean + 0.4 * jack + 0.5 * drop + 0.25 * torso[:, 0]
+    roll = genre.roll * sway / max(genre.sway, 1e-3) + 0.10 * (share - 0.5)
+    hips = rotvec(np.stack([tilt, 0.35 * torso[:, 1], -roll], -1))
+    curves.pelvis_rotation = yaw(face) @ hips
+    nod = genre.nod * dancer.nod * energy * np.roll(depth, 1)
+    curves.neck[:, 0] = -0.35 * curves.spine[:, 0] + 0.5 * nod - genre.head_up - 0.4 * tilt
+    curves.head[:, 0] = -0.35 * curves.spine[:, 0] + 0.5 * nod - genre.head_up + 0.3 * pops + 0.04 * noise[:, 3]
+    curves.head[:, 1] = -0.5 * curves.spine[:, 1] + 0.10 * noise[:, 4]
+    curves.neck[:, 1] = -0.25 * curves.spine[:, 1]
+    curves.head[:, 2] = -0.3 * curves.spine[:, 2]
+    spotting = _spotting(face, phrases, clock, t)
+    curves.head[:, 1] += spotting
+    # ---- arms
+    arms = _arms(phrases, genre, dancer, clock, t, rng)
+    arms[..., 1] += (0.05 * depth * energy)[:, None]
+    arms[..., :2] += 0.03 * noise[:, 4:8].reshape(frames, 2, 2)
+    curves.arms = arms
+    raised = np.clip(arms[..., 1], -0.3, 1.4)
+    curves.collar[..., 2] = SIDE * (0.05 + 0.22 * raised)
+    curves.collar[..., 1] = SIDE * -0.12 * np.cos(arms[..., 0]) * np.cos(arms[..., 1])
+    velocity = np.gradient(arms[..., 1], axis=0) * FPS
+    curves.hand[..., 2] = -SIDE * genre.hand * np.clip(smooth(velocity, 2) * 0.12, -0.6, 0.6)
+    curves.knee_out = np.tile(SIDE * (0.12 + 0.4 * max(genre.stance - 0.15, 0)), (frames, 1)) + SIDE * 0.5 * drop[:, None]
+    if floor is not None:
+        lay_down(curves, floor, face)
+    return solve(curves)
+
+
+def _stops(phrases, genre, dancer):
+    """Function of counts: how decisively the body stops on each (`Clock.groove`)."""
+    first = phrases[0].first
+    energy = np.array([amount(phrase) for phrase in phrases])
+    weight = np.full(PHRASE, genre.stop_between)
+    weight[list(genre.accents)] = 1.0
+
+    def hold(counts):
+        place = np.asarray(counts).astype(int) - first
+        strength = energy[np.clip(place // PHRASE, 0, len(energy) - 1)]
+        return np.clip(genre.stop * weight[place % PHRASE] * np.clip(0.5 + 0.6 * strength, 0.5, 1.1) * dancer.stop, 0, 0.95)
+    return hold
+
+
+def _bounce(phrases, genre, dancer, plan, b):
+    """Depth 0..1+ of the bounce, deepest on the beat and more so on counts 1 and 5; and 0 where a freeze holds."""
+    count = np.arange(np.floor(b[0]) - 1, np.ceil(b[-1]) + 2)
+    ones = np.flatnonzero(plan.positions == 1)
+    first = int(ones[0]) if len(ones) else 0
+    strength = np.where((count - first) % 4 == 0, 1.35, np.where((count - first) % 2 == 0, 1.0, 0.85))
+    still = np.ones(len(count))
+    for phrase in phrases:
+        inside = (count >= phrase.first) & (count < phrase.first + PHRASE)
+        strength[inside & (count == phrase.first)] *= 1.15
+        if phrase.freeze:
+            still[(count > phrase.first + 6) & (count < phrase.first + 8)] = 0.0
+    rate = genre.bounce_rate
+    nearest = np.clip(np.round(b - count[0]).astype(int), 0, len(count) - 1)
+    if rate < 1:
+        span = 1 / rate
+        phase = ((b - first) / span) % 1.0
+        wave = (0.5 + 0.5 * np.cos(2 * np.pi * phase)) * 1.1
+        on_beat = 0.5 * (0.5 + 0.5 * np.cos(2 * np.pi * b)) ** 0.65 * strength[nearest]
+        depth = wave + on_beat
+    else:
+        # Exponent < 1: the body lingers at the bottom, on the beat, and turns round quickly at the top.
+        depth = (0.5 + 0.5 * np.cos(2 * np.pi * rate * b)) ** 0.65 * strength[nearest]
+    held = interpolate_keys(b, count, still, dwell=0.0)
+    return depth * held, 0.25 + 0.75 * held
+
+
+def _drops(phrases, genre, clock, t):
+    """Level changes: down into a freeze, metres of pelvis height."""
+    times, values = [clock.times[0]], [0.0]
+    for phrase in phrases:
+        if phrase.freeze:
+            times += [clock.seconds(phrase.first + 5), clock.seconds(phrase.first + 6), clock.seconds(phrase.first + 7.6)]
+            values += [0.0, genre.freeze_drop * (0.6 + 0.5 * phrase.energy), genre.freeze_drop * (0.6 + 0.5 * phrase.energy)]
+        times.append(clock.seconds(phrase.first + 8))
+        values.append(0.0)
+    return interpolate_keys(t, np.array(times), np.array(values), sharpness=1.2)
+
+
+def _torso(phrases, genre, dancer, clock, t, rng):
+    times, values = [clock.times[0]], [np.zeros(3)]
+    for phrase in phrases:
+        counts, angles = phrase.torso
+        strength = amount(phrase) * dancer.size * (0.3 if phrase.kind == "idle" else 1.0)
+        for count, angle in zip(counts, angles):
+            beat = count / min(phrase.rate, 1.0)
+            if beat >= PHRASE or (phrase.freeze and beat > 6.01):
+                continue
+            times.append(clock.seconds(phrase.first + beat))
+            flip = np.array([1, -1, -1]) if phrase.mirror else 1
+            values.append(angle * flip * strength + rng.normal(0, dancer.jitter * 0.4, 3))
+    return interpolate_keys(t, np.array(times), np.array(values), dwell=min(0.6, genre.dwell),
+                            sharpness=genre.sharpness * dancer.snap, shortest=0.2, early=EARLY + 0.1 * genre.dwell,
+                            longest=genre.move)
+
+
+def _pops(phrases, genre, dancer, clock, t):
+    """Short chest pops that peak on the accent counts, radians of spine extension."""
+    out = np.zeros(len(t))
+    if genre.pop == 0:
+        return out
+    for phrase in phrases:
+        if phrase.kind == "idle":
+            continue
+        for count in genre.accents:
+            if phrase.freeze and count > 6:
+                continue
+            u = t - clock.seconds(phrase.first + count)
+            bump = quintic((u + 0.10) / 0.10) * quintic((0.22 - u) / 0.20)
+            out += genre.pop * dancer.size * min(1.0, amount(phrase)) * bump
+    return out
+
+
+def _arms(phrases, genre, dancer, clock, t, rng):
+    """Arm parameters (T,2,4): poses reached on their counts, with this dancer's size and variation."""
+    rest = np.stack([ARM_POSES["hang"], ARM_POSES["hang"]])
+    times, values = [clock.times[0]], [rest]
+    for phrase in phrases:
+        if phrase.kind == "idle":
+            relaxed = rest.copy()
+            relaxed[:, 2] = 0.93
+            times += [clock.seconds(phrase.first + c) for c in (1, 4, 7)]
+            values += [relaxed + rng.normal(0, 0.05, (2, 4)) * [1, 1, 0.1, 1] for _ in range(3)]
+            continue
+        size = np.clip(0.55 + 0.5 * amount(phrase) * dancer.size, 0.5, 1.1)
+        repeats = 2 if phrase.rate == 2.0 else 1
+        for repeat in range(repeats):
+            for count, left, right in phrase.arms:
+                beat = (count + PHRASE * repeat) / phrase.rate
+                if beat >= PHRASE - 0.01 or (phrase.freeze and beat > 6.01):
+                    continue
+                pair = np.stack([ARM_POSES[left], ARM_POSES[right]])
+                if phrase.mirror:
+                    pair = pair[::-1].copy()
+                # Smaller dancers keep their arms lower and more bent.
+                pair[:, 1] = -0.9 + (pair[:, 1] + 0.9) * size
+                pair[:, 2] = np.clip(0.45 + (pair[:, 2] - 0.45) * (0.5 + 0.5 * size), 0.3, 0.997)
+                pair = pair + rng.normal(0, 1, (2, 4)) * np.array([1, 1, 0.15, 1]) * dancer.jitter
+                pair[:, 2] = np.minimum(pair[:, 2], 0.997)
+                times.append(clock.seconds(phrase.first + beat))
+                values.append(pair)
+        if phrase.freeze:
+            times.append(clock.seconds(phrase.first + 7.5))
+            values.append(values[-1])
+    times, values = np.array(times), np.array(values)
+    sharpness = genre.sharpness * dancer.snap
+    out = interpolate_keys(t, times, values, dwell=genre.dwell, sharpness=sharpness, shortest=0.22,
+                           early=EARLY + 0.1 * genre.dwell, longest=genre.move)
+    if genre.ring > 0:
+        index = np.clip(np.searchsorted(times, t, side="right") - 1, 1, len(times) - 1)
+        since = t - times[index]
+        ringing = genre.ring * np.exp(-since / 0.09) * np.sin(2 * np.pi * 6.0 * since)
+        out[..., :2] += ((values[index] - values[index - 1])[..., :2]) * ringing[:, None, None]
+    return out
+
+
+def _spotting(face, phrases, clock, t):
+    """In a turn the head stays with the audience, then whips round."""
+    out = np.zeros(len(t))
+    for phrase in phrases:
+        if not phrase.turn:
+            continue
+        start, stop = clock.seconds(phrase.first + 4), clock.seconds(phrase.first + 8)
+        inside = (t >= start) & (t <= stop)
+        turned = face[inside] - face[inside][0] if inside.any() else np.zeros(0)
+        out[inside] = np.clip(-turned, -0.7, 0.7) * (np.abs(turned) < np.pi) + np.clip(phrase.turn - turned, -0.7, 0.7) * (
+            np.abs(turned) >= np.pi)
+    return smooth(out, 2)

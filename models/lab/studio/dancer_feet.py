@@ -1,0 +1,121 @@
+"""Where the dancer's feet are: step events on counts become planted balls of the feet and swings between them."""
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.lab.studio.body import BALL_HEIGHT, SIDE
+from models.lab.studio.ik import interpolate_keys, quintic, smooth
+
+
+@dataclass(frozen=True)
+class Step:
+    """A foot arrives: time (s), foot 0 left / 1 right, kind s, t or k, place (x, z) in the dancer's frame (m)."""
+
+    time: float
+    foot: int
+    kind: str
+    x: float
+    z: float
+    swing: float            # s the move takes
+    lift: float             # m
+    height: float | None = None   # m above the floor where a kick ends; None: by its distance
+
+
+def place_feet(steps, t, body_time, facing, centre, stance, free_heel, turn_out=0.2):
+    """Balls of the feet (T,2,3), yaw and pitch (T,2), weight on the left foot (T,) 0..1, and the pelvis' place (T,2).
+
+    t, body_time (T,): seconds of each frame; feet land on time, the weight follows the body's own clock (`Clock.groove`).
+    facing, centre: functions of time (s) giving the dancer's yaw (rad) and place (x, z). A foot on the floor does not
+    move at all; its yaw may follow a turning body, about the ball.
+    """
+    frames = len(t)
+    ball = np.zeros((frames, 2, 3))
+    yaw, pitch, air = np.zeros((frames, 2)), np.zeros((frames, 2)), np.zeros((frames, 2))
+    loaded = np.zeros((frames, 2))
+    dt = (t[-1] - t[0]) / (frames - 1)
+    landings = []                        # (time, foot, kind, goal)
+    for foot in (0, 1):
+        out = SIDE[foot] * turn_out
+        at = _world(np.array([SIDE[foot] * stance, 0.10]), facing(t[0]), centre(t[0]))
+        here, height, turned = at, 0.0, float(facing(t[0])) + out
+        mine = sorted((s for s in steps if s.foot == foot), key=lambda s: s.time)
+        first, previous = 0, -1e9
+        for step in mine:
+            start = max(step.time - step.swing, previous + 0.03)
+            if step.time - start < 0.10 or step.time < t[0]:
+                continue
+            a, b = np.searchsorted(t, [start, step.time])
+            ball[first:a, foot] = [here[0], BALL_HEIGHT + height, here[1]]
+            yaw[first:a, foot], air[first:a, foot] = turned, height > 0.02
+            goal = _world(np.array([step.x, step.z + 0.10]), facing(step.time), centre(step.time))
+            goal_height = 0.0
+            if step.kind == "k":
+                goal_height = min(0.62, 0.25 + 0.6 * np.hypot(step.x - SIDE[foot] * stance, step.z))
+                goal_height = goal_height if step.height is None else step.height
+            goal_turned = turned + _wrapped(float(facing(step.time)) + out - turned)
+            u = np.clip((t[a:b] - start) / (step.time - start), 0, 1)
+            across = quintic(np.clip((u - 0.15) / 0.78, 0, 1) ** 1.6)[:, None]     # while off the floor, to a crisp landing
+            path = here + (goal - here) * across
+            ball[a:b, foot, 0], ball[a:b, foot, 2] = path[:, 0], path[:, 1]
+            arc = step.lift * quintic(u / 0.36) * quintic((1 - u) / 0.28) * (1.0 if step.kind != "k" else 0.3)
+            rise = quintic(u / 0.9) if goal_height >= height else quintic((u - 0.05) / 0.95)
+            ball[a:b, foot, 1] = BALL_HEIGHT + height + (goal_height - height) * rise + arc
+            yaw[a:b, foot] = turned + (goal_turned - turned) * quintic(u)
+            pitch[a:b, foot] = 0.55 * np.sin(np.pi * np.clip(u / 0.8, 0, 1)) * min(1.0, step.lift / 0.08) * 0.7
+            air[a:b, foot] = 1.0
+            if step.kind == "t":
+                loaded[b:, foot] = 0.0
+            landings.append((step.time, foot, step.kind, goal))
+            here, height, turned, previous, first = goal, goal_height, goal_turned, step.time, b
+            loaded[b:, foot] = {"s": 1.0, "t": 0.25, "k": 0.0}[step.kind]
+            if step.kind == "k":
+                loaded[b:, foot] = 0.0
+        ball[first:, foot] = [here[0], BALL_HEIGHT + height, here[1]]
+        yaw[first:, foot], air[first:, foot] = turned, height > 0.02
+        if not mine:
+            loaded[:, foot] = 1.0
+    # A swinging foot goes round the other, more so the higher it is.
+    apart = ball[:, 0, 0:3:2] - ball[:, 1, 0:3:2]
+    distance = np.linalg.norm(apart, axis=1, keepdims=True)
+    push = apart / np.maximum(distance, 1e-3) * np.maximum(0.20 - distance, 0)
+    for foot in (0, 1):
+        raised = quintic((ball[:, foot, 1:2] - BALL_HEIGHT - 0.015) / 0.06)
+        ball[:, foot, 0:3:2] += SIDE[foot] * push * raised
+    loaded = np.where(loaded.sum(1, keepdims=True) == 0, 1.0, loaded) * (1 - air)
+    both_up = loaded.sum(1) < 1e-6
+    loaded[both_up] = 0.5
+    share = loaded[:, 0] / np.maximum(loaded.sum(1), 1e-6)
+    width = max(1, int(round(0.16 / dt)))
+    share = smooth(share, width)
+    follow = facing(t)[:, None] + SIDE * turn_out                # a planted foot follows a turn beyond 40 degrees
+    gap = follow - yaw
+    extra = np.sign(gap) * np.maximum(np.abs(gap) - 0.7, 0)
+    yaw = yaw + extra
+    pitch = pitch + np.clip(np.abs(extra) * 0.8, 0, 0.35)
+    free = np.stack([1 - share, share], 1)
+    pitch = pitch + free_heel * np.clip(free - 0.5, 0, 0.5) * 2 * (1 - air)
+    return ball, yaw, smooth(pitch, 1), share, _over_the_feet(landings, ball, t, body_time)
+
+
+def _over_the_feet(landings, ball, t, body_time):
+    """Where the pelvis goes, (T,2): it arrives over the standing foot as the step lands, and rests there for a moment."""
+    times, places = [t[0] - 1.0], [ball[0][:, 0:3:2].mean(0)]
+    for time, foot, kind, goal in sorted(landings, key=lambda landing: landing[0]):
+        if time < times[-1] + 0.05:
+            continue
+        other = ball[min(int(np.searchsorted(t, time)), len(t) - 1), 1 - foot, 0:3:2]
+        over = {"s": 0.74, "t": 0.14, "k": 0.07}[kind]
+        times.append(time)
+        places.append(other + (goal - other) * over)
+    span = np.diff(times)
+    rest = np.clip(1 - 0.50 / np.maximum(span, 1e-6), 0.06, 1)          # a shift of weight takes half a second at most
+    return interpolate_keys(body_time, np.array(times), np.array(places), dwell=rest)
+
+
+def _world(local, angle, centre):
+    c, s = np.cos(angle), np.sin(angle)
+    return np.array([c * local[0] + s * local[1], -s * local[0] + c * local[1]]) + centre
+
+
+def _wrapped(angle):
+    return (angle + np.pi) % (2 * np.pi) - np.pi

@@ -1,0 +1,69 @@
+"""The averaged weights of a run as a released checkpoint: `python -m models.training.export RUN NAME [--checkpoints DIR]`."""
+import argparse
+import sys
+
+from core import checkpoints
+from core.errors import BatonError
+from models.training.run_folder import RunFolder
+from models.training.task import make_task
+
+CARD = """# {name}
+
+{system} / {part}, configuration `{config_name}`, {parameters:.2f} M parameters stored as {dtype}.
+
+- Trained for {steps} steps, {minutes:.0f} minutes of wall time.
+- Last values of the training log: {values}
+{notes}
+"""
+
+
+def export(run, name, folder=checkpoints.FOLDER, *, licence="GPL-3.0-or-later", notes="", dtype="float16", part=None):
+    """Write the averaged weights of `run` into `folder` and its index; returns the `core.checkpoints.Checkpoint`.
+
+    notes: Markdown lines for the card (data, hours, scores, limits). part: released as, if not as what was trained.
+    Raises BadInput on a folder that holds no run.
+    """
+    run = RunFolder(run)
+    record, state = run.read_config(), run.read_checkpoint()
+    task = make_task(record["system"], record["part"], record["config_name"], record["config"])
+    config, weights = task.export(state["ema"])
+    last = {}
+    for row in run.rows():
+        last.update(row)
+    scores = {key: value for key, value in last.items() if key not in ("step", "minutes", "lr", "steps_per_second")}
+    extra = {"steps": state["step"], "minutes": round(state["seconds"] / 60, 1), "scores": scores}
+    part = part or record["part"]
+    card = CARD.format(name=name, system=record["system"], part=part, config_name=record["config_name"], dtype=dtype,
+                       parameters=sum(value.numel() for value in weights.values()) / 1e6, steps=state["step"],
+                       minutes=state["seconds"] / 60, notes=notes,
+                       values=", ".join(f"{key} {value:.4g}" for key, value in sorted(scores.items())) or "none")
+    return checkpoints.save(folder, name=name, system=record["system"], part=part, config=config, state_dict=weights,
+                            card_text=card, licence=licence, extra=extra, dtype=dtype)
+
+
+def main(arguments=None):
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m models.training.export", description=__doc__)
+    parser.add_argument("run", help="folder written by models.training.loop")
+    parser.add_argument("name", help="name of the checkpoint, such as music_ldm-vae")
+    parser.add_argument("--checkpoints", default=str(checkpoints.FOLDER), help="folder to write to (default: the shipped one)")
+    parser.add_argument("--notes", default="", help="Markdown for the card, or @FILE")
+    parser.add_argument("--part", help="release it as another part of the system than the one that was trained")
+    parser.add_argument("--dtype", default="float16", choices=("float16", "bfloat16", "float32"))
+    options = parser.parse_args(arguments)
+    notes = options.notes
+    if notes.startswith("@"):
+        with open(notes[1:], encoding="utf-8") as handle:
+            notes = handle.read()
+    try:
+        written = export(options.run, options.name, options.checkpoints, notes=notes, dtype=options.dtype,
+                         part=options.part)
+    except BatonError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    print(f"{written.path} {written.path.stat().st_size / 1e6:.1f} MB sha256 {written.sha256[:16]}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
