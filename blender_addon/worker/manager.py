@@ -72,6 +72,7 @@ class Manager:
         self._starting = None
         self._expected = None
         self._generation = 0  # of the starting thread whose worker counts
+        self._handover = threading.Lock()  # between that thread and whoever makes it stale
         self._hello_job = None
         self._start_failure = None
         self._steps = None
@@ -127,11 +128,17 @@ class Manager:
         self._end("failed", sentence)
 
     def stop_worker(self):
-        """End the worker process, if any."""
-        self._generation += 1
-        client, self._client, self._client_key, self._active = self._client, None, None, None
+        """End the worker process, if any; one that is still starting is ended by its own thread."""
+        client = self._let_go()
         if client is not None:
             threading.Thread(target=client.quit, daemon=True).start()
+
+    def shutdown(self):
+        """End job and worker for good; waits up to a second for the worker to go."""
+        self.abort("Baton was disabled")
+        client = self._let_go()
+        if client is not None:
+            client.quit(wait=1.0)
 
     # --- polling ---
 
@@ -309,16 +316,24 @@ class Manager:
                 except (WorkerError, OSError) as error:
                     failure = error if isinstance(error, WorkerError) else WorkerError(
                         f"The worker cannot be started: {error}.")
-            if generation != self._generation:  # a later start has overtaken this one
-                if client is not None:
-                    client.kill()
-                return
-            if client is not None:
-                self._client, self._client_key = client, key
-            self._expected, self._start_failure = expected, failure
+            with self._handover:
+                stale = generation != self._generation  # a later start or a stop has overtaken this one
+                if not stale and client is not None:
+                    self._client, self._client_key = client, key
+                if not stale:
+                    self._expected, self._start_failure = expected, failure
+            if stale and client is not None:
+                client.kill()
 
         self._starting = threading.Thread(target=work, name="baton-start", daemon=True)
         self._starting.start()
+
+    def _let_go(self):
+        """Forget the worker, also one that is still starting; returns the client to end, or None."""
+        with self._handover:
+            self._generation += 1
+            client, self._client, self._client_key, self._active = self._client, None, None, None
+        return client
 
     def _kill_worker(self):
         client, self._client, self._client_key, self._active = self._client, None, None, None
@@ -344,9 +359,6 @@ def tick():
 
 def shutdown():
     """End job, timer and worker: the add-on is disabled or Blender quits."""
-    manager.abort("Baton was disabled")
     if bpy.app.timers.is_registered(tick):
         bpy.app.timers.unregister(tick)
-    client, manager._client = manager._client, None
-    if client is not None:
-        client.quit(wait=1.0)
+    manager.shutdown()

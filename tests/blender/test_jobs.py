@@ -105,6 +105,26 @@ def test_cancel_while_reading_and_while_running(manager, monkeypatch, tmp_path):
     assert running.state == "cancelled" and not running.folder.exists()
 
 
+def test_a_worker_still_starting_does_not_outlive_the_addon(manager, monkeypatch):
+    made = []
+
+    class Slow(worker_client.WorkerClient):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            made.append(self)
+            time.sleep(0.3)
+
+    monkeypatch.setattr(jobs, "WorkerClient", Slow)
+    manager.start(job())
+    starting = manager._starting
+    while not made:
+        time.sleep(0.01)
+    jobs.shutdown()
+    starting.join(20)
+    assert not starting.is_alive() and manager._client is None and not made[0].alive
+    assert manager.last.state == "failed" and "disabled" in manager.last.message
+
+
 def test_a_worker_that_does_not_let_go_is_ended(manager, monkeypatch, tmp_path):
     monkeypatch.setattr(jobs, "CANCEL_SECONDS", 0.5)
     scripted(monkeypatch, tmp_path, "say(**HELLO); time.sleep(60)")
