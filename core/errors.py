@@ -42,12 +42,6 @@ class OutOfMemory(BatonError):
     code = "out_of_memory"
 
 
-class ProtocolMismatch(BatonError):
-    """Worker and add-on do not speak the same protocol version."""
-
-    code = "protocol"
-
-
 class Cancelled(BatonError):
     """The user cancelled the job."""
 

@@ -70,12 +70,6 @@ def sequences(editor):
     return editor.sequences if strips is None else strips
 
 
-def all_sequences(editor):
-    """Strips including those inside meta strips."""
-    strips = getattr(editor, "strips_all", None)
-    return editor.sequences_all if strips is None else strips
-
-
 def sequencer_scene(context):
     """The scene whose sequencer is shown: 5.0 lets the workspace name one, else the active scene."""
     workspace = getattr(context, "workspace", None)

@@ -15,7 +15,6 @@ from .bone_map import with_ik
 from .stats import stall
 
 SLICE_SECONDS = 0.15
-CURVE_PATHS = ("location", "rotation_quaternion", "rotation_euler", "rotation_axis_angle", "scale")
 
 
 # What hangs on these joints tells the rest pose of hands and feet, and fingers are keyed.

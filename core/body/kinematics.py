@@ -4,7 +4,6 @@ import numpy as np
 from core.contract import PARENTS, SKELETON
 
 OFFSETS = np.asarray(SKELETON["offsets_m"], dtype=np.float32)
-HIP_HEIGHT = float(SKELETON["hip_height_m"])
 FPS = float(SKELETON["fps"])
 
 

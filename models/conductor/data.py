@@ -18,7 +18,7 @@ from core.rhythm.beats import Beats
 from models.conductor.config import FPS
 from models.conductor.encoder import encode_music
 from models.conductor.features import condition_frames, keypoints13, level_frames, mel_frames, mono, motion_vector
-from models.training.shards import AUDIO_RATE, Corpus, unpack_motion
+from models.training.shards import AUDIO_RATE, Corpus, unpack_audio, unpack_motion
 
 MEL_PER_FRAME = 3
 
@@ -42,7 +42,7 @@ def _prepare_shard(path, target):
         meta = corpus.meta(index)
         if meta["kind"] != "conducting":
             continue
-        sound = mono(corpus.array(index, "audio").T.astype(np.float32) / 32768.0, AUDIO_RATE)
+        sound = mono(unpack_audio(corpus.array(index, "audio")), AUDIO_RATE)
         motion = unpack_motion(corpus.array(index, "motion_rot6d"), corpus.array(index, "motion_root"))
         mel, level = mel_frames(sound), level_frames(sound)
         frames = min(len(motion), len(mel) // MEL_PER_FRAME, len(level))

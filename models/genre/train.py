@@ -11,7 +11,7 @@ from core.contract.files import replacing
 from core.errors import BadInput
 from models.genre.config import CONFIGS
 from models.genre.network import GenreNetwork
-from models.training.shards import Corpus, unpack_motion
+from models.training.shards import Corpus, unpack_audio, unpack_motion
 from models.training.task import Task, pick_config
 
 
@@ -36,7 +36,7 @@ class GenreTask(Task):
                 if meta["genre"] not in GENRES or meta["source"] != "studio":
                     continue
                 if self.part == "audio":
-                    features = audio_features(items.array(index, "audio").T.astype(np.float32) / 32768)
+                    features = audio_features(unpack_audio(items.array(index, "audio")))
                 else:
                     motion = unpack_motion(items.array(index, "motion_rot6d"), items.array(index, "motion_root"))
                     features = motion_features(motion)

@@ -17,7 +17,7 @@ from core.contract import GENRES
 from core.contract.files import replacing, write_text
 from core.errors import BadInput
 from core.rhythm.beats import rhythm_curve
-from models.training.shards import AUDIO_RATE, ROTATION_SCALE, Corpus
+from models.training.shards import AUDIO_RATE, Corpus, unpack_audio, unpack_rot6d
 
 VERSION = 1
 MIRROR_SIGN = np.array([-1.0, 1.0, 1.0], dtype=np.float32)
@@ -46,7 +46,7 @@ def _write_shard_features(data, indices, cache, stem):
         names = data.names(index)
         if "audio" not in names:
             continue
-        samples = data.array(index, "audio").T.astype(np.float32) / 32768.0
+        samples = unpack_audio(data.array(index, "audio"))
         mel = log_mel(model_mono(Audio(samples, AUDIO_RATE))).astype(np.float16)
         meta = data.meta(index)
         item = {key: meta.get(key) for key in ("id", "split", "genre", "metre", "source", "duration")}
@@ -110,7 +110,7 @@ class FeatureCache:
         low, high = rows[0], rows[-1] + 1
         rotation = np.asarray(self.array(item["stem"], "rot6d")[low:high])[rows - low]
         root = np.asarray(self.array(item["stem"], "root")[low:high])[rows - low]
-        return rotation.astype(np.float32).reshape(-1, 24, 6) / ROTATION_SCALE, root.astype(np.float32)
+        return unpack_rot6d(rotation), root.astype(np.float32)
 
     def rhythm(self, item, start, frames, rate):
         """Rhythm curve (frames, 5) at `rate` Hz from second `start`."""

@@ -11,10 +11,10 @@ from safetensors.numpy import save_file
 from core.contract.files import replacing
 from core.errors import BadInput
 from models.music_ldm.vocoder import MEL_HOP, RATE, SILENCE, Vocoder, VocoderConfig
-from models.training.shards import AUDIO_RATE, Corpus
+from models.training.shards import AUDIO_RATE, Corpus, unpack_audio
 from models.training.task import Task, pick_config
 
-AUDIO_SCALE = 8192.0            # levelled sound is stored as int16 at full scale 4
+STORED_SCALE = 8192.0            # levelled sound is stored as int16 at full scale 4
 RESOLUTIONS = ((2048, 512), (1024, 256), (512, 128))
 FLOOR = 1e-2                    # of STFT magnitudes in the logarithm, about 80 dB below a full sine
 MEL_BANDS = 128                 # of the loss, 0..22 kHz
@@ -119,13 +119,13 @@ def _cache_shard(shard, target, seconds):
         limit = seconds if split == "train" else seconds / 10 + 20
         if path != shard or split not in used or used[split] >= limit or "audio" not in corpus.names(index):
             continue
-        audio = Audio(corpus.array(index, "audio").T.astype(np.float32) / 32767.0, AUDIO_RATE)
+        audio = Audio(unpack_audio(corpus.array(index, "audio")), AUDIO_RATE)
         mono, gain = levelled(audio.resampled(22_050).mono())
         mel = log_mel(mono)
         stereo = audio.resampled(RATE).samples * gain
         samples = np.zeros((len(mel) * MEL_HOP, 2), dtype=np.int16)
         count = min(len(samples), stereo.shape[1])
-        samples[:count] = np.clip(np.round(stereo[:, :count].T * AUDIO_SCALE), -32767, 32767)
+        samples[:count] = np.clip(np.round(stereo[:, :count].T * STORED_SCALE), -32767, 32767)
         mels.append(mel.astype(np.float16))
         sounds.append(samples)
         metas.append({"id": meta["id"], "split": split, "frames": len(mel)})
@@ -172,7 +172,7 @@ class SoundCrops:
         mel = np.full((crop + 2 * margin + 1, self.config.bands), SILENCE, dtype=np.float32)
         at = low - (first - margin)
         mel[at:at + len(inside)] = inside
-        sound = sound.astype(np.float32) / AUDIO_SCALE
+        sound = sound.astype(np.float32) / STORED_SCALE
         gain = float(np.exp(rng.uniform(-0.7, 0.3))) if self.split == "train" else 1.0
         mel = np.maximum(mel + np.log(gain), SILENCE)
         mid, side = (sound[:, 0] + sound[:, 1]) / 2, (sound[:, 0] - sound[:, 1]) / 2

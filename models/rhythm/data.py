@@ -12,7 +12,7 @@ from core.errors import BadInput
 from core.rhythm.beats import rhythm_curve
 from models.rhythm.augment import mirrored_6d, stretch, warp_curve
 from models.rhythm.config import BODY_FPS, MUSIC_FPS
-from models.training.shards import AUDIO_RATE, Corpus
+from models.training.shards import AUDIO_RATE, ROTATION_SCALE, Corpus
 
 # Share of the crops of a step by kind, of the kinds at hand: the harder ones more.
 KIND_SHARE = {"body": {"dance": 0.40, "conducting": 0.25, "real": 0.35},
@@ -163,7 +163,7 @@ class Crops:
         source = {key: value[first:first + span].astype(np.float32) for key, value in arrays.items()}
         out = {key: stretch(value, position) for key, value in source.items()}
         if body:
-            out["rot6d"] = out.pop("motion_rot6d") / 32767.0
+            out["rot6d"] = out.pop("motion_rot6d") / ROTATION_SCALE
             out["root"] = out.pop("motion_root")
             if train and rng.random() < 0.5:
                 out["rot6d"], out["root"] = mirrored_6d(out["rot6d"], out["root"])

@@ -57,11 +57,6 @@ def activations_body(motion, folders=None):
     return run_network(load_network("body", folders), features)
 
 
-def activations_music(samples, rate, folders=None):
-    """(T, 4) float32 at 50 fps, as `activations_body`."""
-    return run_views(music_networks(folders), _heard(samples, rate)[1])
-
-
 def _heard(samples, rate):
     """(mono samples at 22,050 Hz, log-mel (T, 80)) of checked sound."""
     from models.rhythm.features import log_mel, to_mono

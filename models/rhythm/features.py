@@ -5,7 +5,7 @@ import torch.nn.functional as F
 
 from core.audio.resample import resample_poly
 from core.body.kinematics import OFFSETS, forward_kinematics
-from models.rhythm.config import BODY_FPS, MUSIC_BANDS, MUSIC_FFT, MUSIC_FPS, MUSIC_HOP, MUSIC_RATE
+from models.rhythm.config import BODY_FPS, MUSIC_BANDS, MUSIC_FFT, MUSIC_HOP, MUSIC_RATE
 
 POSITION_SCALE = 2.5            # metres -> about unit variance
 VELOCITY_SCALE = 1.5            # metres per second, before asinh
@@ -111,8 +111,3 @@ def log_mel(samples, rate):
         spectrum = torch.stft(piece, MUSIC_FFT, MUSIC_HOP, window=window, center=False, return_complex=True).abs()
         frames.append((filters @ spectrum / window.sum()).T)
     return torch.log(torch.cat(frames)[:count] * 8 + FLOOR).numpy()             # x8: about unit peaks at this level
-
-
-def frame_times(frames, fps=MUSIC_FPS):
-    """Seconds of each frame."""
-    return np.arange(frames) / fps

@@ -13,6 +13,7 @@ from models.rhythm.data import Clips, Crops, kind_of, prepare
 from models.rhythm.features import body_features
 from models.rhythm.losses import rhythm_loss
 from models.rhythm.network import BeatNetwork, activations
+from models.training.shards import unpack_rot6d
 from models.training.task import Task, pick_config
 
 PARTS = ("body", "music")
@@ -67,7 +68,7 @@ class RhythmTask(Task):
         """(T, C) features of one cached clip."""
         if self.part == "music":
             return torch.from_numpy(arrays["mel"].astype(np.float32))
-        rot6d = torch.from_numpy(arrays["motion_rot6d"].astype(np.float32) / 32767.0)
+        rot6d = torch.from_numpy(unpack_rot6d(arrays["motion_rot6d"]))
         return body_features(sixd_to_matrix(rot6d), torch.from_numpy(arrays["motion_root"].astype(np.float32)))
 
     def validate(self, model, cache, split="valid"):

@@ -13,6 +13,7 @@ from core.errors import BadInput
 FORMAT_VERSION = 1
 AUDIO_RATE = 48_000
 ROTATION_SCALE = 32_767.0
+AUDIO_SCALE = 32_767.0
 
 
 def write_shard(path, items):
@@ -98,8 +99,25 @@ def pack_motion(motion):
     return {"motion_rot6d": np.round(sixd * ROTATION_SCALE).astype(np.int16), "motion_root": motion.root.astype(np.float32)}
 
 
+def unpack_rot6d(motion_rot6d):
+    """(T,24,6) or (T,144) int16 of a shard as float32 (T,24,6), not orthonormalised."""
+    return motion_rot6d.astype(np.float32).reshape(-1, 24, 6) / ROTATION_SCALE
+
+
 def unpack_motion(motion_rot6d, motion_root):
     """Inverse of `pack_motion`; 6D values are orthonormalised."""
     from core.body.motion import Motion
     from core.body.rotations import sixd_to_matrix
-    return Motion(sixd_to_matrix(motion_rot6d.astype(np.float32) / ROTATION_SCALE), np.asarray(motion_root, np.float32))
+    return Motion(sixd_to_matrix(unpack_rot6d(motion_rot6d)), np.asarray(motion_root, np.float32))
+
+
+def pack_audio(samples):
+    """Sound (C,N) float in -1..1 as (N,C) int16 at full scale 32767; louder sound is scaled down, never clipped."""
+    samples = np.asarray(samples)
+    peak = float(np.abs(samples).max()) if samples.size else 0.0
+    return np.round(samples.T * (AUDIO_SCALE / max(1.0, peak))).astype(np.int16)
+
+
+def unpack_audio(audio):
+    """Inverse of `pack_audio`: (N,C) int16 -> (C,N) float32 in -1..1; a single channel (N,) stays (N,)."""
+    return audio.T.astype(np.float32) / AUDIO_SCALE

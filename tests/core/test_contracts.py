@@ -10,7 +10,7 @@ from core import contract, errors
 from core.body.rotations import geodesic
 from core.contract import JOINTS, PARENTS, SKELETON
 from core.errors import BadInput
-from models.training.shards import Corpus, pack_motion, read_header, unpack_motion, write_shard
+from models.training.shards import Corpus, pack_audio, pack_motion, read_header, unpack_audio, unpack_motion, write_shard
 from tests.core.rigs import stepping
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,6 +67,17 @@ def test_shard_there_and_back(tmp_path, item):
     back = unpack_motion(corpus.array(0, "motion_rot6d"), corpus.array(0, "motion_root"))
     assert np.degrees(geodesic(back.rotations, motion.rotations)).max() < 0.1
     assert np.array_equal(back.root, motion.root) and corpus.array(0, "motion_rot6d").dtype == np.int16
+
+
+def test_sound_there_and_back():
+    """One scale in both directions: what was written comes back, full scale included, and loud sound is scaled, not clipped."""
+    samples = np.array([[1.0, -1.0, 0.5, 0.0], [0.25, -0.5, 1.0, -1.0]], dtype=np.float32)
+    back = unpack_audio(pack_audio(samples))
+    assert back.dtype == np.float32 and back.shape == (2, 4) and pack_audio(samples).shape == (4, 2)
+    np.testing.assert_allclose(back, samples, atol=0.5 / 32767)
+    assert back.max() == 1.0 and back.min() == -1.0
+    np.testing.assert_allclose(unpack_audio(pack_audio(4 * samples)), samples, atol=0.5 / 32767)
+    assert unpack_audio(pack_audio(samples)[:, 0]).shape == (4,)
 
 
 def test_foreign_shards_are_refused(tmp_path):

@@ -22,7 +22,7 @@ from models.lab.evaluation.tables import markdown_table, replace_section, write_
 from models.lab.metrics.beat_align import beat_f1_70ms, beat_f1_any_level, match_count, music_beats_librosa
 from models.rhythm.data import body_offset, corpus_folders
 from models.rhythm.detect import detect_body_beats, detect_music_beats, load_network
-from models.training.shards import AUDIO_RATE, Corpus, unpack_motion
+from models.training.shards import AUDIO_RATE, Corpus, unpack_audio, unpack_motion
 
 COUPLES = (("05", "20"), ("11", "26"))      # TEST partners of one dance each
 SECTIONS = ("body", "music", "tracks", "couples", "speed")
@@ -93,7 +93,7 @@ def music_rows(items, folders):
     ours, theirs = [], []
     for corpus, index in items:
         written = corpus.array(index, "beats").astype(np.float64)
-        audio = corpus.array(index, "audio").astype(np.float32) / 32767.0
+        audio = unpack_audio(corpus.array(index, "audio")).T
         ours.append(scored(detect_music_beats(audio, AUDIO_RATE, folders=folders), written[:, 0], written[:, 1].astype(int)))
         from models.rhythm.features import to_mono
         found = music_beats_librosa(to_mono(audio, AUDIO_RATE), 22_050)
@@ -162,7 +162,7 @@ def speed_rows(items, folders):
     motion = unpack_motion(corpus.array(index, "motion_rot6d"), corpus.array(index, "motion_root"))
     times = int(np.ceil(180 / motion.duration))
     motion = Motion(np.tile(motion.rotations, (times, 1, 1, 1)), np.tile(motion.root, (times, 1)))
-    audio = np.tile(corpus.array(index, "audio")[:, 0], times).astype(np.float32) / 32767.0
+    audio = np.tile(unpack_audio(corpus.array(index, "audio")[:, 0]), times)
     jobs = {"body": (lambda: detect_body_beats(motion, folders=folders), motion.duration),
             "music": (lambda: detect_music_beats(audio, AUDIO_RATE, folders=folders), len(audio) / AUDIO_RATE)}
     for name, (work, seconds) in jobs.items():

@@ -9,7 +9,7 @@ import numpy as np
 
 from core.contract import GENRES, load
 from core.errors import BadInput
-from models.training.shards import AUDIO_RATE, pack_motion, read_header, write_shard
+from models.training.shards import AUDIO_RATE, pack_audio, pack_motion, read_header, write_shard
 
 PER_SHARD = 16
 SOUND = (".wav", ".flac", ".ogg", ".mp3", ".m4a")
@@ -72,9 +72,7 @@ def genre_of(word):
 def read_sound(path, seconds):
     """(N,2) int16 at 48 kHz, at most `seconds` long."""
     from core.audio.io import read_audio
-    samples = read_audio(path).resampled(AUDIO_RATE).stereo().samples[:, :int(round(seconds * AUDIO_RATE))]
-    peak = float(np.abs(samples).max()) if samples.size else 0.0
-    return np.round(samples.T * (32_767.0 / max(1.0, peak))).astype(np.int16)
+    return pack_audio(read_audio(path).resampled(AUDIO_RATE).stereo().samples[:, :int(round(seconds * AUDIO_RATE))])
 
 
 def beat_array(times, positions):

@@ -15,7 +15,7 @@ from core.contract import GENRES
 from core.errors import BadInput
 from models.lab.studio.conducted import PATTERNS_STYLE, conducting_plan, pattern_of
 from models.lab.studio.plan import SPLIT_SEEDS, STYLES, make_plan, split_of
-from models.training.shards import AUDIO_RATE, pack_motion, read_header, write_shard
+from models.training.shards import AUDIO_RATE, pack_audio, pack_motion, read_header, write_shard
 
 PER_SHARD = 16
 HELD_OUT = (48, 200)                # pieces of the valid and test splits of a whole corpus
@@ -38,13 +38,6 @@ def plan_of(meta):
                      meta.get("style"))
 
 
-def to_int16(audio):
-    """(2,N) float in -1..1 -> (N,2) int16; louder than full scale is scaled down, never clipped."""
-    audio = np.asarray(audio)
-    peak = float(np.abs(audio).max()) if audio.size else 0.0
-    return np.round(audio.T * (32_767.0 / max(1.0, peak))).astype(np.int16)
-
-
 def plan_arrays(plan):
     """The ground truth arrays of docs/contracts.md section 3."""
     return {"beats": np.stack([plan.times, plan.positions], 1).astype(np.float32),
@@ -60,7 +53,7 @@ def make_item(kind, seed, duration, stratified=False, audio=True, style=None):
     arrays = {**pack_motion(motion), **plan_arrays(plan)}
     if audio:
         from models.lab.studio.music import compose, render
-        arrays["audio"] = to_int16(render(compose(plan), plan, rate=AUDIO_RATE))
+        arrays["audio"] = pack_audio(render(compose(plan), plan, rate=AUDIO_RATE))
     meta = {"id": f"{kind}-{seed:06d}", "kind": kind, "split": split_of(seed), "seed": seed, "genre": plan.genre,
             "metre": plan.metre, "bpm": round(plan.bpm, 3), "duration": plan.duration, "source": "studio",
             "beat_confidence": 1.0, "lead": round(lead, 4)}

@@ -20,7 +20,7 @@ from models.lab.metrics.beat_align import (
     music_beats_librosa,
 )
 from models.lab.studio.overlap import overlap_share
-from models.training.shards import AUDIO_RATE, Corpus, unpack_motion
+from models.training.shards import AUDIO_RATE, Corpus, unpack_audio, unpack_motion
 
 
 def open_split(folder, kind, split):
@@ -42,7 +42,7 @@ def spread(corpus, count):
 def item(corpus, index):
     """(meta, motion, beats (B,2), mono audio at 48 kHz)."""
     moved = unpack_motion(corpus.array(index, "motion_rot6d"), corpus.array(index, "motion_root"))
-    mono = corpus.array(index, "audio").astype(np.float32).mean(1) / 32768
+    mono = unpack_audio(corpus.array(index, "audio")).mean(0)
     return corpus.meta(index), moved, corpus.array(index, "beats").astype(float), mono
 
 

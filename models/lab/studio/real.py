@@ -13,10 +13,10 @@ import numpy as np
 from core.body.motion import Motion
 from core.contract import GENRES
 from core.errors import BadInput
-from models.lab.studio.build import PER_SHARD, is_complete, plan_arrays, run_tasks, to_int16
+from models.lab.studio.build import PER_SHARD, is_complete, plan_arrays, run_tasks
 from models.lab.studio.kinematic_beats import SALSA, motion_beats, pattern_beats
 from models.lab.studio.plan import Section, make_plan
-from models.training.shards import AUDIO_RATE, pack_motion, write_shard
+from models.training.shards import AUDIO_RATE, pack_audio, pack_motion, write_shard
 
 SUFFIXES = (".bvh", ".bvh.gz", ".npz", ".pkl")
 # What is known of the public releases: frame rates that their headers give wrongly, tempo range, partners, steps.
@@ -128,7 +128,7 @@ def make_real_item(path, seed, seconds=24.0, audio=True):
     arrays = {**pack_motion(motion), **plan_arrays(plan)}
     if audio:
         from models.lab.studio.music import compose, render
-        arrays["audio"] = to_int16(render(compose(plan), plan, rate=AUDIO_RATE))
+        arrays["audio"] = pack_audio(render(compose(plan), plan, rate=AUDIO_RATE))
     folder, name = clip_name(path)
     meta = {"id": f"{folder}-{name}-{seed:06d}", "kind": "dance", "split": "train", "seed": seed, "genre": plan.genre,
             "metre": plan.metre, "bpm": round(plan.bpm, 3), "duration": motion.duration,

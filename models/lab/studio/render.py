@@ -7,7 +7,6 @@ from models.lab.studio.instruments import KIT, SECOND, instruments
 from models.lab.studio.score import rng_of
 
 FONTS = ("gm:", "kit:", "gm2:", "kit2:")
-GROUP_PAN = {"strings": -0.2, "winds": 0.1, "brass": 0.35, "timpani": 0.0}
 
 
 def render_score(score, rate=48000):

@@ -13,7 +13,7 @@ import numpy as np
 from core.contract.files import replacing
 from core.errors import BadInput, BatonError
 from models.lab.studio import effects
-from models.training.shards import AUDIO_RATE, unpack_motion
+from models.training.shards import AUDIO_RATE, unpack_audio, unpack_motion
 
 FAMILIES = ("piano", "chromatic", "organ", "guitar", "bass", "strings", "ensemble", "brass", "reed", "pipe", "synth lead",
             "synth pad", "synth effects", "ethnic", "percussive", "effects")
@@ -57,7 +57,7 @@ def measure(corpus, index):
     names = corpus.names(index)
     row = {"kind": meta["kind"], "group": meta["genre"] or f"{meta['metre']} beats", "bpm": meta["bpm"]}
     if "audio" in names:
-        audio = corpus.array(index, "audio").T.astype(np.float32) / 32768
+        audio = unpack_audio(corpus.array(index, "audio"))
         row |= {
             "loudness_db": effects.loudness_db(audio, AUDIO_RATE),
             "centroid_hz": spectral_centroid_hz(audio, AUDIO_RATE),

@@ -9,7 +9,7 @@ from models.lab.metrics import conducting as scores
 from models.lab.metrics.beat_align import align_report, align_score, bc_as_published, beat_f1_70ms, kinematic_beats_fact
 from models.lab.metrics.frechet import diversity, diversity_as_published, frechet_distance
 from models.lab.metrics.motion import foot_slide, jerk, temporal_spread
-from models.training.shards import AUDIO_RATE, Corpus, unpack_motion
+from models.training.shards import AUDIO_RATE, Corpus, unpack_audio, unpack_motion
 
 SECONDS = 20.0
 EDGE_S = 0.1                    # an ictus this close to the ends of a clip cannot be seen
@@ -33,8 +33,7 @@ class Piece:
     @property
     def audio(self):
         """(samples (channels, N) float32, rate)."""
-        samples = self.corpus.array(self.index, "audio", 0, int(self.duration * AUDIO_RATE)).T.astype(np.float32) / 32768.0
-        return samples, AUDIO_RATE
+        return unpack_audio(self.corpus.array(self.index, "audio", 0, int(self.duration * AUDIO_RATE))), AUDIO_RATE
 
 
 def studio_pieces(folder, count, split="test", seconds=SECONDS, kind="conducting"):

@@ -17,7 +17,7 @@ from models.lab.evaluation.music_ldm.scoring import bare_score, score_sound, sou
 from models.lab.evaluation.tables import scramble
 from models.lab.metrics import onset_flags
 from models.music_ldm.features import save_array
-from models.training.shards import AUDIO_RATE, Corpus, unpack_motion
+from models.training.shards import AUDIO_RATE, Corpus, unpack_audio, unpack_motion
 
 VERSION = 2                     # of the records
 PARTS = {"model": ("vae", "denoiser", "vocoder"), "decoded": ("vae", "vocoder"), "vocoded": ("vocoder",)}
@@ -117,7 +117,7 @@ class Pieces:
         index, meta = self.order[number], self.corpus.meta(self.order[number])
         written = self.corpus.array(index, "beats").astype(float)
         motion = unpack_motion(self.corpus.array(index, "motion_rot6d"), self.corpus.array(index, "motion_root"))
-        sound = self.corpus.array(index, "audio", 0, int(self.seconds * AUDIO_RATE)).T.astype(np.float32) / 32767
+        sound = unpack_audio(self.corpus.array(index, "audio", 0, int(self.seconds * AUDIO_RATE)))
         return {"id": meta["id"], "genre": meta["genre"], "motion": motion.slice(0, int(self.seconds * 30)), "sound": sound,
                 "beats": Beats(written[:, 0], written[:, 1].astype(int), 4).within(0.0, self.seconds)}
 

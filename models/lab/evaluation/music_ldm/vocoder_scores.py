@@ -21,7 +21,7 @@ from core.audio.mel import griffin_lim, levelled, log_mel
 from core.errors import BatonError
 from models.music_ldm.vocoder import RATE, load_vocoder, vocode
 from models.music_ldm.vocoder_train import multi_resolution
-from models.training.shards import AUDIO_RATE, Corpus
+from models.training.shards import AUDIO_RATE, Corpus, unpack_audio
 
 MEL_RATE = 22_050
 
@@ -57,7 +57,7 @@ def score(corpus, pieces=12, seconds=10.0, folders=None, report=print):
     chosen = np.unique(np.linspace(0, len(items) - 1, pieces).astype(int))
     for index in chosen:
         raw = items.array(int(index), "audio", int(2 * AUDIO_RATE), int((2 + seconds) * AUDIO_RATE))
-        audio = Audio(raw.T.astype(np.float32) / 32767.0, AUDIO_RATE)
+        audio = Audio(unpack_audio(raw), AUDIO_RATE)
         mono, gain = levelled(audio.resampled(MEL_RATE).mono())
         mel = log_mel(mono)
         truth = audio.resampled(RATE).samples * gain
