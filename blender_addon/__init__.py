@@ -1,12 +1,12 @@
 """The Blender side of Baton: reads the scene, writes the scene, shows the panel. The only code that imports bpy."""
-from .ui import overlay, panels, presets, properties
-from .ui.operators import beats, generate, preferences, rig, takes
+from .ui import overlay, panels, preferences, presets, properties
+from .ui.operators import beats, generate, rig, takes
+from .ui.operators import preferences as preference_operators
 from .worker import handlers
-from .worker import options as prefs
+from .worker import manager as jobs
 
 # Order matters: property groups before what refers to them.
-MODULES = (properties, prefs, generate, rig, takes, beats, preferences, presets,
-           panels, overlay, handlers)
+MODULES = (properties, preferences, generate, rig, takes, beats, preference_operators, presets, panels, overlay, handlers)
 
 
 def register():
@@ -15,7 +15,6 @@ def register():
 
 
 def unregister():
-    from .worker import manager as jobs
     jobs.shutdown()
     for module in reversed(MODULES):
         module.unregister()

@@ -12,6 +12,12 @@ from .stats import stall
 READABLE = {".wav", ".flac", ".ogg", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".opus", ".wma"}
 
 
+def sound_strip(context):
+    """(scene, strip) of the sequencer that the user works in; strip is None where no sound strip is active."""
+    scene = compat.sequencer_scene(context)
+    return scene, compat.active_strip(scene)
+
+
 def describe(scene_ref, name, folder):
     """Generator: yields the fraction done, returns the `timebase.Clip` of the sound strip `name`; a packed sound is written
     into `folder` first.

@@ -7,7 +7,6 @@ from ..scene.stats import timed_draw
 from ..worker import manager as jobs
 from ..worker import options as prefs
 from . import presets
-from .operators.generate import sound_strip
 
 
 class View3D:
@@ -175,7 +174,7 @@ class MotionPanel(SettingsPanel):
 
     def rows(self, layout, context, settings):
         draw_rig(layout, context)
-        _scene, strip = sound_strip(context)
+        _scene, strip = strips.sound_strip(context)
         split = layout.split(factor=0.4)
         caption = split.row()
         caption.alignment = "RIGHT"

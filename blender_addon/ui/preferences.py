@@ -1,11 +1,49 @@
-"""The page of Baton in Blender's preferences."""
+"""The preferences of Baton and their page."""
 import bpy
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
 
 from ..scene.stats import timed
 from ..worker import manager as jobs
 from ..worker import options as prefs
 from ..worker import runtime
 from .operators import preferences as operators_prefs
+from .panels import wrap
+
+DEVICES = [("AUTO", "Automatic", "CUDA or Metal where there is one, else the processor"),
+           ("CUDA", "CUDA", "NVIDIA graphics card"), ("MPS", "Metal", "Apple graphics"),
+           ("CPU", "CPU", "Processor")]
+
+
+class BatonPreferences(bpy.types.AddonPreferences):
+    bl_idname = prefs.PACKAGE
+
+    python: StringProperty(
+        name="Python", subtype="FILE_PATH",
+        description="Interpreter of an existing environment for the worker; empty uses the one that Set Up Runtime made")
+    device: EnumProperty(name="Device", items=DEVICES, default="AUTO", description="Where the worker computes")
+    checkpoints: StringProperty(
+        name="Checkpoints", subtype="DIR_PATH",
+        description="Folder with further or newer checkpoints; empty uses those of the extension")
+    idle_minutes: FloatProperty(
+        name="Idle Time", min=0.5, max=600.0, default=15.0,
+        description="Minutes without a job after which the worker ends and frees its memory")
+    wheels: StringProperty(
+        name="Wheels", subtype="DIR_PATH",
+        description="Folder with downloaded wheels; when given, Set Up Runtime needs no network")
+    torch: EnumProperty(
+        name="PyTorch", default="AUTO", description="Which build of PyTorch Set Up Runtime installs",
+        items=[("AUTO", "Automatic", "CUDA where an NVIDIA driver is found, else the processor's"),
+               ("CPU", "CPU", "The smaller build for the processor"), ("CUDA", "CUDA", "For NVIDIA graphics cards")])
+    smpl_folder: StringProperty(
+        name="SMPL Models", subtype="DIR_PATH",
+        description="Folder with SMPL body models that you obtained under their own terms; not needed otherwise")
+    smplx: BoolProperty(
+        name="Install smplx", default=False,
+        description="Set Up Runtime also installs the smplx package; its licence allows non-commercial use only")
+    report: StringProperty(options={"SKIP_SAVE", "HIDDEN"})
+
+    def draw(self, context):
+        draw(self, context)
 
 
 @timed
@@ -64,7 +102,16 @@ def _job(box):
     if job is not None:
         box.progress(factor=job.fraction or 0.0, text=f"{job.title}: {job.phase}", type="BAR")
     elif last is not None and last.kind == "doctor":
-        from .panels import wrap
         for number, line in enumerate(wrap(last.message, 90)):
             icon = ("CHECKMARK" if last.state == "done" else "ERROR") if number == 0 else "BLANK1"
             box.label(text=line, icon=icon)
+
+
+def register():
+    if prefs.PACKAGE.startswith("bl_ext."):
+        bpy.utils.register_class(BatonPreferences)
+
+
+def unregister():
+    if prefs.PACKAGE.startswith("bl_ext."):
+        bpy.utils.unregister_class(BatonPreferences)

@@ -131,7 +131,7 @@ def _within(what, value, low, high):
 
 def _strokes(motion, mirror):
     """`Beats` of the ictus of the baton hand, positions unknown."""
-    from models.lab.metrics.conducting import ictus_times
+    from core.body.ictus import ictus_times
     times = ictus_times(motion, left=mirror)
     return Beats(times, np.zeros(len(times), dtype=int))
 

@@ -7,6 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from core import checkpoints
+from models.conductor.config import encoder_config
+
 # COCO 0-12: nose, eyes, ears, shoulders, elbows, wrists, hips; nose-shoulder stands in for the neck.
 EDGES = ((0, 1), (0, 2), (1, 3), (2, 4), (0, 5), (0, 6), (5, 6), (5, 7), (7, 9), (6, 8), (8, 10), (5, 11), (6, 12), (11, 12))
 KEYPOINTS = 13
@@ -159,3 +162,17 @@ def encode_music(encoder, mel, chunk_seconds=60, margin_seconds=2):
 def encoder_width(encoder):
     """Channels of a (possibly frozen) music encoder's features."""
     return getattr(encoder, "module", encoder).head.out_channels
+
+
+def load_stage1(source="", folders=None):
+    """(EncoderConfig, M2SNet) of a run folder, or of the checkpoint found in `folders` when `source` is empty."""
+    if source:
+        from models.training.run_folder import RunFolder  # a developer's own run; released weights need no training code
+        run = RunFolder(source)
+        config, state = encoder_config(run.read_config()["config"]), run.read_checkpoint()["ema"]
+    else:
+        found = checkpoints.find("conductor", "encoder", folders)
+        config, state = encoder_config(found.config), checkpoints.load_state(found)
+    net = M2SNet(config)
+    net.load_state_dict(state)
+    return config, net.eval().requires_grad_(False)

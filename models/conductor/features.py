@@ -6,12 +6,12 @@ the motion's own 30 Hz and 64 bands.
 import numpy as np
 
 from core.audio.mel import filters
+from core.body.ik import two_bone
 from core.body.kinematics import OFFSETS, forward_kinematics
 from core.body.motion import Motion
 from core.body.rotations import matrix_to_6d, sixd_to_matrix
 from core.rhythm.beats import rhythm_curve
 from models.conductor.config import FPS, MEL_RATE, METRES, MOVING
-from models.lab.studio.ik import two_bone
 
 RATE = 22_050
 N_FFT, HOP, BANDS = 2048, 256, 128

@@ -13,12 +13,10 @@ from core.body.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from core.errors import BadInput, Cancelled
 from core.rhythm.beats import Beats
 from models.conductor.config import FPS, METRES, MOVING, ConductorConfig
-from models.conductor.encoder import Frozen, encode_music
+from models.conductor.encoder import Frozen, encode_music, load_stage1
 from models.conductor.features import condition_frames, level_frames, mel_frames, mono, motion_from_vector, motion_vector, stand
 from models.conductor.network import Denoiser
-from models.conductor.train import load_stage1
 from models.diffusion import SAMPLERS, Inpaint, Schedule, guided, window_starts, windowed
-from models.training.run_folder import RunFolder
 
 LEFT_ARM = (13, 16, 18, 20, 22)
 RIGHT_ARM = (14, 17, 19, 21, 23)
@@ -86,6 +84,7 @@ class Conductor:
     @classmethod
     def from_run(cls, run, encoder_run="", device="cpu", folders=None):
         """A conductor of a training run's averaged weights (and stage 1 of another run, else of the checkpoints)."""
+        from models.training.run_folder import RunFolder
         run = RunFolder(run)
         config = ConductorConfig.from_json(run.read_config()["config"])
         denoiser = Denoiser(config)

@@ -6,11 +6,10 @@ import dataclasses
 
 import torch
 
-from core import checkpoints
 from core.errors import BadInput
 from models.conductor.config import CONFIGS, ConductorConfig, EncoderConfig, encoder_config
 from models.conductor.data import Pairs, Windows, prepare_features, prepare_music, state_hash, statistics
-from models.conductor.encoder import Frozen, M2SNet
+from models.conductor.encoder import Frozen, M2SNet, load_stage1
 from models.conductor.losses import contrastive_loss, denoiser_loss
 from models.conductor.network import Denoiser
 from models.diffusion import Schedule
@@ -18,19 +17,6 @@ from models.training.run_folder import RunFolder
 from models.training.task import Task, pick_config
 
 VALIDATION_BATCHES = 5
-
-
-def load_stage1(source="", folders=None):
-    """(EncoderConfig, M2SNet) of a run folder, or of the checkpoint found in `folders` when `source` is empty."""
-    if source:
-        run = RunFolder(source)
-        config, state = encoder_config(run.read_config()["config"]), run.read_checkpoint()["ema"]
-    else:
-        found = checkpoints.find("conductor", "encoder", folders)
-        config, state = encoder_config(found.config), checkpoints.load_state(found)
-    net = M2SNet(config)
-    net.load_state_dict(state)
-    return config, net.eval().requires_grad_(False)
 
 
 class EncoderTask(Task):

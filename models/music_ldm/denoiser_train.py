@@ -12,19 +12,12 @@ from core.body.kinematics import FPS
 from core.contract import GENRES
 from core.errors import BadInput
 from models.diffusion import Schedule
-from models.music_ldm.features import (
-    FeatureCache,
-    mirrored,
-    motion_features,
-    prepare_features,
-    save_array,
-    to_rotations,
-)
+from models.music_ldm.data import FeatureCache, prepare_features, save_array
+from models.music_ldm.features import mirrored, motion_features, to_image, to_rotations
 from models.music_ldm.losses import diffusion_loss
-from models.music_ldm.network import Condition, UNet
+from models.music_ldm.network import UNet, batch_condition, standardise
 from models.music_ldm.resident import FlatWindows
 from models.music_ldm.timbre import PROFILE, timbre_profile
-from models.music_ldm.train import to_image
 from models.music_ldm.vae import load_vae
 from models.training.flat import Flat
 from models.training.task import Task
@@ -231,27 +224,6 @@ class Windows:
                 "motion_known": torch.from_numpy(known), "offset": torch.from_numpy(offset), "genre": torch.from_numpy(genre),
                 "rhythm": torch.from_numpy(rhythm),
                 "profile": torch.from_numpy(np.stack([self.profile(item) for item, _ in places]))}
-
-
-def batch_condition(batch, timbre=None):
-    """The Condition of a batch; `timbre` of the network that it is for turns profiles into codes."""
-    known = torch.ones_like(batch["offset"])[:, None]
-    code = 0 * known if timbre is None else torch.cat([timbre.code(batch["profile"]), known], dim=1)
-    return Condition(batch["motion"], batch["motion_known"], batch["offset"], batch["genre"], batch["rhythm"], code)
-
-
-def standardise(latent, config):
-    """Latents (B, C, ...) to zero mean and unit spread per channel."""
-    shape = (1, -1) + (1,) * (latent.dim() - 2)
-    mean, std = (torch.tensor(values, device=latent.device).reshape(shape) for values in (config.latent_mean, config.latent_std))
-    return (latent - mean) / std
-
-
-def restore(latent, config):
-    """Inverse of `standardise`."""
-    shape = (1, -1) + (1,) * (latent.dim() - 2)
-    mean, std = (torch.tensor(values, device=latent.device).reshape(shape) for values in (config.latent_mean, config.latent_std))
-    return latent * std + mean
 
 
 def latent_statistics(windows, batches=40):

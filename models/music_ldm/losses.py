@@ -46,7 +46,7 @@ def diffusion_loss(model, schedule, config, batch, generator):
     Returns the loss and its unweighted parts {"mse": of every frame, "level": of windows' means over time}. `generator` is a CPU
     torch.Generator, or one of the batch's device.
     """
-    from models.music_ldm.denoiser_train import batch_condition, standardise
+    from models.music_ldm.network import batch_condition, standardise
     device, count = batch["latent_mean"].device, len(batch["latent_mean"])
 
     where = device if generator is None else generator.device

@@ -204,3 +204,24 @@ class UNet(nn.Module):
                 x = block(torch.cat([x, skips.pop()], dim=1), embedding, encoded, seconds[level])
             x = grow(x, skips[-1].shape[2:]) if level else x
         return self.output(x)
+
+
+def batch_condition(batch, timbre=None):
+    """The Condition of a batch; `timbre` of the network that it is for turns profiles into codes."""
+    known = torch.ones_like(batch["offset"])[:, None]
+    code = 0 * known if timbre is None else torch.cat([timbre.code(batch["profile"]), known], dim=1)
+    return Condition(batch["motion"], batch["motion_known"], batch["offset"], batch["genre"], batch["rhythm"], code)
+
+
+def standardise(latent, config):
+    """Latents (B, C, ...) to zero mean and unit spread per channel."""
+    shape = (1, -1) + (1,) * (latent.dim() - 2)
+    mean, std = (torch.tensor(values, device=latent.device).reshape(shape) for values in (config.latent_mean, config.latent_std))
+    return (latent - mean) / std
+
+
+def restore(latent, config):
+    """Inverse of `standardise`."""
+    shape = (1, -1) + (1,) * (latent.dim() - 2)
+    mean, std = (torch.tensor(values, device=latent.device).reshape(shape) for values in (config.latent_mean, config.latent_std))
+    return latent * std + mean

@@ -14,8 +14,7 @@ from core.errors import BadInput, Cancelled
 from models.diffusion import SAMPLERS, Inpaint, Schedule, guided, windowed
 from models.layers.precision import native_autocast
 from models.music_ldm.config import DenoiserConfig, VAEConfig
-from models.music_ldm.denoiser_train import restore, standardise
-from models.music_ldm.network import UNet
+from models.music_ldm.network import UNet, restore, standardise
 from models.music_ldm.passage import Passage
 from models.music_ldm.timbre import timbre_profile
 from models.music_ldm.vae import VAE

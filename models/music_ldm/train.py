@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from core.audio.mel import BANDS, FLOOR
+from core.audio.mel import BANDS
 from models.music_ldm.config import CONFIGS
-from models.music_ldm.features import FeatureCache, prepare_features
+from models.music_ldm.data import FeatureCache, prepare_features
+from models.music_ldm.features import jitter, to_image
 from models.music_ldm.losses import adversarial, kl_divergence, reconstruction
 from models.music_ldm.vae import VAE, Discriminator, load_vae
 from models.training.task import Task, pick_config
 
-LOG_FLOOR = float(np.log(FLOOR))
 VALID_BATCHES = 4
 
 
@@ -119,18 +119,6 @@ class MelCrops:
             mel = self.features.mel(item, start, config.frames)
             crops.append(to_image(mel) if config.mel == "image" else jitter(mel, rng, config.gain_db))
         return {"mel": torch.from_numpy(np.stack(crops))}
-
-
-def jitter(mel, rng, gain_db):
-    """Level changed by up to +-gain_db: an addition in log-mel, floored again."""
-    gain = rng.uniform(-gain_db, gain_db) * np.log(10) / 20
-    return np.maximum(mel + np.float32(gain), np.float32(LOG_FLOOR))
-
-
-def to_image(mel, top_db=80.0):
-    """log-mel rows -> decibels under the crop's maximum as 0..1: `core.audio.mel.image_mel`, up to the log-mel's own floor."""
-    decibel = mel * np.float32(20 / np.log(10))
-    return np.maximum(decibel - decibel.max() + top_db, 0) / top_db
 
 
 def mel_statistics(features, most=400):

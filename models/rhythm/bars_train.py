@@ -10,8 +10,8 @@ from safetensors.numpy import save_file
 
 from core.contract.files import replacing
 from core.errors import BadInput
+from core.rhythm.alignment import beat_f1_70ms
 from core.rhythm.decoder import METRES, find_bars
-from models.lab.metrics.beat_align import beat_f1_70ms
 from models.rhythm.bars import PITCHED, BarNetwork, bar_features, chroma
 from models.rhythm.config import MUSIC_FPS, MUSIC_RATE
 from models.rhythm.data import cache_shards, kind_of

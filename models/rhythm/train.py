@@ -3,8 +3,8 @@ import numpy as np
 import torch
 
 from core.body.rotations import sixd_to_matrix
+from core.rhythm.alignment import beat_f1_70ms
 from core.rhythm.decoder import CONFIG, MUSIC, decode
-from models.lab.metrics.beat_align import beat_f1_70ms
 from models.rhythm.augment import augment_body, augment_music
 from models.rhythm.bars import BarsConfig
 from models.rhythm.bars_train import BarsTask

@@ -6,6 +6,7 @@ import pytest
 
 from core.body.kinematics import forward_kinematics
 from core.body.motion import rest_motion
+from core.rhythm.alignment import align_score, beat_f1_70ms
 from models.lab.metrics import audio, beat_align, directogram, frechet, kinetic, manual, motion, onset_flags, pairing
 
 MUSIC = Path(__file__).resolve().parents[3] / "shared" / "data" / "music"
@@ -16,7 +17,7 @@ def test_chance_formula_matches_published_levels_and_simulation():
     got = [beat_align.chance_level(r, 0.05) for r in (1, 2, 3)] + [beat_align.chance_level(r, 0.1) for r in (1, 2, 3)]
     assert np.allclose(got, [0.125, 0.25, 0.375, 0.25, 0.49, 0.68], atol=0.006)
     targets = np.arange(0, 400, 0.5)
-    assert abs(beat_align.align_score(rng(0).uniform(1, 399, 20_000), targets) - beat_align.chance_level(2)) < 0.01
+    assert abs(align_score(rng(0).uniform(1, 399, 20_000), targets) - beat_align.chance_level(2)) < 0.01
 
 
 def test_align_report_separates_true_from_rolled():
@@ -28,13 +29,13 @@ def test_align_report_separates_true_from_rolled():
 
 def test_f1_is_one_to_one_and_strict():
     true = np.arange(0, 20, 0.5)
-    assert beat_align.beat_f1_70ms(true + 0.069, true) == 1.0
-    assert beat_align.beat_f1_70ms(true + 0.071, true) == 0.0
+    assert beat_f1_70ms(true + 0.069, true) == 1.0
+    assert beat_f1_70ms(true + 0.071, true) == 0.0
     doubled = np.sort(np.concatenate([true, true + 0.25]))
-    assert abs(beat_align.beat_f1_70ms(doubled, true) - 2 / 3) < 0.01
+    assert abs(beat_f1_70ms(doubled, true) - 2 / 3) < 0.01
     assert beat_align.beat_f1_any_level(doubled[:-1], true)[1] == "double"
-    assert beat_align.beat_f1_70ms(np.repeat(true, 3) + 0.001, true) == 0.5
-    assert beat_align.beat_f1_70ms([], true) == 0.0
+    assert beat_f1_70ms(np.repeat(true, 3) + 0.001, true) == 0.5
+    assert beat_f1_70ms([], true) == 0.0
 
 
 def test_published_bc_ignores_beats_after_a_third():
@@ -42,7 +43,7 @@ def test_published_bc_ignores_beats_after_a_third():
     t = np.arange(0, 60, 1 / 30)
     x = np.cumsum(np.abs(np.sin(np.pi * t)))[:, None, None] * np.array([0.01, 0.0])
     beats = np.arange(1.0, 59.0)
-    fair = beat_align.align_score(beats, beat_align.kinematic_beats_fact(x, 30), sigma=0.1)
+    fair = align_score(beats, beat_align.kinematic_beats_fact(x, 30), sigma=0.1)
     published = beat_align.bc_as_published(beats, x)
     late = beat_align.bc_as_published(beats[20:], x)
     assert fair > 0.9 and published < 0.5 and late < 0.02
@@ -57,7 +58,7 @@ def test_kinematic_beats_scale_with_the_frame_rate():
         x = np.stack([np.cos(np.pi * (t + 0.004)), 0 * t, 0 * t], -1)[:, None]      # turns at every whole second
         for detector in (beat_align.kinematic_beats_fact, beat_align.kinematic_beats_bailando):
             found = detector(x, fps)
-            assert beat_align.beat_f1_70ms(found, np.arange(1, 20)) > 0.9, (fps, detector.__name__, found)
+            assert beat_f1_70ms(found, np.arange(1, 20)) > 0.9, (fps, detector.__name__, found)
 
 
 def test_onset_flag_definitions():
@@ -91,7 +92,7 @@ def test_bcs_is_a_hundred_for_any_two_pulses():
     # The detector may miss the first and last events of a clip; every whole second inside holds one.
     assert onset_flags.bcs_bhs(flags[0][1:-1], flags[1][1:-1]) == (1.0, 1.0)
     beats = [np.arange(0.3, 20, 1 / rate) for rate in (1.7, 2.9)]
-    assert beat_align.beat_f1_70ms(beats[0], beats[1]) < 0.5, "the honest measure tells them apart"
+    assert beat_f1_70ms(beats[0], beats[1]) < 0.5, "the honest measure tells them apart"
     sparse = onset_flags.second_flags(onset_flags.onset_times(onset_flags.click_track(20, per_second=0.25)), 20)
     assert onset_flags.bcs_bhs(sparse, flags[1], "cdcd")[0] > 3, "CDCD's coverage exceeds 300 % on a sparse reference"
     noise = onset_flags.second_flags(onset_flags.onset_times(rng(0).normal(0, 0.1, 25 * 22_050)), 25)

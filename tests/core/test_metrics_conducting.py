@@ -2,6 +2,7 @@
 import numpy as np
 import pytest
 
+from core.body.ictus import ictus_of_height
 from core.rhythm.beats import Beats
 from models.lab.metrics import conducting as scores
 
@@ -19,15 +20,15 @@ def bouncing(beats, seconds, sizes=None):
 
 def test_ictus_is_the_lowest_point():
     beats = 0.31 + 0.53 * np.arange(12)
-    found = scores.ictus_of_height(bouncing(beats, 6.5), FPS)
+    found = ictus_of_height(bouncing(beats, 6.5), FPS)
     inner = beats[1:-1]
     assert len(found) == len(inner) and np.abs(found - inner).max() < 0.012
 
 
 def test_tremor_is_no_ictus():
     t = np.arange(300) / FPS
-    assert len(scores.ictus_of_height(1.1 + 0.004 * np.sin(40 * t), FPS)) == 0
-    assert len(scores.ictus_of_height(np.zeros(2), FPS)) == 0
+    assert len(ictus_of_height(1.1 + 0.004 * np.sin(40 * t), FPS)) == 0
+    assert len(ictus_of_height(np.zeros(2), FPS)) == 0
 
 
 def test_downbeat_is_down_knows_the_metre():

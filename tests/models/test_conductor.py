@@ -6,6 +6,7 @@ import pytest
 import torch
 from conductor_fixtures import RATE, clicks, conductor, corpus, one_thread  # noqa: F401
 
+from core.body.ictus import ictus_times
 from core.rhythm.beats import Beats
 from models.conductor import features
 from models.conductor.config import MOVING, PAPER, RELEASE, TINY, ConductorConfig
@@ -16,7 +17,6 @@ from models.conductor.network import Denoiser, LinearAttention
 from models.conductor.pipeline import Conductor
 from models.conductor.train import task
 from models.diffusion import Schedule
-from models.lab.metrics.conducting import ictus_times
 from models.lab.studio.conductor import conduct
 from models.lab.studio.plan import make_plan
 from models.training.loop import train

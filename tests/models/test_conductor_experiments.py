@@ -6,6 +6,7 @@ import pytest
 import torch
 from conductor_fixtures import conductor, corpus, one_thread  # noqa: F401
 
+from core.body.ictus import hand_path
 from models.conductor.config import CONFIGS, TINY, ConductorConfig
 from models.conductor.encoder import M2SNet
 from models.conductor.pipeline import Conductor
@@ -116,4 +117,4 @@ def test_the_rule_has_no_seed_and_no_loudness(studio):
     from models.lab.evaluation.conductor.rule import rule_motion
     piece = studio.pieces[0]
     motion = rule_motion(piece.beats.shifted(-piece.lead), piece.frames)
-    assert scores.bar_variation(scores.hand_path(motion), piece.beats.shifted(-piece.lead), 30) < 0.03
+    assert scores.bar_variation(hand_path(motion), piece.beats.shifted(-piece.lead), 30) < 0.03

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from conductor_fixtures import RATE, clicks, conductor, corpus, one_thread  # noqa: F401
 
+from core.body.ictus import hand_path, ictus_times
 from core.body.rotations import geodesic
 from core.errors import BadInput, Cancelled
+from core.rhythm.alignment import beat_f1_70ms
 from core.rhythm.beats import Beats
 from models.conductor import features
 from models.conductor.pipeline import default_lead, keep_weight, rest_weight, smoothed, with_metre
-from models.lab.metrics.beat_align import beat_f1_70ms
-from models.lab.metrics.conducting import hand_path, ictus_times
 from models.lab.studio.conductor import conduct
 from models.lab.studio.plan import make_plan
 

@@ -6,7 +6,9 @@ import pytest
 import torch
 from conductor_fixtures import RATE, clicks, corpus, one_thread  # noqa: F401
 
+from core.body.ictus import hand_path, ictus_times
 from core.errors import BadInput
+from core.rhythm.alignment import beat_f1_70ms
 from core.rhythm.beats import Beats
 from models.conductor import features, pipeline
 from models.conductor.config import FPS, TINY
@@ -15,7 +17,6 @@ from models.conductor.encoder import MusicEncoder
 from models.conductor.network import Denoiser
 from models.conductor.pipeline import Conductor, restore_points
 from models.lab.metrics import conducting as scores
-from models.lab.metrics.beat_align import beat_f1_70ms
 from models.lab.studio.plan import make_plan
 
 SECONDS = 10.0
@@ -43,7 +44,7 @@ def made(shipped, piece, **options):
 
 def hits(motion, times, left=False):
     inside = times[(times > 0.2) & (times < motion.duration - 0.2)]
-    return beat_f1_70ms(scores.ictus_times(motion, left), inside)
+    return beat_f1_70ms(ictus_times(motion, left), inside)
 
 
 def test_ictus_is_on_the_beats_less_the_lead_asked_for(shipped, piece):
@@ -51,7 +52,7 @@ def test_ictus_is_on_the_beats_less_the_lead_asked_for(shipped, piece):
     for lead in (0.0, 0.15):
         motion = made(shipped, piece, lead=lead)
         assert hits(motion, times - lead) > 0.9
-        error = [t - (times - lead)[np.argmin(np.abs(times - lead - t))] for t in scores.ictus_times(motion)]
+        error = [t - (times - lead)[np.argmin(np.abs(times - lead - t))] for t in ictus_times(motion)]
         assert abs(np.median(error)) < 0.03                   # within a frame of what was asked for, in ms not in words
 
 
@@ -81,7 +82,7 @@ def test_metre_changes_the_pattern(shipped, piece):
     for metre in (2, 3, 4):
         given = Beats(beats.times, np.arange(24) % metre + 1, metre)
         motion, = shipped.generate(sound, beats=given, features=heard, steps=STEPS, lead=0.08, seed=1)
-        counted[metre] = scores.downbeat_is_down(scores.hand_path(motion)[:, 2], given.shifted(-0.08), FPS)[0]
+        counted[metre] = scores.downbeat_is_down(hand_path(motion)[:, 2], given.shifted(-0.08), FPS)[0]
     assert np.mean(list(counted.values())) > 0.7
     four = Beats(beats.times, np.arange(24) % 4 + 1, 4)
     recounted = pipeline.with_metre(four, 3)
@@ -91,17 +92,17 @@ def test_metre_changes_the_pattern(shipped, piece):
 
 
 def test_amplitude_and_left_hand_scale_the_body(shipped, piece):
-    travel = [np.ptp(scores.hand_path(made(shipped, piece, amplitude=a))[:, 2]) for a in (0.0, 0.5, 1.0, 1.5)]
+    travel = [np.ptp(hand_path(made(shipped, piece, amplitude=a))[:, 2]) for a in (0.0, 0.5, 1.0, 1.5)]
     assert travel[0] < 1e-3 and travel[0] < travel[1] < travel[2] < travel[3]
-    right = scores.hand_path(made(shipped, piece))[:, 2]
-    apart = [np.abs(scores.hand_path(made(shipped, piece, left_hand=i), left=True)[:, 2] - right).mean() for i in (0.0, 0.5, 1.0)]
+    right = hand_path(made(shipped, piece))[:, 2]
+    apart = [np.abs(hand_path(made(shipped, piece, left_hand=i), left=True)[:, 2] - right).mean() for i in (0.0, 0.5, 1.0)]
     assert apart[0] < 0.05 < apart[2] and apart[0] < apart[1] < apart[2]
 
 
 def test_mirror_beats_with_the_left_hand(shipped, piece):
     motion = made(shipped, piece, mirror=True)
     assert hits(motion, piece[0].times - 0.08, left=True) > 0.9
-    assert np.allclose(scores.hand_path(motion, left=True)[:, 2], scores.hand_path(made(shipped, piece))[:, 2], atol=1e-4)
+    assert np.allclose(hand_path(motion, left=True)[:, 2], hand_path(made(shipped, piece))[:, 2], atol=1e-4)
 
 
 def test_seeds_differ_and_keep_the_beat(shipped, piece):
@@ -123,8 +124,8 @@ def test_keep_fills_the_middle_on_the_beat(shipped, piece):
     assert np.array_equal(motion.rotations[210:], kept.rotations[210:])
     assert np.abs(motion.rotations[120:180] - kept.rotations[120:180]).max() > 0.02
     assert hits(motion, piece[0].times - 0.08) > 0.9
-    step = np.linalg.norm(np.diff(scores.hand_path(motion), axis=0), axis=1)
-    free = np.linalg.norm(np.diff(scores.hand_path(kept), axis=0), axis=1)
+    step = np.linalg.norm(np.diff(hand_path(motion), axis=0), axis=1)
+    free = np.linalg.norm(np.diff(hand_path(kept), axis=0), axis=1)
     assert max(step[86:104].max(), step[196:214].max()) <= 1.1 * free.max()               # no jump where old meets new
     assert np.ptp(motion.positions()[:, [7, 8]], axis=0).max() < 5e-3
 

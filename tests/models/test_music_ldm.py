@@ -18,9 +18,13 @@ from core.errors import BadInput  # noqa: E402
 from models.diffusion import Schedule  # noqa: E402
 from models.music_ldm import config as configs  # noqa: E402
 from models.music_ldm import features  # noqa: E402
-from models.music_ldm.denoiser_train import batch_condition  # noqa: E402
 from models.music_ldm.losses import adversarial, diffusion_loss  # noqa: E402
-from models.music_ldm.network import Condition, UNet, fold  # noqa: E402
+from models.music_ldm.network import (  # noqa: E402
+    Condition,
+    UNet,
+    batch_condition,  # noqa: E402
+    fold,
+)
 from models.music_ldm.timbre import PROFILE  # noqa: E402
 from models.music_ldm.train import principal_components  # noqa: E402
 from models.music_ldm.vae import VAE, Discriminator  # noqa: E402

@@ -11,7 +11,8 @@ from core.body.motion import Motion, rest_motion  # noqa: E402
 from core.errors import BadInput, Cancelled, NoCheckpoint  # noqa: E402
 from core.rhythm.beats import Beats  # noqa: E402
 from models.music_ldm import config as configs  # noqa: E402
-from models.music_ldm.denoiser_train import Windows, batch_condition, restore, standardise  # noqa: E402
+from models.music_ldm.denoiser_train import Windows  # noqa: E402
+from models.music_ldm.network import batch_condition, restore, standardise  # noqa: E402
 from models.music_ldm.passage import Passage  # noqa: E402
 from models.music_ldm.pipeline import MusicLDM, image_to_log_mel, splice  # noqa: E402
 from models.music_ldm.vae import load_vae  # noqa: E402
@@ -200,6 +201,6 @@ def test_memory_does_not_grow_with_length(model, monkeypatch):
 
 def test_image_mel_units_are_undone():
     decibels = np.linspace(-9, 0.69, 50)[:, None].repeat(256, 1).astype(np.float32)
-    from models.music_ldm.train import to_image
+    from models.music_ldm.features import to_image
     back = image_to_log_mel(to_image(decibels))
     assert np.allclose(back[10:], decibels[10:], atol=0.02)

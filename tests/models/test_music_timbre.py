@@ -82,7 +82,7 @@ def test_weights_from_before_the_code_go_on_training(trained):
     after = job.build()
     job.adopt(after, before.state_dict())
     batch = job.dataset(trained / "cache", "train")[0]
-    from models.music_ldm.denoiser_train import batch_condition
+    from models.music_ldm.network import batch_condition
     x, t = torch.randn(4, 8, 64), torch.tensor([10, 300, 600, 900])
     with torch.no_grad():
         ours = after(x, t, after.encode(batch_condition(batch, after.condition.timbre)))

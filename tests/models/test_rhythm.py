@@ -11,8 +11,8 @@ from core import checkpoints
 from core.body.motion import Motion, rest_motion
 from core.body.rotations import axis_angle_to_matrix, matrix_to_6d, sixd_to_matrix
 from core.errors import BadInput, NoCheckpoint
+from core.rhythm.alignment import beat_f1_70ms
 from core.rhythm.beats import rhythm_curve
-from models.lab.metrics.beat_align import beat_f1_70ms
 from models.rhythm.augment import augment_body, augment_music, mirrored_6d, stretch, warp_curve
 from models.rhythm.config import rhythm_config
 from models.rhythm.data import Crops, prepare

@@ -13,8 +13,8 @@ import pytest
 from core.body.motion import Motion
 from core.body.rotations import geodesic
 from core.contract import GENRES
+from core.rhythm.alignment import beat_f1_70ms
 from core.rhythm.beats import Beats
-from models.lab.metrics.beat_align import beat_f1_70ms
 from models.lab.studio import build, kinematic_beats, real
 from models.lab.studio.conducted import pattern_of, stroke_plan
 from models.lab.studio.kinematic_beats import motion_beats

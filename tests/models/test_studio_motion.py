@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 from scipy.signal import find_peaks
 
+from core.body.ik import two_bone
 from core.body.rotations import geodesic
 from core.contract import GENRES
+from core.rhythm.alignment import beat_f1_70ms
 from core.rhythm.beats import Beats
-from models.lab.metrics.beat_align import align_report, beat_f1_70ms, kinematic_beats_bailando
+from models.lab.metrics.beat_align import align_report, kinematic_beats_bailando
 from models.lab.metrics.motion import foot_slide
 from models.lab.studio import conductor
 from models.lab.studio.conducted import conducting_plan, pattern_of, stroke_plan
 from models.lab.studio.figures import GENRE_FIGURES
-from models.lab.studio.ik import interpolate_keys, quintic, smooth_below, two_bone
+from models.lab.studio.ik import interpolate_keys, quintic, smooth_below
 from models.lab.studio.kinematic_beats import motion_beats
 from models.lab.studio.motion import conduct, dance
 from models.lab.studio.overlap import overlap_share

@@ -6,15 +6,9 @@ from bpy_extras.io_utils import ImportHelper
 
 from ...errors import UserError
 from ...flows import beats, import_motion, to_motion, to_sound
-from ...scene import bone_map, compat
+from ...scene import bone_map, compat, strips
 from ...worker import manager as jobs
 from .base import JobOperator, has_rig, idle, possible
-
-
-def sound_strip(context):
-    """(scene, strip) meant by the user, or (scene, None)."""
-    scene = compat.sequencer_scene(context)
-    return scene, compat.active_strip(scene)
 
 
 class BATON_OT_generate_music(JobOperator, bpy.types.Operator):
@@ -44,13 +38,13 @@ class BATON_OT_generate_conducting(JobOperator, bpy.types.Operator):
     def poll(cls, context):
         if not idle(cls) or not has_rig(cls, context):
             return False
-        if sound_strip(context)[1] is None:
+        if strips.sound_strip(context)[1] is None:
             cls.poll_message_set("Select a sound strip in the sequencer")
             return False
-        return possible(cls, to_motion.check, context.scene, *sound_strip(context))
+        return possible(cls, to_motion.check, context.scene, *strips.sound_strip(context))
 
     def make_job(self, context):
-        scene, strip = sound_strip(context)
+        scene, strip = strips.sound_strip(context)
         return to_motion.job(context, bone_map.find_rig(context), scene, strip)
 
 
@@ -101,7 +95,7 @@ class BATON_OT_detect_beats(JobOperator, bpy.types.Operator):
     def poll(cls, context):
         if not idle(cls):
             return False
-        if bone_map.find_rig(context) is None and sound_strip(context)[1] is None:
+        if bone_map.find_rig(context) is None and strips.sound_strip(context)[1] is None:
             cls.poll_message_set("Select an armature or a sound strip")
             return False
         return True
@@ -112,7 +106,7 @@ class BATON_OT_detect_beats(JobOperator, bpy.types.Operator):
             if rig is None:
                 raise UserError("Select an armature first")
             return beats.motion_job(context, rig)
-        scene, strip = sound_strip(context)
+        scene, strip = strips.sound_strip(context)
         if strip is None:
             raise UserError("Select a sound strip in the sequencer first")
         return beats.strip_job(context, scene, strip)

@@ -17,9 +17,10 @@ import numpy as np
 
 from core.body.motion import Motion
 from core.errors import BatonError
+from core.rhythm.alignment import beat_f1_70ms, match_count
 from core.rhythm.beats import read_beats
 from models.lab.evaluation.tables import markdown_table, replace_section, write_json
-from models.lab.metrics.beat_align import beat_f1_70ms, beat_f1_any_level, match_count, music_beats_librosa
+from models.lab.metrics.beat_align import beat_f1_any_level, music_beats_librosa
 from models.rhythm.data import body_offset, corpus_folders
 from models.rhythm.detect import detect_body_beats, detect_music_beats, load_network
 from models.training.shards import AUDIO_RATE, Corpus, unpack_audio, unpack_motion

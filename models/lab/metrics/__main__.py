@@ -18,8 +18,9 @@ from core.errors import BadInput, BatonError
 
 
 def beats_command(options):
+    from core.rhythm.alignment import beat_f1_70ms
     from core.rhythm.beats import read_beats
-    from models.lab.metrics.beat_align import align_report, beat_f1_70ms, beat_f1_any_level
+    from models.lab.metrics.beat_align import align_report, beat_f1_any_level
     found, true = (read_beats(path).times for path in options.files)
     duration = options.duration or float(max(found.max(initial=0), true.max(initial=0)) + 0.5)
     best, level = beat_f1_any_level(found, true)

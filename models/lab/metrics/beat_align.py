@@ -3,17 +3,7 @@ from math import erf
 
 import numpy as np
 
-SIGMA_SECONDS = 0.05            # 3 frames at 60 fps, as FACT and Bailando use
-TOLERANCE_SECONDS = 0.07        # the usual window of beat tracking evaluation
-
-
-def align_score(query, reference, sigma=SIGMA_SECONDS):
-    """Mean over q in query of exp(-min_r |q-r|^2 / 2 sigma^2); seconds in, 0..1 out, 0 if either is empty."""
-    query, reference = np.asarray(query, float), np.asarray(reference, float)
-    if len(query) == 0 or len(reference) == 0:
-        return 0.0
-    distance = np.abs(query[:, None] - reference[None, :]).min(1)
-    return float(np.exp(-0.5 * (distance / sigma) ** 2).mean())
+from core.rhythm.alignment import SIGMA_SECONDS, align_score, beat_f1_70ms, shift_null
 
 
 def chance_level(rate, sigma=SIGMA_SECONDS):
@@ -23,17 +13,6 @@ def chance_level(rate, sigma=SIGMA_SECONDS):
     return float(2 * rate * sigma * np.sqrt(np.pi / 2) * erf(1 / (2 * np.sqrt(2) * rate * sigma)))
 
 
-def shift_null(query, reference, duration, score=align_score, shifts=211):
-    """Scores with the query rolled round the clip by `shifts` regular offsets: (mean, 95th percentile).
-
-    A prime number of shifts, so that they do not fall into step with a steady tempo.
-    """
-    query = np.asarray(query, float)
-    offsets = (np.arange(shifts) + 0.5) * duration / shifts
-    scores = [score(np.sort((query + offset) % duration), reference) for offset in offsets]
-    return float(np.mean(scores)), float(np.percentile(scores, 95))
-
-
 def align_report(query, reference, duration, sigma=SIGMA_SECONDS, shifts=211):
     """Score, chance, null mean and p95, normalised lift (s - c) / (1 - c), and beats a second of both sides."""
     score = align_score(query, reference, sigma)
@@ -41,27 +20,6 @@ def align_report(query, reference, duration, sigma=SIGMA_SECONDS, shifts=211):
     return {"score": score, "chance": chance_level(len(reference) / duration, sigma), "null_mean": mean, "null_p95": high,
             "lift": (score - mean) / (1 - mean) if mean < 1 else 0.0,
             "query_per_second": len(query) / duration, "reference_per_second": len(reference) / duration}
-
-
-def match_count(found, true, tolerance=TOLERANCE_SECONDS):
-    """Size of the largest one-to-one matching within the tolerance (greedy is optimal on a line)."""
-    found, true = np.sort(np.asarray(found, float)), np.sort(np.asarray(true, float))
-    i = j = hits = 0
-    while i < len(found) and j < len(true):
-        if abs(found[i] - true[j]) <= tolerance:
-            hits, i, j = hits + 1, i + 1, j + 1
-        elif found[i] < true[j]:
-            i += 1
-        else:
-            j += 1
-    return hits
-
-
-def beat_f1_70ms(found, true, tolerance=TOLERANCE_SECONDS):
-    """F1 of one-to-one matches at the strict metrical level; 0 if either side is empty."""
-    if len(found) == 0 or len(true) == 0:
-        return 0.0
-    return 2.0 * match_count(found, true, tolerance) / (len(found) + len(true))
 
 
 def metrical_variants(true):

@@ -1,7 +1,7 @@
 """The pairing matrix: does each music fit its own body better than any other body?"""
 import numpy as np
 
-from models.lab.metrics.beat_align import beat_f1_70ms
+from core.rhythm.alignment import beat_f1_70ms
 
 LAG_SECONDS = 0.08
 

@@ -6,7 +6,6 @@ motion instead (models/lab/studio/real.py).
 """
 import argparse
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +14,9 @@ from core.contract import GENRES
 from core.errors import BadInput
 from models.lab.studio.conducted import PATTERNS_STYLE, conducting_plan, pattern_of
 from models.lab.studio.plan import SPLIT_SEEDS, STYLES, make_plan, split_of
+from models.lab.studio.shard_jobs import PER_SHARD, is_complete, plan_arrays, run_tasks
 from models.training.shards import AUDIO_RATE, pack_audio, pack_motion, read_header, write_shard
 
-PER_SHARD = 16
 HELD_OUT = (48, 200)                # pieces of the valid and test splits of a whole corpus
 METRES = (2, 3, 4, 6)
 
@@ -36,12 +35,6 @@ def plan_of(meta):
     """The plan of a studio item in a shard; shards made before fermatas say nothing of them."""
     return item_plan(meta["kind"], meta["seed"], meta["duration"], meta["split"] != "train", meta.get("fermatas", False),
                      meta.get("style"))
-
-
-def plan_arrays(plan):
-    """The ground truth arrays of docs/contracts.md section 3."""
-    return {"beats": np.stack([plan.times, plan.positions], 1).astype(np.float32),
-            "dynamics": np.asarray(plan.dynamics, np.float32), "articulation": np.asarray(plan.articulation, np.float32)}
 
 
 def make_item(kind, seed, duration, stratified=False, audio=True, style=None):
@@ -107,27 +100,6 @@ def shard_tasks(kind, split, out, *, hours=None, items=None, first_seed=0, durat
                       "style": style,
                       "path": str(Path(out) / f"{kind}-{split}-{seeds[0]:06d}.safetensors")})
     return tasks
-
-
-def is_complete(task):
-    """Whether the task's shard is already there with just these pieces."""
-    path = Path(task["path"])
-    return path.exists() and [meta["seed"] for meta in read_header(path)] == task["seeds"]
-
-
-def run_tasks(function, tasks, jobs, label, total_seconds):
-    """Run tasks in `jobs` fresh processes (or here, when 1) under one progress bar in seconds of material."""
-    from tqdm import tqdm
-    with tqdm(total=round(total_seconds), unit="s", desc=label, smoothing=0.1, mininterval=1.0, file=sys.stderr) as bar:
-        if jobs <= 1:
-            for task in tasks:
-                bar.update(function(task))
-            return
-        import multiprocessing
-        os.environ["OMP_NUM_THREADS"] = "1"                  # inherited by the spawned processes
-        with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-            for seconds in pool.imap_unordered(function, tasks):
-                bar.update(seconds)
 
 
 def build(kind, split, out, *, hours=None, items=None, first_seed=0, duration=24.0, audio=True, style=None,

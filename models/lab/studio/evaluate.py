@@ -9,16 +9,12 @@ from collections import Counter
 
 import numpy as np
 
+from core.body.ictus import hand_path, ictus_times
 from core.errors import BatonError
+from core.rhythm.alignment import beat_f1_70ms
 from models.lab.evaluation.tables import markdown_table, replace_section, write_json
 from models.lab.metrics import conducting, motion
-from models.lab.metrics.beat_align import (
-    align_report,
-    beat_f1_70ms,
-    beat_f1_any_level,
-    kinematic_beats_bailando,
-    music_beats_librosa,
-)
+from models.lab.metrics.beat_align import align_report, beat_f1_any_level, kinematic_beats_bailando, music_beats_librosa
 from models.lab.studio.overlap import overlap_share
 from models.training.shards import AUDIO_RATE, Corpus, unpack_audio, unpack_motion
 
@@ -92,9 +88,9 @@ def conducting_rows(corpus, count):
         shown = strokes(written, meta.get("strokes")).shifted(-float(meta.get("lead") or 0.0))
         times = shown.times
         inside = (times > 0.3) & (times < moved.duration - 0.3)
-        found = conducting.ictus_times(moved)
+        found = ictus_times(moved)
         found = found[(found > 0.3 - 0.07) & (found < moved.duration - 0.3 + 0.07)]
-        height = conducting.hand_path(moved)[:, 2]
+        height = hand_path(moved)[:, 2]
         down, bars = conducting.downbeat_is_down(height, shown, moved.fps)
         row = {"ictus_f1": beat_f1_70ms(found, times[inside]), "downbeat_is_down": float(down) if bars else np.nan,
                "foot_slide_max_m": motion.foot_slide(moved.positions(), moved.fps)[0]}

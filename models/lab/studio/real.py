@@ -13,9 +13,9 @@ import numpy as np
 from core.body.motion import Motion
 from core.contract import GENRES
 from core.errors import BadInput
-from models.lab.studio.build import PER_SHARD, is_complete, plan_arrays, run_tasks
 from models.lab.studio.kinematic_beats import SALSA, motion_beats, pattern_beats
 from models.lab.studio.plan import Section, make_plan
+from models.lab.studio.shard_jobs import PER_SHARD, is_complete, plan_arrays, run_tasks
 from models.training.shards import AUDIO_RATE, pack_audio, pack_motion, write_shard
 
 SUFFIXES = (".bvh", ".bvh.gz", ".npz", ".pkl")

@@ -16,8 +16,8 @@ from core import checkpoints
 from core.body.motion import Motion
 from core.errors import BatonError
 from models.conductor.data import prepare_features
+from models.conductor.encoder import load_stage1
 from models.conductor.pipeline import Conductor
-from models.conductor.train import load_stage1
 from models.lab.evaluation.conductor import experiments, report
 from models.lab.evaluation.conductor.ablations import finished
 from models.lab.evaluation.conductor.experiments import generate_all

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from core.body.ictus import hand_path, ictus_times
+from core.rhythm.alignment import beat_f1_70ms
 from core.rhythm.beats import Beats, read_beats
 from models.conductor.config import FPS
 from models.conductor.data import Pairs
@@ -18,7 +20,7 @@ from models.diffusion import window_starts
 from models.lab.evaluation.conductor.rule import rule_motion
 from models.lab.evaluation.conductor.scoring import mean, row, visible
 from models.lab.metrics import conducting as scores
-from models.lab.metrics.beat_align import align_report, beat_f1_70ms
+from models.lab.metrics.beat_align import align_report
 from models.lab.metrics.motion import foot_slide
 
 GUIDANCE = (0, 1, 2, 3, 5, 8)
@@ -39,7 +41,7 @@ def generate_all(conductor, studio, rhythm="true", which=None, offset=0, **optio
 def seed_row(conductor, studio, which, rhythm="true", **options):
     """Two seeds of the same music: mean difference in picture units (shoulder width 0.2), and whether both keep the beat."""
     both = [generate_all(conductor, studio, rhythm, which, offset, **options) for offset in (50, 1050)]
-    f1 = [mean([beat_f1_70ms(scores.ictus_times(m), visible(studio.pieces[i].beats.shifted(-studio.pieces[i].lead),
+    f1 = [mean([beat_f1_70ms(ictus_times(m), visible(studio.pieces[i].beats.shifted(-studio.pieces[i].lead),
                                                             studio.pieces[i].duration)) for i, m in zip(which, motions)])
           for motions in both]
     return {"clips": len(which), "ictus_f1_first": f1[0], "ictus_f1_second": f1[1],
@@ -78,7 +80,7 @@ def trained_rows(runs, studio, count, encoder_run, report, find_beats=None):
         entry.update({key: found[key] for key in TRAINED_KEYS})
         for rhythm in ("predicted", "none") if studio.predicted else ("none",):
             motions = generate_all(conductor, studio, rhythm, which)
-            entry[f"ictus_f1_{rhythm}"] = mean([beat_f1_70ms(scores.ictus_times(m), visible(
+            entry[f"ictus_f1_{rhythm}"] = mean([beat_f1_70ms(ictus_times(m), visible(
                 p.beats.shifted(-p.lead), p.duration)) for m, p in zip(motions, studio.pieces)])
         entry["seed_spread"] = seed_row(conductor, studio, which[:8])["seed_spread"]
         studio.analysis = shared
@@ -93,7 +95,7 @@ def moved_rows(conductor, studio, which, find_beats, report):
     gaps = [0.5 * float(np.median(np.diff(p.beats.times))) for p in pieces]
 
     def score(name, motions, shift):
-        f1 = lambda m, p, by: beat_f1_70ms(scores.ictus_times(m), visible(p.beats.shifted(by - p.lead), p.duration))  # noqa: E731
+        f1 = lambda m, p, by: beat_f1_70ms(ictus_times(m), visible(p.beats.shifted(by - p.lead), p.duration))  # noqa: E731
         rows.append({"name": name, "clips": len(which),
                      "ictus_f1_to_moved": mean([f1(m, pieces[i], shift(i)) for m, i in zip(motions, which)]),
                      "ictus_f1_to_original": mean([f1(m, pieces[i], 0.0) for m, i in zip(motions, which)])})
@@ -125,7 +127,7 @@ def seam_row(conductor, piece, seconds=300.0, steps=None):
     beats = Beats(times[keep], np.tile(piece.beats.positions, repeat)[keep], piece.beats.metre)
     began = time.perf_counter()
     motion = conductor.generate(audio, beats=beats, lead=piece.lead, duration=seconds, steps=steps)[0]
-    wall, path = time.perf_counter() - began, scores.hand_path(motion)
+    wall, path = time.perf_counter() - began, hand_path(motion)
     starts = np.array(window_starts(len(motion), config.window, config.overlap))
     edges = np.concatenate([starts[1:], starts[:-1] + config.window])
     near = np.zeros(len(motion), bool)
@@ -148,10 +150,10 @@ def domain_rows(conductor, pieces, find_beats, report):
         for name, beats in given.items():
             motion = conductor.generate(None, beats=beats if beats is not None and len(beats) > 1 else None, lead=lead,
                                         features=features, duration=piece.duration, seed=number)[0]
-            values.setdefault(name, []).append(beat_f1_70ms(scores.ictus_times(motion),
+            values.setdefault(name, []).append(beat_f1_70ms(ictus_times(motion),
                                                             visible(piece.beats.shifted(-lead), piece.duration)))
             if name == "ictus_f1":
-                path = scores.hand_path(motion)
+                path = hand_path(motion)
                 values.setdefault("stroke_m", []).append(mean(scores.strokes(path[:, 2], piece.beats.times - lead, FPS)))
                 down = scores.downbeat_is_down(path[:, 2], piece.beats.shifted(-lead), FPS)[0]
                 values.setdefault("downbeat_down", []).append(down)
@@ -180,8 +182,8 @@ def track_rows(conductor, tracks, find_beats, report, **options):
         entry = {"name": name, "beats": len(agreed), "found": len(found), "found_f1": beat_f1_70ms(found.times, agreed.times),
                  "times_real_time": duration / wall}
         for key, motion in (("model", model), ("rule", rule_motion(found.shifted(-lead), len(model)))):
-            entry[f"lift_{key}"] = align_report(agreed.times, scores.ictus_times(motion) + lead, duration)["lift"]
-            entry[f"bar_variation_{key}_m"] = scores.bar_variation(scores.hand_path(motion), found.shifted(-lead), FPS)
+            entry[f"lift_{key}"] = align_report(agreed.times, ictus_times(motion) + lead, duration)["lift"]
+            entry[f"bar_variation_{key}_m"] = scores.bar_variation(hand_path(motion), found.shifted(-lead), FPS)
         rows.append(entry)
         report(json.dumps(entry))
     return rows

@@ -2,11 +2,13 @@
 import numpy as np
 import torch
 
+from core.body.ictus import RIGHT_HAND, ictus_of_height
+from core.rhythm.alignment import align_score, beat_f1_70ms
 from core.rhythm.beats import Beats
 from models.conductor.config import FPS
 from models.conductor.features import keypoints13, motion_vector
 from models.lab.metrics import conducting as scores
-from models.lab.metrics.beat_align import align_report, align_score, bc_as_published, beat_f1_70ms, kinematic_beats_fact
+from models.lab.metrics.beat_align import align_report, bc_as_published, kinematic_beats_fact
 from models.lab.metrics.frechet import diversity, diversity_as_published, frechet_distance
 from models.lab.metrics.motion import foot_slide, jerk, temporal_spread
 from models.training.shards import AUDIO_RATE, Corpus, unpack_audio, unpack_motion
@@ -82,8 +84,8 @@ class Seen:
 
     def __init__(self, motion):
         self.positions = motion.positions()
-        self.path = self.positions[:, scores.RIGHT_HAND]
-        self.ictus = scores.ictus_of_height(self.path[:, 2], motion.fps)
+        self.path = self.positions[:, RIGHT_HAND]
+        self.ictus = ictus_of_height(self.path[:, 2], motion.fps)
         self.points, self.vector = keypoints13(motion), motion_vector(motion, "smpl24")
 
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from core.contract import GENRES
+from core.rhythm.alignment import beat_f1_70ms
 from models.lab.evaluation.music_ldm.rows import deliver
 from models.lab.evaluation.music_ldm.scoring import TRACKER_RATE, to_tracker
-from models.lab.metrics.beat_align import beat_f1_70ms, music_beats_librosa
+from models.lab.metrics.beat_align import music_beats_librosa
 from models.training.shards import AUDIO_RATE
 
 SHOWN = 8.0                     # seconds of each picture

@@ -16,7 +16,7 @@ from core.rhythm.beats import Beats
 from models.lab.evaluation.music_ldm.scoring import bare_score, score_sound, sounding_features, to_tracker
 from models.lab.evaluation.tables import scramble
 from models.lab.metrics import onset_flags
-from models.music_ldm.features import save_array
+from models.music_ldm.data import save_array
 from models.training.shards import AUDIO_RATE, Corpus, unpack_audio, unpack_motion
 
 VERSION = 2                     # of the records

@@ -6,9 +6,10 @@ rows can be scored again, against other pieces as well, without making the sound
 import numpy as np
 
 from core.audio.loudness import default_preset, presets
+from core.rhythm.alignment import beat_f1_70ms, shift_null
 from models.lab.metrics import audio as audio_metrics
 from models.lab.metrics import onset_flags
-from models.lab.metrics.beat_align import beat_f1_70ms, music_beats_librosa, shift_null
+from models.lab.metrics.beat_align import music_beats_librosa
 from models.lab.metrics.frechet import frechet_distance
 from models.training.shards import AUDIO_RATE
 

@@ -21,11 +21,12 @@ from core.audio import DELIVERY_RATE
 from core.audio.mel import FRAME_RATE, log_mel
 from core.contract import GENRES
 from core.pipelines.base import regular_beats
+from core.rhythm.alignment import beat_f1_70ms
 from models.lab.evaluation.music_ldm.rows import deliver
 from models.lab.evaluation.music_ldm.scoring import TRACKER_RATE, to_tracker
 from models.lab.evaluation.tables import markdown_table, replace_section, write_json
 from models.lab.metrics.audio import clicks, loudness_lufs
-from models.lab.metrics.beat_align import beat_f1_70ms, music_beats_librosa
+from models.lab.metrics.beat_align import music_beats_librosa
 from models.music_ldm.passage import Passage
 from models.music_ldm.pipeline import MusicLDM
 
