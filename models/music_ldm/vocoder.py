@@ -37,6 +37,19 @@ class VocoderConfig:
     batch: int = 6              # crops of a step
     hours: float = 3.0          # of sound to cache for training
     learning_rate: float = 7e-4
+    # Of the training against discriminators (`vocoder_gan.py`) alone:
+    sharpen: str = ""           # the trained vocoder it starts from
+    vae: str = ""               # whose decoded mels it hears from `decoded_from` of the training on
+    decoded_from: float = 0.7
+    adversarial: float = 0.0    # weight of the hinge term; 0: the first training, without discriminators
+    matching: float = 2.0       # of feature matching
+    mel_weight: float = 15.0    # of the mel distance
+    alone: int = 500            # first steps, in which only the discriminators learn
+    judges: int = 24            # width of the STFT discriminators
+    periods: tuple = (2, 3, 5, 7, 11)
+
+    def __post_init__(self):
+        object.__setattr__(self, "periods", tuple(self.periods))
 
     def to_json(self):
         """A JSON-ready dict; `VocoderConfig(**it)` is the inverse."""

@@ -179,11 +179,20 @@ class SoundCrops:
         return {"mel": mel.astype(np.float32), "sound": np.stack([mid, side]).astype(np.float32) * np.float32(gain)}
 
 
+SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
 CONFIGS = {"vocoder": {"release": VocoderConfig(), "paper": VocoderConfig(),
+                       "adversarial": VocoderConfig(blocks=8, upper_blocks=8, margin=16, batch=16, learning_rate=2e-4,
+                                                    adversarial=1.0,
+                                                    sharpen=str(SHIPPED / "music_ldm-vocoder.safetensors"),
+                                                    vae=str(SHIPPED / "music_ldm-vae.safetensors")),
                        "tiny": VocoderConfig(width=32, blocks=1, upper_width=32, upper_blocks=1, crop=12, margin=3, batch=2,
                                              hours=0.05)}}
 
 
 def vocoder_task(config="release", **overrides):
     """The task `vocoder` of `models.music_ldm.train`."""
-    return VocoderTask(pick_config(CONFIGS, "vocoder", config, overrides))
+    chosen = pick_config(CONFIGS, "vocoder", config, overrides)
+    if chosen.adversarial:
+        from models.music_ldm.vocoder_gan import VocoderGanTask
+        return VocoderGanTask(chosen)
+    return VocoderTask(chosen)
