@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
+from core.contract.files import replacing, write_text
 from core.errors import BadInput
-from core.files import replacing, write_text
 from models.music_ldm.vocoder import RATE
 
 CODED_RATE = 48_000             # what Opus is defined at
@@ -34,8 +34,8 @@ def excerpt(task):
     task: (seed, split, seconds, parts)."""
     from core.audio import Audio
     from core.audio.mel import levelled
-    from models.data.studio.build import item_plan
-    from models.data.studio.music import compose, render
+    from models.lab.studio.build import item_plan
+    from models.lab.studio.music import compose, render
     seed, split, seconds, parts = task
     os.environ["OMP_NUM_THREADS"] = "1"
     done = Path(parts) / f"{seed:06d}.json"
@@ -117,7 +117,7 @@ def main(arguments=None):
     parts.mkdir(parents=True, exist_ok=True)
     tasks = [(options.first_seed + number, "train", options.seconds, parts) for number in range(options.clips)]
     tasks += [(800_000 + number, "valid", options.seconds, parts) for number in range(options.valid)]
-    from models.data.studio.build import run_tasks
+    from models.lab.studio.shard_jobs import run_tasks
     made = []
     if options.jobs > 1:
         import multiprocessing

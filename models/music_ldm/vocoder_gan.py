@@ -1,6 +1,6 @@
 """The trained vocoder trained on against discriminators, on a device that holds the sound:
 
-    python -m models.train music_ldm vocoder --config adversarial --corpus SOUNDS.zip --out RUN --minutes M
+    python -m models.training.loop music_ldm vocoder --config adversarial --corpus SOUNDS.zip --out RUN --minutes M
 
 SOUNDS.zip: `models.music_ldm.sound_pack`. It starts from `sharpen`, the released vocoder, deeper by blocks that begin as
 nothing. Mels are made on the device of what is heard; towards the end they pass through the VAE first, as they do in use.
@@ -17,7 +17,7 @@ from core.errors import BadInput
 from models.music_ldm.discriminators import Discriminators, critic_loss, generator_losses
 from models.music_ldm.sound_pack import read_pack
 from models.music_ldm.vocoder import MEL_HOP, RATE, Vocoder
-from models.task import Task
+from models.training.task import Task
 
 WINDOWS = (32, 64, 128, 256, 512, 1024, 2048)               # of the mel loss (Kumar et al. 2023, "DAC", section 3.4)
 MEL_BANDS = (5, 10, 20, 40, 80, 160, 320)
@@ -238,7 +238,7 @@ def load_weights(source):
     """The vocoder's weights from an exported file, or from a run folder of its training. Raises BadInput."""
     source = Path(source).expanduser()
     if source.is_dir():
-        from models.run_folder import RunFolder
+        from models.training.run_folder import RunFolder
         state = RunFolder(source).read_checkpoint()["ema"]
         return {name.removeprefix("vocoder."): value for name, value in state.items() if not name.startswith("judges.")}
     if not source.exists():

@@ -15,8 +15,8 @@ from models.music_ldm.vae import VAE
 from models.music_ldm.vocoder import MEL_HOP, RATE, Vocoder, VocoderConfig, load_vocoder
 from models.music_ldm.vocoder_gan import EDGE, DeviceMel, MelLoss, ResidentSounds, grow
 from models.music_ldm.vocoder_train import CONFIGS
-from models.run_folder import RunFolder
-from models.train import train
+from models.training.loop import train
+from models.training.run_folder import RunFolder
 
 SIZES = dict(width=24, blocks=1, upper_width=24, upper_blocks=1, crop=8, margin=4, batch=2, judges=4, periods=(2, 3),
              alone=6)
