@@ -85,6 +85,11 @@ class DiTConfig:
     genres: list = field(default_factory=lambda: list(GENRES))
 
     @property
+    def seconds_per_latent(self):
+        """Seconds one latent covers."""
+        return 1 / LATENT_RATE
+
+    @property
     def window_seconds(self):
         """Seconds a window covers."""
         return self.window / LATENT_RATE

@@ -1,5 +1,7 @@
 """A flat corpus of random bodies and noise latents, and tiny MoMu networks trained on it, for the tests of
 models.momu."""
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -56,3 +58,24 @@ def trained_momu(tmp_path_factory):
         train(make_task("momu", part, "tiny", overrides), runs[part], corpus, folder / "cache", system="momu", part=part,
               config_name="tiny", steps=6, validations=1, log_every=2, device="cpu", report=lambda text: None)
     return corpus, runs
+
+
+@pytest.fixture(scope="session")
+def momu_folder(trained_momu, tmp_path_factory):
+    """A folder of exported checkpoints: the tiny MoMu, and a music VAE and a vocoder of random weights."""
+    from core import checkpoints
+    from models.music_ldm.config import VAEConfig
+    from models.music_ldm.vae import VAE
+    from models.music_ldm.vocoder import Vocoder, VocoderConfig
+    from models.training.export import export
+    folder = tmp_path_factory.mktemp("momu-checkpoints")
+    for part, run in trained_momu[1].items():
+        export(run, f"momu-{part}", folder)
+    torch.manual_seed(0)
+    config = VAEConfig(linear=True, widths=(16, 16, 16), blocks=1, latent=64, mel_mean=[-5.0] * 256)
+    vocoder = VocoderConfig(width=16, blocks=1, upper_width=16, upper_blocks=1)
+    made = (("vae", VAE(config), dataclasses.asdict(config)), ("vocoder", Vocoder(vocoder), vocoder.to_json()))
+    for part, network, values in made:
+        checkpoints.save(folder, name=f"music_ldm-{part}", system="music_ldm", part=part, config=values,
+                         state_dict=network.state_dict(), card_text="tiny", licence="none")
+    return folder
