@@ -139,8 +139,9 @@ def command_demo(args, rest):
     status = run(command + rest)
     if status == 0:
         say("building the scene in Blender ...")
-        status = run([python, "-m", "blender_addon.demo_scene", "--folder", out],
-                     BLENDER_USER_RESOURCES=str(out / ".blender"))
+        scene = ("import sys; from models.lab.mount import mount; mount(); "
+                 "from baton.blender_addon.demo_scene import main; sys.exit(main())")
+        status = run([python, "-c", scene, "--folder", out], BLENDER_USER_RESOURCES=str(out / ".blender"))
         shutil.rmtree(out / ".blender", ignore_errors=True)
     if status == 0:
         say(f"done: open {out / 'demo.blend'}; pictures: {out / 'preview.png'}, {out / 'scene.png'}")

@@ -1,7 +1,7 @@
 """The demo's .blend: a dancer with the music made for the dance, then a conductor with the piece that is conducted.
 
-`python -m blender_addon.demo_scene --folder DIR` reads what `python -m models.lab.demo` wrote into DIR and adds `demo.blend`
-and `scene.png`, a contact sheet of Workbench stills.
+`build.py demo --out DIR` runs `main` on what `python -m models.lab.demo` wrote into DIR: it adds `demo.blend` and `scene.png`, a
+contact sheet of Workbench stills. It is no part of the extension.
 """
 import argparse
 import json
@@ -130,7 +130,7 @@ def contact_sheet(scene, frames, path, size=(360, 400), columns=5):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m blender_addon.demo_scene", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="demo_scene", description=__doc__.splitlines()[0])
     parser.add_argument("--folder", required=True, help="folder that `python -m models.lab.demo` wrote")
     folder = Path(parser.parse_args(arguments).folder).resolve()
     try:
@@ -142,7 +142,3 @@ def main(arguments=None):
         return 2
     print(f"{made['blend']}: {made['frames']} frames" + ("" if made["sound"] else ", without sound: this Blender has none"))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

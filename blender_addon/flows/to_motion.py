@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import contract
+from ...core import contract
 from ..errors import UserError
 from ..scene import actions, bone_map, rig_sampling, strips, takes
 from ..scene import beat_markers as beats

@@ -1,12 +1,11 @@
 """Motion to music: rig -> job -> WAV beside the file -> sound strip on the right frame."""
 import json
-import os
-import shutil
 from pathlib import Path
 
 import bpy
 
-from .. import contract
+from ...core import contract
+from ...core.contract.files import copy
 from ..errors import UserError
 from ..scene import beat_markers as beats
 from ..scene import bone_map, compat, rig_sampling, strips, takes
@@ -130,12 +129,9 @@ def _keep_file(source, folder, name):
     """Copy the worker's file to `folder` under a free name; first under a temporary one."""
     if not source.is_file():
         raise UserError(f"The worker did not leave the file {source.name} that it announced.")
-    folder.mkdir(parents=True, exist_ok=True)
     path, number = folder / f"{name}.wav", 1
     while path.exists():
         number += 1
         path = folder / f"{name} ({number}).wav"
-    part = path.with_name(path.name + ".part")
-    shutil.copyfile(source, part)
-    os.replace(part, path)
+    copy(source, path)
     return path

@@ -3,7 +3,7 @@ import bmesh
 import numpy as np
 from mathutils import Matrix, Vector
 
-from .. import contract
+from ...core import contract
 from . import bone_meshes
 
 COLOUR = (1.0, 0.97, 0.9, 1.0)

@@ -7,7 +7,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix, Quaternion
 
-from . import bone_map
+from ...core.contract import bone_tables
 
 # Joints whose controls a switch of the rig may have put out of use.
 SWITCHED = {"hip", "knee", "ankle", "foot", "shoulder", "elbow", "wrist", "neck", "head"}
@@ -47,12 +47,12 @@ class Shown:
 
     def __init__(self, rig, names):
         self.rig, self.names = rig, names
-        data = bone_map.table_of(names) or {}
+        data = bone_tables.control_table_among(names) or {}
         self.neutral, self.follows = set(data.get("neutral", ())), data.get("follows", {})
         self.shows, self.poles = {}, {}         # control: the bone that shows where it should be; pole: hip, knee, ankle
         if not data:
             return
-        reads = bone_map.contract.bone_maps()[data["read_from"]]["bones"]
+        reads = bone_tables.tables()[data["read_from"]]["bones"]
         for joint, control in data["bones"].items():
             if joint.partition("_")[2] in SWITCHED or joint in SWITCHED:
                 self.shows[control] = reads.get(joint)

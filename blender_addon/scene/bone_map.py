@@ -1,53 +1,22 @@
 """Which bone of an armature plays which SMPL joint: exact names here, at once; fuzzy ones by the worker."""
 import json
-import os
-import re
 from pathlib import Path
 
-from .. import contract
+from ...core import contract
+from ...core.contract import bone_tables
+from ...core.contract.files import write_text
 from ..errors import UserError
 from . import switches as switch
 
 FORMAT = 1
-# Prefixes that exporters put before a table's names: "mixamorig:", "rig|", "Armature_" (as in core/retarget/bonemap.py).
-PREFIX = re.compile(r"^(?:mixamorig\d*[:_]?|[\w. -]*[:|]|armature_|skeleton_)", re.IGNORECASE)
-CONFIDENCE = {"exact": 1.0, "prefix": 0.97}
-
-
-def match_exact(names):
-    """(table name, {joint: bone}, "exact" or "prefix") of the table that names the most bones; ("", {}, "") if none does.
-
-    names: bone names. Only a table that names every required joint counts.
-    """
-    best, best_rank = ("", {}, ""), float("-inf")
-    for strip, how in ((False, "exact"), (True, "prefix")):
-        plain = {}
-        for name in names:
-            plain.setdefault(_key(name, strip), name)
-        for table, data in contract.bone_maps().items():
-            if any(_key(need, False) not in plain for need in data.get("needs", ())):
-                continue
-            found = {joint: plain[_key(bone, False)] for joint, bone in data["bones"].items()
-                     if _key(bone, False) in plain}
-            # The more particular table wins a tie; controls come before the bones they drive (as in core/retarget/bonemap.py).
-            rank = len(found) + (0.5 if data.get("needs") else 0.0) + data.get("priority", 0)
-            if contract.required_joints() <= set(found) and rank > best_rank:
-                best, best_rank = (table, found, how), rank
-    return best
-
-
-def _key(name, strip):
-    if strip:
-        name = PREFIX.sub("", name) or name
-    return name.lower()
 
 
 def ensure_rows(rig):
     """The 24 rows of `rig`, made empty where missing."""
     rows = rig.baton.bones
-    if [row.name for row in rows] != list(contract.joints()):
+    if [row.name for row in rows] != list(contract.JOINTS):
         rows.clear()
-        for joint in contract.joints():
+        for joint in contract.JOINTS:
             rows.add().name = joint
     return rows
 
@@ -63,8 +32,8 @@ def set_rows(rig, found, table=""):
 
 def detect(rig):
     """Fill the rows by exact names; True where every required joint was found."""
-    table, found, how = match_exact([bone.name for bone in rig.data.bones])
-    set_rows(rig, {joint: (bone, CONFIDENCE[how], how) for joint, bone in found.items()}, table)
+    table, found, how = bone_tables.best_table([bone.name for bone in rig.data.bones], complete=True)
+    set_rows(rig, {joint: (bone, bone_tables.CONFIDENCE[how], how) for joint, bone in found.items()}, table)
     return bool(found)
 
 
@@ -76,7 +45,7 @@ def current(rig):
 def missing(rig):
     """Required joints without a bone, in joint order."""
     have = current(rig)
-    return [joint for joint in contract.joints() if joint in contract.required_joints() and joint not in have]
+    return [joint for joint in contract.JOINTS if joint in contract.REQUIRED_JOINTS and joint not in have]
 
 
 def require(rig):
@@ -97,34 +66,14 @@ def require(rig):
     return mapped
 
 
-def control_table(mapped):
-    """The table of a control rig that {joint: bone} follows, or None."""
-    for data in contract.bone_maps().values():
-        if "read_from" in data and sum(data["bones"].get(joint) == bone for joint, bone in mapped.items()) >= 8:
-            return data
-    return None
-
-
-def table_of(names):
-    """The table of a control rig whose controls are among these bone names, or None."""
-    return next((data for data in contract.bone_maps().values()
-                 if "read_from" in data and len(names & set(data["bones"].values())) >= 8), None)
-
-
 def reading_map(rig, mapped):
     """The bones to sample: controls do not show what inverse kinematics does, the bones they drive do."""
-    data = control_table(mapped)
-    if data is None:
-        return dict(mapped)
-    driven = {joint: bone for joint, bone in contract.bone_maps()[data["read_from"]]["bones"].items()
-              if bone in rig.data.bones}
-    own = {joint: bone for joint, bone in mapped.items() if data["bones"].get(joint) != bone}
-    return {**mapped, **driven, **own}
+    return bone_tables.reading_map(mapped, [bone.name for bone in rig.data.bones])
 
 
 def ik_legs(rig, mapped):
     """Entries of a control rig's table whose legs a take keys on inverse kinematics (as in core/retarget/legs_ik.py)."""
-    data = control_table(mapped) or {}
+    data = bone_tables.control_table(mapped) or {}
     return [leg for leg in data.get("ik", ()) if all(mapped.get(joint) == data["bones"].get(joint) for joint in leg["joints"])
             and all(leg[part] in rig.data.bones for part in ("foot", "toe", "pole", "parent"))]
 
@@ -138,7 +87,7 @@ def with_ik(rig, mapped):
 
 def switches(rig, mapped):
     """[(bone, property, value)] that let the mapped controls lead: IK/FK and follow switches that the rig has."""
-    rows = [*(control_table(mapped) or {}).get("switches", ()), *(row for leg in ik_legs(rig, mapped) for row in leg["switches"])]
+    rows = [*(bone_tables.control_table(mapped) or {}).get("switches", ()), *(row for leg in ik_legs(rig, mapped) for row in leg["switches"])]
     found = {(row["bone"], row["property"]): float(row["value"]) for row in rows  # a leg's own come last and win
              if row["bone"] in rig.pose.bones and switch.there(rig.pose.bones[row["bone"]], row["property"])}
     return [(bone, name, value) for (bone, name), value in found.items()]
@@ -151,12 +100,9 @@ def label(joint):
 
 def save(rig, path):
     """Write the rows as JSON, the format of core/retarget/bonemap.py."""
-    path = Path(path)
     rows = [{"joint": row.name, "bone": row.bone or None, "confidence": round(row.confidence, 3), "how": row.how}
             for row in ensure_rows(rig)]
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps({"format": FORMAT, "bones": rows}, indent=1), encoding="utf-8")
-    os.replace(temporary, path)
+    write_text(path, json.dumps({"format": FORMAT, "bones": rows}, indent=1))
 
 
 def load(rig, path):
@@ -167,7 +113,7 @@ def load(rig, path):
                 for row in data["bones"] if row["bone"]}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is not a bone map ({error}); save one with Save Bone Map.") from error
-    unknown = sorted(set(rows) - set(contract.joints()))
+    unknown = sorted(set(rows) - set(contract.JOINTS))
     if unknown:
         raise UserError(f"The bone map {path} names unknown joints: {', '.join(unknown)}.")
     lacking = sorted(bone for bone, _, _ in rows.values() if bone not in rig.data.bones)

@@ -6,7 +6,7 @@ import bpy
 import numpy as np
 from mathutils import Vector
 
-from .. import contract
+from ...core import contract
 from . import baton_prop, bone_meshes, compat
 from .keys import fill_curve
 
@@ -40,7 +40,7 @@ def make_armature(name, scene):
     data = bpy.data.armatures.new(name)
     rig = bpy.data.objects.new(name, data)
     scene.collection.objects.link(rig)
-    points, joints, parents = rest_points(), contract.joints(), contract.joint_parents()
+    points, joints, parents = rest_points(), contract.JOINTS, contract.PARENTS
     bpy.context.view_layer.objects.active = rig
     bpy.ops.object.mode_set(mode="EDIT")
     for index, joint in enumerate(joints):
@@ -131,7 +131,7 @@ def key_motion(rig, name, poses, root, fps, first_frame, scene_fps):
     data = rig.animation_data_create()
     bag, fcurves, slot = compat.action_curves(action, rig)
     frames = first_frame + np.arange(len(poses)) * scene_fps / fps
-    for index, joint in enumerate(contract.joints()):
+    for index, joint in enumerate(contract.JOINTS):
         rest = np.array(rig.data.bones[joint].matrix_local)[:3, :3]
         turn = _quaternions(poses[:, index])
         if index == 0:

@@ -1,11 +1,11 @@
 """Takes: what was made, with its recipe; A/B, keep, remove, redo."""
 import json
-import os
 from contextlib import contextmanager
 from pathlib import Path
 
 import bpy
 
+from ...core.contract.files import copy, write_text
 from ..errors import UserError
 from . import actions, compat, strips
 
@@ -81,9 +81,7 @@ def remember(take, row, request, frame_start):
         strip["baton_recipe"] = take.recipe
     if take.path:
         sidecar = Path(take.path).with_suffix(".json")
-        part = sidecar.with_name(sidecar.name + ".part")
-        part.write_text(json.dumps(row.get("recipe") or {}, indent=1), encoding="utf-8")
-        os.replace(part, sidecar)
+        write_text(sidecar, json.dumps(row.get("recipe") or {}, indent=1))
 
 
 def remember_motion(take, rig, state):
@@ -222,11 +220,8 @@ def _settle_file(take):
         raise UserError("Save the file first: until then the sound lies in a temporary folder")
     folder = Path(bpy.path.abspath("//baton"))
     if path.parent != folder and path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
         for source in (path, path.with_suffix(".json")):
             if source.is_file():
-                part = folder / (source.name + ".part")
-                part.write_bytes(source.read_bytes())
-                os.replace(part, folder / source.name)
+                copy(source, folder / source.name)
         take.path = str(folder / path.name)
         strip.sound.filepath = bpy.path.relpath(take.path)

@@ -1,7 +1,7 @@
 """The sidebar tab *Baton* of the 3D Viewport and the Sequencer."""
 import bpy
 
-from .. import contract
+from ...core import contract
 from ..scene import bone_map, compat, strips, takes
 from ..scene.stats import timed_draw
 from ..worker import manager as jobs
@@ -252,7 +252,7 @@ class BonesPanel:
         if len(rig.baton.bones) == 0:
             layout.label(text="Not detected yet", icon="INFO")
             return
-        required = contract.required_joints()
+        required = contract.REQUIRED_JOINTS
         column = layout.column(align=True)
         for row in rig.baton.bones:
             line = column.row(align=True)

@@ -10,12 +10,12 @@ from bpy.props import (
     StringProperty,
 )
 
-from .. import contract
+from ...core import contract
 
 MUSIC, CONDUCT = contract.system("music"), contract.system("conduct")
 
 GENRES = [("any", "Any", "Let the motion decide")] + [
-    (slug, label, f"Music for {label} dancing") for slug, label in contract.genres()]
+    (slug, label, f"Music for {label} dancing") for slug, label in contract.genre_labels()]
 LOUDNESS = [(row["slug"], row["label"], "Loudness of the written sound") for row in contract.load("loudness")]
 LOUDNESS_DEFAULT = next(row["slug"] for row in contract.load("loudness") if row.get("default"))
 

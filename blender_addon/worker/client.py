@@ -3,7 +3,6 @@
 One line of UTF-8 JSON is one message, on the worker's stdin and stdout (docs/contracts.md, Worker messages). Reader
 threads only fill a queue; whoever owns the client empties it from the main thread with `messages()`.
 """
-import hashlib
 import json
 import os
 import queue
@@ -13,7 +12,7 @@ import threading
 import time
 from pathlib import Path
 
-from ..contract import PROTOCOL
+from ...core.contract.protocol import PROTOCOL
 
 HELLO_SECONDS = 30.0
 SILENT_SECONDS = 60.0  # without a heartbeat; it comes every 2 s
@@ -23,17 +22,6 @@ LOG_LINES = 12
 
 class WorkerError(Exception):
     """The worker cannot be started or talked to; the text is one sentence for the user."""
-
-
-def code_hash(root):
-    """sha256 over every .py and .json of `root`/core and `root`/models: paths and contents, in path order."""
-    digest = hashlib.sha256()
-    root = Path(root)
-    files = [path for folder in ("core", "models") for path in (root / folder).rglob("*")
-             if path.suffix in {".py", ".json"} and "__pycache__" not in path.parts]
-    for path in sorted(files, key=lambda p: p.relative_to(root).as_posix()):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
 
 
 def clean_environment():

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import bpy
 
-from .. import contract
+from ...core import contract
+from ...core.contract.protocol import code_hash
 from ..errors import Cancelled, UserError
 from ..scene import compat, undo
 from ..scene.stats import stall, timed
 from . import options as prefs
-from .client import WorkerClient, WorkerError, code_hash
+from .client import WorkerClient, WorkerError
 
 TICK_SECONDS = 0.1
 CANCEL_SECONDS = 4.0  # then the worker is ended

@@ -15,6 +15,7 @@ import threading
 import time
 from pathlib import Path
 
+from ...core.contract.files import write_text
 from .client import clean_environment, no_window
 from .pip_progress import PipProgress
 
@@ -190,9 +191,7 @@ class RuntimeSetup:
         self._say("Check", 0.95)
         if self._call([python, "-c", self.check]) != 0:
             raise SetupError("The environment was made but does not work; the report tells what failed.")
-        part = self.folder / (STAMP + ".part")
-        part.write_text(json.dumps({"lock": lock_hash(self.lock), "backend": self.backend}), encoding="utf-8")
-        os.replace(part, self.folder / STAMP)
+        write_text(self.folder / STAMP, json.dumps({"lock": lock_hash(self.lock), "backend": self.backend}))
 
     def _raw_progress(self, python):
         """The option that makes pip tell the bytes of a download, where the pip at hand knows it (24.1)."""

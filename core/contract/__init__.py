@@ -1,16 +1,17 @@
-"""Lists that every side of Baton reads as data, so that nothing is listed twice.
+"""What both sides of the process wall share: lists as data, and a few pure functions. Standard library and relative imports only.
 
-Standard library only: the Blender add-on loads the same JSON files by path.
+Blender's side imports it as a part of the extension, the worker as `core.contract`: nothing stands twice.
 """
 import json
 from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
+ROOT = FOLDER.parents[1]                # of the installed extension, or of the repository
 
 
 @cache
-def load(name):
+def load(name: str):
     """Return the parsed `core/contract/<name>.json`; treat the result as read-only."""
     return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
 
@@ -18,5 +19,24 @@ def load(name):
 SKELETON = load("skeleton")
 JOINTS = SKELETON["joints"]
 PARENTS = SKELETON["parents"]
+REQUIRED_JOINTS = frozenset(SKELETON["required"])
 REPRESENTATION_VERSION = SKELETON["representation_version"]
 GENRES = [g["slug"] for g in load("genres")]
+METRES = (2, 3, 4, 6)                   # beats in a bar that a network can name
+LEVELS = ("half", "normal", "double")   # metrical levels of the beats that are found
+MOTION_FILES = (".bvh", ".npz", ".pkl")  # each also with .gz behind
+
+
+def genre_labels() -> list[tuple[str, str]]:
+    """[(slug, label)] of the dance genres."""
+    return [(genre["slug"], genre["label"]) for genre in load("genres")]
+
+
+def is_motion_file(name: str) -> bool:
+    """Whether a file name ends as a motion file does."""
+    return name.lower().removesuffix(".gz").endswith(MOTION_FILES)
+
+
+def system(entry: str) -> dict:
+    """The row of `systems.json` for a pipeline such as "music": default and limits of its settings."""
+    return next(row for row in load("systems") if row["entry"] == entry)

@@ -1,5 +1,6 @@
 """Whole or not at all: files are written under a temporary name beside their own, then renamed. stdlib only."""
 import os
+import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,3 +25,9 @@ def write_text(path, text):
     """`text` as UTF-8."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def copy(source, path):
+    """The file `source` at `path`."""
+    with replacing(path) as temporary:
+        shutil.copyfile(source, temporary)

@@ -7,7 +7,7 @@ of a control rig (core/contract/bone_maps) names them under `ik`, one entry a le
 """
 import numpy as np
 
-from core.retarget.bonemap import control_table
+from core.contract.bone_tables import control_table
 from core.retarget.contacts import ramp
 from core.retarget.rest import unit
 from core.retarget.rig import orthonormal

@@ -6,8 +6,8 @@ from functools import cached_property
 import numpy as np
 
 from core.contract import JOINTS, SKELETON
+from core.contract.bone_tables import control_table, reading_map
 from core.errors import BadInput
-from core.retarget.bonemap import control_table, reading_map
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ import platform
 import sys
 
 from core import checkpoints
-from core.contract import REPRESENTATION_VERSION, load
+from core.contract import REPRESENTATION_VERSION, ROOT, load
+from core.contract.protocol import PROTOCOL, version
 from core.errors import BadInput, NoCheckpoint
-from core.worker.protocol import PROTOCOL, ROOT, version
 
 NEEDED = ("numpy", "scipy", "torch", "librosa", "soundfile", "soxr", "safetensors", "pyloudnorm")
 OPTIONAL = ("smplx",)

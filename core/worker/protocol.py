@@ -1,29 +1,8 @@
-"""Messages of the worker protocol: newline-separated UTF-8 JSON objects; and the hash that names the code's state."""
-import hashlib
+"""Messages of the worker protocol: newline-separated UTF-8 JSON objects."""
 import json
 import threading
-from pathlib import Path
 
-PROTOCOL = 1
-ROOT = Path(__file__).resolve().parents[2]
 TO_WORKER = ("job", "cancel", "ping", "quit")
-
-
-def code_hash(root=ROOT):
-    """sha256 (hex) over paths and contents of every .py and .json of `core` and `models` below root."""
-    digest = hashlib.sha256()
-    files = [path for folder in ("core", "models") for path in (root / folder).rglob("*")
-             if path.suffix in {".py", ".json"} and "__pycache__" not in path.parts]
-    for path in sorted(files, key=lambda path: path.relative_to(root).as_posix()):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
-
-
-def version(root=ROOT):
-    """The version in the extension's manifest; "0" when the code runs without one."""
-    import tomllib
-    manifest = root / "blender_manifest.toml"
-    return tomllib.loads(manifest.read_text(encoding="utf-8"))["version"] if manifest.is_file() else "0"
 
 
 class Writer:

@@ -11,9 +11,10 @@ import threading
 import traceback
 from pathlib import Path
 
+from core.contract.protocol import PROTOCOL, code_hash, version
 from core.errors import BadInput, BatonError, Cancelled, OutOfMemory
 from core.worker.progress import Progress
-from core.worker.protocol import PROTOCOL, Writer, code_hash, parse, version
+from core.worker.protocol import Writer, parse
 
 HEARTBEAT_SECONDS = 2.0
 IDLE_SECONDS = 900.0

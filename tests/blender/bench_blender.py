@@ -12,11 +12,14 @@ def measure():
     import bpy
     import numpy as np
 
-    import blender_addon
-    from blender_addon.scene import actions, rig_sampling, stats
-    from blender_addon.scene.refs import Ref
-    from blender_addon.scene.timebase import Passage
-    from blender_addon.worker import manager as jobs
+    from models.lab.mount import mount
+    mount()
+
+    from baton import blender_addon
+    from baton.blender_addon.scene import actions, rig_sampling, stats
+    from baton.blender_addon.scene.refs import Ref
+    from baton.blender_addon.scene.timebase import Passage
+    from baton.blender_addon.worker import manager as jobs
     from tests.blender import scenes
     blender_addon.register()
     figures = {}

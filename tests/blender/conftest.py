@@ -16,8 +16,8 @@ if "BATON_WORKER_PYTHON" not in os.environ:
 
 bpy = pytest.importorskip("bpy")
 
-import blender_addon  # noqa: E402
-from blender_addon.worker import manager as jobs  # noqa: E402
+from baton import blender_addon  # noqa: E402
+from baton.blender_addon.worker import manager as jobs  # noqa: E402
 from tests.blender import scenes  # noqa: E402
 
 

@@ -1,8 +1,8 @@
 """What a worker would answer, written by hand: jobs prepared on small scenes, with the files that they wait for."""
 import numpy as np
 
-from blender_addon.flows import to_motion, to_sound
-from blender_addon.scene import strips
+from baton.blender_addon.flows import to_motion, to_sound
+from baton.blender_addon.scene import strips
 from tests.blender import scenes
 
 BEATS = {"times": [0.5, 1.0, 1.5, 2.0], "positions": [1, 2, 3, 4], "metre": 4, "confidence": 1.0}

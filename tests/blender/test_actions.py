@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from mathutils import Quaternion
 
-from blender_addon.errors import UserError
-from blender_addon.scene import actions, compat
+from baton.blender_addon.errors import UserError
+from baton.blender_addon.scene import actions, compat
 from tests.blender import scenes
 
 EVERYWHERE = range(-15, 90)

@@ -2,10 +2,10 @@
 import numpy as np
 import pytest
 
-from blender_addon.errors import UserError
-from blender_addon.flows import beats, to_motion, to_sound
-from blender_addon.scene import strips
-from blender_addon.worker import manager as jobs
+from baton.blender_addon.errors import UserError
+from baton.blender_addon.flows import beats, to_motion, to_sound
+from baton.blender_addon.scene import strips
+from baton.blender_addon.worker import manager as jobs
 from tests.blender import scenes
 from tests.blender.stand_ins import conducting, prepare, row
 
@@ -31,7 +31,7 @@ def test_no_action_empty_action_and_one_frame(blender, tmp_path):
 
 @pytest.mark.parametrize("constrained", [False, True])
 def test_keys_that_are_not_numbers(blender, tmp_path, constrained):
-    from blender_addon.scene import compat
+    from baton.blender_addon.scene import compat
     rig = scenes.smpl_rig()
     scenes.sway(rig, 61)
     if constrained:

@@ -1,25 +1,26 @@
 """Bone maps: instant exact names, the worker's fuzzy ones, editing, files."""
 import pytest
 
-from blender_addon import contract
-from blender_addon.errors import UserError
-from blender_addon.scene import bone_map
+from baton.blender_addon.errors import UserError
+from baton.blender_addon.scene import bone_map
+from baton.core.contract import bone_tables
 from tests.blender import scenes
 
 
-@pytest.mark.parametrize("table", sorted(contract.bone_maps()))
+@pytest.mark.parametrize("table", sorted(bone_tables.tables()))
 def test_every_table_recognises_its_own_names(table):
-    data = contract.bone_maps()[table]
+    data = bone_tables.tables()[table]
     names = list(data["bones"].values()) + list(data.get("needs", ()))
-    _found, bones, how = bone_map.match_exact(names)
+    _found, bones, how = bone_tables.best_table(names, complete=True)
     assert bones == data["bones"] and how == "exact"
 
 
 def test_control_rigs(blender):
     """Rigify: controls are keyed, the bones they drive are read, switches are those that the rig has."""
-    tables = contract.bone_maps()
+    tables = bone_tables.tables()
     control, driven = tables["rigify_control"]["bones"], tables["rigify_org"]["bones"]
-    table, mapped, _ = bone_map.match_exact([*tables["rigify_deform"]["bones"].values(), *driven.values(), *control.values()])
+    table, mapped, _ = bone_tables.best_table([*tables["rigify_deform"]["bones"].values(), *driven.values(), *control.values()],
+                                              complete=True)
     assert table == "rigify_control" and mapped == control
     rig = scenes.smpl_rig(rename=control)
     with_driven = bone_map.reading_map(rig, control)
@@ -30,7 +31,7 @@ def test_control_rigs(blender):
 
 
 def test_prefixed_names(blender):
-    names = contract.bone_maps()["mixamo"]["bones"]
+    names = bone_tables.tables()["mixamo"]["bones"]
     rig = scenes.smpl_rig(rename={joint: f"rig2|{name}" for joint, name in names.items()})
     assert blender.ops.baton.detect_bones() == {"FINISHED"}
     rows = rig.baton.bones

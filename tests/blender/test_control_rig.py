@@ -4,11 +4,11 @@ import json
 import numpy as np
 import pytest
 
-from blender_addon.flows import to_motion
-from blender_addon.scene import actions, bone_map, character, compat, rig_sampling
-from blender_addon.scene.refs import Ref
-from blender_addon.scene.timebase import Passage
-from blender_addon.worker import manager as jobs
+from baton.blender_addon.flows import to_motion
+from baton.blender_addon.scene import actions, bone_map, character, compat, rig_sampling
+from baton.blender_addon.scene.refs import Ref
+from baton.blender_addon.scene.timebase import Passage
+from baton.blender_addon.worker import manager as jobs
 from tests.blender import scenes
 from tests.blender.test_rigs import DANCE, LIMBS, rigify
 

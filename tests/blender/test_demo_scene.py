@@ -2,8 +2,8 @@
 import numpy as np
 import pytest
 
-from blender_addon import demo_scene
-from blender_addon.scene import character, compat
+from baton.blender_addon import demo_scene
+from baton.blender_addon.scene import character, compat
 from tests.blender import scenes
 
 DANCE = scenes.ROOT / "core" / "assets" / "demo_dance.npz"

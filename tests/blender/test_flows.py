@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blender_addon.errors import UserError
-from blender_addon.flows import to_sound
-from blender_addon.scene import beat_markers as beats
-from blender_addon.scene import compat, strips
+from baton.blender_addon.errors import UserError
+from baton.blender_addon.flows import to_sound
+from baton.blender_addon.scene import beat_markers as beats
+from baton.blender_addon.scene import compat, strips
 from tests.blender import scenes
 from tests.blender.stand_ins import BEATS, conducting, music, prepare, row
 

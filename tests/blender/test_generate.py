@@ -6,9 +6,9 @@ import wave
 import numpy as np
 import pytest
 
-from blender_addon.scene import beat_markers as beats
-from blender_addon.scene import bone_map, compat, strips
-from blender_addon.worker import manager as jobs
+from baton.blender_addon.scene import beat_markers as beats
+from baton.blender_addon.scene import bone_map, compat, strips
+from baton.blender_addon.worker import manager as jobs
 from tests.blender import scenes
 
 MUSIC = {("music_ldm", "vae"), ("music_ldm", "denoiser"), ("music_ldm", "vocoder"), ("rhythm", "body")}
@@ -83,7 +83,7 @@ def test_cancel_of_a_real_job(blender, sound, checkpoints, tmp_path):
     need(checkpoints, MUSIC)
     import time
 
-    from blender_addon.flows import to_sound
+    from baton.blender_addon.flows import to_sound
     rig = scenes.smpl_rig()
     scenes.sway(rig, 301)
     blender.context.scene.baton.steps = "fine"

@@ -35,8 +35,8 @@ def test_a_file_becomes_a_take(blender):
 def test_smpl_models_of_the_preferences_are_sent(blender, monkeypatch, tmp_path):
     from types import SimpleNamespace
 
-    from blender_addon.flows import import_motion
-    from blender_addon.worker import options as prefs
+    from baton.blender_addon.flows import import_motion
+    from baton.blender_addon.worker import options as prefs
     rig, scene = scenes.smpl_rig(), blender.context.scene
     assert import_motion.request_of(scene, rig, str(DANCE))["params"]["smpl_models"] is None
     options = SimpleNamespace(**{**vars(prefs.get()), "smpl_folder": str(tmp_path)})

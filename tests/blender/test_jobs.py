@@ -7,12 +7,12 @@ import time
 
 import pytest
 
-from blender_addon import contract
-from blender_addon.errors import Cancelled, UserError
-from blender_addon.scene import stats
-from blender_addon.scene.refs import Ref
-from blender_addon.worker import client as worker_client
-from blender_addon.worker import manager as jobs
+from baton.blender_addon.errors import Cancelled, UserError
+from baton.blender_addon.scene import stats
+from baton.blender_addon.scene.refs import Ref
+from baton.blender_addon.worker import client as worker_client
+from baton.blender_addon.worker import manager as jobs
+from baton.core import contract
 from tests.blender import scenes
 from tests.blender.test_worker_client import peer
 
@@ -246,7 +246,7 @@ def test_undo_ends_the_job(manager, blender):
 
 
 def test_result_waits_while_blender_is_busy(manager):
-    from blender_addon.worker import handlers
+    from baton.blender_addon.worker import handlers
     applied = []
     running = job(apply=lambda result, folder: applied.append(1))
     handlers.on_render_start()

@@ -4,10 +4,10 @@ import json
 import numpy as np
 import pytest
 
-from blender_addon.errors import UserError
-from blender_addon.flows import ranges, to_motion, to_sound
-from blender_addon.scene import strips, takes
-from blender_addon.scene.timebase import Passage
+from baton.blender_addon.errors import UserError
+from baton.blender_addon.flows import ranges, to_motion, to_sound
+from baton.blender_addon.scene import strips, takes
+from baton.blender_addon.scene.timebase import Passage
 from tests.blender import scenes
 from tests.blender.stand_ins import BEATS, channels, conducting, prepare, row
 
@@ -79,7 +79,7 @@ def test_ranges_that_cannot_be(blender, tmp_path):
 
 
 def test_a_range_follows_the_markers_when_asked(blender, tmp_path):
-    from blender_addon.scene import beat_markers as beats
+    from baton.blender_addon.scene import beat_markers as beats
     scene, _rig, take = music_take(blender, tmp_path)
     custom(scene, 16, 45)
     assert ranges.request(scene, take)["params"]["beats"] is None

@@ -1,10 +1,10 @@
 """Registering, presets, tooltips, handlers."""
 from pathlib import Path
 
-import blender_addon
-from blender_addon.ui import panels, properties
-from blender_addon.worker import handlers
-from blender_addon.worker import manager as jobs
+from baton import blender_addon
+from baton.blender_addon.ui import panels, properties
+from baton.blender_addon.worker import handlers
+from baton.blender_addon.worker import manager as jobs
 
 
 def test_register_twice_leaves_nothing_behind(blender):
@@ -33,7 +33,7 @@ def test_every_setting_explains_itself(blender):
 
 
 def test_presets(blender):
-    from blender_addon.ui import presets
+    from baton.blender_addon.ui import presets
     settings = blender.context.scene.baton
     for kind, names in presets.SETTINGS.items():
         assert all(hasattr(settings, name) for name in names), kind

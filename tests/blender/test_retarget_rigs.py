@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("scipy")
 bpy = pytest.importorskip("bpy")
 
-from blender_addon.scene import actions, bone_map, compat, switches  # noqa: E402
+from baton.blender_addon.scene import actions, bone_map, compat, switches  # noqa: E402
 from core.body.rotations import geodesic  # noqa: E402
 from core.motion_files import read_motion  # noqa: E402
 from core.retarget import (  # noqa: E402

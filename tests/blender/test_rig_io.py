@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from mathutils import Matrix
 
-from blender_addon.errors import UserError
-from blender_addon.scene import rig_sampling
-from blender_addon.scene.refs import Ref
-from blender_addon.scene.timebase import Passage
+from baton.blender_addon.errors import UserError
+from baton.blender_addon.scene import rig_sampling
+from baton.blender_addon.scene.refs import Ref
+from baton.blender_addon.scene.timebase import Passage
 from tests.blender import scenes
 
 BONE_MAP = {joint: joint for joint in scenes.JOINTS}

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from mathutils import Matrix
 
-from blender_addon.flows import to_motion
-from blender_addon.scene import actions, baton_prop, bone_map, character, rig_sampling
-from blender_addon.scene.refs import Ref
-from blender_addon.scene.timebase import Passage
-from blender_addon.worker import manager as jobs
+from baton.blender_addon.flows import to_motion
+from baton.blender_addon.scene import actions, baton_prop, bone_map, character, rig_sampling
+from baton.blender_addon.scene.refs import Ref
+from baton.blender_addon.scene.timebase import Passage
+from baton.blender_addon.worker import manager as jobs
+from baton.core.contract import bone_tables
 from tests.blender import scenes
 
 DANCE = scenes.ROOT / "core" / "assets" / "demo_dance.npz"
@@ -23,7 +24,7 @@ LIMBS = [("left_hip", "left_knee"), ("left_knee", "left_ankle"), ("right_hip", "
 
 
 def mixamo_a_pose(blender, tmp_path):
-    names = bone_map.contract.bone_maps()["mixamo"]["bones"]
+    names = bone_tables.tables()["mixamo"]["bones"]
     rig = scenes.smpl_rig(rename={joint: f"mixamorig:{name}" for joint, name in names.items()}, roll=0.7)
     blender.ops.object.mode_set(mode="POSE")
     for side, sign in (("left", -1), ("right", 1)):

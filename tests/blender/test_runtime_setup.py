@@ -7,9 +7,9 @@ import zipfile
 
 import pytest
 
-from blender_addon.worker import runtime
-from blender_addon.worker.pip_progress import PipProgress
-from blender_addon.worker.runtime import RuntimeSetup, SetupError
+from baton.blender_addon.worker import runtime
+from baton.blender_addon.worker.pip_progress import PipProgress
+from baton.blender_addon.worker.runtime import RuntimeSetup, SetupError
 
 
 def wheel(folder, name="tinydep", version="1.0"):

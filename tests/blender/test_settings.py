@@ -1,10 +1,10 @@
 """Every setting of the panel reaches the worker's request, and every grey button says why."""
 import pytest
 
-from blender_addon.errors import UserError
-from blender_addon.flows import beats, to_motion, to_sound
-from blender_addon.scene import bone_map, strips
-from blender_addon.worker import manager as jobs
+from baton.blender_addon.errors import UserError
+from baton.blender_addon.flows import beats, to_motion, to_sound
+from baton.blender_addon.scene import bone_map, strips
+from baton.blender_addon.worker import manager as jobs
 from tests.blender import scenes
 
 MUSIC = {"genre": ("waack", "genre", "waack"), "guidance_music": (3.0, "guidance_scale", 3.0), "steps": ("fine", "steps", "fine"),

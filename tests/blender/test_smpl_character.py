@@ -5,7 +5,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from blender_addon.worker import options as prefs
+from baton.blender_addon.worker import options as prefs
 from tests.blender import scenes
 
 

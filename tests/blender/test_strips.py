@@ -6,9 +6,9 @@ import bpy
 import numpy as np
 import pytest
 
-from blender_addon.errors import UserError
-from blender_addon.scene import compat, strips, timebase
-from blender_addon.scene.refs import Ref
+from baton.blender_addon.errors import UserError
+from baton.blender_addon.scene import compat, strips, timebase
+from baton.blender_addon.scene.refs import Ref
 from tests.blender import scenes
 
 

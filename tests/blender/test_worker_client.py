@@ -5,9 +5,10 @@ import time
 
 import pytest
 
-from blender_addon import contract
-from blender_addon.worker import client as worker_client
-from blender_addon.worker.client import WorkerClient, WorkerError
+from baton.blender_addon.worker import client as worker_client
+from baton.blender_addon.worker.client import WorkerClient, WorkerError
+from baton.core import contract
+from baton.core.contract.protocol import code_hash
 
 
 def peer(folder, body):
@@ -41,7 +42,7 @@ def test_real_worker_says_hello_with_our_code_hash(tmp_path, monkeypatch):
     import os
     client = WorkerClient(os.environ["BATON_WORKER_PYTHON"], contract.ROOT, tmp_path / "run")
     hello = wait_for(client, "hello")
-    assert hello["code"] == worker_client.code_hash(contract.ROOT)
+    assert hello["code"] == code_hash(contract.ROOT)
     assert hello["pid"] == client.pid and client.alive
     client.quit()
     assert not client.alive
@@ -108,11 +109,11 @@ def test_a_python_that_is_none(tmp_path):
 def test_code_hash_sees_paths_and_contents(tmp_path):
     (tmp_path / "core").mkdir()
     (tmp_path / "core" / "a.py").write_text("1")
-    first = worker_client.code_hash(tmp_path)
+    first = code_hash(tmp_path)
     (tmp_path / "core" / "note.txt").write_text("not code")
-    assert worker_client.code_hash(tmp_path) == first
+    assert code_hash(tmp_path) == first
     (tmp_path / "core" / "a.py").rename(tmp_path / "core" / "b.py")
-    second = worker_client.code_hash(tmp_path)
+    second = code_hash(tmp_path)
     assert second != first
     (tmp_path / "core" / "b.py").write_text("2")
-    assert worker_client.code_hash(tmp_path) != second
+    assert code_hash(tmp_path) != second

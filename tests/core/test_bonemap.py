@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from core.contract import JOINTS, PARENTS, SKELETON
+from core.contract import JOINTS, PARENTS, SKELETON, bone_tables
 from core.errors import BadInput
 from core.retarget import bonemap
 from core.retarget.rig import rig_from_json
@@ -26,9 +26,9 @@ def found(bones):
     return {row.joint: row.bone for row in bonemap.detect(bones) if row.bone}
 
 
-@pytest.mark.parametrize("table", list(bonemap.tables()))
+@pytest.mark.parametrize("table", list(bone_tables.tables()))
 def test_tables_find_themselves(table):
-    names = bonemap.tables()[table]["bones"]
+    names = bone_tables.tables()[table]["bones"]
     assert set(names) <= set(JOINTS) and set(SKELETON["required"]) <= set(names)
     assert len(set(names.values())) == len(names)
     bones = [("unrelated", None), *hierarchy(names), ("hair.L", None)]
@@ -39,7 +39,7 @@ def test_tables_find_themselves(table):
 
 @pytest.mark.parametrize("prefix", ["mixamorig:", "mixamorig7:", "Character1:", "Armature|"])
 def test_prefixes(prefix):
-    names = {joint: prefix + bone for joint, bone in bonemap.tables()["mixamo"]["bones"].items()}
+    names = {joint: prefix + bone for joint, bone in bone_tables.tables()["mixamo"]["bones"].items()}
     rows = bonemap.detect(hierarchy(names))
     assert {row.joint: row.bone for row in rows} == names
     assert all(0.9 < row.confidence < 1 for row in rows)
@@ -47,23 +47,23 @@ def test_prefixes(prefix):
 
 def test_rigify_controls_before_deform_bones():
     """A generated rig holds all layers; the controls are what an animator keys, the ORG bones what is sampled."""
-    control, deform, original = (bonemap.tables()[f"rigify_{layer}"]["bones"] for layer in ("control", "deform", "org"))
+    control, deform, original = (bone_tables.tables()[f"rigify_{layer}"]["bones"] for layer in ("control", "deform", "org"))
     bones = hierarchy(deform) + hierarchy(original) + hierarchy(control)
     got = found(bones)
     assert got == control
-    read = bonemap.reading_map(got, [name for name, _ in bones])
+    read = bone_tables.reading_map(got, [name for name, _ in bones])
     assert read == original
-    assert bonemap.reading_map({**got, "head": "mine"}, [name for name, _ in bones])["head"] == "mine"
-    assert bonemap.reading_map(deform, [name for name, _ in bones]) == deform
+    assert bone_tables.reading_map({**got, "head": "mine"}, [name for name, _ in bones])["head"] == "mine"
+    assert bone_tables.reading_map(deform, [name for name, _ in bones]) == deform
 
 
 def test_control_rigs_bring_what_their_constraints_carry():
     """The arm hangs on ORG-shoulder.L, which copies shoulder.L by a constraint: rig_from_json knows."""
-    bones = [*hierarchy(bonemap.tables()["rigify_control"]["bones"]), ("ORG-shoulder.L", "spine_fk.003")]
+    bones = [*hierarchy(bone_tables.tables()["rigify_control"]["bones"]), ("ORG-shoulder.L", "spine_fk.003")]
     identity = [[float(row == column) for column in range(4)] for row in range(4)]
     rig = rig_from_json({"bones": [{"name": name, "parent": parent, "tail": [0, 0, 1], "matrix_local": identity}
                                    for name, parent in bones], "matrix_world": identity,
-                         "bone_map": bonemap.tables()["rigify_control"]["bones"]})
+                         "bone_map": bone_tables.tables()["rigify_control"]["bones"]})
     assert rig.follows == {"ORG-shoulder.L": "shoulder.L"}
     place = rig.index["ORG-shoulder.L"]
     assert rig.names[rig.effective_parents[place]] == "shoulder.L"
@@ -170,14 +170,14 @@ def test_extra_bones_do_not_disturb():
 
 
 def test_left_is_never_right():
-    for table, data in bonemap.tables().items():
+    for table, data in bone_tables.tables().items():
         for joint, bone in data["bones"].items():
             if joint.startswith("left"):
                 assert bone != data["bones"][joint.replace("left", "right")], table
 
 
 def test_missing_are_named():
-    names = dict(bonemap.tables()["unreal4"]["bones"])
+    names = dict(bone_tables.tables()["unreal4"]["bones"])
     del names["left_knee"], names["left_ankle"], names["left_foot"]
     rows = bonemap.detect(hierarchy(names))
     assert bonemap.missing(rows) == ["left_knee", "left_ankle"]
@@ -187,7 +187,7 @@ def test_missing_are_named():
 
 
 def test_save_and_load(tmp_path):
-    rows = bonemap.detect(hierarchy(bonemap.tables()["daz"]["bones"]))
+    rows = bonemap.detect(hierarchy(bone_tables.tables()["daz"]["bones"]))
     bonemap.save(tmp_path / "map.json", rows)
     assert bonemap.load(tmp_path / "map.json") == rows
     (tmp_path / "plain.json").write_text(json.dumps({"pelvis": "Hips", "head": "Head"}))

@@ -1,7 +1,7 @@
 """Atomic writing: a failed write leaves the old file and no rubbish."""
 import pytest
 
-from core.contract.files import replacing, write_text
+from core.contract.files import copy, replacing, write_text
 
 
 def test_a_new_folder_and_file(tmp_path):
@@ -24,3 +24,12 @@ def test_nothing_written_is_an_error_not_an_empty_file(tmp_path):
     with pytest.raises(FileNotFoundError), replacing(tmp_path / "name"):
         pass
     assert not list(tmp_path.iterdir())
+
+
+def test_a_copy_is_whole_or_not_there(tmp_path):
+    (tmp_path / "a.wav").write_bytes(b"sound")
+    copy(tmp_path / "a.wav", tmp_path / "deep" / "b.wav")
+    assert (tmp_path / "deep" / "b.wav").read_bytes() == b"sound"
+    with pytest.raises(FileNotFoundError):
+        copy(tmp_path / "absent.wav", tmp_path / "deep" / "c.wav")
+    assert [p.name for p in (tmp_path / "deep").iterdir()] == ["b.wav"]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from core.contract.protocol import PROTOCOL, code_hash
 from core.worker.progress import Progress
-from core.worker.protocol import PROTOCOL, code_hash
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT / "core" / "worker" / "main.py"

@@ -4,7 +4,7 @@ import shutil
 
 import bpy
 
-from ... import contract
+from ....core import contract
 from ...flows import beats
 from ...scene import compat
 from ...scene.stats import timed

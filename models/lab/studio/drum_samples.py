@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.lab.studio.drums import (
+from models.lab.studio.drum_keys import (
     CLAP,
     COWBELL,
     CRASH,

@@ -5,8 +5,27 @@ from functools import lru_cache
 import numpy as np
 from scipy.signal import butter, sosfilt
 
-KICK, SNARE, CLAP, RIM, HAT, PEDAL, OPEN, CRASH, RIDE = 36, 38, 39, 37, 42, 44, 46, 49, 51
-TOM_LOW, TOM_MID, TOM_HIGH, COWBELL, SHAKER, TAMB, SNAP, ZAP, RISER = 45, 47, 50, 56, 70, 54, 27, 28, 29
+from models.lab.studio import drum_samples
+from models.lab.studio.drum_keys import (
+    CLAP,
+    COWBELL,
+    CRASH,
+    HAT,
+    KICK,
+    OPEN,
+    PEDAL,
+    RIDE,
+    RIM,
+    RISER,
+    SHAKER,
+    SNAP,
+    SNARE,
+    TAMB,
+    TOM_HIGH,
+    TOM_LOW,
+    TOM_MID,
+    ZAP,
+)  # noqa: F401  the rest of the studio says drums.KICK
 
 
 @lru_cache(maxsize=64)
@@ -173,8 +192,6 @@ def strike(kit, key, rate):
 
 def play(kit, notes, samples, rate):
     """Mono (samples,) float32 of a part's notes on a synthesised or sampled kit; hits are struck once and reused."""
-    from models.lab.studio import drum_samples
-
     out = np.zeros(samples, np.float32)
     hits = {}
     closed = sorted(n.onset for n in notes if n.pitch in (HAT, PEDAL))

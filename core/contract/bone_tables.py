@@ -1,0 +1,80 @@
+"""Name tables of known skeletons, `bone_maps/*.json`, and how bone names are matched with them.
+
+A mapping is {SMPL joint: bone name}. A table has `name`, `label`, `bones` (a mapping) and may have `needs` (bones without which it is
+another skeleton), `priority` (control layers before the bones they drive) and what docs/contracts.md says of control rigs.
+"""
+import json
+import re
+from functools import cache
+
+from . import FOLDER, REQUIRED_JOINTS
+
+CONFIDENCE = {"exact": 1.0, "prefix": 0.97}
+# Prefixes that exporters put before the names of a table: "mixamorig:", "mixamorig5:", "rig|", "Armature_".
+PREFIX = re.compile(r"^(?:mixamorig\d*[:_]?|[\w. -]*[:|]|armature_|skeleton_)", re.IGNORECASE)
+CONTROLS = 8                    # so many of a control rig's bones tell it from any other
+
+
+@cache
+def tables() -> dict[str, dict]:
+    """All tables by name, in the order of their files."""
+    files = sorted((FOLDER / "bone_maps").glob("*.json"))
+    return {data["name"]: data for data in (json.loads(path.read_text(encoding="utf-8")) for path in files)}
+
+
+def best_table(names, complete: bool = False) -> tuple[str, dict[str, str], str]:
+    """(table, mapping, "exact" or "prefix") of the table that names the most of these bones; ("", {}, "") if none names any.
+
+    Required joints count double. Of equals the table with `needs` wins, being the more particular one; a match without prefixes wins
+    over one with them. complete: only tables that name every required joint.
+    """
+    best, most = ("", {}, ""), 0.0
+    for how in ("exact", "prefix"):
+        plain = {}
+        for name in names:
+            plain.setdefault(_key(name, how == "prefix"), name)
+        for table, data in tables().items():
+            if any(_key(need, False) not in plain for need in data.get("needs", ())):
+                continue
+            found = {joint: plain[_key(bone, False)] for joint, bone in data["bones"].items() if _key(bone, False) in plain}
+            if complete and not REQUIRED_JOINTS <= set(found):
+                continue
+            score = sum(2.0 if joint in REQUIRED_JOINTS else 1.0 for joint in found)
+            score += 0.5 * bool(data.get("needs")) + data.get("priority", 0)
+            if score > most + (0.0 if how == "exact" else 0.25):
+                best, most = (table, found, how), score
+    return best
+
+
+def _key(name, strip):
+    if strip:
+        name = PREFIX.sub("", name) or name
+    return name.lower()
+
+
+def control_table(mapping: dict[str, str]) -> dict | None:
+    """The table of a control rig (one that names `read_from`) that the mapping follows, or None."""
+    for data in tables().values():
+        if "read_from" in data and sum(data["bones"].get(joint) == bone for joint, bone in mapping.items()) >= CONTROLS:
+            return data
+    return None
+
+
+def control_table_among(names) -> dict | None:
+    """The table of a control rig whose controls are among these bone names, or None."""
+    return next((data for data in tables().values()
+                 if "read_from" in data and len(set(names) & set(data["bones"].values())) >= CONTROLS), None)
+
+
+def reading_map(mapping: dict[str, str], names) -> dict[str, str]:
+    """The bones to *sample*: controls of a known rig are replaced by the bones that they drive.
+
+    Controls do not show what inverse kinematics does; the driven bones do. names: of all bones of the rig.
+    """
+    data, names = control_table(mapping), set(names)
+    if data is None:
+        return dict(mapping)
+    driven = {joint: bone for joint, bone in tables()[data["read_from"]]["bones"].items() if bone in names}
+    # Where the user has picked another bone than the table's, that choice stays.
+    own = {joint: bone for joint, bone in mapping.items() if data["bones"].get(joint) != bone}
+    return {**mapping, **driven, **own}
