@@ -11,7 +11,7 @@ BLENDER_ONLY = {"bpy", "mathutils", "bmesh", "gpu", "gpu_extras", "blf", "bl_ui"
                 "bl_operators"}
 ADDON_MAY = BLENDER_ONLY | {"numpy"} | set(sys.stdlib_module_names)
 # Imports between rooms that still run back up; meant to become empty.
-BACK_UP = {("models.training", "models.lab"), ("models.training", "models.music_ldm"),
+BACK_UP = {("models.training", "models.lab"), ("models.training", "models.music_ldm"), ("models.music_ldm", "models.lab"),
            ("blender_addon.flows", "blender_addon.ui")}
 
 
