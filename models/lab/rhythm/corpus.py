@@ -1,0 +1,162 @@
+"""The training music of the beat networks as a flat corpus: `python -m models.lab.rhythm.corpus OUT --data DIR [--jobs N]`.
+
+Real scores (OpenScore String Quartets, CC0) in many ensembles, human drumming (Groove MIDI, CC BY 4.0), dance forms, and the
+studio's own pieces. Split by composer and by drummer. Sound is not kept: `logmel` (T, 80) uint8 is the network's log-mel at
+50 Hz in steps of `STEP`, `chroma` (T', 24) uint8 at 10 Hz in steps of 1 / 31.
+"""
+import argparse
+import hashlib
+import multiprocessing
+import os
+import pickle
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from core.errors import BatonError
+from models.training.flat import FlatWriter
+
+STEP, LOWEST = 0.15, -7.0           # of the natural log of the mel
+CHROMA_STEPS = 31.0
+HELD_OUT = ("Dvořák", "Schubert", "Mendelssohn", "Smetana", "Borodin", "Ravel", "Saint-Georges", "Beach")    # composers
+KINDS = {"score": 120, "groove": 100, "form": 80, "dance": 60, "conducting": 90}        # pieces of training
+
+
+def quantised(mel, harmony):
+    """Both arrays as they are kept."""
+    return {"logmel": np.clip(np.round((mel - LOWEST) / STEP), 0, 255).astype(np.uint8),
+            "chroma": np.round(np.clip(harmony, 0, 1) * CHROMA_STEPS).astype(np.uint8)}
+
+
+def make_piece(task):
+    """(meta, arrays, mono) of one piece, or None where the draw came to nothing. task: (kind, number, split, data, scores)."""
+    kind, number, split, data, scores = task
+    import torch
+    torch.set_num_threads(1)
+    digest = hashlib.sha256(f"{kind}-{split}-{number}".encode()).digest()
+    rng = np.random.default_rng(int.from_bytes(digest[:8], "little"))
+    mono, found = {"score": _score, "groove": _groove, "form": _form}.get(kind, _studio)(kind, number, split, data, scores, rng)
+    if mono is None:
+        return None
+    from models.rhythm.bars import chroma
+    from models.rhythm.config import MUSIC_RATE
+    from models.rhythm.features import log_mel
+    beats = found.pop("beats")
+    meta = {"id": f"{kind}-{split}-{number:04d}", "kind": kind, "split": split, "seed": number, "source": "render",
+            "duration": round(len(mono) / MUSIC_RATE, 3), "beat_confidence": 1.0,
+            "beats": [[round(float(t), 4), int(p)] for t, p in beats], **found}
+    return meta, quantised(log_mel(mono, MUSIC_RATE), chroma(mono)), mono
+
+
+def _score(kind, number, split, data, scores, rng):
+    from models.lab.rhythm.musicxml import read_score
+    from models.lab.rhythm.perform import perform_score
+    from models.lab.rhythm.sound import orchestrate, render
+    paths = score_files(data, split)
+    path = paths[number % len(paths)]
+    cached = Path(scores or "", path.stem + ".pkl")
+    if scores and cached.exists():
+        score = pickle.loads(cached.read_bytes())
+    else:
+        score = read_score(path)
+        if scores:
+            cached.write_bytes(pickle.dumps(score))
+    for _ in range(12):
+        played = perform_score(score, int(rng.integers(0, len(score.bars))), rng)
+        if played is None or sum(len(part) for part in played.parts) < 40:
+            continue
+        ensemble, layers = orchestrate(played, rng)
+        mono = render(layers, played.duration, rng)
+        if mono is not None:
+            return mono, {"beats": played.beats, "metre": played.metre, "bpm": round(played.bpm, 2), "style": ensemble,
+                          "composer": path.parents[1].name.split(",")[0]}
+    return None, None
+
+
+def score_files(data, split):
+    """Scores of the composers of a split ("train" or "test"), composers taken in turn."""
+    by_composer = {}
+    for path in sorted(Path(data, "music", "openscore_quartets", "scores").rglob("*.mxl")):
+        composer = path.parents[1].name.split(",")[0]
+        if (composer in HELD_OUT) == (split == "test"):
+            by_composer.setdefault(composer, []).append(path)
+    rounds = max(len(paths) for paths in by_composer.values())
+    return [paths[r] for r in range(rounds) for paths in by_composer.values() if r < min(len(paths), 6)]
+
+
+def _groove(kind, number, split, data, scores, rng):
+    from models.lab.rhythm import songs
+    from models.lab.rhythm.sound import render
+    folder = Path(data, "music", "groove_midi")
+    rows = [row for row in songs.performances(folder) if (row["drummer"] in songs.HELD_OUT) == (split == "test")]
+    song = songs.groove_song(folder, rows[(number * 37) % len(rows)], rng)
+    return (None, None) if song is None else (render(song.layers, song.duration, rng), _of_song(song))
+
+
+def _form(kind, number, split, data, scores, rng):
+    from models.lab.rhythm import songs
+    from models.lab.rhythm.sound import render
+    song = songs.dance_form(rng)
+    return render(song.layers, song.duration, rng), _of_song(song)
+
+
+def _of_song(song):
+    return {"beats": song.beats, "metre": song.metre, "bpm": round(song.bpm, 2), "style": song.style}
+
+
+def _studio(kind, number, split, data, scores, rng):
+    from models.data.shards import AUDIO_RATE
+    from models.data.studio.build import make_item
+    from models.rhythm.features import to_mono
+    style = (None, None, "rhapsodic")[number % 3] if kind == "conducting" else None
+    meta, arrays = make_item(kind, 40_000 + number, 24.0, style=style)
+    return to_mono(arrays["audio"].T, AUDIO_RATE), {"beats": arrays["beats"], "metre": meta["metre"], "bpm": meta["bpm"],
+                                                   "style": style or meta.get("genre") or "orchestra"}
+
+
+def build(out, data, counts, split="train", jobs=1, scores=None, sounds=None, report=print):
+    """Write the flat folder `out`. counts: {kind: pieces}; scores: folder where parsed scores are kept; sounds: folder for the
+    rendered sound (WAV), else it is dropped."""
+    import soundfile
+    if scores:
+        Path(scores).mkdir(parents=True, exist_ok=True)
+    tasks = [(kind, number, split, data, scores) for kind, count in counts.items() for number in range(count)]
+    writer = FlatWriter(out)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+        for done, piece in enumerate(pool.imap(make_piece, tasks), 1):
+            if piece is not None:
+                meta, arrays, mono = piece
+                writer.add(meta, arrays)
+                if sounds:
+                    Path(sounds).mkdir(parents=True, exist_ok=True)
+                    soundfile.write(str(Path(sounds, meta["id"] + ".flac")), mono / max(1.0, np.abs(mono).max()), 22_050)
+            if done % 20 == 0:
+                report(f"{done} of {len(tasks)}")
+    writer.close()
+    return len(writer.items)
+
+
+def main(arguments=None):
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m models.lab.rhythm.corpus", description=__doc__.split("\n")[0])
+    parser.add_argument("out")
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--split", default="train", choices=["train", "test"])
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--scores", help="folder where parsed scores are kept")
+    parser.add_argument("--sounds", help="folder where the sound is kept too")
+    parser.add_argument("--count", nargs="*", default=[], metavar="KIND=N", help=f"pieces of a kind ({', '.join(KINDS)})")
+    options = parser.parse_args(arguments)
+    counts = {**KINDS, **{k: int(v) for k, v in (pair.split("=") for pair in options.count)}}
+    try:
+        print(build(options.out, options.data, counts, options.split, options.jobs, options.scores, options.sounds), "pieces")
+    except BatonError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
