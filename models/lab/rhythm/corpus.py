@@ -106,8 +106,8 @@ def _of_song(song):
 
 
 def _studio(kind, number, split, data, scores, rng):
-    from models.data.shards import AUDIO_RATE
-    from models.data.studio.build import make_item
+    from models.training.shards import AUDIO_RATE
+    from models.lab.studio.build import make_item
     from models.rhythm.features import to_mono
     style = (None, None, "rhapsodic")[number % 3] if kind == "conducting" else None
     meta, arrays = make_item(kind, 40_000 + number, 24.0, style=style)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from models.data.studio.groove_templates import read_midi
-from models.data.studio.instruments import KIT, SECOND
+from models.lab.studio.groove_templates import read_midi
+from models.lab.studio.instruments import KIT, SECOND
 from models.lab.rhythm.perform import tempo_curve
 
 KITS = (0, 8, 16, 24, 25, 32, 40)

@@ -1,8 +1,8 @@
 """How performed parts sound: ensembles of General MIDI instruments of two soundfonts, rooms, colours, noise."""
 import numpy as np
 
-from models.data.studio import effects
-from models.data.studio.instruments import KIT, SECOND, instruments
+from models.lab.studio import effects
+from models.lab.studio.instruments import KIT, SECOND, instruments
 
 RATE = 22_050               # what the network hears
 TIMPANI, TAIKO, HARP, BASS = 47, 116, 46, 43
