@@ -1,7 +1,8 @@
 """Rebuilding the house changes nothing that is heard or seen: outputs for fixed seeds equal those recorded before.
 
-The networks are tiny and random, with every zero-initialised weight filled in, so that each path of a sampler shows. The recorded
-file holds every n-th number. Record again only with a change that is meant to change outputs: `python tests/models/test_unchanged.py`.
+The networks are tiny and random, with every zero-initialised weight filled in, so that each path of a sampler shows. The
+recorded file holds every n-th number. Record again only with a change that is meant to change outputs:
+`python tests/models/test_unchanged.py`.
 """
 import sys
 from pathlib import Path
