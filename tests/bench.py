@@ -105,8 +105,9 @@ def worker_draft(prepared):
     time.sleep(prepared)
     began = time.perf_counter() if prepared else worker.began
     with tempfile.TemporaryDirectory() as folder:
-        worker.send(type="job", job="first", kind="music", folder=folder, params={
-            "motion": str(DANCE), "duration": 20.0, "genre": "house", "steps": "draft", "seed": 1, "device": "cpu"})
+        worker.send(type="job", job="first", kind="generate", folder=folder, params={
+            "system": "music_ldm", "settings": {"genre": "house", "steps": "draft", "seed": 1}, "motion": str(DANCE), "duration": 20.0,
+            "device": "cpu"})
         answer = worker.until(("done", "error"))
         seconds = time.perf_counter() - began
     worker.process.kill()
@@ -120,13 +121,13 @@ def paper_size(pipeline, motion):
     guidance; two network calls are timed and multiplied, random weights cost as much as trained ones)."""
     import torch
 
-    from models.diffusion import SAMPLERS
     from models.music_ldm.config import PAPER
     from models.music_ldm.network import Condition, UNet
     from models.music_ldm.passage import Passage
+    from models.music_ldm.settings import Settings
     model, paper = pipeline._models["cpu"], UNet(PAPER).eval()
-    mine = clock(lambda: model._sample(Passage(model.denoiser.config, 20.0, motion, None, "house"), 2.0, 20,
-                                       [torch.Generator().manual_seed(1)], SAMPLERS["dpmpp_2m"], (0.0, 1.0), 0.0, None, None,
+    mine = clock(lambda: model._sample(Passage(model.denoiser.config, 20.0, motion, None, "house"),
+                                       Settings(guidance_scale=2.0, steps=20, seed=1), None, None,
                                        lambda number, total: None, lambda: None), repeat=1)
     with torch.inference_mode():
         condition = Condition(torch.zeros(4, 157, 360), torch.ones(4), torch.zeros(4), torch.zeros(4, 10), torch.zeros(4, 5, 224),
@@ -216,8 +217,8 @@ def bench_worker():
     latencies = []
     for number in range(3):
         with tempfile.TemporaryDirectory() as folder:
-            worker.send(type="job", job=f"j{number}", kind="music", folder=folder,
-                        params={"motion": str(DANCE), "genre": "house", "steps": 400})
+            worker.send(type="job", job=f"j{number}", kind="generate", folder=folder, params={
+                "system": "music_ldm", "settings": {"genre": "house", "steps": 400}, "motion": str(DANCE)})
             while True:
                 message = worker.until(("progress", "error", "done"))
                 if message["type"] != "progress" or message["phase"] == "Sampling":

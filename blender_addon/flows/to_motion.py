@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...core import contract
+from ...core.contract import systems
 from ..errors import UserError
 from ..scene import actions, bone_map, rig_sampling, strips, takes
 from ..scene import beat_markers as beats
@@ -13,7 +13,7 @@ from ..scene.timebase import Passage, resample_quaternions, resample_vectors, sc
 from ..worker.manager import Job
 from . import ranges
 
-LIMITS = contract.system("conduct")["seconds"]
+LIMITS = dict(zip(("min", "max"), systems.find("conduct").seconds))
 
 
 def check_length(seconds):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import bpy
 
-from ...core import contract
+from ...core.contract import systems
 from ...core.contract.files import copy
 from ..errors import UserError
 from ..scene import beat_markers as beats
@@ -16,7 +16,7 @@ from ..ui import properties
 from ..worker.manager import Job
 from . import ranges
 
-LIMITS = contract.system("music")["seconds"]
+LIMITS = dict(zip(("min", "max"), systems.find("music").seconds))
 
 
 def passage_of(scene, rig):

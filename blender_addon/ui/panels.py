@@ -2,6 +2,7 @@
 import bpy
 
 from ...core import contract
+from ...core.contract import systems
 from ..scene import bone_map, compat, strips, takes
 from ..scene.stats import timed_draw
 from ..worker import manager as jobs
@@ -74,7 +75,7 @@ def clock(seconds):
 def draw_sampling(layout, settings, guidance, entry):
     """Rows common to both directions."""
     layout.prop(settings, guidance)
-    limit = contract.system(entry)["guidance_scale"]["warn_above"]
+    limit = systems.find(entry).settings["guidance_scale"].warn_above
     if getattr(settings, guidance) > limit:
         layout.label(text=f"Above {limit:g} the result degrades", icon="ERROR")
     layout.prop(settings, "steps")

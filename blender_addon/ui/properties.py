@@ -11,8 +11,17 @@ from bpy.props import (
 )
 
 from ...core import contract
+from ...core.contract import systems
 
-MUSIC, CONDUCT = contract.system("music"), contract.system("conduct")
+def _old(name):
+    """Limits of a system as the properties below read them."""
+    settings = systems.find(name).settings
+    guidance, steps = settings["guidance_scale"], settings["steps"]
+    return {"guidance_scale": {"default": guidance.default, "min": guidance.min, "max": guidance.max},
+            "steps": {item.id: item.value for item in steps.items}, "variations": settings["variations"].max}
+
+
+MUSIC, CONDUCT = _old("music"), _old("conduct")
 
 GENRES = [("any", "Any", "Let the motion decide")] + [
     (slug, label, f"Music for {label} dancing") for slug, label in contract.genre_labels()]

@@ -4,15 +4,23 @@ import importlib
 import os
 import sys
 
+from core.cli import generate
+from core.contract.systems import by_direction
 from core.errors import BatonError
 
-COMMANDS = ("music", "conduct", "beats", "doctor", "worker")
+COMMANDS = ("generate", "beats", "doctor", "worker")
 
 
 def make_parser():
-    """The parser of all commands; each module of this package adds its own."""
+    """The parser of all commands: each module of this package adds its own, and the first system of a direction has a short name."""
     parser = argparse.ArgumentParser(prog="python -m core", description="Baton: motion into music, music into motion.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="|".join(COMMANDS))
+    short = {direction.command: systems[0] for direction, systems in by_direction().items() if systems}
+    commands = parser.add_subparsers(dest="command", required=True, metavar="|".join((*COMMANDS, *short)))
+    for name, system in short.items():
+        command = commands.add_parser(name, help=f"{system.direction.label}: short for `generate {system.name}`", description=system.tip,
+                                      formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        generate.add_system(command, system)
+        command.set_defaults(run=generate.run)
     for name in COMMANDS:
         module = importlib.import_module(f"core.cli.{name}")
         text = module.__doc__.strip().split("\n")[0]

@@ -22,9 +22,9 @@ def number(text):
 
 
 def shared_arguments(parser, seed=True):
-    """--seed, --device, --json, --checkpoints: every command has them."""
-    parser.add_argument("--seed", type=int, default=0, help="same seed, same result" if seed else
-                        "accepted by every command; this one draws nothing at random")
+    """--seed, --device, --json, --checkpoints: every command has them; seed: False where nothing is drawn at random."""
+    if not seed:
+        parser.add_argument("--seed", type=int, default=0, help="accepted by every command; this one draws nothing at random")
     parser.add_argument("--device", default="auto", help="auto (CUDA, then MPS, then CPU), cuda, mps or cpu")
     parser.add_argument("--json", action="store_true", help="print one last line of JSON")
     parser.add_argument("--checkpoints", metavar="DIR", default=None,
@@ -77,22 +77,6 @@ def check_range(options):
     if (options.keep is None) != (options.range is None):
         raise BadInput("--keep FILE and --range A B belong together: a result, and the seconds of it that are made anew.")
     return options.keep is not None
-
-
-def sampling_arguments(parser, record):
-    """What both directions have: passage, guidance, steps, beats, variations."""
-    guidance = record["guidance_scale"]
-    passage_arguments(parser)
-    parser.add_argument("--guidance", type=number, default=guidance["default"], metavar="G",
-                        help="guidance scale: 0 ignores the condition, 1 follows it, more insists; "
-                             f"above {guidance['warn_above']:g} the sound or motion degrades")
-    parser.add_argument("--steps", default="normal", metavar="N", help="sampling steps: draft, normal, fine or a number")
-    beat_arguments(parser)
-    parser.add_argument("--beats", metavar="FILE", default=None,
-                        help="beats to follow: lines of `seconds [position in the bar]`, seconds from the start of the "
-                             "passage, or the JSON of the beats command")
-    parser.add_argument("--variations", type=int, default=1, metavar="N", help="results to make, with seeds counting up")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
 class Bar:
@@ -161,6 +145,19 @@ def check_out(path, suffixes):
         raise BadInput(f"The folder {path.parent} cannot be made ({error.strerror}); choose another.") from error
     if not os.access(path.parent, os.W_OK):                   # said now, not after the work
         raise BadInput(f"The folder {path.parent} cannot be written to; choose another.")
+    return path
+
+
+def check_folder(path):
+    """The output folder, made when missing, if it can be written to. Raises BadInput."""
+    return check_out(Path(path) / "music.wav", [".wav"]).parent
+
+
+def in_folder(folder, name):
+    """A file of an earlier result's folder. Raises BadInput where it is not there."""
+    path = Path(folder).expanduser() / name
+    if not path.is_file():
+        raise BadInput(f"The folder {folder} of an earlier result has no {name}.")
     return path
 
 

@@ -35,8 +35,3 @@ def genre_labels() -> list[tuple[str, str]]:
 def is_motion_file(name: str) -> bool:
     """Whether a file name ends as a motion file does."""
     return name.lower().removesuffix(".gz").endswith(MOTION_FILES)
-
-
-def system(entry: str) -> dict:
-    """The row of `systems.json` for a pipeline such as "music": default and limits of its settings."""
-    return next(row for row in load("systems") if row["entry"] == entry)

@@ -1,49 +1,71 @@
-"""From a condition to a result, one class per direction, registered by its entry in `core/contract/systems.json`.
+"""From a condition to a result: one frame per direction, and in it any system of the registry (core/contract/systems.py).
 
-A system whose code is absent is not offered; one whose weights are absent raises NoCheckpoint when opened.
+A system whose code is absent is not offered; one whose weights are absent raises NoCheckpoint when it is used.
 """
 import importlib
 from importlib.util import find_spec
 
+import models
 from core import checkpoints
-from core.contract import load
+from core.contract import systems as registry
+from core.contract.systems import System
 from core.errors import BadInput
 
-
-def entries():
-    """{entry: its record in systems.json} of the systems whose code is here."""
-    return {record["entry"]: record for record in load("systems")
-            if find_spec(f"models.{record['system']}") and find_spec(f"models.{record['system']}.pipeline")}
+_open = {}                      # (name, folders, device) -> pipeline, kept warm
 
 
-def record(entry):
-    """The record of one entry. Raises BadInput when it is not offered."""
-    found = entries()
-    if entry not in found:
-        raise BadInput(f"Baton has no system {entry!r} here; it has {', '.join(found) or 'none'}.")
-    return found[entry]
+def find(name: str) -> System:
+    """The row of a system, or the first of a direction's command. Raises BadInput."""
+    try:
+        return registry.find(name)
+    except registry.Refused as error:
+        raise BadInput(str(error)) from error
 
 
-def available(folders=None):
-    """{entry: True when all its checkpoints are there} for what a panel or the doctor shows."""
-    return {entry: checkpoints.has(found["system"], found["parts"], folders)
-            and checkpoints.has("rhythm", [found["rhythm"]], folders) for entry, found in entries().items()}
+def module_is_here(system: System) -> bool:
+    """True where the code of a system is installed."""
+    _add_folders()
+    return find_spec(system.module.rpartition(".")[0]) is not None and find_spec(system.module) is not None
 
 
-_open = {}                      # (entry, folders, device) -> pipeline, kept warm
+def offered() -> dict[str, System]:
+    """{name: row} of the systems whose code is here."""
+    return {name: system for name, system in registry.systems().items() if module_is_here(system)}
 
 
-def open_pipeline(entry, folders=None, device="auto", notify=None):
-    """The pipeline of an entry, kept warm between calls; networks load on its first use.
+def model_class(system: System) -> type:
+    """The class that a row names. Raises BadInput where its code is not here."""
+    if not module_is_here(system):
+        raise BadInput(f"The code of {system.label} ({system.module}) is not installed here.")
+    return getattr(importlib.import_module(system.module), system.model)
+
+
+def _add_folders():
+    """Packages of further systems are found beside those of `models`."""
+    for folder in registry.folders():
+        if str(folder) not in models.__path__:
+            models.__path__.append(str(folder))
+
+
+def available(folders=None) -> dict[str, bool]:
+    """{name: True when all its checkpoints are there}."""
+    return {name: checkpoints.has(system.folder, system.parts, folders)
+            and (system.rhythm is None or checkpoints.has("rhythm", [system.rhythm], folders))
+            for name, system in offered().items()}
+
+
+def open_pipeline(name: str, folders=None, device: str = "auto", notify=None):
+    """The pipeline of a system, kept warm between calls; networks load on its first use.
 
     folders: extra checkpoint folders. device: "auto", "cuda", "mps" or "cpu". notify(sentence): warnings for the user.
     """
-    found = record(entry)
-    key = (entry, tuple(map(str, checkpoints.as_folders(folders))), device)
+    system = find(name)
+    model = model_class(system)
+    key = (system.name, tuple(map(str, checkpoints.as_folders(folders))), device)
     if key not in _open:
-        module = importlib.import_module(found["module"])
-        for other in [other for other in _open if other[0] == entry]:
-            del _open[other]                                   # one of each entry in memory, not one per setting
-        _open[key] = module.Pipeline(folders=folders, device=device)
+        frame = importlib.import_module(f"core.pipelines.{system.direction.name}").Pipeline
+        for other in [other for other in _open if other[0] == system.name]:
+            del _open[other]                                   # one of each system in memory, not one per setting
+        _open[key] = frame(system, model, folders=folders, device=device)
     _open[key].notify = notify or (lambda sentence: None)
     return _open[key]

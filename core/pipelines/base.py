@@ -1,22 +1,32 @@
-"""What both directions share: the result and its recipe, limits, progress shares, seeds; and the frame of a pipeline."""
-import importlib
-from dataclasses import dataclass
+"""What all directions share: the result and its recipe, settings, progress shares; and the frame of a pipeline.
+
+A system's class is `load(folders, device)` and `generate(condition, settings, *, progress, should_cancel) -> list`, one entry a
+variation. `settings` has an attribute for each setting of its row that is the model's, and what the frame adds: `duration` (s),
+`beats` (`Beats` of the passage or None), `keep` (as the direction says) and `batch` (rows of one network call; None: its own).
+It may have two functions that need no instance: `settle(settings) -> settings` fills in what follows from the beats, before
+sampling; `body_beats(motion, settings) -> (Beats, lead in seconds)` finds the beats of its motion.
+"""
+import time
+from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import numpy as np
 
 from core import checkpoints
 from core.contract import GENRES, REPRESENTATION_VERSION, load
+from core.contract import systems as registry
+from core.contract.systems import System
 from core.errors import BadInput
 from core.pipelines import device as devices
+from core.pipelines.media import described, read_media
 from core.rhythm.beats import Beats
 
-RECIPE_FORMAT = 1
-MAX_SEED = 2**31 - 1
+RECIPE_FORMAT = 2
 
 
 @dataclass
 class Result:
-    """One variation. audio (2,N) float32 at 48 kHz or motion (`Motion`); beats used; recipe (JSON-ready); alignment.
+    """One variation. audio (2,N) float32 at 48 kHz, motion (`Motion`), or both; beats used; recipe (JSON-ready); alignment.
 
     body_beats, music_beats: the `Beats` that the alignment compared, as a picture shows them (seconds; None where unknown).
     """
@@ -32,34 +42,9 @@ class Result:
     music_beats: Beats | None = None
 
     @property
-    def seconds(self):
+    def seconds(self) -> float:
         """Length of the result."""
         return self.audio.shape[-1] / 48_000 if self.audio is not None else self.motion.duration
-
-
-class PipelineBase:
-    """Opened once, used many times from one thread. notify(sentence) hears warnings for the user.
-
-    A pipeline names its `system` and the `model` class of `models/<system>/pipeline.py`, and has `generate_variations`.
-    """
-
-    system = model = None
-
-    def __init__(self, folders=None, device="auto", notify=lambda sentence: None):
-        self.folders, self.wanted, self.notify = folders, device, notify
-        self._models = {}
-
-    def generate(self, condition, **options):
-        """One `Result`; options as `generate_variations`."""
-        return self.generate_variations(condition, **{**options, "variations": 1})[0]
-
-    def _run(self, condition, device, small, settings):
-        """What the model makes of the condition; only the device used last keeps its networks."""
-        module = importlib.import_module(f"models.{self.system}.pipeline")
-        if device not in self._models:
-            self._models = {device: getattr(module, self.model).load(self.folders, device)}
-        with devices.fewer_at_once(module, small):
-            return self._models[device].generate(condition, **settings)
 
 
 def silent(phase, fraction=None, detail=""):
@@ -78,41 +63,111 @@ def share(progress, low, high):
     return part
 
 
-def check_settings(record, *, guidance_scale, steps, seed, variations, duration, genre=None):
-    """Fill in defaults and refuse what cannot be: (guidance_scale, steps). Raises BadInput with one sentence."""
-    guidance = record["guidance_scale"]
-    guidance_scale = guidance["default"] if guidance_scale is None else float(guidance_scale)
-    if not guidance["min"] <= guidance_scale <= guidance["max"]:
-        raise BadInput(f"A guidance scale of {guidance_scale:g} is out of range; "
-                       f"choose {guidance['min']:g} to {guidance['max']:g}.")
-    steps = resolve_steps(record, steps)
-    if not isinstance(seed, (int, np.integer)) or not 0 <= seed <= MAX_SEED:
-        raise BadInput(f"The seed {seed!r} is not a whole number from 0 to {MAX_SEED}.")
-    if not 1 <= variations <= record["variations"]:
-        raise BadInput(f"{variations} variations are out of range; choose 1 to {record['variations']}.")
-    low, high = record["seconds"]["min"], record["seconds"]["max"]
-    if not low <= duration <= high + 1e-6:
-        raise BadInput(f"The passage lasts {_time(duration)}; {record['label']} takes {low:g} s to {high / 60:g} min, "
-                       f"choose a {'longer' if duration < low else 'shorter'} range.")
-    if genre is not None and genre not in GENRES:
-        raise BadInput(f"The genre {genre!r} is unknown; choose one of {', '.join(GENRES)}.")
-    return guidance_scale, steps
+@dataclass
+class Ask:
+    """One call: what is made of what. values: the row's checked settings, media read; found: {part: Checkpoint}."""
+
+    condition: object
+    duration: float
+    values: dict
+    keep: object = None
+    source: dict | None = None
+    progress: object = silent
+    should_cancel: object = never
+    beats: Beats | None = None
+    beats_from: str = "none"
+    found: dict = field(default_factory=dict)
+    device: str = "cpu"
+    settings: SimpleNamespace | None = None
+
+    @property
+    def clear(self) -> Beats | None:
+        """The beats where there are enough to be any use to a model."""
+        return self.beats if self.beats is not None and len(self.beats) > 1 else None
 
 
-def resolve_steps(record, steps):
-    """Steps as a number: None is Normal, a quality name is looked up."""
-    table = record["steps"]
-    if steps is None:
-        return table["normal"]
-    if isinstance(steps, str) and steps in table and steps != "max":
-        return table[steps]
+class Pipeline:
+    """The frame of a direction around one system: opened once, used many times from one thread.
+
+    notify(sentence) hears warnings for the user. A direction has `_condition`, `_find_beats`, `_kept` and `_results`.
+    """
+
+    def __init__(self, system: System, model: type, folders=None, device="auto", notify=lambda sentence: None):
+        self.system, self.model, self.folders, self.wanted, self.notify = system, model, folders, device, notify
+        self._models = {}
+
+    def generate(self, condition=None, **options) -> Result:
+        """One `Result`; options as `generate_variations`."""
+        return self.generate_variations(condition, **{**options, "variations": 1})[0]
+
+    def generate_variations(self, condition=None, *, duration: float | None = None, beats: Beats | None = None, keep=None,
+                            source: dict | None = None, progress=silent, should_cancel=never, **params) -> list[Result]:
+        """`variations` results with seeds seed, seed + 1, ...
+
+        condition: what the direction goes from; duration (s): all of it when None. beats: `Beats` in seconds of the passage, or
+        None to find them. keep: as the direction says. source: for the recipe. params: the system's settings, each with the
+        default of its row. Raises BadInput, NoCheckpoint, OutOfMemory, Cancelled.
+        """
+        started = time.perf_counter()
+        values = read_media(self.system, checked(self.system, params))
+        condition, duration = self._condition(condition, duration, values)
+        check_seconds(self.system, duration)
+        ask = Ask(condition, duration, values, keep, source, progress, should_cancel)
+        progress("Loading", 0.0)
+        ask.found, wanted = find_parts(self.system, self.folders, self.notify), devices.resolve(self.wanted)
+        ask.beats, ask.beats_from = self._find_beats(ask, beats, share(progress, 0.02, 0.08))
+        ask.settings = self._settings(ask)
+        made, ask.device = devices.with_fallback(lambda where, small: self._run(ask, where, small), wanted, self.notify)
+        results = self._results(made, ask)
+        for result in results:
+            result.wall, result.device = time.perf_counter() - started, devices.describe(ask.device)
+        progress("Writing", 1.0)
+        return results
+
+    def _settings(self, ask):
+        """What the model is asked; recorded values are those it settles on."""
+        mine = {name: value for name, value in ask.values.items() if self.system.settings[name].by == "model"}
+        settings = SimpleNamespace(**mine, duration=ask.duration, beats=ask.clear, keep=self._kept(ask), batch=None)
+        if hasattr(self.model, "settle"):
+            settings = self.model.settle(settings)
+            ask.values.update({name: getattr(settings, name) for name in mine})
+        return settings
+
+    def _run(self, ask, device, small):
+        """What the model makes; only the device used last keeps its networks."""
+        if device not in self._models:
+            self._models = {device: self.model.load(self.folders, device)}
+        settings = SimpleNamespace(**{**vars(ask.settings), "batch": 1 if small else None})
+        return self._models[device].generate(ask.condition, settings, should_cancel=ask.should_cancel,
+                                             progress=share(ask.progress, 0.08, 0.93))
+
+    def recipe(self, ask: Ask, number: int, keep: dict | None) -> dict:
+        """The JSON-ready account of how variation `number` came to be; Redo and the files carry it."""
+        settings = {**ask.values, "seed": ask.values["seed"] + number} if "seed" in ask.values else ask.values
+        settings = registry.effective(self.system, {name: described(value) for name, value in settings.items()})
+        return {"format": RECIPE_FORMAT, "system": self.system.name, "representation_version": REPRESENTATION_VERSION,
+                "checkpoints": {part: {"name": made.name, "sha256": made.sha256, "listed": made.listed}
+                                for part, made in ask.found.items()},
+                "settings": {**settings, "duration": ask.duration, "keep": keep}, "source": ask.source or {},
+                "beats_from": ask.beats_from, "beats": ask.beats.to_json() if ask.beats is not None else None}
+
+
+# ---------------------------------------------------------------------------------------------- settings
+
+def checked(system: System, params: dict) -> dict:
+    """Settings with their defaults filled in, enums as values. Raises BadInput with one sentence."""
     try:
-        number = int(steps)
-    except (TypeError, ValueError):
-        number = 0
-    if not 1 <= number <= table["max"]:
-        raise BadInput(f"{steps!r} sampling steps are out of range; choose 1 to {table['max']}, draft, normal or fine.")
-    return number
+        return registry.check(system, params)
+    except registry.Refused as error:
+        raise BadInput(str(error)) from error
+
+
+def check_seconds(system: System, duration: float):
+    """Raises BadInput for a passage that is too short or too long for the system."""
+    low, high = system.seconds
+    if not low <= duration <= high + 1e-6:
+        raise BadInput(f"The passage lasts {_time(duration)}; {system.label} takes {low:g} s to {high / 60:g} min, "
+                       f"choose a {'longer' if duration < low else 'shorter'} range.")
 
 
 def _time(seconds):
@@ -121,15 +176,43 @@ def _time(seconds):
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def genre_slug(name):
-    """The slug of a genre given as slug, label or AIST code, whatever the case; None and "any" are None. Raises BadInput."""
-    if name is None or name == "any":
-        return None
-    wanted = str(name).strip().lower().replace(" ", "-").replace("_", "-")
-    for genre in load("genres"):
-        if wanted in (genre["slug"], genre["aist"].lower(), genre["label"].lower().replace(" ", "-")):
-            return genre["slug"]
-    raise BadInput(f"The genre {name!r} is unknown; choose one of {', '.join(GENRES)}.")
+def find_parts(system: System, folders, notify) -> dict:
+    """{part: Checkpoint} of everything the system needs, rhythm network included. Raises NoCheckpoint."""
+    found = {part: checkpoints.find(system.folder, part, folders, warn=notify) for part in system.parts}
+    if system.rhythm is not None:
+        found["rhythm_" + system.rhythm] = checkpoints.find("rhythm", system.rhythm, folders, warn=notify)
+    return found
+
+
+# ---------------------------------------------------------------------------------------------- genres, steady beats
+
+def asked_tempo(values: dict) -> tuple[str | float, float | None]:
+    """(tempo, bpm) of checked settings as `find_beats` takes them: a mode or a tempo to keep, and a tempo to stay near or None.
+
+    "fixed" keeps the bpm that stands beside it; "markers" are beats that are given. What was meant goes back into the values.
+    """
+    tempo, bpm = values.get("tempo", "auto"), values.get("bpm")
+    if tempo == "fixed":
+        if bpm is None:
+            raise BadInput("A fixed tempo needs its beats per minute; give the tempo too.")
+        tempo = bpm
+    tempo = "auto" if tempo == "markers" else tempo
+    if not isinstance(tempo, str):
+        bpm = float(tempo)
+    if "tempo" in values:
+        values.update(tempo=tempo, bpm=bpm)
+    return tempo, bpm
+
+
+def genre_range(genre: str | None) -> tuple[float, float] | None:
+    """(low, high) beats per minute that are usual for a genre; None where that is not known."""
+    return next((tuple(row["bpm"]) for row in load("genres") if row["slug"] == genre), None)
+
+
+def genre_tempo(genre: str | None) -> float | None:
+    """Beats per minute in the middle of what is usual for a genre; None where that is not known."""
+    usual = genre_range(genre)
+    return usual and sum(usual) / 2
 
 
 def regular_beats(bpm, duration, metre=4, first=0.0):
@@ -138,23 +221,3 @@ def regular_beats(bpm, duration, metre=4, first=0.0):
         raise BadInput(f"A tempo of {bpm:g} BPM is out of range; choose 30 to 300.")
     times = np.arange(first, duration, 60.0 / bpm)
     return Beats(times, np.arange(len(times)) % metre + 1, metre)
-
-
-def make_recipe(record, folders, found, *, beats, beats_from, source, **settings):
-    """The JSON-ready account of how a result came to be; Redo and the files carry it.
-
-    found: {part: Checkpoint}; settings: guidance_scale, steps, seed, duration and the entry's own.
-    """
-    return {"format": RECIPE_FORMAT, "entry": record["entry"], "system": record["system"],
-            "representation_version": REPRESENTATION_VERSION,
-            "checkpoints": {part: {"name": made.name, "sha256": made.sha256, "listed": made.listed}
-                            for part, made in found.items()},
-            "settings": settings, "source": source or {}, "beats_from": beats_from,
-            "beats": beats.to_json() if beats is not None else None}
-
-
-def find_parts(record, folders, notify):
-    """{part: Checkpoint} of everything the entry needs, rhythm network included. Raises NoCheckpoint."""
-    found = {part: checkpoints.find(record["system"], part, folders, warn=notify) for part in record["parts"]}
-    found["rhythm_" + record["rhythm"]] = checkpoints.find("rhythm", record["rhythm"], folders, warn=notify)
-    return found

@@ -1,6 +1,4 @@
 """Where the networks run: CUDA, then MPS, then the CPU; and what happens when a device's memory is full."""
-from contextlib import contextmanager
-
 from core.errors import BadInput, OutOfMemory
 from core.start import import_all
 
@@ -60,18 +58,6 @@ def with_fallback(run, device, notify):
                    + ("with smaller windows." if after[0] == where else "on the CPU, which is slower."))
     raise OutOfMemory("There is not enough memory for this job, even on the CPU with the smallest windows; choose a "
                       "shorter range or fewer variations.") from reason
-
-
-@contextmanager
-def fewer_at_once(module, small):
-    """While open, and if small, a pipeline module denoises one window at a time (its `WINDOWS_AT_ONCE`)."""
-    usual = module.WINDOWS_AT_ONCE
-    if small:
-        module.WINDOWS_AT_ONCE = 1
-    try:
-        yield
-    finally:
-        module.WINDOWS_AT_ONCE = usual
 
 
 def release(device):

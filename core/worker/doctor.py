@@ -4,7 +4,8 @@ import platform
 import sys
 
 from core import checkpoints
-from core.contract import REPRESENTATION_VERSION, ROOT, load
+from core.contract import REPRESENTATION_VERSION, ROOT
+from core.contract import systems as registry
 from core.contract.protocol import PROTOCOL, version
 from core.errors import BadInput, NoCheckpoint
 
@@ -64,17 +65,15 @@ def _checkpoints(folders, problems):
 def _systems(folders, problems):
     from core import pipelines
     out = {}
-    for entry, record in pipelines.entries().items():
-        lacking = [f"{system} ({part})" for system, part in
-                   [(record["system"], part) for part in record["parts"]] + [("rhythm", record["rhythm"])]
-                   if not _has(system, part, folders)]
-        out[entry] = {"label": record["label"], "ready": not lacking, "missing": lacking}
-        if lacking:
-            problems.append({"what": f"{record['label']} lacks checkpoints: {', '.join(lacking)}.",
+    for name, system in registry.systems().items():
+        wanted = [(system.folder, part) for part in system.parts] + ([("rhythm", system.rhythm)] if system.rhythm else [])
+        lacking = [f"{folder} ({part})" for folder, part in wanted if not _has(folder, part, folders)]
+        here = pipelines.module_is_here(system)
+        out[name] = {"label": system.label, "ready": here and not lacking, "missing": lacking if here else ["code"]}
+        if here and lacking:
+            problems.append({"what": f"{system.label} lacks checkpoints: {', '.join(lacking)}.",
                              "do": "Install the released checkpoints or name their folder (--checkpoints, or the "
                                    "checkpoint folder in Baton's preferences)."})
-    for record in load("systems"):
-        out.setdefault(record["entry"], {"label": record["label"], "ready": False, "missing": ["code"]})
     return out
 
 
@@ -98,8 +97,8 @@ def format_report(found):
                      f"sha256 {row['sha256'][:16]}  {state}")
     lines += ["  none"] if not found["checkpoints"] else []
     lines += ["", "Systems"]
-    lines += [f"  {entry:<10} {state['label']}: " + ("ready" if state["ready"] else "lacks " + ", ".join(state["missing"]))
-              for entry, state in found["systems"].items()]
+    lines += [f"  {name:<14} {state['label']}: " + ("ready" if state["ready"] else "lacks " + ", ".join(state["missing"]))
+              for name, state in found["systems"].items()]
     lines.append("")
     lines += [f"! {problem['what']}\n  {problem['do']}" for problem in found["problems"]] or ["Everything is there."]
     return "\n".join(lines)

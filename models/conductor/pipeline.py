@@ -3,11 +3,14 @@
 Timing: the rhythm condition is the *ictus clock*, the music's beats moved earlier by `lead`. The denoiser is trained that
 way (each studio conductor has a known lead), so the lead is exact control, not something the network guesses.
 """
+from types import SimpleNamespace
+
 import numpy as np
 import torch
 from scipy.signal import savgol_filter
 
 from core import checkpoints
+from core.body.ictus import ictus_times
 from core.body.motion import Motion
 from core.body.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from core.errors import BadInput, Cancelled
@@ -16,6 +19,7 @@ from models.conductor.config import FPS, METRES, MOVING, ConductorConfig
 from models.conductor.encoder import Frozen, encode_music, load_stage1
 from models.conductor.features import condition_frames, level_frames, mel_frames, mono, motion_from_vector, motion_vector, stand
 from models.conductor.network import Denoiser
+from models.conductor.settings import Settings
 from models.diffusion import SAMPLERS, Inpaint, Schedule, guided, window_starts, windowed
 
 LEFT_ARM = (13, 16, 18, 20, 22)
@@ -47,8 +51,8 @@ def default_lead(beats):
 
 
 def with_metre(beats, metre):
-    """Beats recounted in `metre` (2, 3, 4 or 6) from their first downbeat; None keeps them."""
-    if beats is None or metre is None or (beats.metre == metre and np.all(beats.positions > 0)):
+    """Beats recounted in `metre` (2, 3, 4 or 6) from their first downbeat; None and "auto" keep them."""
+    if beats is None or metre in (None, "auto") or (beats.metre == metre and np.all(beats.positions > 0)):
         return beats
     if metre not in METRES:
         raise BadInput(f"The metre is one of {', '.join(map(str, METRES))} or automatic, not {metre}.")
@@ -107,43 +111,51 @@ class Conductor:
         music = encode_music(self.music_encoder, mel).cpu().numpy()
         return music * min(1.0, MUSIC_RMS / max(1e-6, float(music.std()))), level
 
-    def generate(self, audio, *, guidance_scale=None, steps=None, seed=0, duration=None, start=0.0, beats=None, metre=None,
-                 lead=None, amplitude=1.0, left_hand=1.0, mirror=False, variations=1, keep=None, sampler="ddim", features=None,
-                 progress=None, should_cancel=None):
-        """Conducting motions for the music, `variations` of them (seeds seed, seed + 1, ...).
+    def generate(self, audio, settings=None, *, progress=None, should_cancel=None, **changes) -> list:
+        """Conducting motions for the music, `variations` of them (seeds seed, seed + 1, ...): `Motion`, or with keypoints13 arrays.
 
-        audio: the whole track; the motion covers seconds start .. start + duration of it (default: to the end).
-        beats: `Beats` in seconds of the passage, or None (rhythm unknown). metre: None keeps their bars. lead: s of motion
-        before sound, None by tempo. amplitude: 1 as generated, 0 still. left_hand: 1 as generated .. 0 mirrors the right.
-        mirror: baton in the left hand. keep: (Motion of the passage, [(from, to), ...] in seconds): these ranges stay, the
-        rest is filled in; with keypoints13 the motion is an array (T, 13, 2) at 30 fps, and amplitude, left_hand and mirror
-        do not exist. features: an earlier `analyse(audio)`. Frame i is the instant start + i / 30 s.
+        audio: the whole track; the motion covers seconds start .. start + duration of it (default: to the end). Frame i is the
+        instant start + i / 30 s. settings, changes: of `models.conductor.settings.Settings`. A kept motion may be anywhere: the rest
+        is made about the place and facing that it has on average.
         Raises BadInput; Cancelled once `should_cancel()` is true, asked at every sampling step.
         """
-        if self.config.representation == "keypoints13" and (amplitude != 1 or left_hand != 1 or mirror):
+        asked = Settings.of(settings, **changes)
+        points = self.config.representation == "keypoints13"
+        if points and (asked.amplitude != 1 or asked.left_hand != 1 or asked.mirror):
             raise BadInput("Amplitude, left hand and mirror need the smpl24 representation; this model draws 13 key points.")
-        music, level = features or self.analyse(audio)
-        frames = self._frames(level, start, duration)
-        first = int(round(start * FPS))
-        beats = with_metre(beats, metre)
-        lead = default_lead(beats) if lead is None else float(lead)
-        ictus = beats.shifted(start - lead) if beats is not None else None          # track seconds, on the ictus clock
+        music, level = asked.features or self.analyse(audio)
+        frames = self._frames(level, asked.start, asked.duration)
+        first = int(round(asked.start * FPS))
+        beats = with_metre(asked.beats, asked.metre)
+        lead = default_lead(beats) if asked.lead is None else float(asked.lead)
+        ictus = beats.shifted(asked.start - lead) if beats is not None else None    # track seconds, on the ictus clock
         condition = condition_frames(self.config, music, level, ictus, frames, first)
-        vectors = self._sample(condition, frames, variations, seed, steps or self.config.steps,
-                               self.config.guidance_scale if guidance_scale is None else guidance_scale, sampler,
-                               self._known(keep, frames, mirror), progress, should_cancel)
-        if self.config.representation == "keypoints13":
+        keep, heading, middle = (asked.keep, 0.0, None) if points or not asked.keep else centred(*asked.keep)
+        vectors = self._sample(condition, frames, asked, self._known(keep, frames, asked.mirror), progress, should_cancel)
+        if points:
             return [restore_points(vector.reshape(frames, 13, 2), *keep) if keep else vector.reshape(frames, 13, 2)
                     for vector in vectors]
         rest = rest_weight(level[first:first + frames], frames)
         motions = []
         for vector in vectors:
             motion = motion_from_vector(smoothed(vector) if self.config.smooth else vector, self.pose)
-            motion = scaled(motion, self.pose, amplitude * (1 - rest))
-            motion = blend_left_arm(motion, left_hand)
-            motion = motion.mirrored() if mirror else motion
-            motions.append(restore(motion, *keep) if keep else motion)
+            motion = scaled(motion, self.pose, asked.amplitude * (1 - rest))
+            motion = blend_left_arm(motion, asked.left_hand)
+            motion = motion.mirrored() if asked.mirror else motion
+            motions.append(restore(motion.moved(heading, after=middle), *asked.keep) if keep else motion)
         return motions
+
+    @staticmethod
+    def settle(settings):
+        """The settings of a pipeline with the lead that the tempo of the beats decides where none is asked for."""
+        lead = default_lead(settings.beats) if settings.lead is None else float(settings.lead)
+        return SimpleNamespace(**{**vars(settings), "lead": lead})
+
+    @staticmethod
+    def body_beats(motion, settings):
+        """(`Beats` of the ictus of the baton hand, positions unknown; seconds that they are ahead of the sound)."""
+        times = ictus_times(motion, left=settings.mirror)
+        return Beats(times, np.zeros(len(times), dtype=int)), settings.lead
 
     def _frames(self, level, start, duration):
         total = len(level) / FPS
@@ -172,9 +184,11 @@ class Conductor:
         known = torch.from_numpy((vector - self.mean) / self.std).T[None].float()
         return known, torch.from_numpy(keep_weight(ranges, frames))[None, None]
 
-    def _sample(self, condition, frames, variations, seed, steps, scale, sampler, known, progress, should_cancel):
-        """(V, T, C) un-standardised vectors."""
-        config, device = self.config, self.device
+    def _sample(self, condition, frames, asked, known, progress, should_cancel):
+        """(V, T, C) un-standardised vectors; asked: `Settings`."""
+        config, device, variations, seed = self.config, self.device, asked.variations, asked.seed
+        steps = asked.steps or config.steps
+        scale = config.guidance_scale if asked.guidance_scale is None else asked.guidance_scale
         window = min(config.window, frames)
         overlap = min(config.overlap, window // 2)
         condition = torch.from_numpy(condition).to(device)
@@ -189,7 +203,7 @@ class Conductor:
                 x = x.transpose(1, 2)
                 output = self.denoiser(x, times, part, flags)     # float32: bfloat16 rounding shows as jerk of the hands
                 return self.schedule.to_x0(output, x, t).transpose(1, 2)
-            return windowed(denoise, frames, window, overlap, batch=WINDOWS_AT_ONCE)
+            return windowed(denoise, frames, window, overlap, batch=asked.batch or WINDOWS_AT_ONCE)
 
         denoise = guided(windows(False), windows(True), scale, steps=config.timesteps,
                          interval=GUIDANCE_INTERVAL if scale > 1 else (0.0, 1.0))
@@ -207,7 +221,7 @@ class Conductor:
             if progress is not None:
                 progress("Sampling", number / total, f"{number}/{total}")
 
-        x = SAMPLERS[sampler](denoise, noise, self.schedule, self.schedule.timesteps(min(steps, config.timesteps)),
+        x = SAMPLERS[asked.sampler](denoise, noise, self.schedule, self.schedule.timesteps(min(steps, config.timesteps)),
                               project=project, on_step=on_step)
         return x.transpose(1, 2).cpu().numpy() * self.std + self.mean
 
@@ -280,6 +294,16 @@ def keep_weight(ranges, frames):
         outside = np.maximum(np.maximum(low * FPS - index, index - high * FPS), 0)
         weight = np.maximum(weight, np.clip(1 - outside / BLEND_FRAMES, 0, 1))
     return weight.astype(np.float32)
+
+
+def centred(motion, ranges):
+    """((motion, ranges) about xy = 0 and facing -y on the average of what stays, heading in radians, middle (x, y) in metres):
+    the model conducts there, and `moved(heading, after=middle)` takes the result back."""
+    times = np.arange(len(motion)) / motion.fps
+    inside = np.any([(times >= low) & (times <= high) for low, high in ranges], axis=0)
+    forward = motion.rotations[inside, 0, :, 2].mean(axis=0)
+    heading, middle = float(np.arctan2(forward[0], -forward[1])), motion.root[inside, :2].mean(axis=0)
+    return (motion.moved(-heading, before=-middle), ranges), heading, middle
 
 
 def restore(motion, kept, ranges):

@@ -16,6 +16,7 @@ from models.layers.precision import native_autocast
 from models.music_ldm.config import DenoiserConfig, VAEConfig
 from models.music_ldm.network import UNet, restore, standardise
 from models.music_ldm.passage import Passage
+from models.music_ldm.settings import Settings
 from models.music_ldm.timbre import timbre_profile
 from models.music_ldm.vae import VAE
 
@@ -58,25 +59,21 @@ class MusicLDM:
         return cls(*networks, load_vocoder(folders)[0], device)
 
     @torch.inference_mode()
-    def generate(self, motion=None, *, genre=None, guidance_scale=1.6, steps=20, seed=0, duration=None, beats=None, variations=1,
-                 loop=False, keep=None, like=None, sampler="dpmpp_2m", guidance_interval=(0.0, 1.0), guidance_rescale=0.0,
-                 progress=lambda phase, fraction=None, detail="": None, should_cancel=lambda: False):
+    def generate(self, motion=None, settings=None, *, progress=lambda phase, fraction=None, detail="": None,
+                 should_cancel=lambda: False, **changes) -> list[np.ndarray]:
         """A list of `variations` arrays (2, N) float32, N = round(48000 duration), of seeds seed, seed + 1, ...
 
-        motion: `Motion` or None; duration in seconds (the motion's when None); beats: `Beats` in seconds, or None: left to the
-        model. loop: the end joins the beginning. keep: (samples (2, M) at 48 kHz, start, stop): that take, made anew between the
-        two seconds only. like: `Audio` whose timbre the music is to have, not one drawn by the seed; a kept take has its own.
-        Raises BadInput, Cancelled.
+        motion: `Motion` or None. settings, changes: of `models.music_ldm.settings.Settings`. Raises BadInput, Cancelled.
         """
-        if motion is None and duration is None:
+        asked = Settings.of(settings, **changes)
+        if motion is None and asked.duration is None:
             raise BadInput("Without a motion the length of the music must be given.")
-        if sampler not in SAMPLERS:
-            raise BadInput(f"There is no sampler {sampler!r}; choose one of {', '.join(SAMPLERS)}.")
-        duration = motion.duration if duration is None else duration
-        passage = Passage(self.denoiser.config, duration, motion, beats, genre, loop)
-        generators = [torch.Generator().manual_seed(int(seed) + number) for number in range(variations)]
-        profile = None if like is None else self._read_like(like)
-        take = None if keep is None else self._read_take(passage, *keep)
+        if asked.sampler not in SAMPLERS:
+            raise BadInput(f"There is no sampler {asked.sampler!r}; choose one of {', '.join(SAMPLERS)}.")
+        duration = motion.duration if asked.duration is None else asked.duration
+        passage = Passage(self.denoiser.config, duration, motion, asked.beats, asked.genre, asked.loop)
+        profile = None if asked.like is None else self._read_like(asked.like)
+        take = None if asked.keep is None else self._read_take(passage, *asked.keep)
         if take is not None:
             profile = take["profile"]
 
@@ -87,35 +84,35 @@ class MusicLDM:
         def on_step(number, total):
             stop_if_asked()
             progress("Sampling", SAMPLING_SHARE * number / total, f"{number}/{total}")
-        latents = self._sample(passage, guidance_scale, steps, generators, SAMPLERS[sampler], guidance_interval, guidance_rescale,
-                               take, profile, on_step, stop_if_asked)
+        latents = self._sample(passage, asked, take, profile, on_step, stop_if_asked)
         takes = []
         for number, latent in enumerate(latents):
             stop_if_asked()
-            progress("Decoding", SAMPLING_SHARE + (1 - SAMPLING_SHARE) * number / variations, f"{number + 1}/{variations}")
-            samples = self._sound(passage, latent, int(seed) + number, should_cancel)
-            takes.append(samples if keep is None else splice(*keep, samples / take["gain"], passage))
+            progress("Decoding", SAMPLING_SHARE + (1 - SAMPLING_SHARE) * number / len(latents), f"{number + 1}/{len(latents)}")
+            samples = self._sound(passage, latent, int(asked.seed) + number, should_cancel)
+            takes.append(samples if take is None else splice(*asked.keep, samples / take["gain"], passage))
         progress("Decoding", 1.0, "")
         return takes
 
     # ------------------------------------------------------------------------------------------ sampling
 
-    def _encode(self, passage, stop_if_asked):
+    def _encode(self, passage, batch, stop_if_asked):
         """Encoded conditions of all windows; the last row is an unconditional window."""
         parts, count = [], len(passage.starts)
         with native_autocast(self.device):
-            for first in range(0, count, WINDOWS_AT_ONCE):
+            for first in range(0, count, batch):
                 stop_if_asked()
-                condition = passage.conditions(range(first, min(count, first + WINDOWS_AT_ONCE)))
+                condition = passage.conditions(range(first, min(count, first + batch)))
                 parts.append(self.denoiser.encode(condition.to(self.device)))
             parts.append(self.denoiser.encode(passage.conditions([0]).none().to(self.device)))
         return type(parts[0])(*(None if value is None else torch.cat([vars(part)[name] for part in parts])
                                 for name, value in vars(parts[0]).items()))
 
-    def _sample(self, passage, scale, steps, generators, sampler, interval, rescale, take, profile, on_step, stop_if_asked):
-        """Latents (V, latent, ..., canvas) in the VAE's units; profile: (96,) of the timbre, or None."""
-        config = self.denoiser.config
-        encoded, nothing, count = self._encode(passage, stop_if_asked), len(passage.starts), len(generators)
+    def _sample(self, passage, asked, take, profile, on_step, stop_if_asked):
+        """Latents (V, latent, ..., canvas) in the VAE's units; asked: `Settings`; profile: (96,) of the timbre, or None."""
+        config, batch = self.denoiser.config, asked.batch or WINDOWS_AT_ONCE
+        generators = [torch.Generator().manual_seed(int(asked.seed) + number) for number in range(asked.variations)]
+        encoded, nothing, count = self._encode(passage, batch, stop_if_asked), len(passage.starts), len(generators)
         height = (config.latent_height,) if config.dims == 2 else ()
         shape = (config.latent, *height, passage.canvas)
         x = torch.stack([torch.randn(shape, generator=generator) for generator in generators]).to(self.device)
@@ -131,18 +128,18 @@ class MusicLDM:
                 with native_autocast(self.device):
                     output = self.denoiser(x, times, rows)
                 return self.schedule.to_x0(output.float(), x, t)
-            return windowed(network, passage.canvas, config.window, passage.overlap, passage.loop, WINDOWS_AT_ONCE)
+            return windowed(network, passage.canvas, config.window, passage.overlap, passage.loop, batch)
         twice = windows(lambda v, k: k if v < count else nothing)    # the second half of the rows without condition
-        denoise = guided(windows(lambda v, k: k), windows(lambda v, k: nothing), scale,
+        denoise = guided(windows(lambda v, k: k), windows(lambda v, k: nothing), asked.guidance_scale,
                          both=lambda x, t: twice(torch.cat([x, x]), t).chunk(2),
-                         steps=self.schedule.steps, interval=interval, rescale=rescale)
+                         steps=self.schedule.steps, interval=asked.guidance_interval, rescale=asked.guidance_rescale)
         project = None
         if take is not None:
             known = standardise(take["latent"], config).expand(len(generators), *shape)
             inpaint = Inpaint(known, take["mask"], self.schedule, generators)
             denoise, project = inpaint.wrap(denoise), inpaint.project
-        x = sampler(denoise, x, self.schedule, self.schedule.timesteps(steps), generator=generators, project=project,
-                    on_step=on_step)
+        x = SAMPLERS[asked.sampler](denoise, x, self.schedule, self.schedule.timesteps(asked.steps), generator=generators,
+                                    project=project, on_step=on_step)
         return restore(x, config)
 
     def _timbre(self, passage, generators, profile):

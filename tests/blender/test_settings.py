@@ -66,18 +66,16 @@ def test_conducting_settings_reach_the_worker(blender):
 
 def test_what_is_sent_is_what_the_worker_knows(blender):
     """A name that the worker does not know would fail every job of its kind."""
-    import ast
-    source = (scenes.ROOT / "core" / "worker" / "jobs.py").read_text()
-    names = {}
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.Assign) and isinstance(node.value, (ast.Set, ast.BinOp)):
-            names[node.targets[0].id] = eval(compile(ast.Expression(node.value), "jobs.py", "eval"), {}, names)
+    from core.contract import systems
+    from core.worker import generate, inputs, jobs as worker_jobs
     scene, rig = blender.context.scene, scenes.smpl_rig()
     scenes.sway(rig, 61)
-    known = names["EVERY"] | names["MUSIC"]
-    assert set(to_sound.request_of(scene, rig)["params"]) <= known
-    assert set(to_motion.request_of(scene, scene, Strip, rig)["params"]) <= names["EVERY"] | names["CONDUCT"]
-    assert set(beats.motion_job(blender.context, rig).params) <= names["EVERY"] | names["BEATS"]
+    for kind, request, direction in (("music", to_sound.request_of(scene, rig), "to_sound"),
+                                     ("conduct", to_motion.request_of(scene, scene, Strip, rig), "to_motion")):
+        name, params = jobs._generate(kind, request["params"])
+        systems.check(systems.find(params["system"]), params["settings"])
+        assert name == "generate" and set(params) <= generate.COMMON | generate.INPUTS[direction] | inputs.EVERY
+    assert set(beats.motion_job(blender.context, rig).params) <= inputs.EVERY | worker_jobs.BEATS
 
 
 def why(operator, **options):

@@ -1,6 +1,8 @@
 """Fixtures of the core tests."""
 import pytest
 
+from core.worker.inputs import EVERY
+
 
 @pytest.fixture(scope="session")
 def tiny_checkpoints(tmp_path_factory):
@@ -26,11 +28,25 @@ def worker(tmp_path_factory):
     running.process.stdout.close()
 
 
+def as_generate(kind, params):
+    """(kind, params) of a worker's message for a job of a direction's name; others as they are."""
+    if kind not in ("music", "conduct"):
+        return kind, params
+    from core.contract.systems import find
+    from core.worker.generate import COMMON, INPUTS
+    system = find(kind)
+    inputs = {name: value for name, value in params.items() if name in COMMON | INPUTS[system.direction.name] | EVERY}
+    settings = {name: value for name, value in params.items() if name not in inputs}
+    return "generate", {"system": system.name, "settings": settings, **inputs}
+
+
 @pytest.fixture
 def job(worker, tiny_checkpoints, tmp_path):
-    """job(kind, **params) -> the final message; files are in tmp_path."""
+    """job(kind, **params) -> the final message; files are in tmp_path. "music" and "conduct" are `generate` for the first system of
+    the direction, what is no input among the params its settings."""
     def run(kind, **params):
         worker.seen.clear()
+        kind, params = as_generate(kind, params)
         worker.send("job", kind, kind=kind, folder=str(tmp_path),
                     params={"device": "cpu", "checkpoints": str(tiny_checkpoints), **params})
         return worker.next("done", "error")

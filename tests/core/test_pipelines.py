@@ -11,6 +11,8 @@ from core import pipelines
 from core.audio import Audio, loudness
 from core.body.motion import rest_motion
 from core.contract import load
+from core.contract import systems as registry
+from core.contract.systems import System
 from core.errors import BadInput, Cancelled, NoCheckpoint, OutOfMemory
 from core.pipelines import base, device
 from core.rhythm.alignment import alignment
@@ -31,25 +33,25 @@ BEATS = base.regular_beats(120, 4.0)
 FAST = dict(beats=BEATS, steps=2)
 
 
-def record(entry):
-    return next(record for record in load("systems") if record["entry"] == entry)
-
-
 # ------------------------------------------------------------------------------------------------ registry
 
 def test_only_systems_whose_code_is_here_are_offered(tiny_checkpoints, monkeypatch):
-    assert set(pipelines.entries()) == {"music", "conduct"} and all(pipelines.available(tiny_checkpoints).values())
-    absent = {**record("conduct"), "entry": "dance", "system": "dance_cascade"}
-    monkeypatch.setattr(pipelines, "load", lambda name: [record("conduct"), absent])
-    assert set(pipelines.entries()) == {"conduct"}
-    with pytest.raises(BadInput, match="no system 'dance'"):
+    assert {"music_ldm", "conductor"} <= set(pipelines.offered())
+    assert all(pipelines.available(tiny_checkpoints)[name] for name in ("music_ldm", "conductor"))
+    absent = System({**registry.find("conduct").raw, "name": "dance", "module": "models.nothing_of_the_kind.pipeline"},
+                    load("settings"))
+    monkeypatch.setattr(registry, "systems", lambda: {"conductor": registry._systems("")["conductor"], "dance": absent})
+    assert set(pipelines.offered()) == {"conductor"}
+    with pytest.raises(BadInput, match="is not installed here"):
         pipelines.open_pipeline("dance")
+    with pytest.raises(BadInput, match="no system 'polka'"):
+        pipelines.open_pipeline("polka")
 
 
 def test_missing_checkpoints_are_one_sentence(tmp_path, sound, monkeypatch):
     from core import checkpoints
     monkeypatch.setattr(checkpoints, "FOLDER", tmp_path)
-    assert not any(pipelines.available().values())
+    assert not any(pipelines.available()[name] for name in ("music_ldm", "conductor"))
     with pytest.raises(NoCheckpoint, match="conductor"):
         pipelines.open_pipeline("conduct").generate(sound)
 
@@ -114,7 +116,7 @@ def test_cancel_is_honoured_within_one_step(conduct, sound):
 
 @pytest.mark.parametrize("options, words", [
     ({"guidance_scale": -1}, "guidance scale of -1"), ({"steps": 0}, "sampling steps"), ({"steps": "many"}, "sampling steps"),
-    ({"seed": -1}, "seed"), ({"variations": 9}, "9 variations"), ({"metre": 5}, "metre 5"), ({"amplitude": 3.0}, "amplitude"),
+    ({"seed": -1}, "seed"), ({"variations": 9}, "variations of 9"), ({"metre": 5}, "metre 5"), ({"amplitude": 3.0}, "amplitude"),
     ({"left_hand": 2.0}, "left-hand"), ({"lead": 2.0}, "lead"), ({"bpm": 1000}, "1000 BPM"), ({"duration": 0.2}, "0.20 s"),
     ({"beats": Beats([100.0, 101.0], [1, 2])}, "within the passage")])
 def test_settings_out_of_range_are_one_sentence(conduct, sound, options, words):
@@ -127,7 +129,7 @@ def test_wrong_condition_and_endless_range(conduct):
     with pytest.raises(BadInput, match="needs sound"):
         conduct.generate(rest_motion(60))
     with pytest.raises(BadInput, match="4.0 h"):
-        base.check_settings(record("music"), guidance_scale=1, steps=2, seed=0, variations=1, duration=4 * 3600.0)
+        base.check_seconds(registry.find("music"), 4 * 3600.0)
 
 
 def test_silence_is_conducted_standing_ready(conduct):
@@ -226,13 +228,6 @@ def test_music_is_cancelled_within_one_step(music, steps_motion):
 
 # ------------------------------------------------------------------------------------------------ parts
 
-def test_genres_by_slug_label_and_aist_code():
-    assert [base.genre_slug(name) for name in ("waack", "LA Hip-Hop", "gHO", "Middle Hip Hop", None)] == [
-        "waack", "la-hip-hop", "house", "middle-hip-hop", None]
-    with pytest.raises(BadInput, match="'polka' is unknown"):
-        base.genre_slug("polka")
-
-
 def test_progress_shares():
     seen = []
     part = base.share(lambda *fields: seen.append(fields), 0.2, 0.6)
@@ -278,40 +273,42 @@ def test_out_of_memory_retries_smaller_then_on_the_cpu_and_says_so():
         device.with_fallback(lambda where, small: (_ for _ in ()).throw(RuntimeError("shape mismatch")), "cpu", said.append)
 
 
-@pytest.mark.parametrize("entry", ["music", "conduct"])
-def test_a_full_device_is_survived_by_the_whole_job(entry, tiny_checkpoints, sound, steps_motion, monkeypatch):
+@pytest.mark.parametrize("name", ["music", "conduct"])
+def test_a_full_device_is_survived_by_the_whole_job(name, tiny_checkpoints, sound, steps_motion, monkeypatch):
     """The first run of the model fails as torch does on a full graphics card: the second, one window at a time, is delivered."""
-    import importlib
-    pipeline = pipelines.open_pipeline(entry, tiny_checkpoints, "cpu", notify=(said := []).append)
-    module = importlib.import_module(f"models.{pipeline.system}.pipeline")
-    model, runs = getattr(module, pipeline.model), []
+    pipeline = pipelines.open_pipeline(name, tiny_checkpoints, "cpu", notify=(said := []).append)
+    model, batches = pipeline.model, []
     true = model.generate
 
-    def full(self, condition, **settings):
-        runs.append(module.WINDOWS_AT_ONCE)
-        if len(runs) == 1:
+    def full(self, condition, settings, **others):
+        batches.append(settings.batch)
+        if len(batches) == 1:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        return true(self, condition, **settings)
+        return true(self, condition, settings, **others)
     monkeypatch.setattr(model, "generate", full)
-    result = pipeline.generate(sound if entry == "conduct" else steps_motion, **FAST)
-    assert result.seconds == pytest.approx(4.0, abs=0.05) and runs[0] > 1 and runs[1] == 1
+    result = pipeline.generate(sound if name == "conduct" else steps_motion, **FAST)
+    assert result.seconds == pytest.approx(4.0, abs=0.05) and batches == [None, 1]
     assert len(said) == 1 and "ran out of memory" in said[0] and "smaller windows" in said[0]
-    runs.clear()
-    monkeypatch.setattr(model, "generate", lambda self, condition, **settings: (_ for _ in ()).throw(MemoryError()))
+    monkeypatch.setattr(model, "generate", lambda self, *arguments, **settings: (_ for _ in ()).throw(MemoryError()))
     with pytest.raises(OutOfMemory, match="shorter range"):
-        pipeline.generate(sound if entry == "conduct" else steps_motion, **FAST)
+        pipeline.generate(sound if name == "conduct" else steps_motion, **FAST)
 
 
-def test_smaller_windows_give_the_same_motion(conduct, sound):
+def test_smaller_windows_give_the_same_motion(tiny_checkpoints, sound):
     """The retry after a full memory computes fewer windows at once; nothing else may change."""
-    import models.conductor.pipeline as module
-    usual = module.WINDOWS_AT_ONCE
-    whole = conduct.generate(sound, **FAST, seed=1).motion
-    with device.fewer_at_once(module, True):
-        assert module.WINDOWS_AT_ONCE == 1
-        small = conduct.generate(sound, **FAST, seed=1).motion
-    assert module.WINDOWS_AT_ONCE == usual
+    from models.conductor.pipeline import Conductor
+    conductor = Conductor.load(tiny_checkpoints)
+    whole, small = (conductor.generate(sound, beats=BEATS, steps=2, seed=1, batch=batch)[0] for batch in (None, 1))
     np.testing.assert_allclose(small.rotations, whole.rotations, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["music_ldm", "conductor"])
+def test_a_model_has_every_setting_of_its_row(name):
+    """A row's setting that its model does not know fails here, not in a user's job."""
+    from importlib import import_module
+    settings = import_module(f"models.{name}.settings").Settings
+    mine = {key for key, setting in registry.find(name).settings.items() if setting.by == "model"}
+    assert mine <= set(settings.__dataclass_fields__)
 
 
 def test_devices():

@@ -55,7 +55,7 @@ def test_music_answers_with_takes(job):
     poses, times = dancing(rig)
     write_rig(job.folder, rig, poses, times)
     done = job("music", genre="house", guidance_scale=2.0, steps=2, seed=1, variations=2, duration=float(times[-1]),
-               bpm=None, beats=BEATS, loudness_lufs=-16.0)
+               bpm=None, beats=BEATS, loudness="podcast")
     assert done["type"] == "done", done
     takes = done["result"]["takes"]
     assert [take["file"] for take in takes] == ["take_1.wav", "take_2.wav"]
@@ -99,7 +99,7 @@ def test_retarget_puts_a_file_on_the_rig(job):
 
 def test_doctor_over_the_pipe(job):
     result = job("doctor")["result"]
-    assert "Checkpoints" in result["text"] and result["systems"]["conduct"]["ready"]
+    assert "Checkpoints" in result["text"] and result["systems"]["conductor"]["ready"]
 
 
 def test_cancel_of_a_real_job_within_its_steps(job, clicks_file, tiny_checkpoints):
@@ -107,9 +107,9 @@ def test_cancel_of_a_real_job_within_its_steps(job, clicks_file, tiny_checkpoint
     write_rig(job.folder, rig, rig.rest[None], [0.0])
     worker = job.worker
     worker.seen.clear()
-    worker.send("job", "long", kind="conduct", folder=str(job.folder),
-                params={"audio": clicks_file, "steps": 1000, "beats": BEATS, "variations": 8, "device": "cpu",
-                        "checkpoints": str(tiny_checkpoints)})
+    worker.send("job", "long", kind="generate", folder=str(job.folder),
+                params={"system": "conductor", "settings": {"steps": 1000, "variations": 8}, "audio": clicks_file, "beats": BEATS,
+                        "device": "cpu", "checkpoints": str(tiny_checkpoints)})
     while "/" not in worker.next("progress")["detail"]:
         pass
     worker.send("cancel", "long")
@@ -122,7 +122,9 @@ def test_cancel_of_a_real_job_within_its_steps(job, clicks_file, tiny_checkpoint
     ("conduct", {}, "No sound file"), ("conduct", {"audio": "/no/such.wav"}, "does not exist"),
     ("conduct", {"audio": None, "volume": 3}, "no setting volume"),
     ("music", {"genre": "polka"}, "'polka' is unknown"), ("music", {"duration": 4 * 3600.0}, "motion lasts"),
-    ("music", {"loudness_lufs": -3.0}, "no loudness preset of -3.0 LUFS"), ("music", {"beats": {"x": 1}}, "beats of the job"),
+    ("music", {"loudness": "loud"}, "loudness 'loud' is unknown"), ("generate", {}, "must name its system"),
+    ("generate", {"system": "dance"}, "no system 'dance'"), ("generate", {"system": "conductor", "settings": [1]}, "must be an object"),
+    ("generate", {"system": "conductor", "settings": {"loop": True}}, "no setting loop"), ("music", {"beats": {"x": 1}}, "beats of the job"),
     ("retarget", {}, "No motion file"), ("retarget", {"motion": "/no/such.bvh"}, "cannot be read")])
 def test_bad_requests_are_one_sentence(job, kind, params, words):
     rig = mixamo_rig()

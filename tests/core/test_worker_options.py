@@ -142,6 +142,6 @@ def test_retarget_mirrors_and_a_left_handed_conductor_grips_with_the_left(job, r
         with np.load(tmp_path / "channels.npz") as channels:
             made[mirror] = {side: channels[f"rotation/{rig.bone_map[f'{side}_knee']}"] for side in ("left", "right")}
     assert np.abs(made[True]["left"] - made[False]["left"]).max() > 0.05
-    from core.worker.jobs import _retarget_options
-    assert _retarget_options({"fingers": "baton", "mirror": True}).fingers == "baton_left"
-    assert _retarget_options({"fingers": "baton"}).fingers == "baton" and not _retarget_options({"mirror": True}).mirror
+    from core.worker.inputs import retarget_options
+    assert retarget_options({"fingers": "baton", "mirror": True}).fingers == "baton_left"
+    assert retarget_options({"fingers": "baton"}).fingers == "baton" and not retarget_options({"mirror": True}).mirror

@@ -15,6 +15,7 @@ from models.music_ldm.denoiser_train import Windows  # noqa: E402
 from models.music_ldm.network import batch_condition, restore, standardise  # noqa: E402
 from models.music_ldm.passage import Passage  # noqa: E402
 from models.music_ldm.pipeline import MusicLDM, image_to_log_mel, splice  # noqa: E402
+from models.music_ldm.settings import Settings  # noqa: E402
 from models.music_ldm.vae import load_vae  # noqa: E402
 
 torch.set_num_threads(1)
@@ -187,14 +188,12 @@ def test_missing_checkpoints_and_a_missing_vae_are_said(tmp_path):
 
 
 def test_memory_does_not_grow_with_length(model, monkeypatch):
-    """However long, one network call sees at most WINDOWS_AT_ONCE rows of one window."""
-    from models.music_ldm import pipeline
+    """However long, one network call sees at most `batch` rows of one window."""
     rows = []
     real = model.denoiser.forward
     monkeypatch.setattr(model.denoiser, "forward", lambda x, t, e: rows.append(x.shape) or real(x, t, e))
-    monkeypatch.setattr(pipeline, "WINDOWS_AT_ONCE", 3)
     passage = Passage(model.denoiser.config, 60.0, None, None, "house")
-    model._sample(passage, 1.0, 1, [torch.Generator().manual_seed(0)], pipeline.SAMPLERS["ddim"], (0, 1), 0.0, None, None,
+    model._sample(passage, Settings(guidance_scale=1.0, steps=1, sampler="ddim", batch=3), None, None,
                   lambda number, total: None, lambda: None)
     assert max(shape[0] for shape in rows) == 3 and {shape[-1] for shape in rows} == {64} and len(rows) > 3
 

@@ -1,0 +1,60 @@
+"""Settings that are files or scene objects, read: what the model is given for a path, and what a recipe says of it."""
+import json
+from pathlib import Path
+
+import numpy as np
+
+from core.audio import Audio
+from core.body.motion import Motion
+from core.contract.systems import System
+from core.errors import BadInput
+
+
+def read_media(system: System, values: dict) -> dict:
+    """Values with the files that settings name read: a sound as `Audio`, a motion as `Motion`, a path as points (N,3) in metres.
+
+    What is no path is taken as read already. Raises BadInput.
+    """
+    return {name: _read(value, kind_of(system.settings[name])) if isinstance(value, str) else value
+            for name, value in values.items()}
+
+
+def kind_of(setting) -> str | None:
+    """"sound", "motion", "points", or None where a setting is no medium."""
+    if setting.type == "motion":
+        return "motion"
+    if setting.type == "object":
+        return "points" if setting.raw.get("object") == "CURVE" else "motion"
+    return setting.reads if setting.type == "file" else None
+
+
+def _read(path, kind):
+    if kind == "sound":
+        from core.audio.io import read_like
+        return read_like(path)
+    if kind == "motion":
+        from core.motion_files import read_motion
+        return read_motion(path)
+    return read_points(path) if kind == "points" else path
+
+
+def read_points(path) -> np.ndarray:
+    """Points (N,3) float32 of a path, metres, z up, of an .npy file or a JSON list. Raises BadInput."""
+    path = Path(path).expanduser()
+    try:
+        data = np.load(path, allow_pickle=False) if path.suffix == ".npy" else json.loads(path.read_text(encoding="utf-8"))
+        points = np.asarray(data, dtype=np.float32)
+    except (OSError, ValueError) as error:
+        raise BadInput(f"The path {path.name} cannot be read ({error}); give an .npy file or a JSON list of points.") from error
+    if points.ndim != 2 or points.shape[1] not in (2, 3) or len(points) < 2 or not np.isfinite(points).all():
+        raise BadInput(f"The path {path.name} must be at least two points of 2 or 3 finite numbers.")
+    return np.pad(points, ((0, 0), (0, 3 - points.shape[1])))
+
+
+def described(value):
+    """A value as a recipe names it: of a medium its length, a number without the dust of floating point."""
+    if isinstance(value, (Audio, Motion)):
+        return {"seconds": round(value.duration, 2)}
+    if isinstance(value, float):
+        return round(value, 6)
+    return {"points": len(value)} if isinstance(value, np.ndarray) else value

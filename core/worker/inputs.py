@@ -1,0 +1,107 @@
+"""What a job is given: params over the defaults, the rig and its poses, a motion, a sound, beats. Every refusal is one sentence."""
+import json
+
+from core.contract import systems as registry
+from core.errors import BadInput
+
+DEFAULTS = {"device": "auto", "checkpoints": None}       # what `python -m core worker` was told; a job's params win
+
+EVERY = {"device", "checkpoints", "source"}
+FROM_FILE = {"motion", "fps", "start", "duration", "bone_map", "smpl_models"}
+SOUND = {"audio", "start", "speed", "duration"}
+RIG = {"in_place", "place", "blend_in", "blend_out", "plant_feet", "fingers"}
+
+
+def params_of(context, known):
+    """The job's params over the defaults; a name that means nothing here is a mistake worth a sentence."""
+    unknown = sorted(set(context.params) - known - EVERY)
+    if unknown:
+        raise BadInput(f"A {context.kind} job has no setting {', '.join(unknown)}.")
+    return {**DEFAULTS, **{name: value for name, value in context.params.items() if value is not None}}
+
+
+def given(params, *names):
+    """Those of the params that are there."""
+    return {name: params[name] for name in names if name in params}
+
+
+def warn(context):
+    """notify(sentence) of a pipeline: a warning on its way to the panel."""
+    return lambda sentence: context.log("warning", sentence)
+
+
+def read_json(path):
+    """A JSON file of the job folder."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"The job's {path.name} cannot be read ({error}); sample the rig again.") from error
+
+
+def read_rig(context):
+    """(Rig, poses or None, times or None) of the job folder."""
+    from core.retarget.rig import read_job, rig_from_json
+    if context.folder is None:
+        raise BadInput(f"A {context.kind} job needs a folder with rig.json.")
+    if (context.folder / "pose.npy").is_file():
+        return read_job(context.folder)
+    return rig_from_json(read_json(context.folder / "rig.json")), None, None
+
+
+def read_motion(context):
+    """The motion of the job: its folder's rig and poses, or the file it names; None when there is neither."""
+    if context.params.get("motion"):
+        return read_motion_file(context.params)
+    if context.folder is None or not (context.folder / "rig.json").is_file():
+        return None
+    from core.retarget import to_smpl
+    rig, poses, times = read_rig(context)
+    if poses is None:
+        raise BadInput("The job's folder has a rig but no poses; sample the rig again.")
+    longest = max(system.seconds[1] for system in registry.systems().values())
+    if len(times) and times[-1] - times[0] > longest:
+        raise BadInput(f"The motion lasts {(times[-1] - times[0]) / 60:.0f} min; Baton handles {longest / 60:.0f} min at once, "
+                       "choose a shorter range.")
+    return to_smpl(rig, poses, times)
+
+
+def read_motion_file(params):
+    """The motion file that `motion` names."""
+    from core import motion_files
+    if not params.get("motion"):
+        raise BadInput("No motion file was named.")
+    if not isinstance(params.get("bone_map") or {}, dict):
+        raise BadInput("`bone_map` must be an object of {SMPL joint: bone}.")
+    return motion_files.read_motion(params["motion"], start=params.get("start") or 0.0,
+                                    **given(params, "fps", "duration", "bone_map", "smpl_models"))
+
+
+def read_sound(context):
+    """The passage a sound strip plays."""
+    from core.audio.io import read_passage
+    params = context.params
+    if not params.get("audio"):
+        raise BadInput("No sound file was named; select a sound strip.")
+    return read_passage(params["audio"], offset=params.get("start") or 0.0, duration=params.get("duration"),
+                        speed=params.get("speed") or 1.0, minimum=0.5)
+
+
+def read_beats(context):
+    """`Beats` of the job, or None."""
+    from core.rhythm.beats import Beats
+    data = context.params.get("beats")
+    if data is None:
+        return None
+    try:
+        return Beats.from_json(data)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInput(f"The beats of the job cannot be read ({error!r}); detect them again.") from error
+
+
+def retarget_options(params, mirror=False):
+    """Options for a motion that is put on the rig; mirror: exchange left and right (a system's own mirror has done so itself)."""
+    from core.retarget import Options
+    options = given(params, "place", "blend_in", "blend_out", "plant_feet", "fingers")
+    if params.get("mirror") and options.get("fingers") == "baton":
+        options["fingers"] = "baton_left"
+    return Options(root_motion=not params.get("in_place", False), mirror=bool(mirror), **options)

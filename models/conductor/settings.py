@@ -1,0 +1,23 @@
+"""What `Conductor.generate` is asked."""
+from dataclasses import dataclass
+
+from models.diffusion.settings import SamplingSettings
+
+
+@dataclass(frozen=True)
+class Settings(SamplingSettings):
+    """guidance_scale, steps: None takes the checkpoint's. start (s): where in the track the passage begins. metre: 2, 3, 4 or 6; None and
+    "auto" keep the bars of the beats. lead: s of motion before sound, None by tempo. amplitude: 1 as generated, 0 still. left_hand: 1 as
+    generated .. 0 mirrors the right. mirror: baton in the left hand. keep: (Motion of the passage, [(from, to), ...] in seconds): these
+    ranges stay, the rest is filled in; with keypoints13 the motion is an array (T, 13, 2) at 30 fps, and amplitude, left_hand and
+    mirror do not exist. features: an earlier `analyse(audio)`.
+    """
+
+    start: float = 0.0
+    metre: int | str | None = None
+    lead: float | None = None
+    amplitude: float = 1.0
+    left_hand: float = 1.0
+    mirror: bool = False
+    sampler: str = "ddim"
+    features: tuple | None = None
