@@ -28,7 +28,6 @@ DRIFTING = (0.70, 0.80, 0.95, 0.99)
 # dancer strays from the song and comes back to it; an ensemble's tempo is what it plays.
 DRIFT_GAIN = {"body": (0.15, 0.14, 0.14, 0.04), "music": (0.05, 0.05, 0.05, 0.02)}
 SAME_LEVEL = float(np.log2(1.8))        # octaves: sections' tempi further apart are one tempo read at two levels
-CONDUCTED = (50.0, 140.0)       # BPM that people conduct
 
 
 def check_mode(mode, bpm=None):
