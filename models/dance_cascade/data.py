@@ -10,7 +10,7 @@ import torch
 
 from core.body.rotations import sixd_to_matrix
 from core.errors import BadInput
-from models.dance_cascade.config import BASE_FPS, MEL_FPS, RATIO
+from models.dance_cascade.config import BANDS, BASE_FPS, MEL_FPS, RATIO
 from models.dance_cascade.features import MEL_LEVELS, assemble, log_energy, pad_beats, rhythm_features, style_index, upsampled
 from models.motion.representation import encode, mirrored
 from models.training.flat import Flat
@@ -45,6 +45,7 @@ class Material:
     fps: rate of the stored rows, 30 or 60; stride: frames between two frames of a crop. Attributes, I items, N rows:
     vectors (N, 152); low (N, 3) root velocities over a base frame (60 fps only); energy (N,) log; mel (M, 64) uint8;
     first, count, mel_first, mel_count, style, metre (I,), confidence (I,), captured (I,) bool; beat times, positions, counts.
+    Items without mel have mel_count 0; recordings that are no dances are read at 60 fps only, where motion alone is learned.
     """
 
     def __init__(self, corpus, split, fps, stride, device="cpu", limit=None):
@@ -54,30 +55,32 @@ class Material:
         rows = mels = 0
         for flat, item in self._items(corpus, split, limit):
             vectors, low = self._encode(flat, item)
-            mel = torch.from_numpy(np.array(flat.rows(item, "mel"))).to(self.device)
+            mel = np.array(flat.rows(item, "mel")) if flat.has(item, "mel") else np.zeros((0, BANDS), np.uint8)
             parts["vectors"].append(vectors)
             parts["low"].append(low)
             parts["energy"].append(log_energy(vectors, self.fps))
-            parts["mel"].append(mel)
-            for name, value in zip(table, (rows, len(vectors), mels, len(mel))):
+            parts["mel"].append(torch.from_numpy(mel).to(self.device))
+            for name, value in zip(table, (rows, len(vectors), mels if len(mel) else 0, len(mel))):
                 table[name].append(value)
             rows, mels = rows + len(vectors), mels + len(mel)
             self.metas.append(item)
         if not self.metas:
-            raise BadInput(f"{corpus} holds no {split} dances of {SHORTEST_SECONDS:g} s with motion and mel.")
+            raise BadInput(f"{corpus} holds no {split} dances of {SHORTEST_SECONDS:g} s with motion.")
         for name, values in parts.items():
             setattr(self, name, torch.cat(values) if values[0] is not None else None)
         for name, values in table.items():
             setattr(self, name, torch.tensor(values, device=self.device))
         self._describe()
         self.music = None                                   # (M, E), set by `embed`
+        self._weights = {}
 
     def _items(self, corpus, split, limit):
         found = []
         for folder in flat_folders(corpus):
             flat = Flat(folder, split=split, kind="dance")
             found += [(flat, item) for item in flat.items
-                      if flat.has(item, "rot6d", "root", "mel") and item["arrays"]["root"][1] >= SHORTEST_SECONDS * 30]
+                      if flat.has(item, "rot6d", "root") and item["arrays"]["root"][1] >= SHORTEST_SECONDS * 30
+                      and (item.get("dance", True) or self.fps == 60)]
         if limit and len(found) > limit:                    # all captures, and studio pieces spread evenly up to the limit
             captured = [pair for pair in found if is_capture(pair[1])]
             studio = [pair for pair in found if not is_capture(pair[1])]
@@ -98,23 +101,28 @@ class Material:
 
     def _describe(self):
         put = lambda values, kind: torch.tensor(values, dtype=kind, device=self.device)      # noqa: E731
-        self.style = put([style_index(item.get("style") or item.get("genre")) for item in self.metas], torch.long)
+        names = [(item.get("style") or item.get("genre"), is_capture(item)) for item in self.metas]
+        self.style = put([style_index(*name) for name in names], torch.long)
         self.metre = put([int(item.get("metre") or 4) for item in self.metas], torch.long)
         self.confidence = put([float(item.get("beat_confidence", 1.0)) for item in self.metas], torch.float32)
         self.captured = put([is_capture(item) for item in self.metas], torch.bool)
         beats = pad_beats([item.get("beats") or [] for item in self.metas])
         self.times, self.positions, self.beat_count = (tensor.to(self.device) for tensor in beats)
 
-    def weights(self, capture_share):
-        """(I,) chances of the items: by length, captures together `capture_share` where both kinds are there."""
-        length = self.count.float()
+    def weights(self, capture_share, heard=False):
+        """(I,) chances of the items: by length, captures together `capture_share` where both kinds are there.
+
+        A style's chance grows with the root of its total length, so that rare ones are seen. heard: only items with mel.
+        """
+        length = self.count.float() * ((self.mel_count > 0).float() if heard else 1.0)
+        group = self.style + 1 + 1000 * self.captured.long()
+        total = torch.zeros(2000, device=self.device).index_add_(0, group, length)[group]
+        length = length / total.clamp(min=1.0).sqrt()
         captured = self.captured.float()
-        chance = length / length.sum()
-        total = (length * captured).sum()
-        if 0 < float(captured.sum()) < len(captured):
-            chance = capture_share * length * captured / total
-            chance = chance + (1 - capture_share) * length * (1 - captured) / (length * (1 - captured)).sum()
-        return chance
+        sums = (length * captured).sum(), (length * (1 - captured)).sum()
+        if min(sums) == 0:
+            return length / length.sum()
+        return capture_share * length * captured / sums[0] + (1 - capture_share) * length * (1 - captured) / sums[1]
 
     def frame_weights(self, capture_share):
         """(N,) the same per row, for statistics."""
@@ -126,12 +134,14 @@ class Material:
         encoder = encoder.to(self.device).eval()
         with torch.autocast(self.device.type, enabled=False):
             rows = [encoder(self.mel[None, start:start + count].float() / MEL_LEVELS)[0].half()
-                    for start, count in zip(self.mel_first.tolist(), self.mel_count.tolist())]
+                    for start, count in zip(self.mel_first.tolist(), self.mel_count.tolist()) if count]
             self.music = torch.cat(rows)
 
-    def draw(self, rows, frames, capture_share, generator):
+    def draw(self, rows, frames, capture_share, generator, heard=False):
         """Random crops: item (B,), row index (B, frames) into `vectors` and which of them are real (B, frames)."""
-        item = torch.multinomial(self.weights(capture_share), rows, replacement=True, generator=generator)
+        if (capture_share, heard) not in self._weights:
+            self._weights[capture_share, heard] = self.weights(capture_share, heard)
+        item = torch.multinomial(self._weights[capture_share, heard], rows, replacement=True, generator=generator)
         room = (self.count[item] - (frames - 1) * self.stride).clamp(min=self.stride)
         start = (torch.rand(rows, generator=generator, device=self.device) * room).long()
         return item, *self.rows(item, start, frames)
@@ -149,7 +159,7 @@ class Material:
     def mel_index(self, item, seconds, slip=0):
         """(B, T) rows of `mel` and `music` at these instants, `slip` (B, 1) rows later, held at the piece's ends."""
         place = torch.round(seconds * MEL_FPS).long() + slip
-        place = torch.minimum(place.clamp(min=0), self.mel_count[item][:, None] - 1)
+        place = torch.minimum(place, self.mel_count[item][:, None] - 1).clamp(min=0)
         return self.mel_first[item][:, None] + place
 
 
@@ -206,7 +216,7 @@ class Crops:
         music = mel = None
         if c.music != "none":
             slip = ((draw(rows_count, 1) * 2 - 1) * c.music_slip * self.augment * (MEL_FPS / c.fps)).round().long()
-            heard = keep(c.music_dropout)
+            heard = keep(c.music_dropout) & (m.mel_count[item] > 0)
             if c.music == "scratch":
                 mel = m.mel[self._mel_rows(item, seconds, slip)].float() / MEL_LEVELS * heard[:, None, None]
                 music = seconds.new_zeros(*seconds.shape, c.music_size)
@@ -255,7 +265,7 @@ class Clips:
         """Half of the clips from random pieces, the other half other passages of the same pieces where `hard`."""
         c, m = self.config, self.material
         pieces = c.batch // 2 if c.hard else c.batch
-        item, rows, mask = m.draw(pieces, self.frames, 0.5, generator)
+        item, rows, mask = m.draw(pieces, self.frames, 0.5, generator, heard=True)
         if c.hard:
             start = (torch.rand(pieces, generator=generator, device=m.device)
                      * (m.count[item] - (self.frames - 1) * m.stride).clamp(min=m.stride)).long()

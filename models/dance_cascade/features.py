@@ -10,12 +10,12 @@ from models.motion import losses as geometry
 MEL_LEVELS = 127.0                          # of core.audio.frames.to_bytes; the networks see 0..1
 ENERGY_SECONDS = 4.0                        # energy is an average over so long
 ENERGY_PERCENTILES = 3.0                    # standard deviations between the calmest and the wildest that can be asked for
-ALIASES = {"break": "break", "jesse": "freestyle", "rokoko": "freestyle", "own": "freestyle"}
+CAPTURED = {"break": "breakdance", "rokoko": "freestyle"}     # names of captures' styles where they differ from STYLES
 
 
-def style_index(name):
-    """Index into STYLES of a style or genre, -1 where it is unknown."""
-    name = ALIASES.get(name, name)
+def style_index(name, captured=False):
+    """Index into STYLES of a style or genre, -1 where it is unknown. captured: the name is that of a recording's style."""
+    name = CAPTURED.get(name, name) if captured else name
     return STYLES.index(name) if name in STYLES else -1
 
 
@@ -38,7 +38,7 @@ def pad_beats(rows):
 
 
 def rhythm_features(times, positions, count, metre, seconds, known=None, bars=None):
-    """(B, W, 8) on the tensors' device: the five channels of `core.rhythm.beats.rhythm_curve`, then cos, sin, known-flag of the bar.
+    """(B, W, 8) on the tensors' device: the five channels of `rhythm_curve`, then cos, sin, known-flag of the bar.
 
     times (B, K) ascending, padded with inf; positions (B, K); count, metre (B,); seconds (B, W) of the frames. known (B,): rows
     without are all zero; bars (B,): rows without know no downbeats. Rows of fewer than two beats are unknown.

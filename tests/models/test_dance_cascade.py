@@ -20,6 +20,7 @@ from models.dance_cascade.network import Denoiser
 from models.dance_cascade.train import measure
 from models.diffusion import Schedule
 from models.motion.representation import from_vector
+from models.training.flat import Flat, FlatWriter
 
 
 def test_rhythm_on_the_device_is_the_rhythm_curve():
@@ -90,6 +91,33 @@ def test_base_below_is_the_decimated_motion(corpus):
     assert np.abs((base.root - base.root[0]) - (full.root - full.root[0])[::4]).max() < 2e-3
 
 
+def test_recordings_without_music_and_rare_styles(corpus, tmp_path):
+    """Whole clips have no mel: the base hears nothing of them, the encoder never draws them; a break is a breakdance's."""
+    flat = Flat(corpus / "captures")
+    writer = FlatWriter(tmp_path / "clips")
+    for number, item in enumerate(flat.items):
+        arrays = {name: flat.rows(item, name) for name in item["arrays"] if name != "mel"}
+        meta = {key: value for key, value in item.items() if key != "arrays"}
+        writer.add({**meta, "id": f"clip-{number}", "style": "break", "dance": number == 0}, arrays)
+    writer.close()
+    both = f"{corpus / 'captures'},{tmp_path / 'clips'}"
+    material = Material(both, "train", 30, 2)
+    assert len(material.metas) == 3 and len(Material(both, "train", 60, 1).metas) == 4          # what is no dance: 60 fps only
+    assert material.style.tolist() == [style_index("salsa")] * 2 + [style_index("breakdance")]
+    heard = material.weights(0.5, heard=True)
+    assert float(heard[2]) == 0 and float(heard[:2].sum()) == pytest.approx(1)
+    plain = material.weights(0.5)
+    assert float(plain[2]) > 0.35                                           # a third of the time, but a style of its own
+    config = dataclasses.replace(TINY, batch=32, music_size=8)
+    material.embed(Aligner(CONFIGS["encoder"]["tiny"]).music)
+    network = Denoiser(config)
+    measure(network, material, config)
+    batch = Crops(config, material, network, augment=False)[0]
+    silent = batch["style"] == style_index("breakdance")
+    assert silent.any() and float(batch["frames"][silent][..., :8].abs().max()) == 0
+    assert float(batch["frames"][~silent][..., :8].abs().amax((1, 2)).min()) > 0
+
+
 def test_unsure_beats_are_often_left_out(corpus, tmp_path):
     folder = write_corpus(tmp_path / "c", [3], "train", captured=True)
     material = Material(folder, "train", 30, 2)
@@ -156,7 +184,7 @@ def test_alignment_learns_which_motion_belongs(corpus):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
     assert np.mean(losses[-10:]) < np.mean(losses[:10]) - 0.3
     mel = torch.rand(400, 64)
     whole, chunked = encode_music(aligner.music, mel), encode_music(aligner.music, mel, chunk=150, margin=60)
