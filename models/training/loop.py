@@ -343,6 +343,7 @@ def main(arguments=None):
     parser.add_argument("--threads", type=int, help="CPU threads of torch")
     parser.add_argument("--cache", help="folder for features (default: beside the corpus)")
     parser.add_argument("--set", action="append", metavar="NAME=VALUE", help="override a setting of the configuration")
+    parser.add_argument("--validations", type=int, default=8, help="how often the averaged weights are scored (default 8)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
     options = parser.parse_args(arguments)
@@ -360,7 +361,7 @@ def main(arguments=None):
         task = make_task(options.system, options.part, options.config, overrides)
         train(task, options.out, options.corpus, options.cache or default_cache(options.corpus, options.system),
               system=options.system, part=options.part, config_name=options.config, minutes=options.minutes,
-              steps=options.steps, resume=options.resume, released=released, seed=options.seed, device=options.device,
+              steps=options.steps, validations=options.validations, resume=options.resume, released=released, seed=options.seed, device=options.device,
               report=lambda text: print(text, flush=True))
     except BatonError as error:
         print(f"error: {error}", file=sys.stderr)
