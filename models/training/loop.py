@@ -361,8 +361,8 @@ def main(arguments=None):
         task = make_task(options.system, options.part, options.config, overrides)
         train(task, options.out, options.corpus, options.cache or default_cache(options.corpus, options.system),
               system=options.system, part=options.part, config_name=options.config, minutes=options.minutes,
-              steps=options.steps, validations=options.validations, resume=options.resume, released=released, seed=options.seed, device=options.device,
-              report=lambda text: print(text, flush=True))
+              steps=options.steps, validations=options.validations, resume=options.resume, released=released,
+              seed=options.seed, device=options.device, report=lambda text: print(text, flush=True))
     except BatonError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
