@@ -115,8 +115,7 @@ class Conductor:
         """Conducting motions for the music, `variations` of them (seeds seed, seed + 1, ...): `Motion`, or with keypoints13 arrays.
 
         audio: the whole track; the motion covers seconds start .. start + duration of it (default: to the end). Frame i is the
-        instant start + i / 30 s. settings, changes: of `models.conductor.settings.Settings`. A kept motion may be anywhere: the rest
-        is made about the place and facing that it has on average.
+        instant start + i / 30 s. settings, changes: of `models.conductor.settings.Settings`.
         Raises BadInput; Cancelled once `should_cancel()` is true, asked at every sampling step.
         """
         asked = Settings.of(settings, **changes)
@@ -130,7 +129,7 @@ class Conductor:
         lead = default_lead(beats) if asked.lead is None else float(asked.lead)
         ictus = beats.shifted(asked.start - lead) if beats is not None else None    # track seconds, on the ictus clock
         condition = condition_frames(self.config, music, level, ictus, frames, first)
-        keep, heading, middle = (asked.keep, 0.0, None) if points or not asked.keep else centred(*asked.keep)
+        keep, heading, middle = centred(*asked.keep) if asked.keep and asked.centre else (asked.keep, 0.0, (0.0, 0.0))
         vectors = self._sample(condition, frames, asked, self._known(keep, frames, asked.mirror), progress, should_cancel)
         if points:
             return [restore_points(vector.reshape(frames, 13, 2), *keep) if keep else vector.reshape(frames, 13, 2)
@@ -142,14 +141,15 @@ class Conductor:
             motion = scaled(motion, self.pose, asked.amplitude * (1 - rest))
             motion = blend_left_arm(motion, asked.left_hand)
             motion = motion.mirrored() if asked.mirror else motion
-            motions.append(restore(motion.moved(heading, after=middle), *asked.keep) if keep else motion)
+            motions.append(restore(motion.moved(heading, after=middle) if asked.centre else motion, *asked.keep) if keep else motion)
         return motions
 
     @staticmethod
     def settle(settings):
-        """The settings of a pipeline with the lead that the tempo of the beats decides where none is asked for."""
+        """The settings of a pipeline with the lead that the tempo of the beats decides where none is asked for; a kept motion
+        may be anywhere."""
         lead = default_lead(settings.beats) if settings.lead is None else float(settings.lead)
-        return SimpleNamespace(**{**vars(settings), "lead": lead})
+        return SimpleNamespace(**{**vars(settings), "lead": lead, "centre": True})
 
     @staticmethod
     def body_beats(motion, settings):

@@ -10,7 +10,8 @@ class Settings(SamplingSettings):
     "auto" keep the bars of the beats. lead: s of motion before sound, None by tempo. amplitude: 1 as generated, 0 still. left_hand: 1 as
     generated .. 0 mirrors the right. mirror: baton in the left hand. keep: (Motion of the passage, [(from, to), ...] in seconds): these
     ranges stay, the rest is filled in; with keypoints13 the motion is an array (T, 13, 2) at 30 fps, and amplitude, left_hand and
-    mirror do not exist. features: an earlier `analyse(audio)`.
+    mirror do not exist. centre: the rest is made about the place and facing that what stays has on average, not about xy = 0 and -y.
+    features: an earlier `analyse(audio)`.
     """
 
     start: float = 0.0
@@ -19,5 +20,6 @@ class Settings(SamplingSettings):
     amplitude: float = 1.0
     left_hand: float = 1.0
     mirror: bool = False
+    centre: bool = False
     sampler: str = "ddim"
     features: tuple | None = None
