@@ -144,6 +144,7 @@ class VocoderGanTask(Task):
 
     def build(self):
         """The trained vocoder, deeper where the configuration says so, and new discriminators."""
+        torch.backends.cudnn.benchmark = True               # every step has the same shapes
         vocoder = Vocoder(self.config)
         grow(vocoder, load_weights(self.config.sharpen))
         return nn.ModuleDict({"vocoder": vocoder, "judges": Discriminators(self.config.judges, self.config.periods)})
