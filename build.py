@@ -5,6 +5,7 @@ Standard library only. The first call makes `.venv` from the development lock; a
 completed by the next call.
 """
 import argparse
+import ast
 import hashlib
 import json
 import os
@@ -168,16 +169,70 @@ def command_test(args, rest):
 ZIP_CONTENT = ("blender_manifest.toml", "__init__.py", "LICENSE", "blender_addon", "core", "models", "checkpoints")
 
 
+NO_PART_OF_IT = ("models/lab", "models/training", "core/assets", "blender_addon/demo_scene.py")
+
+
+def imported_by(path):
+    """Paths of our own modules that a Python file imports, inside functions too; with the packages they lie in."""
+    package = path.relative_to(ROOT).parent.parts
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            above = package[:len(package) - node.level + 1] if node.level else ()
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for parts in (name.split(".") for name in names):
+            for count in range(1, len(parts) + 1):
+                place = ROOT.joinpath(*parts[:count])
+                yield from (file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file())
+
+
+def shipped(path):
+    """Whether a path lies in what the extension is made of."""
+    name = path.relative_to(ROOT).as_posix()
+    return not any(name == left or name.startswith(left + "/") for left in NO_PART_OF_IT)
+
+
+def needed_models():
+    """The Python files of `models` that something a user runs reaches by imports: core, the add-on, a system's pipeline."""
+    todo = [path for room in ("core", "blender_addon") for path in (ROOT / room).rglob("*.py")]
+    todo += (ROOT / "models").glob("*/pipeline.py")
+    reached = set()
+    while todo:
+        path = todo.pop()
+        if path not in reached and shipped(path):
+            reached.add(path)
+            todo += imported_by(path)
+            todo += [init for folder in path.parents if ROOT in folder.parents and (init := folder / "__init__.py").is_file()]
+    return {path for path in reached if path.relative_to(ROOT).parts[0] == "models"}
+
+
 def stage_extension(folder):
-    """Copy what belongs into the zip to `folder`, under the repository's own names."""
+    """Copy what belongs into the zip to `folder`, under the repository's own names.
+
+    One rule leaves out what only making and judging models needs: of `models` a Python file goes in where something that a user
+    runs reaches it by imports; NO_PART_OF_IT never does.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    needed = needed_models()
+
+    def left_out(where, names):
+        paths = [(name, Path(where) / name) for name in names]
+        return {name for name, path in paths if name == "__pycache__" or path.suffix in (".pyc", ".part") or not shipped(path)
+                or (path.suffix == ".py" and path.relative_to(ROOT).parts[0] == "models" and path not in needed)}
     for name in ZIP_CONTENT:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc", "*.part"))
+            shutil.copytree(source, folder / name, ignore=left_out)
         else:
             shutil.copy2(source, folder / name)
+    for empty in sorted((path for path in (folder / "models").rglob("*") if path.is_dir()), reverse=True):
+        if not any(empty.iterdir()):
+            empty.rmdir()
 
 
 def command_package(args, rest):

@@ -69,6 +69,26 @@ def test_contents(package):
     assert package.name == f"baton-{manifest['version']}.zip"
 
 
+def test_the_zip_holds_what_runs_and_nothing_that_only_trains(package):
+    """By one rule; and whatever a module in the zip imports is in the zip, but for a developer's own training runs."""
+    with zipfile.ZipFile(package) as file:
+        names = set(file.namelist())
+    modules = {name for name in names if name.endswith(".py")}
+    for absent in ("models/lab/demo.py", "models/training/loop.py", "models/music_ldm/train.py", "models/conductor/losses.py",
+                   "blender_addon/demo_scene.py"):
+        assert (ROOT / absent).is_file() and absent not in names
+    for present in ("models/music_ldm/pipeline.py", "models/conductor/pipeline.py", "models/rhythm/detect.py",
+                    "core/cli/beats.py"):
+        assert present in names
+    lacking = {}
+    for name in modules:
+        for needed in build.imported_by(ROOT / name):
+            if needed.relative_to(ROOT).as_posix() not in names:
+                lacking.setdefault(needed.relative_to(ROOT).as_posix(), name)
+    allowed = {"models/training/__init__.py", "models/training/run_folder.py"}
+    assert set(lacking) <= allowed, f"the zip lacks {lacking}"
+
+
 def test_blender_finds_it_valid(package):
     run_tool("validate", package)
 
