@@ -36,17 +36,22 @@ def mirrored_6d(rot6d, root):
     return rot6d[:, MIRROR] * sign, root * np.array([-1, 1, 1], dtype=np.float32)
 
 
+def mirror_sign_6d(rot6d):
+    """6D rotations (..., 24, 6) tensor of the mirrored body."""
+    return rot6d[..., list(MIRROR), :] * rot6d.new_tensor([1.0, -1.0, -1.0, -1.0, 1.0, 1.0])
+
+
 class _Draw:
-    """Random tensors on `device` from a CPU generator, so that a run is the same on every device."""
+    """Random tensors on `device` from a generator: the CPU's, so that a run is the same on every device, or the device's."""
 
     def __init__(self, generator, device):
         self.generator, self.device = generator, device
 
     def normal(self, *shape):
-        return torch.randn(*shape, generator=self.generator).to(self.device)
+        return torch.randn(*shape, generator=self.generator, device=self.generator.device).to(self.device)
 
     def uniform(self, *shape):
-        return torch.rand(*shape, generator=self.generator).to(self.device)
+        return torch.rand(*shape, generator=self.generator, device=self.generator.device).to(self.device)
 
 
 def _axis_angle(vector):
@@ -114,7 +119,7 @@ def augment_music(mel, generator):
     draw = _Draw(generator, mel.device)
     out = mel.clone()
     # Other keys: the bands move by up to four (about three semitones), edges repeated.
-    shift = torch.randint(-4, 5, (count,), generator=generator).to(mel.device)
+    shift = torch.randint(-4, 5, (count,), generator=generator, device=generator.device).to(mel.device)
     index = (torch.arange(bands, device=mel.device)[None] - shift[:, None]).clamp(0, bands - 1)
     out = torch.gather(out, 2, index[:, None, :].expand(-1, frames, -1))
     # Another piece, 9-30 dB below: talk, crowd, a second source.

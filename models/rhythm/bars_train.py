@@ -16,6 +16,7 @@ from models.rhythm.bars import PITCHED, BarNetwork, bar_features, chroma
 from models.rhythm.config import MUSIC_FPS, MUSIC_RATE
 from models.rhythm.data import cache_shards, kind_of
 from models.rhythm.features import log_mel, to_mono
+from models.rhythm.resident import FlatBars, flat_folders, pieces_of
 from models.training.shards import AUDIO_RATE, Corpus
 from models.training.task import Task
 
@@ -31,11 +32,13 @@ class BarsTask(Task):
 
     def __init__(self, config):
         super().__init__(config)
-        self.lr, self.weight_decay = config.learning_rate, config.weight_decay
+        self.lr, self.weight_decay, self.corpus = config.learning_rate, config.weight_decay, None
 
     def prepare(self, corpus, cache, progress=lambda fraction, text: None):
         """Rows of every clip, one cache file a shard; existing files are kept. Clips whose beats are estimates are left out."""
-        cache_shards("bars", _cache_shard, corpus, cache, progress)
+        self.corpus = corpus if flat_folders(corpus) else None
+        if self.corpus is None:
+            cache_shards("bars", _cache_shard, corpus, cache, progress)
 
     def build(self):
         """A fresh network."""
@@ -43,6 +46,8 @@ class BarsTask(Task):
 
     def dataset(self, cache, split, seed=0):
         """Random-access batches of beats."""
+        if self.corpus is not None:
+            return FlatBars(self.config, self.corpus, split)
         return BarCrops(self.config, cache, split, seed)
 
     def loss(self, model, batch, generator=None):
@@ -53,22 +58,30 @@ class BarsTask(Task):
         out, known = model(rows, batch["known"]), batch["known"]
         down = F.binary_cross_entropy_with_logits(out[..., 0].float(), batch["down"], reduction="none")
         down = (down * known).sum() / known.sum()
-        metres = batch["metre"][:, None].expand(known.shape)
-        metre = F.cross_entropy(out[..., 1:].float().transpose(1, 2), metres, reduction="none")
-        metre = (metre * known).sum() / known.sum()
+        metres = batch["metre"][:, None].expand(known.shape)                    # -1: a metre that is none of the choices
+        metre = F.cross_entropy(out[..., 1:].float().transpose(1, 2), metres, reduction="none", ignore_index=-1)
+        told = known * (metres >= 0)
+        metre = (metre * told).sum() / told.sum().clamp_min(1.0)
         return down + self.config.metre_weight * metre, {"down": down.detach(), "metre": metre.detach()}
+
+    def _clips(self, cache, split):
+        if self.corpus is None:
+            return load_rows(cache, split)
+        return FlatBars(self.config, self.corpus, split).clips if pieces_of(self.corpus, split, ("logmel", "chroma")) else []
 
     def validate(self, model, cache, split="valid"):
         """Downbeat F1 (+-70 ms) and share of right metres, on written beats, by kind."""
         was_training = model.training
         model.eval()
         scores = {}
-        for meta, rows, written in load_rows(cache, split):
+        clips = self._clips(cache, split)
+        for meta, rows, written in clips:
             down, positions, metre = bars_of_rows(model, rows, written[:, 0])
             kind = kind_of(meta)
             scores.setdefault(f"downbeat_{kind}", []).append(
                 beat_f1_70ms(written[positions == 1, 0], written[written[:, 1] == 1, 0]))
-            scores.setdefault(f"metre_{kind}", []).append(metre == meta["metre"])
+            if meta["metre"] in METRES:
+                scores.setdefault(f"metre_{kind}", []).append(metre == meta["metre"])
             scores.setdefault(f"entropy_{kind}", []).append(float(np.logaddexp(0, -down * (2 * (written[:, 1] == 1) - 1)).mean()))
         model.train(was_training)
         return {name: float(np.mean(values)) for name, values in scores.items()}
@@ -161,10 +174,12 @@ def augment_rows(rows, generator):
     count, beats, channels = rows.shape
     out = rows.clone()
     turned = out[..., PITCHED].reshape(count, beats, 4, 12)
-    key = torch.randint(0, 12, (count,), generator=generator)
-    out[..., PITCHED] = torch.stack([part.roll(int(k), -1) for part, k in zip(turned, key)]).reshape(count, beats, 48)
-    draw = lambda *shape: torch.rand(*shape, generator=generator).to(rows.device)       # noqa: E731
+    where = generator.device
+    key = torch.randint(0, 12, (count, 1, 1, 1), generator=generator, device=where).to(rows.device)
+    source = (torch.arange(12, device=rows.device) - key) % 12
+    out[..., PITCHED] = turned.gather(-1, source.expand(turned.shape)).reshape(count, beats, 48)
+    draw = lambda *shape: torch.rand(*shape, generator=generator, device=where).to(rows.device)       # noqa: E731
     size = torch.exp(0.5 * (draw(count, 1, channels) - 0.5))
     kept = (draw(count, 1, channels) > 0.08).float()
-    noise = torch.randn(count, beats, channels, generator=generator).to(rows.device)
+    noise = torch.randn(count, beats, channels, generator=generator, device=where).to(rows.device)
     return out * size * kept + 0.25 * draw(count, 1, 1) * noise

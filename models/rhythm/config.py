@@ -8,6 +8,8 @@ MUSIC_FPS = MUSIC_RATE / MUSIC_HOP
 MUSIC_FFT = 1024                # samples: 46 ms
 MUSIC_BANDS = 80
 BODY_CHANNELS = 166             # see features.body_features
+# How flat corpora keep music: log-mel in steps of its natural log from a lowest value, chroma in steps of a share.
+LOGMEL_STEP, LOGMEL_LOWEST, CHROMA_STEPS = 0.15, -7.0, 31.0
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class RhythmConfig:
     weight_decay: float = 0.01
     phase_weight: float = 1.0   # of the phase loss
     downbeat_weight: float = 0.7
+    sway: float = 0.15          # deepest rubato put into training crops, of log tempo
 
     def to_json(self):
         """A JSON-ready dict; `RhythmConfig(**it)` is the inverse."""

@@ -3,6 +3,7 @@ import numpy as np
 import torch
 
 from core.body.rotations import sixd_to_matrix
+from core.errors import BadInput
 from core.rhythm.alignment import beat_f1_70ms
 from core.rhythm.decoder import CONFIG, MUSIC, decode
 from models.rhythm.augment import augment_body, augment_music
@@ -13,11 +14,13 @@ from models.rhythm.data import Clips, Crops, kind_of, prepare
 from models.rhythm.features import body_features
 from models.rhythm.losses import rhythm_loss
 from models.rhythm.network import BeatNetwork, activations
+from models.rhythm.resident import FlatCrops, flat_folders
 from models.training.shards import unpack_rot6d
 from models.training.task import Task, pick_config
 
 PARTS = ("body", "music")
 VALIDATION_CLIPS = 24           # of each kind
+VALIDATION_BATCHES = 6          # of a flat corpus
 
 
 class RhythmTask(Task):
@@ -28,18 +31,22 @@ class RhythmTask(Task):
     def __init__(self, config):
         super().__init__(config)
         self.part = config.kind
-        self.lr, self.weight_decay = config.learning_rate, config.weight_decay
+        self.lr, self.weight_decay, self.corpus = config.learning_rate, config.weight_decay, None
 
     def prepare(self, corpus, cache, progress=lambda fraction, text: None):
-        """Cache motions or log-mels of every shard; resumable."""
-        prepare(self.part, corpus, cache, progress)
+        """Cache motions or log-mels of every shard; resumable. A flat corpus needs no cache."""
+        self.corpus = corpus if flat_folders(corpus) else None
+        if self.corpus is None:
+            prepare(self.part, corpus, cache, progress)
 
     def build(self):
         """A fresh network."""
         return BeatNetwork(self.config)
 
     def dataset(self, cache, split, seed=0):
-        """Random-access batches (`models.rhythm.data.Crops`)."""
+        """Random-access batches (`models.rhythm.data.Crops`), or crops on the device of a flat corpus."""
+        if self.corpus is not None:
+            return FlatCrops(self.config, self.corpus, split)
         return Crops(self.config, cache, split, seed)
 
     def loss(self, model, batch, generator=None):
@@ -72,7 +79,9 @@ class RhythmTask(Task):
         return body_features(sixd_to_matrix(rot6d), torch.from_numpy(arrays["motion_root"].astype(np.float32)))
 
     def validate(self, model, cache, split="valid"):
-        """Beat F1 (+-70 ms, strict level) by kind, and of downbeats, over up to 24 clips a kind."""
+        """Beat F1 (+-70 ms, strict level) by kind, and of downbeats, over up to 24 clips a kind; of a flat corpus, losses."""
+        if self.corpus is not None:
+            return self._flat_losses(model, split)
         clips = Clips(self.part, cache, split)
         scores, counts = {}, {}
         was_training = model.training
@@ -91,6 +100,25 @@ class RhythmTask(Task):
                 beat_f1_70ms(found.downbeats, written[written[:, 1] == 1, 0]))
         model.train(was_training)
         return {name: float(np.mean(values)) for name, values in scores.items()}
+
+
+    def _flat_losses(self, model, split):
+        """Parts of the loss on crops of the held-out pieces as they are: decoding would cost more than a short training."""
+        device, was_training = next(model.parameters()).device, model.training
+        try:
+            crops = FlatCrops(self.config, self.corpus, split)
+        except BadInput:
+            return {}
+        crops.resident(device)
+        model.eval()
+        found = {}
+        for index in range(VALIDATION_BATCHES):
+            generator = torch.Generator(device=device).manual_seed(index)
+            _, values = self.loss(model, crops.batch(index, generator), None)
+            for name, value in values.items():
+                found.setdefault(name, []).append(float(value))
+        model.train(was_training)
+        return {name: float(np.mean(values)) for name, values in found.items()}
 
 
 CONFIGS = {part: {name: rhythm_config(part, name) for name in ("release", "paper", "tiny")} for part in PARTS}

@@ -2,7 +2,7 @@
 
 Real scores (OpenScore String Quartets, CC0) in many ensembles, human drumming (Groove MIDI, CC BY 4.0), dance forms, and the
 studio's own pieces. Split by composer and by drummer. Sound is not kept: `logmel` (T, 80) uint8 is the network's log-mel at
-50 Hz in steps of `STEP`, `chroma` (T', 24) uint8 at 10 Hz in steps of 1 / 31.
+50 Hz in steps of 0.15 nats, `chroma` (T', 24) uint8 at 10 Hz in steps of 1 / 31.
 """
 import argparse
 import hashlib
@@ -15,17 +15,16 @@ from pathlib import Path
 import numpy as np
 
 from core.errors import BatonError
+from models.rhythm.config import CHROMA_STEPS, LOGMEL_LOWEST, LOGMEL_STEP
 from models.training.flat import FlatWriter
 
-STEP, LOWEST = 0.15, -7.0           # of the natural log of the mel
-CHROMA_STEPS = 31.0
 HELD_OUT = ("Dvořák", "Schubert", "Mendelssohn", "Smetana", "Borodin", "Ravel", "Saint-Georges", "Beach")    # composers
 KINDS = {"score": 120, "groove": 100, "form": 80, "dance": 60, "conducting": 90}        # pieces of training
 
 
 def quantised(mel, harmony):
     """Both arrays as they are kept."""
-    return {"logmel": np.clip(np.round((mel - LOWEST) / STEP), 0, 255).astype(np.uint8),
+    return {"logmel": np.clip(np.round((mel - LOGMEL_LOWEST) / LOGMEL_STEP), 0, 255).astype(np.uint8),
             "chroma": np.round(np.clip(harmony, 0, 1) * CHROMA_STEPS).astype(np.uint8)}
 
 
@@ -43,7 +42,8 @@ def make_piece(task):
     from models.rhythm.config import MUSIC_RATE
     from models.rhythm.features import log_mel
     beats = found.pop("beats")
-    meta = {"id": f"{kind}-{split}-{number:04d}", "kind": kind, "split": split, "seed": number, "source": "render",
+    kept = "valid" if split == "train" and number % 13 == 12 else split
+    meta = {"id": f"{kind}-{split}-{number:04d}", "kind": kind, "split": kept, "seed": number, "source": "render",
             "duration": round(len(mono) / MUSIC_RATE, 3), "beat_confidence": 1.0,
             "beats": [[round(float(t), 4), int(p)] for t, p in beats], **found}
     return meta, quantised(log_mel(mono, MUSIC_RATE), chroma(mono)), mono

@@ -1,0 +1,212 @@
+"""Random crops of flat corpora, made on the device that holds them: index arithmetic, no loop over rows.
+
+A corpus is a flat folder (`models.training.flat`) or a folder of them. Music needs the array `logmel` (and `chroma` for bars)
+of `models.lab.rhythm.corpus`, bodies `rot6d` and `root`.
+"""
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from core.errors import BadInput
+from core.rhythm.beats import BUMP_SECONDS
+from models.rhythm.augment import mirror_sign_6d
+from models.rhythm.config import BODY_FPS, CHROMA_STEPS, LOGMEL_LOWEST, LOGMEL_STEP, MUSIC_FPS
+from models.rhythm.data import body_offset, kind_of
+from models.training.flat import Flat
+from models.training.shards import ROTATION_SCALE
+
+# Share of the crops of a batch by kind, of the kinds at hand.
+SHARES = {"body": {"dance": 0.30, "conducting": 0.30, "real": 0.40},
+          "music": {"score": 0.36, "groove": 0.20, "form": 0.16, "dance": 0.08, "conducting": 0.20}}
+ARRAYS = {"body": ("rot6d", "root"), "music": ("logmel",)}
+FPS = {"body": BODY_FPS, "music": MUSIC_FPS}
+SHORTEST = 6.0                  # seconds of a piece
+
+
+def flat_folders(corpus):
+    """The flat folders of a corpus folder: itself, or those in it."""
+    corpus = Path(corpus)
+    places = [corpus, *sorted(path for path in corpus.glob("*") if path.is_dir())]
+    return [path for path in places if (path / "items.json").is_file()]
+
+
+def pieces_of(corpus, split, names):
+    """[(Flat, meta)] of all pieces of a split that have the arrays `names` and at least four beats."""
+    found = []
+    for folder in flat_folders(corpus):
+        flat = Flat(folder, split=split)
+        found += [(flat, item) for item in flat.items if flat.has(item, *names) and len(item.get("beats") or ()) >= 4]
+    return found
+
+
+class FlatCrops:
+    """Batches of a part: `rot6d` (N, T, 24, 6) and `root` (N, T, 3), or `mel` (N, T, 80); `curve` (N, T, 5) of
+    `core.rhythm.beats.rhythm_curve`, `weight` and `downbeat_weight` (N,)."""
+
+    def __init__(self, config, corpus, split):
+        self.config, self.split, self.fps, self.device = config, split, config.fps, None
+        self.pieces = [piece for piece in pieces_of(corpus, split, ARRAYS[config.kind]) if piece[1]["duration"] >= SHORTEST]
+        if not self.pieces:
+            raise BadInput(f"No {split} piece of {corpus} has {', '.join(ARRAYS[config.kind])} and beats.")
+
+    def resident(self, device):
+        """Copy the pieces to the device, and where each of their frames stands between its beats."""
+        if self.device == torch.device(device):
+            return
+        self.device = torch.device(device)
+        stored = {name: [] for name in ARRAYS[self.config.kind]}
+        turns, downs, counts, kinds, trust, down_trust = [], [], [], [], [], []
+        for flat, item in self.pieces:
+            rows = {name: np.asarray(flat.rows(item, name)) for name in stored}
+            count = min(len(array) for array in rows.values())
+            for name, array in rows.items():
+                stored[name].append(array[:count])
+            turn, down = self._clock(item, count)
+            turns.append(turn)
+            downs.append(down)
+            counts.append(count)
+            kinds.append(kind_of(item) if item.get("source") != "render" else item["kind"])
+            real = kinds[-1] == "real"
+            known = any(position > 0 for _, position in item["beats"])
+            trust.append(float(item.get("beat_confidence", 1.0)))
+            down_trust.append(0.0 if real or not known else trust[-1])
+        self.arrays = {name: torch.from_numpy(np.concatenate(parts)).to(device) for name, parts in stored.items()}
+        self.turn = torch.from_numpy(np.concatenate(turns)).to(device)
+        self.down = torch.from_numpy(np.concatenate(downs)).to(device)
+        self.counts = torch.tensor(counts, device=device)
+        self.first = torch.cumsum(self.counts, 0) - self.counts
+        self.trust, self.down_trust = torch.tensor(trust, device=device), torch.tensor(down_trust, device=device)
+        shares = np.zeros(len(kinds))
+        for kind, share in SHARES[self.config.kind].items():
+            length = np.array(counts) * np.array([each == kind for each in kinds])
+            if length.any():
+                shares += share * length / length.sum()
+        self.chance = torch.from_numpy(np.cumsum(shares / shares.sum())).float().to(device)
+        self.kinds = kinds
+
+    def _clock(self, item, count):
+        """(count,) float32 beats counted at each frame, the ends carried on by one beat and NaN beyond; (count,) bool: the nearest
+        beat is a downbeat."""
+        beats = np.asarray(item["beats"], dtype=np.float64).reshape(-1, 2)
+        times = beats[:, 0] + (body_offset(item) if self.config.kind == "body" else 0.0)
+        grid = np.concatenate([[2 * times[0] - times[1]], times, [2 * times[-1] - times[-2]]])
+        turn = np.interp(np.arange(count) / self.fps, grid, np.arange(-1.0, len(times) + 1), left=np.nan, right=np.nan)
+        nearest = np.clip(np.round(np.nan_to_num(turn)), 0, len(times) - 1).astype(int)
+        inside = np.abs(np.nan_to_num(turn, nan=-9.0) - nearest) <= 0.5
+        return turn.astype(np.float32), (beats[nearest, 1] == 1) & inside
+
+    def batch(self, index, generator):
+        """The batch of that number; its random numbers come from `generator` alone."""
+        config, device, count, window = self.config, self.device, self.config.batch, self.config.window
+        train = self.split == "train"
+        draw = torch.rand((6, count), generator=generator, device=device)
+        row = torch.searchsorted(self.chance, draw[0]).clamp(max=len(self.pieces) - 1)
+        position = self._positions(draw, train, generator)
+        frames = self.counts[row]
+        room = (frames - 1 - position[:, -1]).clamp(min=0)
+        position = position + (draw[1] * room)[:, None]
+        valid = position <= (frames - 1)[:, None]
+        position = torch.minimum(position, (frames - 1)[:, None].float())
+        low = torch.minimum(position.floor().long(), (frames - 2)[:, None])
+        part = position - low
+        place = self.first[row][:, None] + low
+        out = {"curve": self._curve(place, part, valid), "weight": self.trust[row].float(),
+               "downbeat_weight": self.down_trust[row].float()}
+        between = lambda array: torch.lerp(array[place].float(), array[place + 1].float(), part[..., None])    # noqa: E731
+        if config.kind == "music":
+            mel = between(self.arrays["logmel"])
+            if train:
+                mel = mel + torch.rand(mel.shape, generator=generator, device=device) - 0.5      # what rounding took
+            return {"mel": mel * LOGMEL_STEP + LOGMEL_LOWEST, **out}
+        rot6d, root = between(self.arrays["rot6d"]) / ROTATION_SCALE, between(self.arrays["root"])
+        rot6d = rot6d.unflatten(-1, (24, 6))
+        if train:
+            flip = draw[2] < 0.5
+            twin, side = mirror_sign_6d(rot6d), root * root.new_tensor([-1.0, 1.0, 1.0])
+            rot6d = torch.where(flip[:, None, None, None], twin, rot6d)
+            root = torch.where(flip[:, None, None], side, root)
+        return {"rot6d": rot6d, "root": root, **out}
+
+    def _positions(self, draw, train, generator):
+        """(N, T) source frames from 0 on: in training at another speed that sways as rubato does (as `augment.warp_curve`)."""
+        count, window = draw.shape[1], self.config.window
+        if not train:
+            return torch.arange(window, device=self.device).float().expand(count, window).contiguous()
+        speed = torch.exp((2 * draw[3] - 1) * 0.25)
+        depth = draw[4] * self.config.sway * (draw[5] < 0.6)
+        knots = torch.randn((count, 1, 8), generator=generator, device=self.device)
+        sway = torch.nn.functional.interpolate(knots, size=window, mode="linear", align_corners=True)[:, 0].clamp(-2, 2)
+        rate = torch.exp(depth[:, None] * sway)
+        rate = rate * (speed / rate.mean(1))[:, None]
+        return torch.cumsum(rate, 1) - rate
+
+    def _curve(self, place, part, valid):
+        """The rhythm curve on the crop's own clock, from beats counted at source frames."""
+        before, after = self.turn[place], self.turn[place + 1]
+        turn = before + part * (after - before)
+        known = valid & ~turn.isnan()
+        turn = torch.nan_to_num(turn)
+        beats = turn.round()
+        rate = torch.gradient(turn, dim=1)[0].abs().clamp(min=1e-3) * self.fps                  # beats a second, of the crop
+        bump = torch.exp(-0.5 * ((turn - beats) / rate / BUMP_SECONDS) ** 2)
+        down = torch.where(part < 0.5, self.down[place], self.down[place + 1])
+        angle = 2 * np.pi * turn
+        curve = torch.stack([bump, bump * down, angle.cos(), angle.sin(), torch.ones_like(turn)], dim=-1)
+        return curve * known[..., None]
+
+
+class FlatBars:
+    """Batches of `models.rhythm.bars_train`: rows of beats of flat pieces, from beats as written and jittered."""
+
+    def __init__(self, config, corpus, split):
+        from models.rhythm.bars import bar_features
+        from models.rhythm.bars_train import COPIES, JITTER
+        self.config, self.split, self.device, self.clips = config, split, None, []
+        for flat, item in pieces_of(corpus, split, ("logmel", "chroma")):
+            written = np.asarray(item["beats"], dtype=np.float64)
+            if len(written) < 8 or not (written[:, 1] > 0).any():
+                continue
+            mel = np.asarray(flat.rows(item, "logmel"), np.float32) * LOGMEL_STEP + LOGMEL_LOWEST
+            harmony = np.asarray(flat.rows(item, "chroma"), np.float32) / CHROMA_STEPS
+            rng = np.random.default_rng(int(item.get("seed", 0)))
+            for copy in range(COPIES if split == "train" else 1):
+                times = np.sort(written[:, 0] + (JITTER * rng.normal(size=len(written)) if copy else 0.0))
+                self.clips.append((item, bar_features(mel, harmony, times).astype(np.float16), written))
+        if not self.clips:
+            raise BadInput(f"No {split} piece of {corpus} has logmel, chroma and bars.")
+
+    def resident(self, device):
+        """Copy all rows to the device."""
+        if self.device == torch.device(device):
+            return
+        from core.rhythm.decoder import METRES
+        self.device = torch.device(device)
+        self.rows = torch.from_numpy(np.concatenate([rows for _, rows, _ in self.clips])).to(device)
+        self.down = torch.from_numpy(np.concatenate([beats[:, 1] == 1 for _, _, beats in self.clips])).float().to(device)
+        self.counts = torch.tensor([len(rows) for _, rows, _ in self.clips], device=device)
+        self.first = torch.cumsum(self.counts, 0) - self.counts
+        metres = [METRES.index(item["metre"]) if item["metre"] in METRES else -1 for item, _, _ in self.clips]
+        self.metre = torch.tensor(metres, device=device)
+        kinds = [item["kind"] for item, _, _ in self.clips]
+        shares = np.zeros(len(kinds))
+        for kind, share in SHARES["music"].items():
+            mine = np.array([each == kind for each in kinds])
+            if mine.any():
+                shares += share * mine / mine.sum()
+        self.chance = torch.from_numpy(np.cumsum(shares / shares.sum())).float().to(device)
+
+    def batch(self, index, generator):
+        """rows (N, B, C), known (N, B), down (N, B), metre (N,): a place in METRES or -1."""
+        config, device = self.config, self.device
+        draw = torch.rand((3, config.batch), generator=generator, device=device)
+        row = torch.searchsorted(self.chance, draw[0]).clamp(max=len(self.clips) - 1)
+        longest = self.counts[row].clamp(max=config.window)
+        length = (12 + draw[1] * (longest - 11)).long().clamp(min=8)
+        length = torch.minimum(length, self.counts[row])
+        start = (draw[2] * (self.counts[row] - length + 1)).long()
+        along = torch.arange(config.window, device=device)[None]
+        known = (along < length[:, None]).float()
+        place = self.first[row][:, None] + torch.minimum(start[:, None] + along, self.counts[row][:, None] - 1)
+        return {"rows": self.rows[place].float() * known[..., None], "known": known, "down": self.down[place] * known,
+                "metre": self.metre[row]}
