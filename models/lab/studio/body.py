@@ -19,7 +19,7 @@ SIDE = np.array([1.0, -1.0])                                  # left, right alon
 # way, so that the only aim without an answer is one no arm reaches (up, back and across).
 ARM_AIM = np.array([0.60, -0.35, 0.72]) / np.linalg.norm([0.60, -0.35, 0.72])
 ARM_POLE = np.array([0.35, -0.55, -0.75]) - ARM_AIM * (ARM_AIM @ np.array([0.35, -0.55, -0.75]))
-TORSO_RADII = (0.21, 0.20)                                    # half width and depth of the trunk that hands keep out of
+TORSO_RADII = (0.225, 0.215)                                    # half width and depth of the trunk that hands keep out of
 HEAD_RADIUS = 0.14
 
 
@@ -31,7 +31,8 @@ class Curves:
     neck, head (T,3); collar (T,2,3); ball (T,2,3) position of the balls of the feet; foot_yaw, foot_pitch (T,2)
     radians (pitch > 0 lifts the heel); knee_out (T,2) radians; arms (T,2,4): azimuth (0 forward, pi/2 outward),
     elevation, reach 0..1, elbow swivel, about the shoulder in the chest's axes; or wrists (T,2,3) in metres, which
-    then replaces azimuth, elevation and reach; hand (T,2,3) rotation vector of the wrist.
+    then replaces azimuth, elevation and reach; detail (T,2,3) metres added to the wrists in the chest's axes; hand (T,2,3)
+    rotation vector of the wrist.
 
     On the floor (None where nobody goes down): down (T,) 0 standing .. 1; tip (T,3,3) what turns the directions of
     standing legs into those of the tipped body; plant (T,2,3) and planted (T,2) 0..1: wrists that stand on the floor,
@@ -51,6 +52,7 @@ class Curves:
     arms: np.ndarray
     hand: np.ndarray
     wrists: np.ndarray | None = None
+    detail: np.ndarray | None = None
     down: np.ndarray | None = None
     tip: np.ndarray | None = None
     plant: np.ndarray | None = None
@@ -106,7 +108,7 @@ def ankles(curves):
     return position, foot
 
 
-def limit_pelvis(curves, ankle, reach=0.992, frames=3):
+def limit_pelvis(curves, ankle, reach=0.988, frames=5):
     """Lower the pelvis, smoothly, where a planted leg would otherwise be too short."""
     limit = np.full(len(curves.pelvis), np.inf)
     for s in (0, 1):
@@ -138,13 +140,13 @@ def keep_out(target, chest, neck_position):
     out += head * np.maximum(HEAD_RADIUS / np.maximum(far, 0.03) - 1, 0)
     between = out[:, 0] - out[:, 1]
     apart = np.linalg.norm(between, axis=-1, keepdims=True)
-    shift = between / np.maximum(apart, 1e-3) * np.maximum(0.13 - apart, 0) / 2
+    shift = between / np.maximum(apart, 1e-3) * np.maximum(0.15 - apart, 0) / 2
     out[:, 0] += shift
     out[:, 1] -= shift
     # Forearms that meet or cross lie one above the other: whichever wrist is the higher stays it.
     crossed = quintic((0.24 - (out[:, 0, 0] - out[:, 1, 0])) / 0.14)
     above = np.tanh((out[:, 0, 1] - out[:, 1, 1] + 0.02) / 0.03)
-    part = 0.5 * crossed * np.maximum(0.15 - np.abs(out[:, 0, 1] - out[:, 1, 1]), 0) * above
+    part = 0.5 * crossed * np.maximum(0.17 - np.abs(out[:, 0, 1] - out[:, 1, 1]), 0) * above
     out[:, 0, 1] += part
     out[:, 1, 1] -= part
     return out
@@ -257,6 +259,8 @@ def solve(curves, fps=FPS):
         target = aim + apply(chest_t, shoulders - chest_position[:, None])
     else:
         target = apply(chest_t, curves.wrists - chest_position[:, None])
+    if curves.detail is not None:
+        target = target + curves.detail
     neck_position = np.broadcast_to(OFFSET[12], (frames, 3))
     target = keep_out(target, chest, neck_position)
     target = chest_position[:, None] + apply(chest[:, None], target)

@@ -48,7 +48,7 @@ def draw_dancer(rng):
     """A dancer's habits."""
     u = rng.uniform
     return Dancer(late=float(0.08 * u() ** 2 if rng.random() < 0.7 else 0.0), size=u(0.72, 1.15), depth=u(0.65, 1.35),
-                  snap=u(0.9, 1.15), mirror=bool(rng.random() < 0.5), wander=u(0.0, 0.25), jitter=u(0.02, 0.09),
+                  snap=u(0.9, 1.15), mirror=bool(rng.random() < 0.5), wander=u(0.08, 0.40), jitter=u(0.02, 0.09),
                   stance=u(0.85, 1.15), nod=u(0.3, 1.4), stop=u(0.4, 1.2))
 
 
@@ -77,7 +77,7 @@ def choreograph(plan, genre, rng):
         elif rng.random() < 0.06:
             rate = 0.5
         turn = 0.0
-        if section.kind not in ("idle", "intro") and rng.random() < genre.turn and rate == 1.0:
+        if section.kind not in ("idle", "intro") and rng.random() < 0.12 + 1.2 * genre.turn and rate == 1.0:
             turn = float(rng.choice([-1, 1])) * 2 * np.pi
         freeze = bool(rng.random() < genre.freeze * (0.6 + 0.8 * energy)) and section.kind != "idle"
         floor = None
@@ -138,7 +138,7 @@ def steps_of(phrase, genre, dancer, clock, rng):
     if phrase.kind == "idle":
         return []
     events, flip = [], (-1.0 if phrase.mirror else 1.0)
-    length = 0.55 + 0.45 * min(1.1, amount(phrase)) * dancer.size
+    length = 0.70 + 0.50 * min(1.1, amount(phrase)) * dancer.size
     repeats = 2 if phrase.rate == 2.0 else 1
     stance = genre.stance * dancer.stance
     lift, spread = genre.lift * dancer.size, 0.01
@@ -154,8 +154,10 @@ def steps_of(phrase, genre, dancer, clock, rng):
             place = home + (flip * x - home) * length
             seconds = clock.seconds(phrase.first + beat)
             gap = seconds - clock.seconds(phrase.first + beat - 1)
-            swing = float(np.clip(genre.swing * gap / min(phrase.rate, 1.0), 0.2, min(0.55, genre.move)))
+            swing = float(np.clip(1.2 * genre.swing * gap / min(phrase.rate, 1.0), 0.25, min(0.6, 1.3 * genre.move)))
             events.append(Step(seconds, side, kind, place, z * length + rng.normal(0, 1) * spread, swing, lift, *height))
+    if not phrase.floor:
+        events += _patter(events, phrase, genre, stance, lift, clock, rng)
     if phrase.turn:
         order = (0, 1) if phrase.turn > 0 else (1, 0)
         for number, beat in enumerate((4, 5, 6, 7, 8)):
@@ -165,3 +167,29 @@ def steps_of(phrase, genre, dancer, clock, rng):
             events.append(Step(seconds, side, "s", SIDE[side] * max(stance, 0.15), 0.0, float(np.clip(0.7 * gap, 0.2, 0.6)),
                                0.06))
     return events
+
+
+def _patter(events, phrase, genre, stance, lift, clock, rng):
+    """Small steps in between on counts nobody steps on: the foot that has stood longer marks the time, or takes the weight
+    back. People hardly ever leave both feet where they are for a bar."""
+    last = 4 if phrase.turn else 6 if phrase.freeze else PHRASE
+    where = {side: (SIDE[side] * stance, 0.0) for side in (0, 1)}
+    since, out = {0: -1.0, 1: -1.0}, []
+    beat = (clock.seconds(phrase.first + PHRASE) - clock.seconds(phrase.first)) / PHRASE
+    taken = sorted((event.time, event.foot, event.x, event.z) for event in events)
+    for count in np.arange(0.0, last - 0.1, 0.5 if beat > 0.48 else 1.0):
+        seconds = clock.seconds(phrase.first + count)
+        while taken and taken[0][0] < seconds + 0.45 * beat:
+            time, foot, x, z = taken.pop(0)
+            where[foot], since[foot] = (x, z), max(time, since[foot])
+        if max(since.values()) > seconds - 0.42 * beat or rng.random() > genre.patter * (1.0 if count % 1 == 0 else 0.4):
+            continue
+        side = 0 if since[0] < since[1] else 1
+        x, z = where[side]
+        kind = "s" if rng.random() < 0.5 else "t"
+        drift = rng.normal(0, 0.10 if kind == "s" else 0.20, 2)
+        x = SIDE[side] * np.clip(SIDE[side] * (x + drift[0]), 0.06, 0.45)
+        out.append(Step(seconds, side, kind, float(x), float(z + drift[1]), float(np.clip(0.85 * beat, 0.25, 0.5)),
+                        max(0.8 * lift, 0.07)))
+        since[side], where[side] = seconds, (x, z)
+    return out

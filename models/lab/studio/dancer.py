@@ -2,9 +2,10 @@
 import numpy as np
 
 from core.body.kinematics import FPS
+from models.lab.studio.alive import Life, gaze
 from models.lab.studio.body import SIDE, Curves, rotvec, solve, yaw
 from models.lab.studio.choreography import PHRASE, Clock, amount, choreograph, draw_dancer, steps_of
-from models.lab.studio.dancer_feet import place_feet
+from models.lab.studio.dancer_feet import kept_near, place_feet
 from models.lab.studio.figures import ARM_POSES, GENRE_FIGURES
 from models.lab.studio.floor_work import floor_curves, lay_down
 from models.lab.studio.ik import interpolate_keys, quintic, smooth, smooth_noise
@@ -27,13 +28,18 @@ def dance(plan):
     # ---- where the dancer faces and stands
     turn_at, turn_to, heading = [clock.times[0]], [0.0], 0.0
     for phrase in phrases:
-        lean = 0.0 if phrase.turn else float(rng.normal(0, 0.12))
-        turn_at += [clock.seconds(phrase.first + (4 if phrase.turn else 6)), clock.seconds(phrase.first + 8)]
-        turn_to += [heading, heading + phrase.turn + lean]
+        # Within a phrase the dancer turns a little with the steps; a full turn takes counts 4 to 8.
+        stops = (4, 8) if phrase.turn else (2, 4, 6, 8)
+        roam = 0.0 if phrase.kind == "idle" or phrase.floor else genre.roam
+        aside = 0.0
+        for stop in stops:
+            aside = 0.5 * aside + float(rng.normal(0, roam))
+            turn_at.append(clock.seconds(phrase.first + stop))
+            turn_to.append(heading + (phrase.turn if phrase.turn and stop == 8 else 0.0) + aside)
         heading += phrase.turn
     turn_at, turn_to = np.array(turn_at), np.array(turn_to)
     spots = np.cumsum(rng.normal(0, dancer.wander, (len(phrases) + 1, 2)), 0)
-    spots *= 0.6 / np.maximum(np.linalg.norm(spots, axis=1, keepdims=True), 0.6)
+    spots *= 1.0 / np.maximum(np.linalg.norm(spots, axis=1, keepdims=True), 1.0)
     spot_at = np.array([clock.seconds(p.first) for p in phrases] + [clock.seconds(phrases[-1].first + 8)])
 
     def facing(time):
@@ -49,6 +55,9 @@ def dance(plan):
     for phrase in phrases:
         steps += steps_of(phrase, genre, dancer, clock, rng)
     stance = genre.stance * dancer.stance
+    down = [(clock.seconds(p.first - 0.5), clock.seconds(p.first + 8.5)) for p in phrases if p.floor]
+    counts = [time for time in clock.times if plain[0] < time < plain[-1]]
+    steps = kept_near(steps, counts, facing, centre, stance, lambda time: not any(a < time < b for a, b in down))
     ball, foot_yaw, foot_pitch, share, over = place_feet(steps, plain, t, facing, centre, stance, genre.free_heel,
                                                               genre.turn_out)
     curves = Curves.standing(frames)
@@ -58,14 +67,15 @@ def dance(plan):
                               dwell=0.85)
     depth, still = _bounce(phrases, genre, dancer, plan, b)
     drop = _drops(phrases, genre, clock, t)
-    face = facing(t)
+    face = smooth(facing(0.5 * (t + plain)), 4)
+    life = Life(plan.seed, genre, clock, plain, plan.bpm, np.clip(0.45 + 0.6 * energy, 0, 1.1) * still)
     floor = floor_curves(phrases, clock, plain, facing, centre)
     # ---- pelvis: over the standing foot, down with the bounce
     back = np.stack([np.sin(face), np.zeros(frames), np.cos(face)], 1)
     left = np.stack([np.cos(face), np.zeros(frames), -np.sin(face)], 1)
-    sway = np.cos(np.pi * b) * (1 if dancer.mirror else -1) * genre.sway * dancer.size * energy * still
+    sway = np.cos(np.pi * b) * (1 if dancer.mirror else -1) * 0.6 * genre.sway * dancer.size * energy * still
     pelvis = np.stack([over[:, 0], np.zeros(frames), over[:, 1]], 1)
-    pelvis = smooth(pelvis, 1) - 0.11 * back + left * sway[:, None]
+    pelvis = smooth(pelvis, 3) - 0.11 * back + left * sway[:, None]
     crouch = genre.crouch * (0.6 + 0.5 * energy)
     bounce = genre.bounce * dancer.depth * (0.45 + 0.7 * energy) * depth
     direction = -1.0 if not genre.bounce_up else 0.6
@@ -77,12 +87,12 @@ def dance(plan):
     jack = genre.jack * depth * energy
     pops = _pops(phrases, genre, dancer, clock, t)
     noise = smooth_noise(rng, frames, 8, 1.1)
-    curves.spine = torso + 0.02 * noise[:, :3]
+    curves.spine = torso + 0.02 * noise[:, :3] + life.spine()
     curves.spine[:, 0] += genre.lean + jack + 0.45 * drop - pops
     curves.spine[:, 2] -= genre.roll * sway / max(genre.sway, 1e-3) * 0.7
     tilt = 0.25 * genre.lean + 0.4 * jack + 0.5 * drop + 0.25 * torso[:, 0]
     roll = genre.roll * sway / max(genre.sway, 1e-3) + 0.10 * (share - 0.5)
-    hips = rotvec(np.stack([tilt, 0.35 * torso[:, 1], -roll], -1))
+    hips = rotvec(np.stack([tilt, 0.35 * torso[:, 1], -roll], -1) + life.hips())
     curves.pelvis_rotation = yaw(face) @ hips
     nod = genre.nod * dancer.nod * energy * np.roll(depth, 1)
     curves.neck[:, 0] = -0.35 * curves.spine[:, 0] + 0.5 * nod - genre.head_up - 0.4 * tilt
@@ -93,7 +103,7 @@ def dance(plan):
     spotting = _spotting(face, phrases, clock, t)
     curves.head[:, 1] += spotting
     # ---- arms
-    arms = _arms(phrases, genre, dancer, clock, t, rng)
+    arms = _arms(phrases, genre, dancer, clock, t, rng, life.habit)
     arms[..., 1] += (0.05 * depth * energy)[:, None]
     arms[..., :2] += 0.03 * noise[:, 4:8].reshape(frames, 2, 2)
     curves.arms = arms
@@ -102,6 +112,10 @@ def dance(plan):
     curves.collar[..., 1] = SIDE * -0.12 * np.cos(arms[..., 0]) * np.cos(arms[..., 1])
     velocity = np.gradient(arms[..., 1], axis=0) * FPS
     curves.hand[..., 2] = -SIDE * genre.hand * np.clip(smooth(velocity, 2) * 0.12, -0.6, 0.6)
+    look = gaze(life.habit, face, arms)
+    curves.neck += 0.4 * look
+    curves.head += 0.6 * look
+    life.add(curves, face)
     curves.knee_out = np.tile(SIDE * (0.12 + 0.4 * max(genre.stance - 0.15, 0)), (frames, 1)) + SIDE * 0.5 * drop[:, None]
     if floor is not None:
         lay_down(curves, floor, face)
@@ -195,8 +209,9 @@ def _pops(phrases, genre, dancer, clock, t):
     return out
 
 
-def _arms(phrases, genre, dancer, clock, t, rng):
-    """Arm parameters (T,2,4): poses reached on their counts, with this dancer's size and variation."""
+def _arms(phrases, genre, dancer, clock, t, rng, habit):
+    """Arm parameters (T,2,4): poses reached on their counts, with this dancer's size and variation; each arm follows the
+    trunk by its own lag, and its elbow the arm."""
     rest = np.stack([ARM_POSES["hang"], ARM_POSES["hang"]])
     times, values = [clock.times[0]], [rest]
     for phrase in phrases:
@@ -228,14 +243,18 @@ def _arms(phrases, genre, dancer, clock, t, rng):
             values.append(values[-1])
     times, values = np.array(times), np.array(values)
     sharpness = genre.sharpness * dancer.snap
-    out = interpolate_keys(t, times, values, dwell=genre.dwell, sharpness=sharpness, shortest=0.22,
-                           early=EARLY + 0.1 * genre.dwell, longest=genre.move)
-    if genre.ring > 0:
-        index = np.clip(np.searchsorted(times, t, side="right") - 1, 1, len(times) - 1)
-        since = t - times[index]
-        ringing = genre.ring * np.exp(-since / 0.09) * np.sin(2 * np.pi * 6.0 * since)
-        out[..., :2] += ((values[index] - values[index - 1])[..., :2]) * ringing[:, None, None]
-    return out
+    out = np.empty((len(t), 2, 4))
+    early = EARLY + 0.1 * genre.dwell
+    for side in (0, 1):
+        for columns, lag, longest in ((slice(0, 2), 0.0, genre.move), (slice(2, 4), habit.elbow_lag[side], 1.3 * genre.move)):
+            out[:, side, columns] = interpolate_keys(t - habit.arm_lag[side] - lag, times, values[:, side, columns], dwell=genre.dwell,
+                                                     sharpness=sharpness, shortest=0.22, early=early, longest=longest)
+    # Follow-through: an arm swings a little past its pose and settles.
+    index = np.clip(np.searchsorted(times, t, side="right") - 1, 1, len(times) - 1)
+    since = t - times[index]
+    ringing = (genre.ring + 0.03) * np.exp(-since / 0.12) * np.sin(2 * np.pi * 3.5 * since)
+    out[..., :2] += ((values[index] - values[index - 1])[..., :2]) * ringing[:, None, None]
+    return smooth(out, 1 if genre.stop > 0.85 else 2)
 
 
 def _spotting(face, phrases, clock, t):

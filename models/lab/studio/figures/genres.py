@@ -45,6 +45,10 @@ class Genre:
     lean: float = 0.04
     head_up: float = 0.0
     hand: float = 0.25
+    alive: float = 1.0              # how much captured texture lies under the figures
+    people: tuple = (4, 2, 3, 1)    # whose: weights of salsa, Indian, break and modern dancers
+    roam: float = 0.55              # rad, turns of the body with the steps
+    patter: float = 0.9             # chance that a foot left standing for long steps in between
     floor: tuple = ()               # `FloorFigure`s
     floor_chance: float = 0.0       # of floor work in a phrase
 

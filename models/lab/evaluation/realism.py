@@ -1,0 +1,189 @@
+"""Can a machine tell the studio's dancers from recorded people? A classifier of 2-second windows, and a table of spreads.
+
+python -m models.lab.evaluation.realism --captures DIR --docs docs/studio-diversity.md
+
+Both sides are the same skeleton at 30 fps. What the captures' rigs never move (collars, toes, hands) is joined to the next
+joint or left out; every window is seen mirrored too; and the two sides are matched in speed, so that neither rig nor tempo
+gives the answer away. Accuracy is that of windows whose recording or seed was never trained on; chance is 0.5.
+"""
+import argparse
+import sys
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
+from core.body.motion import Motion
+from core.body.rotations import matrix_to_axis_angle
+from core.contract import GENRES
+from core.errors import BatonError
+
+FPS, FRAMES, STEP = 30.0, 60, 30
+FOLDS, TREES = 5, 150
+BANDS = ((0.0, 1.0), (1.0, 2.0), (2.0, 4.0), (4.0, 8.0), (8.0, 15.1))            # Hz
+SPEED_BINS = 12
+# (name, chain of local joints whose product is read)
+CHAINS = (("chest", (3, 6, 9)), ("head", (12, 15)), ("left hip", (1,)), ("right hip", (2,)), ("left knee", (4,)),
+          ("right knee", (5,)), ("left ankle", (7,)), ("right ankle", (8,)), ("left arm", (13, 16)), ("right arm", (14, 17)),
+          ("left elbow", (18,)), ("right elbow", (19,)), ("left wrist", (20,)), ("right wrist", (21,)))
+PAIRS = ((0, 1), (0, 8), (0, 9), (0, 14), (1, 14), (2, 3), (8, 9), (8, 10), (9, 11), (10, 12), (11, 13), (4, 5), (0, 2), (0, 3))
+
+
+def windows(motion):
+    """Overlapping windows of a `Motion`: (rotations (N,60,24,3,3), root (N,60,3)); N may be 0."""
+    motion = motion.resampled(FPS)
+    starts = range(0, len(motion) - FRAMES + 1, STEP)
+    if len(starts) == 0:
+        return np.zeros((0, FRAMES, 24, 3, 3), np.float32), np.zeros((0, FRAMES, 3), np.float32)
+    return (np.stack([motion.rotations[s:s + FRAMES] for s in starts]), np.stack([motion.root[s:s + FRAMES] for s in starts]))
+
+
+def headings(rotations):
+    """Yaw (..., T) of pelvis rotations (..., T, 3, 3), unwrapped, radians about z."""
+    forward = rotations[..., 2]
+    return np.unwrap(np.arctan2(forward[..., 0], -forward[..., 1]), axis=-1)
+
+
+def _about_z(angle):
+    c, s, o = np.cos(angle), np.sin(angle), np.zeros_like(angle)
+    return np.stack([np.stack([c, -s, o], -1), np.stack([s, c, o], -1), np.stack([o, o, o + 1], -1)], -2)
+
+
+def chains(rotations):
+    """(N,T,15,3,3): the local turns of `CHAINS`, then the pelvis without its heading."""
+    out = []
+    for _, joints in CHAINS:
+        turn = rotations[:, :, joints[0]]
+        for joint in joints[1:]:
+            turn = turn @ rotations[:, :, joint]
+        out.append(turn)
+    yaw = headings(rotations[:, :, 0])
+    out.append(_about_z(-yaw) @ rotations[:, :, 0])
+    return np.stack(out, 2)
+
+
+def features(rotations, root, pose=False):
+    """Numbers (N,D) of windows. Dynamics only: spreads, speeds, accelerations, spectra, how parts move together, feet.
+    pose adds the mean turn of every chain, which tells one dance's vocabulary from another's."""
+    turns = chains(rotations)
+    speed = matrix_to_axis_angle(turns[:, :-1].swapaxes(-1, -2) @ turns[:, 1:]).astype(np.float64) * FPS      # (N,T-1,15,3)
+    away = matrix_to_axis_angle(turns[:, :1].swapaxes(-1, -2) @ turns).astype(np.float64)
+    away = away - away.mean(1, keepdims=True)
+    size = np.linalg.norm(speed, axis=-1)
+    # Per axis where the axes mean the same in every rig; elbows, knees and wrists share a limb's twist as each rig likes.
+    trunk = [0, 1, len(CHAINS)]
+    jerk = np.linalg.norm(np.diff(speed, axis=1), axis=-1) * FPS
+    columns = [_log(np.sqrt((away ** 2).sum(-1).mean(1))), _log(size.mean(1)), _log(np.percentile(size, 95, axis=1)),
+               _log(np.percentile(size, 10, axis=1)), _log(np.sqrt((jerk ** 2).mean(1))),
+               _log(np.sqrt((jerk ** 2).mean(1))) - _log(np.sqrt((size ** 2).mean(1))), (size < 0.3).mean(1),
+               _log(np.abs(away[:, :, trunk]).mean(1)).reshape(len(away), -1)]
+    columns += _spectra(speed)
+    columns.append(np.stack([_correlation(size[..., a], size[..., b]) for a, b in PAIRS], 1))
+    columns.append(np.stack([_correlation(size[:, :-3, a], size[:, 3:, b]) - _correlation(size[:, 3:, a], size[:, :-3, b])
+                             for a, b in PAIRS], 1))
+    columns += _travel(rotations, root)
+    if pose:
+        columns.append(matrix_to_axis_angle(turns).mean(1).reshape(len(turns), -1))
+    return np.concatenate([np.asarray(c, float).reshape(len(turns), -1) for c in columns], 1)
+
+
+def _log(values):
+    return np.log(np.maximum(values, 1e-3))
+
+
+def _correlation(a, b):
+    a, b = a - a.mean(1, keepdims=True), b - b.mean(1, keepdims=True)
+    return (a * b).sum(1) / np.maximum(np.sqrt((a ** 2).sum(1) * (b ** 2).sum(1)), 1e-6)
+
+
+def _spectra(speed):
+    """Shares of the power of (N,T,C,3) or (N,T,C) in `BANDS`, one (N,C) a band."""
+    speed = speed[..., None] if speed.ndim == 3 else speed
+    speed = (speed - speed.mean(1, keepdims=True)) * np.hanning(speed.shape[1])[:, None, None]
+    power = (np.abs(np.fft.rfft(speed, 120, axis=1)) ** 2).sum(-1)
+    frequency = np.fft.rfftfreq(120, 1 / FPS)
+    total = np.maximum(power.sum(1), 1e-9)
+    return [_log(power[:, (frequency >= low) & (frequency < high)].sum(1) / total) for low, high in BANDS]
+
+
+def _travel(rotations, root):
+    """Columns about the pelvis' way and the feet."""
+    yaw = headings(rotations[:, :, 0])
+    rate = np.diff(yaw, axis=1) * FPS
+    velocity = np.diff(root, axis=1) * FPS
+    level = np.linalg.norm(velocity[..., :2], axis=-1)
+    columns = [_log(level.mean(1)), _log(level.std(1)), _log(velocity[..., 2].std(1)), _log(np.abs(rate).mean(1)), _log(rate.std(1)),
+               np.abs(yaw[:, -1] - yaw[:, 0]), root[..., 2].std(1)]
+    columns += _spectra(np.stack([velocity[..., 0], velocity[..., 1], velocity[..., 2], rate], -1))
+    places = Motion(rotations.reshape(-1, 24, 3, 3), root.reshape(-1, 3), FPS).positions().reshape(len(root), FRAMES, 24, 3)
+    for joint in (7, 8):                                             # ankles: rigid in every rig
+        way = np.diff(places[:, :, joint], axis=1) * FPS
+        pace = np.linalg.norm(way, axis=-1)
+        columns += [_log(pace.mean(1)), _log(np.percentile(pace, 10, axis=1)), _log(np.percentile(pace, 90, axis=1)),
+                    (pace < 0.15).mean(1), _log(np.sqrt((np.diff(way, axis=1) ** 2).sum(-1).mean(1)) * FPS),
+                    _log(np.ptp(places[:, :, joint, 2], axis=1))]
+    still = np.linalg.norm(np.diff(places[:, :, [7, 8]], axis=1), axis=-1) * FPS < 0.15
+    columns += [still.all(-1).mean(1), (~still).all(-1).mean(1)]
+    return columns
+
+
+def window_speed(rotations, root):
+    """(N,) mean joint speed of windows relative to the pelvis, m/s."""
+    places = Motion(rotations.reshape(-1, 24, 3, 3), root.reshape(-1, 3), FPS).positions().reshape(len(root), FRAMES, 24, 3)
+    return np.linalg.norm(np.diff(places - places[:, :, :1], axis=1), axis=-1).mean((1, 2)) * FPS
+
+
+def speed_matched(speeds, labels, rng):
+    """Indices that leave as many windows of either label (0, 1) in each bin of log speed."""
+    level = np.log(np.maximum(speeds, 1e-3))
+    edges = np.quantile(level, np.linspace(0, 1, SPEED_BINS + 1))
+    bins = np.clip(np.searchsorted(edges, level, side="right") - 1, 0, SPEED_BINS - 1)
+    kept = []
+    for number in range(SPEED_BINS):
+        sides = [np.flatnonzero((bins == number) & (labels == side)) for side in (0, 1)]
+        count = min(map(len, sides))
+        kept += [rng.permutation(side)[:count] for side in sides]
+    return np.sort(np.concatenate(kept))
+
+
+def table_of(motions, groups, pose=False):
+    """Features (2N,D), speeds (2N,) and groups (2N,) of `Motion`s and their mirror images."""
+    rows, speeds, names = [], [], []
+    for motion, group in zip(motions, groups):
+        for one in (motion, motion.mirrored()):
+            rotations, root = windows(one)
+            if len(root):
+                rows.append(features(rotations, root, pose))
+                speeds.append(window_speed(rotations, root))
+                names += [group] * len(root)
+    return np.concatenate(rows), np.concatenate(speeds), np.array(names)
+
+
+def separation(real, made, seed=0, matched=True):
+    """Cross-validated accuracy of telling `real` from `made`, each (features, speeds, groups) of `table_of`.
+
+    Groups (recordings, seeds) never lie on both sides of a fold. Returns {"accuracy", "windows", "linear"}: gradient-boosted
+    trees, windows judged, and a linear judge of the same numbers.
+    """
+    from sklearn.ensemble import ExtraTreesClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GroupKFold
+    from sklearn.preprocessing import StandardScaler
+    rng = np.random.default_rng(seed)
+    x = np.concatenate([real[0], made[0]])
+    y = np.repeat([0, 1], [len(real[0]), len(made[0])])
+    groups = np.concatenate([[f"real {g}" for g in real[2]], [f"made {g}" for g in made[2]]])
+    if matched:
+        kept = speed_matched(np.concatenate([real[1], made[1]]), y, rng)
+        x, y, groups = x[kept], y[kept], groups[kept]
+    right = {"accuracy": np.zeros(len(y)), "linear": np.zeros(len(y))}
+    order = {name: place for place, name in enumerate(rng.permutation(np.unique(groups)))}
+    for train, test in GroupKFold(FOLDS).split(x, y, [order[g] for g in groups]):
+        weight = np.where(y[train] == 1, 0.5 / max(y[train].mean(), 1e-6), 0.5 / max(1 - y[train].mean(), 1e-6))
+        trees = ExtraTreesClassifier(TREES, min_samples_leaf=2, max_features=0.3, random_state=seed)
+        trees.fit(x[train], y[train], sample_weight=weight)
+        right["accuracy"][test] = trees.predict(x[test]) == y[test]
+        scaler = StandardScaler().fit(x[train])
+        line = LogisticRegression(C=0.05, max_iter=300).fit(scaler.transform(x[train]), y[train], sample_weight=weight)
+        right["linear"][test] = line.predict(scaler.transform(x[test])) == y[test]
+    balanced = {name: float(np.mean([hits[y == side].mean() for side in (0, 1)])) for name, hits in right.items()}
+    return {**balanced, "windows": len(y)}
