@@ -21,6 +21,7 @@ from models.lab.studio.kinematic_beats import motion_beats
 from models.lab.studio.motion import conduct, dance
 from models.lab.studio.overlap import overlap_share
 from models.lab.studio.plan import Cue, Section, make_plan, plan_from_json
+from models.lab.studio.stills import facing_viewer
 
 SECONDS = 12.0
 
@@ -90,7 +91,8 @@ def test_dancers_feet_stay_planted_above_the_floor(dances):
         assert foot_slide(positions, 30)[0] <= 0.02, plan.genre
         assert positions[..., 2].min() > 0.0, plan.genre
         toes = positions[:, [10, 11], 2]
-        assert (toes.min(1) < 0.03).mean() > 0.9                     # somebody stands on something
+        hands = positions[:, [20, 21], 2]
+        assert ((toes.min(1) < 0.03) | (hands.min(1) < 0.07)).mean() > 0.9           # somebody stands on something
 
 
 def test_dancers_do_not_run_through_themselves(dances):
@@ -153,10 +155,12 @@ def test_beats_can_be_read_off_the_dancers_body(dances):
 
 
 def test_genres_move_differently(dances):
-    """Nearest neighbour in a handful of statistics: the other dancer of the same genre is closer than chance says."""
+    """Nearest neighbour in a handful of statistics: the other dancer of the same genre is closer than chance says. Every pose
+    faces the viewer, for dancers turn."""
     features = []
     for _, motion in dances:
-        relative = motion.positions() - motion.root[:, None]
+        relative = facing_viewer(motion.positions())
+        relative = relative - relative[:, :1]
         speed = np.linalg.norm(np.diff(relative, axis=0), axis=-1)
         features.append(np.concatenate([relative.mean(0).ravel(), relative.std(0).ravel(), 5 * speed.mean(0),
                                         [3 * motion.root[:, 2].mean(), 3 * motion.root[:, 2].std()]]))

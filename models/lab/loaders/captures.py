@@ -183,8 +183,8 @@ def between(motion, bad):
 def capture_beats(path, motion):
     """`Beats` of a capture in the seconds of `motion` (which begins `DROPPED` seconds into the file).
 
-    A grid in `NAME.beats.txt` beside the file is taken as it is, bars counted by the dance's step pattern; else the
-    body's own steady grid, with its strength as confidence.
+    A grid in `NAME.beats.txt` beside the file is taken as it is, bars counted by the dance's step pattern; else the shipped
+    network's steady grid of the body, with its strength as confidence, or the kinematic estimate where it finds none.
     """
     folder, name = clip_of(path)
     given = Path(path).with_name(f"{name}.beats.txt")
@@ -192,9 +192,13 @@ def capture_beats(path, motion):
         times = np.loadtxt(given, ndmin=1) - DROPPED
         times = extended(times, motion.duration)
         return Beats(times, bar_positions(motion, times, SALSA), 4, 0.9)
-    if folder == "cmu_salsa":
-        return replace(motion_beats(motion, bpm=(145.0, 200.0)), confidence=0.2)
-    return motion_beats(motion)
+    from models.rhythm.detect import detect_body_beats
+    salsa = folder == "cmu_salsa"
+    found = detect_body_beats(motion.resampled(30.0), mode="steady", usual=(145.0, 200.0) if salsa else None)
+    if len(found) < 8:
+        found = motion_beats(motion, bpm=(145.0, 200.0) if salsa else (70.0, 200.0))
+        found = replace(found, confidence=min(found.confidence, 0.2))
+    return found
 
 
 def extended(times, duration):

@@ -31,14 +31,14 @@ def draw_habit(rng):
     """A dancer's `Habit`."""
     u = rng.uniform
     return Habit(trunk=u(0.75, 1.35), head=u(0.6, 1.15), wrists=u(0.7, 1.4), heels=u(0.8, 1.3),
-                 arm_lag=u(-0.02, 0.08, 2), elbow_lag=u(0.02, 0.09, 2), look=u(0.2, 0.7), watch=u(0.0, 0.35))
+                 arm_lag=u(-0.03, 0.04, 2), elbow_lag=u(0.0, 0.05, 2), look=u(0.2, 0.7), watch=u(0.0, 0.35))
 
 
 class Life:
     """The texture of one piece, and how strongly it is danced at each frame."""
 
-    def __init__(self, seed, genre, clock, plain, bpm, strength):
-        """strength (T,): 0 frozen .. 1; plain (T,): seconds of the frames."""
+    def __init__(self, seed, genre, clock, plain, bpm, strength, up):
+        """strength (T,): 0 frozen .. 1; up (T,): 0 on the floor .. 1 standing; plain (T,): seconds of the frames."""
         rng = np.random.default_rng([seed, *b"alive"])
         self.habit = draw_habit(rng)
         counts = clock.count(clock.groove(plain, lambda count: np.full(np.shape(count), GROOVED)))
@@ -46,7 +46,7 @@ class Life:
         for name in ("heels", "pivots"):                    # a foot's detail goes through the whole leg
             self.parts[name] = smooth(self.parts[name], 3)
         self.noise = smooth_noise(rng, len(plain), 6, 0.9)
-        self.strength = strength * genre.alive
+        self.strength, self.up = strength * up * genre.alive, up
 
     def hips(self):
         """(T,3) to add to the pelvis' tilt, turn and roll, radians."""
@@ -62,8 +62,8 @@ class Life:
         head = self.parts["head"] * self.habit.head * (0.35 + 0.65 * level)
         curves.neck = curves.neck + 0.35 * head
         curves.head = curves.head + 0.65 * head
-        curves.hand = curves.hand + self.parts["wrists"] * self.habit.wrists * (0.3 + 0.7 * level)[..., None]
-        curves.detail = 0.7 * self.parts["hands"] * level[..., None]
+        curves.hand = curves.hand + self.parts["wrists"] * (self.habit.wrists * self.up * (0.3 + 0.7 * self.strength))[:, None, None]
+        curves.detail = 0.5 * self.parts["hands"] * level[..., None]
         curves.pelvis = curves.pelvis + apply(yaw(face), self.parts["pelvis"]) * level
         down = smooth(1 - quintic((curves.ball[..., 1] - BALL_HEIGHT) / 0.03), 4)   # a foot in the air has its own way
         curves.foot_pitch = curves.foot_pitch + self.parts["heels"] * down * self.habit.heels * level

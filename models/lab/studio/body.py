@@ -21,6 +21,7 @@ ARM_AIM = np.array([0.60, -0.35, 0.72]) / np.linalg.norm([0.60, -0.35, 0.72])
 ARM_POLE = np.array([0.35, -0.55, -0.75]) - ARM_AIM * (ARM_AIM @ np.array([0.35, -0.55, -0.75]))
 TORSO_RADII = (0.225, 0.215)                                    # half width and depth of the trunk that hands keep out of
 HEAD_RADIUS = 0.14
+WRIST_FLOOR = 0.12                                            # m above the floor of wrists that do not stand on it
 
 
 @dataclass
@@ -152,6 +153,20 @@ def keep_out(target, chest, neck_position):
     return out
 
 
+def clear_of_legs(target, joints, clearance=0.15):
+    """Push wrists (T,2,3) off thighs and shins. joints: (first, last) ends (T,3) of each."""
+    out = target.copy()
+    for first, last in joints:
+        along = last - first
+        length = np.maximum((along ** 2).sum(-1, keepdims=True), 1e-6)
+        for side in (0, 1):
+            share = np.clip(((out[:, side] - first) * along).sum(-1, keepdims=True) / length, 0, 1)
+            away = out[:, side] - first - share * along
+            far = np.linalg.norm(away, axis=-1, keepdims=True)
+            out[:, side] += away / np.maximum(far, 0.02) * np.maximum(clearance - far, 0)
+    return out
+
+
 def elbow_direction(axis, side):
     """Where the elbow of an arm along `axis` (T,3) points, (T,3): `ARM_POLE` turned from `ARM_AIM` to the axis."""
     flip = np.array([SIDE[side], 1.0, 1.0])
@@ -232,7 +247,8 @@ def solve(curves, fps=FPS):
             down, forward = apply(curves.tip, down), apply(curves.tip, forward)
         knee = transported(normalise(ankle[:, s] - hip), down, forward)
         if curves.down is not None:
-            knee = knees_up(hip, ankle[:, s], knee, curves.down)
+            # Where a leg passes the pose that has no answer, its knee goes round within a few frames, not in one.
+            knee = knees_up(hip, ankle[:, s], normalise(smooth(knee, 4)), curves.down)
         glob[:, 1 + s], glob[:, 4 + s], _ = two_bone(hip, ankle[:, s], knee, OFFSET[4 + s], OFFSET[7 + s],
                                                      (1, 0, 0), closest=0.20, farthest=0.9995)
         glob[:, 7 + s] = foot[:, s]
@@ -264,6 +280,11 @@ def solve(curves, fps=FPS):
     neck_position = np.broadcast_to(OFFSET[12], (frames, 3))
     target = keep_out(target, chest, neck_position)
     target = chest_position[:, None] + apply(chest[:, None], target)
+    if curves.detail is not None:
+        knees = [curves.pelvis + apply(glob[:, 0], OFFSET[1 + s]) + apply(glob[:, 1 + s], OFFSET[4 + s]) for s in (0, 1)]
+        thighs = [(curves.pelvis + apply(glob[:, 0], OFFSET[1 + s]), knees[s]) for s in (0, 1)]
+        target = clear_of_legs(target, thighs + [(knees[s], ankle[:, s]) for s in (0, 1)])
+        target[..., 1] = np.maximum(target[..., 1], WRIST_FLOOR)
     if curves.planted is not None:
         target += curves.planted[..., None] * (curves.plant - target)
     for s in (0, 1):

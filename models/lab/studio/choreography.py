@@ -176,13 +176,15 @@ def _patter(events, phrase, genre, stance, lift, clock, rng):
     where = {side: (SIDE[side] * stance, 0.0) for side in (0, 1)}
     since, out = {0: -1.0, 1: -1.0}, []
     beat = (clock.seconds(phrase.first + PHRASE) - clock.seconds(phrase.first)) / PHRASE
-    taken = sorted((event.time, event.foot, event.x, event.z) for event in events)
+    taken = sorted((event.time, event.foot, event.x, event.z, event.kind) for event in events)
+    lifted = set()
     for count in np.arange(0.0, last - 0.1, 0.5 if beat > 0.48 else 1.0):
         seconds = clock.seconds(phrase.first + count)
         while taken and taken[0][0] < seconds + 0.45 * beat:
-            time, foot, x, z = taken.pop(0)
+            time, foot, x, z, kind = taken.pop(0)
             where[foot], since[foot] = (x, z), max(time, since[foot])
-        if max(since.values()) > seconds - 0.42 * beat or rng.random() > genre.patter * (1.0 if count % 1 == 0 else 0.4):
+            (lifted.add if kind == "k" else lifted.discard)(foot)
+        if lifted or max(since.values()) > seconds - 0.42 * beat or rng.random() > genre.patter * (1.0 if count % 1 == 0 else 0.4):
             continue
         side = 0 if since[0] < since[1] else 1
         x, z = where[side]

@@ -11,6 +11,7 @@ from models.lab.studio.floor_work import floor_curves, lay_down
 from models.lab.studio.ik import interpolate_keys, quintic, smooth, smooth_noise
 
 AHEAD = 0.04              # s: the body's clock runs this much ahead, so that its stop lies round the count, not behind it
+MOST_BENT = 1.1           # rad, of a standing dancer's spine
 EARLY = 0.03              # s: a pose is there just before its count, so that the body is slowest on it
 
 
@@ -68,8 +69,9 @@ def dance(plan):
     depth, still = _bounce(phrases, genre, dancer, plan, b)
     drop = _drops(phrases, genre, clock, t)
     face = smooth(facing(0.5 * (t + plain)), 4)
-    life = Life(plan.seed, genre, clock, plain, plan.bpm, np.clip(0.45 + 0.6 * energy, 0, 1.1) * still)
     floor = floor_curves(phrases, clock, plain, facing, centre)
+    up = np.ones(frames) if floor is None else 1 - floor.share
+    life = Life(plan.seed, genre, clock, plain, plan.bpm, np.clip(0.45 + 0.6 * energy, 0, 1.1) * still, up)
     # ---- pelvis: over the standing foot, down with the bounce
     back = np.stack([np.sin(face), np.zeros(frames), np.cos(face)], 1)
     left = np.stack([np.cos(face), np.zeros(frames), -np.sin(face)], 1)
@@ -90,6 +92,8 @@ def dance(plan):
     curves.spine = torso + 0.02 * noise[:, :3] + life.spine()
     curves.spine[:, 0] += genre.lean + jack + 0.45 * drop - pops
     curves.spine[:, 2] -= genre.roll * sway / max(genre.sway, 1e-3) * 0.7
+    bent = np.linalg.norm(curves.spine, axis=1, keepdims=True)
+    curves.spine *= np.tanh(bent / MOST_BENT) * MOST_BENT / np.maximum(bent, 1e-6)
     tilt = 0.25 * genre.lean + 0.4 * jack + 0.5 * drop + 0.25 * torso[:, 0]
     roll = genre.roll * sway / max(genre.sway, 1e-3) + 0.10 * (share - 0.5)
     hips = rotvec(np.stack([tilt, 0.35 * torso[:, 1], -roll], -1) + life.hips())

@@ -21,7 +21,8 @@ class Step:
     height: float | None = None   # m above the floor where a kick ends; None: by its distance
 
 
-NEAREST, FARTHEST = 0.20, 0.80      # m between the feet when one lands
+NEAREST, FARTHEST = 0.22, 0.80      # m between the feet when one lands
+LEG_REACH = 0.50            # m on the floor between the pelvis and a foot that stands
 LEFT_BEHIND = 0.36          # m from where a foot would stand at ease
 
 
@@ -31,7 +32,7 @@ def kept_near(steps, counts, facing, centre, stance, free):
     and feet are measured out."""
     home = {foot: (SIDE[foot] * max(stance, 0.13), 0.0) for foot in (0, 1)}
     events = [(step.time, 0, step) for step in steps] + [(time, 1, None) for time in counts]
-    place, moved, out = {}, {0: -1e9, 1: -1e9}, []
+    place, moved, lifted, out = {}, {0: -1e9, 1: -1e9}, {0: False, 1: False}, []
     ahead = sorted(step.time for step in steps)
     events.sort(key=lambda event: event[:2])
     moments = np.array([event[0] for event in events])
@@ -41,7 +42,7 @@ def kept_near(steps, counts, facing, centre, stance, free):
         if step is None:
             foot = max((0, 1), key=lambda f: np.linalg.norm(place[f] - here[f]))
             coming = ahead[min(int(np.searchsorted(ahead, time - 1e-6)), len(ahead) - 1)] if ahead else np.inf
-            if (np.linalg.norm(place[foot] - here[foot]) < LEFT_BEHIND or not free(time) or time - max(moved.values()) < 0.30
+            if (any(lifted.values()) or np.linalg.norm(place[foot] - here[foot]) < LEFT_BEHIND or not free(time) or time - max(moved.values()) < 0.30
                     or 0 <= coming - time < 0.45):
                 continue
             step = Step(time, foot, "s", *home[foot], 0.40, 0.07)
@@ -50,7 +51,7 @@ def kept_near(steps, counts, facing, centre, stance, free):
             apart = np.linalg.norm(goal - other)
             across = _local(other, angle, middle)
             beside = SIDE[step.foot] * (step.x - across[0])
-            wanted = 0.18 if abs(step.z - across[1]) < 0.30 else -0.08               # legs cross only well before each other
+            wanted = 0.20 if abs(step.z - across[1]) < 0.30 else -0.08               # legs cross only well before each other
             if beside < wanted:
                 step = replace(step, x=float(step.x + SIDE[step.foot] * (wanted - beside)))
                 goal = _world(np.array([step.x, step.z]), angle, middle)
@@ -59,7 +60,9 @@ def kept_near(steps, counts, facing, centre, stance, free):
                 goal = other + (goal - other) * np.clip(apart, NEAREST, FARTHEST) / max(apart, 0.02)
                 step = replace(step, **dict(zip("xz", _local(goal, angle, middle))))
         place[step.foot] = _world(np.array([step.x, step.z]), angle, middle)
-        moved[step.foot] = time
+        if free(time):                                                   # a foot leaves when the other has landed
+            step = replace(step, swing=float(min(step.swing, max(0.20, time - moved[1 - step.foot] - 0.02))))
+        moved[step.foot], lifted[step.foot] = time, step.kind == "k"
         out.append(step)
     return out
 
@@ -122,10 +125,10 @@ def place_feet(steps, t, body_time, facing, centre, stance, free_heel, turn_out=
     # A swinging foot goes round the other, more so the higher it is.
     apart = ball[:, 0, 0:3:2] - ball[:, 1, 0:3:2]
     distance = np.linalg.norm(apart, axis=1, keepdims=True)
-    push = apart / np.maximum(distance, 1e-3) * np.maximum(0.25 - distance, 0)
+    push = apart / np.maximum(distance, 1e-3) * np.maximum(0.23 - distance, 0)
     for foot in (0, 1):
         raised = quintic((ball[:, foot, 1:2] - BALL_HEIGHT - 0.008) / 0.04)
-        ball[:, foot, 0:3:2] += SIDE[foot] * push * raised
+        ball[:, foot, 0:3:2] += SIDE[foot] * smooth(push * raised, 4) * raised
     loaded = np.where(loaded.sum(1, keepdims=True) == 0, 1.0, loaded) * (1 - air)
     both_up = loaded.sum(1) < 1e-6
     loaded[both_up] = 0.5
@@ -150,6 +153,9 @@ def _over_the_feet(landings, ball, t, body_time):
             continue
         other = ball[min(int(np.searchsorted(t, time)), len(t) - 1), 1 - foot, 0:3:2]
         over = {"s": 0.66, "t": 0.12, "k": 0.07}[kind]
+        apart = max(float(np.linalg.norm(goal - other)), 1e-6)
+        if kind != "k":                                                    # no further from either foot than a leg reaches
+            over = np.clip(over, min(1 - LEG_REACH / apart, 0.5), max(LEG_REACH / apart, 0.5))
         times.append(time)
         places.append(other + (goal - other) * over)
     span = np.diff(times)
