@@ -1,7 +1,7 @@
 """Delivery: loudness preset, true peak, fades, no DC. Loudness is ITU-R BS.1770-4 (`core/audio/meter.py`)."""
 import numpy as np
 
-from core.audio.meter import integrated_loudness
+from core.audio.meter import integrated_loudness, loudness_of_energy, weighted_energy
 from core.audio.resample import resample_poly
 from core.contract import load
 from core.errors import BadInput
@@ -49,20 +49,29 @@ def true_peak_db(samples, rate):
 
 def limit(samples, rate, ceiling_db=CEILING_DBTP, loop=False):
     """(C,N) with true peak at or under the ceiling: look-ahead gain, smooth over 10 ms on both sides of a peak."""
-    from scipy.ndimage import minimum_filter1d, uniform_filter1d
     ceiling = 10 ** (ceiling_db / 20)
+    gain = _limiter_gain(peak_envelope(samples, rate), rate, ceiling, loop)
+    return samples if gain is None else _under(samples * gain, rate, ceiling)
+
+
+def _limiter_gain(envelope, rate, ceiling, loop):
+    """(N,) gain that brings a peak envelope under the ceiling, or None where it is there already."""
+    from scipy.ndimage import minimum_filter1d, uniform_filter1d
+    if envelope.max() <= ceiling:
+        return None
     mode = "wrap" if loop else "nearest"
     half = max(1, int(LIMITER_SECONDS * rate) // 2)
-    for _ in range(3):                                        # a varying gain moves inter-sample peaks a little
-        envelope = peak_envelope(samples, rate)
-        if envelope.max() <= ceiling:
-            return samples
-        gain = np.minimum(1.0, ceiling / np.maximum(envelope, 1e-9))
-        gain = minimum_filter1d(gain, 4 * half + 1, mode=mode)
-        for _ in range(2):                                    # two boxes = a triangle no wider than the minimum filter
-            gain = uniform_filter1d(gain, 2 * half + 1, mode=mode)
-        samples = (samples * gain).astype(np.float32)
-    return (samples * min(1.0, ceiling / float(peak_envelope(samples, rate).max()))).astype(np.float32)
+    gain = minimum_filter1d(np.minimum(1.0, ceiling / np.maximum(envelope, 1e-9)), 4 * half + 1, mode=mode)
+    for _ in range(2):                                        # two boxes = a triangle no wider than the minimum filter
+        gain = uniform_filter1d(gain, 2 * half + 1, mode=mode)
+    return gain
+
+
+def _under(samples, rate, ceiling):
+    """A varying gain moves inter-sample peaks a little: what is left of them over the ceiling is taken from the whole."""
+    samples = samples.astype(np.float32)
+    peak = float(peak_envelope(samples, rate).max())
+    return samples if peak <= ceiling else samples * np.float32(ceiling / peak)
 
 
 def deliver(samples, rate, preset=None, *, fade=FADE_SECONDS, loop=False):
@@ -85,20 +94,34 @@ def deliver(samples, rate, preset=None, *, fade=FADE_SECONDS, loop=False):
         return np.zeros_like(samples)
     if target is None:
         return (source * 10 ** ((ceiling - true_peak_db(source, rate)) / 20)).astype(np.float32)
-    level, out = integrated_loudness(source, rate), source
+    energy = weighted_energy(source, rate)
+    level = loudness_of_energy(energy, rate)
     if not np.isfinite(level):
         return limit(source, rate, ceiling, loop)
+    gain = _loud_gain(peak_envelope(source, rate), energy, rate, (target, level), 10 ** (ceiling / 20), loop)
+    out = (source * gain).astype(np.float32)
+    return out if np.ndim(gain) == 0 else _under(out, rate, 10 ** (ceiling / 20))       # one factor: its peak is known
+
+
+def _loud_gain(envelope, energy, rate, levels, ceiling, loop):
+    """Gain, a number or (N,), at which a sound has the loudness aimed at under the limiter. levels: LUFS aimed at and had.
+
+    The limiter's gain is slow beside the sound, so envelope and weighted energy are measured once and only multiplied.
+    """
+    target, level = levels
     gain_db, step, slope, missing = target - level, 0.0, 1.0, 0.0
     for _ in range(LOUDNESS_ROUNDS):                          # secant steps: limited sound gains less than 1 LU per dB
-        out = limit((source * 10 ** (gain_db / 20)).astype(np.float32), rate, ceiling, loop)
-        previous, missing = missing, target - integrated_loudness(out, rate)
+        factor = np.float32(10 ** (gain_db / 20))
+        curve = _limiter_gain(envelope * factor, rate, ceiling, loop)
+        gain = factor if curve is None else factor * curve
+        previous, missing = missing, target - loudness_of_energy(energy * np.square(gain, dtype=np.float64), rate)
         if abs(missing) < 0.1:
             break
         if previous:
             slope = np.clip((previous - missing) / step, 0.2, 1.0)
         step = missing / slope
         gain_db += step
-    return out
+    return gain
 
 
 def _faded(samples, count):

@@ -22,7 +22,12 @@ def integrated_loudness(samples, rate):
     samples = np.atleast_2d(samples)
     if samples.shape[1] < 2 or not np.any(samples):
         return -np.inf
-    power = _block_powers(samples, rate, min(BLOCK_SECONDS, samples.shape[1] / rate))
+    return loudness_of_energy(weighted_energy(samples, rate), rate)
+
+
+def loudness_of_energy(energy, rate):
+    """LUFS of what `weighted_energy` gives, (N,); multiplied by the square of a slow gain it is that of the gained sound."""
+    power = _block_powers(energy, rate, min(BLOCK_SECONDS, len(energy) / rate))
     loud = power[power > 10 ** ((ABSOLUTE_GATE - OFFSET) / 10)]
     if not len(loud):
         return -np.inf
@@ -30,10 +35,10 @@ def integrated_loudness(samples, rate):
     return float(OFFSET + 10 * np.log10(loud.mean()))
 
 
-def _block_powers(samples, rate, block):
+def _block_powers(energy, rate, block):
     """Mean square of each K-weighted block of `block` seconds, summed over the channels (eq. 1)."""
-    total = samples.shape[1]
-    energy = np.concatenate([[0.0], np.cumsum(_weighted_energy(samples, rate))])
+    total = len(energy)
+    energy = np.concatenate([[0.0], np.cumsum(energy)])
     count = int(np.round((total / rate - block) / (block * STEP_PART))) + 1
     number = np.arange(count)
     first = (block * (number * STEP_PART) * rate).astype(int)
@@ -41,7 +46,7 @@ def _block_powers(samples, rate, block):
     return (energy[last] - energy[first]) / (block * rate)
 
 
-def _weighted_energy(samples, rate):
+def weighted_energy(samples, rate):
     """(N,) float64: squares of the K-weighted samples, summed over the channels."""
     import torch
     response = torch.from_numpy(_k_weighting(rate))
