@@ -13,15 +13,13 @@ from core.errors import BadInput
 from core.rhythm.alignment import beat_f1_70ms
 from core.rhythm.decoder import METRES, find_bars
 from models.rhythm.bars import PITCHED, BarNetwork, bar_features, chroma
-from models.rhythm.config import MUSIC_FPS, MUSIC_RATE
+from models.rhythm.config import COPIES, JITTER, MUSIC_FPS, MUSIC_RATE
 from models.rhythm.data import cache_shards, kind_of
 from models.rhythm.features import log_mel, to_mono
 from models.rhythm.resident import FlatBars, flat_folders, pieces_of
 from models.training.shards import AUDIO_RATE, Corpus
 from models.training.task import Task
 
-JITTER = 0.02                   # s: found beats are not written ones
-COPIES = 3                      # of a training clip: one as written, the others with jittered beats
 KIND_SHARE = {"dance": 0.5, "conducting": 0.5}
 
 

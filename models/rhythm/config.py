@@ -8,6 +8,8 @@ MUSIC_FPS = MUSIC_RATE / MUSIC_HOP
 MUSIC_FFT = 1024                # samples: 46 ms
 MUSIC_BANDS = 80
 BODY_CHANNELS = 166             # see features.body_features
+JITTER = 0.02                   # s: beats that are found are not written ones
+COPIES = 3                      # of a training piece's bars: one with beats as written, the others with jittered ones
 # How flat corpora keep music: log-mel in steps of its natural log from a lowest value, chroma in steps of a share.
 LOGMEL_STEP, LOGMEL_LOWEST, CHROMA_STEPS = 0.15, -7.0, 31.0
 

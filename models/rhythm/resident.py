@@ -11,7 +11,15 @@ import torch
 from core.errors import BadInput
 from core.rhythm.beats import BUMP_SECONDS
 from models.rhythm.augment import mirror_sign_6d
-from models.rhythm.config import BODY_FPS, CHROMA_STEPS, LOGMEL_LOWEST, LOGMEL_STEP, MUSIC_FPS
+from models.rhythm.config import (
+    BODY_FPS,
+    CHROMA_STEPS,
+    COPIES,
+    JITTER,
+    LOGMEL_LOWEST,
+    LOGMEL_STEP,
+    MUSIC_FPS,
+)
 from models.rhythm.data import body_offset, kind_of
 from models.training.flat import Flat
 from models.training.shards import ROTATION_SCALE
@@ -161,7 +169,6 @@ class FlatBars:
 
     def __init__(self, config, corpus, split):
         from models.rhythm.bars import bar_features
-        from models.rhythm.bars_train import COPIES, JITTER
         self.config, self.split, self.device, self.clips = config, split, None, []
         for flat, item in pieces_of(corpus, split, ("logmel", "chroma")):
             written = np.asarray(item["beats"], dtype=np.float64)
