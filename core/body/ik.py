@@ -37,3 +37,13 @@ def two_bone(start, target, pole, upper_offset, lower_offset, rest_hinge, closes
     upper = frame_from(middle, hinge) @ frame_from(upper_offset, np.asarray(rest_hinge, float)).T
     lower = frame_from(distance * axis - middle, hinge) @ frame_from(lower_offset, np.asarray(rest_hinge, float)).T
     return upper, lower, start + distance * axis
+
+
+def transported(axis, aim, pole):
+    """`pole` (..., 3), square to `aim`, turned along by the shortest rotation from `aim` to `axis` (T,3).
+
+    Unlike projecting a fixed pole it has one singular axis only, -aim.
+    """
+    cosine = np.maximum((axis * aim).sum(-1, keepdims=True), -0.98)
+    turn = np.cross(aim, axis)
+    return pole * cosine + np.cross(turn, pole) + turn * (turn * pole).sum(-1, keepdims=True) / (1 + cosine)

@@ -3,11 +3,15 @@ from dataclasses import dataclass, field, replace
 
 MEL_RATE = 90               # Hz, mel frames
 FPS = 30                    # Hz, motion frames; every third mel frame after the music encoder
-METRES = (2, 3, 4, 6)       # what the metre one-hot can name; anything else counts as unknown
+METRES = (2, 3, 4, 6)       # what the metre one-hot of the first checkpoints can name; anything else counts as unknown
+STROKES = (1, 2, 3, 4, 6, 9)        # strokes a bar that a beat pattern has
 # smpl24 models the root position and these joints (SMPL numbers: pelvis, spine, neck, head, collars, arms, hands).
-# The legs are no outputs: they stand, solved by two-bone IK from the pelvis (features.stand).
+# Legs are no rotations: they hang by two-bone IK between the pelvis and the feet. smpl24 has no feet, so they stand where the
+# mean pose puts them (features.stand); smpl24_feet adds FOOT values a foot (legs.py): ball xyz, sin and cos of its yaw, pitch,
+# contact, so that a foot on the floor is a constant and can be held there exactly.
+FOOT = 7
 MOVING = (0, 3, 6, 9, 12, 15, 13, 14, 16, 17, 18, 19, 20, 21, 22, 23)
-CHANNELS = {"keypoints13": 26, "smpl24": 3 + 6 * len(MOVING)}
+CHANNELS = {"keypoints13": 26, "smpl24": 3 + 6 * len(MOVING), "smpl24_feet": 3 + 6 * len(MOVING) + 2 * FOOT}
 
 
 @dataclass(frozen=True)
@@ -15,6 +19,8 @@ class EncoderConfig:
     """Stage 1, M2S-Net (paper section "Contrastive pre-training"; sizes of the published code)."""
 
     bands: int = 128                    # mel bands
+    mel_rate: int = MEL_RATE            # Hz of the mel: 90 (published) or the motion's 30
+    context: tuple = ()                 # dilations of the temporal convolutions after both encoders (published: none)
     music_widths: tuple = (16, 32, 32)  # channels of the three 2D-convolution blocks
     motion_width: int = 32              # channels of the ST-GCN
     motion_blocks: int = 10
@@ -34,7 +40,8 @@ class ConductorConfig:
     stage1: str = ""                    # training only: run folder of stage 1, or empty for the shipped checkpoint
     start: str = ""                     # training only: run folder whose averaged weights and statistics are the start
     encoder_trained: str = "frozen"     # frozen (contrastive) | scratch (trained with the denoiser: the ablation)
-    representation: str = "keypoints13"  # keypoints13 (26 channels) | smpl24 (99 channels)
+    representation: str = "keypoints13"  # keypoints13 (26 channels) | smpl24 (99) | smpl24_feet (113)
+    metres: tuple = METRES              # what the metre one-hot can name
     rhythm: bool = False                # rhythm curve, bar phase and metre as conditions
     level: bool = False                 # track-relative loudness as a condition
 
@@ -83,23 +90,29 @@ class ConductorConfig:
 
     @property
     def condition_size(self):
-        """Channels of the condition per frame: music, level (2), rhythm curve (5) + bar phase (3) + metre (5)."""
-        return self.encoder.features + 2 * self.level + 13 * self.rhythm
+        """Channels of the condition per frame: music, level (2), rhythm curve (5) + bar phase (3) + metre and unknown."""
+        return self.encoder.features + 2 * self.level + (9 + len(self.metres)) * self.rhythm
 
     @classmethod
     def from_json(cls, data):
         """The config of a checkpoint's header (`dataclasses.asdict` through JSON)."""
-        return cls(**{**data, "encoder": encoder_config(data["encoder"])})
+        data = {**data, "encoder": encoder_config(data["encoder"])}
+        if "metres" in data:
+            data["metres"] = tuple(data["metres"])
+        return cls(**data)
 
 
 def encoder_config(data):
     """An `EncoderConfig` from a dict or from itself."""
-    return data if isinstance(data, EncoderConfig) else EncoderConfig(**{**data, "music_widths": tuple(data["music_widths"])})
+    if isinstance(data, EncoderConfig):
+        return data
+    return EncoderConfig(**{**data, **{name: tuple(data[name]) for name in ("music_widths", "context") if name in data}})
 
 
 PAPER = ConductorConfig()
 
-RELEASE = ConductorConfig(
+# The first released pair of networks: published mel, standing legs. Their checkpoints still load; the ablations are of it.
+FIRST = ConductorConfig(
     encoder=EncoderConfig(music_widths=(8, 16, 32), clip_seconds=5.0, batch=8),     # a third of the published cost
     representation="smpl24", rhythm=True, level=True,
     layers=4, width=160, heads=8, ffn=320, style=160, patch=2, kernel=7, condition_at_input=True,
@@ -107,14 +120,22 @@ RELEASE = ConductorConfig(
     weight_velocity=1.0, weight_acceleration=2.0, weight_head=0.0, weight_hands=0.5, smooth=True,
     music_dropout=0.15, music_gain=0.3, batch=12, learning_rate=1e-3, clip=1.0)
 
-TINY = replace(
-    RELEASE, encoder=EncoderConfig(music_widths=(4, 4, 4), motion_width=8, motion_blocks=2, features=8, clip_seconds=2.0,
-                                   batch=4),
-    layers=2, width=16, heads=2, ffn=16, style=16, window=60, overlap=20, steps=4, batch=4)
+RELEASE = replace(
+    FIRST, encoder=EncoderConfig(bands=64, mel_rate=FPS, music_widths=(16, 32, 64), context=(1, 2, 4, 8), motion_blocks=6,
+                                 clip_seconds=10.0, batch=48, easy_steps=150, learning_rate=2e-3),
+    representation="smpl24_feet", metres=STROKES, layers=5, width=192, ffn=384, style=192, window=300, overlap=60,
+    batch=96, learning_rate=1.5e-3)
 
-# The paper's experiments at one small budget (`models.lab.evaluation.conductor.ablations`): each an override of the same small
-# release model.
-_SMALL = replace(RELEASE, layers=2, width=96, style=96, ffn=192, batch=6)
+# For tests: the first pair's recipe, and (tiny-feet) the released one's.
+TINY = replace(
+    FIRST, encoder=EncoderConfig(music_widths=(4, 4, 4), motion_width=8, motion_blocks=2, features=8, clip_seconds=2.0,
+                                 batch=4),
+    layers=2, width=16, heads=2, ffn=16, style=16, window=60, overlap=20, steps=4, batch=4)
+TINY_FEET = replace(TINY, encoder=replace(TINY.encoder, bands=64, mel_rate=FPS, context=(1, 2)), representation="smpl24_feet",
+                    metres=STROKES)
+
+# The paper's experiments at one small budget (`models.lab.evaluation.conductor.ablations`): each an override of the same small model.
+_SMALL = replace(FIRST, layers=2, width=96, style=96, ffn=192, batch=6)
 _BARE = replace(_SMALL, weight_velocity=0.0, weight_acceleration=0.0, weight_hands=0.0)     # eps and x0 with one loss term
 _PAIR = replace(_SMALL, window=160)                     # training an encoder too costs ten times a step: shorter windows
 ABLATIONS = {
@@ -128,5 +149,6 @@ ABLATIONS = {
     "ablation-keypoints13": replace(_SMALL, representation="keypoints13", weight_hands=0.0),
 }
 
-CONFIGS = {"encoder": {"paper": PAPER.encoder, "release": RELEASE.encoder, "tiny": TINY.encoder},
-           "denoiser": {"paper": PAPER, "release": RELEASE, "tiny": TINY, **ABLATIONS}}
+CONFIGS = {"encoder": {"paper": PAPER.encoder, "release": RELEASE.encoder, "first": FIRST.encoder, "tiny": TINY.encoder,
+                       "tiny-feet": TINY_FEET.encoder},
+           "denoiser": {"paper": PAPER, "release": RELEASE, "first": FIRST, "tiny": TINY, "tiny-feet": TINY_FEET, **ABLATIONS}}

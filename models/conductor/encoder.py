@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from core import checkpoints
-from models.conductor.config import encoder_config
+from models.conductor.config import FPS, encoder_config
 
 # COCO 0-12: nose, eyes, ears, shoulders, elbows, wrists, hips; nose-shoulder stands in for the neck.
 EDGES = ((0, 1), (0, 2), (1, 3), (2, 4), (0, 5), (0, 6), (5, 6), (5, 7), (7, 9), (6, 8), (8, 10), (5, 11), (6, 12), (11, 12))
@@ -29,26 +29,45 @@ class ResidualConv2d(nn.Module):
         return x + y if self.skip else y
 
 
+class Context(nn.Module):
+    """Features (B, C, T) -> (B, C, T): residual temporal convolutions of 5 frames with growing dilation, then each frame's
+    features at mean 0, variance 1. Lets a frame know where in the beat and bar it lies, which single chords do not tell.
+    """
+
+    def __init__(self, channels, dilations):
+        super().__init__()
+        self.blocks = nn.ModuleList(nn.Sequential(
+            nn.Conv1d(channels, 2 * channels, 5, padding=2 * d, dilation=d), nn.BatchNorm1d(2 * channels), nn.ReLU(),
+            nn.Conv1d(2 * channels, channels, 1), nn.BatchNorm1d(channels)) for d in dilations)
+
+    def forward(self, x):
+        for block in self.blocks:
+            x = x + block(x)
+        return F.layer_norm(x.transpose(1, 2).float(), (x.shape[1],)).transpose(1, 2) if len(self.blocks) else x
+
+
 class MusicEncoder(nn.Module):
-    """Mel (B, T90, bands) in [0, 1] -> features (B, T30, C); T30 = T90 / 3."""
+    """Mel (B, T, bands) in [0, 1] at 90 or 30 Hz -> features (B, T30, C) at 30 Hz."""
 
     def __init__(self, config):
         super().__init__()
         a, b, c = config.music_widths
+        self.per_frame = config.mel_rate // FPS
         self.blocks = nn.Sequential(
             ResidualConv2d(1, a), ResidualConv2d(a, a), ResidualConv2d(a, a),
             nn.MaxPool2d(5, stride=(1, 2), padding=2),
             ResidualConv2d(a, b), ResidualConv2d(b, b),
-            nn.MaxPool2d(5, stride=(3, 2), padding=2),
+            nn.MaxPool2d(5, stride=(self.per_frame, 2), padding=2),
             ResidualConv2d(b, c), ResidualConv2d(c, c),
             nn.MaxPool2d(3, stride=(1, 2), padding=1))
         self.head = nn.Conv1d(c * (config.bands // 8), config.features, 1)
         self.norm = nn.BatchNorm1d(config.features)
+        self.context = Context(config.features, config.context)
 
     def forward(self, mel):
         x = self.blocks(mel[:, None])                              # (B, c, T30, bands/8)
         x = x.permute(0, 1, 3, 2).flatten(1, 2)                    # (B, c*bands/8, T30)
-        return self.norm(self.head(x)).transpose(1, 2)             # (B, T30, C)
+        return self.context(self.norm(self.head(x))).transpose(1, 2)             # (B, T30, C)
 
 
 class GraphBlock(nn.Module):
@@ -88,6 +107,7 @@ class MotionEncoder(nn.Module):
                                     for i in range(config.motion_blocks))
         self.head = nn.Conv1d(KEYPOINTS * width, config.features, 1)
         self.norm = nn.BatchNorm1d(config.features)
+        self.context = Context(config.features, config.context)
 
     def forward(self, keypoints):
         x = self.input_norm(keypoints.flatten(2).transpose(1, 2))  # (B, 26, T)
@@ -95,7 +115,7 @@ class MotionEncoder(nn.Module):
         for block in self.blocks:
             x = block(x)
         x = x.permute(0, 3, 1, 2).flatten(1, 2)                    # (B, 13*width, T)
-        return self.norm(self.head(x)).transpose(1, 2)
+        return self.context(self.norm(self.head(x))).transpose(1, 2)
 
 
 class M2SNet(nn.Module):
@@ -143,18 +163,20 @@ class Frozen(nn.Module):
 
 
 @torch.no_grad()
-def encode_music(encoder, mel, chunk_seconds=60, margin_seconds=2):
-    """Features (T30, C) of a whole track's mel (T90, bands), in chunks of bounded memory with exact overlap.
+def encode_music(encoder, mel, chunk_seconds=60, margin_seconds=3):
+    """Features (T30, C) of a whole track's mel (T, bands), in chunks of bounded memory with exact overlap.
 
-    The margin covers the encoder's receptive field (< 0.5 s), so chunked and whole results agree away from edges.
+    The margin covers the encoder's receptive field (< 0.5 s, with context < 2 s), so chunked and whole results agree away
+    from edges.
     """
-    frames = len(mel) // 3
+    rate = getattr(encoder, "module", encoder).per_frame
+    frames = len(mel) // rate
     step, margin, pieces = chunk_seconds * 30, margin_seconds * 30, []
     for start in range(0, frames, step):
         low, high = max(0, start - margin), min(frames, start + step + margin)
         if high - low < 2:                                         # reflection padding needs two frames
             low = max(0, high - 2)
-        features = encoder(mel[None, low * 3:high * 3].float())[0]
+        features = encoder(mel[None, low * rate:high * rate].float())[0]
         pieces.append(features[start - low:min(start + step, frames) - low])
     return torch.cat(pieces) if pieces else mel.new_zeros(0, encoder_width(encoder))
 

@@ -12,6 +12,7 @@ from core.body.motion import Motion
 from core.body.rotations import matrix_to_6d, sixd_to_matrix
 from core.rhythm.beats import rhythm_curve
 from models.conductor.config import FPS, MEL_RATE, METRES, MOVING
+from models.conductor.legs import feet_of
 
 RATE = 22_050
 N_FFT, HOP, BANDS = 2048, 256, 128
@@ -109,17 +110,18 @@ def level_frames(sound):
 
 # ---------------------------------------------------------------------------------------------- rhythm
 
-def rhythm_features(beats, frames, start=0.0, metre_known=True):
-    """Beats of the *ictus clock* (music beats moved by -lead) -> (frames, 13) float32.
+def rhythm_features(beats, frames, start=0.0, metre_known=True, metres=METRES):
+    """Strokes on the *ictus clock* (music beats moved by -lead) -> (frames, 9 + len(metres)) float32.
 
-    The five channels of `rhythm_curve`, then cos, sin and known-flag of the phase within the bar, then the metre one-hot
-    (2, 3, 4, 6, unknown). None or fewer than two beats: all unknown. metre_known=False hides downbeats, bar and metre.
+    The five channels of `rhythm_curve`, then cos, sin and known-flag of the phase within the bar, then the one-hot of strokes
+    a bar (`metres`, unknown). None or fewer than two beats: all unknown. metre_known=False hides downbeats, bar and metre.
     """
-    features = np.zeros((frames, 13), dtype=np.float32)
-    features[:, 12] = 1.0
+    unknown = 8 + len(metres)
+    features = np.zeros((frames, unknown + 1), dtype=np.float32)
+    features[:, unknown] = 1.0
     if beats is None or len(beats) < 2 or frames == 0:
         return features
-    positioned = metre_known and beats.metre in METRES and bool(np.all(beats.positions > 0))
+    positioned = metre_known and beats.metre in metres and bool(np.all(beats.positions > 0))
     features[:, :5] = rhythm_curve(beats.times, beats.downbeats if positioned else [], frames, FPS, start)
     if not positioned:
         return features
@@ -132,7 +134,7 @@ def rhythm_features(beats, frames, start=0.0, metre_known=True):
     angle = 2 * np.pi * (position - 1 + phase) / beats.metre
     known = features[:, 4]
     features[:, 5], features[:, 6], features[:, 7] = np.cos(angle) * known, np.sin(angle) * known, known
-    features[:, 8 + METRES.index(beats.metre)], features[:, 12] = known, 1 - known
+    features[:, 8 + metres.index(beats.metre)], features[:, unknown] = known, 1 - known
     return features
 
 
@@ -148,7 +150,7 @@ def condition_frames(config, music, level, beats, frames, start_frame=0, metre_k
     if config.level:
         columns.append(cut(level))
     if config.rhythm:
-        columns.append(rhythm_features(beats, frames, start_frame / FPS, metre_known))
+        columns.append(rhythm_features(beats, frames, start_frame / FPS, metre_known, config.metres))
     return np.concatenate(columns, axis=1)
 
 
@@ -177,19 +179,27 @@ def keypoints13(motion):
 
 
 def motion_vector(motion, representation):
-    """(T, C) float32 of a `Motion` for smpl24 (root xyz, 6D of `MOVING`) or keypoints13 (26)."""
+    """(T, C) float32 of a `Motion`: keypoints13 (26), smpl24 (root xyz, 6D of `MOVING`) or smpl24_feet (and the feet)."""
     if representation == "keypoints13":
         return keypoints13(motion).reshape(len(motion), -1)
     sixd = matrix_to_6d(motion.rotations[:, list(MOVING)]).reshape(len(motion), -1)
-    return np.concatenate([motion.root, sixd], axis=1).astype(np.float32)
+    columns = [motion.root, sixd]
+    if representation == "smpl24_feet":
+        columns.append(feet_of(motion).reshape(len(motion), -1))
+    return np.concatenate(columns, axis=1).astype(np.float32)
+
+
+def body_from_vector(vector, pose):
+    """smpl24 or smpl24_feet vectors (T, C) -> a `Motion` whose legs are still those of `pose` (147,)."""
+    vector = np.asarray(vector, dtype=np.float32)
+    sixd = np.tile(np.asarray(pose, dtype=np.float32)[3:].reshape(1, 24, 6), (len(vector), 1, 1))
+    sixd[:, list(MOVING)] = vector[:, 3:3 + 6 * len(MOVING)].reshape(len(vector), len(MOVING), 6)
+    return Motion(sixd_to_matrix(sixd), vector[:, :3].copy())
 
 
 def motion_from_vector(vector, pose):
     """smpl24 vectors (T, 99) -> a standing `Motion`; `pose` (147,) gives the joints that are not modelled."""
-    vector = np.asarray(vector, dtype=np.float32)
-    sixd = np.tile(np.asarray(pose, dtype=np.float32)[3:].reshape(1, 24, 6), (len(vector), 1, 1))
-    sixd[:, list(MOVING)] = vector[:, 3:].reshape(len(vector), len(MOVING), 6)
-    return stand(Motion(sixd_to_matrix(sixd), vector[:, :3].copy()), pose)
+    return stand(body_from_vector(vector, pose), pose)
 
 
 def stand(motion, pose):

@@ -44,7 +44,7 @@ def geometric_losses(config, estimate, x0, mask, mean, std):
 
     velocity, acceleration: squared error of first and second frame differences. head (keypoints13): squared frame
     differences of the five head points.
-    hands (smpl24): wrists and hands by forward kinematics in metres, position and velocity, because the ictus is an
+    hands (not keypoints13): wrists and hands by forward kinematics in metres, position and velocity, because the ictus is an
     event of the hand. elbow: the reward -w min(v, cap) with v the mean squared frame difference of the arms.
     """
     pair = mask[:, 1:] & mask[:, :-1]
@@ -60,7 +60,7 @@ def geometric_losses(config, estimate, x0, mask, mean, std):
     if config.weight_elbow:
         arms = ELBOW_KEYPOINTS if config.representation == "keypoints13" else ELBOW_JOINTS
         losses["elbow"] = -config.weight_elbow * masked_mean(delta[..., arms] ** 2, pair).clamp(max=config.elbow_cap)
-    if config.weight_hands and config.representation == "smpl24":
+    if config.weight_hands and config.representation != "keypoints13":
         error = (hand_positions(estimate * std + mean) - hand_positions(x0 * std + mean)) / HAND_SCALE_M
         speed = error[:, 1:] - error[:, :-1]
         losses["hands"] = config.weight_hands * (masked_mean(error**2, mask) + 5 * masked_mean(speed**2, pair))
@@ -68,8 +68,8 @@ def geometric_losses(config, estimate, x0, mask, mean, std):
 
 
 def hand_positions(vector):
-    """smpl24 vectors (B, T, 99), un-normalised -> wrists and hands (B, T, 12) in metres."""
-    rotations = sixd_to_matrix(vector[..., 3:].unflatten(-1, (len(MOVING), 6)))
+    """smpl24 or smpl24_feet vectors (B, T, C), un-normalised -> wrists and hands (B, T, 12) in metres."""
+    rotations = sixd_to_matrix(vector[..., 3:3 + 6 * len(MOVING)].unflatten(-1, (len(MOVING), 6)))
     positions, _ = forward_kinematics(rotations, vector[..., :3], OFFSETS[list(MOVING)], MOVING_PARENTS)
     return positions[..., HANDS, :].flatten(-2)
 
@@ -81,10 +81,11 @@ def denoiser_loss(config, schedule, network, x0, condition, mask, generator):
     `frame_dropout` (the paper's random mask); the whole condition replaced by the null token with `null_dropout`.
     """
     device, batch = x0.device, len(x0)
-    t = torch.randint(schedule.steps, (batch,), generator=generator).to(device)
-    noise = torch.randn(x0.shape, generator=generator).to(device)
-    null = (torch.rand(batch, generator=generator) < config.null_dropout).to(device)
-    seen = torch.rand(condition.shape[:2], generator=generator).to(device) >= config.frame_dropout
+    where = generator.device                                          # the CPU's, or the device's where batches are made there
+    t = torch.randint(schedule.steps, (batch,), generator=generator, device=where).to(device)
+    noise = torch.randn(x0.shape, generator=generator, device=where).to(device)
+    null = (torch.rand(batch, generator=generator, device=where) < config.null_dropout).to(device)
+    seen = torch.rand(condition.shape[:2], generator=generator, device=where).to(device) >= config.frame_dropout
     music = config.encoder.features
     condition = torch.cat([condition[..., :music] * seen[..., None], condition[..., music:]], dim=-1)
     noisy = schedule.add_noise(x0, noise, t)
@@ -94,4 +95,4 @@ def denoiser_loss(config, schedule, network, x0, condition, mask, generator):
         estimate = schedule.to_x0(output, noisy, t)
         losses.update(geometric_losses(config, estimate, x0, mask, network.mean, network.std))
         loss = sum(losses.values())
-    return loss, {name: float(value.detach()) for name, value in losses.items()}
+    return loss, {name: value.detach() for name, value in losses.items()}

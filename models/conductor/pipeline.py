@@ -15,15 +15,28 @@ from core.body.motion import Motion
 from core.body.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from core.errors import BadInput, Cancelled
 from core.rhythm.beats import Beats
-from models.conductor.config import FPS, METRES, MOVING, ConductorConfig
+from models.conductor.beat_pattern import strokes, strokes_of
+from models.conductor.config import FOOT, FPS, METRES, MOVING, STROKES, ConductorConfig
 from models.conductor.encoder import Frozen, encode_music, load_stage1
-from models.conductor.features import condition_frames, level_frames, mel_frames, mono, motion_from_vector, motion_vector, stand
+from models.conductor.features import (
+    body_from_vector,
+    condition_frames,
+    level_frames,
+    mel_frames,
+    mel_frames_30,
+    mono,
+    motion_vector,
+    stand,
+)
+from models.conductor.legs import BALL_HEIGHT, Feet, carried, feet_of, hang, planted
 from models.conductor.network import Denoiser
 from models.conductor.settings import Settings
 from models.diffusion import SAMPLERS, Inpaint, Schedule, guided, window_starts, windowed
 
 LEFT_ARM = (13, 16, 18, 20, 22)
 RIGHT_ARM = (14, 17, 19, 21, 23)
+LEGS = ("natural", "stand", "off")  # off: as natural, and the rig's own legs stay (core.retarget.Options.legs)
+FEET = 3 + 6 * len(MOVING)          # first column of the feet in a smpl24_feet vector
 BLEND_FRAMES = 8                    # ramp at the ends of a kept range
 SILENT_LEVEL = 0.02                 # level below which the music is silent (about 59 dB under its loudest moment)
 SILENT_SECONDS = 1.0                # and for how long, before the conductor comes to rest
@@ -41,7 +54,8 @@ def _columns(joints):
 
 # (frames, columns of the smpl24 vector) of `smoothed`: right arm, left arm, root with trunk and head.
 SMOOTHING = ((5, _columns(RIGHT_ARM)), (11, _columns(LEFT_ARM)),
-             (15, [0, 1, 2] + _columns(j for j in MOVING if j not in RIGHT_ARM + LEFT_ARM)))
+             (15, [0, 1, 2] + _columns(j for j in MOVING if j not in RIGHT_ARM + LEFT_ARM)),
+             (7, list(range(FEET, FEET + 2 * FOOT))))             # of smpl24_feet only
 
 
 def default_lead(beats):
@@ -54,11 +68,17 @@ def with_metre(beats, metre):
     """Beats recounted in `metre` (2, 3, 4 or 6) from their first downbeat; None and "auto" keep them."""
     if beats is None or metre in (None, "auto") or (beats.metre == metre and np.all(beats.positions > 0)):
         return beats
-    if metre not in METRES:
+    if metre not in set(METRES) | set(STROKES):
         raise BadInput(f"The metre is one of {', '.join(map(str, METRES))} or automatic, not {metre}.")
     ones = np.flatnonzero(beats.positions == 1)
     first = int(ones[0]) if len(ones) else 0
     return Beats(beats.times, (np.arange(len(beats)) - first) % metre + 1, metre, beats.confidence)
+
+
+def conducted(beats, metre=None, beat_pattern="auto"):
+    """The `Beats` that get a stroke: recounted in `metre` (None: as they are), in the beat pattern asked for or chosen."""
+    beats = with_metre(beats, metre)
+    return strokes(beats, strokes_of(beat_pattern, beats))
 
 
 class Conductor:
@@ -105,8 +125,10 @@ class Conductor:
         if not np.isfinite(sound).all():
             raise BadInput("The sound holds samples that are not numbers; export it again.")
         level = level_frames(sound)
-        mel = torch.from_numpy(mel_frames(sound)).to(self.device)
-        if len(mel) < 6:                                                            # shorter than one reflected edge
+        rate, bands = self.config.encoder.mel_rate, self.config.encoder.bands
+        mel = mel_frames_30(sound, bands=bands) if rate == FPS else mel_frames(sound, bands=bands)
+        mel = torch.from_numpy(mel).to(self.device)
+        if len(mel) < 2 * rate // FPS:                                                            # shorter than one reflected edge
             return np.zeros((0, self.config.encoder.features), dtype=np.float32), level
         music = encode_music(self.music_encoder, mel).cpu().numpy()
         return music * min(1.0, MUSIC_RMS / max(1e-6, float(music.std()))), level
@@ -122,10 +144,12 @@ class Conductor:
         points = self.config.representation == "keypoints13"
         if points and (asked.amplitude != 1 or asked.left_hand != 1 or asked.mirror):
             raise BadInput("Amplitude, left hand and mirror need the smpl24 representation; this model draws 13 key points.")
+        if asked.legs not in LEGS:
+            raise BadInput(f"The legs are {', '.join(LEGS)}, not {asked.legs!r}.")
         music, level = asked.features or self.analyse(audio)
         frames = self._frames(level, asked.start, asked.duration)
         first = int(round(asked.start * FPS))
-        beats = with_metre(asked.beats, asked.metre)
+        beats = conducted(asked.beats, asked.metre, asked.beat_pattern)
         lead = default_lead(beats) if asked.lead is None else float(asked.lead)
         ictus = beats.shifted(asked.start - lead) if beats is not None else None    # track seconds, on the ictus clock
         condition = condition_frames(self.config, music, level, ictus, frames, first)
@@ -137,8 +161,8 @@ class Conductor:
         rest = rest_weight(level[first:first + frames], frames)
         motions = []
         for vector in vectors:
-            motion = motion_from_vector(smoothed(vector) if self.config.smooth else vector, self.pose)
-            motion = scaled(motion, self.pose, asked.amplitude * (1 - rest))
+            vector = smoothed(vector) if self.config.smooth else vector
+            motion = self._standing(vector, asked.amplitude * (1 - rest), asked.legs)
             motion = blend_left_arm(motion, asked.left_hand)
             motion = motion.mirrored() if asked.mirror else motion
             motions.append(restore(motion.moved(heading, after=middle) if asked.centre else motion, *asked.keep) if keep else motion)
@@ -148,7 +172,8 @@ class Conductor:
     def settle(settings):
         """The settings of a pipeline with the lead that the tempo of the beats decides where none is asked for; a kept motion
         may be anywhere."""
-        lead = default_lead(settings.beats) if settings.lead is None else float(settings.lead)
+        shown = conducted(settings.beats, settings.metre, settings.beat_pattern)
+        lead = default_lead(shown) if settings.lead is None else float(settings.lead)
         return SimpleNamespace(**{**vars(settings), "lead": lead, "centre": True})
 
     @staticmethod
@@ -156,6 +181,21 @@ class Conductor:
         """(`Beats` of the ictus of the baton hand, positions unknown; seconds that they are ahead of the sound)."""
         times = ictus_times(motion, left=settings.mirror)
         return Beats(times, np.zeros(len(times), dtype=int)), settings.lead
+
+    def _standing(self, vector, amplitude, legs):
+        """The motion of a vector (T, C), its size scaled by amplitude (T,), on legs of the kind asked for."""
+        motion = body_from_vector(vector, self.pose)
+        if legs == "stand" or self.config.representation != "smpl24_feet":
+            return scaled(stand(motion, self.pose), self.pose, amplitude)
+        ready = feet_of(Motion.from_vector(self.pose[None]))[0]
+        home = ready[:, :3].astype(float), np.arctan2(ready[:, 3], ready[:, 4]).astype(float)
+        home[0][:, 2] = BALL_HEIGHT
+        feet = planted(Feet.from_vector(vector[:, FEET:]), amplitude, home)
+        # The trunk's sway is scaled about wherever the feet have gone.
+        motion.root[:, :2] -= savgol(carried(Feet.from_vector(vector[:, FEET:]), home), 9)
+        motion = scaled(motion, self.pose, amplitude, legs=False)
+        motion.root[:, :2] += savgol(carried(feet, home), 9)
+        return hang(motion, feet)
 
     def _frames(self, level, start, duration):
         total = len(level) / FPS
@@ -180,7 +220,7 @@ class Conductor:
             vector = kept[:frames].reshape(frames, -1)
         else:
             kept = kept.slice(0, frames)
-            vector = motion_vector(kept.mirrored() if mirror else kept, "smpl24")
+            vector = motion_vector(kept.mirrored() if mirror else kept, self.config.representation)
         known = torch.from_numpy((vector - self.mean) / self.std).T[None].float()
         return known, torch.from_numpy(keep_weight(ranges, frames))[None, None]
 
@@ -229,16 +269,22 @@ class Conductor:
 # ------------------------------------------------------------------------------- controls on the motion
 
 def smoothed(vector):
-    """smpl24 vectors (T, 99) after Savitzky-Golay filters of order 3, wider where a conductor is slow.
+    """smpl24 or smpl24_feet vectors (T, C) after Savitzky-Golay filters of order 3, wider where a conductor is slow.
 
     The published rendering filters all key points over 19 frames (order 5); that costs the beating hand a tenth of its ictus,
     so here the right arm gets 5 frames, the left 11, trunk and head 15.
     """
     out = np.array(vector)
     for window, columns in SMOOTHING:
-        if len(out) >= window:
-            out[:, columns] = savgol_filter(vector[:, columns], window, 3, axis=0)
+        columns = [column for column in columns if column < vector.shape[1]]
+        if columns:
+            out[:, columns] = savgol(vector[:, columns], window)
     return out
+
+
+def savgol(values, window):
+    """(T, ...) after a Savitzky-Golay filter of order 3 along time; shorter than the window: as they are."""
+    return savgol_filter(values, window, 3, axis=0) if len(values) >= window else np.array(values)
 
 
 def power(rotations, exponent):
@@ -246,8 +292,8 @@ def power(rotations, exponent):
     return axis_angle_to_matrix(matrix_to_axis_angle(rotations) * np.asarray(exponent)[..., None])
 
 
-def scaled(motion, pose, amplitude):
-    """Joint angles and sway scaled by `amplitude` (number or (T,)) about the standing pose (147,)."""
+def scaled(motion, pose, amplitude, legs=True):
+    """Joint angles and sway scaled by `amplitude` (number or (T,)) about the standing pose (147,); legs: stand it again."""
     amplitude = np.broadcast_to(np.asarray(amplitude, dtype=np.float32), (len(motion),))
     if np.all(amplitude == 1):
         return motion
@@ -255,7 +301,8 @@ def scaled(motion, pose, amplitude):
     base = np.broadcast_to(ready.rotations, motion.rotations.shape)
     rotations = base @ power(base.swapaxes(-1, -2) @ motion.rotations, amplitude[:, None])
     root = ready.root + (motion.root - ready.root) * amplitude[:, None]
-    return stand(Motion(rotations.astype(np.float32), root.astype(np.float32), motion.fps), pose)
+    motion = Motion(rotations.astype(np.float32), root.astype(np.float32), motion.fps)
+    return stand(motion, pose) if legs else motion
 
 
 def blend_left_arm(motion, independence):

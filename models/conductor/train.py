@@ -7,16 +7,20 @@ import dataclasses
 import torch
 
 from core.errors import BadInput
-from models.conductor.config import CONFIGS, ConductorConfig, EncoderConfig, encoder_config
+from models.conductor.config import CHANNELS, CONFIGS, FPS, ConductorConfig, EncoderConfig, encoder_config
 from models.conductor.data import Pairs, Windows, prepare_features, prepare_music, state_hash, statistics
+from models.conductor.device_data import KINDS, DevicePairs, DeviceWindows
 from models.conductor.encoder import Frozen, M2SNet, load_stage1
 from models.conductor.losses import contrastive_loss, denoiser_loss
 from models.conductor.network import Denoiser
+from models.conductor.performed import is_flat, perform_corpus
+from models.conductor.performed_music import music_features, row_statistics
 from models.diffusion import Schedule
 from models.training.run_folder import RunFolder
 from models.training.task import Task, pick_config
 
 VALIDATION_BATCHES = 5
+BEAT_JITTER = ConductorConfig.beat_jitter       # of the performed corpus, which both stages share
 
 
 class EncoderTask(Task):
@@ -26,11 +30,15 @@ class EncoderTask(Task):
 
     def __init__(self, config):
         super().__init__(config)
-        self.lr = config.learning_rate
+        self.lr, self.flat, self.held_out = config.learning_rate, None, {}
 
     def prepare(self, corpus, cache, progress):
-        """Mel, level, key points and vectors to disk."""
-        prepare_features(corpus, cache, progress)
+        """Mel, level, key points and vectors to disk; of a flat corpus the motion is performed."""
+        if is_flat(corpus):
+            self.flat = corpus
+            perform_corpus(corpus, cache, BEAT_JITTER, progress)
+        else:
+            prepare_features(corpus, cache, progress)
 
     def build(self):
         """A new M2S-Net."""
@@ -38,7 +46,7 @@ class EncoderTask(Task):
 
     def dataset(self, cache, split):
         """Pairs of passages, `config.negatives` mixed as configured."""
-        return Pairs(self.config, cache, split)
+        return DevicePairs(self.config, self.flat, cache, split) if self.flat else Pairs(self.config, cache, split)
 
     def loss(self, model, batch, generator):
         """Four binary cross-entropies; accuracy beside them."""
@@ -48,14 +56,24 @@ class EncoderTask(Task):
     def validate(self, model, cache):
         """Accuracy of the four judgements for easy, hard and super-hard negatives of the valid split; chance is 0.5."""
         scores, device = {}, next(model.parameters()).device
-        for kind in Pairs.KINDS:
-            pairs = Pairs(self.config, cache, "valid", kind, seed=1)
-            found = []
+        for kind in KINDS:
+            pairs = self._held_out(cache, kind, device)
+            generator, found = torch.Generator(device=device).manual_seed(1), []
             for number in range(VALIDATION_BATCHES):
-                batch = {name: value.to(device) for name, value in pairs[number].items()}
+                batch = pairs.batch(number, generator) if self.flat else pairs[number]
+                batch = {name: value.to(device) for name, value in batch.items()}
                 found.append(float(self.loss(model, batch, None)[1]["accuracy"]))
             scores[f"accuracy_{kind.replace('-', '_')}"] = sum(found) / len(found)
         return scores
+
+    def _held_out(self, cache, kind, device):
+        """Pairs of the valid split with one kind of negatives; on the device, where the corpus is flat."""
+        if not self.flat:
+            return Pairs(self.config, cache, "valid", kind, seed=1)
+        if kind not in self.held_out:
+            self.held_out[kind] = DevicePairs(self.config, self.flat, cache, "valid", kind, augment=False)
+            self.held_out[kind].resident(device)
+        return self.held_out[kind]
 
 
 class DenoiserTask(Task):
@@ -67,10 +85,13 @@ class DenoiserTask(Task):
         super().__init__(config)
         self.lr, self.clip = config.learning_rate, config.clip
         self.schedule = Schedule("linear", config.prediction, config.timesteps)
-        self.music = self.mean = self.std = self.pose = self.model = None
+        self.music = self.mean = self.std = self.pose = self.model = self.flat = self.held_out = None
 
     def prepare(self, corpus, cache, progress):
         """Features to disk, music features by the frozen encoder, statistics of the train split."""
+        if is_flat(corpus):
+            self._prepare_flat(corpus, cache, progress)
+            return
         prepare_features(corpus, cache, progress)
         if self.config.encoder_trained == "frozen":
             config, net = load_stage1(self.config.stage1)
@@ -79,6 +100,19 @@ class DenoiserTask(Task):
             prepare_music(encoder, name, cache, progress)
             self.music = f"music-{name}"
         self.mean, self.std, self.pose = statistics(cache, self.config.representation)
+
+    def _prepare_flat(self, corpus, cache, progress):
+        """A flat corpus: motion performed, music heard by the frozen encoder where the training runs, nothing written of it."""
+        if self.config.representation != "smpl24_feet" or self.config.encoder_trained != "frozen":
+            raise BadInput("A flat corpus trains smpl24_feet with a frozen encoder; other configurations want a corpus of shards.")
+        self.flat = corpus
+        perform_corpus(corpus, cache, self.config.beat_jitter, progress)
+        config, net = load_stage1(self.config.stage1)
+        if config.mel_rate != FPS:
+            raise BadInput("Stage 1 hears another mel than the flat corpus holds; train the encoder on it first.")
+        self.config = dataclasses.replace(self.config, encoder=config)
+        self.music = music_features(net.music, corpus)
+        self.mean, self.std, self.pose = row_statistics(corpus, cache)
 
     def build(self):
         """A new denoiser that carries the statistics of the train split, or the averaged one of `config.start`."""
@@ -91,6 +125,8 @@ class DenoiserTask(Task):
 
     def dataset(self, cache, split):
         """Windows with the augmentations of the config."""
+        if self.flat:
+            return DeviceWindows(self.config, self.flat, cache, split, self.music, *self._statistics())
         return Windows(self.config, cache, split, self.music, *self._statistics())
 
     def _statistics(self):
@@ -107,6 +143,8 @@ class DenoiserTask(Task):
     def validate(self, model, cache):
         """Loss on fixed windows of the valid split, all conditions whole, at five fixed noise levels."""
         config = dataclasses.replace(self.config, frame_dropout=0.0, null_dropout=0.0, batch=min(8, self.config.batch))
+        if self.flat:
+            return self._validate_flat(model, cache, dataclasses.replace(config, batch=self.config.batch))
         windows = Windows(config, cache, "valid", self.music, *self._statistics(), seed=1, augment=False)
         generator, device, sums = torch.Generator().manual_seed(0), next(model.parameters()).device, {}
         quiet = DenoiserTask(config)
@@ -114,6 +152,17 @@ class DenoiserTask(Task):
             batch = {name: value.to(device) for name, value in windows[number].items()}
             for name, value in quiet.loss(model, batch, generator)[1].items():
                 sums.setdefault(name, []).append(value)
+        return {name: sum(values) / len(values) for name, values in sums.items()}
+
+    def _validate_flat(self, model, cache, config):
+        device = next(model.parameters()).device
+        if self.held_out is None:
+            self.held_out = DeviceWindows(config, self.flat, cache, "valid", self.music, *self._statistics(), augment=False)
+            self.held_out.resident(device)
+        generator, sums, quiet = torch.Generator(device=device).manual_seed(0), {}, DenoiserTask(config)
+        for number in range(VALIDATION_BATCHES):
+            for name, value in quiet.loss(model, self.held_out.batch(number, generator), generator)[1].items():
+                sums.setdefault(name, []).append(float(value))
         return {name: sum(values) / len(values) for name, values in sums.items()}
 
     def export(self, state):
@@ -125,11 +174,11 @@ def task(part, config="release", **overrides):
     """The task of "encoder" (stage 1) or "denoiser" (stage 2)."""
     if "encoder" in overrides:
         overrides["encoder"] = encoder_config(overrides["encoder"])
-    if "music_widths" in overrides:
-        overrides["music_widths"] = tuple(overrides["music_widths"])
+    for name in {"music_widths", "context", "metres"} & set(overrides):
+        overrides[name] = tuple(overrides[name])
     config = pick_config(CONFIGS, part, config, overrides)
     if isinstance(config, EncoderConfig):
         return EncoderTask(config)
-    if not isinstance(config, ConductorConfig) or config.representation not in ("smpl24", "keypoints13"):
-        raise BadInput(f"representation is smpl24 or keypoints13, not {config.representation!r}.")
+    if not isinstance(config, ConductorConfig) or config.representation not in CHANNELS:
+        raise BadInput(f"representation is {', '.join(CHANNELS)}, not {config.representation!r}.")
     return DenoiserTask(config)

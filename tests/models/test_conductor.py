@@ -9,7 +9,7 @@ from conductor_fixtures import RATE, clicks, conductor, corpus, one_thread  # no
 from core.body.ictus import ictus_times
 from core.rhythm.beats import Beats
 from models.conductor import features
-from models.conductor.config import MOVING, PAPER, RELEASE, TINY, ConductorConfig
+from models.conductor.config import MOVING, FIRST, PAPER, RELEASE, TINY, ConductorConfig
 from models.conductor.data import Clips, Pairs, Windows, statistics
 from models.conductor.encoder import Frozen, M2SNet, MusicEncoder, encode_music
 from models.conductor.losses import contrastive_loss, denoiser_loss, geometric_losses, hand_positions, masked_mean
@@ -182,7 +182,7 @@ def test_denoiser_shapes_null_and_zero_start():
         null = net(x, t, condition, torch.tensor([True, True]))
         assert torch.equal(null, net(x, t, condition * 7, torch.tensor([True, True])))
         assert not torch.allclose(null, net(x, t, condition, torch.tensor([False, False])))
-    assert PAPER.channels == 26 and RELEASE.channels == 3 + 6 * len(MOVING)
+    assert PAPER.channels == 26 and FIRST.channels == 3 + 6 * len(MOVING) and RELEASE.channels == FIRST.channels + 14
 
 
 def test_masks_count_frames(corpus):

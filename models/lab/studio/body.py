@@ -4,11 +4,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from core.body.ik import normalise, two_bone
+from core.body.ik import normalise, transported, two_bone
 from core.body.kinematics import FPS, OFFSETS
 from core.body.motion import Motion
 from core.body.rotations import ROOT_TO_BLENDER
-from models.lab.studio.ik import quintic, smooth, smooth_below, transported
+from models.lab.studio.ik import quintic, smooth, smooth_below
 
 OFFSET = OFFSETS.astype(float)
 LEG = float(np.linalg.norm(OFFSET[4]) + np.linalg.norm(OFFSET[7]))

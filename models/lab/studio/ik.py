@@ -11,16 +11,6 @@ def quintic(u):
     return u * u * u * (10.0 + u * (6.0 * u - 15.0))
 
 
-def transported(axis, aim, pole):
-    """`pole` (..., 3), square to `aim`, turned along by the shortest rotation from `aim` to `axis` (T,3).
-
-    Unlike projecting a fixed pole it has one singular axis only, -aim.
-    """
-    cosine = np.maximum((axis * aim).sum(-1, keepdims=True), -0.98)
-    turn = np.cross(aim, axis)
-    return pole * cosine + np.cross(turn, pole) + turn * (turn * pole).sum(-1, keepdims=True) / (1 + cosine)
-
-
 def interpolate_keys(times, key_times, values, dwell=0.0, sharpness=1.0, shortest=0.0, early=0.0, longest=np.inf):
     """Key values joined by minimum-jerk moves that *arrive* on their key's time.
 

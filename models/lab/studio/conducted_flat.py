@@ -1,0 +1,81 @@
+"""Music and plans of the conductor's corpus as a flat folder: `python -m models.lab.studio.conducted_flat --out DIR --items N`.
+
+Arrays `mel` (T, 64) and `level` (T, 2) uint8 at 30 Hz, what the conductor's networks hear (models/conductor/features.py); every meta
+has its `plan`. Motion is performed where the training runs (models/conductor/performed.py). Rendered pieces are kept beside, one
+file each, so an interrupted build goes on and builds can share the work.
+"""
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from core.contract.files import replacing
+from models.lab.studio.conducted import conducting_plan
+from models.lab.studio.plan import SPLIT_SEEDS, split_of
+from models.training.flat import FlatWriter
+
+SOUND_RATE = 48_000
+
+
+def hear(sound):
+    """(mel (T, 64), level (T, 2)) uint8 of mono samples (N,) at 22,050 Hz."""
+    from models.conductor.features import level_frames, mel_frames_30
+    mel, level = mel_frames_30(sound), level_frames(sound)
+    frames = min(len(mel), len(level))
+    return tuple(np.round(values[:frames] * 255).astype(np.uint8) for values in (mel, level))
+
+
+def render_piece(seed, folder, seconds):
+    """Path of the rendered piece of a seed, made where it is missing."""
+    from models.conductor.features import mono
+    from models.lab.studio.music import compose, render
+    path = Path(folder) / f"{seed:06d}.npz"
+    if not path.exists():
+        plan = conducting_plan(seed, seconds)
+        mel, level = hear(mono(render(compose(plan), plan, rate=SOUND_RATE), SOUND_RATE))
+        with replacing(path) as temporary, open(temporary, "wb") as handle:
+            np.savez(handle, mel=mel, level=level, plan=json.dumps(plan.to_json()))
+    return path
+
+
+def meta_of(plan):
+    """The meta of a piece: docs/contracts.md, section 3, and its plan."""
+    return {"id": f"conducted-{plan['seed']:06d}", "kind": "conducting", "split": split_of(plan["seed"]), "seed": plan["seed"],
+            "genre": None, "metre": plan["metre"], "bpm": round(plan["bpm"], 3), "duration": plan["duration"],
+            "source": "conducted", "beat_confidence": 1.0, "plan": plan}
+
+
+def gather(paths, out):
+    """A flat folder of rendered pieces; returns their number."""
+    writer = FlatWriter(out)
+    for path in paths:
+        with np.load(path) as piece:
+            writer.add(meta_of(json.loads(str(piece["plan"]))), {"mel": piece["mel"], "level": piece["level"]})
+    writer.close()
+    return len(writer.items)
+
+
+def main(argv=None):
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m models.lab.studio.conducted_flat", description=__doc__.splitlines()[0])
+    parser.add_argument("--out", required=True, help="folder of the flat corpus")
+    parser.add_argument("--items", type=int, default=256, help="pieces of the train split; a tenth as many valid ones")
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=24.0)
+    parser.add_argument("--pieces", help="folder of rendered pieces (default: OUT.pieces)")
+    options = parser.parse_args(argv)
+    folder = Path(options.pieces or f"{options.out}.pieces")
+    folder.mkdir(parents=True, exist_ok=True)
+    valid = max(1, options.items // 10)
+    seeds = [*range(options.first_seed, options.first_seed + options.items),
+             *range(SPLIT_SEEDS["valid"][0], SPLIT_SEEDS["valid"][0] + valid)]
+    from tqdm import tqdm
+    paths = [render_piece(seed, folder, options.seconds) for seed in tqdm(seeds, desc="rendering", file=sys.stderr)]
+    print(f"{gather(paths, options.out)} pieces in {options.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
