@@ -30,6 +30,7 @@ RATE = 60.0                       # Hz a capture is read at; 30 Hz is every seco
 DROPPED = 0.1                     # s at the start: recordings open with a T-pose and a blend out of it
 SHORTEST = 2.0                    # s of a passage between glitches
 MARGIN = 0.05                     # s left out on both sides of a glitch
+SURE_SECONDS = 12.0               # of motion from which on a grid's strength says what it means
 SUFFIXES = (".bvh", ".bvh.gz", ".npz", ".pkl")
 STYLES = {"cmu_salsa": "salsa", "cmu_indian": "indian", "cmu_breakdance": "break", "cmu_modern05": "modern",
           "cmu_mj131": "mj", "rokoko_sample": "rokoko", "cmu_martial": "martial"}
@@ -69,6 +70,11 @@ def split_of(clip):
     return "test" if clip in TEST_CLIPS else "valid" if clip in VALID_CLIPS else "train"
 
 
+def is_dance(clip):
+    """False for recordings of something else."""
+    return clip not in NOT_DANCES and (clip[0], None) not in NOT_DANCES
+
+
 def capture_files(folder):
     """The motion files under a folder, sorted. Raises BadInput when there are none."""
     paths = sorted(p for p in Path(folder).rglob("*") if p.name.lower().endswith(SUFFIXES))
@@ -95,8 +101,7 @@ def read_capture(path, beats=True):
     motion = motion.slice(skipped, len(motion))
     good = between(motion, [pair - DROPPED for pair in bad])
     found = capture_beats(path, motion) if beats else Beats([], [])
-    return Capture(clip, STYLES.get(clip[0], "own"), split_of(clip),
-                   clip not in NOT_DANCES and (clip[0], None) not in NOT_DANCES, motion, good, found, file_hash(path))
+    return Capture(clip, STYLES.get(clip[0], "own"), split_of(clip), is_dance(clip), motion, good, found, file_hash(path))
 
 
 def upright(path, fps=None):
@@ -198,7 +203,9 @@ def capture_beats(path, motion):
     if len(found) < 8:
         found = motion_beats(motion, bpm=(145.0, 200.0) if salsa else (70.0, 200.0))
         found = replace(found, confidence=min(found.confidence, 0.2))
-    return found
+    # A few seconds fit some grid or other; and what is no dance has no beat to find.
+    trust = min(1.0, motion.duration / SURE_SECONDS) * (1.0 if is_dance(clip_of(path)) else 0.3)
+    return replace(found, confidence=found.confidence * trust)
 
 
 def extended(times, duration):

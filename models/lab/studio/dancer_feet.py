@@ -22,6 +22,7 @@ class Step:
 
 
 NEAREST, FARTHEST = 0.22, 0.80      # m between the feet when one lands
+KICK = 0.74                 # m, likewise of a foot that stays in the air: the hips stay over the other
 LEG_REACH = 0.50            # m on the floor between the pelvis and a foot that stands
 LEFT_BEHIND = 0.36          # m from where a foot would stand at ease
 
@@ -56,8 +57,9 @@ def kept_near(steps, counts, facing, centre, stance, free):
                 step = replace(step, x=float(step.x + SIDE[step.foot] * (wanted - beside)))
                 goal = _world(np.array([step.x, step.z]), angle, middle)
                 apart = np.linalg.norm(goal - other)
-            if not NEAREST < apart < FARTHEST and step.kind != "k":
-                goal = other + (goal - other) * np.clip(apart, NEAREST, FARTHEST) / max(apart, 0.02)
+            near, far = (0.0, KICK) if step.kind == "k" else (NEAREST, FARTHEST)
+            if not near <= apart <= far:
+                goal = other + (goal - other) * np.clip(apart, near, far) / max(apart, 0.02)
                 step = replace(step, **dict(zip("xz", _local(goal, angle, middle))))
         place[step.foot] = _world(np.array([step.x, step.z]), angle, middle)
         if free(time):                                                   # a foot leaves when the other has landed
