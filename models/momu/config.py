@@ -58,6 +58,7 @@ class DiTConfig:
     heads: int = 4
     hidden: int = 640                   # of the feed-forward layers
     kernel: int = 3                     # of their first layer, a convolution over time (1: none)
+    dropout: float = 0.1                # in training, of both sub-layers of a block
     pool: int = 2                       # latents of the other modality per condition token
     frame_wise: bool = True             # the other modality's latents also added frame by frame
     rhythm: bool = True                 # the rhythm curve, frame by frame, and the tempo
@@ -71,7 +72,7 @@ class DiTConfig:
     high_noise: float = 0.3             # part of the items with t from the noisier half
     level: float = 2.0                  # weight of the error of a crop's mean over time
     condition_noise: float = 0.5        # most noise added to the other modality's latents in training
-    drop_other: float = 0.25
+    drop_other: float = 0.3
     drop_rhythm: float = 0.15
     drop_style: float = 0.1
     drop_code: float = 0.15
@@ -99,7 +100,7 @@ VAE_RELEASE = MotionVAEConfig()
 VAE_TINY = MotionVAEConfig(widths=(16, 16, 16), blocks=1, frames=64, batch=4, windows=4, ema=0.9)
 RELEASE = DiTConfig()
 PAPER = DiTConfig(rhythm=False, style=False, code=0, schedule="scaled_linear", prediction="eps", high_noise=0.0, level=0.0,
-                  condition_noise=0.0, drop_other=0.0, pool=1, lr=1e-4, ema=0.9999)
+                  condition_noise=0.0, dropout=0.0, drop_other=0.0, pool=1, lr=1e-4, ema=0.9999)
 TINY = DiTConfig(width=32, depth=2, heads=2, hidden=48, code=4, window=32, shortest=12, batch=4, ema=0.9)
 
 CONFIGS = {

@@ -15,6 +15,7 @@ from core.body.rotations import sixd_to_matrix
 from core.contract import GENRES
 from core.errors import BadInput
 from core.rhythm.beats import rhythm_curve
+from models.diffusion.loss import uniform
 from models.momu.clock import assemble, taps
 from models.momu.config import DOWNSAMPLE, FRAME_RATE, LATENT_RATE, RHYTHM_CHANNELS
 from models.motion import representation
@@ -23,16 +24,6 @@ from models.motion.kinematics import joints
 ROTATION = 32_767.0
 CHUNK = 100_000                                     # frames of a call of forward kinematics
 SHORTEST = 16                                       # latents of the shortest piece that is used
-
-
-def uniform(shape, generator, device):
-    """Uniform numbers of [0, 1) from a generator that lives on the CPU or on the device."""
-    return torch.rand(shape, generator=generator, device=generator.device).to(device, non_blocking=True)
-
-
-def normal(shape, generator, device):
-    """Standard normal numbers, likewise."""
-    return torch.randn(shape, generator=generator, device=generator.device).to(device, non_blocking=True)
 
 
 class Pieces:

@@ -4,9 +4,9 @@ import torch
 
 from core.audio.mel import FRAME_RATE
 from core.body.rotations import sixd_to_matrix
+from models.diffusion.loss import draw, normal, uniform
 from models.momu.config import DOWNSAMPLE
 from models.momu.contrast import contrast_loss, draw_starts, level_windows, negatives, pool_windows
-from models.momu.data import normal, uniform
 from models.momu.directogram import front_view, kinematic_amplitude
 from models.momu.network import Condition
 from models.motion import representation
@@ -106,25 +106,21 @@ def masked_errors(miss, mask):
 def diffusion_loss(model, schedule, config, batch, side, generator):
     """L_m2a or L_a2m for one draw of t, noise and dropped conditions per item -> (loss, values)."""
     x0 = model.standardise(batch[side])
+    drawn = draw(schedule, x0, generator, config.high_noise)
     device, count = x0.device, len(x0)
-    chance = uniform((7, count), generator, device)
-    t = (chance[0] * schedule.steps).long().clamp(max=schedule.steps - 1)
-    if config.high_noise:
-        t = torch.where(chance[1] < config.high_noise, (schedule.steps + t) // 2, t)
-    noise, blur = normal((2, *x0.shape), generator, device)
+    chance = uniform((6, count), generator, device)
     condition = batch_condition(batch, model, side)
     if config.condition_noise:
         # At sampling the other side is an estimate or a made one, never quite what the encoder gives.
-        amount = (chance[2] - 0.5).clamp(min=0) * 2 * config.condition_noise
-        condition = condition.given(condition.other + amount[:, None, None] * blur)
-    everything = chance[3] < config.drop_all
-    condition = condition.dropped(other=everything | (chance[4] < config.drop_other),
-                                  rhythm=everything | (chance[5] < config.drop_rhythm),
-                                  style=everything | (chance[6] < config.drop_style),
-                                  code=(chance[2] < config.drop_code) if config.code else None)
+        amount = (chance[0] - 0.5).clamp(min=0) * 2 * config.condition_noise
+        condition = condition.given(condition.other + amount[:, None, None] * normal(x0.shape, generator, device))
+    everything = chance[1] < config.drop_all
+    condition = condition.dropped(other=everything | (chance[2] < config.drop_other),
+                                  rhythm=everything | (chance[3] < config.drop_rhythm),
+                                  style=everything | (chance[4] < config.drop_style),
+                                  code=(chance[5] < config.drop_code) if config.code else None)
     mask = batch["mask"]
-    x = schedule.add_noise(x0, noise, t) * mask[:, None]
-    output = model(x, t, condition, mask).float()
-    error, level = masked_errors(output - schedule.target(x0, noise, t), mask)
+    output = model(drawn.x * mask[:, None], drawn.t, condition, mask).float()
+    error, level = masked_errors(output - drawn.target, mask)
     loss = (error + config.level * level).mean()
     return loss, {"mse": error.detach().mean(), "level": level.detach().mean()}

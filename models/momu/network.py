@@ -78,18 +78,19 @@ class Block(nn.Module):
         self.attention = Attention(width, config.heads, zero_init=False)
         self.expand = nn.Conv1d(width, config.hidden, kernel, padding=kernel // 2)
         self.contract = nn.Linear(config.hidden, width)
+        self.dropout = nn.Dropout(config.dropout)
         self.modulation = nn.Parameter(torch.randn(6, width) * 0.02)
 
     def forward(self, x, seconds, mask, embedded):
         """x (B, N, width), seconds (N,), mask (B, N) bool or None, embedded (B, 6, width) -> (B, N, width)."""
         shift1, scale1, gate1, shift2, scale2, gate2 = (embedded + self.modulation)[:, :, None].unbind(1)
         y = self.norms[0](x) * (1 + scale1) + shift1
-        x = x + gate1 * self.attention(y, seconds=seconds, mask=mask)
+        x = x + gate1 * self.dropout(self.attention(y, seconds=seconds, mask=mask))
         y = self.norms[1](x) * (1 + scale2) + shift2
         if mask is not None:
             y = y * mask[..., None]                                 # what lies beyond a crop's end does not reach into it
         y = self.expand(y.transpose(1, 2)).transpose(1, 2)
-        return x + gate2 * self.contract(F.gelu(y))
+        return x + gate2 * self.contract(self.dropout(F.gelu(y)))
 
 
 class DiT(nn.Module):

@@ -1,4 +1,4 @@
-"""What is made on a canvas: music, or a dance, anew or as a range of a take. The entries of `pipeline.py` call it."""
+"""What is made on a canvas: music, or a dance, anew or as ranges of a take. The entries of `pipeline.py` call it."""
 import numpy as np
 import torch
 
@@ -15,38 +15,108 @@ from models.music_ldm.pipeline import splice
 from models.music_ldm.timbre import timbre_profile
 
 
-def checked_take(samples, duration):
-    """Samples (2, M) at 48 kHz of a take that lasts `duration`. Raises BadInput."""
-    samples = np.atleast_2d(np.asarray(samples, dtype=np.float32))
-    if abs(samples.shape[1] / DELIVERY_RATE - duration) > 0.05:
-        raise BadInput(f"The take lasts {samples.shape[1] / DELIVERY_RATE:.2f} s and the passage {duration:.2f} s; "
-                       "use the take's own passage.")
-    if not np.isfinite(samples).all():
-        raise BadInput("The take holds samples that are not numbers (NaN); make it anew.")
-    return samples
-
-
-def music_takes(entry, canvas, other, generators, scale, steps, keep, like, sampler, progress, should_cancel):
-    """Music on a canvas under the motion's latents `other` (64, length): what `MoMuMusic.generate` says."""
-    take, profile, gain = None, None, 1.0
-    if keep is not None:
-        samples, start, stop = keep
-        samples = checked_take(samples, canvas.duration)
-        canvas.cut(start, stop)
-        latents, profile, gain = entry.music.read(as_audio(samples), canvas)
-        mask = torch.ones(canvas.length)
-        mask[canvas.first:canvas.last] = canvas.kept(start, stop)
-        take = entry.music_dit.standardise(latents[None])[0].cpu(), mask[None]
-    elif like is not None:
-        profile = mix_of(like)
+def make_music(entry, canvas, other, generators, asked, run):
+    """Music on a canvas under the motion's latents `other` (64, length) or None: (2, N) arrays, one a generator."""
+    take = profile = None
+    if asked.keep is not None:
+        take = SoundTake(entry, canvas, asked.keep[0], [asked.keep[1:]])
+        profile = take.profile
+    elif asked.like is not None:
+        profile = mix_of(asked.like)
     side = Side(entry.music_dit, entry.schedule, canvas, entry.codes(canvas.genre, generators, profile), other)
-    denoise = single(side, entry.guidance_scale if scale is None else scale, entry.stop(should_cancel))
-    x = entry.sample(denoise, entry.config.latent, canvas, generators, sampler, steps, take, progress, should_cancel)
-    made = []
-    for row in entry.each(entry.music_dit.restore(x), canvas, progress, should_cancel):
-        sound = entry.music.write(row, canvas, should_cancel)
-        made.append(sound if keep is None else splice(samples, start, stop, sound / gain, canvas))
-    return made
+    denoise = single(side, asked.guidance_scale, run.stop_if_asked)
+    x = entry.sample(denoise, entry.config.latent, canvas, generators, asked, None if take is None else take.known(), run)
+    rows = run.each(entry.music_dit.restore(x))
+    sounds = (entry.music.write(row, canvas, run.should_cancel) for row in rows)
+    return [sound if take is None else take.joined(sound) for sound in sounds]
+
+
+def make_motion(entry, canvas, other, generators, asked, run):
+    """Dances on a canvas under the music's latents `other` (64, length) or None: `Motion`s, one a generator."""
+    take = None if asked.keep is None else MotionTake(entry, canvas, asked.keep[0], free_ranges(asked.keep[1], canvas.duration))
+    side = Side(entry.motion_dit, entry.schedule, canvas, None, other)
+    denoise = single(side, asked.guidance_scale, run.stop_if_asked)
+    x = entry.sample(denoise, entry.config.latent, canvas, generators, asked, None if take is None else take.known(), run)
+    rows = run.each(entry.motion_dit.restore(x))
+    motions = (dance.write(entry.motion_vae, row, canvas, asked.tidy) for row in rows)
+    return [motion if take is None else take.joined(motion) for motion in motions]
+
+
+class SoundTake:
+    """Samples (2, M) at 48 kHz of a take on its canvas, of which the seconds `free` [(start, stop), ...] are made
+    anew."""
+
+    def __init__(self, entry, canvas, samples, free):
+        self.canvas, self.free = canvas, free
+        self.samples = np.atleast_2d(np.asarray(samples, dtype=np.float32))
+        seconds = self.samples.shape[1] / DELIVERY_RATE
+        if abs(seconds - canvas.duration) > 0.05:
+            raise BadInput(f"The take lasts {seconds:.2f} s and the passage {canvas.duration:.2f} s; use the take's own passage.")
+        if not np.isfinite(self.samples).all():
+            raise BadInput("The take holds samples that are not numbers (NaN); make it anew.")
+        canvas.cut(free)
+        latents, self.profile, self.gain = entry.music.read(as_audio(self.samples), canvas)
+        self.latents = entry.music_dit.standardise(latents[None])[0]
+
+    def known(self):
+        """Standardised latents (64, length) and mask (64, length), 1 where they stay."""
+        return self.latents, self.canvas.kept(self.free).to(self.latents.device).expand_as(self.latents)
+
+    def joined(self, sound):
+        """The take with its free ranges of `sound`, which begins where the canvas's sampled part does."""
+        out = self.samples
+        for start, stop in self.free:
+            out = splice(out, start, stop, sound / self.gain, self.canvas)
+        return out
+
+
+class MotionTake:
+    """A `Motion` on its canvas, of which the seconds `free` [(start, stop), ...] are made anew."""
+
+    def __init__(self, entry, canvas, motion, free):
+        self.canvas, self.free, self.motion = canvas, free, at_rate(motion, canvas.duration)
+        canvas.cut(free)
+        latents = dance.read(entry.motion_vae, self.motion, canvas)
+        self.latents = entry.motion_dit.standardise(latents[None])[0]
+
+    def known(self):
+        """Standardised latents (64, length) and mask (64, length), 1 where they stay."""
+        return self.latents, self.canvas.kept(self.free).to(self.latents.device).expand_as(self.latents)
+
+    def joined(self, motion):
+        """The take with its free ranges of `motion`, which begins where the canvas's sampled part does."""
+        out = self.motion
+        for start, stop in self.free:
+            out = dance.spliced(out, motion, start, stop, self.canvas.first / LATENT_RATE)
+        return out
+
+
+def at_rate(motion, duration):
+    """The take at 30 fps over the passage's whole length. Raises BadInput where it is shorter."""
+    motion = dance.checked(motion).resampled(FPS)
+    frames = max(2, round(duration * FPS))
+    if len(motion) < frames - 1:
+        raise BadInput(f"The action to keep covers {len(motion) / FPS:.1f} s of the {duration:.1f} s passage; "
+                       "use the take's own.")
+    index = np.minimum(np.arange(frames), len(motion) - 1)
+    return Motion(motion.rotations[index], motion.root[index], FPS)
+
+
+def free_ranges(kept, duration, required=True):
+    """[(start, stop), ...] of a passage of `duration` seconds that no range of `kept` covers. Raises BadInput for a
+    range that runs backwards, and where nothing is free and something must be."""
+    at, free = 0.0, []
+    for low, high in sorted(kept):
+        if not 0 <= low < high:
+            raise BadInput(f"A range to keep runs from an earlier to a later second, not {low} to {high}.")
+        if low > at + 1e-3:
+            free.append((at, min(low, duration)))
+        at = max(at, high)
+    if at < duration - 1e-3:
+        free.append((at, float(duration)))
+    if required and not free:
+        raise BadInput("The kept ranges leave nothing to make anew; keep less.")
+    return free
 
 
 def mix_of(sound):
@@ -60,59 +130,9 @@ def mix_of(sound):
 
 
 def as_passage(audio, start, duration):
-    """Seconds start .. start + duration of an `Audio` as one."""
+    """Seconds start .. start + duration of an `Audio` as one. Raises BadInput where it has ended before."""
     first = round(start * audio.rate)
     samples = np.atleast_2d(audio.samples)[:, first:first + round(duration * audio.rate)]
     if samples.shape[1] < 2:
         raise BadInput(f"The music has ended before second {start:.2f}; choose an earlier passage.")
     return Audio(samples, audio.rate)
-
-
-def motion_takes(entry, canvas, other, generators, scale, steps, keep, tidy, sampler, progress, should_cancel):
-    """Dances on a canvas under the music's latents `other` (64, length): what `MoMuMotion.generate` says."""
-    take = None
-    if keep is not None:
-        kept = at_rate(keep[0], canvas.duration)
-        start, stop = free_range(keep[1], canvas.duration)
-        canvas.cut(start, stop)
-        latents = dance.read(entry.motion_vae, kept, canvas)
-        mask = torch.ones(canvas.length)
-        mask[canvas.first:canvas.last] = canvas.kept(start, stop)
-        take = entry.motion_dit.standardise(latents[None])[0].cpu(), mask[None]
-    side = Side(entry.motion_dit, entry.schedule, canvas, None, other)
-    denoise = single(side, entry.guidance_scale if scale is None else scale, entry.stop(should_cancel))
-    x = entry.sample(denoise, entry.config.latent, canvas, generators, sampler, steps, take, progress, should_cancel)
-    made = []
-    for row in entry.each(entry.motion_dit.restore(x), canvas, progress, should_cancel):
-        motion = dance.write(entry.motion_vae, row, canvas, tidy)
-        made.append(motion if keep is None else dance.spliced(kept, motion, start, stop, canvas.first / LATENT_RATE))
-    return made
-
-
-def at_rate(motion, duration):
-    """The take at 30 fps over the passage's whole length. Raises BadInput where it is shorter."""
-    motion = dance.checked(motion).resampled(FPS)
-    frames = max(2, round(duration * FPS))
-    if len(motion) < frames - 1:
-        raise BadInput(f"The action to keep covers {len(motion) / FPS:.1f} s of the {duration:.1f} s passage; "
-                       "use the take's own.")
-    if len(motion) < frames:
-        index = np.append(np.arange(len(motion)), len(motion) - 1)
-        motion = Motion(motion.rotations[index], motion.root[index], FPS)
-    return motion.slice(0, frames)
-
-
-def free_range(ranges, duration):
-    """(start, stop) of what lies between the kept ranges (list of (from, to) in seconds): from the end of the first
-    that begins at 0, to the start of the last that ends the passage. Raises BadInput where nothing is free."""
-    start, stop = 0.0, float(duration)
-    for low, high in sorted(ranges):
-        if not 0 <= low < high:
-            raise BadInput(f"A range to keep runs from an earlier to a later second, not {low} to {high}.")
-        if low <= start + 1e-6:
-            start = max(start, high)
-        elif high >= duration - 1e-3:
-            stop = min(stop, low)
-    if start >= stop:
-        raise BadInput("The kept ranges leave nothing to make anew; keep less.")
-    return start, stop

@@ -1,4 +1,5 @@
-"""MoMu's three entries on tiny networks that were trained, saved and loaded: shapes, cross-guidance, takes, loops, cancel."""
+"""MoMu's three entries on tiny networks that were trained, saved and loaded: shapes, cross-guidance, takes, loops,
+cancel."""
 import numpy as np
 import pytest
 from momu_fixtures import momu_folder, trained_momu  # noqa: F401
@@ -9,11 +10,12 @@ from core.body.motion import Motion
 from core.errors import BadInput, Cancelled
 from core.pipelines.base import regular_beats
 from models.diffusion import Schedule
-from models.momu.canvas import Canvas
 from models.momu.config import LATENT_RATE, TINY
 from models.momu.joint import Side, cross_guided
 from models.momu.network import DiT
+from models.momu.passage import Passage
 from models.momu.pipeline import MoMuBoth, MoMuMotion, MoMuMusic
+from models.momu.takes import free_ranges
 
 torch = pytest.importorskip("torch")
 SECONDS = 4.0
@@ -69,7 +71,7 @@ def random_dit(seed):
 
 @pytest.fixture(scope="module")
 def sides():
-    canvas, schedule = Canvas(TINY, 2.5, regular_beats(120, 2.5), "house"), Schedule("cosine", "v")
+    canvas, schedule = Passage(TINY, 2.5, regular_beats(120, 2.5), "house"), Schedule("cosine", "v")
     codes = torch.zeros(1, TINY.code + 1)
     return Side(random_dit(1), schedule, canvas, codes), Side(random_dit(2), schedule, canvas, codes)
 
@@ -111,15 +113,21 @@ def test_cross_guidance_by_hand(sides):
     assert torch.allclose(joint[:, :64], alone + 2.0 * (under - alone), atol=1e-5)
 
 
+def outside(start, stop, seconds=SECONDS):
+    """What stays when start..stop is made anew."""
+    return [(0.0, start), (stop, seconds)]
+
+
 def test_a_range_of_both_is_made_anew_and_the_rest_is_the_takes_own(both):
     beats = regular_beats(120, SECONDS)
     samples, motion = both.generate(duration=SECONDS, beats=beats, steps=2, seed=1)[0]
-    new, moved = both.generate(duration=SECONDS, beats=beats, steps=2, seed=9, keep=(samples, motion, 1.0, 2.5, "both"))[0]
+    keep = (samples, motion, outside(1.0, 2.5), outside(1.0, 2.5))
+    new, moved = both.generate(duration=SECONDS, beats=beats, steps=2, seed=9, keep=keep)[0]
     a, b = 48_000, round(2.5 * 48_000)
     assert np.array_equal(new[:, :a], samples[:, :a]) and np.array_equal(new[:, b:], samples[:, b:])
     assert np.abs(new[:, a:b] - samples[:, a:b]).max() > 1e-4
-    assert np.array_equal(moved.rotations[:30], motion.rotations[:30]) and np.array_equal(moved.root[:30], motion.root[:30])
-    assert np.array_equal(moved.rotations[75:], motion.rotations[75:]) and np.array_equal(moved.root[75:], motion.root[75:])
+    for mine, its in ((moved.rotations, motion.rotations), (moved.root, motion.root)):
+        assert np.array_equal(mine[:30], its[:30]) and np.array_equal(mine[75:], its[75:])
     assert np.abs(moved.rotations[30:75] - motion.rotations[30:75]).max() > 1e-4
     step = np.linalg.norm(np.diff(moved.root, axis=0), axis=1)
     assert step[[29, 74]].max() < 0.2                              # it sets out from and comes back to where the take is
@@ -128,7 +136,9 @@ def test_a_range_of_both_is_made_anew_and_the_rest_is_the_takes_own(both):
 @pytest.mark.parametrize("side", ["sound", "motion"])
 def test_one_side_is_made_anew_and_the_other_stays_exactly(both, side):
     samples, motion = both.generate(duration=SECONDS, steps=2, seed=1)[0]
-    new, moved = both.generate(duration=SECONDS, steps=2, seed=9, keep=(samples, motion, 1.0, 2.5, side))[0]
+    free, whole = outside(1.0, 2.5), [(0.0, SECONDS)]
+    keep = (samples, motion, free, whole) if side == "sound" else (samples, motion, whole, free)
+    new, moved = both.generate(duration=SECONDS, steps=2, seed=9, keep=keep)[0]
     if side == "sound":
         assert moved is motion
         assert np.array_equal(new[:, :48_000], samples[:, :48_000]) and np.abs(new - samples).max() > 1e-4
@@ -136,6 +146,24 @@ def test_one_side_is_made_anew_and_the_other_stays_exactly(both, side):
         assert new is samples
         assert np.array_equal(moved.rotations[:30], motion.rotations[:30]) and np.array_equal(moved.root[75:], motion.root[75:])
         assert np.abs(moved.rotations[30:75] - motion.rotations[30:75]).max() > 1e-4
+
+
+def test_a_range_of_a_motion_stays_where_it_is(momu_folder):        # noqa: F811
+    """The rig's own motion between two new parts, far from the origin and turned away."""
+    kept = moving_motion(120).moved(1.0, after=(3.0, -2.0))
+    made = MoMuMotion.load(momu_folder).generate(noise(4), steps=2, keep=(kept, [(1.5, 2.5)]))[0]
+    assert np.array_equal(made.rotations[45:75], kept.rotations[45:75]) and np.array_equal(made.root[45:75], kept.root[45:75])
+    assert np.linalg.norm(np.diff(made.root[:, :2], axis=0), axis=1).max() < 0.2
+
+
+def test_free_ranges():
+    assert free_ranges([(0.0, 1.0), (2.5, 4.0)], 4.0) == [(1.0, 2.5)]
+    assert free_ranges([(1.5, 2.5)], 4.0) == [(0.0, 1.5), (2.5, 4.0)]
+    assert free_ranges([(0.0, 4.0)], 4.0, required=False) == []
+    with pytest.raises(BadInput, match="nothing to make anew"):
+        free_ranges([(0.0, 3.0), (2.0, 4.0)], 4.0)
+    with pytest.raises(BadInput, match="earlier to a later"):
+        free_ranges([(2.0, 1.0)], 4.0)
 
 
 def test_a_loop_comes_round(both):
@@ -155,12 +183,12 @@ def test_any_length_goes_through_windows(both):
 
 
 def test_a_far_range_of_a_long_take_samples_only_its_surroundings():
-    canvas = Canvas(TINY, 60.0)
-    canvas.cut(30.0, 32.0)
+    canvas = Passage(TINY, 60.0)
+    canvas.cut([(30.0, 32.0)])
     assert canvas.sampled < 160 and canvas.first / LATENT_RATE < 30.0 < 32.0 < canvas.last / LATENT_RATE
-    mask = canvas.kept(30.0, 32.0)
-    centres = (canvas.first + np.arange(canvas.sampled) + 0.5) / LATENT_RATE
-    assert ((centres[mask.numpy() == 0] >= 30.0) & (centres[mask.numpy() == 0] <= 32.0)).all() and (mask == 0).sum() > 18
+    free = canvas.kept([(30.0, 32.0)])[0].numpy() == 0
+    centres = (np.arange(canvas.length) + 0.5) / LATENT_RATE
+    assert ((centres[free] >= 30.0) & (centres[free] <= 32.0)).all() and free.sum() > 18
 
 
 def test_bad_input_is_named(both, momu_folder):                     # noqa: F811
@@ -171,10 +199,10 @@ def test_bad_input_is_named(both, momu_folder):                     # noqa: F811
     with pytest.raises(BadInput, match="no genre"):
         both.generate(duration=2.0, genre="polka")
     samples, motion = both.generate(duration=2.0, steps=1)[0]
-    with pytest.raises(BadInput, match="does not lie in the take"):
-        both.generate(duration=2.0, keep=(samples, motion, 1.0, 9.0, "both"))
-    with pytest.raises(BadInput, match="made anew is one of"):
-        both.generate(duration=2.0, keep=(samples, motion, 0.5, 1.0, "neither"))
+    with pytest.raises(BadInput, match="nothing to make anew"):
+        both.generate(duration=2.0, keep=(samples, motion, [(0.0, 2.0)], [(0.0, 2.0)]))
+    with pytest.raises(BadInput, match="use the take's own"):
+        both.generate(duration=9.0, keep=(samples, motion, [(0.0, 1.0)], [(0.0, 1.0)]))
     broken = Motion(motion.rotations.copy(), np.full_like(motion.root, np.nan))
     with pytest.raises(BadInput, match="NaN"):
         MoMuMusic.load(momu_folder).generate(broken)

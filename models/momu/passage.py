@@ -20,7 +20,7 @@ OVERLAP_PART = 0.25         # of a window shared with each neighbour
 CONTEXT = 64                # latents sampled on either side of a range that is made anew
 
 
-class Canvas:
+class Passage:
     """length: latents of the passage; first, last: the part that is sampled; window, overlap, starts:
     `models/diffusion/windows.py`.
 
@@ -60,9 +60,10 @@ class Canvas:
         folded = curve.reshape(self.length, DOWNSAMPLE, RHYTHM_CHANNELS).transpose(2, 1, 0).reshape(-1, self.length)
         return torch.from_numpy(np.ascontiguousarray(folded)), torch.tensor([tempo, 1.0])
 
-    def cut(self, start, stop):
-        """Sample only what seconds start..stop need, with context on either side (line only). Raises BadInput
-        outside the passage."""
+    def cut(self, free):
+        """Sample only what the seconds `free` [(start, stop), ...] need, with context on either side (line only).
+        Raises BadInput where they do not lie in the passage."""
+        start, stop = min(low for low, _ in free), max(high for _, high in free)
         if not 0 <= start < stop <= self.duration + 1e-3:
             raise BadInput(f"The range {start:g} to {stop:g} s does not lie in the take of {self.duration:.2f} s.")
         if self.loop:
@@ -70,10 +71,11 @@ class Canvas:
         self.first = max(0, min(math.floor(start * LATENT_RATE) - CONTEXT, self.length - self.config.shortest))
         self.last = min(self.length, max(math.ceil(stop * LATENT_RATE) + CONTEXT, self.first + self.config.shortest))
 
-    def kept(self, start, stop):
-        """Mask (sampled latents,) float32: 1 on latents that lie outside seconds start..stop."""
-        centres = (self.first + np.arange(self.sampled) + 0.5) / LATENT_RATE * self.stretch
-        return torch.from_numpy(((centres < start) | (centres > stop)).astype(np.float32))
+    def kept(self, free):
+        """Mask (1, length) float32: 1 on latents that lie outside the seconds `free`."""
+        centres = (np.arange(self.length) + 0.5) / LATENT_RATE * self.stretch
+        inside = np.any([(centres >= start) & (centres <= stop) for start, stop in free], axis=0)
+        return torch.from_numpy((~inside).astype(np.float32))[None]
 
     @property
     def sampled(self):

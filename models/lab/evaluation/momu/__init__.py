@@ -1,0 +1,9 @@
+"""Scores of MoMu beside the rows that expose them.
+
+records    what is made, and what is heard and seen in it, one JSON record a piece
+figures    records of a row -> its figures
+parts      the motion VAE and the rhythmic contrast
+report     tables and the plot of T_c
+sheets     poses under mels
+evaluate   the command line
+"""

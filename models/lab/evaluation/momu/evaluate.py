@@ -1,0 +1,177 @@
+"""Scores of MoMu: `build.py evaluate momu [--count N] [--only SECTION ...] [--docs FILE]`.
+
+Test pieces are performed and rendered anew from the studio's test seeds; nothing else is needed but, for the
+left-out recordings, `--data` (a folder with motion/). Records are kept in --cache under a hash of the weights:
+interrupted, the command goes on.
+"""
+import argparse
+import hashlib
+import json
+import sys
+import tracemalloc
+from pathlib import Path
+
+import torch
+
+from core import checkpoints
+from core.errors import BatonError
+from models.lab.evaluation.momu import report as reports
+from models.lab.evaluation.momu.figures import joint_figures, motion_figures, sound_figures
+from models.lab.evaluation.momu.parts import contrast_section, load_vae, vae_section
+from models.lab.evaluation.momu.records import Maker
+from models.lab.evaluation.tables import replace_section, write_json
+
+SECTIONS = ("vae", "contrast", "joint", "together", "to_sound", "to_motion", "lengths", "sheets")
+TOGETHER = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
+LENGTHS = (5.0, 20.0, 60.0, 180.0)
+
+
+class Store:
+    """Records on disk, one file each, named by what they depend on."""
+
+    def __init__(self, folder, folders):
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        parts = [("momu", part) for part in ("motion_vae", "music_dit", "motion_dit")]
+        parts += [("music_ldm", "vae"), ("music_ldm", "vocoder"), ("rhythm", "body")]
+        self.weights = [checkpoints.find(system, part, folders).sha256 for system, part in parts]
+
+    def kept(self, name, settings, make):
+        """The record of that name and settings, made where it is not there."""
+        text = json.dumps([name, settings, self.weights], sort_keys=True)
+        path = self.folder / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
+        if not path.is_file():
+            write_json(path, make())
+        return json.loads(path.read_text(encoding="utf-8"))
+
+
+class Evaluation:
+    """One run of the evaluation: rows of records, then their figures."""
+
+    def __init__(self, options, report):
+        self.options, self.report = options, report
+        self.maker = Maker(options.checkpoints)
+        self.store = Store(options.cache, options.checkpoints)
+
+    def row(self, method, count, seconds, **settings):
+        """Records 0..count of a method of `Maker`."""
+        records = []
+        for number in range(count):
+            asked = {"number": number, "seconds": seconds, **settings}
+            records.append(self.store.kept(method, asked, lambda: getattr(self.maker, method)(**asked)))  # noqa: B023
+        self.report(f"{method} {settings}: {count} pieces")
+        return records
+
+    @property
+    def real(self):
+        """(records of the studio's own sound, of its own dances), for distances."""
+        count, seconds = self.options.count, self.options.seconds
+        return self.row("to_sound", count, seconds, real=True), self.row("to_motion", count, seconds, real=True)
+
+    def vae(self):
+        """Reconstruction errors."""
+        vae = load_vae(checkpoints.find("momu", "motion_vae", self.options.checkpoints).path)[0]
+        count, seconds = self.options.count, self.options.seconds
+        return self.store.kept("vae", [count, seconds, self.options.data],
+                               lambda: vae_section(vae, self.options.data, count, seconds, self.report))
+
+    def contrast(self):
+        """Retrieval among sixteen windows, with the contrast and without."""
+        from models.momu.pipeline import load_music
+        vaes = {"with the contrast": load_vae(checkpoints.find("momu", "motion_vae", self.options.checkpoints).path)}
+        if self.options.plain:
+            vaes["without"] = load_vae(self.options.plain)
+        count = max(16, min(32, self.options.count))
+        plain = hashlib.sha256(Path(self.options.plain).read_bytes()).hexdigest() if self.options.plain else ""
+        return self.store.kept("contrast", [count, plain], lambda: contrast_section(
+            vaes, load_music(self.options.checkpoints, vocoder=False), count, 20.0, self.report))
+
+    def joint(self):
+        """Both at once from a style, a tempo and a length, beside scrambled weights and no beats."""
+        count, seconds, few = self.options.count, self.options.seconds, max(2, self.options.count // 4)
+        sound, motion = self.real
+        rows = {"joint": (count, {}), "without beats": (few, {"beats": False}), "scrambled weights": (few, {"scrambled": True})}
+        return {name: joint_figures(self.row("joint", number, seconds, **settings), sound, motion)
+                for name, (number, settings) in rows.items()}
+
+    def together(self):
+        """The sweep of T_c / T, with beats and without."""
+        few, (sound, motion) = max(2, self.options.count // 3), self.real
+        return {f"{'beats' if beats else 'no beats'} {part:g}": joint_figures(
+            self.row("joint", few, self.options.seconds / 2, together_from=part, beats=beats), sound, motion)
+            for beats in (True, False) for part in TOGETHER}
+
+    def to_sound(self):
+        """Music to a dance: true, predicted and no rhythm, rolled body, the real sound."""
+        count, seconds, few = self.options.count, self.options.seconds, max(2, self.options.count // 2)
+        real = self.row("to_sound", count, seconds, real=True)
+        rows = {"real sound": (count, {"real": True}), "true rhythm": (count, {}),
+                "predicted rhythm": (few, {"rhythm": "predicted"}), "2 Hz clicks": (few, {"click": True}),
+                "motion alone": (few, {"rhythm": "none"}),
+                "body rolled by half a beat, beats predicted anew": (few, {"rolled": True, "rhythm": "predicted"})}
+        return {name: sound_figures(self.row("to_sound", number, seconds, **settings), real)
+                for name, (number, settings) in rows.items()}
+
+    def to_motion(self):
+        """A dance to music: true and no rhythm, the real dance, the mean pose."""
+        count, seconds, few = self.options.count, self.options.seconds, max(2, self.options.count // 2)
+        real = self.row("to_motion", count, seconds, real=True)
+        rows = {"real dance": (count, {"real": True}), "true rhythm": (count, {}), "music alone": (few, {"rhythm": "none"}),
+                "one pose, standing": (few, {"mean": True})}
+        return {name: motion_figures(self.row("to_motion", number, seconds, **settings), real)
+                for name, (number, settings) in rows.items()}
+
+    def lengths(self):
+        """5, 20, 60 and 180 seconds: figures and memory of Python's own objects at the peak."""
+        out = {}
+        for seconds in LENGTHS:
+            tracemalloc.start()
+            records = self.row("joint", 2, seconds)
+            peak = tracemalloc.get_traced_memory()[1] / 2**20
+            tracemalloc.stop()
+            out[f"{seconds:g} s"] = {**joint_figures(records), "peak_mib": round(peak, 1)}
+        return out
+
+    def sheets(self):
+        """Poses under mels beside the documents."""
+        if not self.options.docs:
+            return None
+        from models.lab.evaluation.momu.sheets import draw_sheets
+        return draw_sheets(self.maker, Path(self.options.docs).parent)
+
+
+def main(arguments=None):
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="build.py evaluate momu", description=__doc__.splitlines()[0])
+    parser.add_argument("--count", type=int, default=200, help="pieces of a main row (default 200)")
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--data", help="folder with real motion/ clips, for the left-out recordings")
+    parser.add_argument("--plain", help="exported motion VAE that was trained without the contrast")
+    parser.add_argument("--checkpoints")
+    parser.add_argument("--only", nargs="*", choices=SECTIONS, default=SECTIONS)
+    parser.add_argument("--cache", default="momu_scores", help="folder of the records")
+    parser.add_argument("--out", default="momu_results.json")
+    parser.add_argument("--docs", help="Markdown file whose momu section is replaced; pictures go beside it")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    try:
+        evaluation = Evaluation(options, lambda text: print(text, flush=True))
+        out = Path(options.out)
+        results = json.loads(out.read_text(encoding="utf-8")) if out.is_file() else {}
+        for name in options.only:
+            results[name] = getattr(evaluation, name)()
+            results["settings"] = {"count": options.count, "seconds": options.seconds}
+            write_json(out, results)
+    except BatonError as error:
+        print(f"{error}", file=sys.stderr)
+        return error.exit_code
+    text = reports.markdown(results)
+    print(text)
+    if options.docs:
+        reports.plot_together(results, Path(options.docs).parent / "momu-together.png")
+        replace_section(options.docs, "momu", text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
