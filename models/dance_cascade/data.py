@@ -77,10 +77,10 @@ class Material:
     def _items(self, corpus, split, limit):
         found = []
         for folder in flat_folders(corpus):
-            flat = Flat(folder, split=split, kind="dance")
+            flat, kinds = Flat(folder, split=split), ("dance", "motion") if self.fps == 60 else ("dance",)
             found += [(flat, item) for item in flat.items
                       if flat.has(item, "rot6d", "root") and item["arrays"]["root"][1] >= SHORTEST_SECONDS * 30
-                      and (item.get("dance", True) or self.fps == 60)]
+                      and item.get("kind") in kinds]
         if limit and len(found) > limit:                    # all captures, and studio pieces spread evenly up to the limit
             captured = [pair for pair in found if is_capture(pair[1])]
             studio = [pair for pair in found if not is_capture(pair[1])]

@@ -98,7 +98,7 @@ def test_recordings_without_music_and_rare_styles(corpus, tmp_path):
     for number, item in enumerate(flat.items):
         arrays = {name: flat.rows(item, name) for name in item["arrays"] if name != "mel"}
         meta = {key: value for key, value in item.items() if key != "arrays"}
-        writer.add({**meta, "id": f"clip-{number}", "style": "break", "dance": number == 0}, arrays)
+        writer.add({**meta, "id": f"clip-{number}", "style": "break", "kind": ("dance", "motion")[number]}, arrays)
     writer.close()
     both = f"{corpus / 'captures'},{tmp_path / 'clips'}"
     material = Material(both, "train", 30, 2)
