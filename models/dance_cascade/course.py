@@ -58,10 +58,12 @@ class Course:
     path      polyline (K, 2) in metres relative to the start, walked at an even pace over the canvas
     loop      the last frame leads back to the first
     kept      None or (mask (T,) bool, heading (T,), place (T, 2)): frames whose course is given
+    before    frames at the canvas's start that come before the path
     """
 
-    def __init__(self, fps, in_place=False, path=None, loop=False, kept=None):
-        self.fps, self.in_place, self.path, self.loop, self.kept = fps, in_place, path, loop, kept
+    def __init__(self, fps, in_place=False, path=None, loop=False, kept=None, before=0):
+        self.fps, self.in_place, self.loop, self.kept, self.before = fps, in_place, loop, kept, before
+        self.path = None if path is None else torch.as_tensor(path, dtype=torch.float32)[:, :2]
 
     @property
     def free(self):
@@ -73,8 +75,10 @@ class Course:
         turn, place = trajectory(vectors, self.fps)
         if self.in_place or self.path is not None:
             low = smoothed(place, self.fps, False)
-            target = torch.zeros_like(low) if self.path is None else \
-                resampled_path(self.path, place.shape[1]).to(place).expand_as(place)
+            target = torch.zeros_like(low)
+            if self.path is not None:
+                walked = resampled_path(self.path, place.shape[1] - self.before).to(place)
+                target = torch.cat([walked[:1].expand(self.before, 2), walked]).expand_as(place)
             place = place - low + target + (low[:, :1] - target[:, :1])
         if self.loop:
             turn, place = self._round(vectors, turn, place)

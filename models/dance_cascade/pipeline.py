@@ -9,21 +9,23 @@ import torch
 
 from core import checkpoints
 from core.body.motion import Motion
-from core.errors import BadInput, Cancelled
+from core.errors import BadInput
 from models.dance_cascade.config import BASE_FPS, FULL_FPS, RATIO, STYLES, CascadeConfig, EncoderConfig
 from models.dance_cascade.course import Course
 from models.dance_cascade.encoder import Aligner, encode_music
 from models.dance_cascade.features import asked_energy, assemble, mel_of, music_rows, rhythm_of, style_index, upsampled
 from models.dance_cascade.network import Denoiser
-from models.diffusion import SAMPLERS, Inpaint, Schedule, guided, window_starts, windowed
+from models.dance_cascade.settings import Settings
+from models.diffusion.canvas import Layout, guided_windows, noise, reporting, sample, seeded
+from models.diffusion.schedule import Schedule
 from models.layers.precision import native_autocast
 from models.motion.contacts import clean
-from models.motion.representation import CONTACTS, decode, encode, headings
+from models.motion.representation import CHANNELS, CONTACTS, decode, encode, headings
 from models.motion.smoothing import joined, looped
 
-WINDOWS_AT_ONCE = 8
 SEED_SECONDS = 2.0                          # of given motion that a dance grows out of, at most
 SHORTEST_SECONDS = 1.0
+REFINING_COST = 0.5                         # of a sampling step of the base, for the progress
 
 
 class Stage:
@@ -34,48 +36,38 @@ class Stage:
         self.network = network.to(device).eval().requires_grad_(False)
         self.schedule = Schedule(config.schedule, "x0", config.timesteps)
 
-    def sample(self, frames, style, noise, *, steps, scale, low=None, low_sigma=0.0, loop=False, course=None, known=None,
-               generator=None, on_step=None, sampler=None, batch=WINDOWS_AT_ONCE):
+    def sample(self, condition, x, generators, *, steps, scale, low=None, loop=False, course=None, known=None, on_step=None,
+               sampler=None, batch=None):
         """Un-normalised vectors (V, T, 152).
 
-        frames (T, K) condition; style: index or -1; noise (V, 152, T); low (V, T, 152) un-normalised, with `low_sigma` of noise;
-        course: `Course` or None; known: (vectors (T, 152), mask (T,) bool) that stay, or None.
+        condition: (frames (T, K), style index or -1); x: noise (V, 152, T); low (V, T, 152) un-normalised; course: `Course` or
+        None; known: (vectors (T, 152), mask (T,) bool) that stay, or None.
         """
         c, device, net = self.config, self.device, self.network
-        length = noise.shape[-1]
-        window = min(c.window, length)
-        overlap = min(c.overlap, window // 2)
-        starts = window_starts(length, window, overlap, loop)
-        places = [(torch.arange(start, start + window, device=device) % length) for start in starts]
+        layout = Layout.of(x.shape[-1], c.window, c.overlap, loop, batch or Layout.batch)
+        places, (frames, style) = layout.places(device), condition
         frames = frames.to(device)
         if low is not None:
-            low = net.standard(low)
-            low = low + low_sigma * torch.randn(low.shape, generator=generator).to(low)
+            low = net.standard(low.to(device)).transpose(1, 2)
+            low = (low + c.low_noise_sampling * noise(generators, low.shape[1:], device)).transpose(1, 2)
 
-        def windows(null):
-            def denoise(x, t, variation, number):
-                condition = {"frames": torch.stack([frames[places[k]] for k in number]),
-                             "style": torch.full((len(x),), style, dtype=torch.long, device=device)}
-                if low is not None:
-                    condition["low"] = torch.stack([low[v][places[k]] for v, k in zip(variation, number)])
-                    condition["low_noise"] = torch.full((len(x),), float(low_sigma), device=device)
-                flags = torch.full((len(x),), null, dtype=torch.bool, device=device)
-                times = torch.full((len(x),), t, dtype=torch.long, device=device)
-                with native_autocast(device):
-                    return net(x.transpose(1, 2), times, condition, flags).float().transpose(1, 2)
-            return windowed(denoise, length, window, overlap, loop, batch)
+        def network(pieces, times, variations, numbers, null):
+            told = {"frames": torch.stack([frames[places[k]] for k in numbers]),
+                    "style": torch.full((len(pieces),), style, dtype=torch.long, device=device)}
+            if low is not None:
+                told["low"] = torch.stack([low[v][places[k]] for v, k in zip(variations, numbers)])
+                told["low_noise"] = torch.full((len(pieces),), float(c.low_noise_sampling), device=device)
+            with native_autocast(device):
+                return net(pieces.transpose(1, 2), times, told, torch.tensor(null, device=device)).float().transpose(1, 2)
 
-        denoise = guided(windows(False), windows(True), scale, steps=c.timesteps)
+        denoise = guided_windows(network, layout, self.schedule, scale)
         if course is not None and not course.free:
             denoise = self._bent(denoise, course)
-        project = None
+        kept = None
         if known is not None:
-            values, mask = known
-            values = net.standard(values.to(device)).T[None].expand(len(noise), -1, -1)
-            inpaint = Inpaint(values, mask.to(device).float()[None, None], self.schedule, generator)
-            denoise, project = inpaint.wrap(denoise), inpaint.project
-        times = self.schedule.timesteps(min(steps, c.timesteps))
-        x = SAMPLERS[sampler or c.sampler](denoise, noise.to(device), self.schedule, times, project=project, on_step=on_step)
+            kept = net.standard(known[0].to(device)).T[None], known[1].to(device).float()[None, None]
+        x = sample(denoise, x.to(device), self.schedule, steps, sampler=sampler or c.sampler, generators=generators, kept=kept,
+                   on_step=on_step)
         return net.standard.restore(x.transpose(1, 2)).cpu()
 
     def _bent(self, denoise, course):
@@ -131,54 +123,43 @@ class Dancer:
             return torch.zeros(1, self.base.config.music_size)
         return encode_music(self.encoder, torch.from_numpy(mel_of(audio)).to(self.device)).cpu()
 
-    def generate(self, audio, *, guidance_scale=None, steps=None, seed=0, duration=None, start=0.0, beats=None, style=None,
-                 energy=None, in_place=False, path=None, loop=False, keep=None, seed_motion=None, mirror=False, variations=1,
-                 feet=True, sampler=None, features=None, progress=None, should_cancel=None):
-        """`variations` dances (seeds seed, seed + 1, ...) to seconds start .. start + duration of the music, at 60 fps.
+    def generate(self, audio, settings=None, *, progress=None, should_cancel=None, **changes):
+        """`variations` dances (seeds seed, seed + 1, ...), `Motion` at 60 fps, to seconds start .. start + duration of the music.
 
-        audio: `core.audio.Audio`. beats: `Beats` in seconds of the passage, or None (rhythm unknown). style: one of
-        `config.STYLES` or None. energy: 0 calm .. 0.5 .. 1 wild, a number or one per frame of 15 Hz, None by the music.
-        in_place, path (polyline (K, 2) in metres from the start): where the dance goes. loop: its end leads to its beginning.
-        seed_motion: `Motion` (a pose: one frame) that the dance begins with, up to 2 s of it. keep: (Motion of the passage,
-        [(from, to), ...] in seconds): these ranges stay, the rest is made anew. mirror: left and right exchanged.
-        feet: clean contacts after sampling. features: an earlier `analyse(audio)`.
+        audio: `core.audio.Audio`. settings, changes: of `models.dance_cascade.settings.Settings`.
         Raises BadInput; Cancelled once `should_cancel()` is true, asked at every sampling step.
         """
-        frames = self._frames(audio, start, duration, loop)
-        known = self._known(keep, seed_motion, frames, mirror)
-        style = self._style(style)
-        base = self.base.config
-        low_frames = -(-frames // (FULL_FPS // base.fps))
-        music = features if features is not None else self.analyse(audio)
-        condition = self._condition(base, music, beats, energy, low_frames, start)
-        steps = steps or base.steps
+        asked = Settings.of(settings, **changes)
+        left = audio.duration - asked.start
+        frames = frames_of(left if asked.duration is None else asked.duration, left, asked.loop)
+        known, before = known_of(asked, frames)
+        frames += before
+        base, ratio = self.base.config, FULL_FPS // self.base.config.fps
+        low_frames = -(-frames // ratio)
+        music = asked.features if asked.features is not None else self.analyse(audio)
+        beats = asked.beats.shifted(before / FULL_FPS) if asked.beats is not None else None
+        style = self._style(asked.genre)
+        condition = self._condition(base, music, beats, asked.energy, low_frames, asked.start - before / FULL_FPS), style
+        steps = min(asked.steps or base.steps, base.timesteps)
         refining = 0 if self.refiner is None else max(1, round(steps * self.refiner.config.steps / base.steps))
-        on_step = _Progress(progress, should_cancel, steps, refining)
-        scale = base.guidance_scale if guidance_scale is None else guidance_scale
-        generators = [torch.Generator().manual_seed(seed + number) for number in range(variations)]
-        noise = torch.stack([torch.randn(152, low_frames, generator=generator) for generator in generators])
-        ratio = FULL_FPS // base.fps
-        course = Course(base.fps, in_place, path, loop, known and known.course(ratio))
-        vectors = self.base.sample(condition, style, noise, steps=steps, scale=scale, loop=loop, course=course,
-                                   known=known and known.vectors(base.fps), generator=generators[0], on_step=on_step.base,
-                                   sampler=sampler)
-        vectors = self._refined(vectors, frames, beats, style, loop, known, refining, generators, on_step)
-        course = Course(FULL_FPS, in_place, path, loop, known and known.course(1))
-        return [self._finished(each, course, known, loop, mirror, feet) for each in vectors]
-
-    def _refined(self, vectors, frames, beats, style, loop, known, steps, generators, on_step):
-        """Base vectors (V, t, 152) -> (V, T, 152) at 60 fps."""
-        ratio = FULL_FPS // self.base.config.fps
-        around = torch.cat([vectors, vectors[:, :1]], dim=1) if loop else vectors
-        low = upsampled(around, frames, ratio)
-        if self.refiner is None:
-            return low
-        c = self.refiner.config
-        noise = torch.stack([torch.randn(152, frames, generator=generator) for generator in generators])
-        condition = self._condition(c, None, beats, None, frames, 0.0)
-        return self.refiner.sample(condition, style, noise, steps=steps, scale=c.guidance_scale, low=low.to(self.device),
-                                   low_sigma=c.low_noise_sampling, loop=loop, known=known and known.vectors(FULL_FPS),
-                                   generator=generators[0], on_step=on_step.refine)
+        share = steps / (steps + REFINING_COST * refining)
+        generators = seeded(asked.seed, asked.variations)
+        course = Course(base.fps, asked.in_place, asked.path, asked.loop, known and known.course(ratio), before // ratio)
+        vectors = self.base.sample(
+            condition, noise(generators, (CHANNELS, low_frames)), generators, steps=steps, loop=asked.loop, course=course,
+            scale=base.guidance_scale if asked.guidance_scale is None else asked.guidance_scale, batch=asked.batch,
+            known=known and known.vectors(base.fps), on_step=reporting(progress, should_cancel, share), sampler=asked.sampler)
+        around = torch.cat([vectors, vectors[:, :1]], dim=1) if asked.loop else vectors
+        vectors = upsampled(around, frames, ratio)
+        if self.refiner is not None:
+            later = None if progress is None else lambda phase, part, text: progress(phase, share + part, text)
+            condition = self._condition(self.refiner.config, None, beats, None, frames, 0.0), style
+            vectors = self.refiner.sample(
+                condition, noise(generators, (CHANNELS, frames)), generators, steps=refining, low=vectors, loop=asked.loop,
+                scale=self.refiner.config.guidance_scale, known=known and known.vectors(FULL_FPS), batch=asked.batch,
+                on_step=reporting(later, should_cancel, 1 - share))
+        course = Course(FULL_FPS, asked.in_place, asked.path, asked.loop, known and known.course(1), before)
+        return [finished(each, course, known, asked).slice(before, frames) for each in vectors]
 
     @staticmethod
     def _condition(config, music, beats, energy, frames, start):
@@ -192,54 +173,54 @@ class Dancer:
         return assemble(config, rows, rhythm_of(beats, frames, config.fps), asked_energy(energy, frames))
 
     @staticmethod
-    def _frames(audio, start, duration, loop):
-        left = audio.duration - start
-        duration = left if duration is None else duration
-        if duration > left + 0.05 or duration < SHORTEST_SECONDS:
-            raise BadInput(f"The passage lasts {max(duration, 0):.2f} s from {start:.2f} s of {audio.duration:.2f} s of music; "
-                           f"choose at least {SHORTEST_SECONDS:g} s within it.")
-        return int(round(duration * BASE_FPS)) * RATIO if loop else int(round(duration * FULL_FPS))
-
-    @staticmethod
-    def _style(style):
-        if style is None:
+    def _style(genre):
+        if genre is None:
             return -1
-        index = style_index(style)
+        index = style_index(genre)
         if index < 0:
-            raise BadInput(f"The style {style!r} is unknown; choose one of {', '.join(STYLES)}.")
+            raise BadInput(f"The genre {genre!r} is unknown; choose one of {', '.join(STYLES)}.")
         return index
 
-    @staticmethod
-    def _known(keep, seed_motion, frames, mirror):
-        """A `Known` of what stays, or None."""
-        if keep is not None:
-            motion, ranges = keep
-            return Known(motion, ranges, frames, mirror)
-        if seed_motion is None:
-            return None
-        motion = seed_motion.resampled(float(FULL_FPS))
-        if len(motion) < 2 * RATIO:                        # a pose is held for two frames of the base
-            last = [len(motion) - 1] * (2 * RATIO - len(motion))
-            motion = Motion(np.concatenate([motion.rotations, motion.rotations[last]]),
-                            np.concatenate([motion.root, motion.root[last]]), float(FULL_FPS))
-        seconds = min(SEED_SECONDS, len(motion) / FULL_FPS, frames / FULL_FPS / 2)
-        return Known(motion, [(0.0, seconds)], frames, mirror)
+def frames_of(duration, left, loop):
+    """Frames at 60 fps of a passage of `duration` seconds where `left` s of music are; on a loop whole frames of the base."""
+    if duration > left + 0.05 or duration < SHORTEST_SECONDS:
+        raise BadInput(f"The passage lasts {max(duration, 0):.2f} s and {max(left, 0):.2f} s of music are left; "
+                       f"choose at least {SHORTEST_SECONDS:g} s within it.")
+    return int(round(duration * BASE_FPS)) * RATIO if loop else int(round(duration * FULL_FPS))
 
-    @staticmethod
-    def _finished(vector, course, known, loop, mirror, feet):
-        """The `Motion` of a canvas (T, 152): course, kept frames, feet."""
-        turn, place = course.solve(vector[None])
-        rotations, root = decode(vector, FULL_FPS, turn[0], place[0])
-        motion = Motion(rotations.numpy().astype(np.float32), root.numpy().astype(np.float32), float(FULL_FPS))
+
+def known_of(asked, frames):
+    """(`Known` or None, frames before the passage) of what a request gives: kept ranges, or the motion before the passage."""
+    if asked.keep is not None:
+        motion, ranges = asked.keep
+        return Known(motion, ranges, frames, asked.mirror), 0
+    if asked.seed_motion is None or len(asked.seed_motion) == 0:
+        return None, 0
+    if asked.loop:
+        raise BadInput("A loop begins with its own end: it cannot grow out of another motion; turn one of the two off.")
+    motion = asked.seed_motion.resampled(float(FULL_FPS))
+    before = min(int(SEED_SECONDS * BASE_FPS), len(motion) // RATIO) * RATIO
+    if before < 2 * RATIO:                                 # a pose is held for two frames of the base
+        held = np.array([len(motion) - 1] * (2 * RATIO))
+        motion, before = Motion(motion.rotations[held], motion.root[held], float(FULL_FPS)), 2 * RATIO
+    motion = motion.slice(len(motion) - before, len(motion))
+    return Known(motion, [(0.0, before / FULL_FPS)], frames + before, asked.mirror), before
+
+
+def finished(vector, course, known, asked):
+    """The `Motion` of a canvas (T, 152): course, kept frames, feet."""
+    turn, place = course.solve(vector[None])
+    rotations, root = decode(vector, FULL_FPS, turn[0], place[0])
+    motion = Motion(rotations.numpy().astype(np.float32), root.numpy().astype(np.float32), float(FULL_FPS))
+    if known is not None:
+        motion = joined(motion, known.motion, known.mask)
+    if asked.loop:
+        motion = looped(motion)
+    if asked.feet:
+        motion = clean(motion, vector[:, CONTACTS].clamp(0, 1).numpy())
         if known is not None:
             motion = joined(motion, known.motion, known.mask)
-        if loop:
-            motion = looped(motion)
-        if feet:
-            motion = clean(motion, vector[:, CONTACTS].clamp(0, 1).numpy())
-            if known is not None:
-                motion = joined(motion, known.motion, known.mask)
-        return motion.mirrored() if mirror else motion
+    return motion.mirrored() if asked.mirror else motion
 
 
 class Known:
@@ -273,28 +254,3 @@ class Known:
         """The kept course for `Course`, every `stride`-th frame."""
         return (torch.from_numpy(self.mask[::stride].copy()), torch.from_numpy(self.turn[::stride].astype(np.float32)),
                 torch.from_numpy(self.motion.root[::stride, :2].astype(np.float32)))
-
-
-class _Progress:
-    """Reports and cancels at each sampling step of both stages; a step of the refinement counts half."""
-
-    def __init__(self, progress, should_cancel, steps, refining):
-        self.progress, self.should_cancel = progress, should_cancel
-        self.steps, self.total = steps, steps + 0.5 * refining
-
-    def _tell(self, done, number, total):
-        if self.should_cancel is not None and self.should_cancel():
-            raise Cancelled()
-        if self.progress is not None:
-            self.progress("Sampling", done / self.total, f"{number}/{total}")
-
-    def base(self, number, total):
-        """Before step `number` of the base."""
-        self._tell(number, number, total)
-
-    def refine(self, number, total):
-        """Before step `number` of the super-resolution."""
-        self._tell(self.steps + 0.5 * number, number, total)
-
-
-__all__ = ["Dancer", "Known", "Stage"]

@@ -212,7 +212,7 @@ def test_released_cascade_dances(released):
     dancer = Dancer.load(released)
     times = np.arange(0.2, 8.0, 0.5)
     audio = clicks(times, 8.0)
-    motion = dancer.generate(audio, beats=Beats(times, np.arange(len(times)) % 4 + 1), style="salsa", steps=2, seed=1)[0]
+    motion = dancer.generate(audio, beats=Beats(times, np.arange(len(times)) % 4 + 1), genre="salsa", steps=2, seed=1)[0]
     assert len(motion) == 480 and motion.fps == 60 and np.isfinite(motion.root).all()
     assert np.abs(np.linalg.det(motion.rotations) - 1).max() < 1e-3
     assert motion.positions()[..., 2].min() > -0.02

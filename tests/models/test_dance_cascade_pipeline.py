@@ -8,6 +8,8 @@ from core.body.motion import Motion
 from core.errors import BadInput, Cancelled
 from core.rhythm.beats import Beats
 from models.dance_cascade.course import Course, resampled_path, with_course
+from models.dance_cascade.pipeline import known_of
+from models.dance_cascade.settings import Settings
 from models.lab.studio.dancer import dance
 from models.lab.studio.plan import make_plan
 from models.motion.representation import to_vector, trajectory
@@ -54,16 +56,19 @@ def test_windows_leave_no_seams(dancer, audio):
     assert step[seams].max() < 1.5 * np.percentile(step, 99.5)
 
 
-def test_a_seed_motion_is_the_beginning_exactly(dancer, audio, studio):
-    seed = studio.slice(100, 190)
-    motion = dancer.generate(audio, beats=BEATS, seed_motion=seed, steps=2, duration=6.0)[0]
-    assert np.array_equal(motion.rotations[:90], seed.rotations) and np.array_equal(motion.root[:90], seed.root)
-    step = jumps(motion)
-    assert step[89:92].max() < 3 * max(step[60:89].max(), 0.02)
-    pose = studio.slice(50, 51)
-    grown = dancer.generate(audio, beats=BEATS, seed_motion=pose, steps=2, duration=4.0)[0]
-    assert np.array_equal(grown.rotations[0], pose.rotations[0])
-    assert jumps(grown)[:7].max() == 0
+def test_a_dance_grows_out_of_what_went_before(dancer, audio, studio):
+    """The motion before the passage stands exactly at the canvas's start; the dance goes on from its pose, speed and place."""
+    for seed in (studio.slice(100, 190), studio.slice(60, 300), studio.slice(50, 51)):
+        motion = dancer.generate(audio, beats=BEATS, seed_motion=seed, steps=2, duration=6.0)[0]
+        assert len(motion) == 360
+        parts = ((seed.rotations, motion.rotations), (seed.root, motion.root))
+        whole = Motion(*(np.concatenate([before[-1:], after]) for before, after in parts), 60.0)
+        assert jumps(whole)[0] < 0.06 and np.linalg.norm(motion.root[0] - seed.root[-1]) < 0.04
+    known, before = known_of(Settings(seed_motion=studio.slice(100, 190)), 240)
+    assert before == 88 and known.mask[:88].all() and not known.mask[88:].any()
+    assert np.array_equal(known.motion.root[:88], studio.root[102:190])
+    with pytest.raises(BadInput, match="loop"):
+        dancer.generate(audio, seed_motion=studio, loop=True)
 
 
 def test_kept_ranges_are_exact_and_what_is_made_anew_meets_them(dancer, audio, studio):
@@ -98,14 +103,14 @@ def test_in_place_and_along_a_path(dancer, audio):
 
 
 def test_energy_style_and_bad_input(dancer, audio):
-    calm = dancer.generate(audio, beats=BEATS, energy=0.1, style="house", steps=2, duration=3.0)[0]
-    wild = dancer.generate(audio, beats=BEATS, energy=np.linspace(0, 1, 30), style="krump", steps=2, duration=3.0)[0]
+    calm = dancer.generate(audio, beats=BEATS, energy=0.1, genre="house", steps=2, duration=3.0)[0]
+    wild = dancer.generate(audio, beats=BEATS, energy=np.linspace(0, 1, 30), genre="krump", steps=2, duration=3.0)[0]
     assert np.abs(calm.rotations - wild.rotations).max() > 1e-3
     with pytest.raises(BadInput, match="tango"):
-        dancer.generate(audio, style="tango")
+        dancer.generate(audio, genre="tango")
     with pytest.raises(BadInput, match="at least"):
         dancer.generate(audio, duration=0.2)
-    with pytest.raises(BadInput, match="within"):
+    with pytest.raises(BadInput, match="music are left"):
         dancer.generate(audio, duration=30.0)
 
 
