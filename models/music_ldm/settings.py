@@ -13,7 +13,7 @@ class Settings(SamplingSettings):
     """
 
     guidance_scale: float = 1.6
-    steps: int = 20
+    steps: int = 10
     genre: str | None = None
     loop: bool = False
     like: Audio | None = None

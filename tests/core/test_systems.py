@@ -47,6 +47,7 @@ def test_defaults_are_filled_in_and_enums_become_values():
     assert values["guidance_scale"] == 2.0 and values["steps"] == 20 and values["seed"] == 0 and values["metre"] == "auto"
     assert values["tempo"] == "auto" and registry.check(CONDUCTOR, {"tempo": "99.5"})["tempo"] == 99.5
     assert values["bpm"] is None and values["lead"] is None and values["level"] == "normal" and "blend_seconds" not in values
+    assert registry.check(MUSIC, {"genre": "any"})["steps"] == 10, "Normal of the music model: as good as 20 (docs/results.md)"
     values = registry.check(MUSIC, {"steps": "draft", "genre": "any", "loudness": None, "like": ""})
     assert values["steps"] == 8 and values["genre"] is None and values["loudness"] == "streaming" and values["like"] is None
     assert registry.check(CONDUCTOR, {"steps": "draft", "metre": 3, "lead": 0.2}) | {"steps": 5, "metre": 3, "lead": 0.2} == (

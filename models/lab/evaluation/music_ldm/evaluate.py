@@ -120,7 +120,7 @@ def main(arguments=None):
     parser.add_argument("--data", help="folder with real motion/ clips; left out when absent")
     parser.add_argument("--count", type=int, default=200, help="most pieces of a row (default 200)")
     parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument("--steps", type=int, default=20, help="of the main rows (Draft 8, Normal 20, Fine 50)")
+    parser.add_argument("--steps", type=int, default=10, help="of the main rows (Draft 8, Normal 10, Fine 50)")
     parser.add_argument("--guidance", type=float, default=1.6)
     parser.add_argument("--split", choices=("test", "valid"), default="test", help="valid: to choose settings; not with --docs")
     parser.add_argument("--checkpoints")

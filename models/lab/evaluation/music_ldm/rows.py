@@ -41,7 +41,7 @@ class Row:
     genre: bool = True
     scrambled: bool = False
     guidance: float = 1.6
-    steps: int = 20
+    steps: int = 10
     vocoder: str = "learned"
     folders: str = ""
     two_seeds: bool = False
@@ -84,7 +84,7 @@ GENRES_APART = Row("more real audio through the vocoder", 1000, "vocoded", full=
 _FEW = Row("", 20)              # as the main rows, whose records they share where the settings are the same
 SAMPLING = (
     *(replace(_FEW, name=f"guidance {g:g}", guidance=float(g), two_seeds=True, full=False) for g in (0, 1, 1.6, 2, 3, 5, 8)),
-    *(replace(_FEW, name=f"steps {n}", steps=n, full=n == 20) for n in (8, 10, 20, 50)),
+    *(replace(_FEW, name=f"steps {n}", steps=n, full=n == 10) for n in (8, 10, 20, 50)),
     *(replace(_FEW, name=f"rhythm {kind}", rhythm=kind) for kind in ("true", "predicted", "none")),
     replace(_FEW, name="vocoder learned"), replace(_FEW, name="vocoder griffin_lim", vocoder="griffin_lim", full=False),
 )

@@ -207,7 +207,7 @@ def main(arguments=None):
     parser.add_argument("--pieces", type=int, default=4)
     parser.add_argument("--loops", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=180.0)
-    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--checkpoints", help="extra checkpoint folder")
     parser.add_argument("--out", default="music_seams.json")
     parser.add_argument("--docs", help="Markdown file whose music_seams section is replaced")
