@@ -144,8 +144,7 @@ def encode_motion(pieces, vae, batch=24):
         for mirror in (0, 1):
             flip = torch.full((len(some),), bool(mirror), device=pieces.device)
             vectors = pieces.motion(some, torch.zeros_like(some), length * DOWNSAMPLE, flip)
-            with torch.autocast(pieces.device.type, dtype=torch.bfloat16, enabled=pieces.device.type == "cuda"):
-                mean = vae.encode(vectors)[0].transpose(1, 2)
+            mean = vae.encode(vectors)[0].transpose(1, 2)
             out[mirror][place] = mean[inside].half()
     return out
 

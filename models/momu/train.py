@@ -37,6 +37,7 @@ class MotionVAETask(Task):
     """The motion half of BiCoR-VAE beside the frozen music latents of the corpus."""
 
     weight_decay, clip = 1e-4, 1.0
+    autocast = False            # bf16 would round the rotations and velocities that the last layer writes
 
     def __init__(self, config):
         super().__init__(config)
