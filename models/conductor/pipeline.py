@@ -13,7 +13,7 @@ from core import checkpoints
 from core.body.ictus import ictus_times
 from core.body.motion import Motion
 from core.body.rotations import axis_angle_to_matrix, matrix_to_axis_angle
-from core.errors import BadInput, Cancelled
+from core.errors import BadInput
 from core.rhythm.beats import Beats
 from models.conductor.beat_pattern import strokes, strokes_of
 from models.conductor.config import FOOT, FPS, METRES, MOVING, STROKES, ConductorConfig
@@ -31,7 +31,7 @@ from models.conductor.features import (
 from models.conductor.legs import BALL_HEIGHT, Feet, carried, feet_of, hang, planted
 from models.conductor.network import Denoiser
 from models.conductor.settings import Settings
-from models.diffusion import SAMPLERS, Inpaint, Schedule, guided, window_starts, windowed
+from models.diffusion import Schedule, canvas
 
 LEFT_ARM = (13, 16, 18, 20, 22)
 RIGHT_ARM = (14, 17, 19, 21, 23)
@@ -226,43 +226,24 @@ class Conductor:
 
     def _sample(self, condition, frames, asked, known, progress, should_cancel):
         """(V, T, C) un-standardised vectors; asked: `Settings`."""
-        config, device, variations, seed = self.config, self.device, asked.variations, asked.seed
-        steps = asked.steps or config.steps
+        config, device = self.config, self.device
         scale = config.guidance_scale if asked.guidance_scale is None else asked.guidance_scale
-        window = min(config.window, frames)
-        overlap = min(config.overlap, window // 2)
-        condition = torch.from_numpy(condition).to(device)
-        starts = window_starts(frames, window, overlap)
+        layout = canvas.Layout.of(frames, config.window, config.overlap, batch=asked.batch or WINDOWS_AT_ONCE)
+        condition, places = torch.from_numpy(condition).to(device), layout.places(device)
 
-        def windows(null):
-            def denoise(x, t, _, numbers):
-                where = [starts[number] for number in numbers]
-                part = torch.stack([condition[s:s + window] for s in where])
-                flags = torch.full((len(x),), null, dtype=torch.bool, device=device)
-                times = torch.full((len(x),), t, dtype=torch.long, device=device)
-                x = x.transpose(1, 2)
-                output = self.denoiser(x, times, part, flags)     # float32: bfloat16 rounding shows as jerk of the hands
-                return self.schedule.to_x0(output, x, t).transpose(1, 2)
-            return windowed(denoise, frames, window, overlap, batch=asked.batch or WINDOWS_AT_ONCE)
+        def network(x, t, _, numbers, null):
+            part = torch.stack([condition[places[number]] for number in numbers])
+            flags = torch.tensor(null, device=device)
+            # In float32: bfloat16 rounding shows as jerk of the hands.
+            return self.denoiser(x.transpose(1, 2), t, part, flags).transpose(1, 2)
 
-        denoise = guided(windows(False), windows(True), scale, steps=config.timesteps,
-                         interval=GUIDANCE_INTERVAL if scale > 1 else (0.0, 1.0))
-        noise = torch.stack([torch.randn(config.channels, frames, generator=torch.Generator().manual_seed(seed + v))
-                             for v in range(variations)]).to(device)
-        project = None
-        if known is not None:
-            values, mask = (tensor.to(device) for tensor in known)
-            inpaint = Inpaint(values.expand(variations, -1, -1), mask, self.schedule, torch.Generator().manual_seed(seed))
-            denoise, project = inpaint.wrap(denoise), inpaint.project
-
-        def on_step(number, total):
-            if should_cancel is not None and should_cancel():
-                raise Cancelled()
-            if progress is not None:
-                progress("Sampling", number / total, f"{number}/{total}")
-
-        x = SAMPLERS[asked.sampler](denoise, noise, self.schedule, self.schedule.timesteps(min(steps, config.timesteps)),
-                              project=project, on_step=on_step)
+        denoise = canvas.guided_windows(network, layout, self.schedule, scale,
+                                        interval=GUIDANCE_INTERVAL if scale > 1 else (0.0, 1.0))
+        generators = canvas.seeded(asked.seed, asked.variations)
+        x = canvas.sample(denoise, canvas.noise(generators, (config.channels, frames), device), self.schedule,
+                          asked.steps or config.steps, sampler=asked.sampler, generators=generators, kept=known,
+                          kept_noise=torch.Generator().manual_seed(asked.seed),
+                          on_step=canvas.reporting(progress, should_cancel))
         return x.transpose(1, 2).cpu().numpy() * self.std + self.mean
 
 

@@ -10,8 +10,8 @@ import torch
 
 from core.audio import DELIVERY_RATE, Audio
 from core.audio import mel as mels
-from core.errors import BadInput, Cancelled
-from models.diffusion import SAMPLERS, Inpaint, Schedule, guided, windowed
+from core.errors import BadInput
+from models.diffusion import SAMPLERS, Schedule, canvas
 from models.layers.precision import native_autocast
 from models.music_ldm.config import DenoiserConfig, VAEConfig
 from models.music_ldm.network import UNet, restore, standardise
@@ -76,15 +76,9 @@ class MusicLDM:
         take = None if asked.keep is None else self._read_take(passage, *asked.keep)
         if take is not None:
             profile = take["profile"]
-
-        def stop_if_asked():
-            if should_cancel():
-                raise Cancelled()
-
-        def on_step(number, total):
-            stop_if_asked()
-            progress("Sampling", SAMPLING_SHARE * number / total, f"{number}/{total}")
-        latents = self._sample(passage, asked, take, profile, on_step, stop_if_asked)
+        stop_if_asked = canvas.stopping(should_cancel)
+        latents = self._sample(passage, asked, take, profile, canvas.reporting(progress, should_cancel, SAMPLING_SHARE),
+                               stop_if_asked)
         takes = []
         for number, latent in enumerate(latents):
             stop_if_asked()
@@ -111,35 +105,25 @@ class MusicLDM:
     def _sample(self, passage, asked, take, profile, on_step, stop_if_asked):
         """Latents (V, latent, ..., canvas) in the VAE's units; asked: `Settings`; profile: (96,) of the timbre, or None."""
         config, batch = self.denoiser.config, asked.batch or WINDOWS_AT_ONCE
-        generators = [torch.Generator().manual_seed(int(asked.seed) + number) for number in range(asked.variations)]
-        encoded, nothing, count = self._encode(passage, batch, stop_if_asked), len(passage.starts), len(generators)
+        generators = canvas.seeded(asked.seed, asked.variations)
+        encoded, nothing = self._encode(passage, batch, stop_if_asked), len(passage.starts)
         height = (config.latent_height,) if config.dims == 2 else ()
-        shape = (config.latent, *height, passage.canvas)
-        x = torch.stack([torch.randn(shape, generator=generator) for generator in generators]).to(self.device)
+        x = canvas.noise(generators, (config.latent, *height, passage.canvas), self.device)
         timbre = self._timbre(passage, generators, profile)
 
-        def windows(row_of):
-            def network(x, t, variation, number):
-                stop_if_asked()
-                times = torch.full((len(x),), t, dtype=torch.long, device=self.device)
-                rows = encoded.rows([row_of(v, k) for v, k in zip(variation, number)])
-                if timbre is not None:
-                    rows = rows.with_vector(timbre[[v % count for v in variation]])
-                with native_autocast(self.device):
-                    output = self.denoiser(x, times, rows)
-                return self.schedule.to_x0(output.float(), x, t)
-            return windowed(network, passage.canvas, config.window, passage.overlap, passage.loop, batch)
-        twice = windows(lambda v, k: k if v < count else nothing)    # the second half of the rows without condition
-        denoise = guided(windows(lambda v, k: k), windows(lambda v, k: nothing), asked.guidance_scale,
-                         both=lambda x, t: twice(torch.cat([x, x]), t).chunk(2),
-                         steps=self.schedule.steps, interval=asked.guidance_interval, rescale=asked.guidance_rescale)
-        project = None
-        if take is not None:
-            known = standardise(take["latent"], config).expand(len(generators), *shape)
-            inpaint = Inpaint(known, take["mask"], self.schedule, generators)
-            denoise, project = inpaint.wrap(denoise), inpaint.project
-        x = SAMPLERS[asked.sampler](denoise, x, self.schedule, self.schedule.timesteps(asked.steps), generator=generators,
-                                    project=project, on_step=on_step)
+        def network(x, t, variations, numbers, null):
+            stop_if_asked()
+            rows = encoded.rows([nothing if off else number for off, number in zip(null, numbers)])
+            if timbre is not None:
+                rows = rows.with_vector(timbre[variations])
+            with native_autocast(self.device):
+                return self.denoiser(x, t, rows)
+        layout = canvas.Layout(passage.canvas, config.window, passage.overlap, passage.loop, batch)
+        denoise = canvas.guided_windows(network, layout, self.schedule, asked.guidance_scale, interval=asked.guidance_interval,
+                                        rescale=asked.guidance_rescale)
+        kept = None if take is None else (standardise(take["latent"], config), take["mask"])
+        x = canvas.sample(denoise, x, self.schedule, asked.steps, sampler=asked.sampler, generators=generators, kept=kept,
+                          on_step=on_step)
         return restore(x, config)
 
     def _timbre(self, passage, generators, profile):
