@@ -92,11 +92,6 @@ class CascadeConfig:
         """Channels of the condition of a frame, style token apart."""
         return self.music_size * (self.music != "none") + RHYTHM_SIZE * self.rhythm + ENERGY_SIZE * self.energy
 
-    @property
-    def stride(self):
-        """Frames of this stage per thirtieth of a second, as (numerator, denominator) of 30 / fps."""
-        return 30 / self.fps
-
 
 # The published sizes: 12 layers, width 768, 6 heads; 20 s; one clip embedding per frame by attention, no rhythm, no style.
 PAPER_ENCODER = EncoderConfig(width=512, blocks=4, motion_width=512, motion_blocks=4, embedding=512, pool="clip", hard=False,
@@ -107,11 +102,11 @@ PAPER = CascadeConfig(music_size=512, attention=True, rhythm=False, energy=False
 PAPER_SR = replace(PAPER, fps=FULL_FPS, low=True, low_noise=0.5, low_noise_sampling=0.1, window=1200, overlap=600, batch=8)
 
 RELEASE_ENCODER = EncoderConfig()
-RELEASE = CascadeConfig()
+RELEASE = CascadeConfig(weight_velocity=2.0)
 RELEASE_SR = CascadeConfig(
     fps=FULL_FPS, low=True, low_noise=0.5, low_noise_sampling=0.1, music="none", energy=False,
     layers=5, width=192, heads=6, ffn=512, condition=128, kernel=7, patch=2, window=240, overlap=64, steps=5,
-    guidance_scale=1.0, weight_acceleration=1.0, capture_share=0.7, batch=96, learning_rate=1e-3)
+    guidance_scale=1.0, weight_velocity=2.0, weight_acceleration=2.0, capture_share=0.7, batch=96, learning_rate=1e-3)
 
 TINY_ENCODER = EncoderConfig(width=16, blocks=1, motion_width=16, motion_blocks=1, adapter=16, embedding=8, clip_seconds=2.0,
                              batch=8)

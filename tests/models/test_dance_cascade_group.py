@@ -26,7 +26,8 @@ def test_every_second_one_is_a_mirror_image_from_the_same_start(motion):
     assert np.allclose(image.root[0], motion.root[0], atol=1e-5) and abs(image.heading(0) - motion.heading(0)) < 1e-3
     assert np.abs(about_start(image).positions() - motion.positions()).max() < 1e-3
     dancers = group([motion], "mirrored", 3, spacing=0.0)
-    assert np.abs(dancers[1].positions() - image.positions()).max() < 1e-4 and np.allclose(dancers[2].root, motion.root, atol=1e-5)
+    assert np.abs(dancers[1].positions() - image.positions()).max() < 1e-4
+    assert np.allclose(dancers[2].root, motion.root, atol=1e-5)
 
 
 def test_a_canon_follows_a_bar_behind(motion):
