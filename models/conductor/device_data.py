@@ -10,6 +10,7 @@ from models.conductor.performed import JITTERS, Rows
 
 KINDS = ("easy", "hard", "super-hard")
 APART_S, SHIFT_S = 10.0, (0.5, 4.5)         # hard and super-hard negatives
+SILENT_SHARE = 0.25                         # of the denoiser's windows, where there are plans without sound
 
 
 class _Resident:
@@ -17,8 +18,8 @@ class _Resident:
 
     names = ()
 
-    def __init__(self, corpus, cache, split, least):
-        self.data, self.device = Rows(corpus, cache, split, least), None
+    def __init__(self, corpus, cache, split, least, heard=False):
+        self.data, self.device = Rows(corpus, cache, split, least, heard), None
 
     def resident(self, device):
         """Copy what batches need to `device`."""
@@ -44,7 +45,7 @@ class DevicePairs(_Resident):
     def __init__(self, config, corpus, cache, split, kind=None, augment=True):
         self.config, self.kind, self.augment = config, kind, augment
         self.length = int(config.clip_seconds * FPS)
-        super().__init__(corpus, cache, split, self.length + int(0.6 * FPS))
+        super().__init__(corpus, cache, split, self.length + int(0.6 * FPS), heard=True)
 
     def batch(self, index, generator):
         """mel, other_mel (B, L, bands) in 0..1; keypoints, other_keypoints (B, L, 13, 2)."""
@@ -117,12 +118,16 @@ class DeviceWindows(_Resident):
         """Copy what batches need to `device`."""
         super().resident(device)
         self.features = self.features.to(device)
+        self.sounding, self.silent = (torch.nonzero(test)[:, 0] for test in (self.row_music >= 0, self.row_music < 0))
         self.mean, self.std = (torch.as_tensor(value, device=device) for value in self.statistics)
 
     def batch(self, index, generator):
         """x0 (B, W, C), condition (B, W, K), mask (B, W)."""
         c, count, width = self.config, self.config.batch, self.config.window
-        row = self._integers(generator, count, len(self.row_first))
+        row = self.sounding[self._integers(generator, count, len(self.sounding))]
+        if self.augment and len(self.silent):
+            other = self.silent[self._integers(generator, count, len(self.silent))]
+            row = torch.where(self._uniform(generator, count) < SILENT_SHARE, other, row)
         total = self.row_frames[row][:, None]
         start = self._integers(generator, count, (total[:, 0] - width).clamp(min=0) + 1)[:, None]
         frames = start + torch.arange(width, device=self.device)
@@ -132,7 +137,8 @@ class DeviceWindows(_Resident):
         slip = self._integers(generator, count, 2 * c.lead_shift + 1)[:, None] - c.lead_shift if self.augment else 0
         heard = torch.minimum((inside + slip).clamp(min=0), total - 1)
         version = self._integers(generator, count, len(self.features) if self.augment else 1)[:, None]
-        music = self.features[version, self.row_music[row, None] + heard].float()
+        sounding = self.row_music[row, None] >= 0                              # of silent pieces only plan and level are known
+        music = self.features[version, self.row_music[row, None].clamp(min=0) + heard].float() * sounding[..., None]
         if self.augment:
             kept = self._uniform(generator, count, 1, 1) >= c.music_dropout
             gain = torch.randn(count, 1, 1, generator=generator, device=self.device) * c.music_gain

@@ -28,11 +28,14 @@ def perform_corpus(corpus, cache, jitter, progress):
 
 
 class Rows:
-    """The performed rows of a split with their music: numpy arrays, `first` and `music` frames of each row, `frames`."""
+    """The performed rows of a split: `first`, `music` (-1: the piece is silent), `level` and `frames` of each, and their arrays.
 
-    def __init__(self, corpus, cache, split, least):
+    heard: leave out silent pieces.
+    """
+
+    def __init__(self, corpus, cache, split, least, heard=False):
         rows = json.loads((Path(cache) / "rows.json").read_text(encoding="utf-8"))
-        self.rows = [row for row in rows if row["split"] == split and row["frames"] >= least]
+        self.rows = [row for row in rows if row["split"] == split and row["frames"] >= least and (row["music"] >= 0 or not heard)]
         if not self.rows:
             raise BadInput(f"{corpus} holds no {split} pieces of {least / 30:.1f} s; make a larger corpus.")
         self.cache, self.flat = Path(cache), Flat(corpus)

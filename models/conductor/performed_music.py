@@ -25,7 +25,7 @@ def music_features(encoder, corpus):
     mel = torch.from_numpy(np.array(flat.array("mel")))
     bands = mel.shape[1]
     out = torch.zeros(VERSIONS, len(mel), encoder.head.out_channels, dtype=torch.float16)
-    for item in flat.items:
+    for item in (item for item in flat.items if flat.has(item, "mel")):
         start, count = item["arrays"]["mel"]
         piece = mel[start:start + count].to(device)[None].float() / 255
         for version in range(VERSIONS):

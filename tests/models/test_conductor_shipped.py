@@ -39,7 +39,8 @@ def piece(shipped):
 def made(shipped, piece, **options):
     """Options of `generate` over those of every test here."""
     beats, sound, heard = piece
-    return shipped.generate(sound, **{"beats": beats, "features": heard, "steps": STEPS, "seed": 3, "lead": 0.08, **options})[0]
+    return shipped.generate(sound, **{"beats": beats, "features": heard, "steps": STEPS, "seed": 3, "lead": 0.08, "beat_pattern": "six",
+                                      **options})[0]
 
 
 def hits(motion, times, left=False):
@@ -54,6 +55,13 @@ def test_ictus_is_on_the_beats_less_the_lead_asked_for(shipped, piece):
         assert hits(motion, times - lead) > 0.9
         error = [t - (times - lead)[np.argmin(np.abs(times - lead - t))] for t in ictus_times(motion)]
         assert abs(np.median(error)) < 0.03                   # within a frame of what was asked for, in ms not in words
+
+
+def test_fast_six_is_beaten_in_two_unless_asked_otherwise(shipped, piece):
+    times, positions = piece[0].times - 0.08, piece[0].positions
+    struck = times[(positions - 1) % 3 == 0]
+    motion = made(shipped, piece, beat_pattern="auto")
+    assert hits(motion, struck) > 0.85 > hits(motion, times)
 
 
 def test_tempo_changes_are_followed(shipped):
@@ -107,7 +115,7 @@ def test_mirror_beats_with_the_left_hand(shipped, piece):
 
 def test_seeds_differ_and_keep_the_beat(shipped, piece):
     beats, sound, heard = piece
-    motions = shipped.generate(sound, beats=beats, features=heard, steps=STEPS, lead=0.08, variations=3)
+    motions = shipped.generate(sound, beats=beats, features=heard, steps=STEPS, lead=0.08, variations=3, beat_pattern="six")
     assert scores.seed_spread([features.keypoints13(m) for m in motions]) > 0.005
     assert min(hits(m, beats.times - 0.08) for m in motions) > 0.9
 

@@ -42,22 +42,22 @@ def perform(task):
 
 
 def prepare(corpus, cache, jitter, progress, variants=VARIANTS):
-    """Perform every piece of a flat corpus into `cache`, once."""
+    """Perform every piece of a flat corpus into `cache`, once. Pieces that are heard get several conductors, silent ones one."""
     cache, flat = Path(cache), Flat(corpus)
     if (cache / "rows.json").exists():
         return
-    items = [item for item in flat.items if "plan" in item and flat.has(item, "mel", "level")]
+    items = [item for item in flat.items if "plan" in item and flat.has(item, "level")]
     if not items:
         raise BadInput(f"{corpus} holds no conducted pieces; make them with models.lab.studio.conducted_flat.")
     tasks, places = [], []
     for number, item in enumerate(items):
-        for variant in range(variants if item["split"] == "train" else 1):
-            tasks.append((item["plan"], variant, item["arrays"]["mel"][1], jitter))
+        for variant in range(variants if item["split"] == "train" and flat.has(item, "mel") else 1):
+            tasks.append((item["plan"], variant, item["arrays"]["level"][1], jitter))
             places.append(number)
     rows, arrays, first = [], {"vector": [], "points": [], "rhythm": []}, 0
     for done, (number, (vector, points, rhythm, pose, row)) in enumerate(zip(places, _performed(tasks))):
         item = items[number]
-        rows.append({**row, "split": item["split"], "piece": number, "first": first, "music": item["arrays"]["mel"][0],
+        rows.append({**row, "split": item["split"], "piece": number, "first": first, "music": item["arrays"].get("mel", [-1])[0],
                      "level": item["arrays"]["level"][0], "pose": [round(float(v), 5) for v in pose]})
         for name, value in (("vector", vector), ("points", points), ("rhythm", rhythm)):
             arrays[name].append(value)
