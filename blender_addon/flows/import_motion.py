@@ -3,6 +3,7 @@ from pathlib import Path
 
 import bpy
 
+from ...core import contract
 from ..errors import UserError
 from ..scene import bone_map, rig_sampling, takes
 from ..scene.refs import Ref
@@ -11,14 +12,12 @@ from ..worker import options as prefs
 from ..worker.manager import Job
 from . import to_motion
 
-READABLE = (".bvh", ".npz", ".pkl", ".bvh.gz", ".npz.gz", ".pkl.gz")
-
 
 def request_of(scene, rig, path, fps=None):
     """What the job asks, JSON-ready. With a folder of SMPL models the performer's own skeleton counts. Raises UserError."""
     path = bpy.path.abspath(path)
-    if not path.lower().endswith(READABLE) or not Path(path).is_file():
-        raise UserError(f"{path or 'Nothing'} is no motion file; choose {', '.join(READABLE[:3])} (or .gz of these)")
+    if not path.lower().endswith(contract.MOTION_SUFFIXES) or not Path(path).is_file():
+        raise UserError(f"{path or 'Nothing'} is no motion file; choose {', '.join(contract.MOTION_FILES)} (or .gz of these)")
     settings, models = scene.baton, prefs.get().smpl_folder
     return {"kind": "import", "rig": rig.name, "first": scene.frame_current, "blend_seconds": settings.blend_seconds,
             "reduce_degrees": settings.reduce_degrees if settings.reduce_keys else 0.0,

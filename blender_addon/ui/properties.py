@@ -13,6 +13,7 @@ from bpy.props import (
 from ...core import contract
 from ...core.contract import systems
 
+
 def _old(name):
     """Limits of a system as the properties below read them."""
     settings = systems.find(name).settings

@@ -1,7 +1,7 @@
 """Delivery: loudness preset, true peak, fades, no DC. Loudness is ITU-R BS.1770-4 (`core/audio/meter.py`)."""
 import numpy as np
 
-from core.audio.meter import integrated_loudness, loudness_of_energy, weighted_energy
+from core.audio.meter import loudness_of_energy, weighted_energy
 from core.audio.resample import resample_poly
 from core.contract import load
 from core.errors import BadInput

@@ -3,8 +3,7 @@ import json
 import time
 
 from core.cli import common
-
-MOTION = (".bvh", ".npz", ".pkl", ".bvh.gz", ".npz.gz", ".pkl.gz")
+from core.contract import MOTION_SUFFIXES
 
 
 def add_arguments(parser):
@@ -23,7 +22,7 @@ def run(options):
     from core.pipelines.beats import find_beats
     common.hush_libraries()
     began = time.perf_counter()
-    if options.file.lower().endswith(MOTION):
+    if options.file.lower().endswith(MOTION_SUFFIXES):
         condition = common.read_motion_of(options, options.file)
     else:
         from core.audio.io import read_audio

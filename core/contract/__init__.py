@@ -23,15 +23,10 @@ REQUIRED_JOINTS = frozenset(SKELETON["required"])
 REPRESENTATION_VERSION = SKELETON["representation_version"]
 GENRES = [g["slug"] for g in load("genres")]
 METRES = (2, 3, 4, 6)                   # beats in a bar that a network can name
-LEVELS = ("half", "normal", "double")   # metrical levels of the beats that are found
-MOTION_FILES = (".bvh", ".npz", ".pkl")  # each also with .gz behind
+MOTION_FILES = (".bvh", ".npz", ".pkl")
+MOTION_SUFFIXES = (*MOTION_FILES, *(f"{suffix}.gz" for suffix in MOTION_FILES))
 
 
 def genre_labels() -> list[tuple[str, str]]:
     """[(slug, label)] of the dance genres."""
     return [(genre["slug"], genre["label"]) for genre in load("genres")]
-
-
-def is_motion_file(name: str) -> bool:
-    """Whether a file name ends as a motion file does."""
-    return name.lower().removesuffix(".gz").endswith(MOTION_FILES)

@@ -7,10 +7,10 @@ import numpy as np
 
 from core.body.kinematics import FPS
 from core.body.motion import Motion
+from core.contract import MOTION_FILES
 from core.contract.files import replacing
 from core.errors import BadInput
 
-READERS = (".bvh", ".npz", ".pkl")
 LIMIT_BYTES = 1 << 30
 
 
@@ -40,8 +40,8 @@ def read_motion(path, fps=None, start=0.0, duration=None, bone_map=None, smpl_mo
 
 def _load(path):
     suffix = Path(path.stem).suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
-    if suffix not in READERS:
-        raise BadInput(f"{path.name} is not a motion file Baton reads; give {', '.join(READERS)} (or .gz of these).")
+    if suffix not in MOTION_FILES:
+        raise BadInput(f"{path.name} is not a motion file Baton reads; give {', '.join(MOTION_FILES)} (or .gz of these).")
     try:
         if path.suffix.lower() == ".gz":
             with gzip.open(path, "rb") as handle:

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from core import checkpoints
-from core.contract import GENRES, REPRESENTATION_VERSION, load
+from core.contract import REPRESENTATION_VERSION, load
 from core.contract import systems as registry
 from core.contract.systems import System
 from core.errors import BadInput

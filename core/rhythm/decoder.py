@@ -14,10 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.contract import METRES
 from core.errors import BadInput
 from core.rhythm.beats import Beats
-
-METRES = (2, 3, 4, 6)
 
 
 @dataclass(frozen=True)

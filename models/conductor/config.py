@@ -1,9 +1,10 @@
 """Settings of both stages. `paper` is the published system, `release` the shipped one, `tiny` for tests."""
 from dataclasses import dataclass, field, replace
 
+from core.contract import METRES  # what the metre one-hot of the first checkpoints can name
+
 MEL_RATE = 90               # Hz, mel frames
 FPS = 30                    # Hz, motion frames; every third mel frame after the music encoder
-METRES = (2, 3, 4, 6)       # what the metre one-hot of the first checkpoints can name; anything else counts as unknown
 STROKES = (1, 2, 3, 4, 6, 9)        # strokes a bar that a beat pattern has
 # smpl24 models the root position and these joints (SMPL numbers: pelvis, spine, neck, head, collars, arms, hands).
 # Legs are no rotations: they hang by two-bone IK between the pelvis and the feet. smpl24 has no feet, so they stand where the

@@ -67,7 +67,8 @@ def test_conducting_settings_reach_the_worker(blender):
 def test_what_is_sent_is_what_the_worker_knows(blender):
     """A name that the worker does not know would fail every job of its kind."""
     from core.contract import systems
-    from core.worker import generate, inputs, jobs as worker_jobs
+    from core.worker import generate, inputs
+    from core.worker import jobs as worker_jobs
     scene, rig = blender.context.scene, scenes.smpl_rig()
     scenes.sway(rig, 61)
     for kind, request, direction in (("music", to_sound.request_of(scene, rig), "to_sound"),

@@ -45,6 +45,12 @@ def test_every_json_of_the_contract_is_valid():
         json.loads(path.read_text(encoding="utf-8"))
 
 
+def test_metres_stand_once():
+    """What the panel offers is what networks can name."""
+    offered = [item["value"] for item in contract.load("settings")["metre"]["items"] if item["id"] != "auto"]
+    assert tuple(offered) == contract.METRES
+
+
 @pytest.fixture
 def item():
     motion, _ = stepping(seconds=2.0)

@@ -9,7 +9,7 @@ from conductor_fixtures import RATE, clicks, conductor, corpus, one_thread  # no
 from core.body.ictus import ictus_times
 from core.rhythm.beats import Beats
 from models.conductor import features
-from models.conductor.config import MOVING, FIRST, PAPER, RELEASE, TINY, ConductorConfig
+from models.conductor.config import FIRST, MOVING, PAPER, RELEASE, TINY, ConductorConfig
 from models.conductor.data import Clips, Pairs, Windows, statistics
 from models.conductor.encoder import Frozen, M2SNet, MusicEncoder, encode_music
 from models.conductor.losses import contrastive_loss, denoiser_loss, geometric_losses, hand_positions, masked_mean

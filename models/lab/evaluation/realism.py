@@ -6,16 +6,11 @@ Both sides are the same skeleton at 30 fps. What the captures' rigs never move (
 joint or left out; every window is seen mirrored too; and the two sides are matched in speed, so that neither rig nor tempo
 gives the answer away. Accuracy is that of windows whose recording or seed was never trained on; chance is 0.5.
 """
-import argparse
-import sys
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 
 from core.body.motion import Motion
 from core.body.rotations import matrix_to_axis_angle
-from core.contract import GENRES
-from core.errors import BatonError
 
 FPS, FRAMES, STEP = 30.0, 60, 30
 FOLDS, TREES = 5, 150

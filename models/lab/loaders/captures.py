@@ -17,6 +17,7 @@ from scipy.ndimage import gaussian_filter1d, minimum_filter1d
 
 from core.body.motion import Motion
 from core.body.rotations import geodesic, matrix_to_6d
+from core.contract import MOTION_FILES, MOTION_SUFFIXES
 from core.errors import BadInput, BatonError
 from core.motion_files import read_motion
 from core.motion_files.bvh import bvh_rig, parse_bvh
@@ -31,7 +32,6 @@ DROPPED = 0.1                     # s at the start: recordings open with a T-pos
 SHORTEST = 2.0                    # s of a passage between glitches
 MARGIN = 0.05                     # s left out on both sides of a glitch
 SURE_SECONDS = 12.0               # of motion from which on a grid's strength says what it means
-SUFFIXES = (".bvh", ".bvh.gz", ".npz", ".pkl")
 STYLES = {"cmu_salsa": "salsa", "cmu_indian": "indian", "cmu_breakdance": "break", "cmu_modern05": "modern",
           "cmu_mj131": "mj", "rokoko_sample": "rokoko", "cmu_martial": "martial"}
 FRAME_RATES = {"cmu_salsa": 60.0}                                   # wrong in the files' headers
@@ -77,9 +77,9 @@ def is_dance(clip):
 
 def capture_files(folder):
     """The motion files under a folder, sorted. Raises BadInput when there are none."""
-    paths = sorted(p for p in Path(folder).rglob("*") if p.name.lower().endswith(SUFFIXES))
+    paths = sorted(p for p in Path(folder).rglob("*") if p.name.lower().endswith(MOTION_SUFFIXES))
     if not paths:
-        raise BadInput(f"No motion files ({', '.join(SUFFIXES)}) lie under {folder}; give a folder that holds some.")
+        raise BadInput(f"No motion files ({', '.join(MOTION_FILES)}) lie under {folder}; give a folder that holds some.")
     return paths
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.contract import GENRES, load
+from core.contract import GENRES, MOTION_FILES, load
 from core.errors import BadInput
 from models.training.shards import AUDIO_RATE, pack_audio, pack_motion, read_header, write_shard
 
@@ -54,7 +54,7 @@ def files_under(folder, suffixes):
 def stem(path):
     """File name without its suffixes .gz, .bvh, .npz, .pkl or of sound."""
     name = Path(path).name
-    for suffix in (".gz", ".bvh", ".npz", ".pkl", *SOUND):
+    for suffix in (".gz", *MOTION_FILES, *SOUND):
         if name.lower().endswith(suffix):
             name = name[:-len(suffix)]
     return name

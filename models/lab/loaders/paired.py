@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
+from core.contract import MOTION_SUFFIXES
 from core.errors import BadInput
 from models.lab.loaders.common import SOUND, Clip, beat_array, files_under, genre_of, motion_item, split_of_name, stem
 
-MOTION = (".bvh", ".bvh.gz", ".npz", ".pkl", ".pkl.gz")
 TRACKED = 0.4               # confidence of beats that a tracker found in the sound
 
 
@@ -18,7 +18,7 @@ def paired_clips(folder, options):
     a beats file librosa's tracker is asked, its beats have unknown bar positions and little confidence.
     """
     folder, result = Path(folder), []
-    for path in files_under(folder, MOTION):
+    for path in files_under(folder, MOTION_SUFFIXES):
         sounds = [path.with_name(stem(path) + suffix) for suffix in SOUND]
         sound = next((place for place in sounds if place.is_file()), None)
         if sound is None:

@@ -106,9 +106,9 @@ def _of_song(song):
 
 
 def _studio(kind, number, split, data, scores, rng):
-    from models.training.shards import AUDIO_RATE
     from models.lab.studio.build import make_item
     from models.rhythm.features import to_mono
+    from models.training.shards import AUDIO_RATE
     style = (None, None, "rhapsodic")[number % 3] if kind == "conducting" else None
     meta, arrays = make_item(kind, 40_000 + number, 24.0, style=style)
     return to_mono(arrays["audio"].T, AUDIO_RATE), {"beats": arrays["beats"], "metre": meta["metre"], "bpm": meta["bpm"],

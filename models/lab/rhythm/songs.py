@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from models.lab.rhythm.perform import tempo_curve
 from models.lab.studio.groove_templates import read_midi
 from models.lab.studio.instruments import KIT, SECOND
-from models.lab.rhythm.perform import tempo_curve
 
 KITS = (0, 8, 16, 24, 25, 32, 40)
 BASSES, CHORDS = (32, 33, 34, 35, 38, 39), (0, 4, 5, 16, 18, 24, 25, 26, 27, 48, 50, 81, 88, 89)

@@ -2,8 +2,8 @@
 import argparse
 from pathlib import Path
 
-from core.contract import GENRES
-from models.lab.studio.preview import METRES, genre_sheet, metre_sheet, preview
+from core.contract import GENRES, METRES
+from models.lab.studio.preview import genre_sheet, metre_sheet, preview
 
 
 def main(argv=None):

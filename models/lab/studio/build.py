@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.contract import GENRES
+from core.contract import GENRES, METRES
 from core.errors import BadInput
 from models.lab.studio.conducted import PATTERNS_STYLE, conducting_plan, pattern_of
 from models.lab.studio.plan import SPLIT_SEEDS, STYLES, make_plan, split_of
@@ -18,7 +18,6 @@ from models.lab.studio.shard_jobs import PER_SHARD, is_complete, plan_arrays, ru
 from models.training.shards import AUDIO_RATE, pack_audio, pack_motion, read_header, write_shard
 
 HELD_OUT = (48, 200)                # pieces of the valid and test splits of a whole corpus
-METRES = (2, 3, 4, 6)
 
 
 def item_plan(kind, seed, duration, stratified=False, fermatas=True, style=None):

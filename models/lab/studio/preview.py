@@ -4,12 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from core.contract import GENRES
+from core.contract import GENRES, METRES
 from models.lab.studio.picture import draw_piece
 from models.lab.studio.plan import make_plan
 from models.training.shards import AUDIO_RATE
-
-METRES = (2, 3, 4, 6)
 
 
 def preview(folder, seed, kind="dance", genre=None, metre=None, duration=24.0, audio=True):

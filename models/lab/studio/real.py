@@ -11,14 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from core.body.motion import Motion
-from core.contract import GENRES
+from core.contract import GENRES, MOTION_FILES, MOTION_SUFFIXES
 from core.errors import BadInput
 from models.lab.studio.kinematic_beats import SALSA, motion_beats, pattern_beats
 from models.lab.studio.plan import Section, make_plan
 from models.lab.studio.shard_jobs import PER_SHARD, is_complete, plan_arrays, run_tasks
 from models.training.shards import AUDIO_RATE, pack_audio, pack_motion, write_shard
 
-SUFFIXES = (".bvh", ".bvh.gz", ".npz", ".pkl")
 # What is known of the public releases: frame rates that their headers give wrongly, tempo range, partners, steps.
 RELEASES = {"cmu_salsa": {"fps": 60, "bpm": (145.0, 200.0), "partner": 15, "pattern": SALSA}}
 # Recordings kept for tests (both partners of a couple), never trained on.
@@ -37,9 +36,9 @@ def clip_name(path):
 
 def train_clips(folder):
     """The motion files under a folder that may be trained on, sorted. Raises BadInput when there are none."""
-    paths = sorted(p for p in Path(folder).rglob("*") if p.name.lower().endswith(SUFFIXES) and clip_name(p) not in TEST_CLIPS)
+    paths = sorted(p for p in Path(folder).rglob("*") if p.name.lower().endswith(MOTION_SUFFIXES) and clip_name(p) not in TEST_CLIPS)
     if not paths:
-        raise BadInput(f"No motion clips ({', '.join(SUFFIXES)}) lie under {folder}; give a folder that holds some.")
+        raise BadInput(f"No motion clips ({', '.join(MOTION_FILES)}) lie under {folder}; give a folder that holds some.")
     return paths
 
 
