@@ -34,11 +34,14 @@ class Store:
         self.folder.mkdir(parents=True, exist_ok=True)
         parts = [("momu", part) for part in ("motion_vae", "music_dit", "motion_dit")]
         parts += [("music_ldm", "vae"), ("music_ldm", "vocoder"), ("rhythm", "body")]
-        self.weights = [checkpoints.find(system, part, folders).sha256 for system, part in parts]
+        found = {system: [] for system, _ in parts}
+        for system, part in parts:
+            found[system].append(checkpoints.find(system, part, folders).sha256)
+        self.judges, self.weights = found["rhythm"], [sha256 for shas in found.values() for sha256 in shas]
 
-    def kept(self, name, settings, make):
-        """The record of that name and settings, made where it is not there."""
-        text = json.dumps([name, settings, self.weights], sort_keys=True)
+    def kept(self, name, settings, make, generated=True):
+        """The record of that name and settings, made where it is not there; generated: it depends on MoMu's weights."""
+        text = json.dumps([name, settings, self.weights if generated else self.judges], sort_keys=True)
         path = self.folder / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
         if not path.is_file():
             write_json(path, make())
@@ -55,10 +58,10 @@ class Evaluation:
 
     def row(self, method, count, seconds, **settings):
         """Records 0..count of a method of `Maker`."""
-        records = []
+        records, generated = [], not any(settings.get(name) for name in ("real", "click", "mean"))
         for number in range(count):
             asked = {"number": number, "seconds": seconds, **settings}
-            records.append(self.store.kept(method, asked, lambda: getattr(self.maker, method)(**asked)))  # noqa: B023
+            records.append(self.store.kept(method, asked, lambda: getattr(self.maker, method)(**asked), generated))  # noqa: B023
         self.report(f"{method} {settings}: {count} pieces")
         return records
 
