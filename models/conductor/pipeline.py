@@ -172,7 +172,7 @@ class Conductor:
     def settle(settings):
         """The settings of a pipeline with the lead that the tempo of the beats decides where none is asked for; a kept motion
         may be anywhere."""
-        shown = conducted(settings.beats, settings.metre, settings.beat_pattern)
+        shown = conducted(settings.beats, settings.metre, getattr(settings, "beat_pattern", Settings.beat_pattern))
         lead = default_lead(shown) if settings.lead is None else float(settings.lead)
         return SimpleNamespace(**{**vars(settings), "lead": lead, "centre": True})
 
