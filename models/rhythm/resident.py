@@ -1,6 +1,6 @@
 """Random crops of flat corpora, made on the device that holds them: index arithmetic, no loop over rows.
 
-A corpus is a flat folder (`models.training.flat`) or a folder of them. Music needs the array `logmel` (and `chroma` for bars)
+A corpus is a flat folder (`models.training.flat`), a folder of them, or several joined by commas. Music needs the array `logmel` (and `chroma` for bars)
 of `models.lab.rhythm.corpus`, bodies `rot6d` and `root`.
 """
 from pathlib import Path
@@ -33,9 +33,10 @@ SHORTEST = 6.0                  # seconds of a piece
 
 
 def flat_folders(corpus):
-    """The flat folders of a corpus folder: itself, or those in it."""
-    corpus = Path(corpus)
-    places = [corpus, *sorted(path for path in corpus.glob("*") if path.is_dir())]
+    """The flat folders of a corpus: itself, or those in it, or those named."""
+    places = []
+    for corpus in map(Path, str(corpus).split(",")):
+        places += [corpus, *sorted(path for path in corpus.glob("*") if path.is_dir())]
     return [path for path in places if (path / "items.json").is_file()]
 
 
@@ -48,13 +49,20 @@ def pieces_of(corpus, split, names):
     return found
 
 
+def kind_in(item):
+    """The kind by which a piece is weighted: dance, conducting, real (captures), score, groove or form."""
+    return item["kind"] if item.get("source") == "render" else kind_of(item)
+
+
 class FlatCrops:
     """Batches of a part: `rot6d` (N, T, 24, 6) and `root` (N, T, 3), or `mel` (N, T, 80); `curve` (N, T, 5) of
     `core.rhythm.beats.rhythm_curve`, `weight` and `downbeat_weight` (N,)."""
 
     def __init__(self, config, corpus, split):
         self.config, self.split, self.fps, self.device = config, split, config.fps, None
-        self.pieces = [piece for piece in pieces_of(corpus, split, ARRAYS[config.kind]) if piece[1]["duration"] >= SHORTEST]
+        wanted = config.kinds.split(",") if config.kinds and split == "train" else None
+        self.pieces = [(flat, item) for flat, item in pieces_of(corpus, split, ARRAYS[config.kind])
+                       if item["duration"] >= SHORTEST and (wanted is None or kind_in(item) in wanted)]
         if not self.pieces:
             raise BadInput(f"No {split} piece of {corpus} has {', '.join(ARRAYS[config.kind])} and beats.")
 
@@ -74,7 +82,7 @@ class FlatCrops:
             turns.append(turn)
             downs.append(down)
             counts.append(count)
-            kinds.append(kind_of(item) if item.get("source") != "render" else item["kind"])
+            kinds.append(kind_in(item))
             real = kinds[-1] == "real"
             known = any(position > 0 for _, position in item["beats"])
             trust.append(float(item.get("beat_confidence", 1.0)))

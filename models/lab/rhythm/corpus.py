@@ -138,6 +138,24 @@ def build(out, data, counts, split="train", jobs=1, scores=None, sounds=None, re
     return len(writer.items)
 
 
+def conductors(out, count, first=41_000):
+    """Write a flat folder of `count` conductors of studio pieces without their motion, which packs perform from the seeds."""
+    from models.lab.studio.build import plan_of
+    from models.lab.studio.conductor import draw_style, pattern_of, stroke_plan
+    writer = FlatWriter(out)
+    for seed in range(first, first + count):
+        meta = {"id": f"conducting-{seed:06d}", "kind": "conducting", "split": "valid" if seed % 13 == 12 else "train",
+                "seed": seed, "genre": None, "style": None, "source": "studio", "beat_confidence": 1.0, "duration": 24.0,
+                "fermatas": True}
+        plan = plan_of(meta)
+        shown = stroke_plan(plan, pattern_of(plan, 0))                  # beats that get a stroke: a body shows no others
+        lead = draw_style(np.random.default_rng([seed, *b"conductor"]), shown.bpm).lead
+        beats = [[round(float(t), 4), int(p)] for t, p in zip(shown.times, shown.positions)]
+        writer.add({**meta, "metre": shown.metre, "bpm": round(shown.bpm, 3), "lead": round(float(lead), 4), "beats": beats}, {})
+    writer.close()
+    return count
+
+
 def main(arguments=None):
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m models.lab.rhythm.corpus", description=__doc__.split("\n")[0])
@@ -148,7 +166,11 @@ def main(arguments=None):
     parser.add_argument("--scores", help="folder where parsed scores are kept")
     parser.add_argument("--sounds", help="folder where the sound is kept too")
     parser.add_argument("--count", nargs="*", default=[], metavar="KIND=N", help=f"pieces of a kind ({', '.join(KINDS)})")
+    parser.add_argument("--conductors", type=int, metavar="N", help="instead: N conductors for the body network, as seeds")
     options = parser.parse_args(arguments)
+    if options.conductors:
+        print(conductors(options.out, options.conductors), "conductors")
+        return 0
     counts = {**KINDS, **{k: int(v) for k, v in (pair.split("=") for pair in options.count)}}
     try:
         print(build(options.out, options.data, counts, options.split, options.jobs, options.scores, options.sounds), "pieces")
