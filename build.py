@@ -265,7 +265,7 @@ def command_train(args, rest):
 
 
 def command_evaluate(args, rest):
-    names = ("music_ldm", "conductor", "momu", "rhythm", "studio")
+    names = ("music_ldm", "conductor", "dance_cascade", "momu", "rhythm", "studio")
     if not rest or rest[0] not in names:
         say(f"name what to evaluate: {', '.join(names)}")
         return 2

@@ -1,0 +1,218 @@
+"""Scores of the dancer beside the rows that expose them: `build.py evaluate dance_cascade [--captures FLAT] [--pieces N]`.
+
+On studio test pieces: the studio's own dance, the model with true, predicted and no rhythm, half-beat-shifted markers, another
+piece's dance, scrambled weights. Against captures that nothing was trained on: FID and diversity, feet, the judge that tells
+dances from captures. Then seeds, seams over three minutes, real tracks, speed, and finished ablation runs.
+"""
+import argparse
+import copy
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from core.audio.io import read_audio
+from core.body.motion import rest_motion
+from core.errors import BatonError
+from core.rhythm.beats import Beats
+from models.dance_cascade.pipeline import Dancer
+from models.lab.evaluation.dance_cascade import scoring
+from models.lab.evaluation.tables import markdown_table, replace_section, scramble, write_json
+
+
+def scrambled(dancer, seed=0):
+    """The same dancer with the entries of every weight matrix of its base permuted."""
+    other = copy.copy(dancer)
+    other.base = copy.copy(dancer.base)
+    other.base.network = scramble(copy.deepcopy(dancer.base.network), seed)
+    return other
+
+
+def half_beat_later(beats):
+    """Every beat half-way to the next."""
+    times = np.append((beats.times[1:] + beats.times[:-1]) / 2, beats.times[-1] + np.diff(beats.times)[-1] / 2)
+    return Beats(times, beats.positions, beats.metre, beats.confidence)
+
+
+def danced(dancer, pieces, beats, genre=None, **options):
+    """One dance a piece. beats: a `Beats` or None each; genre: None takes the piece's."""
+    return [dancer.generate(piece.audio, beats=given, genre=genre or piece.genre, seed=100 + number, **options)[0]
+            for number, (piece, given) in enumerate(zip(pieces, beats))]
+
+
+def predicted(pieces):
+    """Beats of the pieces by the music network."""
+    from models.rhythm.detect import detect_music_beats
+    return [detect_music_beats(piece.audio.mono(), piece.audio.rate) for piece in pieces]
+
+
+def rhythm_rows(dancer, pieces, few, say):
+    """{row: alignment}: the model under several beats, and what must be at chance."""
+    true, rows = [piece.beats for piece in pieces], {}
+    made = {}
+
+    def add(name, motions, beats):
+        rows[name] = scoring.alignment(motions, beats)
+        made[name] = motions
+        say(name + " " + json.dumps(rows[name]))
+
+    add("studio's dance", [piece.motion for piece in pieces], true)
+    add("model, true rhythm", danced(dancer, pieces, true), true)
+    found = predicted(pieces)
+    add("model, predicted rhythm", danced(dancer, pieces, [b if len(b) > 1 else None for b in found]), true)
+    motions = made["model, true rhythm"]
+    add("model, another piece's dance", motions[1:] + motions[:1], true)
+    shifted = [half_beat_later(beats) for beats in true[:few]]
+    late = danced(dancer, pieces[:few], shifted)
+    add("markers half a beat later, against them", late, shifted)
+    add("markers half a beat later, against the music", late, true[:few])
+    add("model, no rhythm", danced(dancer, pieces[:few], [None] * few), true[:few])
+    wrong = [danced(scrambled(dancer, n), [piece], [piece.beats])[0] for n, piece in enumerate(pieces[:few])]
+    add("scrambled weights", wrong, true[:few])
+    return rows, made
+
+
+def capture_rows(dancer, pieces, made, folder, say):
+    """({row: distances to left-out captures, quality}, {row: separation}) of captures, studio, model and mean pose."""
+    real = scoring.captures(folder)
+    clips = [motion for motion, _, _ in real]
+    ours = [style for _, style, _ in real]
+    styled = {"salsa": "salsa", "indian": "indian", "modern": "modern", "break": "breakdance", "mj": "mj"}
+    asked = [styled.get(ours[n % len(ours)], "salsa") for n in range(len(pieces))]
+    as_captured = [dancer.generate(piece.audio, beats=piece.beats, genre=style, seed=300 + n)[0]
+                   for n, (piece, style) in enumerate(zip(pieces, asked))]
+    still = [rest_motion(int(scoring.SECONDS * 60), 60.0) for _ in pieces]
+    sets = {"captures left out": clips, "model, styles of the captures": as_captured,
+            "model, the ten genres": made["model, true rhythm"], "studio's dance": made["studio's dance"], "standing": still}
+    rows = {}
+    for name, motions in sets.items():
+        half = len(clips) // 2
+        rows[name] = scoring.distances(clips[half:], clips[:half]) if name == "captures left out" \
+            else scoring.distances(motions, clips)
+        rows[name].update(scoring.quality(motions))
+        say(name + " " + json.dumps(rows[name]))
+    return rows, told_apart(sets, [group for _, _, group in real], say)
+
+
+def told_apart(sets, groups, say):
+    """{row: accuracy of the judge of realism} of each set of motions against the captures; 0.5 is chance."""
+    from models.lab.evaluation.realism import separation, table_of
+    thirty = lambda motions: [motion.resampled(30.0) for motion in motions]                     # noqa: E731
+    real, rows = table_of(thirty(sets["captures left out"]), groups), {}
+    for name, motions in sets.items():
+        if name not in ("captures left out", "standing"):
+            made = table_of(thirty(scoring.passages(motions)), range(len(scoring.passages(motions))))
+            rows[name] = {key: float(value) for key, value in separation(real, made).items()}
+            say(name + " told from captures " + json.dumps(rows[name]))
+    return rows
+
+
+def real_tracks(dancer, folder, say):
+    """{track: alignment with the music network's beats} of every sound file of a folder; its first minute."""
+    from models.rhythm.detect import detect_music_beats
+    rows = {}
+    for path in sorted(p for p in Path(folder).iterdir() if p.suffix in (".ogg", ".wav", ".flac", ".mp3")):
+        audio = read_audio(path)
+        audio = audio.slice(0.0, min(60.0, audio.duration))
+        beats = detect_music_beats(audio.mono(), audio.rate)
+        motion = dancer.generate(audio, beats=beats, genre="house", seed=7)[0]
+        rows[path.stem] = {**scoring.alignment([motion], [beats]), "bpm": beats.tempo_bpm}
+        say(path.stem + " " + json.dumps(rows[path.stem]))
+    if rows:
+        rows["mean"] = {name: float(np.mean([row[name] for row in rows.values()])) for name in next(iter(rows.values()))}
+    return rows
+
+
+def seams_and_speed(dancer, pieces, say):
+    """{"seams": ..., "speed": ..., "seeds": ...}: one canvas of three minutes, two seeds, seconds for 60 s and 10 s."""
+    from core.audio import Audio
+    piece = pieces[0]
+    copies = int(np.ceil(180 / piece.audio.duration))
+    long = Audio(np.concatenate([piece.audio.samples] * copies, axis=1), piece.audio.rate).slice(0.0, 180.0)
+    times = np.arange(0.3, 180.0, 60 / 118)
+    motion = dancer.generate(long, beats=Beats(times, np.arange(len(times)) % 4 + 1), genre=piece.genre, seed=1, feet=False)[0]
+    config = dancer.base.config
+    near, rest, high = scoring.seams(motion, config.window, config.fps, config.overlap)
+    out = {"seams": {"acceleration at window starts": near, "elsewhere, mean": rest, "elsewhere, 95th percentile": high,
+                     "furthest from the start, m": float(np.linalg.norm(motion.root[:, :2] - motion.root[0, :2], axis=1).max())}}
+    pairs = [[dancer.generate(p.audio, beats=p.beats, genre=p.genre, seed=s)[0] for s in (1, 2)] for p in pieces[:3]]
+    own = [(p.motion, q.motion) for p, q in zip(pieces, pieces[1:])]
+    count = min(len(m) for pair in own for m in pair)
+    out["seeds"] = {"two seeds, m": scoring.seed_distance(pairs),
+                    "two studio pieces, m": scoring.seed_distance([(a.slice(0, count), b.slice(0, count)) for a, b in own])}
+    out["speed"] = {}
+    for name, seconds, steps in (("60 s, Normal", 60.0, None), ("10 s, Draft", 10.0, 5)):
+        began, cpu = time.perf_counter(), time.process_time()
+        dancer.generate(long, duration=seconds, beats=Beats(times, np.arange(len(times)) % 4 + 1), steps=steps)
+        wall, used = time.perf_counter() - began, time.process_time() - cpu
+        out["speed"][name] = {"wall, s": wall, "processor, s": used, "times real time": seconds / wall}
+    say(json.dumps(out))
+    return out
+
+
+def ablation_rows(folder):
+    """{configuration: last validation losses} of finished runs in a folder, as the training loop logged them."""
+    rows = {}
+    for path in sorted(Path(folder).glob("*log.jsonl")) + sorted(Path(folder).glob("*/log.jsonl")):
+        name = path.name.split(".")[0] if path.name != "log.jsonl" else path.parent.name
+        if "ablation" in name:
+            last = [row for row in map(json.loads, path.read_text().splitlines()) if "valid_reconstruction" in row]
+            if last:
+                rows[name] = {key[6:]: float(value) for key, value in last[-1].items() if key.startswith("valid_")}
+                rows[name]["step"] = float(last[-1]["step"])
+    return rows
+
+
+def report(data):
+    """Markdown of all rows."""
+    parts = []
+    for title, rows in data.items():
+        if not rows:
+            continue
+        columns = list(dict.fromkeys(key for row in rows.values() for key in row))
+        parts.append(f"### {title}\n\n{markdown_table(rows, columns)}")
+    return "\n\n".join(parts)
+
+
+def main(argv=None):
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="build.py evaluate dance_cascade", description=__doc__.split("\n")[0])
+    parser.add_argument("--checkpoints", help="folder of checkpoints (default: the shipped ones)")
+    parser.add_argument("--pieces", type=int, default=20, help="studio test pieces")
+    parser.add_argument("--few", type=int, default=6, help="pieces of the rows that must be at chance")
+    parser.add_argument("--captures", help="flat folder of whole captured clips; rows against captures are left out without it")
+    parser.add_argument("--tracks", help="folder of recorded music")
+    parser.add_argument("--ablations", help="folder of ablation runs or of their logs")
+    parser.add_argument("--out", default="dance-evaluation", help="folder for rows.json")
+    parser.add_argument("--docs", help="Markdown file whose section dance_cascade is replaced")
+    options = parser.parse_args(argv)
+    say = lambda text: print(text, flush=True)                                                  # noqa: E731
+    try:
+        dancer, pieces = Dancer.load(options.checkpoints), scoring.studio_pieces(options.pieces)
+        data = {}
+        data["Alignment on studio test pieces"], made = rhythm_rows(dancer, pieces, min(options.few, len(pieces)), say)
+        if options.captures:
+            against, told = capture_rows(dancer, pieces, made, options.captures, say)
+            data["Against captures left out"], data["Told from captures"] = against, told
+        if options.tracks:
+            data["Recorded music"] = real_tracks(dancer, options.tracks, say)
+        more = seams_and_speed(dancer, pieces, say)
+        data["Seams over three minutes"], data["Seeds"] = {"model": more["seams"]}, {"joint distance": more["seeds"]}
+        data["Speed"] = more["speed"]
+        if options.ablations:
+            data["Ablations at one small budget (validation losses)"] = ablation_rows(options.ablations)
+    except BatonError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    Path(options.out).mkdir(parents=True, exist_ok=True)
+    write_json(Path(options.out) / "rows.json", data)
+    if options.docs:
+        replace_section(options.docs, "dance_cascade", f"## Dance from music\n\n{report(data)}")
+    say(report(data))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
