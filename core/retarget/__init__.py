@@ -26,7 +26,12 @@ from core.retarget.legs_ik import leg_channels
 from core.retarget.pose import RigPose, basis_of, blend_weights, mix
 from core.retarget.rest import ID, align_rest, fill_unmapped
 from core.retarget.rig import orthonormal
+from core.retarget.step_in import reachable, step_in
 from core.retarget.tpose import leading_tpose
+
+
+LOWER_BODY = ("pelvis", *(f"{side}_{joint}" for side in ("left", "right") for joint in ("hip", "knee", "ankle", "foot")))
+SETTLE_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,7 @@ class Options:
     blend_in: float = 0.0           # from the rig's present pose
     blend_out: float = 0.0          # back to it
     plant_feet: bool = True         # lock planted feet and keep soles above the floor
+    legs: bool = True               # False: pelvis and legs keep what the rig has; only trunk, arms and head are keyed
     fingers: str = "none"           # "none", "relaxed" (both hands), "baton" or "baton_left" (the hand that grips)
     fps: float | None = None        # of the channels; None: the rig's, else the motion's
 
@@ -158,8 +164,13 @@ def from_smpl(motion, rig, options=None, poses=None, origin=None):
     if options.place == "rig":
         rest = replace(rest, floor=_floor_now(rig, rest, poses[:1]))
         motion = _placed(motion, rig, rest, poses[:1], motion if origin is None else origin)
+    stepping = 0.0
+    if options.blend_in > 0 and options.legs and options.root_motion:
+        present = to_smpl(rig, poses[[0, 0]], np.array([0.0, 1.0 / motion.fps]), fps=motion.fps, floor=rest.floor)
+        if reachable(motion, present):
+            motion, stepping = step_in(motion, present, options.blend_in)
     pose = _pose(motion, rig, rest, poses, options)
-    return _channels(pose, rig, motion, options, poses)
+    return _channels(pose, rig, motion, options, poses, stepping)
 
 
 def _floor_now(rig, rest, pose):
@@ -204,15 +215,30 @@ def _pose(motion, rig, rest, poses, options):
     return pose
 
 
-def _channels(pose, rig, motion, options, poses):
+def _channels(pose, rig, motion, options, poses, stepping=0.0):
+    """stepping: seconds over which pelvis and legs already come from the present pose, so that they are not blended again."""
     times = np.arange(len(motion)) / motion.fps
     rotations, locations = pose.basis()
     extra_rotations, extra_locations = leg_channels(pose, rig, poses[0])
-    rotations, locations = rotations | extra_rotations, locations | extra_locations
+    lower = {pose.rest.bones[joint] for joint in LOWER_BODY if joint in pose.rest.bones} | set(extra_rotations) | set(extra_locations)
+    if options.legs:
+        rotations, locations = rotations | extra_rotations, locations | extra_locations
+    else:
+        rotations, locations = ({bone: values for bone, values in channels.items() if bone not in lower}
+                                for channels in (rotations, locations))
     if options.fingers != "none":
         from core.retarget.fingers import finger_rotations
         rotations |= finger_rotations(rig, options.fingers, len(motion))
     weight = blend_weights(times, options.blend_in, options.blend_out)
-    rotations, locations = mix(rig, rotations, locations, poses, weight)
+    if stepping:
+        # What the steps leave between their knees and the rig's own goes in a moment; the feet hardly notice.
+        settled = blend_weights(times, min(options.blend_in, SETTLE_S), options.blend_out)
+        own = [{bone: values for bone, values in channels.items() if bone in lower} for channels in (rotations, locations)]
+        own = mix(rig, *own, poses, settled)
+        rotations, locations = mix(rig, *({bone: values for bone, values in channels.items() if bone not in lower}
+                                          for channels in (rotations, locations)), poses, weight)
+        rotations, locations = rotations | own[0], locations | own[1]
+    else:
+        rotations, locations = mix(rig, rotations, locations, poses, weight)
     quaternions = {rig.names[bone]: unroll_quaternions(matrix_to_quaternion(values)) for bone, values in rotations.items()}
     return Channels(times, quaternions, {rig.names[bone]: values for bone, values in locations.items()})

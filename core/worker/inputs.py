@@ -104,4 +104,4 @@ def retarget_options(params, mirror=False):
     options = given(params, "place", "blend_in", "blend_out", "plant_feet", "fingers")
     if params.get("mirror") and options.get("fingers") == "baton":
         options["fingers"] = "baton_left"
-    return Options(root_motion=not params.get("in_place", False), mirror=bool(mirror), **options)
+    return Options(root_motion=not params.get("in_place", False), mirror=bool(mirror), legs=params.get("legs") != "off", **options)
