@@ -1,4 +1,6 @@
 """models.dance_cascade.pipeline and course: any length without seams, kept ranges exact, loops, places, seeds, cancel."""
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,11 +10,14 @@ from core.body.motion import Motion
 from core.errors import BadInput, Cancelled
 from core.rhythm.beats import Beats
 from models.dance_cascade.course import Course, resampled_path, with_course
+from models.dance_cascade.network import Denoiser
 from models.dance_cascade.pipeline import known_of
 from models.dance_cascade.settings import Settings
+from models.diffusion import canvas
+from models.diffusion.windows import window_starts, windowed
 from models.lab.studio.dancer import dance
 from models.lab.studio.plan import make_plan
-from models.motion.representation import to_vector, trajectory
+from models.motion.representation import encode, start_of, to_vector, trajectory
 
 TIMES = np.arange(0.2, 12.0, 0.5)
 BEATS = Beats(TIMES, np.arange(len(TIMES)) % 4 + 1)
@@ -142,3 +147,26 @@ def test_a_motion_with_another_rate_can_be_kept(dancer, audio, studio):
     coarse = Motion(studio.rotations[::2], studio.root[::2], 30.0)
     motion = dancer.generate(audio, beats=BEATS, steps=1, keep=(coarse, [(0.0, 3.0)]), duration=6.0)[0]
     assert np.abs(motion.root[:180:2] - coarse.root[:90]).max() < 1e-6
+
+
+def test_a_perfect_denoiser_dances_the_truth(dancer, audio, studio, monkeypatch):
+    """Windows, rates, course and decoding in one: the base answers with the truth, the super-resolution with its base."""
+    truth = encode(torch.from_numpy(studio.rotations), torch.from_numpy(studio.root), 60.0, 4)[::4]
+    base, numbers = dancer.base, []
+    starts = window_starts(len(truth), base.config.window, base.config.overlap)
+
+    def forward(network, x, t, told, null):
+        if network is not base.network:
+            return told["low"]
+        return torch.stack([base.network.standard(truth)[starts[k]:starts[k] + x.shape[1]] for k in numbers[-1]])
+
+    def watched(denoise, *rest):
+        return windowed(lambda x, t, variations, k: numbers.append(k) or denoise(x, t, variations, k), *rest)
+    monkeypatch.setattr(Denoiser, "forward", forward)
+    monkeypatch.setattr(canvas, "windowed", watched)
+    monkeypatch.setattr(dancer.refiner, "config", replace(dancer.refiner.config, low_noise_sampling=0.0))
+    start = start_of(studio)
+    motion = dancer.generate(audio, beats=BEATS, duration=len(truth) / 15, steps=3, feet=False, guidance_scale=1.0)[0]
+    motion = motion.moved(start[0], after=start[1])
+    count = min(len(motion), len(studio)) - 4
+    assert np.abs(motion.positions()[:count:4] - studio.positions()[:count:4]).max() < 0.12
