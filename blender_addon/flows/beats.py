@@ -4,6 +4,7 @@ import numpy as np
 from ..errors import UserError
 from ..scene import beat_markers as beats
 from ..scene import bone_map, compat, rig_sampling, strips
+from ..scene import settings as scene_settings
 from ..scene.refs import Ref
 from ..scene.timebase import Passage, scene_fps
 from ..worker.manager import Job
@@ -13,16 +14,15 @@ from .to_sound import passage_of
 def motion_job(context, rig):
     """Detect the beats of `rig` in the chosen range and show them as markers."""
     scene = context.scene
-    mapped, passage = bone_map.require(rig), passage_of(scene, rig)
+    system = scene_settings.chosen(scene, scene_settings.direction("to_sound"))
+    mapped, passage = bone_map.require(rig), passage_of(scene, rig, system)
     rig_ref, scene_ref = Ref.of(rig), Ref.of(scene)
 
     def prepare(folder):
         yield 0.0
         yield from rig_sampling.sample(rig_ref, scene_ref, bone_map.reading_map(rig_ref.get(), mapped), passage, folder)
 
-    fixed = scene.baton.tempo == "FIXED"
-    params = {"level": "normal" if fixed else scene.baton.level_music, "bpm": scene.baton.tempo_bpm if fixed else None}
-    return Job("beats", "Detect Beats", params, prepare,
+    return Job("beats", "Detect Beats", _tempo_of(scene, "to_sound"), prepare,
                lambda result, folder: _show(scene_ref, result, passage, music=False), (rig_ref, scene_ref))
 
 
@@ -37,12 +37,14 @@ def strip_job(context, strip_scene, strip):
         box.append(Passage(clip.first, clip.duration, scene_fps(strip_scene_ref.get().render)))
         return {"audio": clip.path, "start": clip.start, "duration": clip.duration, "speed": clip.speed}
 
-    settings = context.scene.baton
-    fixed = settings.motion_tempo == "FIXED"
-    params = {"level": "normal" if fixed else settings.level_motion, "metre": settings.metre,
-              "bpm": settings.motion_bpm if fixed else None}
-    return Job("beats", "Detect Beats", params, prepare,
+    return Job("beats", "Detect Beats", _tempo_of(context.scene, "to_motion"), prepare,
                lambda result, folder: _show(scene_ref, result, box[-1], music=True), (scene_ref, strip_scene_ref))
+
+
+def _tempo_of(scene, name):
+    """How beats are looked for: as the direction's section says, where its system has the setting."""
+    system = scene_settings.chosen(scene, scene_settings.direction(name))
+    return {key: value for key, value in scene_settings.params_of(scene, system).items() if key in ("tempo", "bpm", "level", "metre")}
 
 
 def _show(scene_ref, result, passage, music):

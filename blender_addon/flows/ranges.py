@@ -1,5 +1,4 @@
 """A range of a take: the frames that the user means, and the request that makes only these anew."""
-import json
 from pathlib import Path
 
 import bpy
@@ -45,23 +44,32 @@ def seconds(frames, passage):
     return round(start, 4), round(stop, 4)
 
 
+def ends_stay(request, passage):
+    """True where both ends of the take are those of the take it was made from, which have been blended once already."""
+    keep = request.get("keep")
+    if not keep or keep.get("stays") == "inside":
+        return False
+    start, stop = seconds(keep["frames"], passage)
+    return start > 0 and stop < passage.duration
+
+
 def request(scene, take):
     """The take's own request, for the chosen range alone: all else stays, the seed is one that was not used yet."""
-    own = json.loads(take.request)
-    if own["kind"] == "import":
+    own = takes.request_of(take)
+    if "system" not in own:
         raise UserError(f"{take.name} was imported; ranges are made anew of generated takes")
-    seeds = [json.loads(other.request)["params"].get("seed", 0) for other in scene.baton.takes]
+    seeds = [takes.request_of(other).get("params", {}).get("seed") or 0 for other in scene.baton.takes]
     own["params"].update(seed=max(seeds) + 1, variations=1)
     frames = chosen(scene)
-    if own["kind"] == "conduct":
+    if take.kind == "MOTION":
         own["keep"] = {"frames": frames, "stays": "outside"}
-        return own
-    passage = Passage(own["first"], own["duration"], own["fps"])
-    start, stop = seconds(frames, passage)
-    own["params"]["keep"] = {"file": str(_sound_file(take)), "start": start, "stop": stop}
-    own["params"]["like"] = None                             # a range sounds like its take
-    if scene.baton.tempo == "MARKERS":
-        own["params"]["beats"] = beats.read(scene, passage.first, passage.fps) or own["params"]["beats"]
+    elif take.kind == "BOTH":
+        own["keep"] = {"frames": frames, "file": str(_sound_file(take)), "side": scene.baton.edit_side}
+    else:
+        start, stop = seconds(frames, Passage(own["first"], own["duration"], own["fps"]))
+        own["keep"] = {"file": str(_sound_file(take)), "start": start, "stop": stop}
+        if "like" in own["params"]:
+            own["params"]["like"] = None                         # a range sounds like its take
     return own
 
 

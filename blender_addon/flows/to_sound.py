@@ -1,38 +1,76 @@
-"""Motion to music: rig -> job -> WAV beside the file -> sound strip on the right frame."""
-import json
-from pathlib import Path
-
-import bpy
-
-from ...core.contract import systems
-from ...core.contract.files import copy
+"""Motion to sound: rig -> job -> WAV beside the file -> sound strip on the right frame."""
 from ..errors import UserError
-from ..scene import beat_markers as beats
 from ..scene import bone_map, compat, rig_sampling, strips, takes
+from ..scene import settings as scene_settings
 from ..scene.actions import REACH
 from ..scene.refs import Ref
 from ..scene.timebase import Passage, scene_fps
-from ..ui import properties
-from ..worker.manager import Job
 from . import ranges
+from .base import Flow
+from .results import place_sound
 
-LIMITS = dict(zip(("min", "max"), systems.find("music").seconds))
+
+class ToSound(Flow):
+    """The rig's motion in the chosen range, made into sound."""
+
+    kind = "MUSIC"
+
+    def __init__(self, context, system, rig, request=None):
+        super().__init__(context, system, rig, request)
+        self.place = Ref.of(compat.sequencer_scene(context))
+        self.passage = Passage(self.request["first"], self.request["duration"], self.request["fps"])
+
+    @classmethod
+    def check(cls, context, system):
+        passage_of(context.scene, bone_map.find_rig(context), system)
+        super().check(context, system)
+
+    def ask(self, context, rig):
+        """The frames meant: where they begin, how long they last."""
+        self.check(context, self.system)
+        passage = passage_of(context.scene, rig, self.system)
+        return {"first": passage.first, "duration": passage.duration, "fps": passage.fps}
+
+    def watched(self):
+        return self.rig, self.scene, self.place
+
+    def read(self, folder):
+        """Generator: the rig's motion in the passage."""
+        yield from rig_sampling.sample(self.rig, self.scene, self._driven(), self.passage, folder)
+        inputs = {"duration": self.passage.duration,
+                  "source": {"rig": self.rig.name, "first_frame": self.passage.first, "fps": self.passage.fps}}
+        return {**inputs, "keep": self.request["keep"]} if self.request.get("keep") else inputs
+
+    def write(self, scene, made, folder):
+        """A take with a strip for each row."""
+        names, (target, notice) = [], strips.output_folder()
+        with takes.all_or_none(scene):
+            for number, row in enumerate(made):
+                take = takes.new(scene, self.title(), self.kind)
+                take.rig = self.rig.get()
+                place_sound(self.place.get(), scene, take, folder / row["file"], target, self.passage)
+                takes.remember(take, row, takes.one_of(self.request, number), self.passage.first)
+                names.append(take.name)
+        takes.solo(scene, names[-1])
+        placed = f"{', '.join(names)} placed at frame {int(self.passage.first)}"
+        return f"{placed}. {notice}" if notice else placed
 
 
-def passage_of(scene, rig):
+def passage_of(scene, rig, system):
     """The `Passage` chosen in the settings. Raises UserError where there is none."""
-    settings, fps = scene.baton, scene_fps(scene.render)
-    if settings.range == "ACTION":
+    settings, fps = scene_settings.group(scene, system), scene_fps(scene.render)
+    wanted = getattr(settings, "range", "SCENE")
+    if wanted == "ACTION":
         first, last = action_range(rig)
-    elif settings.range == "PREVIEW":
+    elif wanted == "PREVIEW":
         first, last = ranges.preview(scene)
-    elif settings.range == "CUSTOM":
+    elif wanted == "CUSTOM":
         first, last = settings.frame_start, settings.frame_end
     else:
         first, last = scene.frame_start, scene.frame_end
-    passage = Passage.from_frames(first, last, fps)
-    if not LIMITS["min"] <= passage.duration <= LIMITS["max"]:
-        raise UserError(f"The range is {passage.duration:.1f} s long; music needs {LIMITS['min']:g} to {LIMITS['max']:g} s")
+    passage, (low, high) = Passage.from_frames(first, last, fps), system.seconds
+    if not low <= passage.duration <= high:
+        raise UserError(f"The range is {passage.duration:.1f} s long; music needs {low:g} to {high:g} s")
     return passage
 
 
@@ -54,84 +92,3 @@ def action_range(rig):
     if not spans:
         raise UserError(f"{rig.name} has no animation; choose another range or animate it")
     return int(min(low for low, _ in spans)), int(max(high for _, high in spans))
-
-
-def check(scene, rig):
-    """Raises UserError where the settings as they stand cannot give music; cheap, for the button's tooltip."""
-    passage_of(scene, rig)
-    if scene.baton.tempo == "MARKERS":
-        beats.require_markers(scene)
-    named = scene.baton.sounds_like
-    if named and not Path(bpy.path.abspath(named)).is_file():
-        raise UserError(f"The sound file of Sounds Like, {named}, is not there; choose another or empty the field")
-
-
-def request_of(scene, rig):
-    """What the job asks, JSON-ready: Redo asks the same again."""
-    settings, passage = scene.baton, passage_of(scene, rig)
-    chosen = None
-    if settings.tempo == "MARKERS":
-        beats.require_markers(scene)
-        chosen = beats.read(scene, passage.first, passage.fps)
-    return {"kind": "music", "rig": rig.name, "first": passage.first, "duration": passage.duration, "fps": passage.fps,
-            "params": {"genre": None if settings.genre == "any" else settings.genre,
-                       "guidance_scale": settings.guidance_music, "steps": settings.steps,
-                       "seed": settings.seed, "variations": settings.variations, "duration": passage.duration,
-                       "bpm": settings.tempo_bpm if settings.tempo == "FIXED" else None, "beats": chosen,
-                       "level": settings.level_music if settings.tempo == "AUTO" else "normal", "loop": settings.loop,
-                       "loudness_lufs": properties.loudness_lufs(settings),
-                       "like": bpy.path.abspath(settings.sounds_like) if settings.sounds_like else None,
-                       "source": {"rig": rig.name, "first_frame": passage.first, "fps": passage.fps}}}
-
-
-def job(context, rig, request=None):
-    """The `Job` that makes music for `rig`; `request` repeats an earlier one. Raises UserError."""
-    scene = context.scene
-    request = request or request_of(scene, rig)
-    mapped = bone_map.require(rig)
-    passage = Passage(request["first"], request["duration"], request["fps"])
-    rig_ref, scene_ref, place_ref = Ref.of(rig), Ref.of(scene), Ref.of(compat.sequencer_scene(context))
-
-    def prepare(folder):
-        yield 0.0
-        yield from rig_sampling.sample(rig_ref, scene_ref, bone_map.reading_map(rig_ref.get(), mapped), passage, folder)
-
-    def apply(result, folder):
-        made = takes.rows(result)
-        place, owner = place_ref.get(), scene_ref.get()
-        target, notice = strips.output_folder()
-        names, frame, fps = [], _frame_in(place, owner, passage), scene_fps(place.render)
-        with takes.all_or_none(owner):
-            for number, row in enumerate(made):
-                take = takes.new(owner, takes.title("MUSIC", request), "MUSIC")
-                path = _keep_file(Path(folder) / row["file"], target, take.name)
-                strip = strips.place(place, path, take.name, frame, int(passage.duration * fps + 1))
-                take.strip, take.path, take.rig = strip.name, str(path), rig_ref.get()
-                takes.remember(take, row, takes.one_of(request, number), passage.first)
-                names.append(take.name)
-        if made[-1].get("beats"):
-            owner.baton.music_beats = json.dumps({**made[-1]["beats"], "frame_start": passage.first, "fps": passage.fps})
-        takes.solo(owner, names[-1])
-        placed = f"{', '.join(names)} placed at frame {int(passage.first)}{takes.account(result)}"
-        return f"{placed}. {notice}" if notice else placed
-
-    return Job("music", "Generate Music", dict(request["params"]), prepare, apply, (rig_ref, scene_ref, place_ref))
-
-
-def _frame_in(place, scene, passage):
-    """The passage's first frame in the sequencer's scene; two scenes are taken to begin at the same instant."""
-    if place == scene:
-        return passage.first
-    return place.frame_start + (passage.first - scene.frame_start) / passage.fps * scene_fps(place.render)
-
-
-def _keep_file(source, folder, name):
-    """Copy the worker's file to `folder` under a free name; first under a temporary one."""
-    if not source.is_file():
-        raise UserError(f"The worker did not leave the file {source.name} that it announced.")
-    path, number = folder / f"{name}.wav", 1
-    while path.exists():
-        number += 1
-        path = folder / f"{name} ({number}).wav"
-    copy(source, path)
-    return path

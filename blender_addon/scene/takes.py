@@ -7,17 +7,22 @@ import bpy
 
 from ...core.contract.files import copy, write_text
 from ..errors import UserError
-from . import actions, compat, strips
+from . import actions, compat, strips, versioning
 
 
-def title(kind, request):
-    """Start of a take's name, such as `House` or `Conducting`, or the name of an imported file."""
-    if request["kind"] == "import":
-        return Path(request["params"]["motion"]).name.partition(".")[0]
-    if kind == "MOTION":
-        return "Conducting"
-    genre = request["params"].get("genre")
-    return genre.replace("-", " ").title() if genre else "Music"
+def has_sound(take):
+    """True for a take with a strip."""
+    return take.kind in ("MUSIC", "BOTH")
+
+
+def has_motion(take):
+    """True for a take with an action."""
+    return take.kind in ("MOTION", "BOTH")
+
+
+def request_of(take) -> dict:
+    """What made the take and Redo asks again, in today's form whatever version wrote it."""
+    return versioning.request(json.loads(take.request))
 
 
 def new(scene, start, kind):
@@ -61,7 +66,10 @@ def account(result):
 def one_of(request, number):
     """The request that makes variation `number` (from 0) alone: Redo asks it."""
     own = json.loads(json.dumps(request))
-    own["params"]["seed"], own["params"]["variations"] = request["params"]["seed"] + number, 1
+    if "seed" in own["params"]:
+        own["params"]["seed"] = (request["params"]["seed"] or 0) + number
+    if "variations" in own["params"]:
+        own["params"]["variations"] = 1
     return own
 
 
@@ -93,8 +101,8 @@ def remember_motion(take, rig, state):
 
 
 def strip_of(take):
-    """The strip of a music take in whatever scene it is, also after it was renamed; or None."""
-    if take.kind != "MUSIC" or not take.strip:
+    """The strip of a take in whatever scene it is, also after it was renamed; or None."""
+    if not has_sound(take) or not take.strip:
         return None
     for scene in bpy.data.scenes:
         strip = strips.find(scene, take.strip) or strips.find_file(scene, take.path)
@@ -119,10 +127,15 @@ def active(scene):
     return scene.baton.takes[index] if 0 <= index < len(scene.baton.takes) else None
 
 
+def faces(take, other):
+    """(sound, motion) in which two takes of one rig stand for the same thing."""
+    same = take.rig == other.rig
+    return same and has_sound(take) and has_sound(other), same and has_motion(take) and has_motion(other)
+
+
 def rivals(scene, take):
-    """Takes that stand for the same thing: all music takes of a rig, or all motions of a rig."""
-    return [other for other in scene.baton.takes
-            if other.kind == take.kind and other.rig == take.rig and not other.kept]
+    """Takes, this one among them, that stand for the same thing: sounds of a rig, or motions of a rig."""
+    return [other for other in scene.baton.takes if any(faces(take, other)) and not other.kept]
 
 
 def solo(scene, name):
@@ -130,32 +143,31 @@ def solo(scene, name):
     take = scene.baton.takes[name]
     for other in rivals(scene, take):
         if other.name != name:
-            mute(other, True)
+            mute(other, True, *faces(take, other))
     mute(take, False)
 
 
-def mute(take, silent):
-    """Silence or play a take without removing it."""
-    if take.kind == "MUSIC":
-        strip = strip_of(take)
-        if strip is not None:
-            strip.mute = silent
-    elif take.rig is not None and take.action is not None:
+def mute(take, silent, sound=True, motion=True):
+    """Silence or play a take, or one face of it, without removing it."""
+    strip = strip_of(take) if sound else None
+    if strip is not None:
+        strip.mute = silent
+    if motion and has_motion(take) and take.rig is not None and take.action is not None:
         actions.solo_take(take.rig, state_of(take), not silent)
-    take.audible = not silent
+    whole = (sound or not has_sound(take)) and (motion or not has_motion(take))
+    take.audible = not silent or not whole and take.audible
 
 
 def remove(scene, name):
     """Take a result away: strip and rig as they were before; the sound file stays on disk."""
     take = scene.baton.takes[name]
-    if take.kind == "MUSIC":
-        strip = strip_of(take)
-        if strip is not None:
-            sound, editor = strip.sound, strip.id_data.sequence_editor
-            compat.sequences(editor).remove(strip)
-            if sound is not None and sound.users == 0:
-                bpy.data.sounds.remove(sound)
-    elif take.rig is not None:
+    strip = strip_of(take)
+    if strip is not None:
+        sound, editor = strip.sound, strip.id_data.sequence_editor
+        compat.sequences(editor).remove(strip)
+        if sound is not None and sound.users == 0:
+            bpy.data.sounds.remove(sound)
+    if has_motion(take) and take.rig is not None and take.state:
         _remove_motion(scene, take)
     index = scene.baton.takes.find(name)
     scene.baton.takes.remove(index)
@@ -164,11 +176,11 @@ def remove(scene, name):
 
 def _remove_motion(scene, take):
     state = state_of(take)
-    beside = [other for other in scene.baton.takes if other.name != take.name and other.kind == "MOTION"
+    beside = [other for other in scene.baton.takes if other.name != take.name and has_motion(other) and other.state
               and other.rig == take.rig and json.loads(other.state)["base"] == state["base"]]
     if beside:
         if actions.drop_action(take.rig, state):
-            mute(beside[-1], False)
+            mute(beside[-1], False, sound=False)
         return
     above = _later_on(scene, take)
     actions.remove_take(take.rig, state)
@@ -182,7 +194,7 @@ def base_state(scene, rig):
     data = rig.animation_data
     if data is None:
         return None
-    unkept = [take for take in scene.baton.takes if take.kind == "MOTION" and take.rig == rig and not take.kept
+    unkept = [take for take in scene.baton.takes if has_motion(take) and take.rig == rig and not take.kept
               and take.action is not None]
     playing = [take for take in unkept if data.action == take.action]
     if not playing and data.action is None:
@@ -193,20 +205,19 @@ def base_state(scene, rig):
 def _later_on(scene, take):
     """The take whose pushed-down action is this take's, or None."""
     return next((other for other in scene.baton.takes
-                 if other.kind == "MOTION" and other.previous is not None and other.previous == take.action), None)
+                 if has_motion(other) and other.previous is not None and other.previous == take.action), None)
 
 
 def keep(scene, name):
     """Make a take the user's own and drop its rivals' claim; it leaves the A/B comparison. Returns a sentence."""
     take = scene.baton.takes[name]
-    if take.kind == "MOTION":
-        if take.rig is None:
-            raise UserError(f"The rig of {take.name} is gone.")
-        mute(take, False)
-        actions.keep_take(take.rig, state_of(take))
-    else:
+    if has_motion(take) and take.rig is None:
+        raise UserError(f"The rig of {take.name} is gone.")
+    if has_sound(take):
         _settle_file(take)
-        mute(take, False)
+    mute(take, False)
+    if has_motion(take):
+        actions.keep_take(take.rig, state_of(take))
     take.kept = True
     return f"{take.name} kept"
 

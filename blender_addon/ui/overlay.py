@@ -28,7 +28,7 @@ def lines(scene, low, high):
     settings = scene.baton
     take = takes.active(scene)
     body = settings.beats
-    if not body and take is not None and take.kind == "MUSIC" and take.beats:
+    if not body and take is not None and takes.has_sound(take) and take.beats:
         body = json.dumps({**json.loads(take.beats), "frame_start": take.frame_start})
     for text, music in ((body, False), (settings.music_beats, True)):
         if text:

@@ -2,12 +2,16 @@
 import bpy
 
 from ...core import contract
-from ...core.contract import systems
+from ...core.contract import systems as registry
 from ..scene import bone_map, compat, strips, takes
+from ..scene import settings as scene_settings
 from ..scene.stats import timed_draw
 from ..worker import manager as jobs
 from ..worker import options as prefs
 from . import presets
+
+
+ICONS = {"MUSIC": "SOUND", "MOTION": "ARMATURE_DATA", "BOTH": "OUTLINER_OB_ARMATURE"}
 
 
 class View3D:
@@ -72,19 +76,6 @@ def clock(seconds):
     return f"{seconds:.0f} s" if seconds < 100 else f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
-def draw_sampling(layout, settings, guidance, entry):
-    """Rows common to both directions."""
-    layout.prop(settings, guidance)
-    limit = systems.find(entry).settings["guidance_scale"].warn_above
-    if getattr(settings, guidance) > limit:
-        layout.label(text=f"Above {limit:g} the result degrades", icon="ERROR")
-    layout.prop(settings, "steps")
-    row = layout.row(align=True)
-    row.prop(settings, "seed")
-    row.operator("baton.random_seed", text="", icon="FILE_REFRESH")
-    layout.prop(settings, "variations")
-
-
 def draw_rig(layout, context):
     """The rig meant and whether its bones are known."""
     settings, rig = context.scene.baton, bone_map.find_rig(context)
@@ -113,29 +104,81 @@ class StatusPanel:
         draw_job(self.layout)
 
 
-class SettingsPanel:
-    """Base of the sections with settings; `rows(layout, context, settings)` draws them, `presets` stand in the header."""
+class DirectionPanel:
+    """A direction's section: what it goes from, *Model* where there are two, the settings of the chosen system, its button."""
 
-    presets = None
+    direction = None
+
+    @classmethod
+    def poll(cls, context):
+        return scene_settings.chosen(context.scene, cls.direction) is not None
 
     @timed_draw
     def draw(self, context):
-        layout = self.layout
+        layout, system = self.layout, scene_settings.chosen(context.scene, self.direction)
         layout.use_property_split, layout.use_property_decorate = True, False
-        self.rows(layout, context, context.scene.baton)
+        draw_rig(layout, context)
+        if self.direction.source == "sound":
+            draw_strip(layout, context)
+        if hasattr(context.scene.baton, scene_settings.choice(self.direction)):
+            layout.prop(context.scene.baton, scene_settings.choice(self.direction))
+        draw_section(layout, context, system, "")
+        button = layout.column()
+        button.scale_y = 1.4
+        button.operator(f"baton.generate_{system.name}", icon=system.icon)
 
     def draw_header_preset(self, context):
-        if self.presets is not None:
-            self.presets.draw_panel_header(self.layout)
+        system = scene_settings.chosen(context.scene, self.direction)
+        if system is not None:
+            presets.PAIRS[system.name][1].draw_panel_header(self.layout)
 
 
-def draw_tempo(layout, settings, tempo, bpm, level):
-    """Where the beats come from, and what belongs to that."""
-    layout.prop(settings, tempo)
-    if getattr(settings, tempo) == "FIXED":
-        layout.prop(settings, bpm)
-    if getattr(settings, tempo) == "AUTO":
-        layout.prop(settings, level)
+class SectionPanel:
+    """A further section of a system, below its direction's, drawn while the system is chosen."""
+
+    bl_options = {"DEFAULT_CLOSED"}
+    direction = system = None
+
+    @classmethod
+    def poll(cls, context):
+        return scene_settings.chosen(context.scene, cls.direction) == cls.system
+
+    @timed_draw
+    def draw(self, context):
+        self.layout.use_property_split, self.layout.use_property_decorate = True, False
+        draw_section(self.layout, context, self.system, self.bl_label)
+
+
+def draw_section(layout, context, system, title):
+    """The settings and operators of one section of a system's row; a setting that does not count is left out."""
+    settings = scene_settings.group(context.scene, system)
+    for name in system.sections[title]:
+        if "." in name:
+            layout.operator(name, icon="ADD" if ".add_" in name else "NONE")
+            continue
+        setting = system.settings[name]
+        if not scene_settings.counts(settings, setting):
+            continue
+        beside = setting.raw.get("beside")
+        row = layout.row(align=True) if beside else layout
+        row.prop(settings, name)
+        if beside:
+            row.operator(beside, text="", icon="FILE_REFRESH").system = system.name
+        if setting.warn_above is not None and getattr(settings, name) > setting.warn_above:
+            layout.label(text=f"Above {setting.warn_above:g} the result degrades", icon="ERROR")
+        if setting.raw.get("below") == "edit_range" and getattr(settings, name):
+            draw_edit_range(layout, context.scene.baton)
+
+
+def draw_strip(layout, context):
+    """The sound strip meant."""
+    _scene, strip = strips.sound_strip(context)
+    split = layout.split(factor=0.4)
+    caption = split.row()
+    caption.alignment = "RIGHT"
+    caption.label(text="Sound")
+    split.label(text=strip.name if strip is not None else "Select a strip",
+                icon="SEQ_SEQUENCER" if strip is not None else "INFO")
 
 
 def draw_frames(layout, settings, start, end):
@@ -143,68 +186,6 @@ def draw_frames(layout, settings, start, end):
     column = layout.column(align=True)
     column.prop(settings, start)
     column.prop(settings, end)
-
-
-def draw_button(layout, operator, icon):
-    button = layout.column()
-    button.scale_y = 1.4
-    button.operator(operator, icon=icon)
-
-
-class MusicPanel(SettingsPanel):
-    bl_label = "Music from Motion"
-    presets = presets.BATON_PT_music_presets
-
-    def rows(self, layout, context, settings):
-        draw_rig(layout, context)
-        layout.prop(settings, "genre")
-        draw_sampling(layout, settings, "guidance_music", "music")
-        draw_tempo(layout, settings, "tempo", "tempo_bpm", "level_music")
-        layout.prop(settings, "range")
-        if settings.range == "CUSTOM":
-            draw_frames(layout, settings, "frame_start", "frame_end")
-        layout.prop(settings, "sounds_like")
-        layout.prop(settings, "loudness")
-        layout.prop(settings, "loop")
-        draw_button(layout, "baton.generate_music", "SOUND")
-
-
-class MotionPanel(SettingsPanel):
-    bl_label = "Motion from Music"
-    presets = presets.BATON_PT_motion_presets
-
-    def rows(self, layout, context, settings):
-        draw_rig(layout, context)
-        _scene, strip = strips.sound_strip(context)
-        split = layout.split(factor=0.4)
-        caption = split.row()
-        caption.alignment = "RIGHT"
-        caption.label(text="Sound")
-        split.label(text=strip.name if strip is not None else "Select a strip",
-                    icon="SEQ_SEQUENCER" if strip is not None else "INFO")
-        draw_sampling(layout, settings, "guidance_motion", "conduct")
-        layout.prop(settings, "metre")
-        draw_tempo(layout, settings, "motion_tempo", "motion_bpm", "level_motion")
-        draw_button(layout, "baton.generate_conducting", "ARMATURE_DATA")
-
-
-class MotionOptionsPanel(SettingsPanel):
-    bl_label = "Performance"
-    bl_options = {"DEFAULT_CLOSED"}
-
-    def rows(self, layout, context, settings):
-        layout.prop(settings, "lead_auto")
-        if not settings.lead_auto:
-            layout.prop(settings, "lead")
-        for name in ("amplitude", "left_hand", "mirror", "fingers", "in_place", "plant_feet", "blend_seconds",
-                     "reduce_keys"):
-            layout.prop(settings, name)
-        if settings.reduce_keys:
-            layout.prop(settings, "reduce_degrees")
-        layout.prop(settings, "keep_range")
-        if settings.keep_range:
-            draw_edit_range(layout, settings)
-        layout.operator("baton.add_baton", icon="ADD")
 
 
 def draw_edit_range(layout, settings):
@@ -269,7 +250,7 @@ class BonesPanel:
 class BATON_UL_takes(bpy.types.UIList):
     def draw_item(self, context, layout, data, item, icon, active_data, active_property, index):
         row = layout.row(align=True)
-        row.prop(item, "name", text="", emboss=False, icon="SOUND" if item.kind == "MUSIC" else "ARMATURE_DATA")
+        row.prop(item, "name", text="", emboss=False, icon=ICONS[item.kind])
         if item.has_alignment:
             tail = row.row()
             tail.ui_units_x = 4.4
@@ -302,6 +283,8 @@ class TakesPanel:
         row = column.row(align=True)
         row.operator("baton.redo_range", icon="ARROW_LEFTRIGHT").name = take.name
         row.prop(settings, "edit_range", text="")
+        if take.kind == "BOTH":
+            column.prop(settings, "edit_side")
         if settings.edit_range == "CUSTOM":
             draw_frames(column, settings, "edit_start", "edit_end")
         if take.has_alignment:
@@ -318,18 +301,28 @@ class TakesPanel:
                 row.operator("baton.playback", text="Scrub", icon="ARROW_LEFTRIGHT").what = "SCRUB"
 
 
+def _sections():
+    """(base, name, parent, attributes) of every panel, in order; those of the directions and their systems from the registry."""
+    yield StatusPanel, "status", None, {}
+    for direction, systems in registry.by_direction().items():
+        yield DirectionPanel, direction.name, None, {"bl_label": direction.label, "direction": direction}
+        for system in systems:
+            for number, title in enumerate(filter(None, system.sections)):
+                yield SectionPanel, f"{system.name}_{number}", direction.name, {
+                    "bl_label": title, "direction": direction, "system": system}
+    for section, name in ((TakesPanel, "takes"), (BeatsPanel, "beats"), (BonesPanel, "bones")):
+        yield section, name, None, {}
+
+
 def _classes():
     """Each section once for either editor."""
     out = []
-    for space, prefix in ((View3D, "VIEW3D"), (Sequencer, "SEQUENCER")):
-        for order, (section, name, parent) in enumerate((
-                (StatusPanel, "status", None), (MusicPanel, "music", None), (MotionPanel, "motion", None),
-                (MotionOptionsPanel, "motion_options", "motion"), (TakesPanel, "takes", None), (BeatsPanel, "beats", None),
-                (BonesPanel, "bones", None))):
-            identifier = f"BATON_PT_{prefix.lower()}_{name}"
-            attributes = {"bl_idname": identifier, "bl_order": order}
+    for space, prefix in ((View3D, "view3d"), (Sequencer, "sequencer")):
+        for order, (section, name, parent, attributes) in enumerate(_sections()):
+            identifier = f"BATON_PT_{prefix}_{name}"
+            attributes = {**attributes, "bl_idname": identifier, "bl_order": order}
             if parent:
-                attributes["bl_parent_id"] = f"BATON_PT_{prefix.lower()}_{parent}"
+                attributes["bl_parent_id"] = f"BATON_PT_{prefix}_{parent}"
             out.append(type(identifier, (space, section, bpy.types.Panel), attributes))
     return tuple(out)
 

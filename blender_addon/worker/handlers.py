@@ -1,6 +1,7 @@
 """Blender's own events that end a job or make its result wait. Each answers in microseconds."""
 import bpy
 
+from ..scene import versioning
 from ..scene.stats import timed
 from . import manager as jobs
 
@@ -11,6 +12,14 @@ persistent = bpy.app.handlers.persistent
 @timed
 def on_load_pre(*args):
     jobs.manager.abort("Another file was loaded: the job was ended")
+
+
+@persistent
+@timed
+def on_load_post(*args):
+    for scene in bpy.data.scenes:
+        if scene.library is None:
+            versioning.update(scene)
 
 
 @persistent
@@ -45,7 +54,7 @@ def on_save_end(*args):
     jobs.manager.busy.discard("save")
 
 
-HANDLERS = {"load_pre": on_load_pre, "undo_post": on_undo, "redo_post": on_undo, "render_init": on_render_start,
+HANDLERS = {"load_pre": on_load_pre, "load_post": on_load_post, "undo_post": on_undo, "redo_post": on_undo, "render_init": on_render_start,
             "render_complete": on_render_end, "render_cancel": on_render_end, "save_pre": on_save_start,
             "save_post": on_save_end, "save_post_fail": on_save_end}
 

@@ -213,8 +213,8 @@ class Manager:
         job.state, self._active = "running", job.id
         options = prefs.get()
         common = {"device": options.device.lower(), "checkpoints": options.checkpoints or None}
-        kind, params = _generate(job.kind, job.params)
-        client.send({"type": "job", "job": job.id, "kind": kind, "folder": str(job.folder), "params": {**params, **common}})
+        client.send({"type": "job", "job": job.id, "kind": job.kind, "folder": str(job.folder),
+                     "params": {**job.params, **common}})
 
     def _receive(self, message):
         kind, job = message["type"], self.job
@@ -340,19 +340,6 @@ class Manager:
         client, self._client, self._client_key, self._active = self._client, None, None, None
         if client is not None:
             client.kill()
-
-
-def _generate(kind, params):
-    """The job `generate` for the two directions of today."""
-    system = {"music": "music_ldm", "conduct": "conductor"}.get(kind)
-    if system is None:
-        return kind, params
-    inputs = {name: params[name] for name in ("duration", "beats", "keep", "source", "audio", "start", "speed", "place")
-              if name in params}
-    settings = {name: value for name, value in params.items() if name not in inputs and name != "loudness_lufs"}
-    if "loudness_lufs" in params:
-        settings["loudness"] = next(row["slug"] for row in contract.load("loudness") if row["lufs"] == params["loudness_lufs"])
-    return "generate", {"system": system, "settings": settings, **inputs}
 
 
 manager = Manager()

@@ -136,8 +136,8 @@ def _items(raw):
 class System:
     """A row. module and model: the class that is loaded; folder: its name in `models` and in checkpoints.
 
-    seconds: (shortest, longest) passage. usual_bpm: where the beats of its sound are to lie, or None. sections: {title: [names of settings or operators ("baton....")]}, "" the section
-    itself; settings: {name: Setting} of all sections and of `unseen`, which the panel leaves out.
+    seconds: (shortest, longest) passage. usual_bpm: where the beats of its sound are to lie, or None. sections: {title: [names of
+    settings or operators ("baton....")]}, "" the section itself; settings: {name: Setting} of all sections and of `unseen`; shown: those in the panel.
     """
 
     def __init__(self, raw: dict, known: dict):
@@ -151,9 +151,10 @@ class System:
         names = [name for rows in self.sections.values() for name in rows if "." not in name] + raw.get("unseen", [])
         lacking = [name for name in (*names, *raw.get("overrides", {})) if name not in known]
         if lacking or self.direction is None:
-            raise Refused(f"The system {self.name} has " + (f"no entry in settings.json for {', '.join(lacking)}." if lacking else
-                                                            f"no direction from {self.source} to {self.to}."))
+            raise Refused(f"The system {self.name} has no " + (
+                f"entry in settings.json for {', '.join(lacking)}." if lacking else f"direction from {self.source} to {self.to}."))
         self.settings = {name: Setting(name, {**known[name], **raw.get("overrides", {}).get(name, {})}) for name in names}
+        self.shown = {name: setting for name, setting in self.settings.items() if name not in raw.get("unseen", ())}
         for setting in self.settings.values():
             _check_setting(self.name, setting)
 

@@ -3,17 +3,17 @@ import numpy as np
 import pytest
 
 from baton.blender_addon.errors import UserError
-from baton.blender_addon.flows import beats, to_motion, to_sound
+from baton.blender_addon.flows import beats
 from baton.blender_addon.scene import strips
 from baton.blender_addon.worker import manager as jobs
 from tests.blender import scenes
-from tests.blender.stand_ins import conducting, prepare, row
+from tests.blender.stand_ins import conducting, prepare, row, to_motion, to_sound
 
 
 def sentence(blender, rig, tmp_path):
     """The error of Generate Music on `rig`, from the click to the end of the reading."""
     with pytest.raises(UserError) as caught:
-        prepare(to_sound.job(blender.context, rig), tmp_path / "job")
+        prepare(to_sound(blender.context, rig).job(), tmp_path / "job")
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -25,8 +25,8 @@ def test_no_action_empty_action_and_one_frame(blender, tmp_path):
     assert "has no animation" in sentence(blender, rig, tmp_path)
     rig.pose.bones["left_knee"].keyframe_insert("rotation_quaternion", frame=7)
     assert "has no animation" in sentence(blender, rig, tmp_path)
-    blender.context.scene.baton.range = "SCENE"
-    prepare(to_sound.job(blender.context, rig), tmp_path / "job")         # a held pose in a chosen range is no error
+    blender.context.scene.baton.music_ldm.range = "SCENE"
+    prepare(to_sound(blender.context, rig).job(), tmp_path / "job")         # a held pose in a chosen range is no error
 
 
 @pytest.mark.parametrize("constrained", [False, True])
@@ -44,7 +44,7 @@ def test_keys_that_are_not_numbers(blender, tmp_path, constrained):
 
 def test_no_matching_bones(blender, tmp_path):
     rig = scenes.smpl_rig(rename={joint: f"thing {number}" for number, joint in enumerate(scenes.JOINTS)})
-    blender.context.scene.baton.range = "SCENE"
+    blender.context.scene.baton.music_ldm.range = "SCENE"
     assert "no bone for Pelvis" in sentence(blender, rig, tmp_path)
     with pytest.raises(RuntimeError, match="no bone for"):
         blender.ops.baton.add_baton()
@@ -54,18 +54,18 @@ def test_zero_scale(blender, tmp_path):
     rig = scenes.smpl_rig()
     scenes.sway(rig, 61)
     rig.pose.bones["left_hip"].scale = (0.0, 0.0, 0.0)
-    job = prepare(to_sound.job(blender.context, rig), tmp_path / "job")
-    assert np.isfinite(np.load(tmp_path / "job" / "pose.npy")).all() and job.kind == "music"
+    job = prepare(to_sound(blender.context, rig).job(), tmp_path / "job")
+    assert np.isfinite(np.load(tmp_path / "job" / "pose.npy")).all() and job.kind == "generate"
 
 
 def test_a_strip_that_went_away(blender, sound, tmp_path):
     scene, rig = blender.context.scene, scenes.smpl_rig()
     strip = strips.place(scene, scenes.write_wav(tmp_path / "p.wav", 2.0), "Piece", 1, 60)
-    job = to_motion.job(blender.context, rig, scene, strip)
+    job = to_motion(blender.context, rig, scene, strip).job()
     strip.sound.filepath = str(tmp_path / "elsewhere.wav")
     with pytest.raises(UserError, match="elsewhere.wav is missing"):
         prepare(job, tmp_path / "job")
-    job = to_motion.job(blender.context, rig, scene, strip)
+    job = to_motion(blender.context, rig, scene, strip).job()
     strip.name = "Other"
     with pytest.raises(UserError, match="The strip Piece is gone"):
         prepare(job, tmp_path / "job")
@@ -105,7 +105,7 @@ def test_a_rig_that_cannot_be_written(blender, sound, tmp_path):
 def test_a_result_without_its_files(blender, sound, tmp_path):
     rig = scenes.smpl_rig()
     scenes.sway(rig, 61)
-    job = prepare(to_sound.job(blender.context, rig), tmp_path / "job")
+    job = prepare(to_sound(blender.context, rig).job(), tmp_path / "job")
     with pytest.raises(UserError, match="did not leave the file"):
         job.apply({"takes": [row("take_1.wav")]}, tmp_path / "job")
     with pytest.raises(UserError, match="returned nothing"):

@@ -58,7 +58,7 @@ def test_missing_and_doubled_bones_are_named(blender):
     rig.baton.bones["left_knee"].bone = "right_knee"
     with pytest.raises(UserError, match="plays two joints"):
         bone_map.require(rig)
-    blender.context.scene.baton.range = "SCENE"
+    blender.context.scene.baton.music_ldm.range = "SCENE"
     with pytest.raises(RuntimeError, match="plays two joints"):
         blender.ops.baton.generate_music()
 

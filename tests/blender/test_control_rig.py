@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 
-from baton.blender_addon.flows import to_motion
+from baton.blender_addon.flows import results
 from baton.blender_addon.scene import actions, bone_map, character, compat, rig_sampling
 from baton.blender_addon.scene.refs import Ref
 from baton.blender_addon.scene.timebase import Passage
@@ -47,7 +47,7 @@ def dance_on(rig, scene, blend=BLEND):
     jobs.manager.run_blocking(jobs.Job("retarget", "Retarget", {"motion": str(DANCE), "duration": SECONDS, "place": "motion"},
                                        prepare, apply))
     passage = Passage.from_frames(FIRST, FIRST + int(SECONDS * 30) - 1, 30.0)
-    frames, rotations, locations = to_motion.on_frames(*folder["channels"], passage)
+    frames, rotations, locations = results.on_frames(*folder["channels"], passage)
     return frames, actions.write_take(rig, "Dance", frames, rotations, locations, blend_frames=blend,
                                       switches=bone_map.switches(rig, mapped))
 

@@ -7,35 +7,36 @@ import numpy as np
 import pytest
 
 from baton.blender_addon.errors import UserError
-from baton.blender_addon.flows import to_sound
 from baton.blender_addon.scene import beat_markers as beats
 from baton.blender_addon.scene import compat, strips
 from tests.blender import scenes
-from tests.blender.stand_ins import BEATS, conducting, music, prepare, row
+from tests.blender.stand_ins import BEATS, conducting, music, prepare, row, to_sound
 
 
 def test_music_request(blender, tmp_path):
     scene = blender.context.scene
     rig = scenes.smpl_rig()
     scenes.sway(rig, 61)
-    settings = scene.baton
-    settings.genre, settings.tempo, settings.tempo_bpm, settings.seed = "house", "FIXED", 124, 7
-    job = prepare(to_sound.job(blender.context, rig), tmp_path)
+    settings = scene.baton.music_ldm
+    settings.genre, settings.tempo, settings.bpm, settings.seed = "house", "fixed", 124, 7
+    job = prepare(to_sound(blender.context, rig).job(), tmp_path)
     params = job.params
-    assert params["genre"] == "house" and params["bpm"] == 124 and params["seed"] == 7 and params["beats"] is None
+    sent = params["settings"]
+    assert sent["genre"] == "house" and sent["tempo"] == "fixed" and sent["bpm"] == 124 and sent["seed"] == 7
+    assert params["system"] == "music_ldm" and params["beats"] is None
     first, last = rig.animation_data.action.frame_range
     assert params["duration"] == pytest.approx((last - first + 1) / 30)
     assert len(np.load(tmp_path / "times.npy")) == last - first + 1
-    settings.genre, settings.tempo, settings.range = "any", "MARKERS", "CUSTOM"
+    settings.genre, settings.tempo, settings.range = "any", "markers", "CUSTOM"
     settings.frame_start, settings.frame_end = 31, 60
     with pytest.raises(UserError, match="no beat markers"):
-        to_sound.job(blender.context, rig)
+        to_sound(blender.context, rig).job()
     beats.show(scene, {**BEATS, "times": [1.1, 1.6, 2.1, 2.6]}, 1.0, 30.0)
-    params = to_sound.job(blender.context, rig).params
-    assert params["genre"] is None and params["beats"]["times"] == [0.1, 0.6, 1.1, 1.6]
+    params = prepare(to_sound(blender.context, rig).job(), tmp_path / "again").params
+    assert params["settings"]["genre"] == "any" and params["beats"]["times"] == [0.1, 0.6, 1.1, 1.6]
     settings.frame_end = 32
     with pytest.raises(UserError, match="long"):
-        to_sound.job(blender.context, rig)
+        to_sound(blender.context, rig).job()
 
 
 def test_music_lands_on_the_timeline(blender, sound, tmp_path):
@@ -182,8 +183,9 @@ def test_fps_base_counts(blender, sound, tmp_path):
     render.fps, render.fps_base = 30, 1.001
     rig = scenes.smpl_rig("Other")
     scenes.sway(rig, 61)
-    blender.context.scene.baton.range, blender.context.scene.baton.frame_end = "CUSTOM", 60
-    job = prepare(to_sound.job(blender.context, rig), tmp_path / "music")
+    settings = blender.context.scene.baton.music_ldm
+    settings.range, settings.frame_end = "CUSTOM", 60
+    job = prepare(to_sound(blender.context, rig).job(), tmp_path / "music")
     assert job.params["duration"] == pytest.approx(60 * 1.001 / 30)
     assert np.load(tmp_path / "music" / "times.npy")[30] == pytest.approx(1.001)
     dancer, job = conducting(blender, tmp_path)

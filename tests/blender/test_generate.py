@@ -26,7 +26,7 @@ def test_generate_music(blender, sound, checkpoints, tmp_path):
     blender.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
     rig, scene = scenes.smpl_rig(), blender.context.scene
     scenes.sway(rig, 151)
-    scene.baton.steps, scene.baton.genre = "draft", "house"
+    scene.baton.music_ldm.steps, scene.baton.music_ldm.genre = "draft", "house"
     assert blender.ops.baton.generate_music() == {"FINISHED"}
     take = scene.baton.takes[0]
     strip = compat.sequences(scene.sequence_editor)[take.strip]
@@ -35,7 +35,7 @@ def test_generate_music(blender, sound, checkpoints, tmp_path):
         assert file.getframerate() == 48000 and file.getnchannels() == 2 and file.getsampwidth() == 3
         assert file.getnframes() / 48000 == pytest.approx(151 / 30, abs=0.05)
     recipe = json.loads(take.recipe)
-    assert recipe["settings"]["seed"] == scene.baton.seed and len(json.loads(take.beats)["times"]) > 4
+    assert recipe["settings"]["seed"] == scene.baton.music_ldm.seed and len(json.loads(take.beats)["times"]) > 4
     # Redo with the same recipe gives the same sound.
     first = open(take.path, "rb").read()
     assert blender.ops.baton.redo_take() == {"FINISHED"}
@@ -46,7 +46,7 @@ def test_generate_conducting(blender, sound, checkpoints, tmp_path):
     need(checkpoints, CONDUCT)
     rig, scene = scenes.smpl_rig(), blender.context.scene
     rig.location, rig.rotation_euler = (2, 1, 0), (0, 0, 1.0)
-    scene.baton.steps = "draft"
+    scene.baton.conductor.steps = "draft"
     strip = strips.place(scene, scenes.write_wav(tmp_path / "p.wav", 6.0), "Piece", 31, 180)
     scene.sequence_editor.active_strip, strip.select = strip, True
     assert blender.ops.baton.generate_conducting() == {"FINISHED"}
@@ -83,11 +83,11 @@ def test_cancel_of_a_real_job(blender, sound, checkpoints, tmp_path):
     need(checkpoints, MUSIC)
     import time
 
-    from baton.blender_addon.flows import to_sound
+    from tests.blender.stand_ins import to_sound
     rig = scenes.smpl_rig()
     scenes.sway(rig, 301)
-    blender.context.scene.baton.steps = "fine"
-    job = to_sound.job(blender.context, rig)
+    blender.context.scene.baton.music_ldm.steps = "fine"
+    job = to_sound(blender.context, rig).job()
     jobs.manager.start(job)
     end = time.monotonic() + 120
     while job.phase != "Sampling" and not job.over and time.monotonic() < end:
@@ -112,7 +112,7 @@ def test_real_capture_and_real_recording(blender, sound, checkpoints, tmp_path):
     scene = blender.context.scene
     assert blender.ops.baton.detect_bones() == {"FINISHED"}
     assert bone_map.missing(rig) == []
-    settings = scene.baton
+    settings, scene.baton.conductor.steps = scene.baton.music_ldm, "draft"
     settings.steps, settings.range, settings.frame_start, settings.frame_end = "draft", "CUSTOM", 31, 210
     assert blender.ops.baton.generate_music() == {"FINISHED"}
     strip = strips.place(scene, piece, "Brahms", 1, 200)
@@ -138,8 +138,8 @@ def test_redo_range_of_music(blender, sound, checkpoints, tmp_path):
     blender.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
     rig, scene = scenes.smpl_rig(), blender.context.scene
     scenes.sway(rig, 121)
-    settings = scene.baton
-    settings.steps, settings.genre, settings.loop = "draft", "pop", True
+    settings, music = scene.baton, scene.baton.music_ldm
+    music.steps, music.genre, music.loop = "draft", "pop", True
     assert blender.ops.baton.generate_music() == {"FINISHED"}
     settings.edit_range, settings.edit_start, settings.edit_end = "CUSTOM", 46, 75
     assert blender.ops.baton.redo_range() == {"FINISHED"}
@@ -154,8 +154,8 @@ def test_redo_range_and_keep_range_of_conducting(blender, sound, checkpoints, tm
     need(checkpoints, CONDUCT)
     rig, scene = scenes.smpl_rig(), blender.context.scene
     rig.location, rig.rotation_euler = (2, 1, 0), (0, 0, 1.0)
-    settings = scene.baton
-    settings.steps, settings.blend_seconds = "draft", 0.0
+    settings, conductor = scene.baton, scene.baton.conductor
+    conductor.steps, conductor.blend_seconds = "draft", 0.0
     strip = strips.place(scene, scenes.write_wav(tmp_path / "p.wav", 5.0), "Piece", 31, 150)
     scene.sequence_editor.active_strip, strip.select = strip, True
     arm = ["right_elbow", "right_wrist", "pelvis"]
@@ -168,7 +168,7 @@ def test_redo_range_and_keep_range_of_conducting(blender, sound, checkpoints, tm
     assert gap[20:30, :2].max() > 0.02, "inside it is another"
     # The other way round: what the rig does now in the range stays, the rest is new.
     now = scenes.evaluated(rig, range(31, 181, 3), arm)
-    settings.keep_range, settings.seed = True, 77
+    conductor.keep_range, conductor.seed = True, 77
     assert blender.ops.baton.generate_conducting() == {"FINISHED"}
     gap = np.linalg.norm(scenes.evaluated(rig, range(31, 181, 3), arm)[:, :, :3, 3] - now[:, :, :3, 3], axis=-1)
     assert gap[21:29].max() < 0.015, "inside the range it stays, in its place"

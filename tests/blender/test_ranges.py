@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from baton.blender_addon.errors import UserError
-from baton.blender_addon.flows import ranges, to_motion, to_sound
+from baton.blender_addon.flows import ranges
 from baton.blender_addon.scene import strips, takes
 from baton.blender_addon.scene.timebase import Passage
 from tests.blender import scenes
-from tests.blender.stand_ins import BEATS, channels, conducting, prepare, row
+from tests.blender.stand_ins import BEATS, channels, conducting, prepare, row, to_motion, to_sound
 
 
 def custom(scene, first, last):
@@ -22,8 +22,9 @@ def music_take(blender, tmp_path, fps=30):
     scene.render.fps = fps
     rig = scenes.smpl_rig()
     scenes.sway(rig, 61)
-    scene.baton.range, scene.baton.frame_start, scene.baton.frame_end = "CUSTOM", 1, 60
-    request = to_sound.request_of(scene, rig)
+    settings = scene.baton.music_ldm
+    settings.range, settings.frame_start, settings.frame_end = "CUSTOM", 1, 60
+    request = to_sound(blender.context, rig).request
     take = takes.new(scene, "Music", "MUSIC")
     take.rig, take.path = rig, str(scenes.write_wav(tmp_path / "take.wav", 60 / fps))
     takes.remember(take, row("take.wav"), takes.one_of(request, 0), 1.0)
@@ -35,17 +36,17 @@ def test_a_range_of_music_in_seconds(blender, tmp_path, fps):
     scene, rig, take = music_take(blender, tmp_path, fps)
     custom(scene, 16, 45)
     request = ranges.request(scene, take)
-    keep = request["params"]["keep"]
+    keep = request["keep"]
     assert keep["file"] == take.path and keep["start"] == pytest.approx(15 / fps, abs=1e-3)
     assert keep["stop"] == pytest.approx(45 / fps, abs=1e-3)
     assert request["params"]["seed"] == 2 and request["params"]["variations"] == 1
-    job = prepare(to_sound.job(blender.context, rig, request), tmp_path / "job")
+    job = prepare(to_sound(blender.context, rig, request).job(), tmp_path / "job")
     assert job.params["keep"] == keep and len(np.load(tmp_path / "job" / "times.npy")) == 60
     scene.frame_start, scene.frame_end, scene.baton.edit_range = 31, 500, "SCENE"
-    assert ranges.request(scene, take)["params"]["keep"]["stop"] == pytest.approx(60 / fps, abs=1e-3), "cut at the take's end"
+    assert ranges.request(scene, take)["keep"]["stop"] == pytest.approx(60 / fps, abs=1e-3), "cut at the take's end"
     scene.use_preview_range, scene.baton.edit_range = True, "PREVIEW"
     scene.frame_preview_start, scene.frame_preview_end = 11, 20
-    assert ranges.request(scene, take)["params"]["keep"]["start"] == pytest.approx(10 / fps, abs=1e-3)
+    assert ranges.request(scene, take)["keep"]["start"] == pytest.approx(10 / fps, abs=1e-3)
 
 
 def test_each_range_gets_a_seed_that_was_not_used(blender, tmp_path):
@@ -80,12 +81,15 @@ def test_ranges_that_cannot_be(blender, tmp_path):
 
 def test_a_range_follows_the_markers_when_asked(blender, tmp_path):
     from baton.blender_addon.scene import beat_markers as beats
-    scene, _rig, take = music_take(blender, tmp_path)
+    scene, rig, take = music_take(blender, tmp_path)
     custom(scene, 16, 45)
-    assert ranges.request(scene, take)["params"]["beats"] is None
+    job = prepare(to_sound(blender.context, rig, ranges.request(scene, take)).job(), tmp_path / "job")
+    assert job.params["beats"] is None
     beats.show(scene, BEATS, 1.0, 30.0)
-    scene.baton.tempo = "MARKERS"
-    assert ranges.request(scene, take)["params"]["beats"]["times"] == BEATS["times"]
+    request = ranges.request(scene, take)
+    request["params"]["tempo"] = "markers"
+    job = prepare(to_sound(blender.context, rig, request).job(), tmp_path / "job")
+    assert job.params["beats"]["times"] == BEATS["times"]
 
 
 def conducted(blender, tmp_path):
@@ -99,9 +103,9 @@ def test_a_range_of_conducting_reads_what_stays_from_the_rig(blender, sound, tmp
     custom(scene, 21 + 20, 21 + 39)
     request = ranges.request(scene, take)
     strip = strips.find(scene, "Piece")
-    job = prepare(to_motion.job(blender.context, rig, scene, strip, request), tmp_path / "again")
+    job = prepare(to_motion(blender.context, rig, scene, strip, request).job(), tmp_path / "again")
     assert job.params["keep"] == {"start": pytest.approx(20 / 30, abs=1e-3), "stop": pytest.approx(40 / 30, abs=1e-3),
-                                  "stays": "outside"} and job.params["seed"] == 2
+                                  "stays": "outside"} and job.params["settings"]["seed"] == 2
     poses = np.load(tmp_path / "again" / "pose.npy")
     assert len(poses) == 60 and np.abs(poses[10] - poses[30]).max() > 1e-3, "the take's own motion"
     channels(tmp_path / "again")
@@ -120,8 +124,8 @@ def test_a_range_of_conducting_reads_what_stays_from_the_rig(blender, sound, tmp
 def test_ends_that_stay_are_not_blended_again(blender):
     passage = Passage(21.0, 2.0, 30.0)
     for frames, stays, expected in (((41, 60), "outside", True), ((21, 40), "outside", False), ((41, 60), "inside", False)):
-        assert to_motion._ends_stay({"keep": {"frames": frames, "stays": stays}}, passage) is expected
-    assert not to_motion._ends_stay({}, passage)
+        assert ranges.ends_stay({"keep": {"frames": frames, "stays": stays}}, passage) is expected
+    assert not ranges.ends_stay({}, passage)
 
 
 def test_a_range_of_the_rigs_own_action_is_kept(blender, sound, tmp_path):

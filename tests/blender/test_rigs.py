@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from mathutils import Matrix
 
-from baton.blender_addon.flows import to_motion
+from baton.blender_addon.flows import results
 from baton.blender_addon.scene import actions, baton_prop, bone_map, character, rig_sampling
 from baton.blender_addon.scene.refs import Ref
 from baton.blender_addon.scene.timebase import Passage
@@ -84,7 +84,7 @@ def test_a_dance_on_a_rig(blender, tmp_path, make):
         return "done"
     jobs.manager.run_blocking(jobs.Job("retarget", "Retarget", {"motion": str(DANCE), "duration": SECONDS, "place": "motion"},
                                        prepare, apply))
-    frames, rotations, locations = to_motion.on_frames(*folder["channels"], Passage.from_frames(1, int(SECONDS * 30), 30.0))
+    frames, rotations, locations = results.on_frames(*folder["channels"], Passage.from_frames(1, int(SECONDS * 30), 30.0))
     actions.write_take(rig, "Dance", frames, rotations, locations, switches=bone_map.switches(rig, mapped))
     # A capture's rest pose hangs with the hips at the origin: it stands on the floor of its own rest.
     ground = min((rig.matrix_world @ rig.data.bones[bone].tail_local).z for bone in mapped.values())

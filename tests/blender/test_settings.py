@@ -2,42 +2,46 @@
 import pytest
 
 from baton.blender_addon.errors import UserError
-from baton.blender_addon.flows import beats, to_motion, to_sound
+from baton.blender_addon.flows import beats
+from baton.blender_addon.flows.to_sound import ToSound
 from baton.blender_addon.scene import bone_map, strips
+from baton.blender_addon.scene import settings as scene_settings
 from baton.blender_addon.worker import manager as jobs
-from tests.blender import scenes
+from baton.core.contract import systems
+from tests.blender import scenes, stand_ins
+from tests.blender.stand_ins import to_motion, to_sound
 
-MUSIC = {"genre": ("waack", "genre", "waack"), "guidance_music": (3.0, "guidance_scale", 3.0), "steps": ("fine", "steps", "fine"),
-         "seed": (9, "seed", 9), "variations": (3, "variations", 3), "level_music": ("half", "level", "half"),
-         "loop": (True, "loop", True), "loudness": ("broadcast", "loudness_lufs", -23.0)}
-CONDUCT = {"guidance_motion": (3.0, "guidance_scale", 3.0), "steps": ("fine", "steps", "fine"), "seed": (9, "seed", 9),
-           "variations": (3, "variations", 3), "level_motion": ("double", "level", "double"), "metre": ("3", "metre", "3"),
-           "amplitude": (0.5, "amplitude", 0.5), "left_hand": (0.25, "left_hand", 0.25), "mirror": (True, "mirror", True),
-           "in_place": (True, "in_place", True), "plant_feet": (False, "plant_feet", False),
-           "fingers": ("relaxed", "fingers", "relaxed")}
+# Setting of the panel: (its value, what is sent).
+MUSIC = {"genre": ("waack", "waack"), "guidance_scale": (3.0, 3.0), "steps": ("fine", "fine"), "seed": (9, 9), "variations": (3, 3),
+         "level": ("half", "half"), "loop": (True, True), "loudness": ("broadcast", "broadcast")}
+CONDUCT = {"guidance_scale": (3.0, 3.0), "steps": ("fine", "fine"), "seed": (9, 9), "variations": (3, 3), "level": ("double", "double"),
+           "metre": ("3", "3"), "amplitude": (0.5, 0.5), "left_hand": (0.25, 0.25), "mirror": (True, True), "in_place": (True, True),
+           "plant_feet": (False, False), "fingers": ("relaxed", "relaxed")}
 
 
 def test_music_settings_reach_the_worker(blender, tmp_path):
     scene, rig = blender.context.scene, scenes.smpl_rig()
     scenes.sway(rig, 61)
-    plain = to_sound.request_of(scene, rig)["params"]
-    assert plain["loop"] is False and plain["level"] == "normal" and plain["bpm"] is None and plain["beats"] is None
-    for name, (value, key, sent) in MUSIC.items():
-        setattr(scene.baton, name, value)
-        assert to_sound.request_of(scene, rig)["params"][key] == sent, name
-    assert plain["like"] is None
+    settings = scene.baton.music_ldm
+
+    def sent():
+        return to_sound(blender.context, rig).job().params["settings"]
+    assert sent()["loop"] is False and sent()["level"] == "normal" and sent()["bpm"] is None and sent()["like"] is None
+    for name, (value, expected) in MUSIC.items():
+        setattr(settings, name, value)
+        assert sent()[name] == expected, name
     sound = tmp_path / "like.wav"
-    scene.baton.sounds_like = str(sound)
+    settings.like = str(sound)
     with pytest.raises(UserError, match="like.wav, is not there"):
-        to_sound.check(scene, rig)
+        ToSound.check(blender.context, stand_ins.MUSIC)
     sound.touch()
-    to_sound.check(scene, rig)
-    assert to_sound.request_of(scene, rig)["params"]["like"] == str(sound)
-    scene.baton.tempo, scene.baton.tempo_bpm = "FIXED", 99
-    assert to_sound.request_of(scene, rig)["params"]["bpm"] == 99
-    assert beats.motion_job(blender.context, rig).params == {"level": "normal", "bpm": 99}, "a fixed tempo has its level"
-    scene.baton.tempo = "AUTO"
-    assert beats.motion_job(blender.context, rig).params == {"level": "half", "bpm": None}
+    ToSound.check(blender.context, stand_ins.MUSIC)
+    assert sent()["like"] == str(sound)
+    settings.tempo, settings.bpm = "fixed", 99
+    assert sent()["bpm"] == 99 and sent()["level"] is None, "a fixed tempo has its level"
+    assert beats.motion_job(blender.context, rig).params == {"tempo": "fixed", "level": None, "bpm": 99}
+    settings.tempo = "auto"
+    assert beats.motion_job(blender.context, rig).params == {"tempo": "auto", "level": "half", "bpm": None}
 
 
 class Strip:
@@ -48,34 +52,43 @@ class Strip:
 
 def test_conducting_settings_reach_the_worker(blender):
     scene, rig = blender.context.scene, scenes.smpl_rig()
+    settings = scene.baton.conductor
 
     def request():
-        return to_motion.request_of(scene, scene, Strip, rig)
+        return to_motion(blender.context, rig, scene, Strip).request
+
     plain = request()["params"]
-    assert plain["lead"] is None and plain["bpm"] is None and plain["level"] == "normal" and request()["keep"] is None
-    for name, (value, key, sent) in CONDUCT.items():
-        setattr(scene.baton, name, value)
-        assert request()["params"][key] == sent, name
-    scene.baton.lead_auto, scene.baton.lead = False, 120.0
-    scene.baton.motion_tempo, scene.baton.motion_bpm = "FIXED", 99
+    assert plain["lead"] is None and plain["bpm"] is None and plain["level"] == "normal" and "keep" not in request()
+    for name, (value, expected) in CONDUCT.items():
+        setattr(settings, name, value)
+        assert request()["params"][name] == expected, name
+    settings.lead_auto, settings.lead = False, 120.0
+    settings.tempo, settings.bpm = "fixed", 99
     params = request()["params"]
     assert params["lead"] == pytest.approx(0.12) and params["bpm"] == 99
-    scene.baton.motion_tempo = "MARKERS"
-    assert request()["follow_markers"] and request()["params"]["bpm"] is None
+    settings.reduce_keys, settings.reduce_degrees = True, 2.0
+    assert request()["own"]["reduce_degrees"] == 2.0 and "blend_seconds" not in request()["params"]
+    settings.tempo = "markers"
+    assert request()["params"]["tempo"] == "markers" and request()["params"]["bpm"] is None
 
 
-def test_what_is_sent_is_what_the_worker_knows(blender):
-    """A name that the worker does not know would fail every job of its kind."""
-    from core.contract import systems
+def test_what_is_sent_is_what_the_worker_knows(blender, tmp_path):
+    """A name or a value that the worker does not know would fail every job of its kind: every item of every enum is tried."""
     from core.worker import generate, inputs
     from core.worker import jobs as worker_jobs
     scene, rig = blender.context.scene, scenes.smpl_rig()
     scenes.sway(rig, 61)
-    for kind, request, direction in (("music", to_sound.request_of(scene, rig), "to_sound"),
-                                     ("conduct", to_motion.request_of(scene, scene, Strip, rig), "to_motion")):
-        name, params = jobs._generate(kind, request["params"])
-        systems.check(systems.find(params["system"]), params["settings"])
-        assert name == "generate" and set(params) <= generate.COMMON | generate.INPUTS[direction] | inputs.EVERY
+    for system in systems.systems().values():
+        settings = scene_settings.group(scene, system)
+        for name, setting in system.shown.items():
+            for item in setting.items:
+                setattr(settings, name, item.id)
+                systems.check(system, scene_settings.params_of(scene, system))
+            if setting.items:
+                setattr(settings, name, setting.default)
+    job = stand_ins.prepare(to_sound(blender.context, rig).job(), tmp_path / "job")
+    systems.check(stand_ins.MUSIC, job.params["settings"])
+    assert job.kind == "generate" and set(job.params) <= generate.COMMON | generate.INPUTS["to_sound"] | inputs.EVERY
     assert set(beats.motion_job(blender.context, rig).params) <= inputs.EVERY | worker_jobs.BEATS
 
 
@@ -94,15 +107,16 @@ def test_grey_generate_music_says_why(blender, monkeypatch):
     assert "no animation" in why(button)
     scenes.sway(rig, 61)
     assert button.poll()
-    scene.baton.range = "PREVIEW"
+    settings = scene.baton.music_ldm
+    settings.range = "PREVIEW"
     assert "no preview range" in why(button)
-    scene.baton.range, scene.baton.frame_start, scene.baton.frame_end = "CUSTOM", 1, 10
+    settings.range, settings.frame_start, settings.frame_end = "CUSTOM", 1, 10
     assert "0.3 s long; music needs 1 to 1800 s" in why(button)
-    scene.baton.frame_end = 30 * 3600 * 4
+    settings.frame_end = 30 * 3600 * 4
     assert "14400.0 s long" in why(button), "a 4-hour range"
-    scene.baton.range, scene.baton.tempo = "ACTION", "MARKERS"
+    settings.range, settings.tempo = "ACTION", "markers"
     assert "no beat markers" in why(button)
-    scene.baton.tempo = "AUTO"
+    settings.tempo = "auto"
     bone_map.detect(rig)
     rig.baton.bones["left_knee"].bone = ""
     assert "Left Knee" in why(button)
@@ -121,9 +135,9 @@ def test_grey_generate_conducting_says_why(blender, sound, tmp_path):
     strip = strips.place(scene, scenes.write_wav(tmp_path / "p.wav", 2.0), "Piece", 1, 60)
     scene.sequence_editor.active_strip, strip.select = strip, True
     assert button.poll()
-    scene.baton.motion_tempo = "MARKERS"
+    scene.baton.conductor.tempo = "markers"
     assert "no beat markers" in why(button)
-    scene.baton.motion_tempo = "AUTO"
+    scene.baton.conductor.tempo = "auto"
     strip.frame_final_end = 2
     assert "conducting needs" in why(button)
 

@@ -1,51 +1,52 @@
-"""Generate Music, Generate Conducting, Import Motion, Detect Beats, Cancel: operators only translate and report."""
+"""Generate (one operator a system), Import Motion, Detect Beats, Cancel: operators only translate and report."""
 import random
 
 import bpy
 from bpy_extras.io_utils import ImportHelper
 
+from ....core.contract import systems as registry
 from ...errors import UserError
-from ...flows import beats, import_motion, to_motion, to_sound
+from ...flows import beats, import_motion
+from ...flows.generate import flow, flow_class
 from ...scene import bone_map, compat, strips
+from ...scene import settings as scene_settings
 from ...worker import manager as jobs
 from .base import JobOperator, has_rig, idle, possible
 
 
-class BATON_OT_generate_music(JobOperator, bpy.types.Operator):
-    """Make music that fits the motion of the rig and put it on the timeline as a sound strip"""
+class GenerateOperator(JobOperator):
+    """Base: makes what a system makes of the scene; `system(context)` says which."""
 
-    bl_idname = "baton.generate_music"
-    bl_label = "Generate Music"
     bl_options = {"REGISTER"}
 
     @classmethod
     def poll(cls, context):
-        return idle(cls) and has_rig(cls, context) and possible(
-            cls, to_sound.check, context.scene, bone_map.find_rig(context))
+        system = cls.system(context)
+        if system is None:
+            cls.poll_message_set("There is no system for this yet")
+            return False
+        return idle(cls) and has_rig(cls, context) and possible(cls, flow_class(system).check, context, system)
 
     def make_job(self, context):
-        return to_sound.job(context, bone_map.find_rig(context))
+        return flow(context, self.system(context)).job()
 
 
-class BATON_OT_generate_conducting(JobOperator, bpy.types.Operator):
-    """Make the rig conduct the selected sound strip, as a new action"""
+def _of_system(system):
+    return type(f"BATON_OT_generate_{system.name}", (GenerateOperator, bpy.types.Operator), {
+        "__doc__": system.tip, "bl_idname": f"baton.generate_{system.name}", "bl_label": system.button,
+        "system": classmethod(lambda cls, context: system)})
 
-    bl_idname = "baton.generate_conducting"
-    bl_label = "Generate Conducting"
-    bl_options = {"REGISTER"}
 
-    @classmethod
-    def poll(cls, context):
-        if not idle(cls) or not has_rig(cls, context):
-            return False
-        if strips.sound_strip(context)[1] is None:
-            cls.poll_message_set("Select a sound strip in the sequencer")
-            return False
-        return possible(cls, to_motion.check, context.scene, *strips.sound_strip(context))
+def _of_direction(direction, name, label):
+    return type(f"BATON_OT_generate_{name}", (GenerateOperator, bpy.types.Operator), {
+        "__doc__": f"{label} with the model that is chosen in the panel", "bl_idname": f"baton.generate_{name}", "bl_label": label,
+        "system": classmethod(lambda cls, context: scene_settings.chosen(context.scene, scene_settings.direction(direction)))})
 
-    def make_job(self, context):
-        scene, strip = strips.sound_strip(context)
-        return to_motion.job(context, bone_map.find_rig(context), scene, strip)
+
+# A button for each system, and one for each direction that takes the system chosen there.
+GENERATE = (*(_of_system(system) for system in registry.systems().values()),
+            _of_direction("to_sound", "music", "Generate Music"), _of_direction("to_motion", "conducting", "Generate Conducting"),
+            _of_direction("to_both", "both", "Generate Dance and Music"))
 
 
 class BATON_OT_import_motion(JobOperator, bpy.types.Operator, ImportHelper):
@@ -160,8 +161,14 @@ class BATON_OT_random_seed(bpy.types.Operator):
     bl_label = "Randomise Seed"
     bl_options = {"REGISTER", "UNDO"}
 
+    system: bpy.props.StringProperty(name="System", description="Name of the system whose seed it is; empty: of all",
+                                     options={"SKIP_SAVE"})
+
     def execute(self, context):
-        context.scene.baton.seed = random.randrange(1, 1_000_000)
+        seed = random.randrange(1, 1_000_000)
+        for name, system in registry.systems().items():
+            if "seed" in system.settings and self.system in ("", name):
+                scene_settings.group(context.scene, system).seed = seed
         return {"FINISHED"}
 
 
@@ -196,7 +203,7 @@ class BATON_OT_playback(bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (BATON_OT_generate_music, BATON_OT_generate_conducting, BATON_OT_import_motion, BATON_OT_detect_beats,
+CLASSES = (*GENERATE, BATON_OT_import_motion, BATON_OT_detect_beats,
            BATON_OT_cancel, BATON_OT_escape, BATON_OT_random_seed, BATON_OT_dismiss, BATON_OT_playback)
 
 _register, _unregister = bpy.utils.register_classes_factory(CLASSES)

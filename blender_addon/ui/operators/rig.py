@@ -5,6 +5,7 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 from ...errors import UserError
 from ...flows import beats, smpl_character
 from ...scene import baton_prop, bone_map
+from ...scene import settings as scene_settings
 from ...worker import options as prefs
 from .base import ActOperator, JobOperator, NeedsRig, idle, not_working
 
@@ -154,7 +155,7 @@ class BATON_OT_add_baton(NeedsRig, ActOperator, bpy.types.Operator):
     def act(self, context):
         rig = bone_map.find_rig(context)
         mapped = bone_map.require(rig)
-        side = "left" if context.scene.baton.mirror else "right"
+        side = "left" if scene_settings.value(context.scene, "to_motion", "mirror", False) else "right"
         baton_prop.add(rig, mapped, side)
 
 

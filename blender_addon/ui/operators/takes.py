@@ -3,10 +3,12 @@ import json
 
 import bpy
 
+from ....core.contract import systems as registry
 from ...errors import UserError
-from ...flows import import_motion, ranges, to_motion, to_sound
+from ...flows import import_motion, ranges
+from ...flows.generate import flow
 from ...scene import beat_markers as beats
-from ...scene import strips, takes
+from ...scene import takes
 from ...scene.timebase import scene_fps
 from .base import ActOperator, JobOperator, idle, possible
 
@@ -109,9 +111,6 @@ class BATON_OT_copy_recipe(TakeOperator, bpy.types.Operator):
         return f"Recipe of {take.name} copied"
 
 
-FLOWS = {"music": to_sound, "import": import_motion}  # those that need nothing but the rig
-
-
 class RedoOperator(JobOperator):
     """Base: asks the request of a take again, as `request(scene, take)` gives it."""
 
@@ -126,13 +125,12 @@ class RedoOperator(JobOperator):
         request, rig = self.request(context.scene, take), take.rig
         if rig is None or not rig.users_scene:
             raise UserError(f"The rig of {take.name} is gone.")
-        if request["kind"] in FLOWS:
-            return FLOWS[request["kind"]].job(context, rig, request)
-        scene = bpy.data.scenes.get(request["strip_scene"])
-        strip = strips.find(scene, request["strip"]) if scene is not None else None
-        if strip is None:
-            raise UserError(f"The strip {request['strip']} of {take.name} is gone.")
-        return to_motion.job(context, rig, scene, strip, request)
+        if "system" not in request:
+            return import_motion.job(context, rig, request)
+        system = registry.systems().get(request["system"])
+        if system is None:
+            raise UserError(f"{take.name} was made with {request['system']}, which this Baton does not have")
+        return flow(context, system, rig, request).job()
 
 
 class BATON_OT_redo_take(RedoOperator, bpy.types.Operator):
@@ -143,7 +141,7 @@ class BATON_OT_redo_take(RedoOperator, bpy.types.Operator):
     bl_options = {"REGISTER"}
 
     def request(self, scene, take):
-        return json.loads(take.request)
+        return takes.request_of(take)
 
 
 class BATON_OT_redo_range(RedoOperator, bpy.types.Operator):
@@ -158,7 +156,7 @@ class BATON_OT_redo_range(RedoOperator, bpy.types.Operator):
         if not super().poll(context):
             return False
         take = takes.active(context.scene)
-        if take is not None and take.kind == "MOTION" and not take.audible:
+        if take is not None and takes.has_motion(take) and not take.audible:
             cls.poll_message_set("Solo the take first: what stays of it is read from the rig")
             return False
         return possible(cls, ranges.chosen, context.scene)

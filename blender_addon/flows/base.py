@@ -1,0 +1,115 @@
+"""A generation from scene to scene: what is asked, what is read, what is written. One class per direction, any system in it."""
+import json
+from pathlib import Path
+
+import numpy as np
+
+from ...core.contract.systems import System
+from ..errors import UserError
+from ..scene import beat_markers, bone_map, curves, rig_sampling, takes
+from ..scene import settings as scene_settings
+from ..scene.refs import Ref
+from ..scene.timebase import Passage
+from ..worker.manager import Job
+
+
+class Flow:
+    """One job: it holds names and session uids, never bpy references.
+
+    request, JSON-ready, is what Redo asks again: system, rig, params (settings for the worker), own (those of Blender alone), and
+    what the direction adds. A direction has `check`, `ask`, `read` (a generator that gives the job's inputs) and `write`.
+    """
+
+    kind = "MOTION"                                             # of its takes
+
+    def __init__(self, context, system: System, rig, request: dict | None = None):
+        self.system, self.rig, self.scene = system, Ref.of(rig), Ref.of(context.scene)
+        self.mapped = bone_map.require(rig)
+        self.request = request or {
+            "system": system.name, "rig": rig.name, "params": scene_settings.params_of(context.scene, system),
+            "own": scene_settings.own_of(context.scene, system), **self.ask(context, rig)}
+        self.passage: Passage | None = None
+
+    @classmethod
+    def check(cls, context, system: System):
+        """Raises UserError where scene and settings as they stand cannot give a result; cheap, for the button's tooltip."""
+        scene_settings.check_files(context.scene, system)
+        if getattr(scene_settings.group(context.scene, system), "tempo", None) == "markers":
+            beat_markers.require_markers(context.scene)
+
+    def watched(self) -> tuple:
+        """`Ref`s that must live on while the job runs."""
+        return self.rig, self.scene
+
+    def job(self) -> Job:
+        """The `Job` for the manager."""
+        params = {"system": self.system.name, "settings": dict(self.request["params"])}
+        return Job("generate", self.system.button, params, self.prepare, self.apply, self.watched())
+
+    def prepare(self, folder):
+        """Generator: read the scene into the job's folder, yielding fractions; returns what joins the job's params."""
+        yield 0.0
+        inputs = yield from self.read(folder)
+        media = yield from self._media(folder)
+        settings = {**self.request["params"], **media}
+        return {**inputs, "settings": settings, "beats": self._beats()}
+
+    def apply(self, result, folder):
+        """Write the takes; returns a sentence."""
+        made, scene = takes.rows(result), self.scene.get()
+        sentence = self.write(scene, made, Path(folder))
+        if made[-1].get("beats"):
+            scene.baton.music_beats = json.dumps({**made[-1]["beats"], "frame_start": self.passage.first, "fps": self.passage.fps})
+        return sentence + takes.account(result)
+
+    def _beats(self):
+        """The beats that markers give now; those of the earlier request where they have been cleared since."""
+        if self.request["params"].get("tempo") != "markers":
+            return None
+        scene, before = self.scene.get(), self.request.get("beats")
+        if before is None:
+            beat_markers.require_markers(scene)
+        self.request["beats"] = beat_markers.read(scene, self.passage.first, self.passage.fps) or before
+        return self.request["beats"]
+
+    def _media(self, folder):
+        """Generator: motions and paths that settings name, into the folder under the setting's name; what is sent for them."""
+        sent = {}
+        for name, setting in self.system.shown.items():
+            value, there = self.request["params"].get(name), Path(folder) / name
+            if not value or setting.type not in ("object", "motion"):
+                continue
+            sent[name] = None                                   # the worker takes what lies in the folder
+            if setting.type == "motion":
+                seconds = float(setting.raw["seconds"])
+                before = Passage(self.passage.first - round(seconds * self.passage.fps), seconds, self.passage.fps)
+                yield from rig_sampling.sample(self.rig, self.scene, self._driven(), before, there)
+            elif setting.raw.get("object", "ARMATURE") == "CURVE":
+                np.save(there.with_suffix(".npy"), curves.world_points(self._object(value)))
+            else:
+                other = self._object(value)
+                mapped = bone_map.reading_map(other, bone_map.require(other))
+                yield from rig_sampling.sample(Ref.of(other), self.scene, mapped, self.passage, there)
+        return sent
+
+    def _driven(self):
+        return bone_map.reading_map(self.rig.get(), self.mapped)
+
+    def _object(self, name):
+        found = self.scene.get().objects.get(name)
+        if found is None:
+            raise UserError(f"The object {name} is not in the scene any more; choose another")
+        return found
+
+    def sample_pose(self, folder):
+        """Generator: the rig's pose where the passage begins."""
+        here = Passage(float(int(self.passage.first)), 0.5 / self.passage.fps, self.passage.fps)
+        yield from rig_sampling.sample(self.rig, self.scene, self.mapped, here, folder)
+
+    def sample_passage(self, folder):
+        """Generator: the controls and the bones they drive over the whole passage."""
+        yield from rig_sampling.sample(self.rig, self.scene, self.mapped, self.passage, folder, also=self._driven().values())
+
+    def title(self) -> str:
+        """Start of a take's name."""
+        return self.system.title(self.request["params"])

@@ -1,0 +1,65 @@
+"""What results become in the scene: a sound file beside the .blend and its strip, channels as an action on the rig."""
+from pathlib import Path
+
+import numpy as np
+
+from ...core.contract.files import copy
+from ..errors import UserError
+from ..scene import actions, bone_map, strips, takes
+from ..scene.timebase import Passage, resample_quaternions, resample_vectors, scene_fps
+
+
+def place_sound(place, scene, take, file: Path, target: Path, passage: Passage):
+    """A row's WAV in the folder `target` under the take's name, and its strip in the sequencer's scene `place`."""
+    path, fps = _keep_file(file, target, take.name), scene_fps(place.render)
+    strip = strips.place(place, path, take.name, _frame_in(place, scene, passage), int(passage.duration * fps + 1))
+    take.strip, take.path = strip.name, str(path)
+
+
+def _frame_in(place, scene, passage):
+    """The passage's first frame in the sequencer's scene; two scenes are taken to begin at the same instant."""
+    if place == scene:
+        return passage.first
+    return place.frame_start + (passage.first - scene.frame_start) / passage.fps * scene_fps(place.render)
+
+
+def _keep_file(source, folder, name):
+    """Copy the worker's file to `folder` under a free name; first under a temporary one."""
+    if not source.is_file():
+        raise UserError(f"The worker did not leave the file {source.name} that it announced.")
+    path, number = folder / f"{name}.wav", 1
+    while path.exists():
+        number += 1
+        path = folder / f"{name} ({number}).wav"
+    copy(source, path)
+    return path
+
+
+def write_motion(scene, rig, mapped, take, file: Path, passage: Passage, blend_seconds=0.0, reduce_degrees=0.0):
+    """A row's channels as a new action of the take, beside the takes that the rig has; (first, last) frame."""
+    times, rotations, locations = actions.channel_arrays(file)
+    frames, rotations, locations = on_frames(times, rotations, locations, passage)
+    state = actions.write_take(
+        rig, take.name, frames, rotations, locations, blend_frames=round(blend_seconds * passage.fps),
+        reduce_error=float(np.radians(reduce_degrees)), switches=bone_map.switches(rig, mapped),
+        base=takes.base_state(scene, rig))
+    takes.remember_motion(take, rig, state)
+    return int(frames[0]), int(frames[-1])
+
+
+def on_frames(times, rotations, locations, passage: Passage):
+    """Channels at `times` (T,) seconds -> whole frames (N,) of the scene that they cover, and the channels there."""
+    times = np.asarray(times, dtype=np.float64)
+    first = int(np.ceil(passage.frame(times[0]) - 1e-4))
+    last = int(np.floor(passage.frame(times[-1]) + 1e-4))
+    frames = np.arange(first, max(last, first) + 1)
+    at = passage.seconds(frames)
+    return (frames, {bone: resample_quaternions(times, values, at) for bone, values in rotations.items()},
+            {bone: resample_vectors(times, values, at) for bone, values in locations.items()})
+
+
+def blending(request: dict) -> dict:
+    """How a request's takes are written: seconds of blend and degrees by which curves may be reduced."""
+    own = request.get("own") or {}
+    return {"blend_seconds": own.get("blend_seconds", 0.0),
+            "reduce_degrees": own.get("reduce_degrees", 0.0) if own.get("reduce_keys") else 0.0}

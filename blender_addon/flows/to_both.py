@@ -1,0 +1,67 @@
+"""From nothing but settings to sound and motion: one job -> WAV and channels -> one take with a strip and an action."""
+from pathlib import Path
+
+from ..errors import UserError
+from ..scene import compat, strips, takes
+from ..scene import settings as scene_settings
+from ..scene.refs import Ref
+from ..scene.timebase import Passage, scene_fps
+from . import ranges
+from .base import Flow
+from .results import blending, place_sound, write_motion
+
+
+class ToBoth(Flow):
+    """A dance and its music on the rig, from the current frame on, for the seconds of the setting `duration`."""
+
+    kind = "BOTH"
+
+    def __init__(self, context, system, rig, request=None):
+        super().__init__(context, system, rig, request)
+        self.place = Ref.of(compat.sequencer_scene(context))
+        self.passage = Passage(self.request["first"], self.request["params"]["duration"], self.request["fps"])
+
+    @classmethod
+    def check(cls, context, system):
+        low, high = system.seconds
+        seconds = scene_settings.group(context.scene, system).duration
+        if not low <= seconds <= high:
+            raise UserError(f"The length is {seconds:.1f} s; {system.short} makes {low:g} to {high:g} s")
+        super().check(context, system)
+
+    def ask(self, context, rig):
+        """It begins at the current frame."""
+        self.check(context, self.system)
+        return {"first": float(context.scene.frame_current), "fps": scene_fps(context.scene.render)}
+
+    def watched(self):
+        return self.rig, self.scene, self.place
+
+    def read(self, folder):
+        """Generator: the rig's pose; over the whole passage, with the take's sound, where a part of the take stays."""
+        inputs, keep = {"place": "rig", "source": {"rig": self.rig.name, "first_frame": self.passage.first}}, self.request.get("keep")
+        if not keep:
+            yield from self.sample_pose(folder)
+            return inputs
+        start, stop = ranges.seconds(keep["frames"], self.passage)
+        if not Path(keep["file"]).is_file():
+            raise UserError(f"The sound file of the take is missing: {keep['file']}")
+        yield from self.sample_passage(folder)
+        return {**inputs, "keep": {"file": keep["file"], "start": start, "stop": stop, "side": keep["side"]}}
+
+    def write(self, scene, made, folder):
+        """A take with two faces for each row, a strip and an action; whole or not at all. The last one plays."""
+        names, (target, notice), rig = [], strips.output_folder(), self.rig.get()
+        own = blending(self.request)
+        own["blend_seconds"] = 0.0 if ranges.ends_stay(self.request, self.passage) else own["blend_seconds"]
+        with takes.all_or_none(scene):
+            for number, row in enumerate(made):
+                take = takes.new(scene, self.title(), self.kind)
+                take.rig = rig
+                first, last = write_motion(scene, rig, self.mapped, take, folder / row["channels"], self.passage, **own)
+                place_sound(self.place.get(), scene, take, folder / row["file"], target, self.passage)
+                takes.remember(take, row, takes.one_of(self.request, number), self.passage.first)
+                names.append(take.name)
+        takes.solo(scene, names[-1])
+        placed = f"{', '.join(names)} on {rig.name}, frames {first} to {last}"
+        return f"{placed}. {notice}" if notice else placed

@@ -1,0 +1,74 @@
+"""Files of earlier versions: their settings and the requests of their takes in today's form.
+
+Version 0 (Baton 0.1) had one flat group of settings for both directions, and requests by kind.
+"""
+from ...core.contract import load
+from ...core.contract import systems as registry
+from . import settings as scene_settings
+
+VERSION = 1
+BOTH = ("to_sound", "to_motion")
+# Setting of version 0: (directions, setting of today). Enums were stored as numbers, in the order below.
+MOVED = {
+    "genre": (("to_sound",), "genre"), "guidance_music": (("to_sound",), "guidance_scale"),
+    "guidance_motion": (("to_motion",), "guidance_scale"), "steps": (BOTH, "steps"), "seed": (BOTH, "seed"),
+    "variations": (BOTH, "variations"), "tempo": (("to_sound",), "tempo"), "tempo_bpm": (("to_sound",), "bpm"),
+    "level_music": (("to_sound",), "level"), "loop": (("to_sound",), "loop"), "sounds_like": (("to_sound",), "like"),
+    "range": (("to_sound",), "range"), "frame_start": (("to_sound",), "frame_start"), "frame_end": (("to_sound",), "frame_end"),
+    "loudness": (("to_sound",), "loudness"), "metre": (("to_motion",), "metre"), "motion_tempo": (("to_motion",), "tempo"),
+    "motion_bpm": (("to_motion",), "bpm"), "level_motion": (("to_motion",), "level"),
+    **{name: (("to_motion",), name) for name in (
+        "lead_auto", "lead", "amplitude", "left_hand", "mirror", "plant_feet", "fingers", "in_place", "blend_seconds", "reduce_keys",
+        "reduce_degrees", "keep_range")}}
+LEVELS = ("half", "normal", "double")
+TEMPI = ("auto", "fixed", "markers")
+ORDERS = {"genre": ("any", "break", "pop", "lock", "middle-hip-hop", "la-hip-hop", "house", "waack", "krump", "street-jazz", "ballet-jazz"),
+          "steps": ("draft", "normal", "fine"), "tempo": TEMPI, "motion_tempo": TEMPI, "level_music": LEVELS, "level_motion": LEVELS,
+          "range": ("ACTION", "SCENE", "PREVIEW", "CUSTOM"), "loudness": ("streaming", "podcast", "broadcast", "peak"),
+          "metre": ("auto", "2", "3", "4", "6"), "fingers": ("none", "relaxed", "baton")}
+FIRST = {"to_sound": "music_ldm", "to_motion": "conductor"}      # the only systems of version 0
+
+
+def stored(scene) -> dict:
+    """The settings as the file has them, those included that no property has any more."""
+    if hasattr(scene, "bl_system_properties_get"):              # from 5.0 on apart from the user's own properties
+        properties = scene.bl_system_properties_get()
+        found = properties.get("baton") if properties is not None else None
+    else:
+        found = scene.get("baton")
+    return {name: found[name] for name in found.keys()} if found is not None else {}
+
+
+def update(scene):
+    """Bring a scene's settings to today's layout; a scene that has it is left alone."""
+    if scene.baton.version >= VERSION:
+        return
+    old = stored(scene)
+    for name, (directions, new) in MOVED.items():
+        if name in old:
+            value = ORDERS[name][old[name]] if name in ORDERS else old[name]
+            for direction in directions:
+                setattr(scene_settings.group(scene, registry.systems()[FIRST[direction]]), new, value)
+    scene.baton.version = VERSION
+
+
+def request(data: dict) -> dict:
+    """The request of a take in today's form: {"system", "params", "own", ...}, or that of an import."""
+    if "system" in data or "own" in data:
+        return data
+    if data["kind"] == "import":
+        return {**data, "own": {"blend_seconds": data["blend_seconds"], "reduce_degrees": data["reduce_degrees"],
+                                "reduce_keys": data["reduce_degrees"] > 0}}
+    old, params = dict(data), dict(data["params"])
+    name = {"music": "music_ldm", "conduct": "conductor"}[old.pop("kind")]
+    system = registry.systems()[name]
+    beats, keep = params.pop("beats", None), params.get("keep")
+    if "loudness_lufs" in params:
+        params["loudness"] = next((row["slug"] for row in load("loudness") if row["lufs"] == params["loudness_lufs"]), None)
+    follows = old.pop("follow_markers", False) or beats is not None
+    params["tempo"] = "markers" if follows else "fixed" if params.get("bpm") else "auto"
+    own = {"blend_seconds": old.pop("blend_seconds", 0.0), "reduce_degrees": old.pop("reduce_degrees", 0.0)}
+    own["reduce_keys"] = own["reduce_degrees"] > 0
+    known = {key: value for key, value in params.items() if key in system.settings}
+    return {**old, "system": name, "params": known, "own": {key: value for key, value in own.items() if key in system.settings},
+            **({"beats": beats} if beats else {}), **({"keep": keep} if keep else {})}
