@@ -194,11 +194,11 @@ def known_of(asked, frames):
     if asked.keep is not None:
         motion, ranges = asked.keep
         return Known(motion, ranges, frames, asked.mirror), 0
-    if asked.seed_motion is None or len(asked.seed_motion) == 0:
+    if asked.grow is None or len(asked.grow) == 0:
         return None, 0
     if asked.loop:
         raise BadInput("A loop begins with its own end: it cannot grow out of another motion; turn one of the two off.")
-    motion = asked.seed_motion.resampled(float(FULL_FPS))
+    motion = asked.grow.resampled(float(FULL_FPS))
     before = min(int(SEED_SECONDS * BASE_FPS), len(motion) // RATIO) * RATIO
     if before < 2 * RATIO:                                 # a pose is held for two frames of the base
         held = np.array([len(motion) - 1] * (2 * RATIO))

@@ -14,7 +14,7 @@ class Settings(SamplingSettings):
     energy      0 calm .. 0.5 .. 1 wild, a number or an even curve over the passage; None: left to the music
     in_place, path  the dancer stays, or follows a polyline (K, 2 or 3) in metres from where it starts
     loop        the end leads to the beginning
-    seed_motion `Motion` just before the passage, up to 2 s of it (one frame: a pose), that the dance grows out of
+    grow        `Motion` just before the passage, up to 2 s of it (one frame: a pose), that the dance grows out of
     keep        (`Motion` of the passage, [(from, to), ...] in seconds): these ranges stay
     mirror      left and right exchanged
     feet        clean contacts after sampling
@@ -27,7 +27,7 @@ class Settings(SamplingSettings):
     in_place: bool = False
     path: Any = None
     loop: bool = False
-    seed_motion: Any = None
+    grow: Any = None
     mirror: bool = False
     feet: bool = True
     sampler: str | None = None

@@ -64,16 +64,16 @@ def test_windows_leave_no_seams(dancer, audio):
 def test_a_dance_grows_out_of_what_went_before(dancer, audio, studio):
     """The motion before the passage stands exactly at the canvas's start; the dance goes on from its pose, speed and place."""
     for seed in (studio.slice(100, 190), studio.slice(60, 300), studio.slice(50, 51)):
-        motion = dancer.generate(audio, beats=BEATS, seed_motion=seed, steps=2, duration=6.0)[0]
+        motion = dancer.generate(audio, beats=BEATS, grow=seed, steps=2, duration=6.0)[0]
         assert len(motion) == 360
         parts = ((seed.rotations, motion.rotations), (seed.root, motion.root))
         whole = Motion(*(np.concatenate([before[-1:], after]) for before, after in parts), 60.0)
         assert jumps(whole)[0] < 0.06 and np.linalg.norm(motion.root[0] - seed.root[-1]) < 0.04
-    known, before = known_of(Settings(seed_motion=studio.slice(100, 190)), 240)
+    known, before = known_of(Settings(grow=studio.slice(100, 190)), 240)
     assert before == 88 and known.mask[:88].all() and not known.mask[88:].any()
     assert np.array_equal(known.motion.root[:88], studio.root[102:190])
     with pytest.raises(BadInput, match="loop"):
-        dancer.generate(audio, seed_motion=studio, loop=True)
+        dancer.generate(audio, grow=studio, loop=True)
 
 
 def test_kept_ranges_are_exact_and_what_is_made_anew_meets_them(dancer, audio, studio):
