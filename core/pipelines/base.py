@@ -3,8 +3,9 @@
 A system's class is `load(folders, device)` and `generate(condition, settings, *, progress, should_cancel) -> list`, one entry a
 variation. `settings` has an attribute for each setting of its row that is the model's, and what the frame adds: `duration` (s),
 `beats` (`Beats` of the passage or None), `keep` (as the direction says) and `batch` (rows of one network call; None: its own).
-It may have two functions that need no instance: `settle(settings) -> settings` fills in what follows from the beats, before
-sampling; `body_beats(motion, settings) -> (Beats, lead in seconds)` finds the beats of its motion.
+It may have functions that need no instance: `settle(settings) -> settings` fills in what follows from the beats, before
+sampling; `body_beats(motion, settings) -> (Beats, lead in seconds)` finds the beats of its motion; `shown_beats(settings) -> Beats`
+says which of the music's beats its motion shows.
 """
 import time
 from dataclasses import dataclass, field

@@ -36,11 +36,13 @@ class Pipeline(base.Pipeline):
 
     def _results(self, motions, ask):
         keep = None if ask.keep is None else dict(zip(("start", "stop", "stays"), ask.keep[1:]))
-        out = []
+        shown, out = ask.beats, []
+        if hasattr(self.model, "shown_beats") and ask.clear is not None:
+            shown = self.model.shown_beats(ask.settings)
         for number, motion in enumerate(motions):
             body, lead = body_beats(self, motion, ask.settings)
-            out.append(Result(self.recipe(ask, number, keep), ask.beats, motion=motion, body_beats=body, music_beats=ask.beats,
-                              alignment=aligned(body, lead, ask.beats, ask.duration)))
+            out.append(Result(self.recipe(ask, number, keep), ask.beats, motion=motion, body_beats=body, music_beats=shown,
+                              alignment=aligned(body, lead, shown, ask.duration)))
         return out
 
 
