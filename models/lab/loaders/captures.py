@@ -248,7 +248,7 @@ def passages(capture):
                      "source": "cmu" if folder.startswith("cmu_") else "rokoko" if capture.style == "rokoko" else "own",
                      "clip": f"{folder}/{name}", "start": round(first / RATE + DROPPED, 4), "sha256": capture.sha256,
                      "beats": [[round(float(t), 4), int(p)] for t, p in zip(beats.times, beats.positions)],
-                     "beat_confidence": round(beats.confidence, 3), "lead": 0.0}, arrays))
+                     "beat_confidence": round(beats.confidence, 3), "lead": 0.0, "dance": capture.dance}, arrays))
     return out
 
 
