@@ -120,10 +120,11 @@ def _travel(rotations, root):
     """Columns about the pelvis' way and the feet."""
     yaw = headings(rotations[:, :, 0])
     rate = np.diff(yaw, axis=1) * FPS
-    velocity = np.diff(root, axis=1) * FPS
+    # Along and across where the dancer faces at the middle of the window.
+    velocity = np.einsum("nij,ntj->nti", _about_z(-yaw[:, FRAMES // 2]), np.diff(root, axis=1)) * FPS
     level = np.linalg.norm(velocity[..., :2], axis=-1)
-    columns = [_log(level.mean(1)), _log(level.std(1)), _log(velocity[..., 2].std(1)), _log(np.abs(rate).mean(1)), _log(rate.std(1)),
-               np.abs(yaw[:, -1] - yaw[:, 0]), root[..., 2].std(1)]
+    columns = [_log(level.mean(1)), _log(level.std(1)), _log(velocity[..., 2].std(1)), _log(np.abs(rate).mean(1)),
+               _log(rate.std(1)), np.abs(yaw[:, -1] - yaw[:, 0]), root[..., 2].std(1)]
     columns += _spectra(np.stack([velocity[..., 0], velocity[..., 1], velocity[..., 2], rate], -1))
     places = Motion(rotations.reshape(-1, 24, 3, 3), root.reshape(-1, 3), FPS).positions().reshape(len(root), FRAMES, 24, 3)
     for joint in (7, 8):                                             # ankles: rigid in every rig
@@ -265,9 +266,10 @@ def report(now, before=None):
             "accelerations, spectra, how parts move together, feet; a linear judge of the same), folds by recording and seed, "
             "mirrored, matched in speed; chance is 0.5. The rows below the first tell what the figure means: two real dances, "
             "one set against itself, and real motion whose detail is smoothed away.\n\n"
-            + markdown_table(judge, list(next(iter(judge.values()))), "sides") + "\n\nSpreads in degrees (spine and head: summed "
-            "over their joints), medians over clips; lift of kinematic beats over the circular-shift null and limbs that overlap: "
-            "means; slide: the largest.\n\n" + markdown_table(alive, columns, "who") + "\n")
+            + markdown_table(judge, list(next(iter(judge.values()))), "sides")
+            + "\n\nSpreads in degrees (spine and head: summed over their joints), medians over clips; lift of kinematic beats "
+            "over the circular-shift null and limbs that overlap: means; slide: the largest.\n\n"
+            + markdown_table(alive, columns, "who") + "\n")
 
 
 def main(arguments=None):
