@@ -104,11 +104,11 @@ class DiTTask(Task):
 
     def build(self):
         network = DiT(self.config)
-        train, statistics = self.crops["train"], music_statistics()
-        sides = dict(zip(("music", "motion") if self.side == "music" else ("motion", "music"), (network.own, network.other)))
-        sides["motion"].measure(drawn_latents(train.pieces, train.motion[0]))
-        for name, values in zip(("mean", "std"), statistics):
-            getattr(sides["music"], name).copy_(torch.tensor(values))
+        train = self.crops["train"]
+        moves, sounds = drawn_latents(train.pieces, train.motion[0])
+        own, other = (sounds, moves) if self.side == "music" else (moves, sounds)
+        network.own.measure(own)
+        network.other.measure(other)
         if network.code is not None:
             genres = torch.where(train.style.sum(1) > 0, train.style.argmax(1), -1)
             network.code.fit(train.profile.cpu().numpy(), genres.cpu().numpy())
@@ -150,18 +150,12 @@ def principal_components(standardised, latent):
     return vectors.float(), values.clamp(min=1e-4).float()
 
 
-def drawn_latents(pieces, latents):
-    """Motion latents (N, 64), of (rows, 64), of random crops as training draws them."""
-    generator, rows = torch.Generator().manual_seed(3), []
+def drawn_latents(pieces, motion):
+    """Latents (N, 64) of random crops as training draws them: of the motion, of (rows, 64), and of the music."""
+    generator, moves, sounds = torch.Generator().manual_seed(3), [], []
     for _ in range(20):
-        some, starts = pieces.draw(64, 64, generator)
-        place = torch.minimum(starts[:, None] + torch.arange(64, device=pieces.device), pieces.latents[some][:, None] - 1)
-        rows.append(latents[pieces.first_latent[some][:, None] + place].float().flatten(0, 1).cpu())
-    return torch.cat(rows)
-
-
-def music_statistics():
-    """Mean and standard deviation (64 each) of the music's latents: those of the released denoiser of music_ldm."""
-    from core import checkpoints
-    config = checkpoints.find("music_ldm", "denoiser").config
-    return config["latent_mean"], config["latent_std"]
+        rows, starts = pieces.draw(64, 64, generator)
+        place = torch.minimum(starts[:, None] + torch.arange(64, device=pieces.device), pieces.latents[rows][:, None] - 1)
+        moves.append(motion[pieces.first_latent[rows][:, None] + place].float().flatten(0, 1).cpu())
+        sounds.append(pieces.music(rows, starts, 64).flatten(0, 1).cpu())
+    return torch.cat(moves), torch.cat(sounds)
