@@ -265,13 +265,16 @@ def command_train(args, rest):
 
 
 def command_evaluate(args, rest):
-    names = ("music_ldm", "conductor", "dance_cascade", "momu", "rhythm", "studio")
-    if not rest or rest[0] not in names:
-        say(f"name what to evaluate: {', '.join(names)}")
+    """A system by the name of its row or of its folder, or the beats and the studio behind them."""
+    rows = json.loads((ROOT / "core" / "contract" / "systems.json").read_text(encoding="utf-8"))
+    modules = {"rhythm": "models.lab.evaluation.rhythm", "studio": "models.lab.studio.evaluate"}
+    for folder in (path.parent.name for path in (ROOT / "models" / "lab" / "evaluation").glob("*/evaluate.py")):
+        names = [row["name"] for row in rows if row["module"].split(".")[1] == folder]
+        modules |= dict.fromkeys([folder, *names], f"models.lab.evaluation.{folder}.evaluate")
+    if not rest or rest[0] not in modules:
+        say(f"name what to evaluate: {', '.join(sorted(modules))}")
         return 2
-    module = {"studio": "models.lab.studio.evaluate", "rhythm": "models.lab.evaluation.rhythm"}.get(
-        rest[0], f"models.lab.evaluation.{rest[0]}.evaluate")
-    return run([dev_python(), "-m", module, *rest[1:]])
+    return run([dev_python(), "-m", modules[rest[0]], *rest[1:]])
 
 
 def command_bench(args, rest):
@@ -281,7 +284,7 @@ def command_bench(args, rest):
 def main(argv=None):
     parser = argparse.ArgumentParser(prog="build.py", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    demo = commands.add_parser("demo", help="music for a dancing rig and a conductor for a piece, in a .blend")
+    demo = commands.add_parser("demo", help="what every system makes of a dance or a piece, in a .blend")
     demo.add_argument("--out", default="demo-out", help="folder for the results (default demo-out)")
     demo.add_argument("--motion", help="your own motion: BVH, AMASS npz or AIST++ pkl")
     demo.add_argument("--audio", help="your own piece of music")

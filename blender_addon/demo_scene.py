@@ -1,4 +1,4 @@
-"""The demo's .blend: a dancer with the music made for the dance, then a conductor with the piece that is conducted.
+"""The demo's .blend: what each system made, one after the other: a dancer with the music of the dance, a conductor with the piece.
 
 `build.py demo --out DIR` runs `main` on what `python -m models.lab.demo` wrote into DIR: it adds `demo.blend` and `scene.png`, a
 contact sheet of Workbench stills. It is no part of the extension.
@@ -20,8 +20,12 @@ from .scene.timebase import scene_fps
 GAP_SECONDS = 1.0
 
 
-def make_demo_blend(path, motion_npz, conductor_npz, music_wav, piece_wav, fps=30, sheet=None, stills=10):
-    """Build the scene, save it as `path`, render `sheet` (PNG, or None). Returns a dict of what was made."""
+def make_demo_blend(path, shown, fps=30, sheet=None, stills=10):
+    """Build the scene, save it as `path`, render `sheet` (PNG, or None). Returns a dict of what was made.
+
+    shown: a dict for each part, one after the other on the timeline: title, figure ("dancer" or "conductor"), motion (npz) and sound
+    (paths).
+    """
     bpy.ops.wm.read_factory_settings(use_empty=True)
     bpy.context.preferences.filepaths.save_version = 0  # no demo.blend1 beside it
     scene = bpy.context.scene
@@ -31,17 +35,19 @@ def make_demo_blend(path, motion_npz, conductor_npz, music_wav, piece_wav, fps=3
     bpy.ops.wm.save_as_mainfile(filepath=str(path))
     _stage(scene)
     first, parts, silent = 1, [], False
-    for kind, npz, sound, title in (("dancer", motion_npz, music_wav, "Dance"),
-                                    ("conductor", conductor_npz, piece_wav, "Conducting")):
-        rig = character.make_armature(title + "r" if kind == "dancer" else "Conductor", scene)
-        rig.location.x = -2.5 if kind == "dancer" else 2.5
-        character.dress(rig, kind)
-        poses, root, rate = character.read_poses(npz)
+    for number, part in enumerate(shown):
+        title, sound = part["title"], part["sound"]
+        rig = character.make_armature(f"{part['figure'].title()} {title}", scene)
+        rig.location.x = 5.0 * (number - (len(shown) - 1) / 2)
+        character.dress(rig, part["figure"])
+        poses, root, rate = character.read_poses(part["motion"])
+        if "seconds" in part:
+            poses, root = (array[:int(np.ceil(part["seconds"] * rate))] for array in (poses, root))
         root = root - [root[0, 0], root[0, 1], 0.0]
         character.key_motion(rig, title, poses, root, rate, first, scene_fps(scene.render))
         length = int(np.ceil(len(poses) / rate * fps))
         try:
-            strips.place(scene, sound, Path(sound).stem.title(), first, length)
+            strips.place(scene, sound, f"{title} Sound", first, length).frame_final_end = first + length
         except RuntimeError:
             silent = True  # a Blender built without sound: the picture is made all the same
         marker = scene.timeline_markers.new(title, frame=first)
@@ -53,7 +59,7 @@ def make_demo_blend(path, motion_npz, conductor_npz, music_wav, piece_wav, fps=3
     scene.frame_set(1)
     bpy.ops.wm.save_mainfile(filepath=str(path))
     if sheet is not None:
-        frames = [int(f) for low, high in parts for f in np.linspace(low, high, stills // 2 + 2)[1:-1]]
+        frames = [int(f) for low, high in parts for f in np.linspace(low, high, max(2, stills // len(parts)) + 2)[1:-1]]
         contact_sheet(scene, frames, sheet)
         scene.frame_set(1)
         bpy.ops.wm.save_mainfile(filepath=str(path))
@@ -134,9 +140,9 @@ def main(arguments=None):
     parser.add_argument("--folder", required=True, help="folder that `python -m models.lab.demo` wrote")
     folder = Path(parser.parse_args(arguments).folder).resolve()
     try:
-        piece = folder / json.loads((folder / "demo.json").read_text(encoding="utf-8"))["piece"]
-        made = make_demo_blend(folder / "demo.blend", folder / "dance.npz", folder / "conductor.npz", folder / "music.wav",
-                               piece, sheet=folder / "scene.png")
+        shown = [{**part, "motion": folder / part["motion"], "sound": folder / part["sound"]}
+                 for part in json.loads((folder / "demo.json").read_text(encoding="utf-8"))["parts"]]
+        made = make_demo_blend(folder / "demo.blend", shown, sheet=folder / "scene.png")
     except (OSError, KeyError, ValueError, UserError) as error:
         print(f"The demo's scene cannot be built: {error}; run build.py demo again.", file=sys.stderr)
         return 2

@@ -1,6 +1,6 @@
-"""`python -m models.lab.demo --out DIR`: both main jobs on one command, without Blender; `build.py demo` adds the .blend.
+"""`python -m models.lab.demo --out DIR`: every system of the registry on one command, without Blender; `build.py demo` adds the .blend.
 
-Writes music.wav for a dance, conductor.bvh for a piece, both motions as BVH and npz, preview.png and demo.json.
+Writes <system>.wav and <system>.bvh, npz for each, the dance and the piece they were made from, preview.png and demo.json.
 """
 import argparse
 import json
@@ -9,11 +9,12 @@ import sys
 import time
 from pathlib import Path
 
+from core.contract import systems as registry
 from core.errors import BadInput, BatonError
 
 ASSETS = Path(__file__).resolve().parents[2] / "core" / "assets"
 DANCE, PIECE = ASSETS / "demo_dance.npz", ASSETS / "demo_piece.ogg"
-MAX_SECONDS = 40.0
+MAX_SECONDS, SHORT_SECONDS = 40.0, 12.0       # of the first system of a direction, and of the others
 
 
 def _job(name, condition, device, seed, **settings):
@@ -22,14 +23,29 @@ def _job(name, condition, device, seed, **settings):
     began = time.perf_counter()
     bar = common.Bar()
     result = open_pipeline(name, None, device, common.say).generate_variations(
-        condition, seed=seed, guidance_scale=None, steps=None, variations=1, progress=bar, **settings)[0]
+        condition, seed=seed, variations=1, progress=bar, **settings)[0]
     bar.close()
     return result, time.perf_counter() - began
 
 
+def chosen():
+    """[(system, the longest seconds it shows)] in the order of the registry: all whose weights are here, the first of a direction at
+    length; what is left out is said."""
+    from core.cli import common
+    from core.pipelines import available
+    here, out = available(), []
+    for systems in registry.by_direction().values():
+        ready = [system for system in systems if here.get(system.name)]
+        for system in systems:
+            if system not in ready:
+                common.say(f"{system.label} is left out: its checkpoints are not installed.")
+        out += [(system, MAX_SECONDS if number == 0 and system.source else SHORT_SECONDS) for number, system in enumerate(ready)]
+    return out
+
+
 def run_demo(out, motion=None, audio=None, genre=None, seed=7, device="auto"):
     """Make everything in `out` and return the summary that demo.json holds. Raises BatonError with one sentence."""
-    from core.audio.io import read_audio, write_wav
+    from core.audio.io import read_audio
     from core.motion_files import read_motion, write_bvh, write_npz
     from models.lab.preview import draw_preview
     out = Path(out)
@@ -37,34 +53,50 @@ def run_demo(out, motion=None, audio=None, genre=None, seed=7, device="auto"):
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadInput(f"The folder {out} cannot be made: {error}.") from error
-    dance = read_motion(motion or DANCE, duration=None)
-    dance = dance.slice(0, int(MAX_SECONDS * dance.fps))
-    music, music_wall = _job("music", dance, device, seed, genre=genre or "house", source={"motion": str(motion or DANCE.name)})
-    piece = read_audio(audio or PIECE, duration=None)
-    piece = piece.slice(0.0, min(piece.duration, MAX_SECONDS))
-    conducted, conduct_wall = _job("conduct", piece, device, seed, source={"audio": str(audio or PIECE.name)})
-    write_wav(out / "music.wav", music.audio)
+    dance, piece = read_motion(motion or DANCE), read_audio(audio or PIECE)
+    for suffix, write in (("bvh", write_bvh), ("npz", write_npz)):
+        write(out / f"dance.{suffix}", dance.slice(0, int(MAX_SECONDS * dance.fps)))
     piece_copy = out / f"piece{Path(audio or PIECE).suffix}"
     shutil.copyfile(audio or PIECE, piece_copy)
-    for name, made in (("dance", dance), ("conductor", conducted.motion)):
-        write_bvh(out / f"{name}.bvh", made)
-        write_npz(out / f"{name}.npz", made)
-    draw_preview(out / "preview.png", [
-        {"title": f"Music for the dance ({music.recipe['settings'].get('genre')})", "audio": music.audio, "rate": 48_000,
-         "motion": dance, "body_beats": music.body_beats, "music_beats": music.music_beats,
-         "alignment": music.alignment},
-        {"title": "Conductor for the piece", "audio": piece.samples, "rate": piece.rate, "motion": conducted.motion,
-         "body_beats": conducted.body_beats, "music_beats": conducted.music_beats,
-         "alignment": conducted.alignment}])
-    rows = [("music for the dance", music, music_wall, "music.wav"), ("conductor for the piece", conducted, conduct_wall,
-                                                                     "conductor.bvh")]
-    summary = {"rows": [{"what": what, "file": file, "seconds": round(result.seconds, 2), "wall": round(wall, 2),
-                         "realtime_factor": round(result.seconds / wall, 2), "device": result.device,
-                         "tempo_bpm": round(result.beats.tempo_bpm, 1) if result.beats is not None else None,
-                         "alignment": result.alignment} for what, result, wall, file in rows],
-               "piece": piece_copy.name}
+    summary, pictures = {"rows": [], "parts": []}, []
+    for system, seconds in chosen():
+        row, part, picture = _show(system, seconds, out, dance, piece, piece_copy, {"genre": genre or "house"}, seed, device)
+        summary["rows"].append(row)
+        summary["parts"].append(part)
+        pictures.append(picture)
+    draw_preview(out / "preview.png", pictures)
     (out / "demo.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
     return summary
+
+
+def _show(system, seconds, out, dance, piece, piece_file, wanted, seed, device):
+    """(row of the table, part of the scene, part of the picture) of one system; its files go to `out`."""
+    from core.audio.io import write_wav
+    from core.motion_files import write_bvh, write_npz
+    settings = {name: value for name, value in wanted.items() if name in system.settings}
+    condition, source = None, {}
+    if system.source == "motion":
+        condition, source = dance.slice(0, int(seconds * dance.fps)), {"motion": "dance"}
+    elif system.source == "sound":
+        condition, source = piece.slice(0.0, min(piece.duration, seconds)), {"audio": piece_file.name}
+    else:
+        settings["duration"] = seconds
+    result, wall = _job(system.name, condition, device, seed, source=source, **settings)
+    files = {"sound": piece_file.name, "motion": "dance.npz"}
+    if result.audio is not None:
+        files["sound"] = write_wav(out / f"{system.name}.wav", result.audio).name
+    if result.motion is not None:
+        files["motion"] = f"{system.name}.npz"
+        write_npz(out / files["motion"], result.motion)
+        write_bvh(out / f"{system.name}.bvh", result.motion)
+    row = {"what": system.label, "file": files["sound"] if system.to == "sound" else f"{system.name}.bvh",
+           "seconds": round(result.seconds, 2), "wall": round(wall, 2), "realtime_factor": round(result.seconds / wall, 2),
+           "device": result.device, "tempo_bpm": round(result.beats.tempo_bpm, 1) if result.beats is not None else None,
+           "alignment": result.alignment}
+    samples, rate = (result.audio, 48_000) if result.audio is not None else (condition.samples, condition.rate)
+    picture = {"title": system.label, "audio": samples, "rate": rate, "motion": result.motion or condition,
+               "body_beats": result.body_beats, "music_beats": result.music_beats, "alignment": result.alignment}
+    return row, {"title": system.short, "seconds": result.seconds, "figure": system.raw.get("figure", "dancer"), **files}, picture
 
 
 def print_table(summary):

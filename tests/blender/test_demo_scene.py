@@ -29,16 +29,21 @@ def test_keys_follow_the_motion(blender, tmp_path):
         assert np.abs(got - truth[index]).max() < 1e-4
 
 
+def parts(folder, sound):
+    return [{"title": title, "figure": figure, "motion": folder / "a.npz", "sound": sound}
+            for title, figure in (("Dance", "dancer"), ("Conducting", "conductor"))]
+
+
 def test_demo_blend(blender, tmp_path):
     motion(tmp_path / "a.npz")
     sound = scenes.write_wav(tmp_path / "a.wav", 40 / 30)
-    made = demo_scene.make_demo_blend(tmp_path / "demo.blend", tmp_path / "a.npz", tmp_path / "a.npz", sound, sound)
+    made = demo_scene.make_demo_blend(tmp_path / "demo.blend", parts(tmp_path, sound))
     assert [path.name for path in tmp_path.glob("demo.*")] == ["demo.blend"], "no backup file beside it"
     blender.ops.wm.open_mainfile(filepath=made["blend"])
     scene = blender.context.scene
     assert scene.sync_mode == "AUDIO_SYNC" and scene.frame_end == made["frames"] == 40 + 30 + 40
     assert [marker.camera.name for marker in scene.timeline_markers] == ["Camera Dance", "Camera Conducting"]
-    assert {thing.name for thing in scene.objects if thing.type == "ARMATURE"} == {"Dancer", "Conductor"}
+    assert {thing.name for thing in scene.objects if thing.type == "ARMATURE"} == {"Dancer Dance", "Conductor Conducting"}
     if made["sound"]:
         assert [strip.frame_final_start for strip in compat.sequences(scene.sequence_editor)] == [1, 71]
 
@@ -47,7 +52,7 @@ def test_demo_blend(blender, tmp_path):
 def test_contact_sheet(blender, tmp_path):
     motion(tmp_path / "a.npz")
     sound = scenes.write_wav(tmp_path / "a.wav", 40 / 30)
-    demo_scene.make_demo_blend(tmp_path / "demo.blend", tmp_path / "a.npz", tmp_path / "a.npz", sound, sound)
+    demo_scene.make_demo_blend(tmp_path / "demo.blend", parts(tmp_path, sound))
     scene = blender.context.scene
     demo_scene.contact_sheet(scene, [20, 90], tmp_path / "s.png", size=(96, 96), columns=2)
     image = blender.data.images.load(str(tmp_path / "s.png"))
