@@ -15,6 +15,7 @@ from models.motion.smoothing import minimum_jerk, runs
 
 LEGS = (((1, 4, 7, 10), slice(0, 2)), ((2, 5, 8, 11), slice(2, 4)))    # hip, knee, ankle, toe; their contact channels
 PLANTED = 0.5                               # contact above which a foot is locked
+SOFT_SECONDS = 0.04                         # contacts are smoothed over so long: a flicker would be a twitch of the knee
 SHORTEST_SECONDS = 0.08                     # shorter contacts are noise
 RELEASE_SECONDS = 0.15                      # the correction fades in and out
 MOST_METRES = 0.15                          # a foot that creeps further in one contact is stepping, not planted
@@ -75,6 +76,7 @@ def locked(motion, contacts):
 
 def _correction(points, contact, fps):
     """(T, 3) what the ankle must move by, from its points ankle and toe (T, 2, 3) and their contacts (T, 2)."""
+    contact = gaussian_filter1d(contact, SOFT_SECONDS * fps, axis=0, mode="nearest")
     strength = contact.max(axis=1)
     share = contact + 1e-6
     share = share / share.sum(axis=1, keepdims=True)
@@ -92,12 +94,19 @@ def _correction(points, contact, fps):
             continue
         held[start:stop] = True
         error[start:stop, :2] = back
-        height = ((points[start:stop, :, 2] - np.array(STANDING_M[:2])) * share[start:stop]).sum(axis=1)
-        error[start:stop, 2] = -height * minimum_jerk((strength[start:stop] - PLANTED) / (1 - PLANTED))
+        # A foot floats by what its lower point does: ankles of different feet stand at different heights.
+        lift = np.maximum(0.0, (points[start:stop, :, 2] - np.array(STANDING_M[:2])).min(axis=1))
+        error[start:stop, 2] = -lift * minimum_jerk((strength[start:stop] - PLANTED) / (1 - PLANTED))
     error = _faded(error, held, max(1, int(RELEASE_SECONDS * fps)))
     lowest = (points[..., 2] + error[:, None, 2] - np.array([0.5 * STANDING_M[0], STANDING_M[1]])).min(axis=1)
-    error[:, 2] += np.maximum(0.0, -lowest)
-    return error
+    return error + np.outer(_raised(np.maximum(0.0, -lowest), fps), [0.0, 0.0, 1.0])
+
+
+def _raised(sink, fps):
+    """(T,) a smooth curve that is nowhere below `sink`."""
+    width = max(1, int(0.05 * fps))
+    raised = gaussian_filter1d(maximum_filter1d(sink, 2 * width + 1, mode="nearest"), width / 2.0, mode="nearest")
+    return np.maximum(raised, sink)
 
 
 def _faded(error, held, ease):

@@ -11,7 +11,7 @@ from core.body.rotations import sixd_to_matrix
 from models.motion.representation import CONTACTS, FEET, ROTATIONS, _turned
 
 KEY_JOINTS = (1, 2, 4, 5, 7, 8, 10, 11, 15, 16, 17, 18, 19, 20, 21)    # hips to toes, head, shoulders to wrists
-PLANTED = 0.9                               # contact above which a foot must stand still
+PLANTED = 0.8                               # contact above which a foot must stand still
 
 
 def masked_mean(values, mask):

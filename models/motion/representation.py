@@ -70,7 +70,8 @@ def _ramp(value, limits):
 def foot_contacts(positions, fps):
     """(T, 4) in 0..1 from joint positions (T, 24, 3) in metres, torch: slow along the floor and low.
 
-    The speed of a frame is the faster of those over the thirtieth of a second before and after it.
+    The speed of a frame is the faster of those over the thirtieth of a second before and after it; the result is averaged over
+    a tenth of a second, because the jitter of recordings would make it flicker.
     """
     points = positions[:, list(FEET)]
     span = min(max(1, int(round(fps / 30))), len(points) - 1)
@@ -78,7 +79,10 @@ def foot_contacts(positions, fps):
     none = moved.new_zeros(span, 4)
     speed = torch.maximum(torch.cat([none, moved]), torch.cat([moved, none]))
     lift = points[..., 2] - points.new_tensor(STANDING_M)
-    return _ramp(speed, CONTACT_SPEED) * _ramp(lift, CONTACT_LIFT)
+    contact = _ramp(speed, CONTACT_SPEED) * _ramp(lift, CONTACT_LIFT)
+    half = min(max(1, int(round(fps / 20))), len(points) - 1)
+    padded = torch.cat([contact[:1].expand(half, 4), contact, contact[-1:].expand(half, 4)])
+    return padded.unfold(0, 2 * half + 1, 1).mean(-1)
 
 
 def encode(rotations, root, fps, stride=1):

@@ -87,3 +87,12 @@ def test_a_loop_comes_round(motion):
     around = looped(motion)
     jump = np.linalg.norm(around.positions()[0] - around.positions()[-1], axis=-1).max()
     assert jump < 0.06 and len(around) == len(motion)
+
+
+def test_flickering_contacts_make_no_twitches(motion):
+    """Recordings jitter, so their contacts flicker from frame to frame; the knees must not follow."""
+    contacts = contacts_of(motion)
+    contacts[::2] *= 0.6
+    raised = Motion(motion.rotations, motion.root + np.array([0, 0, 0.02], np.float32), motion.fps)
+    jolt = lambda moved: np.linalg.norm(np.diff(moved.positions(), n=2, axis=0), axis=-1).max()      # noqa: E731
+    assert jolt(clean(raised, contacts)) < jolt(raised) + 0.015
