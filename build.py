@@ -5,7 +5,6 @@ Standard library only. The first call makes `.venv` from the development lock; a
 completed by the next call.
 """
 import argparse
-import ast
 import hashlib
 import json
 import os
@@ -13,6 +12,8 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from models.lab import rooms
 
 ROOT = Path(__file__).resolve().parent
 DEV_LOCK = ROOT / "requirements-dev.txt"
@@ -172,24 +173,6 @@ ZIP_CONTENT = ("blender_manifest.toml", "__init__.py", "LICENSE", "blender_addon
 NO_PART_OF_IT = ("models/lab", "models/training", "core/assets", "blender_addon/demo_scene.py")
 
 
-def imported_by(path):
-    """Paths of our own modules that a Python file imports, inside functions too; with the packages they lie in."""
-    package = path.relative_to(ROOT).parent.parts
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            above = package[:len(package) - node.level + 1] if node.level else ()
-            base = ".".join([*above, *([node.module] if node.module else [])])
-            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        for parts in (name.split(".") for name in names):
-            for count in range(1, len(parts) + 1):
-                place = ROOT.joinpath(*parts[:count])
-                yield from (file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file())
-
-
 def shipped(path):
     """Whether a path lies in what the extension is made of."""
     name = path.relative_to(ROOT).as_posix()
@@ -198,15 +181,9 @@ def shipped(path):
 
 def needed_models():
     """The Python files of `models` that something a user runs reaches by imports: core, the add-on, a system's pipeline."""
-    todo = [path for room in ("core", "blender_addon") for path in (ROOT / room).rglob("*.py")]
-    todo += (ROOT / "models").glob("*/pipeline.py")
-    reached = set()
-    while todo:
-        path = todo.pop()
-        if path not in reached and shipped(path):
-            reached.add(path)
-            todo += imported_by(path)
-            todo += [init for folder in path.parents if ROOT in folder.parents and (init := folder / "__init__.py").is_file()]
+    start = [path for room in ("core", "blender_addon") for path in (ROOT / room).rglob("*.py")]
+    start += (ROOT / "models").glob("*/pipeline.py")
+    reached = rooms.reached(start, rooms.modules(), stop=lambda path: not shipped(path))
     return {path for path in reached if path.relative_to(ROOT).parts[0] == "models"}
 
 

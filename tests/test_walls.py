@@ -1,47 +1,27 @@
 """The walls of the house and the floors of its rooms: read from the source."""
-import ast
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from models.lab import rooms
+
 ROOT = Path(__file__).resolve().parents[1]
 BLENDER_ONLY = {"bpy", "mathutils", "bmesh", "gpu", "gpu_extras", "blf", "bl_ui", "aud", "bpy_extras", "addon_utils", "_bpy",
                 "bl_operators"}
 ADDON_MAY = BLENDER_ONLY | {"numpy"} | set(sys.stdlib_module_names)
-# Imports between rooms that still run back up; meant to become empty.
-BACK_UP = {("models.training", "models.lab"), ("models.training", "models.music_ldm"), ("models.music_ldm", "models.lab"),
-           ("blender_addon.flows", "blender_addon.ui")}
 
 
 def files(package):
     return sorted((ROOT / package).rglob("*.py"))
 
 
-def module_name(path):
-    parts = list(path.relative_to(ROOT).with_suffix("").parts)
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-MODULES = {module_name(p): p for room in ("core", "models", "blender_addon") for p in files(room)}
+MODULES = rooms.modules()
 
 
 def imports(path):
-    """(absolute module name, whether it is written relatively) of each import in a file, those inside functions included.
-
-    `from . import a` names the module a; `from x import name` names x where `name` is no module.
-    """
-    package = path.relative_to(ROOT).parent.parts
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name, False
-        elif isinstance(node, ast.ImportFrom):
-            above = package[:len(package) - node.level + 1] if node.level else ()
-            base = ".".join([*above, *([node.module] if node.module else [])])
-            for alias in node.names:
-                yield (f"{base}.{alias.name}" if f"{base}.{alias.name}" in MODULES else base), bool(node.level)
+    return rooms.imports(path, MODULES)
 
 
 def inside(name, package):
@@ -52,7 +32,7 @@ def test_the_reader_of_imports_sees_every_kind(tmp_path):
     """`from . import x`, `from .x import name`, imports in functions: the walls are only as good as this."""
     path = ROOT / "blender_addon" / "flows" / "beats.py"
     seen = dict(imports(path))
-    assert seen["blender_addon.scene.bone_map"] and seen["blender_addon.worker.manager"], "from .. import a module, or a name of one"
+    assert seen["blender_addon.scene.bone_map"] and seen["blender_addon.worker.manager"], "a module, or a name of one"
     assert "numpy" in seen and not seen["numpy"]
     assert ("core.pipelines.beats", False) in set(imports(ROOT / "core" / "cli" / "beats.py")), "inside a function"
 
@@ -76,65 +56,25 @@ def test_core_and_models_never_import_blender():
     assert not bad, f"core and models may not import these: {bad}"
 
 
-def graph():
-    """{module: the modules of ours it imports}. That a module needs its own packages is no arrow."""
-    return {name: {m for m, _ in imports(path) if m in MODULES and m != name and not name.startswith(m + ".")}
-            for name, path in MODULES.items()}
-
-
-def circle(edges):
-    """A circle of the graph {node: nodes} as a list, or None."""
-    done, path = set(), []
-
-    def visit(node):
-        if node in path:
-            return path[path.index(node):] + [node]
-        if node in done:
-            return None
-        path.append(node)
-        for other in sorted(edges.get(node, ())):
-            found = visit(other)
-            if found:
-                return found
-        path.pop()
-        done.add(node)
-        return None
-
-    return next(filter(None, map(visit, sorted(edges))), None)
-
-
 def test_no_import_cycle():
-    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"], "the search finds one"
-    found = circle(graph())
+    assert rooms.circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"], "the search finds one"
+    found = rooms.circle(rooms.graph(MODULES))
     assert found is None, "import cycle: " + " -> ".join(found)
-
-
-def room(name):
-    """The room of a module: a folder of core, models or blender_addon; all of models/lab is one."""
-    return ".".join(name.split(".")[:2])
-
-
-def rooms():
-    """{room: the rooms it imports from}, without what is allowed to run back up for now."""
-    edges = {}
-    for name, others in graph().items():
-        edges.setdefault(room(name), set()).update(room(m) for m in others if room(m) != room(name)
-                                                   and (room(name), room(m)) not in BACK_UP)
-    return edges
 
 
 def test_rooms_lie_on_floors():
     """No import runs back up from a room to one that stands on it."""
-    found = circle(rooms())
+    found = rooms.circle(rooms.rooms(rooms.graph(MODULES)))
     assert found is None, "rooms import each other: " + " -> ".join(found)
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("models.") and m.count(".") == 2 and m.endswith(".pipeline")]
+@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("models.") and m.split(".")[2:] == ["pipeline"]]
                          + ["models.rhythm.detect", "core.pipelines.beats", "core.worker.jobs"])
 def test_inference_imports_no_training(module):
     """What a user runs loads nothing of the lab or of training, and no module that trains."""
     code = (f"import sys, {module}\n"
-            "bad = [m for m in sys.modules if m.startswith(('models.lab', 'models.training')) or m.endswith(('.train', '_train'))]\n"
+            "bad = [m for m in sys.modules if m.startswith(('models.lab', 'models.training'))\n"
+            "       or m.endswith(('.train', '_train'))]\n"
             "sys.exit(', '.join(bad) or 0)")
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, f"{module} imports {done.stderr}"
