@@ -1,4 +1,6 @@
 """Losses of both stages (paper, "Contrastive pre-training" and "Geometric loss"; decisions in models/conductor/__init__.py)."""
+from functools import lru_cache
+
 import torch
 import torch.nn.functional as F
 
@@ -61,16 +63,23 @@ def geometric_losses(config, estimate, x0, mask, mean, std):
         arms = ELBOW_KEYPOINTS if config.representation == "keypoints13" else ELBOW_JOINTS
         losses["elbow"] = -config.weight_elbow * masked_mean(delta[..., arms] ** 2, pair).clamp(max=config.elbow_cap)
     if config.weight_hands and config.representation != "keypoints13":
-        error = (hand_positions(estimate * std + mean) - hand_positions(x0 * std + mean)) / HAND_SCALE_M
+        both = hand_positions(torch.cat([estimate, x0]) * std + mean)
+        error = (both[:len(x0)] - both[len(x0):]) / HAND_SCALE_M
         speed = error[:, 1:] - error[:, :-1]
         losses["hands"] = config.weight_hands * (masked_mean(error**2, mask) + 5 * masked_mean(speed**2, pair))
     return losses
 
 
+@lru_cache(maxsize=4)
+def _offsets(device):
+    """Rest offsets of the moving joints on a device, copied there once: a copy a step would wait for the device."""
+    return torch.from_numpy(OFFSETS[list(MOVING)]).to(device)
+
+
 def hand_positions(vector):
     """smpl24 or smpl24_feet vectors (B, T, C), un-normalised -> wrists and hands (B, T, 12) in metres."""
     rotations = sixd_to_matrix(vector[..., 3:3 + 6 * len(MOVING)].unflatten(-1, (len(MOVING), 6)))
-    positions, _ = forward_kinematics(rotations, vector[..., :3], OFFSETS[list(MOVING)], MOVING_PARENTS)
+    positions, _ = forward_kinematics(rotations, vector[..., :3], _offsets(vector.device), MOVING_PARENTS)
     return positions[..., HANDS, :].flatten(-2)
 
 

@@ -135,6 +135,7 @@ class DenoiserTask(Task):
 
     def loss(self, model, batch, generator):
         """Reconstruction and geometric losses at a random noise level."""
+        self.schedule.alphas_bar = self.schedule.alphas_bar.to(batch["x0"].device)      # once; a copy a step would wait for it
         condition = batch["condition"]
         if model.encoder is not None:
             condition = torch.cat([model.encoder(batch["mel"]).to(condition), condition[..., self.config.encoder.features:]], -1)
