@@ -12,7 +12,7 @@ from core.audio import DELIVERY_RATE, Audio
 from core.audio import mel as mels
 from core.errors import BadInput
 from models.diffusion import SAMPLERS, Schedule, canvas
-from models.layers.precision import native_autocast
+from models.layers.precision import native_autocast, native_weights
 from models.music_ldm.config import DenoiserConfig, VAEConfig
 from models.music_ldm.network import UNet, restore, standardise
 from models.music_ldm.passage import Passage
@@ -39,6 +39,8 @@ class MusicLDM:
         config = denoiser.config
         if vae.config.latent != config.latent or vae.config.downsample != config.downsample:
             raise BadInput("The VAE and the denoiser do not belong together; install the checkpoints of one release.")
+        for network in (self.vae, self.denoiser):
+            native_weights(network, self.device)
         self.schedule = Schedule(config.schedule, config.prediction, zero_snr=config.zero_snr)
 
     @classmethod
