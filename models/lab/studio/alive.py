@@ -62,7 +62,8 @@ class Life:
         head = self.parts["head"] * self.habit.head * (0.35 + 0.65 * level)
         curves.neck = curves.neck + 0.35 * head
         curves.head = curves.head + 0.65 * head
-        curves.hand = curves.hand + self.parts["wrists"] * (self.habit.wrists * self.up * (0.3 + 0.7 * self.strength))[:, None, None]
+        wrists = self.habit.wrists * self.up * (0.3 + 0.7 * self.strength)
+        curves.hand = curves.hand + self.parts["wrists"] * wrists[:, None, None]
         curves.detail = 0.5 * self.parts["hands"] * level[..., None]
         curves.pelvis = curves.pelvis + apply(yaw(face), self.parts["pelvis"]) * level
         down = smooth(1 - quintic((curves.ball[..., 1] - BALL_HEIGHT) / 0.03), 4)   # a foot in the air has its own way

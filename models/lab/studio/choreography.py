@@ -184,7 +184,8 @@ def _patter(events, phrase, genre, stance, lift, clock, rng):
             time, foot, x, z, kind = taken.pop(0)
             where[foot], since[foot] = (x, z), max(time, since[foot])
             (lifted.add if kind == "k" else lifted.discard)(foot)
-        if lifted or max(since.values()) > seconds - 0.42 * beat or rng.random() > genre.patter * (1.0 if count % 1 == 0 else 0.4):
+        chance = genre.patter * (1.0 if count % 1 == 0 else 0.4)
+        if lifted or max(since.values()) > seconds - 0.42 * beat or rng.random() > chance:
             continue
         side = 0 if since[0] < since[1] else 1
         x, z = where[side]

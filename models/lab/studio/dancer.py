@@ -25,8 +25,45 @@ def dance(plan):
     phrases = choreograph(plan, genre, rng)
     plain = np.arange(frames) / FPS + AHEAD
     t = clock.groove(plain, _stops(phrases, genre, dancer))
-    b = clock.count(t)
-    # ---- where the dancer faces and stands
+    facing, centre = _way(phrases, genre, dancer, clock, rng)
+    steps = _steps(phrases, genre, dancer, clock, rng, plain, facing, centre)
+    curves = Curves.standing(frames)
+    curves.ball, curves.foot_yaw, curves.foot_pitch, share, over = place_feet(
+        steps, plain, t, facing, centre, genre.stance * dancer.stance, genre.free_heel, genre.turn_out)
+    # ---- strength of each phrase, smoothly joined
+    energy = interpolate_keys(t, np.array([clock.seconds(p.first) for p in phrases]),
+                              np.array([amount(p) for p in phrases]), dwell=0.85)
+    depth, still = _bounce(phrases, genre, dancer, plan, clock.count(t))
+    drop = _drops(phrases, genre, clock, t)
+    face = smooth(facing(0.5 * (t + plain)), 4)
+    floor = floor_curves(phrases, clock, plain, facing, centre)
+    up = np.ones(frames) if floor is None else 1 - floor.share
+    life = Life(plan.seed, genre, clock, plain, plan.bpm, np.clip(0.45 + 0.6 * energy, 0, 1.1) * still, up)
+    side = 0.6 * (1 if dancer.mirror else -1) * np.cos(np.pi * clock.count(t)) * dancer.size * energy * still
+    curves.pelvis = _pelvis(genre, dancer, over, face, side * genre.sway, energy, depth, drop)
+    # ---- trunk, head and arms
+    torso = _torso(phrases, genre, dancer, clock, t, rng) * still[:, None]
+    pops = _pops(phrases, genre, dancer, clock, t)
+    noise = smooth_noise(rng, frames, 8, 1.1)
+    tilt = _trunk(curves, genre, torso, pops, side, genre.jack * depth * energy, drop, noise, share, face, life)
+    nod = genre.nod * dancer.nod * energy * np.roll(depth, 1)
+    _head(curves, genre, nod, tilt, pops, noise, _spotting(face, phrases, clock, t))
+    arms = _arms(phrases, genre, dancer, clock, t, rng, life.habit)
+    arms[..., 1] += (0.05 * depth * energy)[:, None]
+    arms[..., :2] += 0.03 * noise[:, 4:8].reshape(frames, 2, 2)
+    _shoulders(curves, genre, arms)
+    look = gaze(life.habit, face, arms)
+    curves.neck += 0.4 * look
+    curves.head += 0.6 * look
+    life.add(curves, face)
+    curves.knee_out = np.tile(SIDE * (0.12 + 0.4 * max(genre.stance - 0.15, 0)), (frames, 1)) + SIDE * 0.5 * drop[:, None]
+    if floor is not None:
+        lay_down(curves, floor, face)
+    return solve(curves)
+
+
+def _way(phrases, genre, dancer, clock, rng):
+    """Functions of time (s): the dancer's yaw (rad) and place (x, z) in metres."""
     turn_at, turn_to, heading = [clock.times[0]], [0.0], 0.0
     for phrase in phrases:
         # Within a phrase the dancer turns a little with the steps; a full turn takes counts 4 to 8.
@@ -50,80 +87,66 @@ def dance(plan):
     def centre(time):
         out = interpolate_keys(np.atleast_1d(time), spot_at, spots)
         return out if np.ndim(time) else out[0]
+    return facing, centre
 
-    # ---- feet
+
+def _steps(phrases, genre, dancer, clock, rng, plain, facing, centre):
+    """All steps of a piece, none too far out, no foot left behind."""
     steps = []
     for phrase in phrases:
         steps += steps_of(phrase, genre, dancer, clock, rng)
-    stance = genre.stance * dancer.stance
     down = [(clock.seconds(p.first - 0.5), clock.seconds(p.first + 8.5)) for p in phrases if p.floor]
     counts = [time for time in clock.times if plain[0] < time < plain[-1]]
-    steps = kept_near(steps, counts, facing, centre, stance, lambda time: not any(a < time < b for a, b in down))
-    ball, foot_yaw, foot_pitch, share, over = place_feet(steps, plain, t, facing, centre, stance, genre.free_heel,
-                                                              genre.turn_out)
-    curves = Curves.standing(frames)
-    curves.ball, curves.foot_yaw, curves.foot_pitch = ball, foot_yaw, foot_pitch
-    # ---- strength of each phrase, smoothly joined
-    energy = interpolate_keys(t, np.array([clock.seconds(p.first) for p in phrases]), np.array([amount(p) for p in phrases]),
-                              dwell=0.85)
-    depth, still = _bounce(phrases, genre, dancer, plan, b)
-    drop = _drops(phrases, genre, clock, t)
-    face = smooth(facing(0.5 * (t + plain)), 4)
-    floor = floor_curves(phrases, clock, plain, facing, centre)
-    up = np.ones(frames) if floor is None else 1 - floor.share
-    life = Life(plan.seed, genre, clock, plain, plan.bpm, np.clip(0.45 + 0.6 * energy, 0, 1.1) * still, up)
-    # ---- pelvis: over the standing foot, down with the bounce
-    back = np.stack([np.sin(face), np.zeros(frames), np.cos(face)], 1)
-    left = np.stack([np.cos(face), np.zeros(frames), -np.sin(face)], 1)
-    sway = np.cos(np.pi * b) * (1 if dancer.mirror else -1) * 0.6 * genre.sway * dancer.size * energy * still
-    pelvis = np.stack([over[:, 0], np.zeros(frames), over[:, 1]], 1)
+    return kept_near(steps, counts, facing, centre, genre.stance * dancer.stance,
+                     lambda time: not any(a < time < b for a, b in down))
+
+
+def _pelvis(genre, dancer, over, face, sway, energy, depth, drop):
+    """Place (T,3) of the pelvis: over the standing foot (`over`), down with the bounce."""
+    back = np.stack([np.sin(face), np.zeros(len(face)), np.cos(face)], 1)
+    left = np.stack([np.cos(face), np.zeros(len(face)), -np.sin(face)], 1)
+    pelvis = np.stack([over[:, 0], np.zeros(len(face)), over[:, 1]], 1)
     pelvis = smooth(pelvis, 3) - 0.11 * back + left * sway[:, None]
     crouch = genre.crouch * (0.6 + 0.5 * energy)
     bounce = genre.bounce * dancer.depth * (0.45 + 0.7 * energy) * depth
     direction = -1.0 if not genre.bounce_up else 0.6
     pelvis[:, 1] = 0.945 - crouch - drop + direction * bounce
-    pelvis -= back * (0.35 * drop + 0.4 * np.maximum(bounce, 0))[:, None] * 0.6
-    curves.pelvis = pelvis
-    # ---- trunk
-    torso = _torso(phrases, genre, dancer, clock, t, rng) * still[:, None]
-    jack = genre.jack * depth * energy
-    pops = _pops(phrases, genre, dancer, clock, t)
-    noise = smooth_noise(rng, frames, 8, 1.1)
+    return pelvis - back * (0.35 * drop + 0.4 * np.maximum(bounce, 0))[:, None] * 0.6
+
+
+def _trunk(curves, genre, torso, pops, side, jack, drop, noise, share, face, life):
+    """Spine and pelvis of the `Curves`, in place; returns the pelvis' tilt (T,)."""
+    roll = genre.roll * side * genre.sway / max(genre.sway, 1e-3)
     curves.spine = torso + 0.02 * noise[:, :3] + life.spine()
     curves.spine[:, 0] += genre.lean + jack + 0.45 * drop - pops
-    curves.spine[:, 2] -= genre.roll * sway / max(genre.sway, 1e-3) * 0.7
+    curves.spine[:, 2] -= roll * 0.7
     bent = np.linalg.norm(curves.spine, axis=1, keepdims=True)
     curves.spine *= np.tanh(bent / MOST_BENT) * MOST_BENT / np.maximum(bent, 1e-6)
     tilt = 0.25 * genre.lean + 0.4 * jack + 0.5 * drop + 0.25 * torso[:, 0]
-    roll = genre.roll * sway / max(genre.sway, 1e-3) + 0.10 * (share - 0.5)
+    roll = roll + 0.10 * (share - 0.5)
     hips = rotvec(np.stack([tilt, 0.35 * torso[:, 1], -roll], -1) + life.hips())
     curves.pelvis_rotation = yaw(face) @ hips
-    nod = genre.nod * dancer.nod * energy * np.roll(depth, 1)
+    return tilt
+
+
+def _head(curves, genre, nod, tilt, pops, noise, spotting):
+    """Neck and head of the `Curves`, in place: level above the spine, with nods, pops and the spotting of turns."""
     curves.neck[:, 0] = -0.35 * curves.spine[:, 0] + 0.5 * nod - genre.head_up - 0.4 * tilt
     curves.head[:, 0] = -0.35 * curves.spine[:, 0] + 0.5 * nod - genre.head_up + 0.3 * pops + 0.04 * noise[:, 3]
     curves.head[:, 1] = -0.5 * curves.spine[:, 1] + 0.10 * noise[:, 4]
     curves.neck[:, 1] = -0.25 * curves.spine[:, 1]
     curves.head[:, 2] = -0.3 * curves.spine[:, 2]
-    spotting = _spotting(face, phrases, clock, t)
     curves.head[:, 1] += spotting
-    # ---- arms
-    arms = _arms(phrases, genre, dancer, clock, t, rng, life.habit)
-    arms[..., 1] += (0.05 * depth * energy)[:, None]
-    arms[..., :2] += 0.03 * noise[:, 4:8].reshape(frames, 2, 2)
+
+
+def _shoulders(curves, genre, arms):
+    """Arms, collars that follow them and hands that trail, of the `Curves`, in place."""
     curves.arms = arms
     raised = np.clip(arms[..., 1], -0.3, 1.4)
     curves.collar[..., 2] = SIDE * (0.05 + 0.22 * raised)
     curves.collar[..., 1] = SIDE * -0.12 * np.cos(arms[..., 0]) * np.cos(arms[..., 1])
     velocity = np.gradient(arms[..., 1], axis=0) * FPS
     curves.hand[..., 2] = -SIDE * genre.hand * np.clip(smooth(velocity, 2) * 0.12, -0.6, 0.6)
-    look = gaze(life.habit, face, arms)
-    curves.neck += 0.4 * look
-    curves.head += 0.6 * look
-    life.add(curves, face)
-    curves.knee_out = np.tile(SIDE * (0.12 + 0.4 * max(genre.stance - 0.15, 0)), (frames, 1)) + SIDE * 0.5 * drop[:, None]
-    if floor is not None:
-        lay_down(curves, floor, face)
-    return solve(curves)
 
 
 def _stops(phrases, genre, dancer):
@@ -251,8 +274,9 @@ def _arms(phrases, genre, dancer, clock, t, rng, habit):
     early = EARLY + 0.1 * genre.dwell
     for side in (0, 1):
         for columns, lag, longest in ((slice(0, 2), 0.0, genre.move), (slice(2, 4), habit.elbow_lag[side], 1.3 * genre.move)):
-            out[:, side, columns] = interpolate_keys(t - habit.arm_lag[side] - lag, times, values[:, side, columns], dwell=genre.dwell,
-                                                     sharpness=sharpness, shortest=0.22, early=early, longest=longest)
+            out[:, side, columns] = interpolate_keys(
+                t - habit.arm_lag[side] - lag, times, values[:, side, columns], dwell=genre.dwell, sharpness=sharpness,
+                shortest=0.22, early=early, longest=longest)
     # Follow-through: an arm swings a little past its pose and settles.
     index = np.clip(np.searchsorted(times, t, side="right") - 1, 1, len(times) - 1)
     since = t - times[index]

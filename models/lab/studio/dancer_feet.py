@@ -43,8 +43,9 @@ def kept_near(steps, counts, facing, centre, stance, free):
         if step is None:
             foot = max((0, 1), key=lambda f: np.linalg.norm(place[f] - here[f]))
             coming = ahead[min(int(np.searchsorted(ahead, time - 1e-6)), len(ahead) - 1)] if ahead else np.inf
-            if (any(lifted.values()) or np.linalg.norm(place[foot] - here[foot]) < LEFT_BEHIND or not free(time) or time - max(moved.values()) < 0.30
-                    or 0 <= coming - time < 0.45):
+            near = np.linalg.norm(place[foot] - here[foot]) < LEFT_BEHIND
+            busy = any(lifted.values()) or time - max(moved.values()) < 0.30 or 0 <= coming - time < 0.45
+            if near or busy or not free(time):
                 continue
             step = Step(time, foot, "s", *home[foot], 0.40, 0.07)
         elif free(time):
