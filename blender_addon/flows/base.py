@@ -101,10 +101,10 @@ class Flow:
             raise UserError(f"The object {name} is not in the scene any more; choose another")
         return found
 
-    def sample_pose(self, folder):
-        """Generator: the rig's pose where the passage begins."""
+    def sample_pose(self, folder, rig=None, mapped=None):
+        """Generator: the pose of the rig, or of another, where the passage begins."""
         here = Passage(float(int(self.passage.first)), 0.5 / self.passage.fps, self.passage.fps)
-        yield from rig_sampling.sample(self.rig, self.scene, self.mapped, here, folder)
+        yield from rig_sampling.sample(rig or self.rig, self.scene, mapped or self.mapped, here, folder)
 
     def sample_passage(self, folder):
         """Generator: the controls and the bones they drive over the whole passage."""

@@ -17,6 +17,10 @@ def flow_class(system: System) -> type[Flow]:
 
 def flow(context, system: System, rig=None, request: dict | None = None) -> Flow:
     """The flow of a system on the rig that the user means, or of an earlier request. Raises UserError."""
+    if request and request.get("others"):                       # whichever of the performers is asked again, all are
+        rig = context.scene.objects.get(request["rig"])
+        if rig is None:
+            raise UserError(f"The rig {request['rig']} is gone.")
     rig = rig or bone_map.find_rig(context)
     if rig is None:
         raise UserError("Select an armature or a character that is bound to one")

@@ -1,9 +1,11 @@
 """Sound to motion: sound strip -> job -> channels -> a new action on the rig."""
+from pathlib import Path
+
 import bpy
 
 from ..errors import UserError
+from ..scene import bone_map, strips, takes
 from ..scene import settings as scene_settings
-from ..scene import strips, takes
 from ..scene.refs import Ref
 from ..scene.timebase import Passage, scene_fps
 from . import ranges
@@ -21,6 +23,12 @@ class ToMotion(Flow):
             raise UserError("Select a sound strip in the sequencer")
         self.strip_scene, self.strip = Ref.of(found[0]), found[1].name
         super().__init__(context, system, rig, request)
+        if self.request.get("others"):
+            if self.request.get("keep"):
+                raise UserError("A range is kept or made anew for one rig at a time; select one")
+            self.request["params"]["variations"] = 1
+        self.others = [Ref.of(self._object(name)) for name in self.request.get("others", ())]
+        self.maps = [bone_map.require(other.get()) for other in self.others]
 
     @staticmethod
     def _of(request):
@@ -42,13 +50,13 @@ class ToMotion(Flow):
 
     def ask(self, context, rig):
         """The strip is named, not its file: trims of today count at Redo."""
-        asked = {"strip": self.strip, "strip_scene": self.strip_scene.name}
+        asked = {"strip": self.strip, "strip_scene": self.strip_scene.name, "others": bone_map.others(context, rig, self.system.performers - 1)}
         if getattr(scene_settings.group(context.scene, self.system), "keep_range", False):
             asked["keep"] = {"frames": ranges.chosen(context.scene), "stays": "inside"}
         return asked
 
     def watched(self):
-        return self.rig, self.scene, self.strip_scene
+        return self.rig, self.scene, self.strip_scene, *self.others
 
     def read(self, folder):
         """Generator: the passage that the strip plays, and the rig's pose; over the whole passage where a part of it stays."""
@@ -60,6 +68,8 @@ class ToMotion(Flow):
         keep = self.request.get("keep")
         if not keep:
             yield from self.sample_pose(folder)
+            for number, (other, mapped) in enumerate(zip(self.others, self.maps), 2):
+                yield from self.sample_pose(Path(folder) / f"rig_{number}", other, mapped)
             return inputs
         start, stop = ranges.seconds(keep["frames"], self.passage)
         yield from self.sample_passage(folder)
@@ -69,8 +79,14 @@ class ToMotion(Flow):
         """A take with an action for each row; the last one plays."""
         own = blending(self.request)
         own["blend_seconds"] = 0.0 if ranges.ends_stay(self.request, self.passage) else own["blend_seconds"]
-        return write_takes(scene, self.rig.get(), self.mapped, made,
-                           [takes.one_of(self.request, number) for number in range(len(made))], self.passage, folder, self.title(), own)
+        with takes.all_or_none(scene):
+            sentence = write_takes(scene, self.rig.get(), self.mapped, made,
+                                   [takes.one_of(self.request, number) for number in range(len(made))], self.passage, folder,
+                                   self.title(), own)
+            for other, mapped, file in zip(self.others, self.maps, made[0].get("others", ())):
+                write_takes(scene, other.get(), mapped, [{**made[0], "file": file, "alignment": None}], [takes.one_of(self.request, 0)],
+                            self.passage, folder, self.title(), own)
+        return sentence + (f", and {len(self.others)} more" if self.others else "")
 
 
 def write_takes(scene, rig, mapped, made, requests, passage, folder, title, own):

@@ -138,3 +138,10 @@ def find_rig(context):
         found = parent if parent.type == "ARMATURE" else None
         parent = parent.parent
     return found
+
+
+def others(context, rig, most):
+    """Names of up to `most` further armatures that are selected, in the order of their names."""
+    chosen = [thing.name for thing in context.view_layer.objects
+              if thing.type == "ARMATURE" and thing != rig and thing.select_get()]
+    return sorted(chosen)[:most]

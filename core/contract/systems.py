@@ -136,7 +136,8 @@ def _items(raw):
 class System:
     """A row. module and model: the class that is loaded; folder: its name in `models` and in checkpoints.
 
-    seconds: (shortest, longest) passage. usual_bpm: where the beats of its sound are to lie, or None. sections: {title: [names of
+    seconds: (shortest, longest) passage. usual_bpm: where the beats of its sound are to lie, or None. performers: how many
+    rigs it can move at once. sections: {title: [names of
     settings or operators ("baton....")]}, "" the section itself; settings: {name: Setting} of all sections and of `unseen`; shown: those in the panel.
     """
 
@@ -146,6 +147,7 @@ class System:
         self.source, self.to, self.module, self.model = raw.get("from"), raw["to"], raw["module"], raw["model"]
         self.folder, self.parts, self.rhythm = raw["module"].split(".")[1], tuple(raw["parts"]), raw.get("rhythm")
         self.seconds, self.sections = tuple(raw["limits"]["seconds"]), raw["sections"]
+        self.performers = raw["limits"].get("performers", 1)
         self.usual_bpm = tuple(raw["limits"].get("usual_bpm", ())) or None
         self.direction = next((row for row in DIRECTIONS if (row.source, row.to) == (self.source, self.to)), None)
         names = [name for rows in self.sections.values() for name in rows if "." not in name] + raw.get("unseen", [])

@@ -29,7 +29,7 @@ RECIPE_FORMAT = 2
 class Result:
     """One variation. audio (2,N) float32 at 48 kHz, motion (`Motion`), or both; beats used; recipe (JSON-ready); alignment.
 
-    body_beats, music_beats: the `Beats` that the alignment compared, as a picture shows them (seconds; None where unknown).
+    others: motions of further performers, where there are several. body_beats, music_beats: the `Beats` that the alignment compared, as a picture shows them (seconds; None where unknown).
     """
 
     recipe: dict
@@ -41,6 +41,7 @@ class Result:
     wall: float = 0.0
     body_beats: Beats | None = None
     music_beats: Beats | None = None
+    others: list = field(default_factory=list)
 
     @property
     def seconds(self) -> float:
@@ -80,6 +81,7 @@ class Ask:
     found: dict = field(default_factory=dict)
     device: str = "cpu"
     settings: SimpleNamespace | None = None
+    performers: int = 1
 
     @property
     def clear(self) -> Beats | None:
@@ -102,18 +104,19 @@ class Pipeline:
         return self.generate_variations(condition, **{**options, "variations": 1})[0]
 
     def generate_variations(self, condition=None, *, duration: float | None = None, beats: Beats | None = None, keep=None,
-                            source: dict | None = None, progress=silent, should_cancel=never, **params) -> list[Result]:
+                            performers: int = 1, source: dict | None = None, progress=silent, should_cancel=never,
+                            **params) -> list[Result]:
         """`variations` results with seeds seed, seed + 1, ...
 
         condition: what the direction goes from; duration (s): all of it when None. beats: `Beats` in seconds of the passage, or
-        None to find them. keep: as the direction says. source: for the recipe. params: the system's settings, each with the
+        None to find them. keep, performers: as the direction says. source: for the recipe. params: the system's settings, each with the
         default of its row. Raises BadInput, NoCheckpoint, OutOfMemory, Cancelled.
         """
         started = time.perf_counter()
         values = read_media(self.system, checked(self.system, params))
         condition, duration = self._condition(condition, duration, values)
         check_seconds(self.system, duration)
-        ask = Ask(condition, duration, values, keep, source, progress, should_cancel)
+        ask = Ask(condition, duration, values, keep, source, progress, should_cancel, performers=performers)
         progress("Loading", 0.0)
         ask.found, wanted = find_parts(self.system, self.folders, self.notify), devices.resolve(self.wanted)
         ask.beats, ask.beats_from = self._find_beats(ask, beats, share(progress, 0.02, 0.08))

@@ -17,7 +17,17 @@ class Pipeline(base.Pipeline):
     condition: `Audio`, the passage from its second 0 on.
     keep: (Motion of the passage, start, stop[, stays]): the present motion; stays "outside": only these seconds are made anew,
     "inside": only these seconds stay. The model is given (Motion, [(from, to), ...]): the ranges that stay, where they are.
+    performers: how many dance at once, each from where it stands, as the setting `formation` says; then there is one variation.
     """
+
+    def _settings(self, ask):
+        settings = super()._settings(ask)
+        if ask.performers > 1:
+            if not ask.performers <= self.system.performers or ask.keep is not None:
+                raise BadInput(f"{self.system.label} makes {self.system.performers} at most perform at once, and a range anew for one "
+                               "performer at a time.")
+            settings.variations = ask.performers if ask.values.get("formation") == "own" else 1
+        return settings
 
     def _condition(self, audio, duration, values):
         if not isinstance(audio, Audio):
@@ -39,11 +49,20 @@ class Pipeline(base.Pipeline):
         shown, out = ask.beats, []
         if hasattr(self.model, "shown_beats") and ask.clear is not None:
             shown = self.model.shown_beats(ask.settings)
-        for number, motion in enumerate(motions):
+        groups = [[motion] for motion in motions] if ask.performers == 1 else [together(motions, ask)]
+        for number, (motion, *others) in enumerate(groups):
             body, lead = body_beats(self, motion, ask.settings)
-            out.append(Result(self.recipe(ask, number, keep), ask.beats, motion=motion, body_beats=body, music_beats=shown,
-                              alignment=aligned(body, lead, shown, ask.duration)))
+            out.append(Result(self.recipe(ask, number, keep), ask.beats, motion=motion, others=others, body_beats=body,
+                              music_beats=shown, alignment=aligned(body, lead, shown, ask.duration)))
         return out
+
+
+def together(motions, ask):
+    """A motion for each performer out of what was made; in a canon each begins a bar after the one before."""
+    from core.body.ensemble import group
+    beats = ask.clear
+    bar = 2.0 if beats is None else beats.metre * 60.0 / beats.tempo_bpm
+    return group(motions, ask.values.get("formation") or "unison", ask.performers, spacing=0.0, delay=bar)
 
 
 def body_beats(pipeline, motion, settings):

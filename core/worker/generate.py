@@ -24,17 +24,19 @@ from core.worker.inputs import (
 
 COMMON = {"system", "settings", "beats", "keep"}
 PLACING = {"place", "blend_in", "blend_out"}
-INPUTS = {"to_sound": FROM_FILE, "to_motion": SOUND | PLACING, "to_both": {"duration"} | PLACING}
+INPUTS = {"to_sound": FROM_FILE, "to_motion": SOUND | PLACING, "to_both": PLACING}
 
 
 @dataclass
 class Read:
-    """What goes into a pipeline: the condition, the rig it is for with its poses, and what is kept."""
+    """What goes into a pipeline: the condition, the rig it is for with its poses, what is kept, and (rig, poses) of others that
+    perform too."""
 
     condition: object = None
     rig: object = None
     poses: object = None
     keep: tuple | None = None
+    others: tuple = ()
 
 
 def generate(context):
@@ -58,7 +60,7 @@ def generate(context):
     source = params.get("source") or (given(params, *sorted(SOUND)) if direction == "to_motion" else None)
     results = pipeline.generate_variations(
         read.condition, beats=beats, keep=read.keep, source=source, progress=share(context.progress, 0.02, 0.90),
-        should_cancel=context.should_cancel, **given(params, "duration"), **settings)
+        should_cancel=context.should_cancel, performers=1 + len(read.others), **given(params, "duration"), **settings)
     files = _write(context, system, settings, params, results, read)
     return _answer(context, results, files)
 
@@ -74,7 +76,16 @@ def _read_to_motion(context, params):
     rig, poses, times = read_rig(context)
     keep = params.get("keep")
     return Read(read_sound(context), rig, poses, keep and (
-        _present_motion(rig, poses, times), *_range(keep), str(keep.get("stays") or "outside")))
+        _present_motion(rig, poses, times), *_range(keep), str(keep.get("stays") or "outside")), tuple(_others(context)))
+
+
+def _others(context):
+    """(rig, poses) of each further performer: the folders rig_2, rig_3 ... of the job."""
+    from core.retarget.rig import read_job
+    number = 2
+    while (context.folder / f"rig_{number}" / "rig.json").is_file():
+        yield read_job(context.folder / f"rig_{number}")[:2]
+        number += 1
 
 
 def _read_to_both(context, params):
@@ -130,7 +141,7 @@ def _media(context, system: System, settings: dict, read: Read) -> dict:
 def _write(context, system, settings, params, results, read):
     """The results in the job's folder, all made before the first is written: [{"file": ..., "channels": ...}]."""
     from core.audio.io import write_wav
-    rows, channels = [{} for _ in results], [None] * len(results)
+    rows, channels, others = [{} for _ in results], [None] * len(results), []
     if results[0].motion is not None:
         from core.pipelines.base import checked
         from core.retarget import from_smpl
@@ -139,6 +150,7 @@ def _write(context, system, settings, params, results, read):
             context.check_cancel()
             context.progress("Retargeting", 0.90 + 0.08 * number / len(results), f"{number + 1}/{len(results)}")
             channels[number] = from_smpl(result.motion, read.rig, options, read.poses, _origin(system, read))
+            others += [from_smpl(motion, rig, options, poses) for motion, (rig, poses) in zip(result.others, read.others)]
     context.progress("Writing", 0.98)
     context.check_cancel()
     for number, (row, result, made) in enumerate(zip(rows, results, channels), 1):
@@ -147,6 +159,9 @@ def _write(context, system, settings, params, results, read):
             made.save(context.folder / row["channels"])
         if result.audio is not None:
             row["file"] = write_wav(context.folder / f"take_{number}.wav", result.audio).name
+    for number, made in enumerate(others, 2):
+        rows[0].setdefault("others", []).append(f"channels_rig_{number}.npz")
+        made.save(context.folder / f"channels_rig_{number}.npz")
     return rows
 
 

@@ -99,6 +99,22 @@ def nod(rig):
     hips = scenes.evaluated(rig, [41, 99], ["pelvis"])[:, 0, :3, 3]
     report["nod"]["way"] = float(((hips[1] - hips[0]) ** 2).sum() ** 0.5)
     assert bpy.ops.baton.remove_take(name=take.name) == {"FINISHED"}
+    other = scenes.smpl_rig("Partner")
+    other.location.x, scene.baton.toy_nod.path, scene.baton.toy_nod.formation = 2.0, None, "mirrored"
+    rig.select_set(True)
+    other.select_set(True)
+    bpy.context.view_layer.objects.active = rig
+    assert bpy.ops.baton.generate_toy_nod() == {"FINISHED"}
+    pair = list(scene.baton.takes)
+    report["pair"] = {"rigs": [take.rig.name for take in pair], "actions": [take.rig.animation_data.action == take.action for take in pair]}
+    assert bpy.ops.baton.redo_take(name=pair[1].name) == {"FINISHED"}
+    report["pair"]["again"] = [take.rig.name for take in scene.baton.takes]
+    scene.baton.edit_range, scene.baton.edit_start, scene.baton.edit_end = "CUSTOM", 61, 80
+    assert bpy.ops.baton.redo_range(name=scene.baton.takes[-1].name) == {"FINISHED"}
+    report["pair"]["range"] = scene.baton.takes[-1].rig.name
+    for name in [take.name for take in scene.baton.takes][::-1]:
+        assert bpy.ops.baton.remove_take(name=name) == {"FINISHED"}
+    bpy.data.objects.remove(other)
 
 
 def both(rig):

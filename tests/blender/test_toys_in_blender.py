@@ -47,6 +47,15 @@ def test_jobs_run_to_a_result(report):
     assert nod["range"][0] == 41 and nod["way"] == pytest.approx(2.0, abs=0.15), "along the curve of 2 m"
 
 
+def test_several_rigs_perform_together(report):
+    if not report["sound"]:
+        pytest.skip("this bpy is built without sound (4.2 wheel)")
+    pair = report["pair"]
+    assert pair["rigs"] == ["Dancer", "Partner"] and pair["actions"] == [True, True]
+    assert pair["again"] == ["Dancer", "Partner"] * 2, "asked again, both perform"
+    assert pair["range"] == "Partner", "a range is made anew of one"
+
+
 def test_sound_and_motion_are_one_take(report):
     if not report["sound"]:
         pytest.skip("this bpy is built without sound (4.2 wheel)")

@@ -24,7 +24,7 @@ def test_rows_and_directions():
 
 def test_every_setting_is_used_and_explained():
     used = {name for system in registry.systems().values() for name in system.settings}
-    assert set(load("settings")) - used <= {"duration"}, "duration waits for a system that makes both"
+    assert set(load("settings")) - used <= {"duration", "formation"}, "these wait for systems that make both, or move several rigs"
     for system in registry.systems().values():
         for setting in system.settings.values():
             assert setting.tip[0].isupper() and not setting.tip.endswith("."), setting.name

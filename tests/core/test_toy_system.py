@@ -109,5 +109,18 @@ def test_the_worker_runs_it(worker, tmp_path, clicks_file):
     with np.load(folder / "channels.npz") as channels:
         way = channels[f"location/{rig.bone_map['pelvis']}"]
     assert np.linalg.norm(way[-1] - way[0]) * np.abs(rig.matrix_world[0, 0]) > 1.0, "along the path"
+    for number in (2, 3):
+        (folder / f"rig_{number}").mkdir()
+        write_rig(folder / f"rig_{number}", rig, rig.rest[None], [0.0])
+    several = {**params["settings"], "formation": "own"}
+    worker.send("job", "three", kind="generate", folder=str(folder), params={**params, "settings": several})
+    done = worker.next("done", "error")
+    assert done["type"] == "done" and done["result"]["others"] == ["channels_rig_2.npz", "channels_rig_3.npz"], done
+    heads = [np.load(folder / name)[f"rotation/{rig.bone_map['head']}"] for name in ("channels.npz", *done["result"]["others"])]
+    assert np.abs(heads[0] - heads[1]).max() > 0.02 < np.abs(heads[1] - heads[2]).max() and len(done["result"]["takes"]) == 1
+    (folder / "rig_4").mkdir()
+    write_rig(folder / "rig_4", rig, rig.rest[None], [0.0])
+    worker.send("job", "four", kind="generate", folder=str(folder), params=params)
+    assert "3 at most" in worker.next("done", "error")["message"]
     worker.send("job", "bad", kind="generate", folder=str(folder), params={**params, "settings": {"shape": 1}})
     assert "Nodding from Music has no setting shape" in worker.next("done", "error")["message"]

@@ -1,9 +1,9 @@
-"""models.dance_cascade.group: unison, mirrored, canon, own seeds, places."""
+"""core.body.ensemble: unison, mirrored, canon, own seeds, places."""
 import numpy as np
 import pytest
 
+from core.body.ensemble import MODES, SHAPES, about_start, delayed, group, places
 from core.errors import BadInput
-from models.dance_cascade.group import MODES, SHAPES, about_start, delayed, group, places
 from models.lab.studio.dancer import dance
 from models.lab.studio.plan import make_plan
 
