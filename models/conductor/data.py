@@ -15,6 +15,7 @@ import torch
 from core.contract.files import replacing
 from core.errors import BadInput
 from core.rhythm.beats import Beats
+from models.conductor.beat_pattern import strokes
 from models.conductor.config import FPS
 from models.conductor.encoder import encode_music
 from models.conductor.features import condition_frames, keypoints13, level_frames, mel_frames, mono, motion_vector
@@ -118,10 +119,11 @@ class Clips:
         return np.asarray(self.items[index][1]["pose"], dtype=np.float32)
 
     def beats(self, index, lead=None):
-        """`Beats` on the ictus clock: music beats moved earlier by the item's lead (or by `lead` seconds)."""
+        """`Beats` on the ictus clock: those that get a stroke, moved earlier by the item's lead (or by `lead` seconds)."""
         written, meta = np.asarray(self.items[index][1]["beats"]), self.meta(index)
         lead = float(meta.get("lead") or 0.0) if lead is None else lead
-        return Beats(written[:, 0] - lead, written[:, 1].astype(int), int(meta["metre"]))
+        music = Beats(written[:, 0] - lead, written[:, 1].astype(int), int(meta["metre"]))
+        return strokes(music, meta.get("strokes"))
 
     def array(self, index, name, start=0, stop=None):
         """Rows start..stop (motion frames) of an array of the item."""

@@ -9,6 +9,7 @@ from models.conductor.data import prepare_features, statistics
 from models.conductor.encoder import MusicEncoder
 from models.conductor.network import Denoiser
 from models.conductor.pipeline import Conductor
+from models.lab.studio.conducted import pattern_of
 from models.lab.studio.conductor import conduct
 from models.lab.studio.plan import make_plan
 from models.training.shards import pack_motion, write_shard
@@ -44,6 +45,7 @@ def corpus(tmp_path_factory):
             beats = np.stack([plan.times, plan.positions], 1).astype(np.float32)
             arrays = {"audio": audio, "beats": beats, **pack_motion(motion)}
             items.append(({"id": f"c{seed}", "kind": "conducting", "split": split, "metre": plan.metre, "lead": lead,
+                           "strokes": pattern_of(plan),
                            "duration": plan.duration}, arrays))
         write_shard(folder / f"{split}.safetensors", items)
     cache = folder.parent / "cache"

@@ -13,6 +13,7 @@ from models.conductor.pipeline import Conductor
 from models.conductor.train import task
 from models.lab.evaluation.conductor import ablations, evaluate, experiments, report
 from models.lab.evaluation.conductor.scoring import Judge, Studio, row, studio_pieces
+from models.lab.evaluation.conductor.stage1 import stage1_rows
 from models.lab.metrics import conducting as scores
 from models.training.loop import train
 from models.training.run_folder import RunFolder
@@ -109,7 +110,7 @@ def test_seams_and_scrambling(studio, conductor):  # noqa: F811
 
 def test_stage1_is_judged_by_kind_of_negative(corpus):  # noqa: F811
     torch.manual_seed(0)
-    found = experiments.stage1_rows(M2SNet(TINY.encoder).eval(), corpus[1], "train", batches=1)
+    found = stage1_rows(M2SNet(TINY.encoder).eval(), corpus[0], "train", batches=1)
     assert {"easy", "hard", "super-hard"} < set(found) and 0 <= found["easy"] <= 1
 
 

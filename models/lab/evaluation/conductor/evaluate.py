@@ -15,16 +15,15 @@ import numpy as np
 from core import checkpoints
 from core.body.motion import Motion
 from core.errors import BatonError
-from models.conductor.data import prepare_features
 from models.conductor.encoder import load_stage1
-from models.conductor.pipeline import Conductor
+from models.conductor.pipeline import Conductor, conducted
 from models.lab.evaluation.conductor import experiments, report
 from models.lab.evaluation.conductor.ablations import finished
 from models.lab.evaluation.conductor.experiments import generate_all
 from models.lab.evaluation.conductor.rule import rule_motion
 from models.lab.evaluation.conductor.scoring import SECONDS, Judge, Studio, row, studio_pieces
+from models.lab.evaluation.conductor.stage1 import stage1_rows
 from models.lab.evaluation.tables import replace_section, scramble, write_json
-from models.training.loop import default_cache
 
 
 def scrambled(conductor, seed=0):
@@ -47,9 +46,10 @@ def main_table(conductor, studio, few, say):
     add("corpus, another piece's motion", [p.motion for p in pieces[1:] + pieces[:1]])
     add("model, true rhythm", generate_all(conductor, studio))
     given = studio.predicted or [p.beats for p in pieces]
-    motions = add("model, predicted rhythm", generate_all(conductor, studio, given), given)
+    motions = add("model, predicted rhythm", generate_all(conductor, studio, given),
+                  [conducted(g, None, p.pattern) for g, p in zip(given, pieces)])
     add("model, another piece's motion", motions[1:] + motions[:1])
-    usable = [g if len(g) > 1 else p.beats for g, p in zip(given, pieces)]
+    usable = [conducted(g, None, p.pattern) if len(g) > 1 else p.beats for g, p in zip(given, pieces)]
     add("rule, same beats", [rule_motion(b.shifted(-p.lead), p.frames) for p, b in zip(pieces, usable)], usable)
     add("mean pose", [_still(conductor, p.frames) for p in pieces])
     add("model, no rhythm", generate_all(conductor, studio, "none", few), which=few)
@@ -120,12 +120,7 @@ def evaluate(options, say=print):
     if options.ablations:
         part("trained", lambda: experiments.trained_rows(finished(options.ablations), studio, options.sweep_clips or 8,
                                                          options.encoder_run, say, find))
-
-    def stage1():
-        cache = default_cache(options.corpus, "conductor")
-        prepare_features(options.corpus, cache, lambda fraction, text: None)
-        return experiments.stage1_rows(net, cache, options.split)
-    part("stage1", stage1)
+    part("stage1", lambda: stage1_rows(net, options.corpus, options.split))
     return result
 
 

@@ -12,10 +12,8 @@ from core.body.ictus import hand_path, ictus_times
 from core.rhythm.alignment import beat_f1_70ms
 from core.rhythm.beats import Beats, read_beats
 from models.conductor.config import FPS
-from models.conductor.data import Pairs
 from models.conductor.features import keypoints13
-from models.conductor.losses import contrastive_loss
-from models.conductor.pipeline import Conductor, default_lead
+from models.conductor.pipeline import Conductor, conducted, default_lead
 from models.diffusion import window_starts
 from models.lab.evaluation.conductor.rule import rule_motion
 from models.lab.evaluation.conductor.scoring import mean, row, visible
@@ -23,6 +21,7 @@ from models.lab.metrics import conducting as scores
 from models.lab.metrics.beat_align import align_report
 from models.lab.metrics.motion import foot_slide
 
+LAGS = np.arange(-0.08, 0.081, 0.02)        # s
 GUIDANCE = (0, 1, 2, 3, 5, 8)
 STEPS = (5, 10, 20, 50)
 SWEEP_KEYS = ("ictus_f1", "downbeat_down", "loudness_correlation", "sdp_percent", "fgd", "bar_variation_m", "jerk")
@@ -35,6 +34,7 @@ def generate_all(conductor, studio, rhythm="true", which=None, offset=0, **optio
     beats = studio.beats(rhythm) if isinstance(rhythm, str) else rhythm
     return [conductor.generate(None, beats=beats[i] if beats[i] is not None and len(beats[i]) > 1 else None,
                                lead=studio.pieces[i].lead, features=studio.analysis[i], seed=offset + i,
+                               beat_pattern=studio.pieces[i].pattern,
                                duration=studio.pieces[i].duration, **options)[0] for i in which]
 
 
@@ -110,7 +110,8 @@ def moved_rows(conductor, studio, which, find_beats, report):
             samples, rate = piece.audio
             sound = samples[:, int(gaps[i] * rate):]
             found = find_beats(sound, rate)
-            motions.append(conductor.generate((sound, rate), beats=found if len(found) > 1 else None, lead=piece.lead, seed=i)[0])
+            motions.append(conductor.generate((sound, rate), beats=found if len(found) > 1 else None, lead=piece.lead, seed=i,
+                                              beat_pattern=piece.pattern)[0])
         score("sound half a beat earlier, beats predicted", motions, lambda i: -gaps[i])
     return rows
 
@@ -126,7 +127,7 @@ def seam_row(conductor, piece, seconds=300.0, steps=None):
     keep = np.concatenate([[True], np.diff(times) > 0.15])
     beats = Beats(times[keep], np.tile(piece.beats.positions, repeat)[keep], piece.beats.metre)
     began = time.perf_counter()
-    motion = conductor.generate(audio, beats=beats, lead=piece.lead, duration=seconds, steps=steps)[0]
+    motion = conductor.generate(audio, beats=beats, lead=piece.lead, duration=seconds, steps=steps, beat_pattern=piece.pattern)[0]
     wall, path = time.perf_counter() - began, hand_path(motion)
     starts = np.array(window_starts(len(motion), config.window, config.overlap))
     edges = np.concatenate([starts[1:], starts[:-1] + config.window])
@@ -149,7 +150,7 @@ def domain_rows(conductor, pieces, find_beats, report):
         values = found.setdefault(piece.genre, {})
         for name, beats in given.items():
             motion = conductor.generate(None, beats=beats if beats is not None and len(beats) > 1 else None, lead=lead,
-                                        features=features, duration=piece.duration, seed=number)[0]
+                                        features=features, duration=piece.duration, seed=number, beat_pattern="four")[0]
             values.setdefault(name, []).append(beat_f1_70ms(ictus_times(motion),
                                                             visible(piece.beats.shifted(-lead), piece.duration)))
             if name == "ictus_f1":
@@ -169,34 +170,28 @@ def domain_rows(conductor, pieces, find_beats, report):
 def track_rows(conductor, tracks, find_beats, report, **options):
     """Real tracks with agreed beats: lift of music -> ictus over the circular-shift null, model and rule on the same beats.
 
+    lift_*_best_lag: at the best constant lag within 80 ms: two trackers that agree may still be early or late together.
     tracks: list of (name, (samples, rate), agreed `Beats`). find_beats(samples, rate) -> `Beats`.
     """
     rows = []
     for name, audio, agreed in tracks:
         duration = audio[0].shape[-1] / audio[1]
         found = find_beats(*audio)
-        lead = default_lead(found)
+        shown = conducted(found)
+        lead = default_lead(shown)
         began = time.perf_counter()
         model = conductor.generate(audio, beats=found, lead=lead, **options)[0]
         wall = time.perf_counter() - began
         entry = {"name": name, "beats": len(agreed), "found": len(found), "found_f1": beat_f1_70ms(found.times, agreed.times),
-                 "times_real_time": duration / wall}
-        for key, motion in (("model", model), ("rule", rule_motion(found.shifted(-lead), len(model)))):
-            entry[f"lift_{key}"] = align_report(agreed.times, ictus_times(motion) + lead, duration)["lift"]
-            entry[f"bar_variation_{key}_m"] = scores.bar_variation(hand_path(motion), found.shifted(-lead), FPS)
+                 "strokes_a_bar": shown.metre, "times_real_time": duration / wall}
+        for key, motion in (("model", model), ("rule", rule_motion(shown.shifted(-lead), len(model)))):
+            ictus = ictus_times(motion) + lead
+            entry[f"lift_{key}"] = align_report(agreed.times, ictus, duration)["lift"]
+            entry[f"lift_{key}_best_lag"] = max(align_report(agreed.times, ictus + lag, duration, shifts=31)["lift"] for lag in LAGS)
+            entry[f"bar_variation_{key}_m"] = scores.bar_variation(hand_path(motion), shown.shifted(-lead), FPS)
         rows.append(entry)
         report(json.dumps(entry))
     return rows
-
-
-def stage1_rows(net, cache, split="test", batches=10):
-    """Accuracy of stage 1's four judgements by kind of negative, on the pairs of a split; chance 0.5."""
-    found = {}
-    for kind in Pairs.KINDS:
-        pairs = Pairs(net.config, cache, split, kind, seed=2)
-        found[kind] = mean([float(contrastive_loss(net, *(pairs[n][name] for name in (
-            "mel", "keypoints", "other_mel", "other_keypoints")))[1]) for n in range(batches)])
-    return {"split": split, "pairs": 4 * batches * net.config.batch, **found}
 
 
 def read_tracks(folder):

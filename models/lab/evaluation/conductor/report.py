@@ -5,7 +5,8 @@ from models.lab.evaluation.tables import markdown_table
 
 BEAT = ("clips", "ictus_f1", "ictus_f1_mismatched", "ictus_f1_chance", "downbeat_down", "bar_variation_m", "loudness_correlation",
         "loudness_null", "loudness_null_p95", "sdp_percent")
-BODY = ("stroke_m", "jerk", "jerk_within", "outside_range", "foot_slide_m")
+BODY = ("stroke_m", "jerk", "jerk_within", "outside_range", "foot_slide_m", "hand_peak_m_s", "elbow_above", "hand_hangs", "pelvis_m",
+        "steps_a_minute")
 PUBLISHED = ("mse_x1000", "mse_mismatched_x1000", "fgd", "fgd_as_published", "bc", "bc_null", "bc_mismatched", "bc_as_published",
              "diversity", "diversity_as_published", "rde", "sce")
 
@@ -18,7 +19,8 @@ are compared with each other on the beats a row was given. Loudness: mean Spearm
 """
 BODIES = """
 The body. `jerk_within`: share of clips whose jerk lies in the range of the corpus's clips; `outside_range`: share of joint
-channel values outside the corpus's range widened by 5 %.
+channel values outside the corpus's range widened by 5 %; `hand_peak_m_s`: mean over clips of the fastest hand; `elbow_above`: share
+of frames with an elbow above its shoulder; `hand_hangs`: with the free wrist below 0.98 m; `pelvis_m`: its largest way along an axis.
 """
 METRICS = """
 The published conducting metrics, with their corrected forms and the rows they need beside them. `fgd`: frames x 64 features of
@@ -47,7 +49,7 @@ SWEPT = ("clips", "ictus_f1", "downbeat_down", "loudness_correlation", "sdp_perc
          "seed_spread", "seconds_per_clip")
 FOUND = ("ictus_f1", "ictus_f1_predicted", "ictus_f1_none", "ictus_f1_mismatched", "downbeat_down", "sdp_percent", "fgd",
          "mse_x1000", "bar_variation_m", "jerk", "seed_spread")
-TRACK = ("lift_model", "lift_rule", "bar_variation_model_m", "bar_variation_rule_m", "found", "beats", "times_real_time")
+TRACK = ("lift_model", "lift_rule", "lift_model_best_lag", "lift_rule_best_lag", "strokes_a_bar", "bar_variation_model_m", "bar_variation_rule_m", "found", "beats", "times_real_time")
 DANCE = ("clips", "ictus_f1", "ictus_f1_predicted", "beats_found_f1", "ictus_f1_none", "downbeat_down", "stroke_m")
 
 

@@ -5,6 +5,7 @@ import torch
 from core.body.ictus import RIGHT_HAND, ictus_of_height
 from core.rhythm.alignment import align_score, beat_f1_70ms
 from core.rhythm.beats import Beats
+from models.conductor.beat_pattern import NAMES, strokes
 from models.conductor.config import FPS
 from models.conductor.features import keypoints13, motion_vector
 from models.lab.metrics import conducting as scores
@@ -19,7 +20,8 @@ HANDS = [20, 21, 22, 23]
 
 
 class Piece:
-    """20 s of a studio test piece: sound (read when asked for), true motion, true beats of the music, its conductor's lead."""
+    """20 s of a studio test piece: sound (read when asked for), true motion, its conductor's lead and beat pattern, and `beats`,
+    those of the music that get a stroke."""
 
     def __init__(self, corpus, index, seconds=SECONDS):
         meta = corpus.meta(index)
@@ -28,7 +30,9 @@ class Piece:
         self.lead, self.frames = float(meta.get("lead") or 0.0), int(round(self.duration * FPS))
         self.genre = meta.get("genre") or "other"
         written = corpus.array(index, "beats")
-        self.beats = Beats(written[:, 0], written[:, 1], int(meta["metre"])).within(0.0, self.duration)
+        music = Beats(written[:, 0], written[:, 1], int(meta["metre"]))
+        self.beats = strokes(music, meta.get("strokes")).within(0.0, self.duration)
+        self.pattern = next((name for name, count in NAMES.items() if count == meta.get("strokes")), "auto")
         self.motion = unpack_motion(corpus.array(index, "motion_rot6d", 0, self.frames),
                                     corpus.array(index, "motion_root", 0, self.frames))
 
@@ -98,10 +102,17 @@ def clip_scores(seen, piece, given, lead, level):
     drops = scores.strokes(path[:, 2], clock.times, FPS)
     loudness = level[np.clip((piece.beats.times * FPS).astype(int), 0, len(level) - 1), 1]
     down, _ = scores.downbeat_is_down(path[:, 2], clock, FPS)
+    down = down if clock.metre > 1 else float("nan")                       # in one every stroke is the downbeat
+    hand = np.linalg.norm(np.diff(path, axis=0), axis=1) * FPS
+    above = seen.positions[:, [18, 19], 2] > seen.positions[:, [16, 17], 2]
+    toes = seen.positions[:, [10, 11], 2]
     bars = given if given is not None and len(given) > 1 and np.all(given.positions > 0) else piece.beats
     return {"ictus_f1": beat_f1_70ms(ictus, visible(clock, piece.duration)), "downbeat_down": down,
             "bar_variation_m": scores.bar_variation(path, bars.shifted(-lead), FPS), "stroke_m": mean(drops),
             "jerk": jerk(seen.positions[:, HANDS], FPS), "foot_slide_m": foot_slide(seen.positions, FPS)[0],
+            "hand_peak_m_s": float(hand.max()), "elbow_above": float(above.any(1).mean()),
+            "hand_hangs": float((seen.positions[:, 20, 2] < 0.98).mean()), "pelvis_m": float(np.ptp(seen.positions[:, 0], axis=0).max()),
+            "steps_a_minute": float((np.diff((toes > 0.04).astype(int), axis=0) == 1).sum() * 60 / piece.duration),
             "drops": drops, "loudness": loudness}
 
 
