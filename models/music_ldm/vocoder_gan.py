@@ -26,6 +26,7 @@ EDGE = 3 * MEL_HOP      # samples beside the mel's frames: half a window and the
 SPEEDS = (0.94, 1.06, 1.12)                                 # half of the batches are played a little slower or faster
 MIXED, MIX_DB = 0.25, (-12.0, 0.0)                          # share of crops with a second one under them, and its level
 GAIN = (-0.7, 0.3)                                          # natural log of the level jitter
+LONGEST_ALONE = 0.12                                        # of the budget, however few steps it is
 # Below half the mel's rate the resampler in front of `core.audio.mel` (soxr, HQ) falls like this: Hz and dB.
 ROLL_OFF = ((10_100, 0.0), (10_200, -0.016), (10_300, -0.214), (10_400, -1.159), (10_500, -3.785), (10_600, -9.108),
             (10_700, -18.18), (10_800, -32.45), (10_900, -54.96), (11_000, -99.5))
@@ -158,7 +159,7 @@ class VocoderGanTask(Task):
     def loss(self, model, batch, generator):
         """Discriminators alone at first; then both sides. Returns the sum and its parts."""
         config, values = self.config, {}
-        alone = self.sounds.step < config.alone and self.fraction < 0.2
+        alone = self.sounds.step < config.alone and self.fraction < LONGEST_ALONE
         with torch.no_grad():
             mel = self.heard(batch["mel"], generator) if self.fraction >= config.decoded_from else batch["mel"]
         with torch.set_grad_enabled(not alone):
