@@ -35,14 +35,18 @@ def _keep_file(source, folder, name):
     return path
 
 
-def write_motion(scene, rig, mapped, take, file: Path, passage: Passage, blend_seconds=0.0, reduce_degrees=0.0):
-    """A row's channels as a new action of the take, beside the takes that the rig has; (first, last) frame."""
+def write_motion(scene, rig, mapped, take, file: Path, passage: Passage, blend_seconds=0.0, reduce_degrees=0.0,
+                 stepped=False, legs=True):
+    """A row's channels as a new action of the take, beside the takes that the rig has; (first, last) frame.
+
+    stepped: the channels already begin where the rig is (core.retarget.Options.blend_in). legs: they key the legs.
+    """
     times, rotations, locations = actions.channel_arrays(file)
     frames, rotations, locations = on_frames(times, rotations, locations, passage)
     state = actions.write_take(
         rig, take.name, frames, rotations, locations, blend_frames=round(blend_seconds * passage.fps),
-        reduce_error=float(np.radians(reduce_degrees)), switches=bone_map.switches(rig, mapped),
-        base=takes.base_state(scene, rig))
+        reduce_error=float(np.radians(reduce_degrees)), switches=bone_map.switches(rig, mapped, legs),
+        blend_start=not stepped, base=takes.base_state(scene, rig))
     takes.remember_motion(take, rig, state)
     return int(frames[0]), int(frames[-1])
 
@@ -62,4 +66,5 @@ def blending(request: dict) -> dict:
     """How a request's takes are written: seconds of blend and degrees by which curves may be reduced."""
     own = request.get("own") or {}
     return {"blend_seconds": own.get("blend_seconds", 0.0),
-            "reduce_degrees": own.get("reduce_degrees", 0.0) if own.get("reduce_keys") else 0.0}
+            "reduce_degrees": own.get("reduce_degrees", 0.0) if own.get("reduce_keys") else 0.0,
+            "legs": (request.get("params") or {}).get("legs") != "off"}

@@ -70,15 +70,22 @@ class ToMotion(Flow):
             yield from self.sample_pose(folder)
             for number, (other, mapped) in enumerate(zip(self.others, self.maps), 2):
                 yield from self.sample_pose(Path(folder) / f"rig_{number}", other, mapped)
-            return inputs
+            return {**inputs, "blend_in": blending(self.request)["blend_seconds"]} if self.steps() else inputs
         start, stop = ranges.seconds(keep["frames"], self.passage)
         yield from self.sample_passage(folder)
         return {**inputs, "keep": {"start": start, "stop": stop, "stays": keep["stays"]}}
+
+    def steps(self):
+        """Whether the take begins by steps from the pose of the rig (core/retarget/step_in.py). What the controls of a control rig
+        show is known here only, so there the keys are mixed here, too."""
+        plain = not any(bone_map.bone_tables.control_table(mapped) for mapped in (self.mapped, *self.maps))
+        return plain and not self.request.get("keep") and blending(self.request)["blend_seconds"] > 0
 
     def write(self, scene, made, folder):
         """A take with an action for each row; the last one plays."""
         own = blending(self.request)
         own["blend_seconds"] = 0.0 if ranges.ends_stay(self.request, self.passage) else own["blend_seconds"]
+        own["stepped"] = self.steps()
         with takes.all_or_none(scene):
             sentence = write_takes(scene, self.rig.get(), self.mapped, made,
                                    [takes.one_of(self.request, number) for number in range(len(made))], self.passage, folder,

@@ -28,12 +28,12 @@ def channel_arrays(path):
         return data["times"], rotations, locations
 
 
-def write_take(rig, name, frames, rotations, locations, *, blend_frames=0, reduce_error=0.0, switches=(),
-               base=None):
+def write_take(rig, name, frames, rotations, locations, *, blend_frames=0, blend_start=True, reduce_error=0.0,
+               switches=(), base=None):
     """Key a take named `name` on `rig`; returns the state that `remove_take` needs.
 
     frames (T,) whole, ascending; rotations {bone: (T,4) wxyz matrix_basis}; locations {bone: (T,3)}.
-    blend_frames: length of the blend from and to what the rig does without the take; reduce_error: radians (and
+    blend_frames: length of the blend from and to what the rig does without the take, blend_start: from it too; reduce_error: radians (and
     half as many metres) within which keys are left out, 0 keys every frame; switches: (bone, custom property, value)
     that the take keys so that its bones lead, such as IK/FK (blender_addon/scene/switches.py); base: state of an earlier take
     that this one stands beside (A/B), whose pushed-down action it then shares.
@@ -44,7 +44,7 @@ def write_take(rig, name, frames, rotations, locations, *, blend_frames=0, reduc
         rig.animation_data.action = None  # the earlier take steps aside, what lies below it stays
     if blend_frames > 0 and rig.animation_data is not None and len(frames) > 2:
         blend_frames = min(blend_frames, (len(frames) - 1) // 2)
-        rotations, locations = blended(rig, frames, rotations, locations, blend_frames)
+        rotations, locations = blended(rig, frames, rotations, locations, blend_frames, blend_start)
     state = dict(base) if base is not None else push_down(rig, name, {*rotations, *locations}, switches)
     action = bpy.data.actions.new(name)
     action.use_fake_user = True  # an A/B comparison unlinks it for a while

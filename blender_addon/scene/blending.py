@@ -13,8 +13,8 @@ from ...core.contract import bone_tables
 SWITCHED = {"hip", "knee", "ankle", "foot", "shoulder", "elbow", "wrist", "neck", "head"}
 
 
-def blended(rig, frames, rotations, locations, count):
-    """({bone: (T,4)}, {bone: (T,3)}) with the first and last `count` frames mixed by smooth weights 0..1.
+def blended(rig, frames, rotations, locations, count, start=True):
+    """({bone: (T,4)}, {bone: (T,3)}) with the last `count` frames, and at the start the first, mixed by smooth weights 0..1.
 
     Plays these frames; the current one comes back.
     """
@@ -22,7 +22,7 @@ def blended(rig, frames, rotations, locations, count):
     locations = {bone: np.array(values, dtype=np.float64) for bone, values in locations.items()}
     ramp = np.arange(count + 1) / count
     weight = ramp * ramp * (3 - 2 * ramp)
-    spots = [(i, weight[i]) for i in range(count)] + [(len(frames) - 1 - i, weight[i]) for i in range(count)]
+    spots = [(i, weight[i]) for i in range(count) if start] + [(len(frames) - 1 - i, weight[i]) for i in range(count)]
     shown = Shown(rig, {*rotations, *locations})
     scene = bpy.context.scene
     before, sub = scene.frame_current, scene.frame_subframe

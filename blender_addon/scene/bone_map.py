@@ -85,9 +85,10 @@ def with_ik(rig, mapped):
     return {**mapped, **{f"ik {bone}": bone for bone in controls}}
 
 
-def switches(rig, mapped):
-    """[(bone, property, value)] that let the mapped controls lead: IK/FK and follow switches that the rig has."""
-    rows = [*(bone_tables.control_table(mapped) or {}).get("switches", ()), *(row for leg in ik_legs(rig, mapped) for row in leg["switches"])]
+def switches(rig, mapped, legs=True):
+    """[(bone, property, value)] that let the mapped controls lead: IK/FK and follow switches that the rig has; legs: theirs too."""
+    rows = [*(bone_tables.control_table(mapped) or {}).get("switches", ()),
+            *(row for leg in (ik_legs(rig, mapped) if legs else ()) for row in leg["switches"])]
     found = {(row["bone"], row["property"]): float(row["value"]) for row in rows  # a leg's own come last and win
              if row["bone"] in rig.pose.bones and switch.there(rig.pose.bones[row["bone"]], row["property"])}
     return [(bone, name, value) for (bone, name), value in found.items()]
