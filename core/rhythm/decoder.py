@@ -71,10 +71,13 @@ def decode(activations, fps, *, bpm=None, metre=None, beats=None, level="normal"
     factor = max(1, int(np.ceil(config.decode_fps / fps)))
     if factor > 1:
         frames = _upsample(frames, factor)
-    times, periods = _track(frames, fps * factor, bpm, config)
+    periods = _periods(fps * factor, bpm, config)
+    segments = _segment_scores(frames, periods, fps * factor, config, bpm)
+    times, periods = _track(frames, fps * factor, periods, segments, config)
     if bpm is None and config.own_weight > 0 and len(periods) > 4:
         # The middle of the piece's own tempi, as a prior of the second pass: a level is chosen once.
-        times, periods = _track(frames, fps * factor, None, config, own=60.0 * fps * factor / np.median(periods))
+        segments = segments - _own_prior(fps * factor, np.median(periods), config)
+        times, periods = _track(frames, fps * factor, _periods(fps * factor, bpm, config), segments, config)
     times = _refine(times, periods, frames, fps * factor, config)
     keep = (times >= 0) & (times <= (len(activations) - 1) / fps)
     times = times[keep]
@@ -141,8 +144,9 @@ def _periods(fps, bpm, config):
     return np.unique(np.maximum(2, np.round(60.0 * fps / bpms)).astype(int))
 
 
-def _segment_scores(frames, periods, fps, pad, config, bpm, own=None):
-    """S (T + 2 pad, K): score of a beat segment of period k that ends at each (padded) frame."""
+def _segment_scores(frames, periods, fps, config, bpm):
+    """S (T + 2 pad, K): score of a beat segment of period k that ends at each (padded) frame; pad is the longest period."""
+    pad = int(periods[-1])
     total = len(frames) + 2 * pad
     scores = np.zeros((total, len(periods)))
     if frames.shape[1] == 4:
@@ -160,38 +164,39 @@ def _segment_scores(frames, periods, fps, pad, config, bpm, own=None):
     octaves = np.log2(60.0 * fps / periods / centre)
     width = config.prior_octaves if bpm is None else 0.05
     scores -= config.prior_weight * 0.5 * (octaves / width) ** 2
-    if own is not None:
-        scores -= config.own_weight * 0.5 * (np.log2(60.0 * fps / periods / own) / config.own_octaves) ** 2
     return scores
 
 
-def _track(frames, fps, bpm, config, own=None):
+def _own_prior(fps, own, config):
+    """Cost (K,) of each period where the piece is known to keep loosely to the period `own`."""
+    return config.own_weight * 0.5 * (np.log2(own / _periods(fps, None, config)) / config.own_octaves) ** 2
+
+
+def _track(frames, fps, periods, segment, config):
     """Beat frames (B,) and the period (B,) of the segment that ends at each, by the recursion of the module's head.
 
-    own: tempo in BPM that the piece is known to keep to, loosely.
+    segment: `_segment_scores` of the periods.
     """
-    periods = _periods(fps, bpm, config)
     pad = int(periods[-1])
     total = len(frames) + 2 * pad
-    segment = _segment_scores(frames, periods, fps, pad, config, bpm, own)
     beat = np.zeros(total)
     beat[pad:pad + len(frames)] = config.beat_weight * (_log_odds(frames[:, 0]) + config.beat_bias)
     change = -np.minimum(np.abs(np.log(periods[:, None] / periods[None, :])) / config.change, config.change_cap)   # A[j, k]
+    beat, segment, change = (array.astype(np.float32) for array in (beat, segment, change))          # twice as fast
 
     # `leave[t, k]`: best score on leaving a beat at t with period k. A path may begin anywhere in the front padding.
-    leave = np.full((total, len(periods)), -np.inf)
+    leave = np.full((total, len(periods)), -np.inf, dtype=np.float32)
     came_from = np.full((total, len(periods)), -1, dtype=np.int16)       # j that preceded; -1: the path begins here
     leave[:pad] = 0.0
-    best = np.full((total, len(periods)), -np.inf)
-    shortest = int(periods[0])
+    best = np.full((total, len(periods)), -np.inf, dtype=np.float32)
+    shortest, near = int(periods[0]), _nearest_capped(change, config.change_cap)
+    band = _band(change, near)
     columns = np.arange(len(periods))
     for first in range(pad, total, shortest):                            # a block depends on earlier blocks only
         rows = np.arange(first, min(first + shortest, total))
         before = rows[:, None] - periods[None, :]
         best[rows] = beat[rows, None] + segment[rows] + leave[before, columns]
-        step = best[rows][:, :, None] + change[None]                     # (block, j, k)
-        came_from[rows] = step.argmax(axis=1)
-        leave[rows] = np.take_along_axis(step, came_from[rows][:, None, :].astype(np.int64), axis=1)[:, 0]
+        leave[rows], came_from[rows] = _best_change(best[rows], change, near, band)
 
     # The last beat is the first one past the end; all of the back padding is a possible end.
     tail = best[pad + len(frames):]
@@ -207,6 +212,41 @@ def _track(frames, fps, bpm, config, own=None):
         k = came_from[frame, k]
     # Drop the beat past the end; the period of a beat is that of the segment before it.
     return np.asarray(beats[:0:-1], dtype=np.int64) - pad, np.asarray(spans[:0:-1], dtype=np.float64)
+
+
+def _nearest_capped(change, cap):
+    """The smallest distance of places in `change` (K, K) beyond which every change costs the cap; K where there is none."""
+    count = len(change)
+    distance = np.abs(np.arange(count)[:, None] - np.arange(count)[None])
+    below = change > -cap * (1 - 1e-6)
+    return int(distance[below].max()) if below.any() else count
+
+
+def _best_change(scores, change, near, band):
+    """max and argmax (B, K) over j of scores (B, j) + change (j, k). Periods further than `near` apart cost the same, so that
+    only the best of all has to be tried among them."""
+    count = scores.shape[1]
+    if 2 * near + 1 >= count:
+        step = scores[:, :, None] + change[None]
+        found = step.argmax(axis=1)
+        return np.take_along_axis(step, found[:, None], axis=1)[:, 0], found
+    rows = np.arange(len(scores))
+    top = scores.argmax(axis=1)
+    wide = np.pad(scores, ((0, 0), (near, near)), constant_values=-np.inf)
+    step = np.lib.stride_tricks.sliding_window_view(wide, 2 * near + 1, axis=1) + band[None]        # (B, K, moves)
+    move = step.argmax(axis=2)
+    value = step[rows[:, None], np.arange(count)[None], move]
+    far = scores[rows, top] + change.min()
+    found = np.where(far[:, None] > value, top[:, None], np.arange(count)[None] + move - near)
+    return np.maximum(value, far[:, None]), found
+
+
+def _band(change, near):
+    """Costs (K, 2 near + 1) of a change from the period at place k - near .. k + near to that at k."""
+    count = len(change)
+    place = np.arange(count)[:, None] + np.arange(-near, near + 1)[None]
+    inside = (place >= 0) & (place < count)
+    return np.where(inside, change[np.clip(place, 0, count - 1), np.arange(count)[:, None]], 0.0).astype(change.dtype)
 
 
 def _refine(beats, periods, frames, fps, config):

@@ -222,7 +222,7 @@ def _step_scores(evidence, bpm, hop, steps, centre, width):
     fps, config = evidence.fps, evidence.config
     inside = np.arange(hop) / fps
     starts = np.arange(steps) * hop / fps
-    scores = np.zeros((steps, len(bpm), PHASES))
+    scores = np.zeros((steps, len(bpm), PHASES), dtype=np.float32)
     turn = np.exp(2j * np.pi * np.arange(PHASES) / PHASES)
     for signal, harmonic in ((evidence.first, 1), (evidence.second, 2)):
         frequency = harmonic * bpm / 60.0
@@ -230,7 +230,7 @@ def _step_scores(evidence, bpm, hop, steps, centre, width):
         local = windows @ np.exp(-2j * np.pi * inside[:, None] * frequency[None]) / fps           # (steps, tempi)
         local *= np.exp(-2j * np.pi * starts[:, None] * frequency[None])
         scores += (local[..., None] * turn ** harmonic).real
-    return scores - (tempo_prior(bpm, config, centre, width) * hop / fps)[None, :, None]
+    return scores - (tempo_prior(bpm, config, centre, width) * hop / fps).astype(np.float32)[None, :, None]
 
 
 def _path(scores, frequency, seconds, config):
@@ -244,7 +244,7 @@ def _path(scores, frequency, seconds, config):
     source = np.arange(tempi)[:, None] + moves[None]                                    # (tempi, moves)
     allowed = (source >= 0) & (source < tempi)
     source = np.clip(source, 0, tempi - 1)
-    cost = np.where(allowed, config.creep * np.abs(moves)[None], np.inf)
+    cost = np.where(allowed, config.creep * np.abs(moves)[None], np.inf).astype(np.float32)
     places = np.arange(PHASES)
     for step in range(1, steps):
         # A grid that turns at f from here on and met one of g before: a = a' + 2 pi t (f - g); both count from second 0.

@@ -78,6 +78,14 @@ def find(activations, fps, *, part, mode="auto", bpm=None, metre=None, beats=Non
     return _told(found, mode, chosen, strength, [(start + at, tempo) for at, tempo in sections])
 
 
+def agreements(activations, fps, part):
+    """Mean agreement (0..1) of the best single tempo, the drifting one and the free path: what `PULSE` is held against."""
+    evidence = Evidence(np.asarray(activations), fps, steady.BODY if part == "body" else steady.MUSIC)
+    free = decode(activations, fps, config=MUSIC if part == "music" else CONFIG)
+    grids = straight(evidence), drifting(evidence), evidence.of_beats(free.times)
+    return tuple(0.0 if grid is None else grid.agreement for grid in grids)
+
+
 def _limits(mode, bpm):
     """Options of the estimators: the tempi among which they look."""
     if bpm is None:

@@ -38,8 +38,16 @@ def _bars(mono, mel, folders):
     network = load_network("bars", folders, required=False)
     if network is None:
         return None
-    from models.rhythm.bars import bar_evidence, chroma
-    return bar_evidence(network, mel, chroma(mono))
+    from models.rhythm.bars import chroma
+    return bars_of(network, mel, chroma(mono))
+
+
+def bars_of(network, mel, harmony):
+    """Evidence about bars from the bar network, log-mel (T, 80) and chroma (T', 24); None without a network."""
+    if network is None:
+        return None
+    from models.rhythm.bars import bar_evidence
+    return bar_evidence(network, mel, harmony)
 
 
 def activations_body(motion, folders=None):
