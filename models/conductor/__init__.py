@@ -30,8 +30,14 @@ What differs from the published code, in every configuration
 - beside the paper's frame-wise mask there is a null token for the whole condition, so guidance is real
 - the elbow reward is -w min(v, cap) in standardised units and off by default; the 1e-6 feature term is left out
 
-What `release` adds: SMPL-24 6D of pelvis, trunk, head and arms (legs stand by IK); as conditions the rhythm curve on the
-ictus clock (beats moved earlier by the lead), the phase in the bar, the metre and the track's own loudness; two frames
-per token, a depth-wise convolution in the feed-forward and the condition also at the input; a loss on the hands in metres,
-because the ictus is an event of the hand. `paper` has none of these, and 26 channels of key points.
+What `release` adds: SMPL-24 6D of pelvis, trunk, head and arms, and for each foot place, heading, pitch and contact, from which
+planted feet and legs follow (`legs`, core/body/legs.py); as conditions the rhythm curve of the *strokes* on the ictus clock (the
+music's beats that get one, `beat_pattern`, moved earlier by the lead), the phase in the bar, the strokes a bar and the track's own
+loudness; two frames per token, a depth-wise convolution in the feed-forward and the condition also at the input; a loss on the
+hands in metres, because the ictus is an event of the hand; music at the motion's 30 Hz in 64 bands, and in both encoders
+temporal convolutions of a growing reach. `first` is the recipe of the first released pair (standing legs, published mel); `paper`
+has none of all these, and 26 channels of key points.
+
+Both stages of `release` train on a flat corpus whose motion is performed where the training runs (`performed`, `device_data`); the other
+configurations on a corpus of shards (`data`).
 """
