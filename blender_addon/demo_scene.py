@@ -1,4 +1,4 @@
-"""The demo's .blend: what each system made, one after the other: a dancer with the music of the dance, a conductor with the piece.
+"""The demo's .blend: what each system made, one after the other, such as a dancer with the music of the dance.
 
 `build.py demo --out DIR` runs `main` on what `python -m models.lab.demo` wrote into DIR: it adds `demo.blend` and `scene.png`, a
 contact sheet of Workbench stills. It is no part of the extension.
@@ -23,8 +23,8 @@ GAP_SECONDS = 1.0
 def make_demo_blend(path, shown, fps=30, sheet=None, stills=10):
     """Build the scene, save it as `path`, render `sheet` (PNG, or None). Returns a dict of what was made.
 
-    shown: a dict for each part, one after the other on the timeline: title, figure ("dancer" or "conductor"), motion (npz) and sound
-    (paths).
+    shown: a dict for each part, one after the other on the timeline: title, figure ("dancer" or "conductor"), motion
+    (path of an npz), sound (path), and seconds where the part is not all of the motion.
     """
     bpy.ops.wm.read_factory_settings(use_empty=True)
     bpy.context.preferences.filepaths.save_version = 0  # no demo.blend1 beside it

@@ -106,8 +106,8 @@ def worker_draft(prepared):
     began = time.perf_counter() if prepared else worker.began
     with tempfile.TemporaryDirectory() as folder:
         worker.send(type="job", job="first", kind="generate", folder=folder, params={
-            "system": "music_ldm", "settings": {"genre": "house", "steps": "draft", "seed": 1}, "motion": str(DANCE), "duration": 20.0,
-            "device": "cpu"})
+            "system": "music_ldm", "settings": {"genre": "house", "steps": "draft", "seed": 1}, "motion": str(DANCE),
+            "duration": 20.0, "device": "cpu"})
         answer = worker.until(("done", "error"))
         seconds = time.perf_counter() - began
     worker.process.kill()

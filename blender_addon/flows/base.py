@@ -59,7 +59,8 @@ class Flow:
         made, scene = takes.rows(result), self.scene.get()
         sentence = self.write(scene, made, Path(folder))
         if made[-1].get("beats"):
-            scene.baton.music_beats = json.dumps({**made[-1]["beats"], "frame_start": self.passage.first, "fps": self.passage.fps})
+            scene.baton.music_beats = json.dumps({**made[-1]["beats"], "frame_start": self.passage.first,
+                                                  "fps": self.passage.fps})
         return sentence + takes.account(result)
 
     def _beats(self):

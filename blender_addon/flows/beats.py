@@ -44,7 +44,8 @@ def strip_job(context, strip_scene, strip):
 def _tempo_of(scene, name):
     """How beats are looked for: as the direction's section says, where its system has the setting."""
     system = scene_settings.chosen(scene, scene_settings.direction(name))
-    return {key: value for key, value in scene_settings.params_of(scene, system).items() if key in ("tempo", "bpm", "level", "metre")}
+    params = scene_settings.params_of(scene, system)
+    return {key: value for key, value in params.items() if key in ("tempo", "bpm", "level", "metre")}
 
 
 def _show(scene_ref, result, passage, music):

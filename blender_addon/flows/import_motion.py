@@ -47,6 +47,7 @@ def job(context, rig, request):
         passage = Passage(float(request["first"]), result["seconds"], fps)
         row = {"file": result["channels"], "recipe": {"system": "import", "source": request["params"]}}
         title = Path(request["params"]["motion"]).name.partition(".")[0]
-        return write_takes(scene_ref.get(), rig_ref.get(), mapped, [row], [request], passage, Path(folder), title, blending(request))
+        return write_takes(scene_ref.get(), rig_ref.get(), mapped, [row], [request], passage, Path(folder), title,
+                           blending(request))
 
     return Job("retarget", "Import Motion", dict(request["params"]), prepare, apply, (rig_ref, scene_ref))

@@ -4,7 +4,6 @@ from pathlib import Path
 import bpy
 
 from ..errors import UserError
-from ..scene import beat_markers as beats
 from ..scene import takes
 from ..scene.timebase import Passage
 

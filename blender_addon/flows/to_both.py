@@ -39,7 +39,8 @@ class ToBoth(Flow):
 
     def read(self, folder):
         """Generator: the rig's pose; over the whole passage, with the take's sound, where a part of the take stays."""
-        inputs, keep = {"place": "rig", "source": {"rig": self.rig.name, "first_frame": self.passage.first}}, self.request.get("keep")
+        inputs = {"place": "rig", "source": {"rig": self.rig.name, "first_frame": self.passage.first}}
+        keep = self.request.get("keep")
         if not keep:
             yield from self.sample_pose(folder)
             return inputs

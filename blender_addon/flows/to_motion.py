@@ -50,7 +50,8 @@ class ToMotion(Flow):
 
     def ask(self, context, rig):
         """The strip is named, not its file: trims of today count at Redo."""
-        asked = {"strip": self.strip, "strip_scene": self.strip_scene.name, "others": bone_map.others(context, rig, self.system.performers - 1)}
+        asked = {"strip": self.strip, "strip_scene": self.strip_scene.name,
+                 "others": bone_map.others(context, rig, self.system.performers - 1)}
         if getattr(scene_settings.group(context.scene, self.system), "keep_range", False):
             asked["keep"] = {"frames": ranges.chosen(context.scene), "stays": "inside"}
         return asked
@@ -91,8 +92,9 @@ class ToMotion(Flow):
                                    [takes.one_of(self.request, number) for number in range(len(made))], self.passage, folder,
                                    self.title(), own)
             for other, mapped, file in zip(self.others, self.maps, made[0].get("others", ())):
-                write_takes(scene, other.get(), mapped, [{**made[0], "file": file, "alignment": None}], [takes.one_of(self.request, 0)],
-                            self.passage, folder, self.title(), own)
+                row = {**made[0], "file": file, "alignment": None}
+                write_takes(scene, other.get(), mapped, [row], [takes.one_of(self.request, 0)], self.passage, folder,
+                            self.title(), own)
         return sentence + (f", and {len(self.others)} more" if self.others else "")
 
 

@@ -6,7 +6,7 @@ from ..errors import UserError
 
 
 def world_points(curve) -> np.ndarray:
-    """Points (N,3) float32 along a curve object of one spline, world space, closed where the spline is cyclic. Raises UserError."""
+    """Points (N,3) float32 along a curve object of one spline, in world space, closed where it is. Raises UserError."""
     if curve.type != "CURVE" or len(curve.data.splines) != 1:
         raise UserError(f"{curve.name} must be a curve with one spline to be followed")
     data = curve.data

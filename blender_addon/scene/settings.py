@@ -1,4 +1,4 @@
-"""Settings of the systems on a scene: `scene.baton.<system>.<setting>`, built from the registry; what counts, and what is sent."""
+"""Settings of the systems on a scene, `scene.baton.<system>.<setting>`: which one counts, and what is sent."""
 from pathlib import Path
 
 import bpy

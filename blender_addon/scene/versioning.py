@@ -18,13 +18,15 @@ MOVED = {
     "loudness": (("to_sound",), "loudness"), "metre": (("to_motion",), "metre"), "motion_tempo": (("to_motion",), "tempo"),
     "motion_bpm": (("to_motion",), "bpm"), "level_motion": (("to_motion",), "level"),
     **{name: (("to_motion",), name) for name in (
-        "lead_auto", "lead", "amplitude", "left_hand", "mirror", "plant_feet", "fingers", "in_place", "blend_seconds", "reduce_keys",
-        "reduce_degrees", "keep_range")}}
+        "lead_auto", "lead", "amplitude", "left_hand", "mirror", "plant_feet", "fingers", "in_place", "blend_seconds",
+        "reduce_keys", "reduce_degrees", "keep_range")}}
 LEVELS = ("half", "normal", "double")
 TEMPI = ("auto", "fixed", "markers")
-ORDERS = {"genre": ("any", "break", "pop", "lock", "middle-hip-hop", "la-hip-hop", "house", "waack", "krump", "street-jazz", "ballet-jazz"),
-          "steps": ("draft", "normal", "fine"), "tempo": TEMPI, "motion_tempo": TEMPI, "level_music": LEVELS, "level_motion": LEVELS,
-          "range": ("ACTION", "SCENE", "PREVIEW", "CUSTOM"), "loudness": ("streaming", "podcast", "broadcast", "peak"),
+ORDERS = {"genre": ("any", "break", "pop", "lock", "middle-hip-hop", "la-hip-hop", "house", "waack", "krump", "street-jazz",
+                    "ballet-jazz"),
+          "steps": ("draft", "normal", "fine"), "tempo": TEMPI, "motion_tempo": TEMPI, "level_music": LEVELS,
+          "level_motion": LEVELS, "range": ("ACTION", "SCENE", "PREVIEW", "CUSTOM"),
+          "loudness": ("streaming", "podcast", "broadcast", "peak"),
           "metre": ("auto", "2", "3", "4", "6"), "fingers": ("none", "relaxed", "baton")}
 FIRST = {"to_sound": "music_ldm", "to_motion": "conductor"}      # the only systems of version 0
 

@@ -10,7 +10,6 @@ from ..worker import manager as jobs
 from ..worker import options as prefs
 from . import presets
 
-
 ICONS = {"MUSIC": "SOUND", "MOTION": "ARMATURE_DATA", "BOTH": "OUTLINER_OB_ARMATURE"}
 
 

@@ -1,4 +1,4 @@
-"""Blender presets, an operator and a header panel for each system: the settings that its row and settings.json let a preset keep."""
+"""Blender presets: for each system an operator and a header panel, over the settings that a preset may keep."""
 import bpy
 from bl_operators.presets import AddPresetBase
 from bl_ui.utils import PresetPanel

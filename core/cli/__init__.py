@@ -12,12 +12,13 @@ COMMANDS = ("generate", "beats", "doctor", "worker")
 
 
 def make_parser():
-    """The parser of all commands: each module of this package adds its own, and the first system of a direction has a short name."""
+    """The parser of all commands: each module adds its own, and the first system of a direction has a short name."""
     parser = argparse.ArgumentParser(prog="python -m core", description="Baton: motion into music, music into motion.")
     short = {direction.command: systems[0] for direction, systems in by_direction().items() if systems}
     commands = parser.add_subparsers(dest="command", required=True, metavar="|".join((*COMMANDS, *short)))
     for name, system in short.items():
-        command = commands.add_parser(name, help=f"{system.direction.label}: short for `generate {system.name}`", description=system.tip,
+        text = f"{system.direction.label}: short for `generate {system.name}`"
+        command = commands.add_parser(name, help=text, description=system.tip,
                                       formatter_class=argparse.ArgumentDefaultsHelpFormatter)
         generate.add_system(command, system)
         command.set_defaults(run=generate.run)

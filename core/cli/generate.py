@@ -50,11 +50,12 @@ def _add_setting(parser, setting: Setting):
         text += f", or a number from {setting.min} to {setting.max}" if setting.raw.get("numbers") else ""
     if setting.warn_above is not None:
         text += f"; above {setting.warn_above:g} the result degrades"
-    metavar = setting.raw.get("metavar") or {"file": "FILE", "object": "FILE", "motion": "FILE", "int": "N", "enum": "NAME"}.get(
-        setting.type, "X")
+    usual = {"file": "FILE", "object": "FILE", "motion": "FILE", "int": "N", "enum": "NAME"}.get(setting.type, "X")
+    metavar = setting.raw.get("metavar", usual)
     default = argparse.SUPPRESS if setting.required else setting.absent
     kind = {"float": common.number, "int": int}.get(setting.type, str)
-    parser.add_argument(flag, dest=setting.name, type=kind, default=default, required=setting.required, metavar=metavar, help=text)
+    parser.add_argument(flag, dest=setting.name, type=kind, default=default, required=setting.required, metavar=metavar,
+                        help=text)
 
 
 # ---------------------------------------------------------------------------------------------- in and out of a direction

@@ -137,8 +137,8 @@ class System:
     """A row. module and model: the class that is loaded; folder: its name in `models` and in checkpoints.
 
     seconds: (shortest, longest) passage. usual_bpm: where the beats of its sound are to lie, or None. performers: how many
-    rigs it can move at once. sections: {title: [names of
-    settings or operators ("baton....")]}, "" the section itself; settings: {name: Setting} of all sections and of `unseen`; shown: those in the panel.
+    rigs it moves at once. sections: {title: [names of settings, or of operators ("baton....")]}, "" the section itself.
+    settings: {name: Setting} of all sections and of `unseen`; shown: those in the panel.
     """
 
     def __init__(self, raw: dict, known: dict):
@@ -154,7 +154,8 @@ class System:
         lacking = [name for name in (*names, *raw.get("overrides", {})) if name not in known]
         if lacking or self.direction is None:
             raise Refused(f"The system {self.name} has no " + (
-                f"entry in settings.json for {', '.join(lacking)}." if lacking else f"direction from {self.source} to {self.to}."))
+                f"entry in settings.json for {', '.join(lacking)}." if lacking else
+                f"direction from {self.source} to {self.to}."))
         self.settings = {name: Setting(name, {**known[name], **raw.get("overrides", {}).get(name, {})}) for name in names}
         self.shown = {name: setting for name, setting in self.settings.items() if name not in raw.get("unseen", ())}
         for setting in self.settings.values():

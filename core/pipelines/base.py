@@ -4,8 +4,8 @@ A system's class is `load(folders, device)` and `generate(condition, settings, *
 variation. `settings` has an attribute for each setting of its row that is the model's, and what the frame adds: `duration` (s),
 `beats` (`Beats` of the passage or None), `keep` (as the direction says) and `batch` (rows of one network call; None: its own).
 It may have functions that need no instance: `settle(settings) -> settings` fills in what follows from the beats, before
-sampling; `body_beats(motion, settings) -> (Beats, lead in seconds)` finds the beats of its motion; `shown_beats(settings) -> Beats`
-says which of the music's beats its motion shows.
+sampling; `body_beats(motion, settings) -> (Beats, lead in seconds)` finds the beats of its motion;
+`shown_beats(settings) -> Beats` says which of the music's beats its motion shows.
 """
 import time
 from dataclasses import dataclass, field
@@ -27,9 +27,10 @@ RECIPE_FORMAT = 2
 
 @dataclass
 class Result:
-    """One variation. audio (2,N) float32 at 48 kHz, motion (`Motion`), or both; beats used; recipe (JSON-ready); alignment.
+    """One variation: audio (2,N) float32 at 48 kHz, motion (`Motion`), or both; the beats used, a JSON-ready recipe.
 
-    others: motions of further performers, where there are several. body_beats, music_beats: the `Beats` that the alignment compared, as a picture shows them (seconds; None where unknown).
+    others: motions of further performers, where there are several. body_beats, music_beats: the `Beats` that the alignment
+    compared, as a picture shows them (seconds; None where unknown).
     """
 
     recipe: dict
@@ -109,8 +110,8 @@ class Pipeline:
         """`variations` results with seeds seed, seed + 1, ...
 
         condition: what the direction goes from; duration (s): all of it when None. beats: `Beats` in seconds of the passage, or
-        None to find them. keep, performers: as the direction says. source: for the recipe. params: the system's settings, each with the
-        default of its row. Raises BadInput, NoCheckpoint, OutOfMemory, Cancelled.
+        None to find them. keep, performers: as the direction says. source: for the recipe. params: the system's settings,
+        each with the default of its row. Raises BadInput, NoCheckpoint, OutOfMemory, Cancelled.
         """
         started = time.perf_counter()
         values = read_media(self.system, checked(self.system, params))

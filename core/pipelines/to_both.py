@@ -25,8 +25,8 @@ class Pipeline(base.Pipeline):
         if beats is not None:
             inside = beats.within(0.0, ask.duration)
             if len(inside) < 2:
-                raise BadInput(f"Only {len(inside)} of the {len(beats)} given beats lie within the {ask.duration:.2f} s to be made; "
-                               "give at least two, in seconds from the start.")
+                raise BadInput(f"Only {len(inside)} of the {len(beats)} given beats lie within the {ask.duration:.2f} s to be "
+                               "made; give at least two, in seconds from the start.")
             return beats, "user"
         bpm, usual = asked_tempo(ask.values)[1], genre_tempo(ask.values.get("genre"))
         if bpm is None and usual is None:

@@ -24,8 +24,8 @@ class Pipeline(base.Pipeline):
         settings = super()._settings(ask)
         if ask.performers > 1:
             if not ask.performers <= self.system.performers or ask.keep is not None:
-                raise BadInput(f"{self.system.label} makes {self.system.performers} at most perform at once, and a range anew for one "
-                               "performer at a time.")
+                raise BadInput(f"{self.system.label} makes {self.system.performers} at most perform at once, and a range anew "
+                               "for one performer at a time.")
             settings.variations = ask.performers if ask.values.get("formation") == "own" else 1
         return settings
 

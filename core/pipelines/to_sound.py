@@ -66,7 +66,7 @@ class Pipeline(base.Pipeline):
 
 
 def delivered(samples, values, kept):
-    """Samples (2,N) at the loudness asked for; of a take made anew in part only the peaks are limited: the rest must not change."""
+    """Samples (2,N) at the loudness asked for; of a take that is kept in part only the peaks are limited."""
     from core.audio.loudness import CEILING_DBTP, deliver, limit
     if kept:
         return limit(samples, DELIVERY_RATE, CEILING_DBTP, values.get("loop", False))

@@ -1,4 +1,4 @@
-"""What a job is given: params over the defaults, the rig and its poses, a motion, a sound, beats. Every refusal is one sentence."""
+"""What a job is given: params over the defaults, rig and poses, a motion, a sound, beats. Every refusal is one sentence."""
 import json
 
 from core.contract import systems as registry
@@ -99,9 +99,10 @@ def read_beats(context):
 
 
 def retarget_options(params, mirror=False):
-    """Options for a motion that is put on the rig; mirror: exchange left and right (a system's own mirror has done so itself)."""
+    """Options for a motion that is put on the rig; mirror: exchange left and right (a system's own has done so itself)."""
     from core.retarget import Options
     options = given(params, "place", "blend_in", "blend_out", "plant_feet", "fingers")
     if params.get("mirror") and options.get("fingers") == "baton":
         options["fingers"] = "baton_left"
-    return Options(root_motion=not params.get("in_place", False), mirror=bool(mirror), legs=params.get("legs") != "off", **options)
+    return Options(root_motion=not params.get("in_place", False), mirror=bool(mirror), legs=params.get("legs") != "off",
+                   **options)

@@ -1,4 +1,4 @@
-"""`python -m models.lab.demo --out DIR`: every system of the registry on one command, without Blender; `build.py demo` adds the .blend.
+"""`python -m models.lab.demo --out DIR`: every system of the registry, without Blender; `build.py demo` adds the .blend.
 
 Writes <system>.wav and <system>.bvh, npz for each, the dance and the piece they were made from, preview.png and demo.json.
 """
@@ -29,8 +29,8 @@ def _job(name, condition, device, seed, **settings):
 
 
 def chosen():
-    """[(system, the longest seconds it shows)] in the order of the registry: all whose weights are here, the first of a direction at
-    length; what is left out is said."""
+    """[(system, the longest seconds it shows)]: all whose weights are here, the first of a direction at length; what is left
+    out is said."""
     from core.cli import common
     from core.pipelines import available
     here, out = available(), []
@@ -39,7 +39,8 @@ def chosen():
         for system in systems:
             if system not in ready:
                 common.say(f"{system.label} is left out: its checkpoints are not installed.")
-        out += [(system, MAX_SECONDS if number == 0 and system.source else SHORT_SECONDS) for number, system in enumerate(ready)]
+        out += [(system, MAX_SECONDS if number == 0 and system.source else SHORT_SECONDS)
+                for number, system in enumerate(ready)]
     return out
 
 
@@ -96,7 +97,8 @@ def _show(system, seconds, out, dance, piece, piece_file, wanted, seed, device):
     samples, rate = (result.audio, 48_000) if result.audio is not None else (condition.samples, condition.rate)
     picture = {"title": system.label, "audio": samples, "rate": rate, "motion": result.motion or condition,
                "body_beats": result.body_beats, "music_beats": result.music_beats, "alignment": result.alignment}
-    return row, {"title": system.short, "seconds": result.seconds, "figure": system.raw.get("figure", "dancer"), **files}, picture
+    part = {"title": system.short, "seconds": result.seconds, "figure": system.raw.get("figure", "dancer"), **files}
+    return row, part, picture
 
 
 def print_table(summary):

@@ -89,7 +89,8 @@ def state(rig):
 def nod(rig):
     """Sound to motion with a path and the motion before."""
     scene = bpy.context.scene
-    strip = compat.sequences(scene.sequence_editor_create()).new_sound("Piece", str(scenes.write_wav(FOLDER / "p.wav", 2.0)), 1, 41)
+    piece = str(scenes.write_wav(FOLDER / "p.wav", 2.0))
+    strip = compat.sequences(scene.sequence_editor_create()).new_sound("Piece", piece, 1, 41)
     scene.sequence_editor.active_strip, strip.select = strip, True
     scene.baton.model_to_motion, scene.baton.toy_nod.colour = "toy_nod", "blue"
     scene.baton.toy_nod.path, scene.baton.toy_nod.seed_motion, scene.baton.toy_nod.blend_seconds = curve(), True, 0.0
@@ -106,7 +107,8 @@ def nod(rig):
     bpy.context.view_layer.objects.active = rig
     assert bpy.ops.baton.generate_toy_nod() == {"FINISHED"}
     pair = list(scene.baton.takes)
-    report["pair"] = {"rigs": [take.rig.name for take in pair], "actions": [take.rig.animation_data.action == take.action for take in pair]}
+    report["pair"] = {"rigs": [take.rig.name for take in pair],
+                      "actions": [take.rig.animation_data.action == take.action for take in pair]}
     assert bpy.ops.baton.redo_take(name=pair[1].name) == {"FINISHED"}
     report["pair"]["again"] = [take.rig.name for take in scene.baton.takes]
     scene.baton.edit_range, scene.baton.edit_start, scene.baton.edit_end = "CUSTOM", 61, 80
@@ -128,8 +130,9 @@ def both(rig):
     scene, rig = bpy.context.scene, bpy.data.objects["Dancer"]
     take, after = scene.baton.takes[-1], state(rig)
     strip = takes.strip_of(take)
-    report["take"] = {"kind": take.kind, "name": take.name, "strip_first": strip.frame_final_start, "range": list(take.action.frame_range),
-                      "file": Path(take.path).is_file(), "beats": json.loads(take.beats)["times"], "recipe": json.loads(take.recipe)["system"]}
+    report["take"] = {"kind": take.kind, "name": take.name, "strip_first": strip.frame_final_start,
+                      "range": list(take.action.frame_range), "file": Path(take.path).is_file(),
+                      "beats": json.loads(take.beats)["times"], "recipe": json.loads(take.recipe)["system"]}
     bpy.ops.baton.mute_take(name=take.name)
     report["muted"] = [strip.mute, rig.animation_data.action != take.action]
     bpy.ops.baton.solo_take(name=take.name)

@@ -38,7 +38,8 @@ def test_every_setting_explains_itself(blender):
 def test_presets(blender):
     settings = blender.context.scene.baton.music_ldm
     for name, system in systems.systems().items():
-        assert presets.kept(system) and all(hasattr(getattr(blender.context.scene.baton, name), kept) for kept in presets.kept(system))
+        group = getattr(blender.context.scene.baton, name)
+        assert presets.kept(system) and all(hasattr(group, kept) for kept in presets.kept(system))
     assert "seed" not in presets.kept(systems.find("music")) and "fingers" in presets.kept(systems.find("conduct"))
     settings.genre, settings.guidance_scale = "waack", 4.5
     assert blender.ops.baton.add_music_ldm_preset(name="Loud Test") == {"FINISHED"}

@@ -12,10 +12,11 @@ from tests.blender import scenes, stand_ins
 from tests.blender.stand_ins import to_motion, to_sound
 
 # Setting of the panel: (its value, what is sent).
-MUSIC = {"genre": ("waack", "waack"), "guidance_scale": (3.0, 3.0), "steps": ("fine", "fine"), "seed": (9, 9), "variations": (3, 3),
-         "level": ("half", "half"), "loop": (True, True), "loudness": ("broadcast", "broadcast")}
-CONDUCT = {"guidance_scale": (3.0, 3.0), "steps": ("fine", "fine"), "seed": (9, 9), "variations": (3, 3), "level": ("double", "double"),
-           "metre": ("3", "3"), "amplitude": (0.5, 0.5), "left_hand": (0.25, 0.25), "mirror": (True, True), "in_place": (True, True),
+MUSIC = {"genre": ("waack", "waack"), "guidance_scale": (3.0, 3.0), "steps": ("fine", "fine"), "seed": (9, 9),
+         "variations": (3, 3), "level": ("half", "half"), "loop": (True, True), "loudness": ("broadcast", "broadcast")}
+CONDUCT = {"guidance_scale": (3.0, 3.0), "steps": ("fine", "fine"), "seed": (9, 9), "variations": (3, 3),
+           "level": ("double", "double"), "metre": ("3", "3"), "amplitude": (0.5, 0.5), "left_hand": (0.25, 0.25),
+           "mirror": (True, True), "in_place": (True, True),
            "plant_feet": (False, False), "fingers": ("relaxed", "relaxed")}
 
 

@@ -74,5 +74,6 @@ def test_requests_of_before():
     new = versioning.request(old)
     assert new["params"]["tempo"] == "markers" and new["beats"]["times"] == [0.0, 1.0] and new["params"]["loudness"] == "peak"
     assert new["keep"]["file"] == "x.wav" and "keep" not in new["params"] and versioning.request(new) == new
-    new = versioning.request({"kind": "import", "rig": "A", "first": 1, "blend_seconds": 0.4, "reduce_degrees": 0.0, "params": {"motion": "a.bvh"}})
+    new = versioning.request({"kind": "import", "rig": "A", "first": 1, "blend_seconds": 0.4, "reduce_degrees": 0.0,
+                              "params": {"motion": "a.bvh"}})
     assert new["own"] == {"blend_seconds": 0.4, "reduce_degrees": 0.0, "reduce_keys": False} and versioning.request(new) == new

@@ -37,7 +37,8 @@ def test_the_demo_hears_each_beat_once(tiny_checkpoints, tmp_path, monkeypatch):
     monkeypatch.setattr(common, "Bar", _Silent)
     monkeypatch.setattr(demo, "MAX_SECONDS", 3.0)
     here = pipelines.available(tiny_checkpoints)
-    monkeypatch.setattr(pipelines, "available", lambda: {name: name in ("music_ldm", "conductor") and here[name] for name in here})
+    both = ("music_ldm", "conductor")
+    monkeypatch.setattr(pipelines, "available", lambda: {name: name in both and here[name] for name in here})
     summary = demo.run_demo(tmp_path, device="cpu")
     assert len(heard) == 2, "once the music made, once the piece conducted"
     assert (tmp_path / "preview.png").is_file() and [r["file"] for r in summary["rows"]] == ["music_ldm.wav", "conductor.bvh"]

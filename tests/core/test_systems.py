@@ -24,7 +24,7 @@ def test_rows_and_directions():
 
 def test_every_setting_is_used_and_explained():
     used = {name for system in registry.systems().values() for name in system.settings}
-    assert set(load("settings")) - used <= {"duration", "formation"}, "these wait for systems that make both, or move several rigs"
+    assert set(load("settings")) - used <= {"duration", "formation"}, "they wait for systems that make both or move several rigs"
     for system in registry.systems().values():
         for setting in system.settings.values():
             assert setting.tip[0].isupper() and not setting.tip.endswith("."), setting.name
@@ -61,15 +61,18 @@ def test_genres_by_slug_label_and_aist_code(name, slug):
 
 
 @pytest.mark.parametrize("system, params, words", [
-    (MUSIC, {"volume": 3}, "no setting volume"), (MUSIC, {"genre": "polka"}, "The genre 'polka' is unknown; choose one of any, break"),
+    (MUSIC, {"volume": 3}, "no setting volume"),
+    (MUSIC, {"genre": "polka"}, "The genre 'polka' is unknown; choose one of any, break"),
     (MUSIC, {"guidance_scale": -1}, "The guidance scale of -1 is out of range; choose 0 to 20."),
-    (MUSIC, {"guidance_scale": "much"}, "must be a number, not 'much'"), (MUSIC, {"guidance_scale": float("nan")}, "must be a number"),
+    (MUSIC, {"guidance_scale": "much"}, "must be a number, not 'much'"),
+    (MUSIC, {"guidance_scale": float("nan")}, "must be a number"),
     (MUSIC, {"steps": 0}, "nor a number from 1 to 1000"), (MUSIC, {"steps": "many"}, "number of sampling steps 'many'"),
     (MUSIC, {"seed": 1.5}, "seed must be a whole number"), (MUSIC, {"seed": 2**31}, "seed of 2.14748e+09"),
     (MUSIC, {"variations": 9}, "9"), (MUSIC, {"loop": "yes"}, "true or false"), (MUSIC, {"like": 3}, "must be a file"),
     (CONDUCTOR, {"lead": 2.0}, "The lead of 2 s is out of range; choose -0.5 to 0.5 s."),
     (MUSIC, {"tempo": "slow"}, "The tempo 'slow' is none of auto, steady"), (MUSIC, {"tempo": 20}, "nor a number from 30 to 300"),
-    (CONDUCTOR, {"bpm": 1000}, "The tempo of 1000 BPM"), (CONDUCTOR, {"metre": 5}, "metre 5"), (CONDUCTOR, {"like": "x"}, "no setting like")])
+    (CONDUCTOR, {"bpm": 1000}, "The tempo of 1000 BPM"), (CONDUCTOR, {"metre": 5}, "metre 5"),
+    (CONDUCTOR, {"like": "x"}, "no setting like")])
 def test_what_cannot_be_is_one_sentence(system, params, words):
     with pytest.raises(Refused) as caught:
         registry.check(system, params)
@@ -82,10 +85,11 @@ def test_recipe_keeps_what_decides_the_result():
     assert json.loads(json.dumps(kept)) == kept
 
 
-ROW = {"name": "toy", "label": "Toy", "button": "Generate Toy", "icon": "SOUND", "tip": "Make a toy", "from": "motion", "to": "sound",
-       "module": "models.toy.pipeline", "model": "Toy", "parts": [], "take": "Toy", "limits": {"seconds": [1.0, 10.0]},
+ROW = {"name": "toy", "label": "Toy", "button": "Generate Toy", "icon": "SOUND", "tip": "Make a toy", "from": "motion",
+       "to": "sound", "module": "models.toy.pipeline", "model": "Toy", "parts": [], "take": "Toy", "limits": {"seconds": [1.0, 10.0]},
        "sections": {"": ["colour"]}}
-COLOUR = {"type": "enum", "label": "Colour", "tip": "Colour of the toy", "default": "red", "items": [{"id": "red", "label": "Red"}]}
+COLOUR = {"type": "enum", "label": "Colour", "tip": "Colour of the toy", "default": "red",
+          "items": [{"id": "red", "label": "Red"}]}
 
 
 @pytest.mark.parametrize("row, setting, words", [

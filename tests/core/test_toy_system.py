@@ -1,5 +1,5 @@
-"""A system is one row and one folder: three toy rows in a temporary place are found by the command line, the worker, the recipe and
-the doctor, with no other file touched. `tests/blender/test_toys_in_blender.py` does the same in Blender."""
+"""A system is one row and one folder: three toy rows in a temporary place are found by the command line, the worker, the
+recipe and the doctor, with no other file touched. `tests/blender/test_toys_in_blender.py` does the same in Blender."""
 import json
 import shutil
 from pathlib import Path
@@ -38,7 +38,8 @@ def test_the_command_line_has_it(toys, tmp_path):
     helped = run("generate", "--help").stdout
     assert all(name in helped for name in ("music_ldm", "conductor", "toy_hum", "toy_nod", "toy_both"))
     helped = run("generate", "toy_hum", "--help").stdout
-    assert "--colour NAME" in helped and "colour of the toy: red, blue" in helped and "--pitch X" in helped and "--partner FILE" in helped
+    assert "--colour NAME" in helped and "colour of the toy: red, blue" in helped
+    assert "--pitch X" in helped and "--partner FILE" in helped
     walk = tmp_path / "walk.bvh"
     write_bvh(walk, stepping(2.0)[0])
     line = line_of(run("generate", "toy_hum", "--motion", walk, "--out", tmp_path / "a.wav", "--colour", "blue", "--pitch", 300,
@@ -68,8 +69,8 @@ def test_sound_and_motion_at_once(toys, tmp_path):
     assert done.returncode == 2 and "has no music.wav" in done.stderr
     kept = open_pipeline("toy_both")._kept
     sound, motion = np.zeros((2, 144_000), np.float32), read_motion(out / "dance.bvh")
-    for side, of_sound, of_motion in (("both", [(0.0, 1.0), (2.0, 3.0)], [(0.0, 1.0), (2.0, 3.0)]), ("sound", [(0.0, 1.0), (2.0, 3.0)],
-                                      [(0.0, 3.0)]), ("motion", [(0.0, 3.0)], [(0.0, 1.0), (2.0, 3.0)])):
+    whole, rest = [(0.0, 3.0)], [(0.0, 1.0), (2.0, 3.0)]
+    for side, of_sound, of_motion in (("both", rest, rest), ("sound", rest, whole), ("motion", whole, rest)):
         found = kept(SimpleNamespace(keep=(sound, motion, 1.0, 2.0, side), duration=3.0))
         assert found[2:] == (of_sound, of_motion)
 
@@ -99,7 +100,8 @@ def test_the_worker_runs_it(worker, tmp_path, clicks_file):
     write_rig(folder / "seed_motion", rig, *dancing(rig, 1.0))
     scale = 1.0 / 0.95                       # metres of this rig for a metre of the canonical skeleton, nearly
     np.save(folder / "path.npy", np.array([[0, 0, 0], [0, -2 * scale, 0]], np.float32))
-    params = {"system": "toy_nod", "settings": {"colour": "blue", "seed": 4, "path": None}, "audio": clicks_file, "duration": 2.0, "device": "cpu"}
+    params = {"system": "toy_nod", "settings": {"colour": "blue", "seed": 4, "path": None}, "audio": clicks_file,
+              "duration": 2.0, "device": "cpu"}
     worker.send("job", "toy", kind="generate", folder=str(folder), params=params)
     done = worker.next("done", "error")
     assert done["type"] == "done", done

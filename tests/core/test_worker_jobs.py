@@ -123,8 +123,10 @@ def test_cancel_of_a_real_job_within_its_steps(job, clicks_file, tiny_checkpoint
     ("conduct", {"audio": None, "volume": 3}, "no setting volume"),
     ("music", {"genre": "polka"}, "'polka' is unknown"), ("music", {"duration": 4 * 3600.0}, "motion lasts"),
     ("music", {"loudness": "loud"}, "loudness 'loud' is unknown"), ("generate", {}, "must name its system"),
-    ("generate", {"system": "dance"}, "no system 'dance'"), ("generate", {"system": "conductor", "settings": [1]}, "must be an object"),
-    ("generate", {"system": "conductor", "settings": {"loop": True}}, "no setting loop"), ("music", {"beats": {"x": 1}}, "beats of the job"),
+    ("generate", {"system": "dance"}, "no system 'dance'"),
+    ("generate", {"system": "conductor", "settings": [1]}, "must be an object"),
+    ("generate", {"system": "conductor", "settings": {"loop": True}}, "no setting loop"),
+    ("music", {"beats": {"x": 1}}, "beats of the job"),
     ("retarget", {}, "No motion file"), ("retarget", {"motion": "/no/such.bvh"}, "cannot be read")])
 def test_bad_requests_are_one_sentence(job, kind, params, words):
     rig = mixamo_rig()

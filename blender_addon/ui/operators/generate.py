@@ -39,7 +39,8 @@ def _of_system(system):
 
 def _of_direction(direction, name, label):
     return type(f"BATON_OT_generate_{name}", (GenerateOperator, bpy.types.Operator), {
-        "__doc__": f"{label} with the model that is chosen in the panel", "bl_idname": f"baton.generate_{name}", "bl_label": label,
+        "__doc__": f"{label} with the model that is chosen in the panel", "bl_label": label,
+        "bl_idname": f"baton.generate_{name}",
         "system": classmethod(lambda cls, context: scene_settings.chosen(context.scene, scene_settings.direction(direction)))})
 
 

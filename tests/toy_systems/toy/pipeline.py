@@ -28,7 +28,8 @@ def hum(settings, seed):
     """(2, N) a sine; each seed a semitone higher, blue an octave."""
     octave = 2 if settings.colour == 2 else 1
     t = np.arange(round(settings.duration * RATE)) / RATE
-    return np.tile(0.3 * np.sin(2 * np.pi * getattr(settings, "pitch", 220.0) * octave * 2 ** (seed / 12) * t), (2, 1)).astype(np.float32)
+    frequency = getattr(settings, "pitch", 220.0) * octave * 2 ** (seed / 12)
+    return np.tile(0.3 * np.sin(2 * np.pi * frequency * t), (2, 1)).astype(np.float32)
 
 
 def nod(settings, seed):
