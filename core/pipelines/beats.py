@@ -30,6 +30,8 @@ def find_beats(condition, *, bpm=None, tempo=None, metre=None, beats=None, level
         found = detect_body_beats(condition, **options)
     if should_cancel():
         raise Cancelled
+    if found.extra.get("tempo", {}).get("chosen") == "none":
+        notify("No clear beat was found, so none is set; if there is one, give its tempo in BPM or choose the tempo Steady.")
     progress("Detecting Beats", 1.0)
     return found
 

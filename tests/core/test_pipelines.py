@@ -202,6 +202,17 @@ def test_standing_still_is_no_clear_beat():
     assert detect_body_beats(rest_motion(240)).confidence < LEAST_CONFIDENCE
 
 
+def test_noise_has_no_beat_and_the_user_hears_so():
+    from core.pipelines.beats import find_beats
+    noise = np.random.default_rng(0).normal(0, 0.1, (1, 22_050 * 20)).astype(np.float32)
+    told = []
+    found = find_beats(Audio(noise, 22_050), notify=told.append)
+    assert len(found) == 0 and found.to_json()["tempo"]["chosen"] == "none"
+    assert any("No clear beat" in sentence for sentence in told)
+    kept = find_beats(Audio(noise, 22_050), tempo=100)
+    assert kept.tempo_bpm == pytest.approx(100, abs=3.1) and len(kept) > 25
+
+
 def test_music_makes_only_the_chosen_seconds_anew(music, steps_motion):
     before = music.generate(steps_motion, **FAST, seed=1).audio
     after = music.generate(steps_motion, **FAST, seed=2, keep=(before, 1.5, 2.5))
