@@ -116,7 +116,8 @@ def make(folder):
     scale = np.percentile(np.abs(runs), 99.8, axis=(0, 1)) / 127
     with replacing(PATH) as temporary, open(temporary, "wb") as handle:
         np.savez_compressed(handle, runs=np.clip(np.round(runs / scale), -127, 127).astype(np.int8),
-                            scale=scale.astype(np.float32), bpm=np.array(bpm, np.float32), styles=np.array(styles, np.int8), sources=np.array(sources))
+                            scale=scale.astype(np.float32), bpm=np.array(bpm, np.float32),
+                            styles=np.array(styles, np.int8), sources=np.array(sources))
     return runs
 
 
