@@ -190,7 +190,7 @@ class Conductor:
         ready = feet_of(Motion.from_vector(self.pose[None]))[0]
         home = ready[:, :3].astype(float), np.arctan2(ready[:, 3], ready[:, 4]).astype(float)
         home[0][:, 2] = BALL_HEIGHT
-        feet = planted(Feet.from_vector(vector[:, FEET:]), amplitude, home)
+        feet = planted(Feet.from_vector(vector[:, FEET:]), np.minimum(amplitude, 1.0), home)       # larger strokes, not strides
         # The trunk's sway is scaled about wherever the feet have gone.
         motion.root[:, :2] -= savgol(carried(Feet.from_vector(vector[:, FEET:]), home), 9)
         motion = scaled(motion, self.pose, amplitude, legs=False)
