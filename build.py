@@ -7,12 +7,13 @@ completed by the next call.
 import argparse
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from core.contract import environment
+from core.contract.environment import SetupError, clean_environment, python_of
 from models.lab import rooms
 
 ROOT = Path(__file__).resolve().parent
@@ -23,90 +24,43 @@ DEBIAN_LIBRARIES = ("libgl1 libegl1 libgl1-mesa-dri libxkbcommon0 libsm6 libice6
                     "libx11-6 libgomp1")
 
 
-class SetupError(Exception):
-    """Set-up cannot go on; the text is one sentence with the command that helps."""
-
-
 def say(text):
     print(f"[baton] {text}", flush=True)
 
 
-def python_of(folder):
-    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-
-
-def clean_environment():
-    """The environment for child processes: none of the caller's Python settings."""
-    env = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")}
-    env["PYTHONUTF8"] = "1"
-    return env
-
-
 def find_python311():
     """A Python 3.11 to make the environment with (the bpy wheel exists for no other). Raises SetupError."""
-    candidates = [sys.executable] + [shutil.which(n) for n in ("python3.11", "python3", "python")]
-    for candidate in filter(None, candidates):
-        probe = subprocess.run([candidate, "-c", "import sys;print('%d.%d' % sys.version_info[:2])"],
-                               capture_output=True, text=True, env=clean_environment())
-        if probe.returncode == 0 and probe.stdout.strip() == "3.11":
-            return candidate
-    raise SetupError("Baton's development environment needs Python 3.11 and found none; install it "
-                     "(Debian: apt-get install python3.11 python3.11-venv) and run this command again.")
-
-
-def pip_failure(log):
-    """One sentence for what pip's log says went wrong."""
-    signs = ("Temporary failure in name resolution", "NewConnectionError", "Connection refused", "ConnectTimeoutError",
-             "Network is unreachable", "No address associated", "getaddrinfo failed", "ProxyError", "Read timed out")
-    if any(sign in log for sign in signs):
-        return ("The packages cannot be downloaded: no network, or it blocks the package index; connect (or set "
-                "PIP_INDEX_URL to a mirror) and run this command again, it goes on where it stopped.")
-    if "No space left on device" in log:
-        return "The disk is full; the environments need about 6 GB, free some space and run this command again."
-    last = [line for line in log.strip().splitlines() if line.startswith("ERROR")][-1:] or log.strip().splitlines()[-1:]
-    return f"pip failed: {' '.join(last)}; the whole log is in {ROOT / '.build' / 'pip.log'}."
+    search = [sys.executable] + [shutil.which(name) for name in ("python3.11", "python3", "python")]
+    found, _ = environment.find_python(search, (3, 11), (3, 12))
+    if found is None:
+        raise SetupError("Baton's development environment needs Python 3.11 and found none; install it "
+                         "(Debian: apt-get install python3.11 python3.11-venv) and run this command again.")
+    return found
 
 
 def ensure_environment(folder, lock_text, check):
-    """Make `folder` a virtual environment that holds exactly lock_text's packages; return its Python.
+    """Make `folder` an environment that holds exactly lock_text's packages; return its Python.
 
     A stamp with the lock's hash is written last, so a half-made environment is completed, never trusted.
     `check` is Python code that must run in it. Raises SetupError.
     """
-    folder, python, stamp = Path(folder), python_of(Path(folder)), Path(folder) / "baton-ready.json"
+    folder = Path(folder)
+    python, stamp, made = python_of(folder), folder / "baton-ready.json", ROOT / ".build"
     digest = hashlib.sha256((lock_text + check).encode()).hexdigest()
-    if stamp.exists() and python.exists() and json.loads(stamp.read_text()).get("lock") == digest:
+    if python.exists() and environment.stamped(stamp).get("lock") == digest:
         return python
-    stamp.unlink(missing_ok=True)
-    works = python.exists() and subprocess.run([str(python), "-m", "pip", "--version"], capture_output=True).returncode == 0
-    if not works:
-        say(f"making {folder.name} ...")
-        made = subprocess.run([find_python311(), "-m", "venv", "--clear", str(folder)], capture_output=True, text=True,
-                              env=clean_environment())
-        if made.returncode:
-            last = (made.stdout + made.stderr).strip().splitlines()[-1]
-            raise SetupError(f"Python could not make a virtual environment ({last}); on Debian: "
-                             "apt-get install python3.11-venv, then run this command again.")
-    (ROOT / ".build").mkdir(exist_ok=True)
-    lock = ROOT / ".build" / f"{folder.name.strip('.')}-lock.txt"
-    lock.write_text(lock_text)
-    say(f"installing packages into {folder.name} (a few minutes the first time) ...")
-    with open(ROOT / ".build" / "pip.log", "w+") as log:
-        done = subprocess.run([str(python), "-m", "pip", "install", "--disable-pip-version-check", "-r", str(lock)],
-                              stdout=log, stderr=subprocess.STDOUT, env=clean_environment())
-        log.seek(0)
-        if done.returncode:
-            raise SetupError(pip_failure(log.read()))
-    tried = subprocess.run([str(python), "-c", check], capture_output=True, text=True, env=clean_environment(), cwd=ROOT)
-    if tried.returncode:
-        last = tried.stderr.strip().splitlines()[-1] if tried.stderr.strip() else "no message"
-        if ".so" in last and "cannot open shared object" in last:
-            library = last.split(": ")[1] if ": " in last else last
-            raise SetupError(f"A system library is missing ({library}); on Debian or Ubuntu: "
-                             f"apt-get install {DEBIAN_LIBRARIES}, then run this command again.")
-        raise SetupError(f"The environment {folder.name} does not work: {last}; delete the folder and run this command again.")
-    stamp.write_text(json.dumps({"lock": digest}))
-    return python
+    made.mkdir(exist_ok=True)
+    log = made / "environment.log"
+
+    def call(command, variables):
+        with open(log, "w", encoding="utf-8") as file:
+            return subprocess.run([str(word) for word in command], stdout=file, stderr=subprocess.STDOUT, env=variables,
+                                  cwd=ROOT).returncode
+    say(f"making {folder.name} (a few minutes the first time) ...")
+    return environment.Maker(
+        folder=folder, tools=made / "uv", stamp=stamp, mark={"lock": digest}, lock=lock_text, check=check, base=find_python311,
+        run=call, words=lambda: log.read_text(encoding="utf-8", errors="replace"), say=lambda step, fraction: None,
+        libraries=f"on Debian or Ubuntu: apt-get install {DEBIAN_LIBRARIES}").make()
 
 
 def dev_python():

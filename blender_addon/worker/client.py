@@ -4,14 +4,13 @@ One line of UTF-8 JSON is one message, on the worker's stdin and stdout (docs/co
 threads only fill a queue; whoever owns the client empties it from the main thread with `messages()`.
 """
 import json
-import os
 import queue
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 
+from ...core.contract.environment import clean_environment, no_window
 from ...core.contract.protocol import PROTOCOL
 
 HELLO_SECONDS = 30.0
@@ -22,19 +21,6 @@ LOG_LINES = 12
 
 class WorkerError(Exception):
     """The worker cannot be started or talked to; the text is one sentence for the user."""
-
-
-def clean_environment():
-    """The user's environment without what would bend the worker's imports."""
-    drop = {"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONUSERBASE", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"}
-    environment = {key: value for key, value in os.environ.items() if key not in drop}
-    environment["PYTHONUTF8"] = "1"
-    return environment
-
-
-def no_window():
-    """Popen arguments that keep Windows from opening a console."""
-    return {"creationflags": subprocess.CREATE_NO_WINDOW} if sys.platform == "win32" else {}
 
 
 class WorkerClient:

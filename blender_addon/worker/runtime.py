@@ -1,12 +1,10 @@
-"""Makes the worker's Python environment: a venv of Blender's own Python in the extension's user folder. No bpy here.
+"""Makes the worker's Python environment of Blender's own Python, in the extension's user folder. No bpy here.
 
 A stamp with the hash of the lock is written last, so a half-made environment is completed by the next run and never
 trusted. Blender's interpreter itself is only run, never written to.
 """
 import hashlib
-import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -15,31 +13,15 @@ import threading
 import time
 from pathlib import Path
 
-from ...core.contract.files import write_text
-from .client import clean_environment, no_window
-from .pip_progress import PipProgress
+from ...core.contract import environment
+from ...core.contract.environment import SetupError, no_window, python_of
 
 SUPPORTED = ((3, 11), (3, 14))
-CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 CHECK = "import torch, librosa, soundfile, numpy"
 STAMP = "ready.json"
-PIP = "pip>=24.1"
 LOOK_SECONDS = 1.0
-RAW = re.compile(r"Progress \d+ of \d+")
-
-
-class SetupError(Exception):
-    """Set-up cannot go on; the text is one sentence."""
-
-
-def python_of(environment):
-    """The interpreter inside a venv."""
-    return Path(environment) / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-
-
-def site_of(environment):
-    """The folder of packages inside a venv."""
-    return next(Path(environment).glob("lib/python*/site-packages"), Path(environment) / "Lib" / "site-packages")
+BYTES, BYTES_CUDA = 1.6e9, 6e9          # of the finished environment, about
+AGAIN = "press Set Up Runtime again"
 
 
 def lock_hash(lock):
@@ -54,21 +36,7 @@ def ready_python(folder):
 
 def is_current(folder, lock):
     """True where the finished environment was made from this very lock."""
-    try:
-        return json.loads((Path(folder) / STAMP).read_text(encoding="utf-8"))["lock"] == lock_hash(lock)
-    except (OSError, ValueError, KeyError):
-        return False
-
-
-def version_of(candidate):
-    """(major, minor) that a program says of itself as a Python, or None: names lie, running it does not."""
-    try:
-        done = subprocess.run([str(candidate), "-I", "-c", "import sys; print('py', *sys.version_info[:2])"],
-                              capture_output=True, text=True, timeout=20, env=clean_environment(), **no_window())
-    except (OSError, subprocess.SubprocessError):
-        return None
-    found = re.fullmatch(r"py (\d+) (\d+)", done.stdout.strip())
-    return (int(found[1]), int(found[2])) if found and done.returncode == 0 else None
+    return environment.stamped(Path(folder) / STAMP).get("lock") == lock_hash(lock)
 
 
 def candidates():
@@ -84,16 +52,11 @@ def candidates():
 
 def find_python(search=None):
     """The first candidate that runs as a supported Python. Raises SetupError naming what was tried."""
-    tried = []
-    for candidate in search if search is not None else candidates():
-        if str(candidate) in tried or not candidate.is_file():
-            continue
-        tried.append(str(candidate))
-        version = version_of(candidate)
-        if version is not None and SUPPORTED[0] <= version < SUPPORTED[1]:
-            return candidate
-    raise SetupError("No Python 3.11 to 3.13 was found beside Blender; name one under Python in the preferences "
-                     f"(tried: {', '.join(tried) or 'nothing'}).")
+    found, tried = environment.find_python(candidates() if search is None else search, *SUPPORTED)
+    if found is None:
+        raise SetupError("No Python 3.11 to 3.13 was found beside Blender; name one under Python in the preferences "
+                         f"(tried: {', '.join(tried) or 'nothing'}).")
+    return found
 
 
 def end_tree(process):
@@ -119,7 +82,7 @@ class RuntimeSetup:
         self.backend, self.extras, self.check, self.search = backend, tuple(extras), check, search
         self.fraction, self.step, self.lines, self.error, self.done = 0.0, "", [], "", False
         self.cancelled = False
-        self._process = None
+        self._process, self._begun = None, 0
         self._thread = threading.Thread(target=self._run, name="baton-setup", daemon=True)
 
     def start(self):
@@ -162,87 +125,36 @@ class RuntimeSetup:
             self.lines.append(self.error)
 
     def _make(self):
-        environment = self.folder / "env"
-        python = python_of(environment)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / STAMP).unlink(missing_ok=True)
-        self._say("Environment", 0.02)
-        if version_of(python) is None or self._call([python, "-m", "pip", "--version"]) != 0:
-            base = find_python(self.search)
-            if self._call([base, "-m", "venv", "--clear", environment]) != 0:
-                package = re.search(r"apt(?:-get)? install (python[\w.]*-venv)", "\n".join(self.lines[-20:]))
-                if package:  # a Blender of Debian or Ubuntu uses the system's Python
-                    raise SetupError(f"The system's Python lacks a part: run apt-get install {package[1]} as the administrator, "
-                                     "then press Set Up Runtime again.")
-                raise SetupError(f"{base} could not make a virtual environment; the report has its words.")
-        names = re.findall(r"(?m)^([A-Za-z0-9._-]+)==", self.lock.read_text(encoding="utf-8"))
-        pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-        if self.wheels:
-            self._install([*pip, "--no-index", "--find-links", self.wheels, "-r", self.lock, *self.extras], names)
-        elif self.backend == "cuda":
-            self._install([*pip, "uv"], ["uv"], top=0.1)
-            self._install([python, "-m", "uv", "pip", "install", "--python", python, "--torch-backend=auto", "-r", self.lock,
-                           *self.extras], names)
-        else:
-            raw = self._raw_progress(python)
-            if self.backend == "cpu" and sys.platform == "linux":
-                self._torch_for_the_processor([*pip, *raw])
-            self._install([*pip, *raw, "-r", self.lock, *self.extras], names)
-        self._say("Check", 0.95)
-        if self._call([python, "-c", self.check]) != 0:
-            raise SetupError("The environment was made but does not work; the report tells what failed.")
-        write_text(self.folder / STAMP, json.dumps({"lock": lock_hash(self.lock), "backend": self.backend}))
-
-    def _raw_progress(self, python):
-        """The option that makes pip tell the bytes of a download, where the pip at hand knows it (24.1)."""
-        known = self._call([python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet",
-                            "--retries", "1", PIP])
-        return ["--progress-bar", "raw"] if known == 0 else []
-
-    def _torch_for_the_processor(self, pip):
-        """PyTorch alone from PyTorch's own index, whose processor build is a tenth of the usual one on Linux.
-
-        Nothing else comes from there; where it cannot be reached, the lock's own build serves.
-        """
-        found = re.search(r"(?m)^torch==([\w.]+)\s*$", self.lock.read_text(encoding="utf-8"))
-        if found is None:
-            return
-        try:
-            self._install([*pip, "--no-deps", "--retries", "1", "--index-url", CPU_INDEX, f"torch=={found[1]}+cpu"], ["torch"],
-                          top=0.5)
-        except SetupError:
-            if self.cancelled:
-                raise
-            self.lines.append(f"{CPU_INDEX} could not be used: the usual, larger build of PyTorch is installed instead")
-
-    def _install(self, command, names, top=0.9):
-        self._say("Download", max(self.fraction, 0.05))
-        low, begun, progress = self.fraction, len(self.lines), PipProgress(names)
-
-        def read(line):
-            progress.read(line)
-            self.fraction = low + (top - low) * progress.fraction
-            self.step = progress.step or self.step
+        backend = {"cpu": "cpu" if sys.platform == "linux" else None, "cuda": "auto"}.get(self.backend)
+        lock = self.lock.read_text(encoding="utf-8") + "\n".join(["", *self.extras, ""])
         over = threading.Event()
-
-        def look():
-            while not over.wait(LOOK_SECONDS):
-                progress.look(site_of(self.folder / "env"))
-                self.fraction = max(self.fraction, low + (top - low) * progress.fraction)
-        threading.Thread(target=look, name="baton-setup-look", daemon=True).start()
+        threading.Thread(target=self._look, args=(over,), name="baton-setup-look", daemon=True).start()
         try:
-            status = self._call(command, read)
+            environment.Maker(
+                folder=self.folder / "env", tools=self.folder / "uv", stamp=self.folder / STAMP, lock=lock, check=self.check,
+                mark={"lock": lock_hash(self.lock), "backend": self.backend}, base=lambda: find_python(self.search),
+                run=self._call, words=lambda: "\n".join(self.lines[self._begun:][-60:]), say=self._say, backend=backend,
+                wheels=self.wheels, again=AGAIN).make()
         finally:
             over.set()
-        if status != 0:
-            raise SetupError(why("\n".join(self.lines[begun:][-60:])))
-        self.fraction = max(self.fraction, top)
+
+    def _look(self, over):
+        """While packages are fetched and unpacked uv says nothing: the space that the disk loses tells how far it is."""
+        low, free = None, 0
+        while not over.wait(LOOK_SECONDS):
+            if self.step != "Packages":
+                continue
+            now = shutil.disk_usage(self.folder).free
+            low, free = (self.fraction, now) if low is None else (low, free)
+            taken = (free - now) / (BYTES_CUDA if self.backend == "cuda" else BYTES)
+            self.fraction = max(self.fraction, low + (0.9 - low) * min(1.0, max(0.0, taken)))
 
     def _say(self, step, fraction):
         self.step, self.fraction = step, fraction
 
-    def _call(self, command, read=None):
+    def _call(self, command, variables):
         """Run one command, its words to `lines`; returns the exit status. Raises SetupError when cancelled."""
+        self._begun = len(self.lines)
         if self.cancelled:
             raise SetupError("Cancelled")
         command = [str(part) for part in command]
@@ -250,7 +162,7 @@ class RuntimeSetup:
         try:
             self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                              encoding="utf-8", errors="replace", stdin=subprocess.DEVNULL,
-                                             env=clean_environment(), start_new_session=sys.platform != "win32",
+                                             env=variables, start_new_session=sys.platform != "win32",
                                              **no_window())
         except OSError as error:
             self.lines.append(str(error))
@@ -258,25 +170,8 @@ class RuntimeSetup:
         if self.cancelled:  # pressed just before the process began
             end_tree(self._process)
         for line in self._process.stdout:
-            if not RAW.fullmatch(line.strip()):  # the bytes of a download move the bar, the report does not need them
-                self.lines.append(line.rstrip())
-            if read is not None:
-                read(line)
+            self.lines.append(line.rstrip())
         status = self._process.wait()
         if self.cancelled:
             raise SetupError("Cancelled")
         return status
-
-
-def why(log):
-    """One sentence for what pip's last words say went wrong."""
-    network = ("Temporary failure in name resolution", "NewConnectionError", "Connection refused", "ConnectTimeoutError",
-               "Network is unreachable", "getaddrinfo failed", "ProxyError", "Read timed out")
-    if any(sign in log for sign in network):
-        return "The packages cannot be downloaded: no network; press Set Up Runtime again later, it goes on where it stopped."
-    if "No space left on device" in log:
-        return "The disk is full; the runtime needs about 2 GB (CUDA 6 GB)."
-    missing = re.findall(r"No matching distribution found for (\S+)", log)
-    if missing:
-        return f"The package {missing[-1]} was not found for this Python; the report has the details."
-    return "The packages could not be installed; the report tells what failed."

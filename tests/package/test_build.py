@@ -6,15 +6,17 @@ from pathlib import Path
 import pytest
 
 import build
-from tests.blender.test_runtime_setup import wheel
+from tests.blender.test_runtime_setup import tools, wheel  # noqa: F401
 
 LOCK, CHECK = "tinydep==1.0\n", "import tinydep; assert tinydep.ANSWER == 42"
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A folder whose environment was interrupted while pip ran: there, but not stamped."""
+def made(tmp_path_factory, tools):
+    """A folder whose environment was interrupted while uv ran: there, but not stamped."""
     root = tmp_path_factory.mktemp("build")
+    (root / ".build").mkdir()
+    (root / ".build" / "uv").symlink_to(tools, target_is_directory=True)
     wheel(root / "wheels")
     real = subprocess.run
 
@@ -65,7 +67,7 @@ def test_an_interrupted_set_up_is_completed(root, monkeypatch):
 def test_no_network(root, monkeypatch):
     monkeypatch.delenv("PIP_NO_INDEX")
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
-    monkeypatch.setenv("PIP_RETRIES", "1")
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
     with pytest.raises(build.SetupError, match="no network.*run this command again, it goes on where it stopped"):
         build.ensure_environment(root / "env", "baton-no-such-package==1.0\n", CHECK)
     assert not (root / "env" / "baton-ready.json").exists(), "not trusted"
@@ -91,9 +93,9 @@ def test_no_python(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(("log", "words"), [
     ("WARNING: Retrying after connection broken by 'NewConnectionError(...)'", "no network"),
-    ("OSError: [Errno 28] No space left on device", "disk is full"), ("ERROR: boom", "pip failed: ERROR: boom")])
-def test_what_pip_said(log, words):
-    assert words in build.pip_failure(log)
+    ("OSError: [Errno 28] No space left on device", "disk is full"), ("ERROR: boom", "could not be installed: ERROR: boom")])
+def test_what_was_said(log, words):
+    assert words in build.environment.why(log, "run this command again")
 
 
 def test_the_sentence_and_the_exit_code(monkeypatch, capsys):

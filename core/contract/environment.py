@@ -1,0 +1,210 @@
+"""Makes and completes a Python environment that holds exactly a lock's packages, with `uv`. Standard library only.
+
+build.py makes the development environments with it, Set Up Runtime in Blender's preferences the worker's. uv itself is a
+package: it is installed once with pip into a small environment of its own (`tools`). A stamp is written last, so a half-made
+environment is completed by the next run and never trusted.
+"""
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .files import write_text
+
+UV = "uv>=0.8,<1"
+NETWORK = ("Temporary failure in name resolution", "NewConnectionError", "Connection refused", "ConnectTimeoutError",
+           "Network is unreachable", "No address associated", "getaddrinfo failed", "ProxyError", "Read timed out", "dns error",
+           "error sending request", "tcp connect error")
+# pip's settings that uv does not read, and how it is told of them.
+OF_PIP = {"index-url": "--index-url", "extra-index-url": "--extra-index-url", "find-links": "--find-links"}
+
+
+class SetupError(Exception):
+    """Set-up cannot go on; the text is one sentence with what helps."""
+
+
+def python_of(environment: Path) -> Path:
+    """The interpreter inside an environment."""
+    return Path(environment) / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def clean_environment() -> dict[str, str]:
+    """The user's environment variables without what would bend a child's imports."""
+    drop = {"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONUSERBASE", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"}
+    return {**{key: value for key, value in os.environ.items() if key not in drop}, "PYTHONUTF8": "1"}
+
+
+def no_window() -> dict:
+    """Popen arguments that keep Windows from opening a console."""
+    return {"creationflags": subprocess.CREATE_NO_WINDOW} if sys.platform == "win32" else {}
+
+
+def version_of(candidate) -> tuple[int, int] | None:
+    """(major, minor) that a program says of itself as a Python, or None: names lie, running it does not."""
+    try:
+        done = subprocess.run([str(candidate), "-I", "-c", "import sys; print('py', *sys.version_info[:2])"],
+                              capture_output=True, text=True, timeout=20, env=clean_environment(), **no_window())
+    except (OSError, subprocess.SubprocessError):
+        return None
+    found = re.fullmatch(r"py (\d+) (\d+)", done.stdout.strip())
+    return (int(found[1]), int(found[2])) if found and done.returncode == 0 else None
+
+
+def find_python(search, low: tuple[int, int], high: tuple[int, int]) -> tuple[Path | None, list[str]]:
+    """(the first program of `search` that runs as a Python from `low` to before `high`, or None; what was tried)."""
+    tried = []
+    for candidate in filter(None, search):
+        if str(candidate) in tried or not Path(candidate).is_file():
+            continue
+        tried.append(str(candidate))
+        version = version_of(candidate)
+        if version is not None and low <= version < high:
+            return Path(candidate), tried
+    return None, tried
+
+
+def stamped(stamp: Path) -> dict:
+    """What a stamp says; {} where there is none that can be read."""
+    try:
+        data = json.loads(Path(stamp).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+@dataclass
+class Maker:
+    """How one environment is made.
+
+    folder: the environment; tools: the folder of uv's own; stamp: its file, mark: what is written into it (JSON). lock: text of
+    the requirements, all of them with their versions. check: Python code that must run in the finished environment. base(): the
+    Python to make it of, or SetupError. run(command, variables): runs it, returns its exit status; words(): what it said.
+    say(step, fraction of the whole). backend: of PyTorch, "cpu" or "auto", None: as the package index has it. wheels: a folder of
+    wheels; then no network is used. again, libraries: for the sentences, what to do once the cause is out of the way and how the
+    system's libraries are installed.
+    """
+
+    folder: Path
+    tools: Path
+    stamp: Path
+    mark: dict
+    lock: str
+    check: str
+    base: Callable
+    run: Callable
+    words: Callable
+    say: Callable
+    backend: str | None = None
+    wheels: Path | None = None
+    again: str = "run this command again"
+    libraries: str = ""
+
+    def make(self) -> Path:
+        """The environment's Python. Raises SetupError."""
+        self.folder, self.tools = Path(self.folder), Path(self.tools)
+        Path(self.stamp).unlink(missing_ok=True)
+        self.say("Tools", 0.02)
+        uv = [python_of(self.tools), "-m", "uv"]
+        if version_of(uv[0]) is None or self.run([*uv, "--version"], clean_environment()) != 0:
+            self._get_uv(uv[0])
+        python = python_of(self.folder)
+        self.say("Environment", 0.05)
+        if version_of(python) is None and self.run([*uv, "venv", "--clear", "--python", self.base(), self.folder],
+                                                   clean_environment()) != 0:
+            raise SetupError(f"uv could not make the environment {self.folder}: {last_line(self.words())}; {self.again}.")
+        self.say("Packages", 0.1)
+        self._install(uv, python)
+        self.say("Check", 0.95)
+        if self.run([python, "-c", self.check], clean_environment()) != 0:
+            raise SetupError(self._why_it_does_not_work())
+        write_text(self.stamp, json.dumps(self.mark))
+        return python
+
+    def _get_uv(self, python):
+        """uv into an environment of its own, by the pip that comes with Python."""
+        base = self.base()
+        if self.run([base, "-m", "venv", "--clear", self.tools], clean_environment()) != 0:
+            package = re.search(r"apt(?:-get)? install (python[\w.]*-venv)", self.words())
+            if package:                             # Debian keeps ensurepip in a package of its own
+                raise SetupError(f"The system's Python lacks a part: run apt-get install {package[1]} as the administrator, then "
+                                 f"{self.again}.")
+            raise SetupError(f"{base} could not make a virtual environment ({last_line(self.words())}); {self.again}.")
+        pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+        offline = ["--no-index", "--find-links", self.wheels] if self.wheels else []
+        if self.run([*pip, *offline, UV], clean_environment()) != 0:
+            if self.wheels:
+                raise SetupError(f"The folder of wheels {self.wheels} holds no uv, which installs the others: put it there too (pip "
+                                 f"download uv), then {self.again}.")
+            raise SetupError(why(self.words(), self.again))
+
+    def _install(self, uv, python):
+        """Exactly the lock. Not `uv pip sync`: what PyTorch needs beside itself differs from system to system and is in no lock."""
+        lock = self.tools / f"{self.folder.name.strip('.')}-lock.txt"
+        write_text(lock, self.lock)
+        command = [*uv, "pip", "install", "--exact", "--python", python, "-r", lock]
+        if self.wheels:
+            command += ["--no-index", "--find-links", self.wheels]
+        else:
+            command += self._as_pip_would()
+        variables = {**clean_environment(), "UV_CACHE_DIR": str(self.tools / "cache"), "UV_NO_PROGRESS": "1", "UV_NO_CONFIG": "1"}
+        backend = ["--torch-backend", self.backend] if self.backend and not self.wheels else []
+        status = self.run([*command, *backend], variables)
+        if status != 0 and backend and not no_space(self.words()):
+            # PyTorch's own index is another server, which a network may block: the usual, larger build serves as well.
+            status = self.run(command, variables)
+        if status != 0:
+            raise SetupError(why(self.words(), self.again))
+        shutil.rmtree(self.tools / "cache", ignore_errors=True)
+
+    def _as_pip_would(self):
+        """Options that make uv ask the indexes that pip is set to ask on this computer."""
+        asked = subprocess.run([str(python_of(self.tools)), "-m", "pip", "config", "list"], capture_output=True, text=True,
+                               env=clean_environment(), **no_window())
+        found, words = {}, []
+        for name, value in re.findall(r"(?m)^\S*\.([\w-]+)='(.*)'$", asked.stdout.replace(":env:", "env")):
+            found.setdefault(name, value)           # variables of the environment come first and win
+        for name, option in OF_PIP.items():
+            for value in found.get(name, "").split():
+                words += [option, value]
+        if found.get("no-index", "").lower() in ("1", "true", "yes"):
+            words.append("--no-index")
+        if "--extra-index-url" in words:            # to pip all indexes are equal
+            words += ["--index-strategy", "unsafe-best-match"]
+        return words
+
+    def _why_it_does_not_work(self):
+        said = last_line(self.words())
+        if ".so" in said and "cannot open shared object" in said:
+            library = said.split(": ")[1] if ": " in said else said
+            return f"A system library is missing ({library}); {self.libraries or 'install it'}, then {self.again}."
+        return f"The environment {self.folder} was made but does not work: {said}; {self.again}."
+
+
+def last_line(words: str) -> str:
+    """The last line of what a program said, for a sentence."""
+    lines = [line.strip() for line in words.strip().splitlines() if line.strip()]
+    return lines[-1] if lines else "it said nothing"
+
+
+def no_space(words: str) -> bool:
+    """Whether a full disk was the reason."""
+    return "No space left on device" in words or "os error 28" in words
+
+
+def why(words: str, again: str) -> str:
+    """One sentence for what pip's or uv's last words say went wrong."""
+    if no_space(words):
+        return f"The disk is full; the environment needs about 2 GB (with CUDA 6 GB): free some space, then {again}."
+    if any(sign in words for sign in NETWORK):
+        return ("The packages cannot be downloaded: no network, or it blocks the package index; connect (or set PIP_INDEX_URL to a "
+                f"mirror), then {again}, it goes on where it stopped.")
+    missing = (re.findall(r"No matching distribution found for (\S+)", words)
+               or re.findall(r"you\s+require\s+([\w.-]+==[\w.+-]+)", words))
+    if missing:
+        return f"The package {missing[-1].rstrip(',.')} was not found for this Python; the report has the details."
+    return f"The packages could not be installed: {last_line(words)}; the report tells more."
