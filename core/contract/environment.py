@@ -18,9 +18,9 @@ from .files import write_text
 
 UV = "uv>=0.8,<1"
 NETWORK = ("Temporary failure in name resolution", "NewConnectionError", "Connection refused", "ConnectTimeoutError",
-           "Network is unreachable", "No address associated", "getaddrinfo failed", "ProxyError", "Read timed out", "dns error",
-           "error sending request", "tcp connect error")
-# pip's settings that uv does not read, and how it is told of them.
+           "Network is unreachable", "No address associated", "getaddrinfo failed", "ProxyError", "Read timed out",
+           "dns error", "error sending request", "tcp connect error")
+# Settings of pip that uv does not read, and how it is told of them.
 OF_PIP = {"index-url": "--index-url", "extra-index-url": "--extra-index-url", "find-links": "--find-links"}
 
 
@@ -84,9 +84,9 @@ class Maker:
     folder: the environment; tools: the folder of uv's own; stamp: its file, mark: what is written into it (JSON). lock: text of
     the requirements, all of them with their versions. check: Python code that must run in the finished environment. base(): the
     Python to make it of, or SetupError. run(command, variables): runs it, returns its exit status; words(): what it said.
-    say(step, fraction of the whole). backend: of PyTorch, "cpu" or "auto", None: as the package index has it. wheels: a folder of
-    wheels; then no network is used. again, libraries: for the sentences, what to do once the cause is out of the way and how the
-    system's libraries are installed.
+    say(step, fraction of the whole). backend: of PyTorch, "cpu" or "auto", None: as the package index has it. wheels: a
+    folder of wheels; then no network is used. again, libraries: for the sentences, what to do once the cause is out of the
+    way, and how the system's libraries are installed.
     """
 
     folder: Path
@@ -131,19 +131,22 @@ class Maker:
         if self.run([base, "-m", "venv", "--clear", self.tools], clean_environment()) != 0:
             package = re.search(r"apt(?:-get)? install (python[\w.]*-venv)", self.words())
             if package:                             # Debian keeps ensurepip in a package of its own
-                raise SetupError(f"The system's Python lacks a part: run apt-get install {package[1]} as the administrator, then "
-                                 f"{self.again}.")
+                raise SetupError(f"The system's Python lacks a part: run apt-get install {package[1]} as the "
+                                 f"administrator, then {self.again}.")
             raise SetupError(f"{base} could not make a virtual environment ({last_line(self.words())}); {self.again}.")
         pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
         offline = ["--no-index", "--find-links", self.wheels] if self.wheels else []
         if self.run([*pip, *offline, UV], clean_environment()) != 0:
             if self.wheels:
-                raise SetupError(f"The folder of wheels {self.wheels} holds no uv, which installs the others: put it there too (pip "
-                                 f"download uv), then {self.again}.")
+                raise SetupError(f"The folder of wheels {self.wheels} holds no uv, which installs the others: put it there "
+                                 f"too (pip download uv), then {self.again}.")
             raise SetupError(why(self.words(), self.again))
 
     def _install(self, uv, python):
-        """Exactly the lock. Not `uv pip sync`: what PyTorch needs beside itself differs from system to system and is in no lock."""
+        """Exactly the lock.
+
+        Not `uv pip sync`: what PyTorch needs beside itself differs from system to system, so that it is in no lock.
+        """
         lock = self.tools / f"{self.folder.name.strip('.')}-lock.txt"
         write_text(lock, self.lock)
         command = [*uv, "pip", "install", "--exact", "--python", python, "-r", lock]
@@ -151,7 +154,8 @@ class Maker:
             command += ["--no-index", "--find-links", self.wheels]
         else:
             command += self._as_pip_would()
-        variables = {**clean_environment(), "UV_CACHE_DIR": str(self.tools / "cache"), "UV_NO_PROGRESS": "1", "UV_NO_CONFIG": "1"}
+        variables = {**clean_environment(), "UV_CACHE_DIR": str(self.tools / "cache"), "UV_NO_PROGRESS": "1",
+                     "UV_NO_CONFIG": "1"}
         backend = ["--torch-backend", self.backend] if self.backend and not self.wheels else []
         status = self.run([*command, *backend], variables)
         if status != 0 and backend and not no_space(self.words()):
@@ -201,8 +205,8 @@ def why(words: str, again: str) -> str:
     if no_space(words):
         return f"The disk is full; the environment needs about 2 GB (with CUDA 6 GB): free some space, then {again}."
     if any(sign in words for sign in NETWORK):
-        return ("The packages cannot be downloaded: no network, or it blocks the package index; connect (or set PIP_INDEX_URL to a "
-                f"mirror), then {again}, it goes on where it stopped.")
+        return ("The packages cannot be downloaded: no network, or it blocks the package index; connect (or set PIP_INDEX_URL "
+                f"to a mirror), then {again}, it goes on where it stopped.")
     missing = (re.findall(r"No matching distribution found for (\S+)", words)
                or re.findall(r"you\s+require\s+([\w.-]+==[\w.+-]+)", words))
     if missing:
