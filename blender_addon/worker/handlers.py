@@ -55,8 +55,8 @@ def on_save_end(*args):
 
 
 HANDLERS = {"load_pre": on_load_pre, "load_post": on_load_post, "undo_post": on_undo, "redo_post": on_undo,
-            "render_init": on_render_start, "render_complete": on_render_end, "render_cancel": on_render_end, "save_pre": on_save_start,
-            "save_post": on_save_end, "save_post_fail": on_save_end}
+            "render_init": on_render_start, "render_complete": on_render_end, "render_cancel": on_render_end,
+            "save_pre": on_save_start, "save_post": on_save_end, "save_post_fail": on_save_end}
 
 
 def register():

@@ -19,7 +19,8 @@ def report(has_sound, tmp_path_factory):
     shutil.copytree(TOYS, folder / "toys", ignore=shutil.ignore_patterns("__pycache__"))
     environment = {**os.environ, "BATON_SYSTEMS": str(folder / "toys"), "BLENDER_USER_RESOURCES": str(folder / "user")}
     driver = Path(__file__).with_name("drive_toys.py")
-    done = subprocess.run([sys.executable, str(driver), str(folder), "sound" if has_sound else "mute"], env=environment, cwd=scenes.ROOT, capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, str(driver), str(folder), "sound" if has_sound else "mute"], env=environment,
+                          cwd=scenes.ROOT, capture_output=True, text=True, timeout=300)
     assert (folder / "report.json").is_file(), done.stdout[-2000:] + done.stderr[-3000:]
     return json.loads((folder / "report.json").read_text())
 

@@ -86,8 +86,8 @@ def test_recipe_keeps_what_decides_the_result():
 
 
 ROW = {"name": "toy", "label": "Toy", "button": "Generate Toy", "icon": "SOUND", "tip": "Make a toy", "from": "motion",
-       "to": "sound", "module": "models.toy.pipeline", "model": "Toy", "parts": [], "take": "Toy", "limits": {"seconds": [1.0, 10.0]},
-       "sections": {"": ["colour"]}}
+       "to": "sound", "module": "models.toy.pipeline", "model": "Toy", "parts": [], "take": "Toy",
+       "limits": {"seconds": [1.0, 10.0]}, "sections": {"": ["colour"]}}
 COLOUR = {"type": "enum", "label": "Colour", "tip": "Colour of the toy", "default": "red",
           "items": [{"id": "red", "label": "Red"}]}
 
