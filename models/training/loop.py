@@ -288,12 +288,12 @@ def train(task, out, corpus, cache, *, system="", part="", config_name="", minut
             if elapsed() >= next_save:
                 next_save = elapsed() + 60 * checkpoint_minutes
                 save()
+        if step:
+            validate()
+        save()
     finally:
         batches.close()
-        stop.restore()
-    if step:
-        validate()
-    save()
+        stop.restore()                                         # not before: a late SIGTERM would end the last checkpoint half-way
     if world > 1:
         torch.distributed.barrier()
     report(f"rank {rank}: step {step}, {elapsed() / 60:.1f} minutes, written to {out}")

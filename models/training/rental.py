@@ -2,7 +2,7 @@
 
 PLAN.json: {"seconds": N, "work": FOLDER,
             "unpack": [{"file", "folder", "clips"?}],
-            "jobs": [{"name", "argv": ["dance_cascade", "base", ...] (arguments of models.training.loop), "after": [unpack folders, jobs],
+            "jobs": [{"name", "argv": ["dance_cascade", "base", ...] (arguments of models.training.loop), "after": [folders, jobs],
                       "until": second of the plan at which it must have ended, "export": checkpoint's name or null}]}
 
 Each job is a process of its own; `{minutes}` in its arguments becomes the time that is left to it when it starts, so the

@@ -205,3 +205,17 @@ def test_a_dataset_on_the_device_makes_its_batches_there(tmp_path):
     _, half = run(tmp_path / "half", HereTask(), steps=10)
     _, again = run(tmp_path / "again", HereTask(), steps=10)
     assert all(torch.equal(half["model"][name], again["model"][name]) for name in half["model"])
+
+
+def test_a_late_stop_signal_does_not_cost_the_last_checkpoint(tmp_path):
+    task = Toy()
+    real, asked = task.validate, []
+
+    def interrupted(model, cache):
+        asked.append(1)
+        if len(asked) == 8:                                  # seven on the way; the eighth is after the last step
+            os.kill(os.getpid(), __import__("signal").SIGTERM)
+        return real(model, cache)
+    task.validate = interrupted
+    _, state = run(tmp_path / "run", task, steps=40)
+    assert state["step"] == 40 and len(asked) == 8
