@@ -4,7 +4,7 @@ from pathlib import Path
 
 from . import ROOT
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 
 def code_hash(root: Path = ROOT) -> str:

@@ -8,7 +8,7 @@ import pytest
 from baton.blender_addon.worker import client as worker_client
 from baton.blender_addon.worker.client import WorkerClient, WorkerError
 from baton.core import contract
-from baton.core.contract.protocol import code_hash
+from baton.core.contract.protocol import PROTOCOL, code_hash
 
 
 def peer(folder, body):
@@ -18,7 +18,7 @@ def peer(folder, body):
     (folder / "core" / "worker" / "main.py").write_text(textwrap.dedent(f"""
         import json, sys, time, os
         def say(**m): print(json.dumps(m), flush=True)
-        HELLO = dict(type="hello", job=None, protocol=1, code="x", pid=os.getpid(), python="3", version="0")
+        HELLO = dict(type="hello", job=None, protocol={PROTOCOL}, code="x", pid=os.getpid(), python="3", version="0")
         {textwrap.indent(textwrap.dedent(body), ' ' * 8).strip()}
         """))
     return folder
@@ -86,9 +86,9 @@ def test_a_line_that_is_no_message_is_garbage(tmp_path, line):
 
 
 def test_another_protocol_is_refused(tmp_path):
-    root = peer(tmp_path, 'say(**{**HELLO, "protocol": 2}); time.sleep(20)')
+    root = peer(tmp_path, 'say(**{**HELLO, "protocol": 7}); time.sleep(20)')
     client = WorkerClient(sys.executable, root, tmp_path / "run")
-    with pytest.raises(WorkerError, match="protocol 2"):
+    with pytest.raises(WorkerError, match="protocol 7"):
         wait_for(client, "hello")
     assert not client.alive
 

@@ -80,7 +80,7 @@ def test_hello_comes_first_and_names_protocol_code_and_python(start):
     worker = start(script=REAL)
     hello = worker.next("hello")
     assert worker.seen == [hello]
-    assert hello["protocol"] == PROTOCOL == 1 and hello["pid"] == worker.process.pid and hello["job"] is None
+    assert hello["protocol"] == PROTOCOL == 2 and hello["pid"] == worker.process.pid and hello["job"] is None
     assert hello["code"] == code_hash() and hello["python"].count(".") == 2 and hello["version"]
 
 
