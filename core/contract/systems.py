@@ -134,7 +134,8 @@ def _items(raw):
 
 
 class System:
-    """A row. module and model: the class that is loaded; folder: its name in `models` and in checkpoints.
+    """A row. module and model: the class that is loaded; folder: its name in `models` and in checkpoints. needs:
+    {name in the recipe: (folder, part)} of the checkpoints without which it cannot work.
 
     seconds: (shortest, longest) passage. usual_bpm: where the beats of its sound are to lie, or None. performers: how many
     rigs it moves at once. sections: {title: [names of settings, or of operators ("baton....")]}, "" the section itself.
@@ -145,7 +146,8 @@ class System:
         self.raw, self.name, self.label, self.short = raw, raw["name"], raw["label"], raw.get("short") or raw["label"]
         self.button, self.icon, self.tip = raw["button"], raw["icon"], raw["tip"]
         self.source, self.to, self.module, self.model = raw.get("from"), raw["to"], raw["module"], raw["model"]
-        self.folder, self.parts, self.rhythm = raw["module"].split(".")[1], tuple(raw["parts"]), raw.get("rhythm")
+        self.folder, self.rhythm = raw["module"].split(".")[1], raw.get("rhythm")
+        self.needs = _needs(self.folder, raw["parts"], self.rhythm)
         self.seconds, self.sections = tuple(raw["limits"]["seconds"]), raw["sections"]
         self.performers = raw["limits"].get("performers", 1)
         self.usual_bpm = tuple(raw["limits"].get("usual_bpm", ())) or None
@@ -167,6 +169,12 @@ class System:
         chosen = params.get(setting.name) if setting else None
         label = next((item.label for item in setting.items if item.id == chosen and item.value), None) if setting else None
         return label or self.raw["take"]
+
+
+def _needs(folder, parts, rhythm):
+    """Parts are of the system's own folder, or "folder/part" where it uses another's."""
+    pairs = {part.replace("/", "_"): tuple(part.split("/")) if "/" in part else (folder, part) for part in parts}
+    return pairs | ({f"rhythm_{rhythm}": ("rhythm", rhythm)} if rhythm else {})
 
 
 def _check_setting(system, setting):

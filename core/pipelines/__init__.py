@@ -49,8 +49,7 @@ def _add_folders():
 
 def available(folders=None) -> dict[str, bool]:
     """{name: True when all its checkpoints are there}."""
-    return {name: checkpoints.has(system.folder, system.parts, folders)
-            and (system.rhythm is None or checkpoints.has("rhythm", [system.rhythm], folders))
+    return {name: all(checkpoints.has(folder, [part], folders) for folder, part in system.needs.values())
             for name, system in offered().items()}
 
 

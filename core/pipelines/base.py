@@ -183,10 +183,7 @@ def _time(seconds):
 
 def find_parts(system: System, folders, notify) -> dict:
     """{part: Checkpoint} of everything the system needs, rhythm network included. Raises NoCheckpoint."""
-    found = {part: checkpoints.find(system.folder, part, folders, warn=notify) for part in system.parts}
-    if system.rhythm is not None:
-        found["rhythm_" + system.rhythm] = checkpoints.find("rhythm", system.rhythm, folders, warn=notify)
-    return found
+    return {name: checkpoints.find(*need, folders, warn=notify) for name, need in system.needs.items()}
 
 
 # ---------------------------------------------------------------------------------------------- genres, steady beats

@@ -66,8 +66,7 @@ def _systems(folders, problems):
     from core import pipelines
     out = {}
     for name, system in registry.systems().items():
-        wanted = [(system.folder, part) for part in system.parts] + ([("rhythm", system.rhythm)] if system.rhythm else [])
-        lacking = [f"{folder} ({part})" for folder, part in wanted if not _has(folder, part, folders)]
+        lacking = [f"{folder} ({part})" for folder, part in system.needs.values() if not _has(folder, part, folders)]
         here = pipelines.module_is_here(system)
         out[name] = {"label": system.label, "ready": here and not lacking, "missing": lacking if here else ["code"]}
         if here and lacking:

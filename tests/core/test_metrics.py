@@ -231,14 +231,14 @@ def test_audio_measures():
 
 def test_loudness_and_peak_agree_with_the_delivery():
     """`core.audio.loudness` delivers, `models.lab.metrics.audio` examines: written apart, they must read the same."""
-    from core.audio import loudness
+    from core.audio import loudness, meter
     rate = 48_000
     t = np.arange(6 * rate) / rate
     sweep = np.sin(2 * np.pi * (200 * t + 900 * t ** 2)) * (0.3 + 0.2 * np.sin(3 * t))
     noise = np.cumsum(rng(1).normal(size=(2, 6 * rate)), axis=1)
     noise = 0.2 * (noise - noise.mean(1, keepdims=True)) / np.abs(noise).max()
     for sound in (np.stack([sweep, 0.5 * sweep]), noise, np.stack([sweep, sweep]) * 3 + noise):
-        assert abs(loudness.integrated_loudness(sound, rate) - audio.loudness_lufs(sound, rate)) < 0.05
+        assert abs(meter.integrated_loudness(sound, rate) - audio.loudness_lufs(sound, rate)) < 0.05
         assert abs(loudness.true_peak_db(sound, rate) - audio.true_peak_dbtp(sound)) < 0.05
     delivered = loudness.deliver(sweep[None].repeat(2, 0), rate)
     target = loudness.presets()[loudness.default_preset()]

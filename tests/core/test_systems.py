@@ -101,6 +101,12 @@ def test_a_row_that_cannot_be_says_why(row, setting, words):
         System({**ROW, **row}, {"colour": {**COLOUR, **setting}})
 
 
+def test_checkpoints_that_a_row_needs():
+    row = System({**ROW, "parts": ["denoiser", "music_ldm/vae"], "rhythm": "body"}, {"colour": COLOUR})
+    assert row.needs == {"denoiser": ("toy", "denoiser"), "music_ldm_vae": ("music_ldm", "vae"), "rhythm_body": ("rhythm", "body")}
+    assert set(MUSIC.needs) == {"vae", "denoiser", "vocoder", "rhythm_body"}
+
+
 def test_further_folders_add_rows(tmp_path, monkeypatch):
     (tmp_path / "systems.json").write_text(json.dumps([ROW]))
     (tmp_path / "settings.json").write_text(json.dumps({"colour": COLOUR}))
