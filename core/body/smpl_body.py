@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.body.unpickle import NumpyUnpickler
+from core.body.unpickle import NumpyUnpickler, plain, scan
 from core.contract import JOINTS
 from core.contract.files import replacing
 from core.errors import BadInput, NoRuntime
@@ -118,16 +118,17 @@ class _State:
 
 class _Chumpy(_State):
     def array(self):
-        return np.asarray(self.x)
+        return np.asarray(plain(self.x))
 
 
 class _Sparse(_State):
     def todense(self):
         shape = getattr(self, "_shape", None) or self.shape
         dense = np.zeros(shape)
+        starts, rows, values = plain(self.indptr), plain(self.indices), plain(self.data)
         for column in range(shape[1]):
-            part = slice(self.indptr[column], self.indptr[column + 1])
-            dense[self.indices[part], column] = self.data[part]
+            part = slice(starts[column], starts[column + 1])
+            dense[rows[part], column] = values[part]
         return dense
 
 
@@ -156,9 +157,11 @@ def _read_model(path):
             with np.load(path, allow_pickle=False) as archive:
                 data = {key: archive[key] for key in NEEDED if key in archive.files}
         else:
+            scan(path.read_bytes())
             with open(path, "rb") as handle:
                 held = _ModelUnpickler(handle, encoding="latin1").load()
-            data = {key: held[key].array() if isinstance(held[key], _Chumpy) else held[key] for key in NEEDED if key in held}
+            data = {key: held[key].array() if isinstance(held[key], _Chumpy) else held[key] if isinstance(held[key], _Sparse)
+                    else plain(held[key]) for key in NEEDED if key in held}
     except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError, pickle.UnpicklingError) as error:
         raise BadInput(f"The body model {path} cannot be read ({error}); download it again.") from error
     lacking = [key for key in NEEDED if key not in data]

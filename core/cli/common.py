@@ -40,6 +40,8 @@ def passage_arguments(parser):
 def motion_arguments(parser):
     """How a motion file is read."""
     parser.add_argument("--fps", type=number, default=None, metavar="F", help="frame rate of a motion, where its own is wrong")
+    parser.add_argument("--up", default="auto", choices=["auto", "x", "-x", "y", "-y", "z", "-z"],
+                        help="the axis of the file that is up, where the motion itself does not tell (default auto)")
     parser.add_argument("--bone-map", metavar="FILE", default=None,
                         help="JSON of {SMPL joint: bone}, as Blender's bone map saves it, for a BVH whose names are not known")
     parser.add_argument("--smpl-models", metavar="DIR", default=None,
@@ -52,7 +54,8 @@ def read_motion_of(options, path):
     from core.retarget import bonemap
     bones = bonemap.to_map(bonemap.load(options.bone_map)) if options.bone_map else None
     return read_motion(path, fps=options.fps, start=options.start, duration=options.duration, bone_map=bones,
-                       smpl_models=options.smpl_models)
+                       smpl_models=options.smpl_models, up=options.up, notify=say)
+
 
 
 def beat_arguments(parser):

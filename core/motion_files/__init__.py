@@ -14,27 +14,29 @@ from core.errors import BadInput
 LIMIT_BYTES = 1 << 30
 
 
-def read_motion(path, fps=None, start=0.0, duration=None, bone_map=None, smpl_models=None):
+def read_motion(path, fps=None, start=0.0, duration=None, bone_map=None, smpl_models=None, up=None,
+                notify=None):
     """Read a BVH, AMASS-style npz or AIST++ pkl (each also gzipped) as a `Motion` at 30 fps.
 
     fps overrides a wrong rate in the header. start and duration (seconds) cut a passage; its frame 0 is at `start`.
     bone_map {SMPL joint: bone} is for BVH with names that detection does not know. A T-pose that the clip begins with
     and leaves at once is replaced by the first real frame, so that times stay those of the file.
     smpl_models: the user's folder of SMPL body models; AMASS and AIST++ files are then read with the performer's own
-    skeleton. Raises BadInput with one sentence.
+    skeleton. up: x, -x, y, -y, z or -z, where the motion itself does not tell. notify(sentence): what was mended, left out or
+    assumed. Raises BadInput with one sentence.
     """
     path = Path(path)
     data, suffix = _load(path)
     if fps is not None and not 1 <= fps <= 1000:
         raise BadInput(f"A frame rate of {fps} fps is not usable; give 1 to 1000.")
     if suffix == ".bvh":
-        motion = _from_bvh(data, path.name, fps, bone_map)
+        motion = _from_bvh(data, path.name, fps, bone_map, up, notify)
     elif suffix == ".npz":
         from core.motion_files.amass import read_npz
-        motion = read_npz(data, path.name, fps, smpl_models)
+        motion = read_npz(data, path.name, fps, smpl_models, up, notify)
     else:
         from core.motion_files.aist import read_pkl
-        motion = read_pkl(data, path.name, fps, smpl_models)
+        motion = read_pkl(data, path.name, fps, smpl_models, up, notify)
     return _cut(motion, path.name, start, duration)
 
 
@@ -55,18 +57,16 @@ def _load(path):
     return data, suffix
 
 
-def _from_bvh(data, name, fps, bone_map):
-    from core.motion_files.bvh import bvh_rig, parse_bvh
+def _from_bvh(data, name, fps, bone_map, up, notify):
+    from core.motion_files.bvh import bvh_rig
+    from core.motion_files.bvh_text import parse_bvh
     from core.retarget import to_smpl
-    bvh = parse_bvh(data.decode("utf-8", errors="replace"), name)
+    bvh = parse_bvh(data, name, notify)
     if len(bvh.values) < 2:
         raise BadInput(f"{name} has a single frame; a motion needs at least 2.")
     if fps is not None:
         bvh = replace(bvh, frame_time=1.0 / fps)
-    if not np.isfinite(bvh.values).all():
-        frame = np.nonzero(~np.isfinite(bvh.values).all(axis=1))[0][0]
-        raise BadInput(f"{name} holds values that are not numbers in frame {frame}; export it again.")
-    rig, poses = bvh_rig(bvh, bone_map, name)
+    rig, poses = bvh_rig(bvh, bone_map, name, up, notify)
     return to_smpl(rig, poses, np.arange(len(poses)) * bvh.frame_time)
 
 

@@ -7,9 +7,10 @@ import numpy as np
 from core.body.unpickle import load_numpy_pickle
 from core.contract import load
 from core.errors import BadInput
-from core.motion_files.amass import smpl_motion
+from core.motion_files.amass import parameters, smpl_motion
 
 FPS_AIST = 60.0
+FPS_MODELS = 30.0           # what EDGE and its successors write
 NAME = re.compile(r"^(g[A-Z]{2})_(s[A-Z]{2})_(c\w+)_(d\d+)_(m([A-Z]{2})(\d))_(ch\d+)")
 
 
@@ -28,18 +29,24 @@ def parse_name(name):
             "situation": match[2], "choreography": match[8]}
 
 
-def read_pkl(data, name, fps=None, models=None):
-    """pkl bytes -> `Motion` at 30 fps. models: folder of SMPL body models, for the exact pelvis. Raises BadInput."""
+def read_pkl(data, name, fps=None, models=None, up=None, notify=None):
+    """pkl bytes -> `Motion` at 30 fps: AIST++ (60 fps, y up, `smpl_scaling`) and what dance models write in its likeness
+    (EDGE: 30 fps, z up, no scaling). models: folder of SMPL body models, for the exact pelvis. Raises BadInput."""
     held = load_numpy_pickle(data, name)
-    if not isinstance(held, dict) or "smpl_poses" not in held or "smpl_trans" not in held:
-        raise BadInput(f"{name} lacks smpl_poses or smpl_trans; Baton reads the motions of AIST++.")
-    scaling = float(np.asarray(held.get("smpl_scaling", 1.0)).reshape(-1)[0])
+    if not isinstance(held, dict):
+        raise BadInput(f"{name} holds no dictionary of arrays; Baton reads the motions of AIST++ and its likes.")
+    poses, trans = parameters(held, name)
+    try:
+        scaling = float(np.ravel(np.asarray(held.get("smpl_scaling", 1.0), dtype=np.float64))[0])
+    except (TypeError, ValueError, IndexError) as error:
+        raise BadInput(f"{name} has a smpl_scaling that is no number; export it again.") from error
     if not np.isfinite(scaling) or scaling <= 0:
         raise BadInput(f"{name} has smpl_scaling {scaling}; expected a positive number.")
-    # AIST++ fits a scaled body: the translation in body units is trans / scaling, in metres.
-    trans = np.asarray(held["smpl_trans"], dtype=np.float64) / scaling
     skeleton = None
     if models:
         from core.body.smpl_body import load_body
         skeleton = load_body(models).skeleton                 # AIST++ fits the neutral mean body
-    return smpl_motion(held["smpl_poses"], trans, fps or FPS_AIST, name, y_up=True, skeleton=skeleton)
+    # AIST++ fits a scaled body: the translation in body units is trans / scaling, in metres.
+    recorded = "smpl_scaling" in held
+    return smpl_motion(poses, trans / scaling, fps or (FPS_AIST if recorded else FPS_MODELS), name,
+                       hint="y" if recorded else "z", up=up, skeleton=skeleton, notify=notify)

@@ -6,7 +6,7 @@ import numpy as np
 from core.body.kinematics import OFFSETS
 from core.body.rotations import ROOT_TO_BLENDER, euler_to_matrix, matrix_to_euler
 from core.contract import JOINTS, PARENTS
-from core.errors import BadInput
+from core.motion_files.up import find_up, nearest_axis, to_z
 from core.retarget.rig import Rig
 
 END = "_end"
@@ -52,74 +52,9 @@ class Bvh:
         return np.stack(positions, 1), np.stack(rotations, 1)
 
 
-def parse_bvh(text, name="the file"):
-    """BVH text -> `Bvh`. Raises BadInput with the line that cannot be read."""
-    lines = text.splitlines()
-    names, parents, offsets, channels, ends = [], [], [], [], {}
-    stack, in_end, number = [], False, 0
-    try:
-        for number, line in enumerate(lines):  # noqa: B007 (named in the error message)
-            words = line.split()
-            if not words:
-                continue
-            head = words[0].upper()
-            if head in ("ROOT", "JOINT"):
-                parents.append(stack[-1] if stack else -1)
-                names.append(_unique(" ".join(words[1:]) or "joint", names))
-                offsets.append([0.0, 0.0, 0.0])
-                channels.append([])
-            elif head == "END":
-                in_end = True
-            elif head == "{":
-                stack.append(-2 if in_end else len(names) - 1)
-            elif head == "}":
-                in_end = False if stack.pop() == -2 else in_end
-            elif head == "OFFSET":
-                offset = [float(word) for word in words[1:4]]
-                if in_end:
-                    ends[names[stack[-2]]] = offset
-                else:
-                    offsets[stack[-1]] = offset
-            elif head == "CHANNELS":
-                channels[stack[-1]] = [word[0].upper() + word[1:].lower() for word in words[2:2 + int(words[1])]]
-            elif head == "MOTION":
-                break
-            elif head != "HIERARCHY":
-                raise ValueError(f"unknown word {words[0]!r}")
-        else:
-            raise ValueError("no MOTION section")
-        number += 1
-        frame_time = None
-        while number < len(lines):
-            words = lines[number].split()
-            if words and words[0].lower().startswith("frame"):
-                if ":" in lines[number] and "time" in lines[number].lower():
-                    frame_time = float(words[-1])
-            elif words:
-                break
-            number += 1
-        if not names or frame_time is None or not frame_time > 0:
-            raise ValueError("no joints or no valid Frame Time")
-        width = sum(len(c) for c in channels)
-        values = np.array(" ".join(lines[number:]).split(), dtype=np.float64)
-    except (ValueError, IndexError) as error:
-        raise BadInput(f"{name} is not a readable BVH (line {number + 1}: {error}); export it again.") from error
-    if width == 0 or len(values) == 0 or len(values) % width:
-        raise BadInput(f"{name} has {len(values)} motion values, not a multiple of its {width} channels; "
-                       "the file is empty or cut short.")
-    return Bvh(names, parents, np.array(offsets, dtype=np.float64), channels, values.reshape(-1, width), frame_time, ends)
-
-
-def _unique(name, taken):
-    number, result = 1, name
-    while result in taken:
-        number += 1
-        result = f"{name}.{number:03d}"
-    return result
-
-
-def bvh_rig(bvh, bone_map=None, name="the file"):
-    """(Rig, poses (T,J,4,4)) of a BVH; the file's up axis becomes z. bone_map None detects it from the names."""
+def bvh_rig(bvh, bone_map=None, name="the file", up=None, notify=None):
+    """(Rig, poses (T,J,4,4)) of a BVH; the file's up axis becomes z. bone_map None detects it from the names; up None finds it in
+    the motion."""
     from core.retarget.bonemap import check_map, detect, require
     if bone_map is None:
         rows = detect([(n, bvh.names[p] if p >= 0 else None) for n, p in zip(bvh.names, bvh.parents)])
@@ -137,7 +72,7 @@ def bvh_rig(bvh, bone_map=None, name="the file"):
     poses = np.tile(np.eye(4), (*positions.shape[:2], 1, 1))
     poses[..., :3, :3], poses[..., :3, 3] = rotations, positions
     world = np.eye(4)
-    world[:3, :3] = _up_to_z(bvh, heads, bone_map)
+    world[:3, :3] = _up_to_z(bvh, heads, positions, bone_map, up, name, notify)
     rig = Rig(tuple(bvh.names), tuple(bvh.parents), rest, _tails(bvh, heads), world, bone_map, 1 / bvh.frame_time)
     return rig, poses
 
@@ -153,11 +88,14 @@ def _tails(bvh, heads):
     return tails
 
 
-def _up_to_z(bvh, heads, bone_map):
-    """Rotation from the file's axes to a z-up world: y-up (the usual) or z-up, by the rest skeleton's own height."""
-    place = {name: number for number, name in enumerate(bvh.names)}
-    up = heads[place[bone_map["head"]]] - heads[place[bone_map["left_ankle"]]]
-    return np.eye(3) if abs(up[2]) > 2 * abs(up[1]) else ROOT_TO_BLENDER.astype(np.float64)
+def _up_to_z(bvh, heads, positions, bone_map, up, name, notify):
+    """Rotation from the file's axes to a z-up world: what the motion says, with the rest skeleton as a hint (`up.py`)."""
+    place = {bone: number for number, bone in enumerate(bvh.names)}
+    head, feet = place[bone_map["head"]], [place[bone_map["left_ankle"]], place[bone_map["right_ankle"]]]
+    rest = heads[head] - heads[feet].mean(axis=0)
+    hint = nearest_axis(rest) if np.linalg.norm(rest) > 0 else None
+    some = positions[::max(1, len(positions) // 2000)]
+    return to_z(find_up(some, some[:, head], some[:, feet], hint=hint, asked=up, name=name, notify=notify))
 
 
 def format_bvh(motion, scale=100.0):

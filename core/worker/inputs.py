@@ -7,7 +7,7 @@ from core.errors import BadInput
 DEFAULTS = {"device": "auto", "checkpoints": None}       # what `python -m core worker` was told; a job's params win
 
 EVERY = {"device", "checkpoints", "source"}
-FROM_FILE = {"motion", "fps", "start", "duration", "bone_map", "smpl_models"}
+FROM_FILE = {"motion", "fps", "start", "duration", "bone_map", "smpl_models", "up"}
 SOUND = {"audio", "start", "speed", "duration"}
 RIG = {"in_place", "place", "blend_in", "blend_out", "plant_feet", "fingers"}
 
@@ -51,7 +51,7 @@ def read_rig(context):
 def read_motion(context):
     """The motion of the job: its folder's rig and poses, or the file it names; None when there is neither."""
     if context.params.get("motion"):
-        return read_motion_file(context.params)
+        return read_motion_file(context.params, warn(context))
     if context.folder is None or not (context.folder / "rig.json").is_file():
         return None
     from core.retarget import to_smpl
@@ -65,15 +65,15 @@ def read_motion(context):
     return to_smpl(rig, poses, times)
 
 
-def read_motion_file(params):
-    """The motion file that `motion` names."""
+def read_motion_file(params, notify=None):
+    """The motion file that `motion` names. notify(sentence): what was mended or assumed in reading it."""
     from core import motion_files
     if not params.get("motion"):
         raise BadInput("No motion file was named.")
     if not isinstance(params.get("bone_map") or {}, dict):
         raise BadInput("`bone_map` must be an object of {SMPL joint: bone}.")
-    return motion_files.read_motion(params["motion"], start=params.get("start") or 0.0,
-                                    **given(params, "fps", "duration", "bone_map", "smpl_models"))
+    return motion_files.read_motion(params["motion"], start=params.get("start") or 0.0, notify=notify,
+                                    **given(params, "fps", "duration", "bone_map", "smpl_models", "up"))
 
 
 def read_sound(context):

@@ -62,7 +62,7 @@ def retarget(context):
     from core.retarget import from_smpl
     context.progress("Reading", 0.0)
     rig, poses, _ = read_rig(context)
-    motion = read_motion_file(params)
+    motion = read_motion_file(params, warn(context))
     context.check_cancel()
     context.progress("Retargeting", 0.3)
     from_smpl(motion, rig, retarget_options(params, params.get("mirror")), poses).save(context.folder / "channels.npz")

@@ -12,7 +12,8 @@ from core.contract import JOINTS
 from core.errors import BadInput
 from core.motion_files import read_motion, write_bvh, write_npz
 from core.motion_files.aist import parse_name
-from core.motion_files.bvh import format_bvh, parse_bvh
+from core.motion_files.bvh import format_bvh
+from core.motion_files.bvh_text import parse_bvh
 from tests.core.rigs import stepping
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "motion"
@@ -129,10 +130,10 @@ def edited(dance, change):
 
 @pytest.mark.parametrize("change, words", [
     (lambda lines: [line.replace("left_knee", "blob") for line in lines], "left_knee"),
-    (lambda lines: lines[:-1] + [lines[-1].replace(lines[-1].split()[5], "nan", 1)], "not numbers in frame 3"),
+    (lambda lines: lines[:-3] + ["nan " + line.split(" ", 1)[1] for line in lines[-3:]], "row 2 holds something that is not a"),
     (lambda lines: lines[:-3], "single frame"),
-    (lambda lines: lines[:-4], "empty or cut short"),
-    (lambda lines: lines[:-1] + [lines[-1][:40]], "empty or cut short"),
+    (lambda lines: lines[:-4], "no motion"),
+    (lambda lines: lines[:-3] + [line[:40] for line in lines[-3:]], "row 2 has 5 numbers for 75 channels"),
     (lambda lines: lines[5:9], "not a readable BVH"),
 ])
 def test_bad_bvh(tmp_path, dance, change, words):
@@ -147,10 +148,9 @@ def test_bad_files(tmp_path):
     (tmp_path / "broken.bvh.gz").write_bytes(gzip.compress(b"HIERARCHY")[:-4])
     (tmp_path / "text.npz").write_text("hello")
     (tmp_path / "a.fbx").write_text("hello")
-    np.savez(tmp_path / "norate.npz", poses=np.zeros((9, 72)), trans=np.zeros((9, 3)))
     np.savez(tmp_path / "nan.npz", poses=np.full((9, 72), np.nan), trans=np.zeros((9, 3)), mocap_framerate=30.0)
     for name, words in (("empty.bvh", "is empty"), ("broken.bvh.gz", "cannot be read"), ("text.npz", "not a readable npz"),
-                        ("a.fbx", "not a motion file"), ("norate.npz", "--fps"), ("nan.npz", "not numbers"),
+                        ("a.fbx", "not a motion file"), ("nan.npz", "not numbers"),
                         ("absent.bvh", "cannot be read")):
         with pytest.raises(BadInput, match=words):
             read_motion(tmp_path / name)

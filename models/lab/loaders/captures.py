@@ -20,7 +20,8 @@ from core.body.rotations import geodesic, matrix_to_6d
 from core.contract import MOTION_FILES, MOTION_SUFFIXES
 from core.errors import BadInput, BatonError
 from core.motion_files import read_motion
-from core.motion_files.bvh import bvh_rig, parse_bvh
+from core.motion_files.bvh import bvh_rig
+from core.motion_files.bvh_text import parse_bvh
 from core.retarget import to_smpl
 from core.rhythm.beats import Beats
 from models.lab.studio.kinematic_beats import SALSA, STEPS, accent_curve, motion_beats
@@ -110,7 +111,7 @@ def upright(path, fps=None):
     if ".bvh" not in path.name.lower():
         return read_motion(path, fps=fps).resampled(RATE)
     data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    bvh = parse_bvh(data.decode("utf-8", errors="replace"), path.name)
+    bvh = parse_bvh(data, path.name)
     if fps:
         bvh = replace(bvh, frame_time=1.0 / fps)
     rig, poses = bvh_rig(bvh, None, path.name)
