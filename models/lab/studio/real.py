@@ -4,53 +4,42 @@ A clip's beats are estimated from the body (kinematic_beats.py), a passage is mi
 given music of a drawn genre at those beats. `beat_confidence` says how far the beats can be trusted.
 """
 import dataclasses
-import hashlib
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from core.body.motion import Motion
-from core.contract import GENRES, MOTION_FILES, MOTION_SUFFIXES
+from core.contract import GENRES, MOTION_FILES
 from core.errors import BadInput
+from models.lab.loaders.captures import FRAME_RATES, TEST_CLIPS, capture_files, facts_of, file_hash, on_the_floor, upright
+from models.lab.loaders.captures import clip_of as clip_name
 from models.lab.studio.kinematic_beats import SALSA, motion_beats, pattern_beats
 from models.lab.studio.plan import Section, make_plan
 from models.lab.studio.shard_jobs import PER_SHARD, is_complete, plan_arrays, run_tasks
 from models.training.shards import AUDIO_RATE, pack_audio, pack_motion, write_shard
 
-# What is known of the public releases: frame rates that their headers give wrongly, tempo range, partners, steps.
-RELEASES = {"cmu_salsa": {"fps": 60, "bpm": (145.0, 200.0), "partner": 15, "pattern": SALSA}}
-# Recordings kept for tests (both partners of a couple), never trained on.
-TEST_CLIPS = {("cmu_salsa", "05"), ("cmu_salsa", "20"), ("cmu_salsa", "11"), ("cmu_salsa", "26"), ("cmu_indian", "07"),
-              ("cmu_martial", "05")}
+# What is known of the public releases: tempo range, partners, steps.
+RELEASES = {"cmu_salsa": {"bpm": (145.0, 200.0), "partner": 15, "pattern": SALSA}}
 # Recordings that are not dances: their beats are hardly worth the name.
 NOT_DANCES = {"cmu_martial": 0.3}
 SHORTEST = 6.0              # s
 WARP = 0.12
 
 
-def clip_name(path):
-    """(folder, name without suffixes), as the test list names clips."""
-    return Path(path).parent.name, Path(path).name.split(".")[0]
-
-
 def train_clips(folder):
     """The motion files under a folder that may be trained on, sorted. Raises BadInput when there are none."""
-    paths = sorted(p for p in Path(folder).rglob("*") if p.name.lower().endswith(MOTION_SUFFIXES) and clip_name(p) not in TEST_CLIPS)
+    paths = [path for path in capture_files(folder) if clip_name(path) not in TEST_CLIPS]
     if not paths:
-        raise BadInput(f"No motion clips ({', '.join(MOTION_FILES)}) lie under {folder}; give a folder that holds some.")
+        raise BadInput(f"No motion clips ({', '.join(MOTION_FILES)}) but test recordings lie under {folder}; give others.")
     return paths
 
 
 @lru_cache(maxsize=64)
 def read_clip(path):
-    """`Motion` of a file, standing on the floor; cached, for several passages come from one clip."""
-    from core.motion_files import read_motion
-    motion = read_motion(path, fps=RELEASES.get(clip_name(path)[0], {}).get("fps"))
-    root = motion.root.copy()
-    # Marker and skeleton errors leave recordings a little above or below the floor.
-    root[:, 2] -= np.percentile(motion.positions()[:, [10, 11], 2].min(1), 5) - 0.02
-    return Motion(motion.rotations, root.astype(np.float32), motion.fps)
+    """`Motion` of a file at 30 fps, standing on the floor; cached, for several passages come from one clip."""
+    fps = facts_of(path).get("fps") or FRAME_RATES.get(clip_name(path)[0])
+    return on_the_floor(upright(path, fps)).resampled(30.0)
 
 
 @lru_cache(maxsize=64)
@@ -86,12 +75,6 @@ def passage(path, seed, seconds):
     notes = {"clip": "/".join(clip_name(path)), "start": round(first / 30 * warp, 3), "warp": round(warp, 4), "mirror": mirror,
              "sha256": file_hash(path)}
     return motion.slice(first, first + frames).canonical(), beats.within(first / 30, (first + frames) / 30), notes
-
-
-@lru_cache(maxsize=64)
-def file_hash(path):
-    """sha256 of a clip's file, for the card of a checkpoint trained with it."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def energies(motion, times):
