@@ -25,8 +25,3 @@ GENRES = [g["slug"] for g in load("genres")]
 METRES = (2, 3, 4, 6)                   # beats in a bar that a network can name
 MOTION_FILES = (".bvh", ".npz", ".pkl")
 MOTION_SUFFIXES = (*MOTION_FILES, *(f"{suffix}.gz" for suffix in MOTION_FILES))
-
-
-def genre_labels() -> list[tuple[str, str]]:
-    """[(slug, label)] of the dance genres."""
-    return [(genre["slug"], genre["label"]) for genre in load("genres")]

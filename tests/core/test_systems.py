@@ -103,7 +103,8 @@ def test_a_row_that_cannot_be_says_why(row, setting, words):
 
 def test_checkpoints_that_a_row_needs():
     row = System({**ROW, "parts": ["denoiser", "music_ldm/vae"], "rhythm": "body"}, {"colour": COLOUR})
-    assert row.needs == {"denoiser": ("toy", "denoiser"), "music_ldm_vae": ("music_ldm", "vae"), "rhythm_body": ("rhythm", "body")}
+    assert row.needs == {"denoiser": ("toy", "denoiser"), "music_ldm_vae": ("music_ldm", "vae"),
+                         "rhythm_body": ("rhythm", "body")}
     assert set(MUSIC.needs) == {"vae", "denoiser", "vocoder", "rhythm_body"}
 
 
@@ -122,6 +123,12 @@ def test_further_folders_add_rows(tmp_path, monkeypatch):
     (tmp_path / "systems.json").write_text("{")
     with pytest.raises(Refused, match="cannot be read"):
         registry.systems()
+
+
+def test_the_page_of_settings_is_that_of_the_registry():
+    from models.lab import settings_page
+    assert settings_page.PAGE.read_text(encoding="utf-8") == settings_page.page(), (
+        "a row or a setting has changed: run `python -m models.lab.settings_page`")
 
 
 def test_titles_of_takes():
