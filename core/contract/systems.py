@@ -126,7 +126,8 @@ def _items(raw):
     out, values, tips = [], raw.get("values") or {}, raw.get("item_tips") or {}
     listed = [{"id": row["slug"], "label": row["label"], "aliases": [row["aist"].lower()] if "aist" in row else []}
               for row in (load(raw["items_from"]) if raw.get("items_from") else ())]
-    for item in [*(raw.get("items") or ()), *listed]:
+    only = raw.get("only")                          # a row may offer some of a setting's items
+    for item in (item for item in [*(raw.get("items") or ()), *listed] if only is None or item["id"] in only):
         value = values.get(item["id"], item.get("value", item["id"]))
         tip = tips.get(item["id"]) or item.get("tip") or raw.get("item_tip", "").format(label=item["label"], value=value)
         out.append(Item(item["id"], item["label"], tip, value, tuple(item.get("aliases", ()))))
@@ -162,6 +163,8 @@ class System:
         self.shown = {name: setting for name, setting in self.settings.items() if name not in raw.get("unseen", ())}
         for setting in self.settings.values():
             _check_setting(self.name, setting)
+        if self.to == "both" and "duration" not in self.shown:
+            raise Refused(f"The system {self.name} makes sound and motion; its sections need the setting duration.")
 
     def title(self, params: dict) -> str:
         """Start of a take's name, such as `House` or `Conducting`."""
@@ -181,6 +184,8 @@ def _check_setting(system, setting):
     for what, value, choices in (("type", setting.type, TYPES), ("by", setting.by, SIDES)):
         if value not in choices:
             raise Refused(f"The setting {setting.name} of {system} has the {what} {value!r}; there is {', '.join(choices)}.")
+    if setting.type == "motion" and not setting.raw.get("seconds", 0) > 0:
+        raise Refused(f"The setting {setting.name} of {system} must say how many seconds of motion it takes.")
     if setting.type == "enum" and setting.default not in [item.id for item in setting.items]:
         raise Refused(f"The setting {setting.name} of {system} begins with {setting.default!r}, which is none of its items.")
 

@@ -95,6 +95,7 @@ COLOUR = {"type": "enum", "label": "Colour", "tip": "Colour of the toy", "defaul
 @pytest.mark.parametrize("row, setting, words", [
     ({}, {"type": "number"}, "setting colour of toy has the type 'number'"), ({}, {"by": "worker"}, "has the by 'worker'"),
     ({}, {"default": "blue"}, "begins with 'blue'"), ({"from": "sound", "to": "sound"}, {}, "no direction from sound to sound"),
+    ({"from": None, "to": "both"}, {}, "need the setting duration"), ({}, {"type": "motion"}, "how many seconds of motion"),
     ({"sections": {"": ["shape"]}}, {}, "no entry in settings.json for shape"), ({"overrides": {"size": {}}}, {}, "for size")])
 def test_a_row_that_cannot_be_says_why(row, setting, words):
     with pytest.raises(Refused, match=words):
@@ -106,6 +107,14 @@ def test_checkpoints_that_a_row_needs():
     assert row.needs == {"denoiser": ("toy", "denoiser"), "music_ldm_vae": ("music_ldm", "vae"),
                          "rhythm_body": ("rhythm", "body")}
     assert set(MUSIC.needs) == {"vae", "denoiser", "vocoder", "rhythm_body"}
+
+
+def test_a_row_may_offer_some_of_the_items():
+    items = [{"id": name, "label": name.title()} for name in ("red", "green", "blue")]
+    row = System({**ROW, "overrides": {"colour": {"only": ["red", "blue"]}}}, {"colour": {**COLOUR, "items": items}})
+    assert [item.id for item in row.settings["colour"].items] == ["red", "blue"]
+    with pytest.raises(Refused, match="'green' is unknown; choose one of red, blue"):
+        registry.check(row, {"colour": "green"})
 
 
 def test_further_folders_add_rows(tmp_path, monkeypatch):
