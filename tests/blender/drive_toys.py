@@ -49,7 +49,10 @@ def look():
     """Panels, presets, tooltips."""
     baton = bpy.context.scene.baton
     report["model"] = [item.identifier for item in baton.bl_rna.properties["model_to_sound"].enum_items]
-    report["no_choice"] = not hasattr(baton, "model_to_both")
+    report["choices"] = {direction.name: [len(rows), hasattr(baton, f"model_{direction.name}")]
+                         for direction, rows in scene_settings.registry.by_direction().items()}
+    if hasattr(baton, "model_to_both"):
+        baton.model_to_both = "toy_both"
     report["before"] = drawn("BATON_PT_view3d_to_sound")
     baton.model_to_sound = "toy_hum"
     report["section"] = drawn("BATON_PT_view3d_to_sound")
