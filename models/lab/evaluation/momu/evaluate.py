@@ -99,9 +99,9 @@ class Evaluation:
 
     def together(self):
         """The sweep of T_c / T, with beats and without."""
-        few, (sound, motion) = max(2, self.options.count // 3), self.real
+        few, (sound, motion) = max(2, self.options.count // 4), self.real
         return {f"{'beats' if beats else 'no beats'} {part:g}": joint_figures(
-            self.row("joint", few, self.options.seconds / 2, together_from=part, beats=beats), sound, motion)
+            self.row("joint", few, self.options.seconds, together_from=part, beats=beats), sound, motion)
             for beats in (True, False) for part in TOGETHER}
 
     def to_sound(self):
