@@ -94,6 +94,5 @@ def cross_guided(music, motion, scale, together_from, known=None, on_window=lamb
         own_a, own_m = music.x0(a, t, for_a), motion.x0(m, t, for_m)
         seen = motion.as_other(fixed(own_m, places, slice(half, None)), music.network)
         heard = music.as_other(fixed(own_a, places, slice(0, half)), motion.network)
-        under_m, under_a = music.x0(a, t, for_a.given(seen)), motion.x0(m, t, for_m.given(heard))
-        return torch.cat([own_a + scale * (under_m - own_a), own_m + scale * (under_a - own_m)], dim=1)
+        return torch.cat([music.guided(a, t, for_a.given(seen), scale), motion.guided(m, t, for_m.given(heard), scale)], dim=1)
     return denoise

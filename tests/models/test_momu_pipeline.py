@@ -101,16 +101,16 @@ def test_apart_equals_each_side_alone(sides):
 
 
 def test_cross_guidance_by_hand(sides):
-    """t < T_c: x_alone + s (x under the other's x0 estimate - x_alone), the estimate being the other's own, alone."""
+    """t < T_c: x_0 + s (x under the other's x0 estimate - x_0), the estimate being the other's own, alone."""
     music, motion = sides
     x = torch.randn(1, 128, music.canvas.window, generator=torch.Generator().manual_seed(2))
     a, m = x[:, :64], x[:, 64:]
     for_a, for_m = music.condition([0], [0]).alone(), motion.condition([0], [0]).alone()
     estimate = motion.x0(m, 200, for_m)
     seen = motion.as_other(estimate, music.network)
-    under, alone = music.x0(a, 200, for_a.given(seen)), music.x0(a, 200, for_a)
+    under, nothing = music.x0(a, 200, for_a.given(seen)), music.x0(a, 200, for_a.none())
     joint = cross_guided(music, motion, 2.0, 1.0)(x, 200, [0], [0])
-    assert torch.allclose(joint[:, :64], alone + 2.0 * (under - alone), atol=1e-5)
+    assert torch.allclose(joint[:, :64], nothing + 2.0 * (under - nothing), atol=1e-5)
 
 
 def outside(start, stop, seconds=SECONDS):

@@ -17,19 +17,24 @@ def mean(values):
     return float(np.mean(values)) if values else None
 
 
-def others(index, count):
-    """Up to OTHERS other indices, spread over the rest."""
-    steps = np.unique(np.linspace(1, count - 1, min(OTHERS, count - 1)).astype(int)) if count > 1 else []
-    return [(index + int(step)) % count for step in steps]
+def others(records, index):
+    """Up to OTHERS other records, spread over the rest; of joint pieces only such as were asked for another tempo: pieces of one tempo
+    that all begin on the beat agree whoever made them."""
+    mine = records[index].get("bpm")
+    rest = [(index + step) % len(records) for step in range(1, len(records))]
+    if mine is not None:
+        rest = [other for other in rest if abs(records[other]["bpm"] / mine - 1) > 0.03]
+    if not rest:
+        return []
+    return [records[rest[int(place)]] for place in np.unique(np.linspace(0, len(rest) - 1, min(OTHERS, len(rest))).astype(int))]
 
 
 def agreement(records, first, second):
     """F1 within 70 ms of two beat lists of the same records, at any metrical level as well, mixed up, and by chance."""
-    count = len(records)
     pairs = [(a[first], a[second]) for a in records]
     return {"f1": mean(beat_f1_70ms(x, y) for x, y in pairs),
             "f1_any_level": mean(beat_f1_any_level(x, y)[0] if len(y) > 1 else 0.0 for x, y in pairs),
-            "mixed": mean(beat_f1_70ms(records[i][first], records[j][second]) for i in range(count) for j in others(i, count)),
+            "mixed": mean(beat_f1_70ms(a[first], b[second]) for i, a in enumerate(records) for b in others(records, i)),
             "shifted": mean(shift_null(x, y, a["seconds"], beat_f1_70ms, SHIFTS)[0] for (x, y), a in zip(pairs, records))}
 
 
