@@ -39,7 +39,9 @@ def test_features_equal_those_of_numpy():
     expected = motion_features(motion.rotations[None, 10:], motion.root[None, 10:])
     rotations, root = torch.from_numpy(motion.rotations[None, 10:]), torch.from_numpy(motion.root[None, 10:])
     found = torch_motion_features(rotations, root).numpy()
-    assert np.abs(found - expected).max() < 2e-3 * np.abs(expected).max()
+    assert np.abs(found - expected)[..., :288].max() < 1e-4
+    # A float's arc cosine near 1 is known to 3e-4 rad, which is 0.01 rad/s at 30 frames a second.
+    assert np.abs(found - expected)[..., 288:].max() < 0.03
 
 
 def test_windows_are_of_one_moment(flat):
