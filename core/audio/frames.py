@@ -2,21 +2,15 @@
 
 22,050 / 30 = 735 samples is a whole number, so row i is centred on the instant i / 30 s exactly, like motion frame i.
 """
-from functools import lru_cache
-
 import numpy as np
 
-from core.audio.mel import FLOOR, RATE, model_mono, slaney_filters
+from core.audio.mel import FLOOR, RATE, filters, model_mono
+from core.audio.spectra import mel_spectrum
 
 FRAME_BANDS, FRAME_HZ, FRAME_FFT = 64, 30, 1024
 FRAME_HOP = RATE // FRAME_HZ
 LOW, HIGH = float(np.log(FLOOR)), 2.0       # what the 8-bit form spans
 LEVELS = 127.0
-
-
-@lru_cache(maxsize=1)
-def _filters():
-    return slaney_filters(FRAME_BANDS, RATE, FRAME_FFT)[1].astype(np.float32)
 
 
 def frame_log_mel(audio):
@@ -27,11 +21,7 @@ def frame_log_mel(audio):
 
 def log_mel_rows(mono):
     """The same of levelled mono samples (N,) at 22,050 Hz."""
-    import torch
-    wave = torch.from_numpy(np.ascontiguousarray(mono, dtype=np.float32))
-    magnitude = torch.stft(wave, FRAME_FFT, FRAME_HOP, window=torch.hann_window(FRAME_FFT), pad_mode="constant",
-                           return_complex=True).abs().numpy()
-    return np.log(np.maximum(_filters() @ magnitude, FLOOR)).T.astype(np.float32)
+    return np.log(np.maximum(mel_spectrum(mono, filters(RATE, FRAME_FFT, FRAME_BANDS), FRAME_HOP), FLOOR))
 
 
 def to_bytes(rows):

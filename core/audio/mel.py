@@ -9,47 +9,30 @@ from functools import lru_cache
 
 import numpy as np
 
+from core.audio.spectra import mel_spectrum, slaney_filters
+
 RATE, N_FFT, HOP, BANDS = 22_050, 2048, 512, 256
 FRAME_RATE = RATE / HOP
 FLOOR = 1e-4                # of the mel magnitude; ln(FLOOR) = -9.2, about 80 dB under a loud partial
 LEVEL_RMS = 0.1             # what `levelled` brings a passage to (-20 dBFS)
 
 
-def slaney_filters(bands=BANDS, rate=RATE, n_fft=N_FFT):
-    """Mel filters (Slaney scale and norm) in closed form: (bands + 2,) edges in Hz and (bands, 1 + n_fft / 2) weights."""
-    def to_hertz(mel):
-        return np.where(mel < 15, mel * 200 / 3, 1000 * np.exp((mel - 15) * np.log(6.4) / 27))
-    top = 15 + 27 * np.log(rate / 2 / 1000) / np.log(6.4)
-    edges = to_hertz(np.linspace(0, top, bands + 2))
-    bins = np.arange(n_fft // 2 + 1) * rate / n_fft
-    rise = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
-    fall = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
-    return edges, np.maximum(0, np.minimum(rise, fall)) * (2.0 / (edges[2:] - edges[:-2]))[:, None]
-
-
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def filters(rate=RATE, n_fft=N_FFT, bands=BANDS):
     """Slaney mel filterbank (bands, 1 + n_fft/2) float32, 0 Hz to half the rate."""
     return slaney_filters(bands, rate, n_fft)[1].astype(np.float32)
 
 
-def _magnitude(mono):
-    """(1 + N_FFT/2, 1 + N//HOP) float32 magnitudes of the Hann-windowed frames, silence beyond both ends."""
-    import torch
-    wave = torch.from_numpy(np.ascontiguousarray(mono, dtype=np.float32))
-    return torch.stft(wave, N_FFT, HOP, window=torch.hann_window(N_FFT), pad_mode="constant", return_complex=True).abs().numpy()
-
-
 def log_mel(mono):
     """Natural log of the mel *magnitude*, floored: mono (N,) at 22,050 Hz -> (1 + N//512, 256) float32 in [-9.21, about 2]."""
-    return np.log(np.maximum(filters() @ _magnitude(mono), FLOOR)).T.astype(np.float32)
+    return np.log(np.maximum(mel_spectrum(mono, filters(), HOP), FLOOR))
 
 
 def image_mel(mono, top_db=80.0):
     """As the paper's image VAE wants it: mel *power* in dB under the passage's maximum, -80..0 dB mapped to 0..1; (T, 256)."""
-    power = np.maximum(filters() @ _magnitude(mono) ** 2, 1e-10)
+    power = np.maximum(mel_spectrum(mono, filters(), HOP, power=2.0), 1e-10)
     decibel = np.maximum(10 * np.log10(power / power.max()), -top_db)
-    return ((decibel + top_db) / top_db).T.astype(np.float32)
+    return ((decibel + top_db) / top_db).astype(np.float32)
 
 
 def levelled(mono, rms=LEVEL_RMS):

@@ -10,7 +10,7 @@ def add_arguments(parser):
 
 def run(options):
     """Serve; a job's own device and checkpoints win over the ones given here. Returns the exit status."""
-    from core.worker import jobs
+    from core.worker import inputs
     from core.worker.main import main
-    jobs.DEFAULTS.update(device=options.device, checkpoints=options.checkpoints)
+    inputs.DEFAULTS.update(device=options.device, checkpoints=options.checkpoints)
     return main(["--idle", str(options.idle)])

@@ -29,7 +29,6 @@ from core.retarget.rig import orthonormal
 from core.retarget.step_in import reachable, step_in
 from core.retarget.tpose import leading_tpose
 
-
 LOWER_BODY = ("pelvis", *(f"{side}_{joint}" for side in ("left", "right") for joint in ("hip", "knee", "ankle", "foot")))
 SETTLE_S = 0.25
 

@@ -6,6 +6,7 @@ the motion's own 30 Hz and 64 bands.
 import numpy as np
 
 from core.audio.mel import filters
+from core.audio.spectra import mel_spectrum
 from core.body.ik import two_bone
 from core.body.kinematics import OFFSETS, forward_kinematics
 from core.body.motion import Motion
@@ -32,47 +33,27 @@ def mono(samples, rate):
     return samples if rate == RATE else soxr.resample(samples, rate, RATE).astype(np.float32)
 
 
-def mel_frames(sound, chunk_seconds=60, bands=BANDS):
+def mel_frames(sound, bands=BANDS):
     """(N,) at 22,050 Hz -> (floor(90 s), bands) float32 in [0, 1], column 0 the highest band.
 
     librosa's mel power (n_fft 2048, hop 256, Slaney), dB re the track's maximum with a floor of -80, (dB + 80) / 80,
-    then linear interpolation in time from 86.13 to 90 Hz (pixel centres). Spectra are taken in chunks: bounded memory.
+    then linear interpolation in time from 86.13 to 90 Hz (pixel centres).
     """
-    import torch
-    basis = torch.from_numpy(filters(RATE, N_FFT, bands))
-    window = torch.hann_window(N_FFT)
-    count, step = len(sound) // HOP + 1, chunk_seconds * RATE // HOP
-    padded = np.pad(sound, (N_FFT // 2, N_FFT // 2 + HOP))
-    powers = []
-    for first in range(0, count, step):
-        last = min(count, first + step)
-        piece = torch.from_numpy(padded[first * HOP:(last - 1) * HOP + N_FFT])
-        spectrum = torch.stft(piece, N_FFT, HOP, window=window, center=False, return_complex=True)
-        powers.append((basis @ spectrum.abs() ** 2).T.numpy())                 # (frames, bands)
-    power = np.concatenate(powers)
+    power = mel_spectrum(sound, filters(RATE, N_FFT, bands), HOP, power=2.0)
     reference = max(float(power.max()), SILENT_POWER)
     decibel = np.maximum(10 * np.log10(np.maximum(power, 1e-14) / reference), -80.0)
     return _resize((decibel[:, ::-1] + 80) / 80, int(len(sound) / RATE * MEL_RATE + 1e-6)).astype(np.float32)
 
 
-def mel_frames_30(sound, chunk_seconds=60, bands=64):
+def mel_frames_30(sound, bands=64):
     """(N,) at 22,050 Hz -> (floor(30 s), bands) float32 in [0, 1], frame i centred on i / 30 s; scale as in `mel_frames`.
 
     n_fft 1024, hop 735: three times fewer frames than the published recipe, and a window that keeps attacks apart.
     """
-    import torch
-    size, hop = 1024, RATE // FPS
-    count, step = int(len(sound) / RATE * FPS + 1e-6), chunk_seconds * FPS
+    count = int(len(sound) / RATE * FPS + 1e-6)
     if count == 0:
         return np.zeros((0, bands), dtype=np.float32)
-    basis, window = torch.from_numpy(filters(RATE, size, bands)), torch.hann_window(size)
-    padded, powers = np.pad(sound, (size // 2, size)), []
-    for first in range(0, count, step):
-        last = min(count, first + step)
-        piece = torch.from_numpy(padded[first * hop:(last - 1) * hop + size])
-        spectrum = torch.stft(piece, size, hop, window=window, center=False, return_complex=True)
-        powers.append((basis @ spectrum.abs() ** 2).T.numpy())
-    power = np.concatenate(powers)
+    power = mel_spectrum(sound, filters(RATE, 1024, bands), RATE // FPS, power=2.0)[:count]
     decibel = 10 * np.log10(np.maximum(power, 1e-14) / max(float(power.max()), SILENT_POWER))
     return ((np.maximum(decibel, -80.0)[:, ::-1] + 80) / 80).astype(np.float32)
 

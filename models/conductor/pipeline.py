@@ -15,7 +15,7 @@ from core.body.motion import Motion
 from core.body.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from core.errors import BadInput
 from core.rhythm.beats import Beats
-from models.conductor.beat_pattern import NAMES, strokes, strokes_of
+from models.conductor.beat_pattern import strokes, strokes_of
 from models.conductor.config import FOOT, FPS, METRES, MOVING, STROKES, ConductorConfig
 from models.conductor.encoder import Frozen, encode_music, load_stage1
 from models.conductor.features import (

@@ -2,7 +2,6 @@
 import torch
 from torch import nn
 
-
 PRODUCTS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d, nn.ConvTranspose2d)
 
 

@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from core.audio.mel import slaney_filters
+from core.audio import mel as mels
+from core.audio.spectra import slaney_filters
 
 RATE = 44_100                   # Hz inside; delivery resamples to 48,000
 MEL_HOP = 1024                  # samples at RATE in a mel frame
@@ -154,7 +155,7 @@ def _mel_to_bins(bands):
 
 def _slaney_bands(bands):
     """Centres (Hz) and sums of the filters."""
-    edges, filters = slaney_filters(bands)
+    edges, filters = slaney_filters(bands, mels.RATE, mels.N_FFT)
     return edges[1:-1], np.maximum(filters.sum(1), 1e-6)
 
 

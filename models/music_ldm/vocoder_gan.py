@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from core.audio.mel import FLOOR, filters, slaney_filters
+from core.audio.mel import FLOOR, filters
+from core.audio.spectra import slaney_filters
 from core.errors import BadInput
 from models.music_ldm.discriminators import Discriminators, critic_loss, generator_losses
 from models.music_ldm.sound_pack import read_pack

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from core.audio.spectra import htk_filters
 from core.contract.files import replacing
 from core.errors import BadInput
 from models.music_ldm.vocoder import MEL_HOP, RATE, SILENCE, Vocoder, VocoderConfig
@@ -47,8 +48,7 @@ def vocoder_loss(output, sound, side_choice, mel_matrix):
 
 def loss_mel(bands=MEL_BANDS):
     """Mel matrix (bands, 1025) of the loss at 44,100 Hz."""
-    from models.rhythm.features import mel_filters
-    return torch.from_numpy(mel_filters(RATE, RESOLUTIONS[0][0], bands, 30.0, 20_000.0))
+    return torch.from_numpy(htk_filters(bands, RATE, RESOLUTIONS[0][0], 30.0, 20_000.0))
 
 
 class VocoderTask(Task):

@@ -1,9 +1,11 @@
 """What the beat networks see: a body without place and heading, and a log-mel of music at 50 frames a second."""
+from functools import lru_cache
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from core.audio.resample import resample_poly
+from core.audio.spectra import htk_filters, mel_spectrum
 from core.body.kinematics import OFFSETS, forward_kinematics
 from models.rhythm.config import BODY_FPS, MUSIC_BANDS, MUSIC_FFT, MUSIC_HOP, MUSIC_RATE
 
@@ -60,19 +62,11 @@ def _kinematics_with(rotations, root, offsets):
     return torch.stack(positions, dim=-2)
 
 
-def mel_filters(rate=MUSIC_RATE, n_fft=MUSIC_FFT, bands=MUSIC_BANDS, low=30.0, high=10_800.0):
-    """Triangular mel filters (bands, n_fft / 2 + 1) float32, equal on the HTK mel scale, each summing to 1."""
-    def mel(hertz):
-        return 2595.0 * np.log10(1.0 + np.asarray(hertz) / 700.0)
-    edges = 700.0 * (10.0 ** (np.linspace(mel(low), mel(high), bands + 2) / 2595.0) - 1.0)
-    bins = np.arange(n_fft // 2 + 1) * rate / n_fft
-    # A band never gets narrower than the spacing of the bins, else the low ones would be empty.
-    spacing = rate / n_fft
-    left, centre, right = edges[:-2], edges[1:-1], edges[2:]
-    rise = (bins - np.minimum(left, centre - spacing)[:, None]) / np.maximum(centre - left, spacing)[:, None]
-    fall = (np.maximum(right, centre + spacing)[:, None] - bins) / np.maximum(right - centre, spacing)[:, None]
-    filters = np.maximum(0.0, np.minimum(rise, fall))
-    return (filters / np.maximum(filters.sum(1, keepdims=True), 1e-8)).astype(np.float32)
+@lru_cache(maxsize=1)
+def filters():
+    """Filterbank (80, 1 + n_fft / 2) of the music network, over the sum of its window."""
+    made = htk_filters(MUSIC_BANDS, MUSIC_RATE, MUSIC_FFT, 30.0, 10_800.0)
+    return made / torch.hann_window(MUSIC_FFT).sum().numpy()
 
 
 def to_mono(samples, rate):
@@ -84,7 +78,8 @@ def to_mono(samples, rate):
         samples = samples.mean(axis=int(np.argmin(samples.shape)))
     samples = samples.astype(np.float32)
     if int(rate) != MUSIC_RATE:
-        samples = resample_poly(samples, MUSIC_RATE, int(rate))
+        import soxr
+        samples = soxr.resample(samples, int(rate), MUSIC_RATE)
     return np.asarray(samples, dtype=np.float32)
 
 
@@ -97,17 +92,4 @@ def log_mel(samples, rate):
     loudness = float(np.sqrt(np.mean(np.square(mono, dtype=np.float64)))) if len(mono) else 0.0
     if loudness > 1e-7:
         mono = mono * (LEVEL / loudness)
-    wave = torch.from_numpy(np.ascontiguousarray(mono))
-    if len(wave) < MUSIC_FFT:
-        wave = F.pad(wave, (0, MUSIC_FFT - len(wave)))
-    window = torch.hann_window(MUSIC_FFT)
-    filters = torch.from_numpy(mel_filters())
-    frames = []
-    block = 3000 * MUSIC_HOP                                                    # a minute at a time: flat memory
-    padded = F.pad(wave, (MUSIC_FFT // 2, MUSIC_FFT // 2))
-    count = len(mono) // MUSIC_HOP + 1
-    for first in range(0, count, 3000):
-        piece = padded[first * MUSIC_HOP: first * MUSIC_HOP + block - MUSIC_HOP + MUSIC_FFT]
-        spectrum = torch.stft(piece, MUSIC_FFT, MUSIC_HOP, window=window, center=False, return_complex=True).abs()
-        frames.append((filters @ spectrum / window.sum()).T)
-    return torch.log(torch.cat(frames)[:count] * 8 + FLOOR).numpy()             # x8: about unit peaks at this level
+    return np.log(mel_spectrum(mono, filters(), MUSIC_HOP) * 8 + np.float32(FLOOR))       # x8: about unit peaks at this level

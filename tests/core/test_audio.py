@@ -151,6 +151,22 @@ def test_resampling_is_scipys(up, down, count):
     np.testing.assert_allclose(resample_poly(x[0], up, down), wanted[0], atol=3e-6)
 
 
+def test_a_mel_spectrum_is_centred_and_the_same_in_chunks(monkeypatch):
+    from core.audio import spectra
+    filters, hop = spectra.slaney_filters(40, 22_050, 1024)[1], 256
+    x = np.zeros(22_050, np.float32)
+    x[30 * hop] = 1.0
+    found = spectra.mel_spectrum(x, filters, hop)
+    assert found.shape == (1 + 22_050 // hop, 40) and found.dtype == np.float32 and found.sum(1).argmax() == 30
+    x += np.random.default_rng(0).normal(size=22_050).astype(np.float32)
+    whole = spectra.mel_spectrum(x, filters, hop, power=2.0)
+    monkeypatch.setattr(spectra, "CHUNK_FRAMES", 7)
+    np.testing.assert_allclose(spectra.mel_spectrum(x, filters, hop, power=2.0), whole, rtol=1e-4)
+    np.testing.assert_allclose(spectra.mel_spectrum(x, np.eye(513), hop) ** 2, spectra.mel_spectrum(x, np.eye(513), hop, 2.0),
+                               rtol=1e-4)
+    assert spectra.mel_spectrum(np.zeros(10), filters, hop).shape == (1, 40)
+
+
 @pytest.mark.parametrize("count", [300, 22_050, 50_000])
 def test_mels_are_librosas(count):
     import librosa

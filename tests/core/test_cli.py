@@ -207,3 +207,18 @@ def test_progress_bar_on_a_terminal_and_lines_elsewhere():
     for fraction in np.linspace(0, 1, 50):
         bar("Sampling", float(fraction))
     assert plain.getvalue() == "Sampling\n"
+
+
+def test_the_worker_can_be_started_by_hand():
+    """It says hello, takes a job with the device that it was told of, and ends when it is asked to."""
+    worker = subprocess.Popen([sys.executable, "-m", "core", "worker", "--device", "abacus", "--idle", "60"], cwd=ROOT, text=True,
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENVIRONMENT)
+    with worker:
+        assert json.loads(worker.stdout.readline())["type"] == "hello"
+        worker.stdin.write('{"type": "job", "job": "a", "kind": "doctor", "params": {}}\n')
+        worker.stdin.flush()
+        answer = next(message for message in map(json.loads, worker.stdout) if message["type"] in ("done", "error"))
+        assert "abacus" in json.dumps(answer), answer
+        worker.stdin.write('{"type": "quit", "job": null}\n')
+        worker.stdin.flush()
+        assert worker.wait(30) == 0

@@ -181,7 +181,8 @@ def deliver(sound):
 
 def levelled(sound):
     """At the loudness of delivery by gain alone: enough to compare two seeds."""
-    from core.audio.loudness import default_preset, integrated_loudness, presets
+    from core.audio.loudness import default_preset, presets
+    from core.audio.meter import integrated_loudness
     return sound * np.float32(10 ** ((presets()[default_preset()] - integrated_loudness(sound, AUDIO_RATE)) / 20))
 
 
