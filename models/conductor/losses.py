@@ -8,6 +8,7 @@ from core.body.kinematics import OFFSETS, forward_kinematics
 from core.body.rotations import sixd_to_matrix
 from core.contract import PARENTS
 from models.conductor.config import MOVING
+from models.diffusion.loss import chance, draw, uniform
 
 HAND_SCALE_M = 0.15                 # spread of a conducting hand: makes the hand loss comparable to standardised units
 HANDS = [MOVING.index(joint) for joint in (20, 21, 22, 23)]
@@ -89,19 +90,16 @@ def denoiser_loss(config, schedule, network, x0, condition, mask, generator):
     x0 (B, T, C) standardised, condition (B, T, K), mask (B, T). t uniform; single frames of the music zeroed with
     `frame_dropout` (the paper's random mask); the whole condition replaced by the null token with `null_dropout`.
     """
-    device, batch = x0.device, len(x0)
-    where = generator.device                                          # the CPU's, or the device's where batches are made there
-    t = torch.randint(schedule.steps, (batch,), generator=generator, device=where).to(device)
-    noise = torch.randn(x0.shape, generator=generator, device=where).to(device)
-    null = (torch.rand(batch, generator=generator, device=where) < config.null_dropout).to(device)
-    seen = torch.rand(condition.shape[:2], generator=generator, device=where).to(device) >= config.frame_dropout
+    device = x0.device
+    drawn = draw(schedule, x0, generator)
+    null = chance(config.null_dropout, len(x0), generator, device)
+    seen = uniform(condition.shape[:2], generator, device) >= config.frame_dropout
     music = config.encoder.features
     condition = torch.cat([condition[..., :music] * seen[..., None], condition[..., music:]], dim=-1)
-    noisy = schedule.add_noise(x0, noise, t)
-    output = network(noisy, t, condition, null, mask).float()
+    output = network(drawn.x, drawn.t, condition, null, mask).float()
     with torch.autocast(device.type, enabled=False):
-        losses = {"reconstruction": masked_mean((output - schedule.target(x0, noise, t)) ** 2, mask)}
-        estimate = schedule.to_x0(output, noisy, t)
+        losses = {"reconstruction": masked_mean((output - drawn.target) ** 2, mask)}
+        estimate = schedule.to_x0(output, drawn.x, drawn.t)
         losses.update(geometric_losses(config, estimate, x0, mask, network.mean, network.std))
         loss = sum(losses.values())
     return loss, {name: value.detach() for name, value in losses.items()}

@@ -5,6 +5,7 @@ with w(t) = exp(-alpha t). The printed forms of DiffDance's losses were not obta
 """
 import torch
 
+from models.diffusion.loss import chance, draw, normal, uniform
 from models.motion import losses as geometry
 
 # What a typical error is divided by, so that the weights 1 of the paper mean something: m, m/s.
@@ -50,16 +51,13 @@ def denoiser_loss(config, schedule, network, batch, generator):
     c, truth, mask = config, batch["x0"], batch["mask"]
     condition = {name: batch[name] for name in ("frames", "style")}
     device, rows = truth.device, len(truth)
-    draw = lambda *shape: torch.rand(*shape, generator=generator, device=generator.device).to(device)    # noqa: E731
-    normal = lambda like: torch.randn(like.shape, generator=generator, device=generator.device).to(like)  # noqa: E731
     x0 = network.standard(truth)
-    t = (draw(rows) * schedule.steps).long().clamp(max=schedule.steps - 1)
-    noisy = schedule.add_noise(x0, normal(x0), t)
+    drawn = draw(schedule, x0, generator)
     if c.low:
-        sigma = draw(rows) * c.low_noise
+        sigma = uniform((rows,), generator, device) * c.low_noise
         low = network.standard(batch["low"])
-        condition.update(low=low + sigma[:, None, None] * normal(low), low_noise=sigma)
-    estimate = network(noisy, t, condition, draw(rows) < c.null_dropout, mask).float()
+        condition.update(low=low + sigma[:, None, None] * normal(low.shape, generator, device), low_noise=sigma)
+    estimate = network(drawn.x, drawn.t, condition, chance(c.null_dropout, rows, generator, device), mask).float()
     with torch.autocast(device.type, enabled=False):
         losses = {"reconstruction": geometry.masked_mean((estimate - x0).square(), mask)}
         if c.weight_velocity:
@@ -68,7 +66,7 @@ def denoiser_loss(config, schedule, network, batch, generator):
         if c.weight_acceleration:
             seen = geometry.pairs(geometry.pairs(mask))
             losses["acceleration"] = c.weight_acceleration * geometry.masked_mean(geometry.acceleration_error(estimate, x0), seen)
-        losses.update(geometric_losses(c, network.standard.restore(estimate), truth, mask, timestep_weight(t, c),
+        losses.update(geometric_losses(c, network.standard.restore(estimate), truth, mask, timestep_weight(drawn.t, c),
                                        network.rotation_limit))
         loss = sum(losses.values())
     return loss, {name: value.detach() for name, value in losses.items()}

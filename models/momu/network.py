@@ -4,12 +4,13 @@ their own.
 The other modality's latents enter twice: frame by frame, added to the latents they belong to, and as tokens. The
 sequence is [t; condition; latents]; positions are seconds on the common clock (rotary), so any length goes through.
 """
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from models.conditions import Conditions
 from models.layers import Attention, TimeEmbedding
 from models.momu.config import DOWNSAMPLE, LATENT_RATE, RHYTHM_CHANNELS
 from models.motion.representation import Standard
@@ -17,8 +18,10 @@ from models.music_ldm.timbre import Timbre
 
 
 @dataclass
-class Condition:
-    """A batch of conditions; what is not given is zero and flagged as unknown.
+class Condition(Conditions):
+    """A batch of conditions; what is not given is zero and flagged as unknown. The tempo goes with the rhythm.
+
+    Guidance is to amplify what is asked for, not every piece's mix: the code stays.
 
     other (B, 64, L) standardised latents of the other modality, other_known (B,) 0 or 1; rhythm (B, 20, L) curve
     under each latent; tempo (B, 2) log2(bpm / 120) and 1 where known; style (B, genres) one-hot or zeros; code (B,
@@ -31,20 +34,8 @@ class Condition:
     tempo: torch.Tensor
     style: torch.Tensor
     code: torch.Tensor
-
-    def dropped(self, other=None, rhythm=None, style=None, code=None):
-        """A copy with parts removed; each argument is None or a bool tensor (B,), True where that part is dropped.
-        The tempo goes with the rhythm."""
-        def keep(value, drop):
-            return value if drop is None else value * (~drop).to(value.dtype).reshape(-1, *(1,) * (value.dim() - 1))
-        return Condition(keep(self.other, other), keep(self.other_known, other), keep(self.rhythm, rhythm),
-                         keep(self.tempo, rhythm), keep(self.style, style), keep(self.code, code))
-
-    def none(self):
-        """The unconditional twin. It keeps the code: guidance is to amplify what is asked for, not every piece's
-        mix."""
-        everything = torch.ones(len(self.other), dtype=torch.bool, device=self.other.device)
-        return self.dropped(everything, everything, everything)
+    together = {"other": ("other", "other_known"), "rhythm": ("rhythm", "tempo"), "style": ("style",), "code": ("code",)}
+    stays = ("code",)
 
     def alone(self):
         """Without the other modality."""
@@ -53,18 +44,6 @@ class Condition:
     def given(self, other):
         """With these latents (B, 64, L) of the other modality."""
         return Condition(other, torch.ones_like(self.other_known), self.rhythm, self.tempo, self.style, self.code)
-
-    def rows(self, index):
-        """The rows `index` as a new batch."""
-        return Condition(*(getattr(self, field.name)[index] for field in fields(self)))
-
-    def cat(self, *others):
-        """This batch and others below one another."""
-        return Condition(*(torch.cat([getattr(each, field.name) for each in (self, *others)]) for field in fields(self)))
-
-    def to(self, device):
-        """All tensors on `device`."""
-        return Condition(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
 class Block(nn.Module):

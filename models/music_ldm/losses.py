@@ -3,6 +3,9 @@ import torch
 from torch.func import functional_call
 from torch.nn import functional as F
 
+from models.diffusion.loss import draw, normal, weighted
+from models.music_ldm.network import batch_condition, standardise
+
 
 def kl_divergence(mean, log_variance):
     """KL(q(z|x) || N(0, 1)), mean over latent elements."""
@@ -46,28 +49,14 @@ def diffusion_loss(model, schedule, config, batch, generator):
     Returns the loss and its unweighted parts {"mse": of every frame, "level": of windows' means over time}. `generator` is a CPU
     torch.Generator, or one of the batch's device.
     """
-    from models.music_ldm.network import batch_condition, standardise
-    device, count = batch["latent_mean"].device, len(batch["latent_mean"])
-
-    where = device if generator is None else generator.device
-
-    def normal():
-        return torch.randn(batch["latent_mean"].shape, generator=generator, device=where).to(device)
-
-    def chance(p):
-        return (torch.rand(count, generator=generator, device=where) < p).to(device)
-    z = batch["latent_mean"] + (0.5 * batch["latent_log_variance"]).exp() * normal()
-    x0, noise = standardise(z, config), normal()
-    t = torch.randint(0, schedule.steps, (count,), generator=generator, device=where).to(device)
-    if config.high_noise:
-        t = torch.where(chance(config.high_noise), (schedule.steps + t) // 2, t)
-    everything = chance(config.drop_all)
-    condition = batch_condition(batch, model.condition.timbre).dropped(motion=everything | chance(config.drop_motion),
-                                               rhythm=everything | chance(config.drop_rhythm),
-                                               genre=everything | chance(config.drop_genre),
-                                               timbre=chance(config.drop_timbre) if config.timbre else None)
-    output = model(schedule.add_noise(x0, noise, t), t, model.encode(condition)).float()
-    miss = output - schedule.target(x0, noise, t)
+    mean = batch["latent_mean"]
+    z = mean + (0.5 * batch["latent_log_variance"]).exp() * normal(mean.shape, generator, mean.device)
+    drawn = draw(schedule, standardise(z, config), generator, config.high_noise)
+    timbre = {"timbre": config.drop_timbre} if config.timbre else {}
+    condition = batch_condition(batch, model.condition.timbre).at_random(
+        generator, config.drop_all, motion=config.drop_motion, rhythm=config.drop_rhythm, genre=config.drop_genre, **timbre)
+    output = model(drawn.x, drawn.t, model.encode(condition)).float()
+    miss = output - drawn.target
     error, level = miss.square().flatten(1).mean(1), miss.mean(-1).square().flatten(1).mean(1)
-    weight = schedule.loss_weight(t, config.min_snr or None)
-    return (weight * (error + config.level * level)).mean(), {"mse": error.detach().mean(), "level": level.detach().mean()}
+    loss = weighted(schedule, drawn, error + config.level * level, config.min_snr)
+    return loss, {"mse": error.detach().mean(), "level": level.detach().mean()}

@@ -7,14 +7,17 @@ import torch
 from torch import nn
 
 from core.body.kinematics import FPS
+from models.conditions import Conditions
 from models.layers import Attention, Downsample, FeedForward, ResBlock, TimeEmbedding, Upsample, conv_nd, make_norm
 from models.music_ldm.config import MOTION_CHANNELS, RHYTHM_CHANNELS
 from models.music_ldm.timbre import Timbre
 
 
 @dataclass
-class Condition:
+class Condition(Conditions):
     """A batch of window conditions; everything that is not given is zero and flagged as unknown.
+
+    Guidance is to amplify what the body asks for; it would drive every piece's mix beyond what its genre has: the timbre stays.
 
     motion (B, M, 360) features at 30 fps; motion_known (B,) 0 or 1; offset (B,) seconds from window start to motion frame 0;
     genre (B, 10) one-hot or zeros; rhythm (B, 5, F) curve at the mel frame rate, F mel frames, all zero where unknown;
@@ -27,27 +30,8 @@ class Condition:
     genre: torch.Tensor
     rhythm: torch.Tensor
     timbre: torch.Tensor
-
-    def dropped(self, motion=None, rhythm=None, genre=None, timbre=None):
-        """A copy with parts removed; each argument is None or a bool tensor (B,), True where that part is dropped."""
-        def keep(value, drop):
-            return value if drop is None else value * (~drop).to(value.dtype).reshape(-1, *(1,) * (value.dim() - 1))
-        return Condition(keep(self.motion, motion), keep(self.motion_known, motion), self.offset, keep(self.genre, genre),
-                         keep(self.rhythm, rhythm), keep(self.timbre, timbre))
-
-    def none(self):
-        """The unconditional twin of this batch. It keeps the timbre: guidance is to amplify what the body asks for, and would
-        drive every piece's mix beyond what its genre has."""
-        everything = torch.ones(len(self.offset), dtype=torch.bool, device=self.offset.device)
-        return self.dropped(everything, everything, everything)
-
-    def rows(self, index):
-        """The rows `index` (a list or tensor) as a new batch."""
-        return Condition(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
-
-    def to(self, device):
-        """All tensors on `device`."""
-        return Condition(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+    together = {"motion": ("motion", "motion_known"), "rhythm": ("rhythm",), "genre": ("genre",), "timbre": ("timbre",)}
+    stays = ("timbre",)
 
 
 @dataclass
