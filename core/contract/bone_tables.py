@@ -1,7 +1,8 @@
 """Name tables of known skeletons, `bone_maps/*.json`, and how bone names are matched with them.
 
-A mapping is {SMPL joint: bone name}. A table has `name`, `label`, `bones` (a mapping) and may have `needs` (bones without which it is
-another skeleton), `priority` (control layers before the bones they drive) and what docs/contracts.md says of control rigs.
+A mapping is {SMPL joint: bone name}. A table has `name`, `label`, `bones` (a mapping) and may have `needs` (bones without
+which it is another skeleton), `priority` (control layers before the bones they drive) and what docs/contracts.md says of
+control rigs.
 """
 import json
 import re
@@ -25,8 +26,8 @@ def tables() -> dict[str, dict]:
 def best_table(names, complete: bool = False) -> tuple[str, dict[str, str], str]:
     """(table, mapping, "exact" or "prefix") of the table that names the most of these bones; ("", {}, "") if none names any.
 
-    Required joints count double. Of equals the table with `needs` wins, being the more particular one; a match without prefixes wins
-    over one with them. complete: only tables that name every required joint.
+    Required joints count double. Of equals the table with `needs` wins, being the more particular one; a match without
+    prefixes wins over one with them. complete: only tables that name every required joint.
     """
     best, most = ("", {}, ""), 0.0
     for how in ("exact", "prefix"):

@@ -1,4 +1,4 @@
-"""What worker and add-on agree on before the first message: the protocol's number, and a hash that names the state of the code."""
+"""What worker and add-on agree on before the first message: the protocol's number, and a hash of the code."""
 import hashlib
 from pathlib import Path
 

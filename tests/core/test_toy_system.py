@@ -62,8 +62,8 @@ def test_sound_and_motion_at_once(toys, tmp_path):
     line = line_of(run("generate", "toy_both", "--duration", 3, "--tempo", 120, "--seed", 1, "--out", out, "--json", "--quiet"))
     assert line["outs"] == [str(out / "music.wav")] and line["tempo_bpm"] == 120 and line["recipe"]["beats_from"] == "tempo"
     assert soundfile.info(out / "music.wav").duration == pytest.approx(3.0) and len(read_motion(out / "dance.bvh")) == 90
-    again = line_of(run("generate", "toy_both", "--duration", 3, "--out", tmp_path / "next", "--keep", out, "--range", 1, 2, "--side", "motion",
-                        "--json", "--quiet"))
+    again = line_of(run("generate", "toy_both", "--duration", 3, "--out", tmp_path / "next", "--keep", out, "--range", 1, 2,
+                        "--side", "motion", "--json", "--quiet"))
     assert again["recipe"]["settings"]["keep"] == {"start": 1.0, "stop": 2.0, "side": "motion"}
     done = run("generate", "toy_both", "--duration", 3, "--out", tmp_path / "next", "--keep", tmp_path, "--range", 1, 2)
     assert done.returncode == 2 and "has no music.wav" in done.stderr
