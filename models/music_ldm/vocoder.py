@@ -164,14 +164,16 @@ OVERLAP = 40                    # mel frames of context on each side: more than 
 
 
 @torch.inference_mode()
-def vocode(network, log_mel, *, rate=48_000, should_cancel=None, finish=True):
+def vocode(network, log_mel, *, rate=48_000, should_cancel=None, finish=None):
     """Log-mel (T, 256) of `core.audio.mel` -> stereo (2, N) float32 at `rate`; N = round((T - 1) * 512 / 22050 * rate).
 
     Works through 21 s at a time without seams, so memory stays flat. finish: the two stages of `vocoder_finish.py` after the
-    network. Raises Cancelled when should_cancel() says so.
+    network; None: where the network was not trained against discriminators, which the stages would undo. Raises Cancelled
+    when should_cancel() says so.
     """
     from core.errors import Cancelled
     from models.music_ldm.vocoder_finish import keep_to_mel, widen
+    finish = not network.config.adversarial if finish is None else finish
     mel = torch.as_tensor(np.asarray(log_mel, dtype=np.float32))
     total = (len(mel) - 1) * MEL_HOP
     if total <= 0:

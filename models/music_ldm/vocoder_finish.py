@@ -1,4 +1,5 @@
-"""Two fixed stages after the vocoder's network, at 44,100 Hz on mid and side (2, N).
+"""Two fixed stages after the vocoder's network, at 44,100 Hz on mid and side (2, N), for a network that was trained on
+distances alone. One that was trained against discriminators goes without: they dull its attacks and cut a notch at 11 kHz.
 
 `keep_to_mel`: the network's sound is scaled, cell by cell of its STFT, until its mel is the mel it was given; phases and the fine
 structure within a band stay the network's. Griffin & Lim (1984) alternate between a given magnitude and a consistent STFT in the

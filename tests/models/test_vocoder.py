@@ -73,6 +73,24 @@ def test_the_finish_keeps_to_the_mel_and_widens_without_touching_the_mono_sum():
     assert spectrum[:100].mean() < 0.1 * spectrum[1000:].mean()
 
 
+def test_a_network_trained_against_discriminators_goes_without_the_finish():
+    from dataclasses import replace
+    torch.manual_seed(0)
+    plain = Vocoder(TINY).eval()
+    sharp = Vocoder(replace(TINY, adversarial=1.0)).eval()
+    sharp.load_state_dict(plain.state_dict())
+    mel = log_mel(music(1, 22_050)[:, 0].astype(np.float32))
+    assert np.array_equal(vocode(sharp, mel), vocode(plain, mel, finish=False))
+    assert np.array_equal(vocode(plain, mel), vocode(sharp, mel, finish=True))
+
+
+def test_the_overlap_covers_the_reach_of_the_shipped_network():
+    config = load_vocoder()[1].config
+    half = config["kernel"] // 2
+    reach = 1 + half * config["blocks"] + half * config["upper_blocks"] / 2 + module.N_FFT / 2 / module.MEL_HOP + 1
+    assert reach <= module.OVERLAP
+
+
 def test_chunks_leave_no_seam_and_cancel(monkeypatch):
     torch.manual_seed(0)
     network = Vocoder(TINY).eval()

@@ -66,7 +66,7 @@ def makers(vocoders, vae):
         rows["VAE, griffin_lim_32"] = lambda mel: published(through_vae(mel))
     for name, folder in vocoders.items():
         network = load_vocoder(folder)[0]
-        for finish, words in ((True, name), (False, f"{name}, network alone")):
+        for finish, words in ((False, f"{name}, network alone"), (True, f"{name}, with the two stages")):
             rows[words] = lambda mel, n=network, f=finish: vocode(n, mel, rate=RATE, finish=f)
             if vae is not None:
                 rows[f"VAE, {words}"] = lambda mel, n=network, f=finish: vocode(n, through_vae(mel), rate=RATE, finish=f)

@@ -13,6 +13,7 @@ BANDS = 1000.0 * 2.0 ** (np.arange(-13, 12) / 3)    # centres of thirds of an oc
 ATTACK_HERTZ = 2000.0                               # attacks are heard above this
 BEFORE, AFTER = (0.014, 0.004), (0.0, 0.008)        # seconds from an attack: the stretch before it, and the attack
 RISE_DB = 10.0                                      # least rise of a true attack
+JUDGED_HERTZ = 16_000.0                             # a judge hears up to here: above, codecs of training sound would tell
 CROP = 16_384                                       # samples a judge hears at once: 0.37 s
 
 
@@ -83,6 +84,7 @@ class Judge(nn.Module):
 
     def forward(self, sound):
         z = torch.stft(sound.flatten(0, 1), 1024, 256, window=self.window, return_complex=True).abs()
+        z = z[:, :int(JUDGED_HERTZ / RATE * 1024)]
         x = torch.log(z + 1e-3).reshape(len(sound), 2, *z.shape[1:])
         for layer in self.layers:
             x = F.leaky_relu(layer(x), 0.2)
