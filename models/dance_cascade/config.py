@@ -62,7 +62,7 @@ class CascadeConfig:
     timesteps: int = 100
     schedule: str = "cosine"
     steps: int = 10                         # sampling steps at Normal quality
-    sampler: str = "ddim"
+    sampler: str = "dpmpp_2m"
     guidance_scale: float = 2.5
 
     null_dropout: float = 0.1               # whole condition replaced by a learned one (classifier-free guidance)
@@ -105,7 +105,7 @@ RELEASE_ENCODER = EncoderConfig()
 RELEASE = CascadeConfig(weight_velocity=2.0)
 RELEASE_SR = CascadeConfig(
     fps=FULL_FPS, low=True, low_noise=0.5, low_noise_sampling=0.1, music="none", energy=False,
-    layers=5, width=192, heads=6, ffn=512, condition=128, kernel=7, patch=2, window=240, overlap=64, steps=5,
+    layers=5, width=192, heads=6, ffn=512, condition=128, kernel=7, patch=2, window=240, overlap=64, steps=3,
     guidance_scale=1.0, weight_velocity=2.0, weight_acceleration=2.0, capture_share=0.7, batch=96, learning_rate=1e-3)
 
 TINY_ENCODER = EncoderConfig(width=16, blocks=1, motion_width=16, motion_blocks=1, adapter=16, embedding=8, clip_seconds=2.0,

@@ -9,7 +9,9 @@ from models.motion import losses as geometry
 
 MEL_LEVELS = 127.0                          # of core.audio.frames.to_bytes; the networks see 0..1
 ENERGY_SECONDS = 4.0                        # energy is an average over so long
-ENERGY_PERCENTILES = 3.0                    # standard deviations between the calmest and the wildest that can be asked for
+ENERGY_SPAN = 3.0                           # standard deviations between the calmest and the wildest that can be asked for
+# What is drawn is calmer than what is asked: the released base moves half as fast as its corpus at 0, about as fast at this.
+ENERGY_MIDDLE = 0.75
 CAPTURED = {"break": "breakdance", "rokoko": "freestyle"}     # names of captures' styles where they differ from STYLES
 
 
@@ -93,11 +95,9 @@ def log_energy(vectors, fps):
 
 
 def asked_energy(energy, frames):
-    """(frames, 2) of an energy 0..1 (0.5 is the corpus's middle), a number or (frames,); None: unknown."""
-    channels = torch.zeros(frames, 2)
-    if energy is not None:
-        channels[:, 0] = (torch.as_tensor(energy, dtype=torch.float32).expand(frames) - 0.5) * ENERGY_PERCENTILES
-        channels[:, 1] = 1.0
+    """(frames, 2) of an energy 0..1 (0.5 is as lively as the corpus on average), a number or (frames,)."""
+    channels = torch.ones(frames, 2)
+    channels[:, 0] = (torch.as_tensor(energy, dtype=torch.float32).expand(frames) - 0.5) * ENERGY_SPAN + ENERGY_MIDDLE
     return channels
 
 
@@ -111,6 +111,27 @@ def assemble(config, music, rhythm, energy):
     """Condition (..., K) of a stage: what `config` wants of music (..., E), rhythm (..., 8) and energy (..., 2)."""
     wanted = ((config.music != "none", music), (config.rhythm, rhythm), (config.energy, energy))
     return torch.cat([part.float() for used, part in wanted if used], dim=-1)
+
+
+def smooth_upsampled(low, frames, ratio=RATIO, loop=False):
+    """`upsampled` by Catmull-Rom splines through the rows; on a loop the first row follows the last."""
+    count = low.shape[-2]
+    place = torch.arange(frames, device=low.device) / ratio
+    left = place.long()
+    u = (place - left)[:, None]
+    index = lambda k: (left + k) % count if loop else (left + k).clamp(0, count - 1)           # noqa: E731
+    a, b, c, d = (low[..., index(k), :] for k in (-1, 0, 1, 2))
+    return b + 0.5 * u * (c - a + u * (2 * a - 5 * b + 4 * c - d + u * (3 * (b - c) + d - a)))
+
+
+def downsampled(vectors, ratio=RATIO):
+    """Motion vectors (..., T, 152) at every `ratio`-th frame: what a base of them is. Velocities of the root are means over the
+    frames since the one before, so that both walk the same way."""
+    velocity = vectors[..., :3]
+    padded = torch.cat([velocity[..., :1, :].expand(*velocity.shape[:-2], ratio - 1, 3), velocity], dim=-2)
+    mean = padded.unfold(-2, ratio, ratio).mean(-1)
+    rest = vectors[..., ::ratio, 3:]
+    return torch.cat([mean[..., :rest.shape[-2], :], rest], dim=-1)
 
 
 def upsampled(low, frames, ratio=RATIO):

@@ -11,7 +11,7 @@ class Settings(SamplingSettings):
 
     start       s, where in the music the passage begins
     genre       one of `config.STYLES`, None: unknown
-    energy      0 calm .. 0.5 .. 1 wild, a number or an even curve over the passage; None: left to the music
+    energy      0 calm .. 0.5 as the corpus .. 1 wild, a number or an even curve over the passage; None: 0.5
     in_place, path  the dancer stays, or follows a polyline (K, 2 or 3) in metres from where it starts
     loop        the end leads to the beginning
     grow        `Motion` just before the passage, up to 2 s of it (one frame: a pose), that the dance grows out of

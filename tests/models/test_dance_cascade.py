@@ -14,7 +14,17 @@ from core.rhythm.beats import Beats, rhythm_curve
 from models.dance_cascade.config import ABLATIONS, CONFIGS, RELEASE, RELEASE_ENCODER, RELEASE_SR, TINY, TINY_SR
 from models.dance_cascade.data import Clips, Crops, Material, cubic_double
 from models.dance_cascade.encoder import Aligner, encode_music, info_nce
-from models.dance_cascade.features import asked_energy, pad_beats, rhythm_features, rhythm_of, style_index, upsampled
+from models.dance_cascade.features import (
+    ENERGY_MIDDLE,
+    asked_energy,
+    downsampled,
+    pad_beats,
+    rhythm_features,
+    rhythm_of,
+    smooth_upsampled,
+    style_index,
+    upsampled,
+)
 from models.dance_cascade.losses import denoiser_loss, timestep_weight
 from models.dance_cascade.network import Denoiser
 from models.dance_cascade.train import measure
@@ -43,7 +53,7 @@ def test_rhythm_on_the_device_is_the_rhythm_curve():
 
 def test_styles_and_energy():
     assert style_index("salsa") >= 10 and style_index("break") == 0 and style_index("tango") == -1
-    assert asked_energy(None, 3).tolist() == [[0, 0]] * 3 and asked_energy(0.5, 2)[:, 1].tolist() == [1, 1]
+    assert asked_energy(0.5, 2).tolist() == [[ENERGY_MIDDLE, 1]] * 2 and float(asked_energy(np.array([0.0, 1.0]), 2)[1, 0]) > 2
 
 
 def test_release_fits_its_budget():
@@ -56,6 +66,13 @@ def test_upsampling_keeps_the_base_frames():
     low = torch.randn(2, 5, 3)
     high = upsampled(low, 17)
     assert torch.allclose(high[:, ::4], low) and torch.allclose(high[:, 2], (low[:, 0] + low[:, 1]) / 2)
+    smooth = smooth_upsampled(low, 17)
+    assert torch.allclose(smooth[:, ::4], low, atol=1e-6) and torch.allclose(downsampled(smooth)[..., :0], low[..., :0])
+    ring = smooth_upsampled(low, 20, loop=True)
+    assert torch.allclose(ring[:, 18], smooth_upsampled(torch.roll(low, -2, 1), 20, loop=True)[:, 10], atol=1e-5)
+    vectors = torch.randn(1, 16, 152)
+    assert torch.allclose(downsampled(vectors)[0, 1, :3], vectors[0, 1:5, :3].mean(0), atol=1e-6)
+    assert torch.equal(downsampled(vectors)[0, 1, 3:], vectors[0, 4, 3:])
     curve = torch.sin(torch.arange(20) / 3)[:, None]
     assert torch.allclose(cubic_double(curve)[::2], curve)
     assert float((cubic_double(curve)[5:-5, 0] - torch.sin(torch.arange(39) / 6)[5:-5]).abs().max()) < 1e-3
