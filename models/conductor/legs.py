@@ -8,9 +8,12 @@ import numpy as np
 
 from core.body.legs import BALL_HEIGHT, Feet, feet_of, hang
 
-ON, OFF = 0.6, 0.4                  # contact above the first begins to stand, below the second begins to swing
+ON, OFF = 0.7, 0.5                  # contact above the first begins to stand, below the second begins to swing
+DRIFT_M, DRIFT_TURN = 0.040, 0.16   # a standing foot that a network wants so much elsewhere makes a step there
+SWING, SETTLED = 14, 24             # frames such a step takes, and that a foot stands before and after
+LIFT_M = 0.055                      # a foot in the air on its way to another place is at least so high
 SHORTEST = 5                        # frames of a stand or a swing
-SAME_PLACE_M, SAME_TURN = 0.03, 0.12   # two stands nearer than this (m, rad) are one: no step
+SAME_PLACE_M, SAME_TURN = 0.025, 0.10   # two stands nearer than this (m, rad) are one: no step
 
 
 def stands(contact):
@@ -26,6 +29,31 @@ def stands(contact):
     return _runs(state)
 
 
+def drifting(found, place, yaw, contact, busy):
+    """Stands of a foot, split by a step where its wished place (T,2) or yaw (T,) leaves what it stands on.
+
+    A network that is unsure whether a step comes lets the foot slide a little; here it stays, and goes once it is worth a step. The
+    step is put where contact (T,) is weakest nearby, and not while the other foot is in the air (busy, (T,) booleans).
+    """
+    out, todo = [], list(found)
+    while todo:
+        first, stop = todo.pop(0)
+        ground = slice(first, min(first + 2 * SETTLED, stop))
+        away = np.maximum(np.linalg.norm(place[first:stop] - np.median(place[ground], axis=0), axis=1) / DRIFT_M,
+                          np.abs(yaw[first:stop] - np.median(yaw[ground])) / DRIFT_TURN)
+        free = ~np.convolve(busy, np.ones(2 * SWING + 1), "same").astype(bool)[first:stop]
+        wants = np.flatnonzero((np.convolve(away > 1, np.ones(8), "full")[7:7 + len(away)] > 7) & free)
+        wants = wants[(wants >= SETTLED) & (wants < stop - first - SETTLED - SWING)] + first
+        if not len(wants):
+            out.append((first, stop))
+            continue
+        window = np.arange(wants[0], min(wants[0] + SETTLED, stop - SETTLED - SWING))
+        at = int(window[np.argmin(contact[window])])
+        out.append((first, at))
+        todo.insert(0, (at + SWING, stop))
+    return out
+
+
 def _runs(mask):
     edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
     return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2])]
@@ -39,8 +67,11 @@ def planted(feet, amplitude, home):
     """
     ball, yaw, pitch = feet.ball.copy(), feet.yaw.copy(), feet.pitch.copy()
     contact = np.zeros_like(feet.contact)
+    busy = np.zeros(len(ball), bool)                                    # frames in which the other foot is in the air
     for s in (0, 1):
         found = stands(feet.contact[:, s]) or [(0, len(ball))]
+        found = drifting(found, feet.ball[:, s, :2], feet.yaw[:, s], feet.contact[:, s], busy)
+        busy = ~np.isin(np.arange(len(ball)), np.concatenate([np.arange(a, b) for a, b in found]))
         held = []                                                        # [first, stop, place (3,), turn]
         for first, stop in found:
             share = float(amplitude[first])
@@ -68,14 +99,17 @@ def planted(feet, amplitude, home):
 def _swing(ball, yaw, pitch, start, stop, before, after, amplitude):
     """Frames start..stop of one foot in the air, in place: its own path plus what carries it from stand to stand."""
     u = (np.arange(start, stop) - start + 1) / (stop - start + 1)
-    ease = u * u * (3 - 2 * u)
+    across = np.clip((u - 0.2) / 0.6, 0, 1)                              # over the floor only while in the air
+    ease = across * across * (3 - 2 * across)
     place, turn = after
-    first_gap = (before[2] - ball[start]) if before else (place - ball[stop - 1])
-    last_gap = place - ball[stop - 1]
-    ball[start:stop] += (1 - ease)[:, None] * first_gap + ease[:, None] * last_gap
-    first_turn = (before[3] - yaw[start]) if before else (turn - yaw[stop - 1])
-    yaw[start:stop] += (1 - ease) * first_turn + ease * (turn - yaw[stop - 1])
-    ball[start:stop, 2] = np.maximum(ball[start:stop, 2], place[2])
+    own = ball[start:stop] - (ball[start] + ease[:, None] * (ball[stop - 1] - ball[start]))       # the network's arc about the way
+    own_turn = yaw[start:stop] - (yaw[start] + ease * (yaw[stop - 1] - yaw[start]))
+    from_place, from_turn = (before[2], before[3]) if before else (place, turn)
+    airborne = (np.sin(np.pi * u) ** 2)[:, None]
+    ball[start:stop] = from_place + ease[:, None] * (place - from_place) + airborne * own * [0.5, 0.5, 1.0]
+    yaw[start:stop] = from_turn + ease * (turn - from_turn) + airborne[:, 0] * own_turn
+    far = min(1.0, float(np.linalg.norm(place[:2] - (before[2] if before else place)[:2])) / SAME_PLACE_M)
+    ball[start:stop, 2] = np.maximum(ball[start:stop, 2], place[2] + far * LIFT_M * np.minimum(1, 1.25 * np.sin(np.pi * u)))
     pitch[start:stop] = np.clip(pitch[start:stop], -0.3, 0.8) * amplitude[start:stop]
 
 
@@ -85,4 +119,4 @@ def carried(feet, home):
     return away.mean(1)
 
 
-__all__ = ["BALL_HEIGHT", "Feet", "carried", "feet_of", "hang", "planted", "stands"]
+__all__ = ["BALL_HEIGHT", "Feet", "carried", "drifting", "feet_of", "hang", "planted", "stands"]

@@ -44,7 +44,7 @@ def test_contract_imports_the_standard_library_alone():
 
 def test_defaults_are_filled_in_and_enums_become_values():
     values = registry.check(CONDUCTOR, {})
-    assert values["guidance_scale"] == 2.0 and values["steps"] == 20 and values["seed"] == 0 and values["metre"] == "auto"
+    assert values["guidance_scale"] == 2.0 and values["steps"] == 10 and values["seed"] == 0 and values["metre"] == "auto"
     assert values["tempo"] == "auto" and registry.check(CONDUCTOR, {"tempo": "99.5"})["tempo"] == 99.5
     assert values["bpm"] is None and values["lead"] is None and values["level"] == "normal" and "blend_seconds" not in values
     assert registry.check(MUSIC, {"genre": "any"})["steps"] == 10, "Normal of the music model: as good as 20 (docs/results.md)"

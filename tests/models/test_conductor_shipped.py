@@ -17,6 +17,7 @@ from models.conductor.encoder import MusicEncoder
 from models.conductor.network import Denoiser
 from models.conductor.pipeline import Conductor, restore_points
 from models.lab.metrics import conducting as scores
+from models.lab.metrics.motion import foot_slide
 from models.lab.studio.plan import make_plan
 
 SECONDS = 10.0
@@ -74,6 +75,21 @@ def test_tempo_changes_are_followed(shipped):
     assert hits(motion, times - 0.08) > 0.9
     steady = times[0] + np.arange(len(times)) * float(np.median(gaps))
     assert hits(motion, steady - 0.08) < 0.6                  # a pulse of the mean tempo would not do
+
+
+def test_a_body_within_what_people_do(shipped):
+    """Loud music at 150 in four: hands within 4 m/s, elbows down, standing feet stand, the free hand does not hang."""
+    plan = dataclasses.replace(make_plan("conducting", 3, metre=4, bpm=150, duration=SECONDS), dynamics=np.full(200, 0.95))
+    count = min(len(plan.times), 200)
+    plan = dataclasses.replace(plan, times=plan.times[:count], dynamics=np.full(count, 0.95))
+    for pattern in ("four", "auto"):
+        motion, = shipped.generate((clicks(plan), RATE), beats=plan.beats, steps=10, seed=2, beat_pattern=pattern)
+        places = motion.positions()
+        assert np.linalg.norm(np.diff(places[:, 23], axis=0), axis=1).max() * FPS <= 4.0
+        assert (places[:, [18, 19], 2] > places[:, [16, 17], 2]).any(1).mean() <= 0.05
+        assert (places[:, 20, 2] < 0.98).mean() <= 1 / 3
+        assert foot_slide(places, FPS)[0] <= 0.01
+        assert np.ptp(places[:, 0], axis=0).max() > 0.04                       # hips and weight move
 
 
 def test_start_anywhere_in_a_piece(shipped, piece):
@@ -135,7 +151,7 @@ def test_keep_fills_the_middle_on_the_beat(shipped, piece):
     step = np.linalg.norm(np.diff(hand_path(motion), axis=0), axis=1)
     free = np.linalg.norm(np.diff(hand_path(kept), axis=0), axis=1)
     assert max(step[86:104].max(), step[196:214].max()) <= 1.1 * free.max()               # no jump where old meets new
-    assert np.ptp(motion.positions()[:, [7, 8]], axis=0).max() < 5e-3
+    assert foot_slide(motion.positions(), FPS)[0] <= 0.01
 
 
 def test_key_points_can_be_kept_too(corpus):  # noqa: F811
@@ -171,5 +187,5 @@ def test_ten_minutes_run_in_windows_of_bounded_number(shipped, monkeypatch):
     motion, = shipped.generate(None, features=quiet, steps=1, guidance_scale=1.0)
     monkeypatch.setattr(shipped.denoiser, "forward", forward)
     assert len(motion) == frames and np.isfinite(motion.rotations).all()
-    assert len(seen) > 10 and max(shape[0] for shape in seen) <= pipeline.WINDOWS_AT_ONCE
+    assert len(seen) >= 10 and max(shape[0] for shape in seen) <= pipeline.WINDOWS_AT_ONCE
     assert max(shape[1] for shape in seen) == shipped.config.window

@@ -8,6 +8,7 @@ import argparse
 import copy
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -77,11 +78,13 @@ def _still(conductor, frames):
 
 
 def music_beats(folders):
-    """find_beats(samples, rate) by the music beat network, or None where its checkpoint is missing."""
+    """find_beats(samples, rate) as the pipeline finds them, at a tempo that people conduct, or None where the network is missing."""
+    from core.contract import systems as registry
     from models.rhythm.detect import detect_music_beats
     if not checkpoints.has("rhythm", ["music"], folders):
         return None
-    return lambda samples, rate: detect_music_beats(np.asarray(samples).mean(0), rate, folders=folders)
+    usual = registry.find("conductor").usual_bpm
+    return lambda samples, rate: detect_music_beats(np.asarray(samples).mean(0), rate, folders=folders, usual=usual)
 
 
 def evaluate(options, say=print):
@@ -89,6 +92,8 @@ def evaluate(options, say=print):
     pieces = studio_pieces(options.corpus, options.clips, options.split)
     folders = options.checkpoints
     conductor = Conductor.from_run(options.run, options.encoder_run) if options.run else Conductor.load(folders)
+    if options.steps:
+        conductor.config = replace(conductor.config, steps=options.steps)
     net = load_stage1(options.encoder_run, folders)[1]
     find, few = music_beats(folders), options.few
     studio = Studio(pieces, Judge(net))
@@ -133,6 +138,7 @@ def main(arguments=None):
     parser.add_argument("--encoder-run", default="", help="stage 1 as a run folder instead of a checkpoint")
     parser.add_argument("--split", default="test", choices=("valid", "test"))
     parser.add_argument("--clips", type=int, default=200)
+    parser.add_argument("--steps", type=int, help="sampling steps (default: the configuration's)")
     parser.add_argument("--few", type=int, default=60, help="pieces of the dearer rows")
     parser.add_argument("--sweep-clips", type=int, default=12, help="clips of each sampling setting and trained row; 0: none")
     parser.add_argument("--music", help="folder of real tracks with .beats.txt")
