@@ -18,8 +18,8 @@ def mean(values):
 
 
 def others(records, index):
-    """Up to OTHERS other records, spread over the rest; of joint pieces only such as were asked for another tempo: pieces of one tempo
-    that all begin on the beat agree whoever made them."""
+    """Up to OTHERS other records, spread over the rest; of joint pieces only such as were asked for another tempo:
+    pieces of one tempo that all begin on the beat agree whoever made them."""
     mine = records[index].get("bpm")
     rest = [(index + step) % len(records) for step in range(1, len(records))]
     if mine is not None:
@@ -85,6 +85,8 @@ def motion_figures(records, real=None):
         count = min(len(real), len(records))
         for kind in ("k", "g"):
             found, true = (np.array([r[kind] for r in rows[:count]]) for rows in (records, real))
+            varied = true.std(0) > 1e-6                   # a pose that no real piece holds has no spread to be measured in
+            found, true = found[:, varied], true[:, varied]
             found, true = z_score(found, true), z_score(true, true)
             if count > 2:
                 out[f"fid_{kind}"] = frechet_distance(found, true)
