@@ -162,7 +162,7 @@ class Conductor:
         motions = []
         for vector in vectors:
             vector = smoothed(vector) if self.config.smooth else vector
-            motion = self._standing(vector, asked.amplitude * (1 - rest), asked.legs)
+            motion = self._standing(vector, (0.0 if asked.ready else asked.amplitude) * (1 - rest), asked.legs)
             motion = blend_left_arm(motion, asked.left_hand)
             motion = motion.mirrored() if asked.mirror else motion
             motions.append(restore(motion.moved(heading, after=middle) if asked.centre else motion, *asked.keep) if keep else motion)
@@ -171,7 +171,7 @@ class Conductor:
     @staticmethod
     def settle(settings):
         """The settings of a pipeline with the lead that the tempo of the beats decides where none is asked for; a kept motion
-        may be anywhere."""
+        may be anywhere. Sound without a beat is not conducted: the conductor stands ready."""
         shown = conducted(settings.beats, settings.metre, getattr(settings, "beat_pattern", Settings.beat_pattern))
         lead = default_lead(shown) if settings.lead is None else float(settings.lead)
         return SimpleNamespace(**{**vars(settings), "lead": lead, "centre": True})

@@ -13,7 +13,7 @@ class Settings(SamplingSettings):
     move) or "off" (as natural, for a rig that keeps its own legs). keep: (Motion of the passage, [(from, to), ...] in seconds): these
     ranges stay, the rest is filled in; with keypoints13 the motion is an array (T, 13, 2) at 30 fps, and amplitude, left_hand and
     mirror do not exist. centre: the rest is made about the place and facing that what stays has on average, not about xy = 0 and -y.
-    features: an earlier `analyse(audio)`.
+    ready: stand ready instead, as where no beat was found in the sound. features: an earlier `analyse(audio)`.
     """
 
     start: float = 0.0
@@ -24,6 +24,7 @@ class Settings(SamplingSettings):
     left_hand: float = 1.0
     mirror: bool = False
     centre: bool = False
+    ready: bool = False
     legs: str = "natural"
     sampler: str = "ddim"
     features: tuple | None = None

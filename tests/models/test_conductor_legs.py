@@ -16,6 +16,7 @@ from models.conductor.network import Denoiser
 from models.conductor.performed import Rows, perform_corpus
 from models.conductor.performed_music import music_features, row_statistics
 from models.conductor.pipeline import FEET, Conductor, conducted, default_lead
+from models.conductor.settings import Settings
 from models.lab.metrics.motion import foot_slide
 from models.lab.studio.conducted import conducting_plan
 from models.lab.studio.conducted_flat import gather, meta_of, silent_level
@@ -191,7 +192,10 @@ def test_legs_natural_stand_and_off(stepping):
 def test_silence_and_still_conductors_stand(stepping):
     silent, = stepping.generate((np.zeros(RATE * 4, np.float32), RATE), steps=2)
     still, = stepping.generate((np.random.default_rng(0).normal(0, 0.1, RATE * 4), RATE), steps=2, amplitude=0.0)
-    for motion in (silent, still):
+    ready, = stepping.generate((np.random.default_rng(0).normal(0, 0.1, RATE * 4), RATE), steps=2, ready=True)
+    asked = stepping.settle(Settings())
+    assert asked.ready and not stepping.settle(Settings(beats=Beats(np.arange(9) * 0.5, np.arange(9) % 4 + 1, 4))).ready
+    for motion in (silent, still, ready):
         assert np.ptp(motion.positions(), axis=0).max() < 1e-3
 
 
