@@ -15,7 +15,7 @@ from core.body.motion import Motion
 from core.body.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from core.errors import BadInput
 from core.rhythm.beats import Beats
-from models.conductor.beat_pattern import strokes, strokes_of
+from models.conductor.beat_pattern import NAMES, strokes, strokes_of
 from models.conductor.config import FOOT, FPS, METRES, MOVING, STROKES, ConductorConfig
 from models.conductor.encoder import Frozen, encode_music, load_stage1
 from models.conductor.features import (
@@ -172,9 +172,17 @@ class Conductor:
     def settle(settings):
         """The settings of a pipeline with the lead that the tempo of the beats decides where none is asked for; a kept motion
         may be anywhere. Sound without a beat is not conducted: the conductor stands ready."""
-        shown = conducted(settings.beats, settings.metre, getattr(settings, "beat_pattern", Settings.beat_pattern))
+        shown, pattern = Conductor.shown_beats(settings), getattr(settings, "beat_pattern", Settings.beat_pattern)
         lead = default_lead(shown) if settings.lead is None else float(settings.lead)
-        return SimpleNamespace(**{**vars(settings), "lead": lead, "centre": True})
+        if pattern == "auto" and shown is not None and np.all(shown.positions > 0):             # the choice is shown
+            pattern = next((name for name, count in NAMES.items() if count == shown.metre), "auto")
+        return SimpleNamespace(**{**vars(settings), "lead": lead, "beat_pattern": pattern, "centre": True,
+                                  "ready": settings.beats is None})
+
+    @staticmethod
+    def shown_beats(settings):
+        """The beats that the motion shows: those that get a stroke."""
+        return conducted(settings.beats, settings.metre, getattr(settings, "beat_pattern", Settings.beat_pattern))
 
     @staticmethod
     def body_beats(motion, settings):

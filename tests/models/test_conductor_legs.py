@@ -195,6 +195,8 @@ def test_silence_and_still_conductors_stand(stepping):
     ready, = stepping.generate((np.random.default_rng(0).normal(0, 0.1, RATE * 4), RATE), steps=2, ready=True)
     asked = stepping.settle(Settings())
     assert asked.ready and not stepping.settle(Settings(beats=Beats(np.arange(9) * 0.5, np.arange(9) % 4 + 1, 4))).ready
+    fast = stepping.settle(Settings(beats=Beats(np.arange(12) * 0.35, np.arange(12) % 3 + 1, 3)))
+    assert fast.beat_pattern == "one" and len(stepping.shown_beats(fast)) == 4          # the choice is recorded
     for motion in (silent, still, ready):
         assert np.ptp(motion.positions(), axis=0).max() < 1e-3
 
