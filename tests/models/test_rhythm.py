@@ -212,6 +212,22 @@ def test_music_is_heard_by_all_networks_of_one_folder(tmp_path):
     assert not np.allclose(both, run_views([first], mel.numpy(), (1.0,)), atol=0.03)
 
 
+def test_the_pair_is_heard_only_where_music_is_in_rubato(tmp_path, monkeypatch):
+    from models.rhythm import detect
+    for number, part in enumerate(("music", "rubato", "world")):
+        torch.manual_seed(number)
+        network = BeatNetwork(rhythm_config("music", "tiny"))
+        checkpoints.save(tmp_path, name=f"rhythm-{part}", system="rhythm", part=part, config=network.config.to_json(),
+                         state_dict=network.state_dict(), card_text="", licence="GPL-3.0-or-later", dtype="float32")
+    mel = np.random.default_rng(0).normal(size=(300, 80)).astype(np.float32)
+    pair = run_views(music_networks(tmp_path), mel, detect.RUBATO_SPEEDS)
+    world = run_views([detect.load_network("world", tmp_path)], mel, (1.0,))
+    monkeypatch.setattr(detect.rhythm_tempo, "agreements", lambda *_: (0.2, 0.3, 0.6))
+    assert np.array_equal(detect.music_activations(mel, tmp_path), pair)
+    monkeypatch.setattr(detect.rhythm_tempo, "agreements", lambda *_: (0.2, 0.5, 0.6))
+    assert np.array_equal(detect.music_activations(mel, tmp_path), world) and not np.allclose(pair, world, atol=0.03)
+
+
 def test_loss_prefers_the_truth_and_obeys_trust():
     curve = torch.from_numpy(rhythm_curve([0.2, 0.7, 1.2], [0.2], 60))[None].repeat(2, 1, 1)
     good = torch.cat([torch.logit(curve[..., :2].clamp(0.01, 0.99)), curve[..., 2:4]], -1)

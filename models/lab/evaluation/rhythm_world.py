@@ -23,7 +23,7 @@ from models.lab.evaluation.rhythm import COUPLES, SALSA_FPS
 from models.lab.evaluation.tables import markdown_table, replace_section, write_json
 from models.lab.metrics.beat_align import beat_f1_any_level
 from models.rhythm.config import BODY_FPS, CHROMA_STEPS, LOGMEL_LOWEST, LOGMEL_STEP, MUSIC_FPS, MUSIC_RATE
-from models.rhythm.detect import activations_body, bars_of, load_network, music_networks, run_views
+from models.rhythm.detect import activations_body, bars_of, load_network, music_activations
 
 MODES = ("auto", "steady", "follow")
 TEST = {number for couple in COUPLES for number in couple}
@@ -43,7 +43,7 @@ def spread(times):
 def activations_music(samples, rate, folders):
     """(T, 4) activations of mono sound."""
     from models.rhythm.features import log_mel
-    return run_views(music_networks(folders), log_mel(samples, rate))
+    return music_activations(log_mel(samples, rate), folders)
 
 
 def body_rows(data, folders):
@@ -123,11 +123,12 @@ def piece_rows(flat_folder, folders):
     """Rendered real scores, human drumming and dance forms of held-out composers and drummers, by kind: means, and each piece."""
     from models.training.flat import Flat
     flat, pieces, previous = Flat(flat_folder), [], None
-    networks, bars = music_networks(folders), load_network("bars", folders, required=False)
+    bars = load_network("bars", folders, required=False)
     for item in flat.items:
         mel = np.asarray(flat.rows(item, "logmel"), np.float32) * LOGMEL_STEP + LOGMEL_LOWEST
         harmony = np.asarray(flat.rows(item, "chroma"), np.float32) / CHROMA_STEPS
-        beats = _music_modes(run_views(networks, mel), bars_of(bars, mel, harmony))
+        seen = music_activations(mel, folders)
+        beats = _music_modes(seen, bars_of(bars, mel, harmony))
         written = np.array(item["beats"])
         times, auto = written[:, 0], beats["auto"]
         best, _ = beat_f1_any_level(auto.times, times)
@@ -138,7 +139,7 @@ def piece_rows(flat_folder, folders):
         if item["metre"]:
             row |= {"metre right": float(auto.metre == item["metre"]),
                     "downbeat": beat_f1_70ms(auto.downbeats, times[written[:, 1] == 1])}
-            given = rhythm_tempo.find(run_views(networks, mel), MUSIC_FPS, part="music", bars=bars_of(bars, mel, harmony),
+            given = rhythm_tempo.find(seen, MUSIC_FPS, part="music", bars=bars_of(bars, mel, harmony),
                                       beats=_without_bars(times))
             row |= {"metre, true beats": float(given.metre == item["metre"]),
                     "downbeat, true beats": beat_f1_70ms(given.downbeats, times[written[:, 1] == 1])}
@@ -208,10 +209,10 @@ def beatless_rows(data, scores, tracks, speech, folders):
                 rows["music"][name] = strengths(activations_music(audio.mono(), audio.rate, folders), "music")
     if scores:
         from models.training.flat import Flat
-        flat, networks = Flat(scores), music_networks(folders)
+        flat = Flat(scores)
         for item in flat.items:
             mel = np.asarray(flat.rows(item, "logmel"), np.float32) * LOGMEL_STEP + LOGMEL_LOWEST
-            rows["music"][item["id"]] = strengths(run_views(networks, mel), "music")
+            rows["music"][item["id"]] = strengths(music_activations(mel, folders), "music")
     rows["called beat"] = {name: round(float(np.mean([row["beat"] for row in rows[name].values()])), 3)
                            for name in ("no beat", "music")}
     edges = np.arange(0.0, 1.05, 0.1)
