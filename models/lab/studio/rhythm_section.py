@@ -4,6 +4,7 @@ import numpy as np
 from models.lab.studio import drum_samples, drums, synths
 from models.lab.studio.groove_templates import template
 from models.lab.studio.harmony import SCALES, nearest
+from models.lab.studio.layers import SECOND_FONT
 from models.lab.studio.players import pick, read_steps
 from models.lab.studio.score import Part, rng_of
 
@@ -25,7 +26,7 @@ KEY_LEVEL = {
     62: 0.65,
     64: 0.65,
 }
-SAMPLED, SECOND_FONT = 0.3, 0.35    # shares of pieces with recorded one-shots, and with kits of the second soundfont
+SAMPLED = 0.3                       # share of pieces with recorded one-shots
 GM_KEYS = {drums.SNAP: drums.CLAP, drums.ZAP: 78, drums.RISER: 0}
 
 
