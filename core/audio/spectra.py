@@ -1,4 +1,6 @@
-"""Mel filters and mel spectra: the one primitive under every log-mel of Baton. Written here because librosa's compile on first use.
+"""Mel filters and mel spectra: the one primitive under every log-mel of Baton.
+
+Written here because librosa's are compiled on first use, ten seconds and more in a fresh environment.
 
 Frame i of a spectrum is centred on sample i * hop, with silence beyond both ends; N samples give 1 + N // hop frames.
 """
@@ -20,7 +22,7 @@ def slaney_filters(bands: int, rate: float, n_fft: int) -> tuple[np.ndarray, np.
 
 
 def htk_filters(bands: int, rate: float, n_fft: int, low: float, high: float) -> np.ndarray:
-    """Triangular filters (bands, 1 + n_fft / 2) float32 from `low` to `high` Hz, equal on the HTK mel scale, each summing to 1."""
+    """Triangular filters (bands, 1 + n_fft / 2) float32 from `low` to `high` Hz: equal on the HTK mel scale, each of sum 1."""
     def mel(hertz):
         return 2595.0 * np.log10(1.0 + np.asarray(hertz) / 700.0)
     edges = 700.0 * (10.0 ** (np.linspace(mel(low), mel(high), bands + 2) / 2595.0) - 1.0)
@@ -35,7 +37,7 @@ def htk_filters(bands: int, rate: float, n_fft: int, low: float, high: float) ->
 
 
 def mel_spectrum(mono: np.ndarray, filters: np.ndarray, hop: int, power: float = 1.0) -> np.ndarray:
-    """(1 + N // hop, bands) float32: `filters` (bands, 1 + n_fft / 2) of the magnitudes, or of their power, of Hann-windowed frames.
+    """(1 + N // hop, bands) float32: `filters` (bands, 1 + n_fft / 2) of the magnitudes of Hann-windowed frames, or of their power.
 
     mono (N,); n_fft follows from the filters. power: 1 magnitudes, 2 their squares.
     """

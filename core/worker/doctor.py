@@ -9,7 +9,7 @@ from core.contract import systems as registry
 from core.contract.protocol import PROTOCOL, version
 from core.errors import BadInput, NoCheckpoint
 
-NEEDED = ("numpy", "scipy", "torch", "librosa", "soundfile", "soxr", "safetensors", "pyloudnorm")
+NEEDED = ("numpy", "scipy", "torch", "librosa", "soundfile", "soxr", "safetensors")
 OPTIONAL = ("smplx",)
 PYTHONS = ((3, 11), (3, 14))
 

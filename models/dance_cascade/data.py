@@ -26,7 +26,7 @@ def flat_folders(corpus):
         inner = [path] if (path / "items.json").is_file() else sorted(p.parent for p in path.glob("*/items.json"))
         found += inner
     if not found:
-        raise BadInput(f"{corpus} holds no flat corpus (items.json); unpack one with models.training.pack.")
+        raise BadInput(f"{corpus} holds no flat corpus (items.json); unpack one with models.lab.packs.flat.")
     return found
 
 

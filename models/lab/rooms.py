@@ -11,9 +11,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("core", "models", "blender_addon")
-# Imports between rooms that still run back up; meant to become empty.
-BACK_UP = {("models.training", "models.lab"), ("models.training", "models.music_ldm"), ("models.music_ldm", "models.lab"),
-           ("blender_addon.flows", "blender_addon.ui")}
 COLOURS = {"core": "#cfe3f5", "models": "#d9ead3", "blender_addon": "#fce5cd"}
 
 
@@ -57,12 +54,12 @@ def room(name: str) -> str:
     return ".".join(name.split(".")[:2])
 
 
-def rooms(edges: dict[str, set[str]], leave_out=BACK_UP) -> dict[str, set[str]]:
-    """{room: the rooms that it imports from}; leave_out: pairs (room, room) that do not count."""
+def rooms(edges: dict[str, set[str]]) -> dict[str, set[str]]:
+    """{room: the rooms that it imports from}."""
     found = {}
     for name, others in edges.items():
         found.setdefault(room(name), set()).update(
-            room(other) for other in others if room(other) != room(name) and (room(name), room(other)) not in leave_out)
+            room(other) for other in others if room(other) != room(name))
     return found
 
 

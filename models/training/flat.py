@@ -66,7 +66,7 @@ class Flat:
         try:
             index = json.loads((self.folder / "items.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise BadInput(f"{folder} is not a flat corpus ({error}); make it with models.training.pack.") from error
+            raise BadInput(f"{folder} is not a flat corpus ({error}); make it with models.lab.packs.flat.") from error
         if index.get("format") != FORMAT:
             raise BadInput(f"{folder} has flat format {index.get('format')}, this Baton reads {FORMAT}; make it again.")
         self.scales = index["scales"]

@@ -23,7 +23,7 @@ from pathlib import Path
 PIECE = 15 * 2**20
 GRACE = 20.0                # s a job has to save after SIGTERM
 MARGIN = 12.0               # s kept of a job's time for its start, last validation and checkpoint
-TRAIN, EXPORT, PACK = "models.training.loop", "models.training.export", "models.training.pack"
+TRAIN, EXPORT, PACK = "models.training.loop", "models.training.export", "models.lab.packs.flat"
 
 
 class Job:

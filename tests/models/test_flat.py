@@ -6,10 +6,10 @@ torch = pytest.importorskip("torch")
 
 from core.audio.frames import FRAME_HZ, from_bytes, log_mel_rows, to_bytes  # noqa: E402
 from core.errors import BadInput  # noqa: E402
+from models.lab.packs.flat import expand, pack, passage_arrays, squeeze, unpack  # noqa: E402
 from models.lab.studio.build import item_plan  # noqa: E402
 from models.lab.studio.dancer import dance  # noqa: E402
 from models.training.flat import Flat, FlatWriter, join  # noqa: E402
-from models.training.pack import expand, pack, passage_arrays, squeeze, unpack  # noqa: E402
 from models.training.shards import pack_motion  # noqa: E402
 
 
@@ -70,7 +70,7 @@ def test_passages_of_captured_clips_are_cut_warped_and_mirrored(tmp_path):
     mirrored = passage_arrays({**item, "passage": {**item["passage"], "mirror": True}}, clips)
     assert np.allclose(mirrored["root"][:, 0], -arrays["root"][:, 0], atol=1e-5)
     with pytest.raises(BadInput, match="--clips"):
-        from models.training.pack import _clips
+        from models.lab.packs.flat import _clips
         _clips(None)
 
 

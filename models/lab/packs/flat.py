@@ -1,4 +1,4 @@
-"""Flat corpora that travel: `python -m models.training.pack pack FOLDER FILE`, `... unpack FILE FOLDER [--jobs N]`.
+"""Flat corpora that travel: `python -m models.lab.packs.flat pack FOLDER FILE`, `... unpack FILE FOLDER [--jobs N]`.
 
 For a card that is rented for minutes every megabyte counts. A pack holds music features and beats, compressed; motion of
 the studio is performed again from its seeds where the pack is opened, and passages of captured clips are cut from the whole
@@ -188,7 +188,7 @@ def _to_sixd(vectors):
 
 def main(argv=None):
     """The command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m models.training.pack", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m models.lab.packs.flat", description=__doc__.split("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
     one = commands.add_parser("pack", help="a flat folder into one file")
     one.add_argument("folder")

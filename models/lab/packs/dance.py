@@ -1,11 +1,11 @@
 """Music features of dance pieces, straight into a flat corpus, without keeping the sound.
 
-    python -m models.training.dance_features --out FLAT --split train --items 800 [--seconds 40]      studio pieces
-    python -m models.training.dance_features --out FLAT --captures CLIPS --hours 2                     music to captured clips
+    python -m models.lab.packs.dance --out FLAT --split train --items 800 [--seconds 40]      studio pieces
+    python -m models.lab.packs.dance --out FLAT --captures CLIPS --hours 2                     music to captured clips
 
 CLIPS is a flat folder of whole captured clips (60 fps, with beats); each passage of them is mirrored, warped by up to 12 % and
 given music of a drawn genre at its beats, as `studio.real` does. Arrays: `mel`, `latent`, `profile` (models/training/flat.py).
-Motion is not stored: it follows from the metas (models/training/pack.py). Stopped builds go on where they were.
+Motion is not stored: it follows from the metas (models/lab/packs/flat.py). Stopped builds go on where they were.
 """
 import argparse
 import json
@@ -66,8 +66,8 @@ def capture_item(clips, number, seconds):
     import dataclasses
 
     from core.rhythm.beats import Beats
+    from models.lab.packs.flat import passage_arrays
     from models.lab.studio.real import real_plan
-    from models.training.pack import passage_arrays
     from models.training.shards import unpack_motion
     rng = np.random.default_rng([number, *b"passage"])
     flat = Flat(clips)
@@ -140,7 +140,7 @@ def main(argv=None):
     """The command line; returns the exit code."""
     from models.lab.studio.build import run_tasks
     from models.lab.studio.plan import SPLIT_SEEDS
-    parser = argparse.ArgumentParser(prog="python -m models.training.dance_features", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m models.lab.packs.dance", description=__doc__.split("\n")[0])
     parser.add_argument("--out", required=True, help="flat folder; parts lie beside it in OUT.parts")
     parser.add_argument("--split", choices=list(SPLIT_SEEDS), default="train")
     parser.add_argument("--items", type=int, default=400)

@@ -1,0 +1,1 @@
+"""Material for trainings elsewhere: flat corpora packed small, made from the studio and from clips."""
