@@ -198,7 +198,7 @@ def command_train(args, rest):
 def command_evaluate(args, rest):
     """A system by the name of its row or of its folder, or the beats and the studio behind them."""
     rows = json.loads((ROOT / "core" / "contract" / "systems.json").read_text(encoding="utf-8"))
-    modules = {"rhythm": "models.lab.evaluation.rhythm", "studio": "models.lab.studio.evaluate"}
+    modules = {"rhythm": "models.lab.evaluation.rhythm", "rhythm-world": "models.lab.evaluation.rhythm_world", "studio": "models.lab.studio.evaluate"}
     for folder in (path.parent.name for path in (ROOT / "models" / "lab" / "evaluation").glob("*/evaluate.py")):
         names = [row["name"] for row in rows if row["module"].split(".")[1] == folder]
         modules |= dict.fromkeys([folder, *names], f"models.lab.evaluation.{folder}.evaluate")

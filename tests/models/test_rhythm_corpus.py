@@ -1,0 +1,77 @@
+"""Training music of the beat networks: the score reader, performances, songs and conductors' seeds (sound is not rendered here)."""
+import numpy as np
+import pytest
+
+from core.errors import BadInput
+from models.lab.rhythm.corpus import conductors
+from models.lab.rhythm.musicxml import read_score
+from models.lab.rhythm.perform import beat_unit, perform_score
+from models.lab.rhythm.songs import FORMS, dance_form
+from models.training.flat import Flat
+
+NOTE = "<note>{chord}<pitch><step>{step}</step><octave>4</octave></pitch><duration>{length}</duration>{tie}</note>"
+
+
+def note(step, length, chord=False, tie=""):
+    ties = "".join(f'<tie type="{kind}"/>' for kind in tie.split())
+    return NOTE.format(step=step, length=length, chord="<chord/>" if chord else "", tie=ties)
+
+
+@pytest.fixture
+def waltz(tmp_path):
+    """A pickup of one quarter, then 3/4: a chord, a note tied over the bar line; two quarters to a division."""
+    head = ("<attributes><divisions>2</divisions><time><beats>3</beats><beat-type>4</beat-type></time></attributes>"
+            '<direction><sound tempo="120"/></direction>')
+    bars = [head + note("G", 2), note("C", 2) + note("E", 2, chord=True) + note("D", 2) + note("F", 2, tie="start"),
+            note("F", 2, tie="stop") + note("A", 4)] + [note("C", 2) * 3] * 30
+    text = "<score-partwise><part id='P1'>" + "".join(f"<measure>{bar}</measure>" for bar in bars) + "</part></score-partwise>"
+    path = tmp_path / "waltz.xml"
+    path.write_text(text)
+    return path
+
+
+def test_a_score_is_read_with_its_pickup_chord_and_tie(waltz):
+    score = read_score(waltz)
+    assert [(bar.start, bar.length, bar.beats, bar.pickup) for bar in score.bars[:3]] == [
+        (0, 1, 3, True), (1, 3, 3, False), (4, 3, 3, False)]
+    head = [(n.onset, n.length, n.pitch) for n in score.parts[0][:6]]
+    assert head == [(0, 1, 67), (1, 1, 60), (1, 1, 64), (2, 1, 62), (3, 2, 65), (5, 2, 69)]
+    assert score.tempi == [(0.0, 120.0)]
+
+
+def test_what_is_no_score_is_told(tmp_path):
+    (tmp_path / "a.xml").write_text("<html/>")
+    (tmp_path / "b.mxl").write_text("no zip")
+    for name in ("a.xml", "b.mxl"):
+        with pytest.raises(BadInput, match=name):
+            read_score(tmp_path / name)
+
+
+def test_the_tapped_beat_depends_on_metre_and_tempo():
+    assert beat_unit(4, 4, 120) == 1 and beat_unit(6, 8, 120) == 1.5 and beat_unit(6, 8, 40) == 0.5
+    assert beat_unit(2, 2, 160) == 2 and beat_unit(2, 2, 90) == 1 and beat_unit(3, 4, 276) == 3 and beat_unit(3, 8, 60) == 0.5
+
+
+def test_a_performance_puts_downbeats_on_bar_lines(waltz):
+    played = perform_score(read_score(waltz), 0, np.random.default_rng(1), seconds=20)
+    assert played.metre == 3 and played.beats[0, 1] == 3 and (np.diff(played.beats[:, 0]) > 0).all()
+    positions = played.beats[1:, 1].astype(int)
+    assert (positions == np.arange(len(positions)) % 3 + 1).all()
+    first = [on for on, _, pitch, _ in played.parts[0] if pitch == 64]
+    assert abs(first[0] - played.beats[1, 0]) < 0.12
+
+
+@pytest.mark.parametrize("name", list(FORMS))
+def test_every_dance_form_keeps_its_metre(name):
+    song = dance_form(np.random.default_rng(2), 12.0, name)
+    assert song.metre == FORMS[name][0] and set(song.beats[:, 1].astype(int)) == set(range(1, song.metre + 1))
+    low, high = FORMS[name][1]
+    assert 0.9 * low <= song.bpm <= 1.1 * high and song.layers and song.duration > song.beats[-1, 0]
+
+
+def test_conductors_travel_as_seeds_with_their_lead(tmp_path):
+    from models.lab.studio.build import plan_of
+    from models.lab.studio.conductor import conduct
+    conductors(tmp_path, 2)
+    item = Flat(tmp_path).items[0]
+    assert conduct(plan_of(item))[1] == pytest.approx(item["lead"], abs=1e-4) and len(item["beats"]) > 8
