@@ -8,7 +8,8 @@ from core.audio import Audio
 from core.body.motion import Motion
 from core.rhythm.beats import Beats
 from models.lab.metrics.beat_align import align_report, kinematic_beats_bailando
-from models.lab.metrics.dance import dance_report
+from models.lab.metrics.dance import dance_features
+from models.lab.metrics.frechet import diversity, frechet_distance, z_score
 from models.lab.metrics.motion import below_floor, jerk, pfc
 from models.motion.contacts import slide_metres
 from models.motion.representation import foot_contacts
@@ -119,9 +120,21 @@ def passages(motions, seconds=PASSAGE):
 
 
 def distances(motions, real):
-    """FID_k, FID_g, Div_k, Div_g of passages against captured ones, as many of each."""
-    report = dance_report(passages(motions), real)
-    return {name: float(report[name]) for name in ("clips", "fid_k", "fid_g", "div_k", "div_k_real", "div_g", "div_g_real")}
+    """FID_k, FID_g, Div_k, Div_g of passages against captured ones, as many of each; z-scored by the captured ones.
+
+    A boolean that is the same in all captured passages has no spread to be z-scored by and is left out ("features").
+    """
+    clips = passages(motions)
+    count, out = min(len(clips), len(real)), {}
+    sets = [[dance_features(motion) for motion in side[:count]] for side in (clips, real)]
+    out["clips"] = float(count)
+    for kind in ("k", "g"):
+        found, true = (np.stack([features[kind] for features in side]) for side in sets)
+        varies = true.std(0) > 1e-6
+        found, true = z_score(found[:, varies], true[:, varies]), z_score(true[:, varies], true[:, varies])
+        out[f"fid_{kind}"], out[f"features_{kind}"] = frechet_distance(found, true), float(varies.sum())
+        out[f"div_{kind}"], out[f"div_{kind}_real"] = diversity(found), diversity(true)
+    return out
 
 
 def seed_distance(pairs):
