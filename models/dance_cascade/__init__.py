@@ -25,6 +25,8 @@ What differs, in every configuration (no code of the paper was found; the printe
 - losses by the paper's names: squared distance of key joints, squared error of their velocities over the floor, squared
   hinge of rotation steps above the 99th percentile of the corpus; all on un-normalised values
 - the base is made noisy in training the super-resolution, and its level is told: cascades else trust their base too much
+- sampling the super-resolution, its estimate is tied to the base at the base's rate (`Stage._anchored`, after Choi et al. 2021):
+  alone it smooths accents away
 - any length on one canvas of overlapping windows per stage (paper: 20 s); loop, kept ranges, in place, along a path
 
 What `release` adds: the rhythm curve and the bar, frame by frame; the music's embedding frame by frame too (FiLM instead of

@@ -73,6 +73,9 @@ class Course:
     def solve(self, vectors):
         """Headings (V, T) and places (V, T, 2) of a canvas, bent."""
         turn, place = trajectory(vectors, self.fps)
+        if self.kept is not None and self.kept[0][0]:           # it begins where and as what is kept does: paths lie in the world
+            place = self.kept[2][0].to(place) + _turned(place, self.kept[1][0].to(turn))
+            turn = turn + self.kept[1][0].to(turn)
         if self.in_place or self.path is not None:
             low = smoothed(place, self.fps, False)
             target = torch.zeros_like(low)
@@ -111,7 +114,8 @@ class Course:
             if mask[low]:
                 own, goal = turn[:, low:low + 1].clone(), kept_turn[low]
                 turned = goal - own
-                place[:, low:stop + 1] = kept_place[low] + _turned(place[:, low:stop + 1] - place[:, low:low + 1], turned)
+                spin = turned * 0 if self.in_place or self.path is not None else turned
+                place[:, low:stop + 1] = kept_place[low] + _turned(place[:, low:stop + 1] - place[:, low:low + 1], spin)
                 turn[:, low:stop + 1] += turned
                 if mask[high] and high > low:
                     self._arrive(turn, place, low, high, kept_turn[high], kept_place[high])

@@ -107,6 +107,13 @@ def test_in_place_and_along_a_path(dancer, audio):
     assert np.linalg.norm(walks.root[-1, :2] - walks.root[0, :2] - [3, 2]) < 0.5
 
 
+def test_a_path_lies_in_the_world_whatever_went_before(dancer, audio, studio):
+    """On code before, the path turned with the heading of the motion that the dance grows out of."""
+    seed = studio.slice(100, 190).moved(1.2)
+    walks = dancer.generate(audio, beats=BEATS, grow=seed, steps=2, path=[(0, 0), (3, 0), (3, 2)], feet=False)[0]
+    assert np.linalg.norm(walks.root[-1, :2] - seed.root[-1, :2] - [3, 2]) < 0.6
+
+
 def test_energy_style_and_bad_input(dancer, audio):
     calm = dancer.generate(audio, beats=BEATS, energy=0.1, genre="house", steps=2, duration=3.0)[0]
     wild = dancer.generate(audio, beats=BEATS, energy=np.linspace(0, 1, 30), genre="krump", steps=2, duration=3.0)[0]
