@@ -1,5 +1,5 @@
 """BVH: any humanoid skeleton in, SMPL-24 names out."""
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -8,6 +8,7 @@ from core.body.rotations import ROOT_TO_BLENDER, euler_to_matrix, matrix_to_eule
 from core.contract import JOINTS, PARENTS
 from core.motion_files.up import find_up, nearest_axis, to_z
 from core.retarget.rig import Rig
+from core.retarget.standing import standing_rig, stands
 
 END = "_end"
 
@@ -61,20 +62,56 @@ def bvh_rig(bvh, bone_map=None, name="the file", up=None, notify=None):
         bone_map = require(rows, name)
     check_map(bone_map, bvh.names, name)
     count = len(bvh.names)
+    bvh = _with_offsets(bvh, name, notify)
     heads = np.zeros((count, 3))
     for joint in range(count):
         # The root's own offset is its place in the first frame in some exporters; it says nothing about the rest.
         parent = bvh.parents[joint]
         heads[joint] = heads[parent] + bvh.offsets[joint] if parent >= 0 else 0.0
+    bone_map = _without_empty(bone_map, bvh, heads, name, notify)
     rest = np.tile(np.eye(4), (count, 1, 1))
     rest[:, :3, 3] = heads
     positions, rotations = bvh.global_pose()
     poses = np.tile(np.eye(4), (*positions.shape[:2], 1, 1))
     poses[..., :3, :3], poses[..., :3, 3] = rotations, positions
-    world = np.eye(4)
-    world[:3, :3] = _up_to_z(bvh, heads, positions, bone_map, up, name, notify)
-    rig = Rig(tuple(bvh.names), tuple(bvh.parents), rest, _tails(bvh, heads), world, bone_map, 1 / bvh.frame_time)
-    return rig, poses
+    rig = Rig(tuple(bvh.names), tuple(bvh.parents), rest, _tails(bvh, heads), np.eye(4), bone_map, 1 / bvh.frame_time)
+    world, upright = np.eye(4), stands(rig)
+    world[:3, :3] = _up_to_z(bvh, heads if upright else None, positions, bone_map, up, name, notify)
+    rig = replace(rig, matrix_world=world)
+    return (rig if upright else standing_rig(rig, poses)), poses
+
+
+def _with_offsets(bvh, name, notify):
+    """The skeleton with the middle of its position channels where it has no offsets of its own."""
+    offsets, place = bvh.offsets.copy(), 0
+    for joint, channels in enumerate(bvh.channels):
+        at = ["XYZ".index(c[0]) for c in channels if c.endswith("position")]
+        values = bvh.values[:, [place + c for c in range(len(channels)) if channels[c].endswith("position")]]
+        place += len(channels)
+        if bvh.parents[joint] >= 0 and len(at) == 3 and not np.abs(offsets[joint]).any():
+            offsets[joint, at] = np.median(values, axis=0)
+    changed = [bvh.names[joint] for joint in np.flatnonzero(np.abs(offsets - bvh.offsets).any(axis=1))]
+    if changed and notify is not None:
+        notify(f"{name} has no skeleton of its own (OFFSET 0 for {changed[0]}"
+               + (f" and {len(changed) - 1} more" if len(changed) > 1 else "")
+               + "); it is taken from the positions in its channels.")
+    return replace(bvh, offsets=offsets)
+
+
+def _without_empty(bone_map, bvh, heads, name, notify):
+    """The bone map without hands and toes of no length: a bone that starts where its parent does points nowhere."""
+    place = {joint: heads[bvh.names.index(bone)] for joint, bone in bone_map.items()}
+    size = float(np.ptp(heads, axis=0).max()) or 1.0
+    result = dict(bone_map)
+    for joint, start in ((f"{side}_{end}", f"{side}_{start}") for side in ("left", "right")
+                         for end, start in (("hand", "wrist"), ("foot", "ankle"))):
+        if joint in place and np.linalg.norm(place[joint] - place[start]) < 1e-6 * size:
+            bone = result.pop(joint)
+            if notify is not None:
+                notify(f"{name}: {bone} ({joint}) starts where {bone_map[start]} does and has no direction; it is left out.")
+    if np.linalg.norm(place["left_hip"] - place["right_hip"]) < 1e-6 * size and notify is not None:
+        notify(f"{name}: {bone_map['left_hip']} and {bone_map['right_hip']} start at the same point; usual hips are assumed.")
+    return result
 
 
 def _tails(bvh, heads):
@@ -89,11 +126,10 @@ def _tails(bvh, heads):
 
 
 def _up_to_z(bvh, heads, positions, bone_map, up, name, notify):
-    """Rotation from the file's axes to a z-up world: what the motion says, with the rest skeleton as a hint (`up.py`)."""
+    """Rotation from the file's axes to a z-up world: what the motion says, with a rest that stands as a hint (`up.py`)."""
     place = {bone: number for number, bone in enumerate(bvh.names)}
     head, feet = place[bone_map["head"]], [place[bone_map["left_ankle"]], place[bone_map["right_ankle"]]]
-    rest = heads[head] - heads[feet].mean(axis=0)
-    hint = nearest_axis(rest) if np.linalg.norm(rest) > 0 else None
+    hint = None if heads is None else nearest_axis(heads[head] - heads[feet].mean(axis=0))
     some = positions[::max(1, len(positions) // 2000)]
     return to_z(find_up(some, some[:, head], some[:, feet], hint=hint, asked=up, name=name, notify=notify))
 

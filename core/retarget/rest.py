@@ -82,9 +82,12 @@ def _snap(vector, axes):
 
 def body_frame(heads, axes=None):
     """(3,3) with columns left, up, forward of a rest pose given {joint: position}; snapped to near `axes` (rows)."""
-    left = unit(heads["left_hip"] - heads["right_hip"])
     up = heads["head"] - (heads["left_hip"] + heads["right_hip"]) / 2
-    if np.linalg.norm(heads["left_hip"] - heads["right_hip"]) < 1e-9 or np.linalg.norm(up) < 1e-9:
+    # Stick figures have both thighs at the pelvis; their knees, else their shoulders, tell left from right.
+    across = next((way for way in (heads[f"left_{j}"] - heads[f"right_{j}"] for j in ("hip", "knee", "shoulder"))
+                   if np.linalg.norm(way) > 1e-9), np.zeros(3))
+    left = unit(across)
+    if np.linalg.norm(across) < 1e-9 or np.linalg.norm(up) < 1e-9:
         raise BadInput("The rig's hips or head coincide at rest; check the bone map.")
     up = unit(up)
     if axes is not None:
@@ -104,6 +107,8 @@ def align_rest(rig):
         if f"{side}_hand" not in heads:
             heads[f"{side}_hand"] = _hand_direction(rig, bones[f"{side}_wrist"])
     body = body_frame(heads, rig.world_rotation.T)
+    if np.linalg.norm(heads["left_hip"] - heads["right_hip"]) < 1e-9:
+        _give_hips(heads, body)
     reference = {joint: body for joint in JOINTS}
     for joint, (start, end) in LIMBS.items():
         base = reference[start] if start else body
@@ -123,6 +128,14 @@ def align_rest(rig):
         foot = _foot(body, heads, side) if standing else _free_foot(reference[f"{side}_knee"], heads, side)
         reference[f"{side}_ankle"] = reference[f"{side}_foot"] = foot
     return Rest(bones, reference, body, *_heights(rig, heads, body, leg, standing), float(leg))
+
+
+def _give_hips(heads, body):
+    """Put hips of no width where a body with such legs has them, in place."""
+    leg = np.mean([np.linalg.norm(heads[f"{s}_ankle"] - heads[f"{s}_hip"]) for s in ("left", "right")])
+    whole = sum(OFFSETS[ID[f"left_{joint}"]] for joint in ("hip", "knee", "ankle"))
+    for side in ("left", "right"):
+        heads[f"{side}_hip"] = heads[f"{side}_hip"] + body @ OFFSETS[ID[f"{side}_hip"]] * leg / np.linalg.norm(whole)
 
 
 def _onto(base, offset, direction):

@@ -106,7 +106,7 @@ def read_capture(path, beats=True):
 
 
 def upright(path, fps=None):
-    """`Motion` at `RATE` of a file. A BVH whose rest pose does not stand gets a rest from its own stillest standing frame."""
+    """`Motion` at `RATE` of a file."""
     path = Path(path)
     if ".bvh" not in path.name.lower():
         return read_motion(path, fps=fps).resampled(RATE)
@@ -115,44 +115,7 @@ def upright(path, fps=None):
     if fps:
         bvh = replace(bvh, frame_time=1.0 / fps)
     rig, poses = bvh_rig(bvh, None, path.name)
-    rig = replace(rig, bone_map=_without_zero_hands(rig))
-    if not _stands(rig):
-        rig = _standing_rig(rig, poses)
     return to_smpl(rig, poses, np.arange(len(poses)) * bvh.frame_time, fps=RATE)
-
-
-def _without_zero_hands(rig):
-    """The bone map without hands that start where their wrists do: they have no direction."""
-    place = {joint: rig.rest[rig.index[bone], :3, 3] for joint, bone in rig.bone_map.items()}
-    return {joint: bone for joint, bone in rig.bone_map.items() if not joint.endswith("_hand")
-            or np.linalg.norm(place[joint] - place[joint.replace("hand", "wrist")]) > 1e-6}
-
-
-def _stands(rig):
-    """Do head, hips and ankles of the rest pose lie one below the other, up in the file's y?"""
-    up = {joint: rig.rest[rig.index[rig.bone_map[joint]], 1, 3] for joint in ("head", "pelvis", "left_ankle", "right_ankle")}
-    ankle = max(up["left_ankle"], up["right_ankle"])
-    height = np.ptp(rig.rest[:, :3, 3], axis=0).max()
-    return up["head"] - up["pelvis"] > 0.2 * height and up["pelvis"] - ankle > 0.2 * height
-
-
-def _standing_rig(rig, poses):
-    """The rig with the pose of its straightest standing frame as its rest; y is up in such files."""
-    place = {joint: poses[:, rig.index[bone], :3, 3] for joint, bone in rig.bone_map.items()}
-
-    def rise(low, high):
-        way = place[high] - place[low]
-        return way[:, 1] / np.maximum(np.linalg.norm(way, axis=-1), 1e-9)
-    straight = (rise("left_knee", "left_hip") + rise("left_ankle", "left_knee") + rise("right_knee", "right_hip")
-                + rise("right_ankle", "right_knee") + rise("pelvis", "head") + rise("left_elbow", "left_shoulder")
-                + rise("right_elbow", "right_shoulder"))
-    frame = int(np.argmax(straight))
-    shift = poses[frame, :, :3, 3] - rig.rest[:, :3, 3]
-    turn = poses[frame, :, :3, :3] @ rig.rest[:, :3, :3].swapaxes(-1, -2)
-    tails = rig.rest[:, :3, 3] + shift + (turn @ (rig.tails - rig.rest[:, :3, 3])[..., None])[..., 0]
-    world = np.eye(4)
-    world[:3, :3] = [[1, 0, 0], [0, 0, -1], [0, 1, 0]]
-    return replace(rig, rest=poses[frame].copy(), tails=tails, matrix_world=world)
 
 
 def on_the_floor(motion, drifting=False):

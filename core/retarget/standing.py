@@ -1,0 +1,222 @@
+"""A standing rest for skeletons whose rest pose does not stand, found in their own motion.
+
+Skeletons converted from other programs often have every bone along one axis at rest, so that the rest tells neither
+where a limb points nor how it is rolled. The motion does. For every joint this module finds the constant turn K from
+the bone's axes to SMPL's: trunk and head from the body's frames over time, limbs from their own direction, the side to
+which elbows and knees bend, and the twist they have on average. Programs put bones along axes, so K is taken to be the
+nearest quarter turn wherever a bone lies along an axis. The rig laid out by these turns stands in a T-pose.
+"""
+from dataclasses import replace
+from itertools import permutations, product
+
+import numpy as np
+
+from core.body.kinematics import OFFSETS
+from core.errors import BadInput
+from core.retarget.rest import ID, TORSO, joint_bones, swing, unit
+from core.retarget.rig import orthonormal
+
+FRAMES = 1500                       # looked at, spread over the clip
+ALONG = np.cos(np.radians(25.0))    # a bone this near an axis lies along it
+LEAN = np.radians(40.0)             # the mean of a frame over time is trusted to this
+STILL = np.radians(10.0)            # half of a standing foot's pitches lie as near together
+SAME = 0.7                          # what it counts for that a bone is rolled like the one it hangs on
+BEND = 2.0                          # and that its hinge bends the right way
+WORLD = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])      # SMPL axes -> z up, facing -y
+QUARTERS = np.array([m for m in (np.diag(signs)[list(order)] for order in permutations(range(3))
+                                 for signs in product((1.0, -1.0), repeat=3)) if np.linalg.det(m) > 0])
+# joint -> (joint it hangs on, joint it points to, joint whose bend tells its roll, where that bends to in SMPL axes)
+LIMBS = {f"{side}_{joint}": tuple(f"{side}_{name}" if name else None for name in names) + (way,)
+         for side in ("left", "right") for joint, *names, way in (
+             ("shoulder", None, "elbow", "wrist", (0, 0, 1)), ("elbow", "shoulder", "wrist", None, None),
+             ("wrist", "elbow", "hand", None, None), ("hip", None, "knee", "ankle", (0, 0, -1)),
+             ("knee", "hip", "ankle", None, None))}
+
+
+def stands(rig):
+    """Do both legs of the rest pose point away from the head, and do hips and head span a plane?"""
+    heads = {joint: rig.rest[rig.index[bone], :3, 3] for joint, bone in rig.bone_map.items()}
+    sides = ("left", "right")
+    middle = (heads["left_hip"] + heads["right_hip"]) / 2
+    up = unit(heads["head"] - middle)
+    left = heads["left_hip"] - heads["right_hip"]
+    if np.linalg.norm(left) > 1e-6 and abs(unit(left) @ up) > np.cos(np.radians(30)):
+        return False
+    return all(unit(heads[f"{side}_ankle"] - heads[f"{side}_hip"]) @ up < -np.cos(np.radians(50)) for side in sides)
+
+
+def standing_rig(rig, poses):
+    """`Rig` in a T-pose made from its motion. poses (T,N,4,4) in armature space. Raises BadInput where joints coincide."""
+    poses = poses[::max(1, len(poses) // FRAMES)]
+    turns = orthonormal(poses[..., :3, :3])
+    bones = {joint: rig.index[name] for joint, name in joint_bones(rig.bone_map).items()}
+    axes = _Axes(rig, bones, turns, poses[..., :3, 3])
+    axes.trunk()
+    for joint in LIMBS:
+        axes.limb(joint)
+    axes.feet()
+    return _laid_out(rig, {bones[joint]: turn for joint, turn in axes.found.items()}, turns)
+
+
+class _Axes:
+    """found {joint: (3,3)}: bone axes -> SMPL axes. turns (T,N,3,3) and places (T,N,3) of all bones in armature space."""
+
+    def __init__(self, rig, bones, turns, places):
+        self.rig, self.bones = rig, bones
+        self.turns = {joint: turns[:, bone] for joint, bone in bones.items()}
+        self.places = {joint: places[:, bone] for joint, bone in bones.items()}
+        self.up = rig.world_rotation.T @ np.array([0.0, 0.0, 1.0])
+        self.found = {}
+
+    def frames(self, joint):
+        """(T,3,3) global rotation of a joint whose axes are known."""
+        return self.turns[joint] @ self.found[joint].T
+
+    def trunk(self):
+        """Pelvis by hips and head, chest by shoulders and head, what lies between and beyond by its nearer neighbour."""
+        hips, shoulders = self._middle("hip"), self._middle("shoulder")
+        top = self.places.get("neck", self.places["head"])
+        pelvis = _frame(self._across("hip"), shoulders - hips)
+        chest = _frame(self._across("shoulder"), top - hips)
+        for joint in ("pelvis", *TORSO, "neck", "head", "left_collar", "right_collar"):
+            if joint in self.bones:
+                base = pelvis if joint in ("pelvis", "spine1") else chest
+                self.found[joint] = _quarter(np.mean(np.swapaxes(base, -1, -2) @ self.turns[joint], axis=0))
+        self.chest = chest
+
+    def _middle(self, joint):
+        return (self.places[f"left_{joint}"] + self.places[f"right_{joint}"]) / 2
+
+    def _across(self, joint):
+        across = self.places[f"left_{joint}"] - self.places[f"right_{joint}"]
+        if np.median(np.linalg.norm(across, axis=-1)) < 1e-9:
+            other = "shoulder" if joint == "hip" else "hip"
+            across = self.places[f"left_{other}"] - self.places[f"right_{other}"]
+        return across
+
+    def along(self, joint, end):
+        """(3,) unit direction in a bone's own axes in which it points; None where it has no length."""
+        bone = self.bones[joint]
+        to = self.rig.rest[self.bones[end], :3, 3] if end in self.bones else self.rig.tails[bone]
+        way = self.rig.rest_rotations[bone].T @ (to - self.rig.rest[bone, :3, 3])
+        return unit(way) if np.linalg.norm(way) > 1e-9 else None
+
+    def limb(self, joint):
+        """The quarter turn that lays the bone along the canonical limb; of the four, the one that fits the motion best."""
+        if joint not in self.bones:
+            return
+        start, end, hinge, bends = LIMBS[joint]
+        # Where a hand without fingers ends is often made up: it is read by its turn alone.
+        canonical, along = unit(OFFSETS[ID[end]]), self.along(joint, end) if end in self.bones else None
+        base = self.frames(start) if start else self.frames("pelvis") if "hip" in joint else self.chest
+        swung = base if along is None else swing(base @ canonical, self.turns[joint] @ along) @ base
+        mean = np.mean(np.swapaxes(swung, -1, -2) @ self.turns[joint], axis=0)
+        scores = np.einsum("nab,ab->n", QUARTERS, mean)
+        if start:
+            scores = scores + SAME * (np.abs(QUARTERS - self.found[start]).max(axis=(1, 2)) < 1e-6)
+        if along is None:
+            self.found[joint] = QUARTERS[int(np.argmax(scores))] if scores.max() > 1.5 else orthonormal(mean)
+            return
+        if hinge:
+            further = self.places[hinge] - self.places[end]
+            bent = np.mean(unit(np.einsum("tba,tb->ta", self.turns[joint], further)), axis=0)
+            bent = bent - (bent @ along) * along
+            scores = scores + BEND * min(1.0, np.linalg.norm(bent) / 0.2) * (QUARTERS @ unit(bent) @ np.array(bends, float))
+        scores[QUARTERS @ along @ canonical < np.cos(np.radians(45))] = -np.inf
+        if np.abs(along).max() < ALONG or np.isinf(scores).all():
+            self.found[joint] = orthonormal(mean)
+        else:
+            self.found[joint] = QUARTERS[int(np.argmax(scores))]
+
+    def feet(self):
+        """Ankles and toes: pitched as the feet are while they stand, their sideways axis across the shin's bend."""
+        means, ways = {}, {}
+        for side in ("left", "right"):
+            ankle = f"{side}_ankle"
+            means[side] = np.mean(np.swapaxes(self.frames(f"{side}_knee"), -1, -2) @ self.turns[ankle], axis=0)
+            along = self.along(ankle, f"{side}_foot")
+            if along is not None:
+                ways[side] = _nearest_axis(along) if np.abs(along).max() > ALONG else along
+        pitch = self._pitch(ways)
+        for side, mean in means.items():
+            ankle, toe = f"{side}_ankle", f"{side}_foot"
+            self.found[ankle] = _foot_axes(mean, ways[side], pitch) if side in ways else _quarter(mean)
+            if toe in self.bones:
+                self.found[toe] = _quarter(np.mean(np.swapaxes(self.frames(ankle), -1, -2) @ self.turns[toe], axis=0))
+
+    def _pitch(self, ways):
+        """Angle (radians) below the horizontal at which feet mostly are while they stand; the canonical one if they never do.
+        ways {side: (3,)} the foot's direction in the ankle bone's axes."""
+        pitches = []
+        for side, along in ways.items():
+            heel = self.places[f"{side}_ankle"]
+            toe = self.places.get(f"{side}_foot", heel)
+            speed = sum(np.linalg.norm(np.gradient(points, axis=0), axis=-1) for points in (toe, heel))
+            low = toe @ self.up
+            still = (speed <= np.percentile(speed, 40)) & (low <= np.percentile(low, 60))
+            pitches.append(np.arcsin(np.clip(-(self.turns[f"{side}_ankle"][still] @ along) @ self.up, -1, 1)))
+        pitches = np.sort(np.concatenate(pitches)) if pitches else np.zeros(0)
+        if len(pitches) < 8 or np.ptp(np.percentile(pitches, [25, 75])) > STILL:
+            usual = OFFSETS[ID["left_foot"]]
+            return float(np.arctan2(-usual[1], usual[2]))
+        while len(pitches) > 4:                    # the half of the pitches that lie closest together, again and again
+            half = (len(pitches) + 1) // 2
+            first = int(np.argmin(pitches[half - 1:] - pitches[:len(pitches) - half + 1]))
+            pitches = pitches[first:first + half]
+        return float(pitches.mean())
+
+
+def _foot_axes(mean, along, pitch):
+    """Bone axes -> SMPL axes of an ankle that points `along` in its own axes. mean (3,3): bone axes -> shin, on average."""
+    across = mean.T @ np.array([1.0, 0, 0])
+    across = across - (across @ along) * along
+    if np.abs(along).max() > ALONG:
+        across = _nearest_axis(across)
+    wanted = np.stack([[1.0, 0, 0], [0, -np.sin(pitch), np.cos(pitch)]], axis=1)
+    have = np.stack([unit(across - (across @ along) * along), along], axis=1)
+    return np.column_stack([wanted, np.cross(*wanted.T)]) @ np.column_stack([have, np.cross(*have.T)]).T
+
+
+def _frame(left, up):
+    """(T,3,3) with columns left, up, forward; left is exact. Raises BadInput where there is none."""
+    if np.median(np.linalg.norm(left, axis=-1)) < 1e-9 or np.median(np.linalg.norm(up, axis=-1)) < 1e-9:
+        raise BadInput("Hips, shoulders and head of the motion lie at one point; check the bone map.")
+    left = unit(left)
+    up = unit(up - (up * left).sum(-1, keepdims=True) * left)
+    return np.stack([left, up, np.cross(left, up)], axis=-1)
+
+
+def _quarter(mean):
+    """The quarter turn nearest to a mean (3,3) of rotations, or the mean rotation itself where none is near."""
+    turn = orthonormal(mean)
+    nearest = QUARTERS[int(np.argmax(np.einsum("nab,ab->n", QUARTERS, turn)))]
+    angle = np.arccos(np.clip((np.trace(nearest.T @ turn) - 1) / 2, -1, 1))
+    return nearest if angle < LEAN else turn
+
+
+def _nearest_axis(vector):
+    axis = np.zeros(3)
+    place = int(np.argmax(np.abs(vector)))
+    axis[place] = np.sign(vector[place]) or 1.0
+    return axis
+
+
+def _laid_out(rig, found, turns):
+    """The rig with rest rotations by `found` {bone: axes}; other bones turn with their parent as they do on average."""
+    body = rig.world_rotation.T @ WORLD
+    rest, tails = np.tile(np.eye(4), (len(rig.names), 1, 1)), np.zeros_like(rig.tails)
+    for bone, parent in enumerate(rig.parents):
+        old = rig.rest_rotations[bone]
+        if bone in found:
+            rest[bone, :3, :3] = body @ found[bone]
+        elif parent < 0:
+            rest[bone, :3, :3] = old
+        else:
+            rest[bone, :3, :3] = rest[parent, :3, :3] @ _quarter(
+                np.mean(np.swapaxes(turns[:, parent], -1, -2) @ turns[:, bone], axis=0))
+        rest[bone, :3, 3] = rig.rest[bone, :3, 3]
+        if parent >= 0:
+            offset = rig.rest_rotations[parent].T @ (rig.rest[bone, :3, 3] - rig.rest[parent, :3, 3])
+            rest[bone, :3, 3] = rest[parent, :3, 3] + rest[parent, :3, :3] @ offset
+        tails[bone] = rest[bone, :3, 3] + rest[bone, :3, :3] @ old.T @ (rig.tails[bone] - rig.rest[bone, :3, 3])
+    return replace(rig, rest=rest, tails=tails)
