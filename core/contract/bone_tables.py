@@ -6,6 +6,7 @@ control rigs.
 """
 import json
 import re
+from collections import Counter
 from functools import cache
 
 from . import FOLDER, REQUIRED_JOINTS
@@ -30,10 +31,13 @@ def best_table(names, complete: bool = False) -> tuple[str, dict[str, str], str]
     prefixes wins over one with them. complete: only tables that name every required joint.
     """
     best, most = ("", {}, ""), 0.0
+    own = common_prefix(names)
+    if own and any(bone.startswith(own) for data in tables().values() for bone in data["bones"].values()):
+        own = ""                               # a prefix that tables know themselves, such as Rigify's "ORG-"
     for how in ("exact", "prefix"):
         plain = {}
         for name in names:
-            plain.setdefault(_key(name, how == "prefix"), name)
+            plain.setdefault(_key(name, how == "prefix", own), name)
         for table, data in tables().items():
             if any(_key(need, False) not in plain for need in data.get("needs", ())):
                 continue
@@ -42,15 +46,22 @@ def best_table(names, complete: bool = False) -> tuple[str, dict[str, str], str]
                 continue
             score = sum(2.0 if joint in REQUIRED_JOINTS else 1.0 for joint in found)
             score += 0.5 * bool(data.get("needs")) + data.get("priority", 0)
-            if score > most + (0.0 if how == "exact" else 0.25):
+            if score > most + (0.0 if how == "exact" else 2.0):
                 best, most = (table, found, how), score
     return best
 
 
-def _key(name, strip):
+def _key(name, strip, own=""):
     if strip:
+        name = name[len(own):] if own and name.startswith(own) and len(name) > len(own) else name
         name = PREFIX.sub("", name) or name
     return name.lower()
+
+
+def common_prefix(names) -> str:
+    """What most bone names (four of five) begin with, up to a separator: "Character1_", "Take 001_"; "" if nothing."""
+    starts = Counter(name[:end.end()] for name in names for end in re.finditer(r"[_:|. -]+", name))
+    return max((start for start, count in starts.items() if count >= 0.8 * len(names)), key=len, default="")
 
 
 def control_table(mapping: dict[str, str]) -> dict | None:

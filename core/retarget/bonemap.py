@@ -7,12 +7,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from core.contract import JOINTS, SKELETON
-from core.contract.bone_tables import CONFIDENCE, best_table
+from core.contract.bone_tables import CONFIDENCE, best_table, common_prefix, control_table
 from core.contract.files import write_text
 from core.errors import BadInput
-from core.retarget.bonemap_fuzzy import fuzzy_matches, highest_spine
+from core.retarget.bonemap_fuzzy import carrier, fuzzy_matches, highest_spine
 
 FORMAT = 1
+UNSURE = 0.5                    # confidence of a row that the user should look at
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,25 @@ def detect(bones):
     if top is not None:                       # one more spine bone than the table knows
         best_map = {**best_map, "spine3": top}
         rows["spine3"] = Row("spine3", top, 0.85, "fuzzy")
-    for joint, (bone, sure) in fuzzy_matches(bones, best_map).items():
+    for joint, (bone, sure) in _fuzzy_without_prefix(bones, best_map).items():
         rows[joint] = Row(joint, bone, sure, "fuzzy")
+    mapping = {joint: row.bone for joint, row in rows.items()}
+    bone, sure = (mapping.get("pelvis"), True) if control_table(mapping) else carrier(bones, mapping)
+    if not sure:                              # hips that leave the spine or a thigh behind when they move
+        rows["pelvis"] = Row("pelvis", bone, UNSURE, "fuzzy")
     return [rows.get(joint, Row(joint, None, 0.0, "")) for joint in JOINTS]
+
+
+def _fuzzy_without_prefix(bones, known):
+    """`fuzzy_matches` on names without what most of them begin with."""
+    prefix = common_prefix([name for name, _ in bones])
+    short = {name: name[len(prefix):] if name.startswith(prefix) and name != prefix else name for name, _ in bones}
+    if len(set(short.values())) < len(short):
+        return fuzzy_matches(bones, known)
+    whole = {value: name for name, value in short.items()}
+    found = fuzzy_matches([(short[name], short.get(parent, parent)) for name, parent in bones],
+                          {joint: short.get(bone, bone) for joint, bone in known.items()})
+    return {joint: (whole[bone], sure) for joint, (bone, sure) in found.items()}
 
 
 def missing(rows):

@@ -1,11 +1,14 @@
 """Fuzzy bone names: sides and body parts as words, settled by the hierarchy where words leave a choice."""
 import re
+import unicodedata
 
 from core.contract import JOINTS
 
 SIDE_WORDS = {"l": "left", "left": "left", "lf": "left", "lft": "left", "izquierda": "left", "gauche": "left",
               "links": "left", "r": "right", "right": "right", "rt": "right", "rgt": "right", "rechts": "right",
-              "droite": "right", "derecha": "right"}
+              "droite": "right", "derecha": "right", "izq": "left", "izquierdo": "left", "der": "right", "derecho": "right",
+              "linke": "left", "linker": "left", "linkes": "left", "rechte": "right", "rechter": "right",
+              "rechtes": "right", "droit": "right"}
 # Part -> words that mean it, most telling first; compounds are joined ("upper arm" -> "upperarm").
 PARTS = {
     "pelvis": ["pelvis", "hips", "hip", "root", "torso", "cog", "waist"],
@@ -22,18 +25,50 @@ PARTS = {
     "spine": ["spine", "chest", "abdomen", "back", "ribcage", "torso", "waist", "lowerback", "upperchest", "belly"],
     "hand": ["middle1", "mid1", "middle01", "fmiddle01", "middleproximal", "finger2", "middle", "hand"],
 }
+# The same in Spanish, German and French, without accents.
+FOREIGN = {
+    "pelvis": "cadera caderas becken hufte huefte bassin hanche hanches",
+    "hip": "muslo oberschenkel cuisse",
+    "knee": "pierna pantorrilla espinilla rodilla unterschenkel knie schienbein jambe mollet genou",
+    "ankle": "pie tobillo fuss knochel pied cheville",
+    "foot": "dedos punta zehen zeh orteils orteil pointe",
+    "collar": "clavicula hombro schlusselbein schulter clavicule epaule",
+    "shoulder": "brazo oberarm bras",
+    "elbow": "antebrazo codo unterarm ellbogen avantbras coude",
+    "wrist": "mano muneca handgelenk main poignet",
+    "neck": "cuello hals nacken cou",
+    "head": "cabeza kopf tete",
+    "spine": "columna pecho espalda abdomen wirbelsaule brust bauch rucken colonne poitrine ventre dos torse",
+    "hand": "medio1 mittelfinger1 majeur1",
+}
+SPINE = ("spine1", "spine2", "spine3")
 IGNORED = re.compile(r"(^|[._\- ])(ik|pole|target|ctrl_ik|mch|org|tweak|twist|roll|helper|end|nub|eff|effector|socket|"
                      r"vis|widget|wgt|parent|heel|master|stretch_|tip|eye|jaw|tongue|breast|hair|skirt|cloth|weapon|"
-                     r"twist\d*|share|corrective)([._\- \d]|$)", re.IGNORECASE)
+                     r"twist\d*|share|corrective|driver|drv|muscle|bulge|curve|crv)([._\- \d]|$)", re.IGNORECASE)
+
+
+def _plain(name):
+    """A name without accents."""
+    return "".join(c for c in unicodedata.normalize("NFKD", name.replace("ß", "ss")) if not unicodedata.combining(c))
+
+
+def _spaced(name):
+    """A name with spaces where capitals begin words."""
+    name = re.sub(r"([a-z])([A-Z])", r"\1 \2", name)
+    return re.sub(r"([A-Z])([A-Z][a-z])", r"\1 \2", name)
+
+
+def ignored(name):
+    """Is this a twist, helper, driver, target or other bone that no joint is?"""
+    return bool(IGNORED.search(name) or IGNORED.search(_spaced(name)))
 
 
 def words(name):
     """(side or None, joined lower-case rest) of a bone name: "Bip01 L UpperArm" -> ("left", "upperarm")."""
-    name = name.split(":")[-1].split("|")[-1]
+    name = _plain(name.split(":")[-1].split("|")[-1])
     name = re.sub(r"^(mixamorig\d*|bip\d*|def|j_bip|valvebiped|cc_base|b|jnt|bone|bn|sk|c)[_\- .]+", "", name,
                   flags=re.IGNORECASE)
-    name = re.sub(r"([a-z])([A-Z])", r"\1 \2", name)
-    name = re.sub(r"([A-Z])([A-Z][a-z])", r"\1 \2", name)
+    name = _spaced(name)
     parts = [part for part in re.split(r"[^A-Za-z0-9]+", name) if part]
     side, rest = None, []
     for part in parts:
@@ -54,7 +89,7 @@ def words(name):
 def fuzzy_matches(bones, known):
     """{joint: (bone, confidence)} for joints that `known` {joint: bone} lacks, from (name, parent) pairs."""
     parent_of, taken = dict(bones), set(known.values())
-    parsed = {name: words(name) for name, _ in bones if name not in taken and not IGNORED.search(name)}
+    parsed = {name: words(name) for name, _ in bones if name not in taken and not ignored(name)}
     found = {}
 
     def give(joint, bone, confidence):
@@ -90,6 +125,9 @@ def _score(word, part):
         if word == known:
             return 0.9 - 0.03 * rank
         if re.sub(r"\d+$", "", word) == known:
+            return 0.85 - 0.03 * rank
+    for rank, known in enumerate(FOREIGN[part].split()):
+        if re.sub(r"\d+$", "", word) == re.sub(r"\d+$", "", known):
             return 0.85 - 0.03 * rank
     for rank, known in enumerate(PARTS[part]):
         if len(known) > 3 and known in word:
@@ -144,7 +182,7 @@ def highest_spine(bones, known):
     parent_of, spine3 = dict(bones), known.get("spine3")
     start = known.get("neck") or known.get("left_collar") or known.get("left_shoulder")
     top = parent_of.get(start)
-    if spine3 is None or top is None or top in known.values() or IGNORED.search(top):
+    if spine3 is None or top is None or top in known.values() or ignored(top):
         return None
     side, word = words(top)
     return top if side is None and _score(word, "spine") > 0.3 and spine3 in _chain(top, parent_of) else None
@@ -157,6 +195,23 @@ def _pelvis(left_hip, right_hip, parsed, parent_of):
             if name in other and name in parsed:
                 return name, max(0.6, _score(parsed[name][1], "pelvis"))
     return _best(parsed, None, "pelvis", parent_of)
+
+
+def carrier(bones, mapping):
+    """(bone, sure) for the pelvis: the mapped one where it carries the spine and both thighs, else the nearest mapped or
+    unmapped ancestor that does; sure False where none does or the mapped bone was passed over."""
+    parent_of = dict(bones)
+    pelvis = mapping.get("pelvis")
+    parts = [mapping[j] for j in ("left_hip", "right_hip") if j in mapping]
+    parts += [mapping[j] for j in (*SPINE, "neck", "head") if j in mapping][:1]
+    carried = [_chain(part, parent_of) for part in parts]
+    if pelvis is None or len(parts) < 3 or all(pelvis in chain for chain in carried):
+        return pelvis, True
+    for name in _chain(pelvis, parent_of):
+        if all(name in chain for chain in carried) and not ignored(name) and words(name)[0] is None \
+                and max(_score(words(name)[1], "pelvis"), _score(words(name)[1], "spine")) > 0.5:
+            return name, False
+    return pelvis, False
 
 
 def _give_spine(give, get, parsed, parent_of):

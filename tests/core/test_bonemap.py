@@ -1,5 +1,6 @@
 """Bone map detection: every table, exporter prefixes, odd naming schemes, missing bones, save and load."""
 import json
+from pathlib import Path
 
 import pytest
 
@@ -78,11 +79,6 @@ SCHEMES = {
              "collar": "shoulder_{s}", "shoulder": "arm_upper_{s}", "elbow": "arm_lower_{s}", "wrist": "wrist_{s}"},
     "short": {"pelvis": "pelvis", "hip": "UpLeg.{S}", "knee": "LowLeg.{S}", "ankle": "Ankle.{S}", "spine1": "Back",
               "head": "Head", "shoulder": "UpArm.{S}", "elbow": "LowArm.{S}", "wrist": "Hand.{S}"},
-    "cc3": {"pelvis": "CC_Base_Hip", "hip": "CC_Base_{S}_Thigh", "knee": "CC_Base_{S}_Calf", "ankle": "CC_Base_{S}_Foot",
-            "foot": "CC_Base_{S}_ToeBase", "spine1": "CC_Base_Waist", "spine2": "CC_Base_Spine01",
-            "spine3": "CC_Base_Spine02", "neck": "CC_Base_NeckTwist01", "head": "CC_Base_Head",
-            "collar": "CC_Base_{S}_Clavicle", "shoulder": "CC_Base_{S}_Upperarm", "elbow": "CC_Base_{S}_Forearm",
-            "wrist": "CC_Base_{S}_Hand"},
 }
 
 
@@ -97,8 +93,6 @@ def test_fuzzy(scheme):
             names[f"{side}_{part}"] = pattern.format(S=side[0].upper(), s=side[0])
     got = found(hierarchy(names))
     wrong = {joint: (got.get(joint), bone) for joint, bone in names.items() if got.get(joint) != bone}
-    if scheme == "cc3":                       # "NeckTwist01" really is CC3's neck; a twist bone elsewhere
-        wrong.pop("neck", None)
     assert not wrong
     assert all(row.how == "fuzzy" and row.confidence < 0.97 for row in bonemap.detect(hierarchy(names)) if row.bone)
 
@@ -198,3 +192,50 @@ def test_save_and_load(tmp_path):
     (tmp_path / "worse.json").write_text("[")
     with pytest.raises(BadInput, match="not a bone map"):
         bonemap.load(tmp_path / "worse.json")
+
+
+CASES = Path(__file__).resolve().parents[3] / "shared" / "data" / "cases"
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="no cases beside the repository")
+@pytest.mark.parametrize("case", sorted(path.parent.name for path in CASES.glob("rig_*/expected.json")))
+def test_families_of_rigs(case):
+    bones = json.loads((CASES / case / "bones.json").read_text(encoding="utf-8"))
+    right = json.loads((CASES / case / "expected.json").read_text(encoding="utf-8"))
+    have = found([tuple(pair) for pair in bones])
+    assert not {joint: have.get(joint) for joint, names in right.items() if have.get(joint) not in names}
+
+
+LIMB_WORDS = {"es": "muslo pierna pie clavicula brazo antebrazo mano",
+              "de": "Oberschenkel Unterschenkel Fuß Schlüsselbein Oberarm Unterarm Hand",
+              "fr": "cuisse jambe pied clavicule bras avantbras main"}
+TRUNK_WORDS = {"es": "cadera columna pecho cuello cabeza", "de": "Hüfte Wirbelsäule Brust Hals Kopf",
+               "fr": "bassin colonne poitrine cou tête"}
+SIDES = {"es": ("_izq", "_der"), "de": ("_links", "_rechts"), "fr": ("_gauche", "_droite")}
+
+
+@pytest.mark.parametrize("language", ["es", "de", "fr"])
+@pytest.mark.parametrize("prefix", ["", "Character1_", "Take 001_"])
+def test_languages_and_prefixes(language, prefix):
+    pelvis, spine, chest, neck, head = TRUNK_WORDS[language].split()
+    bones = [(pelvis, None), (spine, pelvis), (chest, spine), (neck, chest), (head, neck)]
+    joints = ("hip", "knee", "ankle", "collar", "shoulder", "elbow", "wrist")
+    right = {"pelvis": pelvis, "spine1": spine, "spine3": chest, "neck": neck, "head": head}
+    for side, ending in zip(("left", "right"), SIDES[language]):
+        limb = [word + ending for word in LIMB_WORDS[language].split()]
+        bones += [(name, pelvis if n == 0 else chest if n == 3 else limb[n - 1]) for n, name in enumerate(limb)]
+        bones.append((limb[4] + "_twist", limb[4]))                        # never taken for a joint
+        right |= {f"{side}_{joint}": name for joint, name in zip(joints, limb)}
+    bones = [(prefix + name, parent and prefix + parent) for name, parent in bones]
+    have = found(bones)
+    assert {joint: have.get(joint) for joint in right} == {joint: prefix + name for joint, name in right.items()}
+
+
+def test_hips_that_carry_no_spine_are_passed_over_and_unsure():
+    """Where the mapped pelvis carries the thighs alone, the bone above that carries the spine too is taken, as unsure."""
+    names = bone_tables.tables()["koikatsu"]["bones"]
+    under_hips = {names["pelvis"], names["spine1"]}
+    bones = [("cf_j_hips", None)]
+    bones += [(name, "cf_j_hips" if name in under_hips else above) for name, above in hierarchy(names)]
+    row = bonemap.detect(bones)[0]
+    assert row.bone == "cf_j_hips" and row.confidence <= 0.5
