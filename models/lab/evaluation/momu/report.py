@@ -15,7 +15,7 @@ def joint_row(figures):
             "tempo seen": figures["tempo_seen"]["within_3_percent"], "music": sound["music"],
             "genre heard": sound.get("sound_genre"),
             "genre seen": motion.get("motion_genre"), "fd_logmel": sound.get("fd_logmel"), "fid_k": motion.get("fid_k"),
-            "fid_g": motion.get("fid_g"), "slide cm": motion["slide_cm"], "x real time": figures["real_time_factor"]}
+            "fid_g": motion.get("fid_g"), "slide cm": motion["slide_cm"]}
 
 
 def sound_row(figures):
@@ -88,6 +88,7 @@ def plot_together(results, path):
                     axis.plot(*zip(*points), style, label=f"{column}, {label}")
     for axis in axes:
         axis.set_xlabel("Together From (T_c / T)")
-        axis.legend(fontsize=7)
+        if axis.lines:
+            axis.legend(fontsize=7)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=110, format="png")
