@@ -144,6 +144,11 @@ def one_level(grid):
     return dataclasses.replace(grid, sections=tuple(sections))
 
 
+# A range of tempi has soft ends: within 8 % of them what was heard is kept, for halving a piece with rubato costs more than a
+# tempo a little beyond what is usual.
+EDGE = np.log2(1.08)
+
+
 def to_usual(times, activations, fps, usual):
     """Times (B,) at half or double time when that is nearer to the range `usual` (low, high) in BPM."""
     if len(times) < 3:
@@ -151,7 +156,8 @@ def to_usual(times, activations, fps, usual):
     bpm = 60.0 / np.median(np.diff(times))
 
     def beyond(value):
-        return max(np.log2(usual[0] / value), np.log2(value / usual[1]), 0.0)
+        over = max(np.log2(usual[0] / value), np.log2(value / usual[1]), 0.0)
+        return over if over > EDGE else 0.0
     factor = min((1.0, 0.5, 2.0), key=lambda f: round(beyond(bpm * f), 6))      # the first of equals: as it was found
     if factor == 2.0:
         return np.sort(np.concatenate([times, (times[1:] + times[:-1]) / 2]))

@@ -86,6 +86,7 @@ def test_the_level_comes_to_lie_in_the_usual_range():
     times = 0.4 + np.arange(100) * 60 / 160
     seen = activations(times, 37)
     seen[:, 1] = rhythm_curve(times, times[1::4], len(seen), FPS)[:, 1]      # downbeats at odd places: those must stay
+    assert tempo.find(seen, FPS, part="music", usual=(50, 150)).tempo_bpm == pytest.approx(160, abs=0.3)     # soft ends
     halved = tempo.find(seen, FPS, part="music", usual=(50, 140))
     assert halved.tempo_bpm == pytest.approx(80, abs=0.2)
     assert np.abs(halved.times[:, None] - times[1::4][None]).min(0).max() < 0.05
