@@ -6,6 +6,7 @@ import numpy as np
 from core.errors import BadInput
 
 DELIVERY_RATE = 48_000
+OPPOSITE = 0.02                 # channels in opposite phase: so little of the power is left in their mean
 HALF_POWER = np.float32(np.sqrt(0.5))
 
 
@@ -46,8 +47,12 @@ class Audio:
         return Audio(x, self.rate)
 
     def mono(self):
-        """(N,) float32: mean of the (folded) left and right channels."""
-        return self.samples[0] if self.channels == 1 else self.stereo().samples.mean(axis=0)
+        """(N,) float32: mean of the (folded) left and right channels; the louder one where they cancel each other."""
+        if self.channels == 1:
+            return self.samples[0]
+        both = self.stereo().samples
+        mean, power = both.mean(axis=0), np.square(both).mean(axis=1)
+        return both[int(np.argmax(power))] if np.square(mean).mean() < OPPOSITE * power.max() else mean
 
     def slice(self, start, stop=None):
         """Seconds start..stop as new audio; what lies outside is left out."""

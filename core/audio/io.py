@@ -106,7 +106,7 @@ def _decode(path, start, duration):
         raise
     except Exception as error:  # noqa: BLE001 - every decoder behind librosa raises types of its own
         raise BadInput(f"{path.name} cannot be read as sound ({_reason(first_error, error)}); "
-                       "convert it to WAV, FLAC, OGG or MP3.") from error
+                       "install ffmpeg, or convert it to WAV, FLAC, OGG or MP3.") from error
     samples = np.atleast_2d(np.asarray(samples, dtype=np.float32))
     _check_length(path, samples.shape[1] / rate)
     return samples, int(rate)

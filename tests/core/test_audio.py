@@ -219,3 +219,10 @@ def test_real_track_is_delivered():
     audio = read_audio(MUSIC / "brahms_hungarian_dance_5.ogg", start=5, duration=10)
     out = L.deliver(audio.resampled(48_000).stereo().samples, 48_000, "streaming")
     assert abs(M.integrated_loudness(out, 48_000) + 14) < 1.0 and L.true_peak_db(out, 48_000) <= -1.0
+
+
+def test_channels_in_opposite_phase_do_not_cancel():
+    tone = np.sin(np.arange(4800) * 0.05).astype(np.float32)
+    assert np.allclose(Audio(np.stack([tone, -tone]), 48_000).mono(), tone)
+    assert np.allclose(Audio(np.stack([tone, -0.95 * tone]), 48_000).mono(), tone)
+    assert np.allclose(Audio(np.stack([tone, 0 * tone]), 48_000).mono(), tone / 2)          # one side alone: the plain mean
