@@ -60,7 +60,7 @@ def make_demo_blend(path, shown, fps=30, sheet=None, stills=10):
     bpy.ops.wm.save_mainfile(filepath=str(path))
     if sheet is not None:
         frames = [int(f) for low, high in parts for f in np.linspace(low, high, max(2, stills // len(parts)) + 2)[1:-1]]
-        contact_sheet(scene, frames, sheet)
+        contact_sheet(scene, frames, sheet, columns=next((n for n in (5, 6, 4) if len(frames) % n == 0), 5))
         scene.frame_set(1)
         bpy.ops.wm.save_mainfile(filepath=str(path))
     return {"blend": str(path), "sheet": str(sheet) if sheet else None, "frames": scene.frame_end, "sound": not silent}
