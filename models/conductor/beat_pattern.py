@@ -10,8 +10,9 @@ from core.rhythm.beats import Beats
 
 NAMES = {"one": 1, "two": 2, "three": 3, "four": 4, "six": 6, "nine": 9}
 CHOICES = ("auto", *NAMES)
-# Beats a minute from which a metre is beaten in fewer strokes than it has beats: {metre: (tempo, strokes)}.
-FASTER = {2: (146.0, 1), 3: (146.0, 1), 4: (136.0, 2), 6: (126.0, 2), 9: (126.0, 3), 12: (0.0, 4)}
+# Beats a minute from which a metre is beaten in fewer strokes than it has beats: {metre: (tempo, strokes)}. Two quick strokes a bar
+# are short ways, so a fast two stays a two for longer (a Hungarian dance at 148 is beaten in two).
+FASTER = {2: (160.0, 1), 3: (146.0, 1), 4: (136.0, 2), 6: (126.0, 2), 9: (126.0, 3), 12: (0.0, 4)}
 
 
 def choose(metre, bpm):
