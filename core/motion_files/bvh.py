@@ -10,8 +10,6 @@ from core.motion_files.up import find_up, nearest_axis, to_z
 from core.retarget.rig import Rig
 from core.retarget.standing import standing_rig, stands
 
-END = "_end"
-
 
 @dataclass(frozen=True)
 class Bvh:

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from core.audio import DELIVERY_RATE, Audio
 from core.body.motion import Motion
 from models.lab.evaluation.momu.records import studio_piece
+from models.lab.loaders.captures import TEST_CLIPS, clip_of
 from models.lab.metrics.dance import dance_report
 from models.momu import dance
 from models.momu.clock import motion_to_clock
@@ -19,7 +20,6 @@ from models.momu.passage import Passage
 from models.momu.vae import ContrastHeads, MotionVAE
 from models.motion.contacts import slide_metres
 
-TEST_CLIPS = ("cmu_salsa/05", "cmu_salsa/20", "cmu_salsa/11", "cmu_salsa/26", "cmu_indian/07", "cmu_martial/05")
 CHOICES = 16                    # windows that the right one is found among
 
 
@@ -43,8 +43,8 @@ def left_out_clips(data, seconds):
     from core.motion_files import read_motion
     found = []
     for path in sorted(Path(data or "", "motion").rglob("*.bvh.gz")) if data else []:
-        key = f"{path.parent.name}/{path.name.split('.')[0]}"
-        if key in TEST_CLIPS:
+        if clip_of(path) in TEST_CLIPS:
+            key = "/".join(clip_of(path))
             motion = read_motion(path, fps=60.0 if "salsa" in key else None).resampled(30.0)
             found.append((key, motion.slice(3, min(len(motion), 3 + round(seconds * 30)))))
     return found
