@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Everything a developer or a curious user runs: demo, test, package, train, evaluate, bench.
+"""Everything a developer or a curious user runs: demo, test, faults, package, train, evaluate, bench.
 
 Standard library only. The first call makes `.venv` from the development lock; an interrupted set-up is
 completed by the next call.
@@ -208,6 +208,11 @@ def command_evaluate(args, rest):
     return run([dev_python(), "-m", modules[rest[0]], *rest[1:]])
 
 
+def command_faults(args, rest):
+    """Seeded faults against the whole: files, folders, replies, processes, and exceptions wherever a result is written."""
+    return run([dev_python(), "-m", "tests.faults", *rest])
+
+
 def command_bench(args, rest):
     return run([dev_python(), "-m", "tests.bench", *rest])
 
@@ -222,6 +227,7 @@ def main(argv=None):
     test = commands.add_parser("test", help="the whole test suite; further words go to pytest")
     test.add_argument("--no-lts", action="store_true", help="skip the second pass in Blender 4.2 LTS")
     test.add_argument("--runtime", action="store_true", help="only: install the runtime lock on its own and run the command line")
+    commands.add_parser("faults", help="seeded faults and a table of how they end: [CAMPAIGN ...] --seed N --trials M --out DIR")
     package = commands.add_parser("package", help="write dist/baton-X.Y.Z.zip")
     package.add_argument("--out", default="dist", help="folder for the zip (default dist)")
     commands.add_parser("train", help="make a corpus or train a part")
