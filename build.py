@@ -58,7 +58,8 @@ def ensure_environment(folder, lock_text, check):
                                   cwd=ROOT).returncode
     say(f"making {folder.name} (a few minutes the first time) ...")
     return environment.Maker(
-        folder=folder, tools=made / "uv", stamp=stamp, mark={"lock": digest}, lock=lock_text, check=check, base=find_python311,
+        folder=folder, tools=made / "uv", stamp=stamp, mark={"lock": digest}, lock=lock_text, check=check,
+        base=find_python311,
         run=call, words=lambda: log.read_text(encoding="utf-8", errors="replace"), say=lambda step, fraction: None,
         libraries=f"on Debian or Ubuntu: apt-get install {DEBIAN_LIBRARIES}").make()
 
@@ -69,15 +70,17 @@ def dev_python():
 
 def lts_python():
     """Blender 4.2 LTS beside the current one: bpy, numpy and pytest, nothing else."""
-    wanted = ("numpy", "pytest", "iniconfig", "packaging", "pluggy", "pygments", "requests", "urllib3", "idna", "certifi",
-              "charset-normalizer", "cython", "zstandard")
+    wanted = ("numpy", "pytest", "iniconfig", "packaging", "pluggy", "pygments", "requests", "urllib3", "idna",
+              "certifi", "charset-normalizer", "cython", "zstandard")
     lines = [line for line in DEV_LOCK.read_text().splitlines() if line.split("==")[0].lower() in wanted]
-    return ensure_environment(ROOT / ".venv-lts", "\n".join(lines + [f"bpy=={LTS_BPY}"]) + "\n", "import bpy, numpy, pytest")
+    return ensure_environment(ROOT / ".venv-lts", "\n".join(lines + [f"bpy=={LTS_BPY}"]) + "\n", "import bpy, numpy, "
+                              "pytest")
 
 
 def runtime_python():
     """The worker's environment alone, from the runtime lock, as Set Up Runtime makes it."""
-    return ensure_environment(ROOT / ".venv-runtime", RUNTIME_LOCK.read_text(), "import torch, librosa, soundfile, numpy")
+    return ensure_environment(ROOT / ".venv-runtime", RUNTIME_LOCK.read_text(), "import torch, librosa, soundfile, "
+                              "numpy")
 
 
 def run(command, **extra):
@@ -134,7 +137,8 @@ def shipped(path):
 
 
 def needed_models():
-    """The Python files of `models` that something a user runs reaches by imports: core, the add-on, a system's pipeline."""
+    """The Python files of `models` that something a user runs reaches by imports: core, the add-on, a system's
+    pipeline."""
     start = [path for room in ("core", "blender_addon") for path in (ROOT / room).rglob("*.py")]
     start += (ROOT / "models").glob("*/pipeline.py")
     reached = rooms.reached(start, rooms.modules(), stop=lambda path: not shipped(path))
@@ -144,8 +148,8 @@ def needed_models():
 def stage_extension(folder):
     """Copy what belongs into the zip to `folder`, under the repository's own names.
 
-    One rule leaves out what only making and judging models needs: of `models` a Python file goes in where something that a user
-    runs reaches it by imports; NO_PART_OF_IT never does.
+    One rule leaves out what only making and judging models needs: of `models` a Python file goes in where something
+    that a user runs reaches it by imports; NO_PART_OF_IT never does.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -153,7 +157,8 @@ def stage_extension(folder):
 
     def left_out(where, names):
         paths = [(name, Path(where) / name) for name in names]
-        return {name for name, path in paths if name == "__pycache__" or path.suffix in (".pyc", ".part") or not shipped(path)
+        return {name for name, path in paths if name == "__pycache__" or path.suffix in (".pyc", ".part")
+                or not shipped(path)
                 or (path.suffix == ".py" and path.relative_to(ROOT).parts[0] == "models" and path not in needed)}
     for name in ZIP_CONTENT:
         source = ROOT / name
@@ -184,7 +189,8 @@ def command_package(args, rest):
 
 def command_train(args, rest):
     if not rest:
-        say("name a system and a part, e.g.: build.py train music_ldm vae --corpus DIR --out RUN  (see docs/developers.md)")
+        say("name a system and a part, e.g.: build.py train music_ldm vae --corpus DIR --out RUN  (see "
+            "docs/developers.md)")
         return 2
     if rest[0] in ("corpus", "--corpus"):
         return run([dev_python(), "-m", "models.lab.studio.build", *rest[1:]])
@@ -198,7 +204,8 @@ def command_train(args, rest):
 def command_evaluate(args, rest):
     """A system by the name of its row or of its folder, or the beats and the studio behind them."""
     rows = json.loads((ROOT / "core" / "contract" / "systems.json").read_text(encoding="utf-8"))
-    modules = {"rhythm": "models.lab.evaluation.rhythm", "rhythm-world": "models.lab.evaluation.rhythm_world", "studio": "models.lab.studio.evaluate"}
+    modules = {"rhythm": "models.lab.evaluation.rhythm", "rhythm-world": "models.lab.evaluation.rhythm_world",
+               "studio": "models.lab.studio.evaluate"}
     for folder in (path.parent.name for path in (ROOT / "models" / "lab" / "evaluation").glob("*/evaluate.py")):
         names = [row["name"] for row in rows if row["module"].split(".")[1] == folder]
         modules |= dict.fromkeys([folder, *names], f"models.lab.evaluation.{folder}.evaluate")
@@ -209,7 +216,8 @@ def command_evaluate(args, rest):
 
 
 def command_faults(args, rest):
-    """Seeded faults against the whole: files, folders, replies, processes, and exceptions wherever a result is written."""
+    """Seeded faults against the whole: files, folders, replies, processes, and exceptions wherever a result is
+    written."""
     return run([dev_python(), "-m", "tests.faults", *rest])
 
 
@@ -226,8 +234,10 @@ def main(argv=None):
     demo.add_argument("--audio", help="your own piece of music")
     test = commands.add_parser("test", help="the whole test suite; further words go to pytest")
     test.add_argument("--no-lts", action="store_true", help="skip the second pass in Blender 4.2 LTS")
-    test.add_argument("--runtime", action="store_true", help="only: install the runtime lock on its own and run the command line")
-    commands.add_parser("faults", help="seeded faults and a table of how they end: [CAMPAIGN ...] --seed N --trials M --out DIR")
+    test.add_argument("--runtime", action="store_true", help="only: install the runtime lock on its own and run the "
+                      "command line")
+    commands.add_parser("faults", help="seeded faults and a table of how they end: [CAMPAIGN ...] --seed N --trials M "
+                        "--out DIR")
     package = commands.add_parser("package", help="write dist/baton-X.Y.Z.zip")
     package.add_argument("--out", default="dist", help="folder for the zip (default dist)")
     commands.add_parser("train", help="make a corpus or train a part")

@@ -6,7 +6,8 @@ from .worker import handlers
 from .worker import manager as jobs
 
 # Order matters: property groups before what refers to them.
-MODULES = (properties, preferences, generate, rig, takes, beats, preference_operators, presets, panels, overlay, handlers)
+MODULES = (properties, preferences, generate, rig, takes, beats, preference_operators, presets, panels, overlay,
+           handlers)
 
 
 def register():

@@ -1,7 +1,7 @@
 """The demo's .blend: what each system made, one after the other, such as a dancer with the music of the dance.
 
-`build.py demo --out DIR` runs `main` on what `python -m models.lab.demo` wrote into DIR: it adds `demo.blend` and `scene.png`, a
-contact sheet of Workbench stills. It is no part of the extension.
+`build.py demo --out DIR` runs `main` on what `python -m models.lab.demo` wrote into DIR: it adds `demo.blend` and
+`scene.png`, a contact sheet of Workbench stills. It is no part of the extension.
 """
 import argparse
 import json
@@ -146,5 +146,6 @@ def main(arguments=None):
     except (OSError, KeyError, ValueError, UserError) as error:
         print(f"The demo's scene cannot be built: {error}; run build.py demo again.", file=sys.stderr)
         return 2
-    print(f"{made['blend']}: {made['frames']} frames" + ("" if made["sound"] else ", without sound: this Blender has none"))
+    print(f"{made['blend']}: {made['frames']} frames" + ("" if made["sound"] else ", without sound: this Blender has "
+                                                         "none"))
     return 0

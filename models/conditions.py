@@ -1,7 +1,8 @@
 """What a network is told, by name: every condition may be unknown, alone or with others, and each says so itself.
 
-A system's conditions are a dataclass of tensors (B, ...) on `Conditions`. Known-flags are fields too (or a channel of one): an
-unknown condition is all zeros, flag included. `together` says which fields go with a name, `stays` what guidance keeps.
+A system's conditions are a dataclass of tensors (B, ...) on `Conditions`. Known-flags are fields too (or a channel of
+one): an unknown condition is all zeros, flag included. `together` says which fields go with a name, `stays` what
+guidance keeps.
 """
 from dataclasses import fields
 from typing import ClassVar
@@ -29,7 +30,8 @@ class Conditions:
         return len(next(iter(self.values().values())))
 
     def dropped(self, **which: torch.Tensor | None):
-        """A copy with parts removed: name=bool tensor (B,), True where that condition is unknown from now on; None: not at all."""
+        """A copy with parts removed: name=bool tensor (B,), True where that condition is unknown from now on; None: not
+        at all."""
         values = self.values()
         for name, drop in which.items():
             for field in self.together[name]:
@@ -44,8 +46,8 @@ class Conditions:
         return self.dropped(**{name: everything for name in self.together if name not in self.stays})
 
     def at_random(self, generator: torch.Generator | None, everything: float = 0.0, **chances: float):
-        """For training (classifier-free guidance, Ho & Salimans 2022): each named condition dropped with its own probability,
-        so that it works alone, and with probability `everything` all but what `stays`."""
+        """For training (classifier-free guidance, Ho & Salimans 2022): each named condition dropped with its own
+        probability, so that it works alone, and with probability `everything` all but what `stays`."""
         device = next(iter(self.values().values())).device
         gone = chance(everything, len(self), generator, device)
         which = {}
@@ -60,7 +62,8 @@ class Conditions:
 
     def cat(self, *others):
         """This batch and others below one another."""
-        return type(self)(**{name: torch.cat([getattr(each, name) for each in (self, *others)]) for name in self.values()})
+        return type(self)(**{name: torch.cat([getattr(each, name) for each in (self, *others)])
+                             for name in self.values()})
 
     def to(self, device):
         """All tensors on `device`."""

@@ -1,4 +1,5 @@
-"""Speeds and memory, measured, never asserted: `build.py bench [music conductor worker blender rhythm studio] [--json FILE]`.
+"""Speeds and memory, measured, never asserted: `build.py bench [music conductor worker blender rhythm studio] [--json
+FILE]`.
 
 Every section runs in a process of its own so that its peak memory is its own. Quote ratios of one run: machines differ.
 """
@@ -81,8 +82,9 @@ def bench_music():
 
 
 def bench_draft():
-    """A fresh process: its first Draft of 20 s, loading included, then the second; wall time, and CPU time of all threads, which
-    other work on the machine changes less. Then the same as Blender has it: a worker started for the job."""
+    """A fresh process: its first Draft of 20 s, loading included, then the second; wall time, and CPU time of all
+    threads, which other work on the machine changes less. Then the same as Blender has it: a worker started for the
+    job."""
     from core.pipelines import open_pipeline
     began, cpu = time.perf_counter(), time.process_time()
     pipeline, motion, times, cpus = open_pipeline("music", None, "cpu", lambda text: None), demo_motion(20), [], []
@@ -90,15 +92,16 @@ def bench_draft():
         pipeline.generate(motion, genre="house", steps="draft", seed=1)
         times.append(time.perf_counter() - began - sum(times))
         cpus.append(time.process_time() - cpu - sum(cpus))
-    row = {"first_draft_s": times[0], "second_draft_s": times[1], "first_draft_cpu_s": cpus[0], "second_draft_cpu_s": cpus[1]}
+    row = {"first_draft_s": times[0], "second_draft_s": times[1], "first_draft_cpu_s": cpus[0],
+           "second_draft_cpu_s": cpus[1]}
     for name, prepared in (("worker_first_draft_s", 0.0), ("worker_first_draft_after_1s_of_sampling_s", 1.0)):
         row[name] = worker_draft(prepared)
     return row
 
 
 def worker_draft(prepared):
-    """Seconds to the first take of 20 s on disk, from the start of a worker, or, where Blender samples the pose for `prepared`
-    seconds meanwhile, from the job."""
+    """Seconds to the first take of 20 s on disk, from the start of a worker, or, where Blender samples the pose for
+    `prepared` seconds meanwhile, from the job."""
     from models.lab.demo import DANCE
     worker = Worker()
     worker.until(("hello",))
@@ -117,8 +120,8 @@ def worker_draft(prepared):
 
 
 def paper_size(pipeline, motion):
-    """The sampling of 20 s: the shipped U-Net at Normal against one of the published size at 50 steps (four windows of 5 s, no
-    guidance; two network calls are timed and multiplied, random weights cost as much as trained ones)."""
+    """The sampling of 20 s: the shipped U-Net at Normal against one of the published size at 50 steps (four windows of
+    5 s, no guidance; two network calls are timed and multiplied, random weights cost as much as trained ones)."""
     import torch
 
     from models.music_ldm.config import PAPER
@@ -130,8 +133,8 @@ def paper_size(pipeline, motion):
                                        Settings(guidance_scale=2.0, steps=20, seed=1), None, None,
                                        lambda number, total: None, lambda: None), repeat=1)
     with torch.inference_mode():
-        condition = Condition(torch.zeros(4, 157, 360), torch.ones(4), torch.zeros(4), torch.zeros(4, 10), torch.zeros(4, 5, 224),
-                              torch.zeros(4, 1))
+        condition = Condition(torch.zeros(4, 157, 360), torch.ones(4), torch.zeros(4), torch.zeros(4, 10),
+                              torch.zeros(4, 5, 224), torch.zeros(4, 1))
         encoded, x, t = paper.encode(condition), torch.randn(4, 1, 32, 28), torch.full((4,), 500)
         theirs = 50 * clock(lambda: paper(x, t, encoded), repeat=1)
     return {"sampling_20s_normal_s": mine, "paper_size_50_steps_s": theirs, "paper_size_over_ours": theirs / mine,
@@ -159,7 +162,8 @@ def bench_conductor():
 
 
 def bench_studio():
-    """Pairs of motion and rendered music, one process: times real time by the clock and by the CPU time of all its threads."""
+    """Pairs of motion and rendered music, one process: times real time by the clock and by the CPU time of all its
+    threads."""
     from models.lab.studio.build import make_item
     row = {}
     for kind in ("dance", "conducting"):
@@ -173,7 +177,8 @@ def bench_studio():
 
 
 def published_conductor():
-    """The published setting: 8 layers, width 128, 26 channels, 1000 DDIM steps, no guidance. Untrained: speed needs no skill."""
+    """The published setting: 8 layers, width 128, 26 channels, 1000 DDIM steps, no guidance. Untrained: speed needs no
+    skill."""
     import torch
 
     from models.conductor.config import PAPER
@@ -189,7 +194,8 @@ class Worker:
 
     def __init__(self):
         self.began = time.perf_counter()
-        self.process = subprocess.Popen([sys.executable, "-s", str(ROOT / "core" / "worker" / "main.py")], stdin=subprocess.PIPE,
+        self.process = subprocess.Popen([sys.executable, "-s", str(ROOT / "core" / "worker" / "main.py")],
+                                        stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, cwd=tempfile.gettempdir(), text=True, bufsize=1)
 
     def until(self, wanted):
@@ -253,8 +259,8 @@ def main(arguments=None):
     figures, status = {}, 0
     for name in options.sections or SECTIONS:
         with tempfile.TemporaryDirectory() as user:
-            done = subprocess.run([sys.executable, "-m", "tests.bench", "--one", name], cwd=ROOT, capture_output=True, text=True,
-                                  env={**os.environ, "BLENDER_USER_RESOURCES": user})
+            done = subprocess.run([sys.executable, "-m", "tests.bench", "--one", name], cwd=ROOT, capture_output=True,
+                                  text=True, env={**os.environ, "BLENDER_USER_RESOURCES": user})
         if done.returncode:
             print(f"{name}: failed\n{done.stderr[-1500:]}")
             status = 1

@@ -8,8 +8,8 @@ import pytest
 from models.lab import rooms
 
 ROOT = Path(__file__).resolve().parents[1]
-BLENDER_ONLY = {"bpy", "mathutils", "bmesh", "gpu", "gpu_extras", "blf", "bl_ui", "aud", "bpy_extras", "addon_utils", "_bpy",
-                "bl_operators"}
+BLENDER_ONLY = {"bpy", "mathutils", "bmesh", "gpu", "gpu_extras", "blf", "bl_ui", "aud", "bpy_extras", "addon_utils",
+                "_bpy", "bl_operators"}
 ADDON_MAY = BLENDER_ONLY | {"numpy"} | set(sys.stdlib_module_names)
 
 
@@ -39,12 +39,14 @@ def test_the_reader_of_imports_sees_every_kind(tmp_path):
 
 def test_addon_imports_only_blender_numpy_itself_and_the_contract():
     bad = [(str(p.relative_to(ROOT)), m) for p in files("blender_addon") for m, relative in imports(p)
-           if not (inside(m, "blender_addon") or inside(m, "core.contract") if relative else m.split(".")[0] in ADDON_MAY)]
+           if not (inside(m, "blender_addon") or inside(m, "core.contract") if relative
+                   else m.split(".")[0] in ADDON_MAY)]
     assert not bad, f"blender_addon may not import these: {bad}"
 
 
 def test_contract_imports_only_the_standard_library_and_itself():
-    """Both sides load it: Blender's under the extension's name, where `core` does not exist; so its own imports are relative."""
+    """Both sides load it: Blender's under the extension's name, where `core` does not exist; so its own imports are
+    relative."""
     bad = [(str(p.relative_to(ROOT)), m) for p in files("core/contract") for m, relative in imports(p)
            if not (inside(m, "core.contract") if relative else m.split(".")[0] in sys.stdlib_module_names)]
     assert not bad, f"core/contract may not import these: {bad}"
@@ -82,14 +84,15 @@ def test_inference_imports_no_training(module):
 
 def test_worker_says_hello_without_torch():
     """What the worker imports before its first message must not pull torch, librosa or scipy's weight in."""
-    code = "import sys; sys.argv=['x']; import core.worker.main; sys.exit('torch' in sys.modules or 'librosa' in sys.modules)"
+    code = ("import sys; sys.argv=['x']; import core.worker.main; sys.exit('torch' in sys.modules or 'librosa' in "
+            "sys.modules)")
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
 def test_no_job_of_the_panel_waits_for_a_compiler():
-    """librosa's transforms are compiled by numba on first use in a fresh environment, ten seconds and more: what worker jobs
-    need of mels is computed without it, and the music path also without scipy.signal, half a second to import."""
+    """librosa's transforms are compiled by numba on first use in a fresh environment, ten seconds and more: what worker
+    jobs need of mels is computed without it, and the music path also without scipy.signal, half a second to import."""
     code = ("import sys, numpy as np, torch\n"
             "from core.audio import mel, loudness\n"
             "from models.rhythm.features import to_mono\n"

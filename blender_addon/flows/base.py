@@ -1,4 +1,5 @@
-"""A generation from scene to scene: what is asked, what is read, what is written. One class per direction, any system in it."""
+"""A generation from scene to scene: what is asked, what is read, what is written. One class per direction, any system
+in it."""
 import json
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from ..worker.manager import Job
 class Flow:
     """One job: it holds names and session uids, never bpy references.
 
-    request, JSON-ready, is what Redo asks again: system, rig, params (settings for the worker), own (those of Blender alone), and
-    what the direction adds. A direction has `check`, `ask`, `read` (a generator that gives the job's inputs) and `write`.
+    request, JSON-ready, is what Redo asks again: system, rig, params (settings for the worker), own (those of Blender
+    alone), and what the direction adds. A direction has `check`, `ask`, `read` (a generator that gives the job's
+    inputs) and `write`.
     """
 
     kind = "MOTION"                                             # of its takes
@@ -32,7 +34,8 @@ class Flow:
 
     @classmethod
     def check(cls, context, system: System):
-        """Raises UserError where scene and settings as they stand cannot give a result; cheap, for the button's tooltip."""
+        """Raises UserError where scene and settings as they stand cannot give a result; cheap, for the button's
+        tooltip."""
         scene_settings.check_files(context.scene, system)
         if getattr(scene_settings.group(context.scene, system), "tempo", None) == "markers":
             beat_markers.require_markers(context.scene)
@@ -74,7 +77,8 @@ class Flow:
         return self.request["beats"]
 
     def _media(self, folder):
-        """Generator: motions and paths that settings name, into the folder under the setting's name; what is sent for them."""
+        """Generator: motions and paths that settings name, into the folder under the setting's name; what is sent for
+        them."""
         sent = {}
         for name, setting in self.system.shown.items():
             value, there = self.request["params"].get(name), Path(folder) / name
@@ -109,7 +113,8 @@ class Flow:
 
     def sample_passage(self, folder):
         """Generator: the controls and the bones they drive over the whole passage."""
-        yield from rig_sampling.sample(self.rig, self.scene, self.mapped, self.passage, folder, also=self._driven().values())
+        yield from rig_sampling.sample(self.rig, self.scene, self.mapped, self.passage, folder,
+                                       also=self._driven().values())
 
     def title(self) -> str:
         """Start of a take's name."""

@@ -17,14 +17,17 @@ from .to_motion import write_takes
 
 
 def request_of(scene, rig, path, fps=None):
-    """What the job asks, JSON-ready. With a folder of SMPL models the performer's own skeleton counts. Raises UserError."""
+    """What the job asks, JSON-ready. With a folder of SMPL models the performer's own skeleton counts. Raises
+    UserError."""
     path = bpy.path.abspath(path)
     if not path.lower().endswith(contract.MOTION_SUFFIXES) or not Path(path).is_file():
-        raise UserError(f"{path or 'Nothing'} is no motion file; choose {', '.join(contract.MOTION_FILES)} (or .gz of these)")
+        raise UserError(f"{path or 'Nothing'} is no motion file; choose {', '.join(contract.MOTION_FILES)} (or .gz of "
+                        f"these)")
     models = prefs.get().smpl_folder
     own = {name: _setting(scene, name) for name in ("blend_seconds", "reduce_keys", "reduce_degrees")}
     return {"kind": "import", "rig": rig.name, "first": scene.frame_current, "own": own,
-            "params": {"motion": path, "fps": fps, "smpl_models": bpy.path.abspath(models) if models else None, "place": "rig",
+            "params": {"motion": path, "fps": fps, "smpl_models": bpy.path.abspath(models) if models else None,
+                       "place": "rig",
                        "in_place": _setting(scene, "in_place"), "plant_feet": _setting(scene, "plant_feet")}}
 
 
@@ -41,7 +44,8 @@ def job(context, rig, request):
 
     def prepare(folder):
         yield 0.0
-        yield from rig_sampling.sample(rig_ref, scene_ref, mapped, Passage(float(request["first"]), 0.5 / fps, fps), folder)
+        yield from rig_sampling.sample(rig_ref, scene_ref, mapped, Passage(float(request["first"]), 0.5 / fps, fps),
+                                       folder)
 
     def apply(result, folder):
         passage = Passage(float(request["first"]), result["seconds"], fps)

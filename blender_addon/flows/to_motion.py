@@ -60,12 +60,15 @@ class ToMotion(Flow):
         return self.rig, self.scene, self.strip_scene, *self.others
 
     def read(self, folder):
-        """Generator: the passage that the strip plays, and the rig's pose; over the whole passage where a part of it stays."""
+        """Generator: the passage that the strip plays, and the rig's pose; over the whole passage where a part of it
+        stays."""
         clip = yield from strips.describe(self.strip_scene, self.strip, folder)
         check_length(self.system, clip.duration)
         scene = self.scene.get()
-        self.passage = Passage(_frame_in(scene, self.strip_scene.get(), clip.first), clip.duration, scene_fps(scene.render))
-        inputs = {"audio": clip.path, "start": clip.start, "duration": clip.duration, "speed": clip.speed, "place": "rig"}
+        self.passage = Passage(_frame_in(scene, self.strip_scene.get(), clip.first), clip.duration,
+                               scene_fps(scene.render))
+        inputs = {"audio": clip.path, "start": clip.start, "duration": clip.duration, "speed": clip.speed,
+                  "place": "rig"}
         keep = self.request.get("keep")
         if not keep:
             yield from self.sample_pose(folder)
@@ -77,8 +80,8 @@ class ToMotion(Flow):
         return {**inputs, "keep": {"start": start, "stop": stop, "stays": keep["stays"]}}
 
     def steps(self):
-        """Whether the take begins by steps from the pose of the rig (core/retarget/step_in.py). What the controls of a control rig
-        show is known here only, so there the keys are mixed here, too."""
+        """Whether the take begins by steps from the pose of the rig (core/retarget/step_in.py). What the controls of a
+        control rig show is known here only, so there the keys are mixed here, too."""
         plain = not any(bone_map.bone_tables.control_table(mapped) for mapped in (self.mapped, *self.maps))
         return plain and not self.request.get("keep") and blending(self.request)["blend_seconds"] > 0
 
@@ -89,8 +92,8 @@ class ToMotion(Flow):
         own["stepped"] = self.steps()
         with takes.all_or_none(scene):
             sentence = write_takes(scene, self.rig.get(), self.mapped, made,
-                                   [takes.one_of(self.request, number) for number in range(len(made))], self.passage, folder,
-                                   self.title(), own)
+                                   [takes.one_of(self.request, number) for number in range(len(made))], self.passage,
+                                   folder, self.title(), own)
             for other, mapped, file in zip(self.others, self.maps, made[0].get("others", ())):
                 row = {**made[0], "file": file, "alignment": None}
                 write_takes(scene, other.get(), mapped, [row], [takes.one_of(self.request, 0)], self.passage, folder,
@@ -99,7 +102,8 @@ class ToMotion(Flow):
 
 
 def write_takes(scene, rig, mapped, made, requests, passage, folder, title, own):
-    """Each row of a result (`file` of channels in `folder`) as a take on the rig; the last one plays. Returns a sentence."""
+    """Each row of a result (`file` of channels in `folder`) as a take on the rig; the last one plays. Returns a
+    sentence."""
     names = []
     with takes.all_or_none(scene):
         for row, request in zip(made, requests):

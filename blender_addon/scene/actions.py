@@ -33,10 +33,10 @@ def write_take(rig, name, frames, rotations, locations, *, blend_frames=0, blend
     """Key a take named `name` on `rig`; returns the state that `remove_take` needs.
 
     frames (T,) whole, ascending; rotations {bone: (T,4) wxyz matrix_basis}; locations {bone: (T,3)}.
-    blend_frames: length of the blend from and to what the rig does without the take, blend_start: from it too; reduce_error: radians (and
-    half as many metres) within which keys are left out, 0 keys every frame; switches: (bone, custom property, value)
-    that the take keys so that its bones lead, such as IK/FK (blender_addon/scene/switches.py); base: state of an earlier take
-    that this one stands beside (A/B), whose pushed-down action it then shares.
+    blend_frames: length of the blend from and to what the rig does without the take, blend_start: from it too;
+    reduce_error: radians (and half as many metres) within which keys are left out, 0 keys every frame; switches: (bone,
+    custom property, value) that the take keys so that its bones lead, such as IK/FK (blender_addon/scene/switches.py);
+    base: state of an earlier take that this one stands beside (A/B), whose pushed-down action it then shares.
     Raises UserError where the rig cannot be written.
     """
     _check_writable(rig, rotations, locations)
@@ -105,7 +105,8 @@ def rotation_columns(pose, quaternions):
 
 
 def _axis_angles(quaternions):
-    """(T, 4) continuous wxyz -> (T, 4) angle, x, y, z without jumps; next to no turn there is no axis, so a neighbour's."""
+    """(T, 4) continuous wxyz -> (T, 4) angle, x, y, z without jumps; next to no turn there is no axis, so a
+    neighbour's."""
     sine = np.linalg.norm(quaternions[:, 1:], axis=1)
     angle = 2 * np.arctan2(sine, quaternions[:, 0])
     turned = np.flatnonzero(sine > 1e-4)
@@ -140,8 +141,8 @@ def push_down(rig, name, bones=(), switches=()):
     """
     had_data = rig.animation_data is not None
     data = rig.animation_data or rig.animation_data_create()
-    state = {"base": uuid.uuid4().hex, "had_data": had_data, "had_action": data.action is not None, "previous": "", "slot": None,
-             "use_nla": data.use_nla, "blend": data.action_blend_type, "influence": data.action_influence,
+    state = {"base": uuid.uuid4().hex, "had_data": had_data, "had_action": data.action is not None, "previous": "",
+             "slot": None, "use_nla": data.use_nla, "blend": data.action_blend_type, "influence": data.action_influence,
              "extrapolation": data.action_extrapolation, "track": "", "muted": [], "pose": _static_pose(rig, bones),
              "switches": [(bone, prop, switch.read(rig.pose.bones[bone], prop)) for bone, prop, _ in switches],
              "rest_action": "", "rest_track": "",
@@ -230,7 +231,8 @@ def _restore_switches(rig, switches):
 
 
 def remove_take(rig, state):
-    """Undo `write_take`: the previous action is active again, tracks and settings as they were, the take's action gone."""
+    """Undo `write_take`: the previous action is active again, tracks and settings as they were, the take's action
+    gone."""
     data = rig.animation_data
     if data is None:
         return

@@ -11,8 +11,8 @@ COLOUR = (1.0, 0.97, 0.9, 1.0)
 PROFILE = ((-0.034, 0.0), (-0.032, 0.008), (-0.02, 0.0145), (0.0, 0.0135), (0.02, 0.008), (0.035, 0.0058), (0.2, 0.005),
            (0.38, 0.0035), (0.383, 0.0))
 AROUND = 12
-# Direction in SMPL's axes of the right wrist (x left, y up, z forward at rest): the mean over released conducting of the
-# direction that points forward, 16 degrees up and 9 degrees inward; and where in the palm the bulb lies.
+# Direction in SMPL's axes of the right wrist (x left, y up, z forward at rest): the mean over released conducting of
+# the direction that points forward, 16 degrees up and 9 degrees inward; and where in the palm the bulb lies.
 POINTING = Vector((-0.89, 0.45, 0.07)).normalized()
 PALM = Vector((-0.07, -0.028, 0.014))
 ARM = (("shoulder", "elbow"), ("elbow", "wrist"), ("wrist", "hand"))

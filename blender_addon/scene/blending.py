@@ -14,7 +14,8 @@ SWITCHED = {"hip", "knee", "ankle", "foot", "shoulder", "elbow", "wrist", "neck"
 
 
 def blended(rig, frames, rotations, locations, count, start=True):
-    """({bone: (T,4)}, {bone: (T,3)}) with the last `count` frames, and at the start the first, mixed by smooth weights 0..1.
+    """({bone: (T,4)}, {bone: (T,3)}) with the last `count` frames, and at the start the first, mixed by smooth weights
+    0..1.
 
     Plays these frames; the current one comes back.
     """
@@ -49,7 +50,7 @@ class Shown:
         self.rig, self.names = rig, names
         data = bone_tables.control_table_among(names) or {}
         self.neutral, self.follows = set(data.get("neutral", ())), data.get("follows", {})
-        self.shows, self.poles = {}, {}         # control: the bone that shows where it should be; pole: hip, knee, ankle
+        self.shows, self.poles = {}, {}  # control: the bone that shows where it should be; pole: hip, knee, ankle
         if not data:
             return
         reads = bone_tables.tables()[data["read_from"]]["bones"]
@@ -62,7 +63,8 @@ class Shown:
             self.poles[leg["pole"]] = hip, knee, ankle
         there = rig.pose.bones
         self.shows = {name: bone for name, bone in self.shows.items() if name in names and bone in there}
-        self.poles = {name: limb for name, limb in self.poles.items() if name in names and all(bone in there for bone in limb)}
+        self.poles = {name: limb for name, limb in self.poles.items() if name in names
+                      and all(bone in there for bone in limb)}
 
     def basis(self):
         """{bone: Matrix} at the current frame."""

@@ -72,21 +72,25 @@ def reading_map(rig, mapped):
 
 
 def ik_legs(rig, mapped):
-    """Entries of a control rig's table whose legs a take keys on inverse kinematics (as in core/retarget/legs_ik.py)."""
+    """Entries of a control rig's table whose legs a take keys on inverse kinematics (as in
+    core/retarget/legs_ik.py)."""
     data = bone_tables.control_table(mapped) or {}
-    return [leg for leg in data.get("ik", ()) if all(mapped.get(joint) == data["bones"].get(joint) for joint in leg["joints"])
+    return [leg for leg in data.get("ik", ()) if all(mapped.get(joint) == data["bones"].get(joint)
+                                                     for joint in leg["joints"])
             and all(leg[part] in rig.data.bones for part in ("foot", "toe", "pole", "parent"))]
 
 
 def with_ik(rig, mapped):
-    """`mapped` with the IK controls of the legs under names of their own: what a take on the rig needs to know of it."""
+    """`mapped` with the IK controls of the legs under names of their own: what a take on the rig needs to know of
+    it."""
     controls = [leg[part] for leg in ik_legs(rig, mapped) for part in ("foot", "toe", "pole", "parent")]
     controls += [bone for leg in ik_legs(rig, mapped) for bone in leg.get("still", ()) if bone in rig.data.bones]
     return {**mapped, **{f"ik {bone}": bone for bone in controls}}
 
 
 def switches(rig, mapped, legs=True):
-    """[(bone, property, value)] that let the mapped controls lead: IK/FK and follow switches that the rig has; legs: theirs too."""
+    """[(bone, property, value)] that let the mapped controls lead: IK/FK and follow switches that the rig has; legs:
+    theirs too."""
     rows = [*(bone_tables.control_table(mapped) or {}).get("switches", ()),
             *(row for leg in (ik_legs(rig, mapped) if legs else ()) for row in leg["switches"])]
     found = {(row["bone"], row["property"]): float(row["value"]) for row in rows  # a leg's own come last and win

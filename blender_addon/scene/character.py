@@ -144,7 +144,8 @@ def key_motion(rig, name, poses, root, fps, first_frame, scene_fps):
         rig.pose.bones[joint].rotation_mode = "QUATERNION"
         path = rig.pose.bones[joint].path_from_id()
         for column in range(4):
-            fill_curve(compat.new_curve(bag, fcurves, f"{path}.rotation_quaternion", column, joint), frames, turn[:, column])
+            fill_curve(compat.new_curve(bag, fcurves, f"{path}.rotation_quaternion", column, joint), frames,
+                       turn[:, column])
         if index == 0:
             place = (root - np.array(rig.data.bones[joint].head_local)) @ rest
             for column in range(3):

@@ -84,7 +84,8 @@ def curves_suffice(rig, bones):
 
 
 def sample(rig_ref, scene_ref, bone_map, passage, folder, also=()):
-    """Write rig.json, pose.npy and times.npy for `passage` into `folder`; yields fractions. also: names of further bones.
+    """Write rig.json, pose.npy and times.npy for `passage` into `folder`; yields fractions. also: names of further
+    bones.
 
     Raises UserError where the rig cannot be read. Frame, visibility and cursor are restored whatever happens.
     """

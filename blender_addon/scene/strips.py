@@ -19,12 +19,12 @@ def sound_strip(context):
 
 
 def describe(scene_ref, name, folder):
-    """Generator: yields the fraction done, returns the `timebase.Clip` of the sound strip `name`; a packed sound is written
-    into `folder` first.
+    """Generator: yields the fraction done, returns the `timebase.Clip` of the sound strip `name`; a packed sound is
+    written into `folder` first.
 
-    A strip that changes its speed within itself, or may (before 4.4 Blender does not tell how a strip is retimed), is mixed
-    down alone into `folder`, a second of the timeline at a step, so that Blender stays awake. Raises UserError where the strip
-    or its file is missing or cannot be mixed down.
+    A strip that changes its speed within itself, or may (before 4.4 Blender does not tell how a strip is retimed), is
+    mixed down alone into `folder`, a second of the timeline at a step, so that Blender stays awake. Raises UserError
+    where the strip or its file is missing or cannot be mixed down.
     """
     strip, scene = _present(scene_ref, name)
     fps = timebase.scene_fps(scene.render)
@@ -71,8 +71,8 @@ def _mix_down(scene_ref, name, path, frames, fps):
                     out.writeframes(piece.readframes(round(last * rate / fps) - round(first * rate / fps)))
                 yield last / frames
     except (OSError, EOFError, wave.Error) as error:
-        raise UserError(f"The strip {name} changes its speed and mixing it down gave nothing ({error}); use a sound file of "
-                        "what is heard.") from error
+        raise UserError(f"The strip {name} changes its speed and mixing it down gave nothing ({error}); use a sound "
+                        "file of what is heard.") from error
 
 
 def _mix_down_part(strip, scene, path, first, last):
@@ -91,8 +91,8 @@ def _mix_down_part(strip, scene, path, first, last):
         with bpy.context.temp_override(scene=copy):
             bpy.ops.sound.mixdown(filepath=str(path), check_existing=False, container="WAV", codec="PCM", format="S16")
     except RuntimeError as error:
-        raise UserError(f"The strip {name} changes its speed and this Blender cannot mix it down ({str(error).strip()}); "
-                        "use a sound file of what is heard.") from error
+        raise UserError(f"The strip {name} changes its speed and this Blender cannot mix it down "
+                        f"({str(error).strip()}); use a sound file of what is heard.") from error
     finally:
         bpy.data.scenes.remove(copy)
 
@@ -180,7 +180,9 @@ def find_file(scene, path):
     """The sound strip of `scene` that plays the file `path`, or None."""
     editor = scene.sequence_editor
     for strip in compat.sequences(editor) if editor is not None and path else ():
-        if strip.type == "SOUND" and strip.sound is not None and Path(bpy.path.abspath(strip.sound.filepath)) == Path(path):
+        if strip.type != "SOUND" or strip.sound is None:
+            continue
+        if Path(bpy.path.abspath(strip.sound.filepath)) == Path(path):
             return strip
     return None
 

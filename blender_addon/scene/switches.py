@@ -1,4 +1,5 @@
-"""Switches of a control rig: custom properties of a pose bone, or, with a leading dot, attributes such as `.ik_stretch`."""
+"""Switches of a control rig: custom properties of a pose bone, or, with a leading dot, attributes such as
+`.ik_stretch`."""
 import bpy
 
 

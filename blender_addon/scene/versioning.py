@@ -14,16 +14,18 @@ MOVED = {
     "guidance_motion": (("to_motion",), "guidance_scale"), "steps": (BOTH, "steps"), "seed": (BOTH, "seed"),
     "variations": (BOTH, "variations"), "tempo": (("to_sound",), "tempo"), "tempo_bpm": (("to_sound",), "bpm"),
     "level_music": (("to_sound",), "level"), "loop": (("to_sound",), "loop"), "sounds_like": (("to_sound",), "like"),
-    "range": (("to_sound",), "range"), "frame_start": (("to_sound",), "frame_start"), "frame_end": (("to_sound",), "frame_end"),
-    "loudness": (("to_sound",), "loudness"), "metre": (("to_motion",), "metre"), "motion_tempo": (("to_motion",), "tempo"),
+    "range": (("to_sound",), "range"), "frame_start": (("to_sound",), "frame_start"),
+    "frame_end": (("to_sound",), "frame_end"),
+    "loudness": (("to_sound",), "loudness"), "metre": (("to_motion",), "metre"), "motion_tempo": (("to_motion",),
+                                                                                                  "tempo"),
     "motion_bpm": (("to_motion",), "bpm"), "level_motion": (("to_motion",), "level"),
     **{name: (("to_motion",), name) for name in (
         "lead_auto", "lead", "amplitude", "left_hand", "mirror", "plant_feet", "fingers", "in_place", "blend_seconds",
         "reduce_keys", "reduce_degrees", "keep_range")}}
 LEVELS = ("half", "normal", "double")
 TEMPI = ("auto", "fixed", "markers")
-ORDERS = {"genre": ("any", "break", "pop", "lock", "middle-hip-hop", "la-hip-hop", "house", "waack", "krump", "street-jazz",
-                    "ballet-jazz"),
+ORDERS = {"genre": ("any", "break", "pop", "lock", "middle-hip-hop", "la-hip-hop", "house", "waack", "krump",
+                    "street-jazz", "ballet-jazz"),
           "steps": ("draft", "normal", "fine"), "tempo": TEMPI, "motion_tempo": TEMPI, "level_music": LEVELS,
           "level_motion": LEVELS, "range": ("ACTION", "SCENE", "PREVIEW", "CUSTOM"),
           "loudness": ("streaming", "podcast", "broadcast", "peak"),
@@ -66,11 +68,13 @@ def request(data: dict) -> dict:
     system = registry.systems()[name]
     beats, keep = params.pop("beats", None), params.get("keep")
     if "loudness_lufs" in params:
-        params["loudness"] = next((row["slug"] for row in load("loudness") if row["lufs"] == params["loudness_lufs"]), None)
+        params["loudness"] = next((row["slug"] for row in load("loudness") if row["lufs"] == params["loudness_lufs"]),
+                                  None)
     follows = old.pop("follow_markers", False) or beats is not None
     params["tempo"] = "markers" if follows else "fixed" if params.get("bpm") else "auto"
     own = {"blend_seconds": old.pop("blend_seconds", 0.0), "reduce_degrees": old.pop("reduce_degrees", 0.0)}
     own["reduce_keys"] = own["reduce_degrees"] > 0
     known = {key: value for key, value in params.items() if key in system.settings}
-    return {**old, "system": name, "params": known, "own": {key: value for key, value in own.items() if key in system.settings},
+    return {**old, "system": name, "params": known, "own": {key: value for key, value in own.items()
+                                                            if key in system.settings},
             **({"beats": beats} if beats else {}), **({"keep": keep} if keep else {})}

@@ -104,7 +104,8 @@ class StatusPanel:
 
 
 class DirectionPanel:
-    """A direction's section: what it goes from, *Model* where there are two, the settings of the chosen system, its button."""
+    """A direction's section: what it goes from, *Model* where there are two, the settings of the chosen system, its
+    button."""
 
     direction = None
 
@@ -301,7 +302,8 @@ class TakesPanel:
 
 
 def _sections():
-    """(base, name, parent, attributes) of every panel, in order; those of the directions and their systems from the registry."""
+    """(base, name, parent, attributes) of every panel, in order; those of the directions and their systems from the
+    registry."""
     yield StatusPanel, "status", None, {}
     for direction, systems in registry.by_direction().items():
         yield DirectionPanel, direction.name, None, {"bl_label": direction.label, "direction": direction}

@@ -19,7 +19,8 @@ class BatonPreferences(bpy.types.AddonPreferences):
 
     python: StringProperty(
         name="Python", subtype="FILE_PATH",
-        description="Interpreter of an existing environment for the worker; empty uses the one that Set Up Runtime made")
+        description="Interpreter of an existing environment for the worker; empty uses the one that Set Up Runtime "
+        "made")
     device: EnumProperty(name="Device", items=DEVICES, default="AUTO", description="Where the worker computes")
     checkpoints: StringProperty(
         name="Checkpoints", subtype="DIR_PATH",

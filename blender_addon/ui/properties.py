@@ -29,7 +29,8 @@ def property_of(setting: Setting):
     if setting.type == "bool" or setting.type == "motion":
         return BoolProperty(default=bool(setting.default), **common)
     if setting.type == "enum":
-        return EnumProperty(items=[(item.id, item.label, item.tip) for item in setting.items], default=setting.default, **common)
+        return EnumProperty(items=[(item.id, item.label, item.tip) for item in setting.items], default=setting.default,
+                            **common)
     if setting.type in ("string", "file"):
         more = {"subtype": "FILE_PATH"} if setting.type == "file" else {}
         if more and bpy.app.version >= (4, 5):
@@ -46,11 +47,13 @@ def property_of(setting: Setting):
 def group_of(system: System) -> type:
     """The property group of a system: a property for each of its settings."""
     return type(f"Baton_{system.name}", (bpy.types.PropertyGroup,), {
-        "__doc__": system.tip, "__annotations__": {name: property_of(setting) for name, setting in system.shown.items()}})
+        "__doc__": system.tip, "__annotations__": {name: property_of(setting)
+                                                   for name, setting in system.shown.items()}})
 
 
 def groups_and_choices() -> dict:
-    """{property of the scene's settings: definition}: a group for each system, a *Model* for each direction with two."""
+    """{property of the scene's settings: definition}: a group for each system, a *Model* for each direction with
+    two."""
     out = {name: PointerProperty(type=GROUPS[name], name=system.label, description=f"Settings of {system.label}")
            for name, system in registry.systems().items()}
     for direction, systems in registry.by_direction().items():
@@ -99,7 +102,8 @@ class BatonTake(bpy.types.PropertyGroup):
     name: StringProperty(name="Name", update=_unique_name)
     kind: EnumProperty(items=[("MUSIC", "Music", "Music made from motion", "SOUND", 0),
                               ("MOTION", "Motion", "Motion made from music", "ARMATURE_DATA", 1),
-                              ("BOTH", "Motion and Music", "Motion and music made together", "OUTLINER_OB_ARMATURE", 2)])
+                              ("BOTH", "Motion and Music", "Motion and music made together", "OUTLINER_OB_ARMATURE",
+                               2)])
     rig: PointerProperty(type=bpy.types.Object)
     action: PointerProperty(type=bpy.types.Action)
     previous: PointerProperty(type=bpy.types.Action)
@@ -121,12 +125,14 @@ class BatonSettings(bpy.types.PropertyGroup):
     """On a scene; the settings of the systems join it from the registry."""
 
     version: IntProperty(description="Layout of these settings", options={"HIDDEN"})
-    edit_range: EnumProperty(name="Range", items=RANGES, default="PREVIEW", description="Frames to make anew, or to keep")
+    edit_range: EnumProperty(name="Range", items=RANGES, default="PREVIEW", description="Frames to make anew, or to "
+                             "keep")
     edit_start: IntProperty(name="Start", default=1, description="First frame")
     edit_end: IntProperty(name="End", default=60, description="Last frame")
     edit_side: EnumProperty(name="Anew", items=SIDES, default="both",
                             description="What of a take with sound and motion is made anew within the range")
-    overlay: BoolProperty(name="Beat Overlay", default=True, description="Draw beats and downbeats in the timeline and sequencer")
+    overlay: BoolProperty(name="Beat Overlay", default=True, description="Draw beats and downbeats in the timeline and "
+                          "sequencer")
     rig: PointerProperty(
         name="Rig", type=bpy.types.Object, poll=lambda self, thing: thing.type == "ARMATURE",
         description="Armature that performs; empty takes the active one")

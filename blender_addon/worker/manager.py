@@ -227,7 +227,8 @@ class Manager:
                 log = message.get("log", "").strip()
                 job.trace = log
                 last = log.splitlines()[-1] if log else f"exit code {message['code']}"
-                self._end("failed", f"The worker ended unexpectedly ({last}); try again, or press Check in the preferences")
+                self._end("failed", f"The worker ended unexpectedly ({last}); try again, or press Check in the "
+                          f"preferences")
             return
         if kind == "garbage":
             self._kill_worker()

@@ -15,8 +15,8 @@ def get():
     addon = bpy.context.preferences.addons.get(PACKAGE)
     if addon is not None and addon.preferences is not None:
         return addon.preferences
-    return SimpleNamespace(python="", device="AUTO", checkpoints="", idle_minutes=15.0, wheels="", smpl_folder="", smplx=False,
-                           torch="AUTO")
+    return SimpleNamespace(python="", device="AUTO", checkpoints="", idle_minutes=15.0, wheels="", smpl_folder="",
+                           smplx=False, torch="AUTO")
 
 
 def user_folder(create=False):
@@ -27,8 +27,8 @@ def user_folder(create=False):
 
 
 def log_folder():
-    """Where workers stand and log. Not Blender's session folder: loading another file or the factory settings may remove it
-    under a running worker."""
+    """Where workers stand and log. Not Blender's session folder: loading another file or the factory settings may
+    remove it under a running worker."""
     folder = user_folder(create=True)
     return folder / "logs" if folder is not None else Path(tempfile.gettempdir()) / f"baton-logs-{os.getpid()}"
 
@@ -41,7 +41,8 @@ def runtime_python():
 
 
 def worker_python():
-    """The worker's interpreter: the one named in the preferences, else the runtime, else $BATON_WORKER_PYTHON, or ""."""
+    """The worker's interpreter: the one named in the preferences, else the runtime, else $BATON_WORKER_PYTHON, or
+    ""."""
     named = get().python
     if named:
         return bpy.path.abspath(named)

@@ -105,7 +105,8 @@ class RuntimeSetup:
 
     def report(self):
         """Everything that was run and said, for the clipboard."""
-        head = [f"Baton runtime in {self.folder}", f"platform {sys.platform}, Blender's Python {sys.version.split()[0]}",
+        head = [f"Baton runtime in {self.folder}", f"platform {sys.platform}, Blender's Python "
+                f"{sys.version.split()[0]}",
                 f"state: {'done' if self.done else self.error or ('cancelled' if self.cancelled else 'running')}", ""]
         return "\n".join(head + self.lines)
 
@@ -131,7 +132,8 @@ class RuntimeSetup:
         threading.Thread(target=self._look, args=(over,), name="baton-setup-look", daemon=True).start()
         try:
             environment.Maker(
-                folder=self.folder / "env", tools=self.folder / "uv", stamp=self.folder / STAMP, lock=lock, check=self.check,
+                folder=self.folder / "env", tools=self.folder / "uv", stamp=self.folder / STAMP, lock=lock,
+                check=self.check,
                 mark={"lock": lock_hash(self.lock), "backend": self.backend}, base=lambda: find_python(self.search),
                 run=self._call, words=lambda: "\n".join(self.lines[self._begun:][-60:]), say=self._say, backend=backend,
                 wheels=self.wheels, again=AGAIN).make()
@@ -139,7 +141,8 @@ class RuntimeSetup:
             over.set()
 
     def _look(self, over):
-        """While packages are fetched and unpacked uv says nothing: the space that the disk loses tells how far it is."""
+        """While packages are fetched and unpacked uv says nothing: the space that the disk loses tells how far it
+        is."""
         low, free = None, 0
         while not over.wait(LOOK_SECONDS):
             if self.step != "Packages":

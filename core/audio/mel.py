@@ -1,7 +1,7 @@
 """Mel spectrograms of music (Tan et al. 2023, section 3.1): 22,050 Hz, Hann 2048, hop 512, 256 bands.
 
-librosa's figures without librosa, whose first use in a fresh environment compiles for ten seconds; only `griffin_lim` is
-still its own.
+librosa's figures without librosa, whose first use in a fresh environment compiles for ten seconds; only `griffin_lim`
+is still its own.
 
 Frame i is centred on the instant i * 512 / 22050 s; N samples give 1 + N // 512 frames (43.07 a second).
 """
@@ -24,20 +24,22 @@ def filters(rate=RATE, n_fft=N_FFT, bands=BANDS):
 
 
 def log_mel(mono):
-    """Natural log of the mel *magnitude*, floored: mono (N,) at 22,050 Hz -> (1 + N//512, 256) float32 in [-9.21, about 2]."""
+    """Natural log of the mel *magnitude*, floored: mono (N,) at 22,050 Hz -> (1 + N//512, 256) float32 in [-9.21, about
+    2]."""
     return np.log(np.maximum(mel_spectrum(mono, filters(), HOP), FLOOR))
 
 
 def image_mel(mono, top_db=80.0):
-    """As the paper's image VAE wants it: mel *power* in dB under the passage's maximum, -80..0 dB mapped to 0..1; (T, 256)."""
+    """As the paper's image VAE wants it: mel *power* in dB under the passage's maximum, -80..0 dB mapped to 0..1; (T,
+    256)."""
     power = np.maximum(mel_spectrum(mono, filters(), HOP, power=2.0), 1e-10)
     decibel = np.maximum(10 * np.log10(power / power.max()), -top_db)
     return ((decibel + top_db) / top_db).astype(np.float32)
 
 
 def levelled(mono, rms=LEVEL_RMS):
-    """mono (N,) scaled so that its sounding part (10 ms blocks within 40 dB of the loudest) has this RMS; silence stays. Also
-    returns the gain."""
+    """mono (N,) scaled so that its sounding part (10 ms blocks within 40 dB of the loudest) has this RMS; silence
+    stays. Also returns the gain."""
     mono = np.asarray(mono, dtype=np.float32)
     block = 220
     count = len(mono) // block
@@ -48,7 +50,8 @@ def levelled(mono, rms=LEVEL_RMS):
 
 
 def model_mono(audio):
-    """`core.audio.Audio` -> (N,) float32 at 22,050 Hz: mean of the channels, resampled, levelled. What log_mel is taken of."""
+    """`core.audio.Audio` -> (N,) float32 at 22,050 Hz: mean of the channels, resampled, levelled. What log_mel is taken
+    of."""
     return levelled(audio.resampled(RATE).mono())[0]
 
 

@@ -1,7 +1,8 @@
 """Integrated loudness after ITU-R BS.1770-4: K-weighting, blocks of 0.4 s, two gates.
 
 What pyloudnorm computes, with its filters (RBJ cookbook forms at 1500 and 38 Hz); pyloudnorm judges the result in
-`models.lab.metrics.audio` and in the tests. Here the two filters are one product in the frequency domain, a few seconds at a
+`models.lab.metrics.audio` and in the tests. Here the two filters are one product in the frequency domain, a few seconds
+at a
 time: memory stays flat, and a first preview does not wait for scipy.signal to be imported.
 """
 from functools import lru_cache
@@ -18,7 +19,8 @@ FRAME = 1 << 18                             # samples of a transform
 
 
 def integrated_loudness(samples, rate):
-    """LUFS of (C,N) samples, C 1 or 2; -inf for silence. Passages under 0.4 s are one gating block of their own length."""
+    """LUFS of (C,N) samples, C 1 or 2; -inf for silence. Passages under 0.4 s are one gating block of their own
+    length."""
     samples = np.atleast_2d(samples)
     if samples.shape[1] < 2 or not np.any(samples):
         return -np.inf
@@ -26,7 +28,8 @@ def integrated_loudness(samples, rate):
 
 
 def loudness_of_energy(energy, rate):
-    """LUFS of what `weighted_energy` gives, (N,); multiplied by the square of a slow gain it is that of the gained sound."""
+    """LUFS of what `weighted_energy` gives, (N,); multiplied by the square of a slow gain it is that of the gained
+    sound."""
     power = _block_powers(energy, rate, min(BLOCK_SECONDS, len(energy) / rate))
     loud = power[power > 10 ** ((ABSOLUTE_GATE - OFFSET) / 10)]
     if not len(loud):
@@ -76,7 +79,8 @@ def _k_weighting(rate):
     cos, slope = np.cos(angle), np.sqrt(gain) * np.sin(angle) / SHELF_Q
     shelf = biquad([gain * (gain + 1 + (gain - 1) * cos + slope), -2 * gain * (gain - 1 + (gain + 1) * cos),
                     gain * (gain + 1 + (gain - 1) * cos - slope)],
-                   [gain + 1 - (gain - 1) * cos + slope, 2 * (gain - 1 - (gain + 1) * cos), gain + 1 - (gain - 1) * cos - slope])
+                   [gain + 1 - (gain - 1) * cos + slope, 2 * (gain - 1 - (gain + 1) * cos), gain + 1 - (gain - 1) * cos
+                    - slope])
     angle = 2 * np.pi * PASS_HERTZ / rate
     cos, alpha = np.cos(angle), np.sin(angle) / (2 * PASS_Q)
     high_pass = biquad([(1 + cos) / 2, -1 - cos, (1 + cos) / 2], [1 + alpha, -2 * cos, 1 - alpha])

@@ -1,7 +1,8 @@
-"""Oversampling for the true peak (ITU-R BS.1770-4 annex 2) as one matrix product; the answer is that of SciPy's `resample_poly`.
+"""Oversampling for the true peak (ITU-R BS.1770-4 annex 2) as one matrix product; the answer is that of SciPy's
+`resample_poly`.
 
-Sound that goes on to another rate is resampled by soxr (`core.audio.Audio.resampled`), whose steeper filter reads peaks of
-hiss too low.
+Sound that goes on to another rate is resampled by soxr (`core.audio.Audio.resampled`), whose steeper filter reads peaks
+of hiss too low.
 Importing scipy.signal costs half a second, a fifth of a first preview; and on a CPU the product is three times as fast.
 """
 from functools import lru_cache
@@ -33,7 +34,8 @@ def resample_poly(samples, up, down):
 
 @lru_cache(maxsize=8)
 def _weights(up, down):
-    """(K, R) weights of K samples in each of a row's R results; K's samples before the row's own; samples and results of a row.
+    """(K, R) weights of K samples in each of a row's R results; K's samples before the row's own; samples and results
+    of a row.
 
     Result m is the sum over samples i of x[i] h[m down - i up + half], h a windowed sinc of 2 half + 1 taps.
     """

@@ -10,7 +10,8 @@ CHUNK_FRAMES = 3000                     # taken at once: memory stays flat for a
 
 
 def slaney_filters(bands: int, rate: float, n_fft: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mel filters (Slaney's scale and norm) in closed form: (bands + 2,) edges in Hz and (bands, 1 + n_fft / 2) weights."""
+    """Mel filters (Slaney's scale and norm) in closed form: (bands + 2,) edges in Hz and (bands, 1 + n_fft / 2)
+    weights."""
     def to_hertz(mel):
         return np.where(mel < 15, mel * 200 / 3, 1000 * np.exp((mel - 15) * np.log(6.4) / 27))
     top = 15 + 27 * np.log(rate / 2 / 1000) / np.log(6.4)
@@ -22,7 +23,8 @@ def slaney_filters(bands: int, rate: float, n_fft: int) -> tuple[np.ndarray, np.
 
 
 def htk_filters(bands: int, rate: float, n_fft: int, low: float, high: float) -> np.ndarray:
-    """Triangular filters (bands, 1 + n_fft / 2) float32 from `low` to `high` Hz: equal on the HTK mel scale, each of sum 1."""
+    """Triangular filters (bands, 1 + n_fft / 2) float32 from `low` to `high` Hz: equal on the HTK mel scale, each of
+    sum 1."""
     def mel(hertz):
         return 2595.0 * np.log10(1.0 + np.asarray(hertz) / 700.0)
     edges = 700.0 * (10.0 ** (np.linspace(mel(low), mel(high), bands + 2) / 2595.0) - 1.0)
@@ -37,7 +39,8 @@ def htk_filters(bands: int, rate: float, n_fft: int, low: float, high: float) ->
 
 
 def mel_spectrum(mono: np.ndarray, filters: np.ndarray, hop: int, power: float = 1.0) -> np.ndarray:
-    """(1 + N // hop, bands) float32: `filters` (bands, 1 + n_fft / 2) of the magnitudes of Hann-windowed frames, or of their power.
+    """(1 + N // hop, bands) float32: `filters` (bands, 1 + n_fft / 2) of the magnitudes of Hann-windowed frames, or of
+    their power.
 
     mono (N,); n_fft follows from the filters. power: 1 magnitudes, 2 their squares.
     """

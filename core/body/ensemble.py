@@ -21,11 +21,13 @@ def group(motions, mode="unison", count=2, spacing=1.5, shape="line", delay=2.0)
     motions: list of `Motion` of one rate; modes but "own" use the first. delay: seconds, of "canon". Raises BadInput.
     """
     if mode not in MODES or shape not in SHAPES:
-        raise BadInput(f"Dancers go in {', '.join(MODES)} and stand in a {', '.join(SHAPES)}, not {mode!r} and {shape!r}.")
+        raise BadInput(f"Dancers go in {', '.join(MODES)} and stand in a {', '.join(SHAPES)}, not {mode!r} and "
+                       f"{shape!r}.")
     if not 1 <= count <= MOST:
         raise BadInput(f"{count} dancers are out of range; choose 1 to {MOST}.")
     if mode == "own" and len(motions) < count:
-        raise BadInput(f"{count} dancers with seeds of their own need {count} dances, not {len(motions)}; make more variations.")
+        raise BadInput(f"{count} dancers with seeds of their own need {count} dances, not {len(motions)}; make more "
+                       f"variations.")
     first = motions[0]
     each = {"unison": lambda k: first, "own": lambda k: motions[k],
             "mirrored": lambda k: about_start(first) if k % 2 else first,
@@ -34,7 +36,8 @@ def group(motions, mode="unison", count=2, spacing=1.5, shape="line", delay=2.0)
 
 
 def places(count, spacing, shape="line"):
-    """(count, 2) in metres, the first dancer at 0, all facing -y: a line to both sides, a wedge or block behind, or a circle."""
+    """(count, 2) in metres, the first dancer at 0, all facing -y: a line to both sides, a wedge or block behind, or a
+    circle."""
     index = np.arange(count)
     side = np.where(index % 2, 1, -1) * ((index + 1) // 2)                  # 0, 1, -1, 2, -2, ...
     if shape == "line":

@@ -92,7 +92,8 @@ class Motion:
         return Motion(rotations, root.astype(np.float32), self.fps)
 
     def canonical(self, frame=0, of=None):
-        """Moved so that `frame`, of the motion `of` where one is given, stands at xy = 0 and faces -y; heights unchanged."""
+        """Moved so that `frame`, of the motion `of` where one is given, stands at xy = 0 and faces -y; heights
+        unchanged."""
         origin = self if of is None else of
         return self.moved(-origin.heading(frame), before=-origin.root[frame, :2])
 

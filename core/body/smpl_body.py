@@ -28,7 +28,8 @@ NAMES = {"smpl": ("SMPL_{G}", "basicModel_{gender}_lbs_10_207_0_v1.0.0", "basicm
 
 @dataclass(frozen=True)
 class Body:
-    """Rest pose of a body in metres, y up, facing +z: vertices (V,3), faces (F,3), weights (V,J), joints (J,3), parents (J,)."""
+    """Rest pose of a body in metres, y up, facing +z: vertices (V,3), faces (F,3), weights (V,J), joints (J,3), parents
+    (J,)."""
 
     kind: str
     gender: str
@@ -61,8 +62,8 @@ class Body:
 def load_body(folder, betas=(), gender="neutral", kind="smpl"):
     """The `Body` of shape parameters betas (any number; missing ones are 0).
 
-    folder: the user's folder of model files (as smplx wants it, or the files themselves). Raises BadInput when the model
-    is missing or damaged, NoRuntime without smplx.
+    folder: the user's folder of model files (as smplx wants it, or the files themselves). Raises BadInput when the
+    model is missing or damaged, NoRuntime without smplx.
     """
     data = _read_model(find_model(folder, gender, kind))
     try:
@@ -160,7 +161,8 @@ def _read_model(path):
             scan(path.read_bytes())
             with open(path, "rb") as handle:
                 held = _ModelUnpickler(handle, encoding="latin1").load()
-            data = {key: held[key].array() if isinstance(held[key], _Chumpy) else held[key] if isinstance(held[key], _Sparse)
+            data = {key: held[key].array() if isinstance(held[key], _Chumpy) else held[key]
+                    if isinstance(held[key], _Sparse)
                     else plain(held[key]) for key in NEEDED if key in held}
     except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError, pickle.UnpicklingError) as error:
         raise BadInput(f"The body model {path} cannot be read ({error}); download it again.") from error

@@ -1,8 +1,8 @@
 """Unpickling that builds numbers, strings, containers and plain numeric arrays and nothing else.
 
-A pickle file can otherwise run any code. No constructor of numpy is reachable from one either: arrays and dtypes are taken up
-by stand-ins, whose content is checked before an array is made of it (`ndarray(shape, 'O', bytes)` would turn the bytes of a
-file into pointers).
+A pickle file can otherwise run any code. No constructor of numpy is reachable from one either: arrays and dtypes are
+taken up by stand-ins, whose content is checked before an array is made of it (`ndarray(shape, 'O', bytes)` would turn
+the bytes of a file into pointers).
 """
 import io
 import pickle
@@ -16,8 +16,8 @@ from core.errors import BadInput
 MOST_STEPS, MOST_CONTAINERS, DEEPEST = 5_000_000, 20_000, 60
 LIMIT_BYTES = 1 << 30
 PLAIN = re.compile(r"[<>|=]?[biufc]\d{1,2}\Z")
-CONTAINERS = {"TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "LIST", "DICT", "EMPTY_LIST", "EMPTY_DICT", "EMPTY_TUPLE", "EMPTY_SET",
-              "FROZENSET", "REDUCE", "BUILD", "MARK"}
+CONTAINERS = {"TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "LIST", "DICT", "EMPTY_LIST", "EMPTY_DICT", "EMPTY_TUPLE",
+              "EMPTY_SET", "FROZENSET", "REDUCE", "BUILD", "MARK"}
 REFUSED = {"INST", "OBJ", "NEWOBJ_EX", "PERSID", "BINPERSID", "EXT1", "EXT2", "EXT4", "NEXT_BUFFER", "READONLY_BUFFER"}
 
 
@@ -143,11 +143,13 @@ def plain(value, depth=0):
 
 
 def load_numpy_pickle(data, name):
-    """Bytes of a pickle -> its content. Raises BadInput for anything but numbers, strings, containers and plain arrays."""
+    """Bytes of a pickle -> its content. Raises BadInput for anything but numbers, strings, containers and plain
+    arrays."""
     if len(data) > LIMIT_BYTES:
         raise BadInput(f"{name} is larger than 1 GiB; that is no motion.")
     if b"joblib.numpy_pickle" in data[:4096]:
-        raise BadInput(f"{name} was written by joblib; load it there and save its arrays with numpy.savez, which Baton reads.")
+        raise BadInput(f"{name} was written by joblib; load it there and save its arrays with numpy.savez, which Baton "
+                       f"reads.")
     try:
         scan(data)
         return plain(NumpyUnpickler(io.BytesIO(data), encoding="latin1").load())

@@ -36,7 +36,7 @@ def main(arguments=None):
     """Run one command; returns the exit code. Messages go to stderr, results to stdout."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")              # a console that cannot show a file name still gets the rest
+            stream.reconfigure(errors="replace")  # a console that cannot show a file name still gets the rest
     options = make_parser().parse_args(arguments)
     try:
         return options.run(options) or 0
@@ -52,6 +52,6 @@ def main(arguments=None):
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] in ("core", "models"):
             raise
-        sys.stderr.write(f"\nThe Python package {error.name} is missing; install what core/contract/runtime-lock.txt lists "
-                         "(Preferences > Set Up Runtime in Blender).\n")
+        sys.stderr.write(f"\nThe Python package {error.name} is missing; install what "
+                         "core/contract/runtime-lock.txt lists (Preferences > Set Up Runtime in Blender).\n")
         return 3

@@ -28,15 +28,15 @@ def run(options):
         from core.audio.io import read_audio
         condition = read_audio(options.file, start=options.start, duration=options.duration, minimum=0.5)
     if options.device not in ("auto", "cpu"):
-        device.resolve(options.device)                         # a wrong name is still an error; the networks use the CPU
+        device.resolve(options.device)  # a wrong name is still an error; the networks use the CPU
     beats = find_beats(condition, bpm=options.bpm, tempo=options.tempo, metre=options.metre, level=options.level,
                        folders=options.checkpoints, notify=common.say)
     wall = time.perf_counter() - began
     if options.json:
         data = beats.to_json()
         print(json.dumps({"out": None, "seconds": round(condition.duration, 3), "wall": round(wall, 3),
-                          "realtime_factor": round(condition.duration / wall, 3), "device": "cpu", "beats": data["times"],
-                          "downbeats": [round(float(t), 4) for t in beats.downbeats], **data,
+                          "realtime_factor": round(condition.duration / wall, 3), "device": "cpu",
+                          "beats": data["times"], "downbeats": [round(float(t), 4) for t in beats.downbeats], **data,
                           "recipe": {"source": {"file": str(options.file), "start": options.start,
                                                 "duration": options.duration}}}), flush=True)
         return 0

@@ -24,7 +24,8 @@ def number(text):
 def shared_arguments(parser, seed=True):
     """--seed, --device, --json, --checkpoints: every command has them; seed: False where nothing is drawn at random."""
     if not seed:
-        parser.add_argument("--seed", type=int, default=0, help="accepted by every command; this one draws nothing at random")
+        parser.add_argument("--seed", type=int, default=0, help="accepted by every command; this one draws nothing at "
+                            "random")
     parser.add_argument("--device", default="auto", help="auto (CUDA, then MPS, then CPU), cuda, mps or cpu")
     parser.add_argument("--json", action="store_true", help="print one last line of JSON")
     parser.add_argument("--checkpoints", metavar="DIR", default=None,
@@ -34,18 +35,22 @@ def shared_arguments(parser, seed=True):
 def passage_arguments(parser):
     """--start and --duration."""
     parser.add_argument("--start", type=number, default=0.0, metavar="S", help="seconds into the file")
-    parser.add_argument("--duration", type=number, default=None, metavar="S", help="seconds; the rest of the file if absent")
+    parser.add_argument("--duration", type=number, default=None, metavar="S", help="seconds; the rest of the file if "
+                        "absent")
 
 
 def motion_arguments(parser):
     """How a motion file is read."""
-    parser.add_argument("--fps", type=number, default=None, metavar="F", help="frame rate of a motion, where its own is wrong")
+    parser.add_argument("--fps", type=number, default=None, metavar="F", help="frame rate of a motion, where its own "
+                        "is wrong")
     parser.add_argument("--up", default="auto", choices=["auto", "x", "-x", "y", "-y", "z", "-z"],
                         help="the axis of the file that is up, where the motion itself does not tell (default auto)")
     parser.add_argument("--bone-map", metavar="FILE", default=None,
-                        help="JSON of {SMPL joint: bone}, as Blender's bone map saves it, for a BVH whose names are not known")
+                        help="JSON of {SMPL joint: bone}, as Blender's bone map saves it, for a BVH whose names are "
+                        "not known")
     parser.add_argument("--smpl-models", metavar="DIR", default=None,
-                        help="your folder of SMPL body models: AMASS and AIST++ are read with the performer's own skeleton")
+                        help="your folder of SMPL body models: AMASS and AIST++ are read with the performer's own "
+                        "skeleton")
 
 
 def read_motion_of(options, path):
@@ -61,8 +66,8 @@ def read_motion_of(options, path):
 def beat_arguments(parser):
     """How beats are found: --tempo, --bpm and --level."""
     parser.add_argument("--tempo", default="auto", metavar="auto|steady|follow|B",
-                        help="one steady grid over the passage, every beat followed on its own, auto to choose by what the "
-                             "motion or sound bears out, or a tempo in beats per minute to keep")
+                        help="one steady grid over the passage, every beat followed on its own, auto to choose by what "
+                        "the motion or sound bears out, or a tempo in beats per minute to keep")
     parser.add_argument("--bpm", type=number, default=None, metavar="B", help="stay within 10 %% of this tempo")
     parser.add_argument("--level", default="normal", choices=["half", "normal", "double"],
                         help="half or double time of the beats that are found")
@@ -70,7 +75,8 @@ def beat_arguments(parser):
 
 def range_arguments(parser, what):
     """--keep and --range: an earlier result of which a range is made anew."""
-    parser.add_argument("--keep", metavar="FILE", default=None, help=f"an earlier {what} of this passage, most of which stays")
+    parser.add_argument("--keep", metavar="FILE", default=None, help=f"an earlier {what} of this passage, most of "
+                        f"which stays")
     parser.add_argument("--range", metavar=("A", "B"), type=number, nargs=2, default=None,
                         help="with --keep: the seconds that are made anew; their ends are blended")
 
@@ -78,7 +84,8 @@ def range_arguments(parser, what):
 def check_range(options):
     """True when a range of --keep is to be made anew. Raises BadInput for one option without the other."""
     if (options.keep is None) != (options.range is None):
-        raise BadInput("--keep FILE and --range A B belong together: a result, and the seconds of it that are made anew.")
+        raise BadInput("--keep FILE and --range A B belong together: a result, and the seconds of it that are made "
+                       "anew.")
     return options.keep is not None
 
 

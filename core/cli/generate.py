@@ -1,6 +1,7 @@
 """Any system of the registry by its name: motion to sound, sound to motion, or both from nothing.
 
-`python -m core generate NAME --help` lists a system's settings. `music` and `conduct` are the first systems of their directions.
+`python -m core generate NAME --help` lists a system's settings. `music` and `conduct` are the first systems of their
+directions.
 """
 import argparse
 
@@ -16,8 +17,8 @@ def add_arguments(parser):
     """A sub-command for each system, made from its row."""
     names = parser.add_subparsers(dest="system", required=True, metavar="NAME")
     for name, system in registry.systems().items():
-        command = names.add_parser(name, help=f"{system.label}: {system.tip[0].lower()}{system.tip[1:]}", description=system.tip,
-                                   formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        command = names.add_parser(name, help=f"{system.label}: {system.tip[0].lower()}{system.tip[1:]}",
+                                   description=system.tip, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
         add_system(command, system)
 
 
@@ -58,7 +59,8 @@ def _add_setting(parser, setting: Setting):
                         help=text)
 
 
-# ---------------------------------------------------------------------------------------------- in and out of a direction
+# ---------------------------------------------------------------------------------------------- in and out of a
+# direction
 
 def _from_motion(parser):
     parser.add_argument("--motion", required=True, metavar="FILE", help="BVH, npz or pkl (.gz accepted)")
@@ -95,7 +97,8 @@ def _read(options, system):
     if direction == "to_sound":
         from core.audio.io import read_take
         motion = common.read_motion_of(options, options.motion)
-        source |= {"motion": str(options.motion), "fps": options.fps, "start": options.start, "duration": options.duration,
+        source |= {"motion": str(options.motion), "fps": options.fps, "start": options.start,
+                   "duration": options.duration,
                    "bone_map": options.bone_map, "smpl_models": options.smpl_models, "up": options.up}
         return motion, (read_take(options.keep), *options.range) if keeps else None, source
     if direction == "to_motion":
@@ -150,7 +153,8 @@ def run(options):
     bar = common.Bar(options.quiet)
     bar("Reading", 0.0)
     condition, keep, source = _read(options, system)
-    source |= {name: value for name, value in settings.items() if system.settings[name].type in ("file", "object", "motion")}
+    source |= {name: value for name, value in settings.items() if system.settings[name].type in ("file", "object",
+                                                                                                 "motion")}
     results = open_pipeline(system.name, options.checkpoints, options.device, common.say).generate_variations(
         condition, beats=beats, keep=keep, progress=bar, source=source, **settings)
     bar("Writing", 1.0)

@@ -4,7 +4,8 @@ from core.cli import common
 
 def add_arguments(parser):
     """The flags of `worker`."""
-    parser.add_argument("--idle", type=common.number, default=900.0, metavar="S", help="seconds without a job before it ends")
+    parser.add_argument("--idle", type=common.number, default=900.0, metavar="S", help="seconds without a job before "
+                        "it ends")
     common.shared_arguments(parser, seed=False)
 
 

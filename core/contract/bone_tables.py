@@ -1,8 +1,8 @@
 """Name tables of known skeletons, `bone_maps/*.json`, and how bone names are matched with them.
 
-A mapping is {SMPL joint: bone name}. A table has `name`, `label`, `bones` (a mapping) and may have `needs` (bones without
-which it is another skeleton), `priority` (control layers before the bones they drive) and what docs/contracts.md says of
-control rigs.
+A mapping is {SMPL joint: bone name}. A table has `name`, `label`, `bones` (a mapping) and may have `needs` (bones
+without which it is another skeleton), `priority` (control layers before the bones they drive) and what
+docs/contracts.md says of control rigs.
 """
 import json
 import re
@@ -25,7 +25,8 @@ def tables() -> dict[str, dict]:
 
 
 def best_table(names, complete: bool = False) -> tuple[str, dict[str, str], str]:
-    """(table, mapping, "exact" or "prefix") of the table that names the most of these bones; ("", {}, "") if none names any.
+    """(table, mapping, "exact" or "prefix") of the table that names the most of these bones; ("", {}, "") if none names
+    any.
 
     Required joints count double. Of equals the table with `needs` wins, being the more particular one; a match without
     prefixes wins over one with them. complete: only tables that name every required joint.
@@ -41,7 +42,8 @@ def best_table(names, complete: bool = False) -> tuple[str, dict[str, str], str]
         for table, data in tables().items():
             if any(_key(need, False) not in plain for need in data.get("needs", ())):
                 continue
-            found = {joint: plain[_key(bone, False)] for joint, bone in data["bones"].items() if _key(bone, False) in plain}
+            found = {joint: plain[_key(bone, False)] for joint, bone in data["bones"].items()
+                     if _key(bone, False) in plain}
             if complete and not REQUIRED_JOINTS <= set(found):
                 continue
             score = sum(2.0 if joint in REQUIRED_JOINTS else 1.0 for joint in found)

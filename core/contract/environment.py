@@ -1,8 +1,9 @@
 """Makes and completes a Python environment that holds exactly a lock's packages, with `uv`. Standard library only.
 
-build.py makes the development environments with it, Set Up Runtime in Blender's preferences the worker's. uv itself is a
-package: it is installed once with pip into a small environment of its own (`tools`). A stamp is written last, so a half-made
-environment is completed by the next run and never trusted.
+build.py makes the development environments with it, Set Up Runtime in Blender's preferences the worker's. uv itself is
+a
+package: it is installed once with pip into a small environment of its own (`tools`). A stamp is written last, so a
+half-made environment is completed by the next run and never trusted.
 """
 import json
 import os
@@ -81,12 +82,13 @@ def stamped(stamp: Path) -> dict:
 class Maker:
     """How one environment is made.
 
-    folder: the environment; tools: the folder of uv's own; stamp: its file, mark: what is written into it (JSON). lock: text of
-    the requirements, all of them with their versions. check: Python code that must run in the finished environment. base(): the
-    Python to make it of, or SetupError. run(command, variables): runs it, returns its exit status; words(): what it said.
+    folder: the environment; tools: the folder of uv's own; stamp: its file, mark: what is written into it (JSON). lock:
+    text of the requirements, all of them with their versions. check: Python code that must run in the finished
+    environment. base(): the Python to make it of, or SetupError. run(command, variables): runs it, returns its exit
+    status; words(): what it said.
     say(step, fraction of the whole). backend: of PyTorch, "cpu" or "auto", None: as the package index has it. wheels: a
-    folder of wheels; then no network is used. again, libraries: for the sentences, what to do once the cause is out of the
-    way, and how the system's libraries are installed.
+    folder of wheels; then no network is used. again, libraries: for the sentences, what to do once the cause is out of
+    the way, and how the system's libraries are installed.
     """
 
     folder: Path
@@ -116,7 +118,8 @@ class Maker:
         self.say("Environment", 0.05)
         if version_of(python) is None and self.run([*uv, "venv", "--clear", "--python", self.base(), self.folder],
                                                    clean_environment()) != 0:
-            raise SetupError(f"uv could not make the environment {self.folder}: {last_line(self.words())}; {self.again}.")
+            raise SetupError(f"uv could not make the environment {self.folder}: {last_line(self.words())}; "
+                             f"{self.again}.")
         self.say("Packages", 0.1)
         self._install(uv, python)
         self.say("Check", 0.95)
@@ -138,8 +141,8 @@ class Maker:
         offline = ["--no-index", "--find-links", self.wheels] if self.wheels else []
         if self.run([*pip, *offline, UV], clean_environment()) != 0:
             if self.wheels:
-                raise SetupError(f"The folder of wheels {self.wheels} holds no uv, which installs the others: put it there "
-                                 f"too (pip download uv), then {self.again}.")
+                raise SetupError(f"The folder of wheels {self.wheels} holds no uv, which installs the others: put it "
+                                 f"there too (pip download uv), then {self.again}.")
             raise SetupError(why(self.words(), self.again))
 
     def _install(self, uv, python):
@@ -167,8 +170,8 @@ class Maker:
 
     def _as_pip_would(self):
         """Options that make uv ask the indexes that pip is set to ask on this computer."""
-        asked = subprocess.run([str(python_of(self.tools)), "-m", "pip", "config", "list"], capture_output=True, text=True,
-                               env=clean_environment(), **no_window())
+        asked = subprocess.run([str(python_of(self.tools)), "-m", "pip", "config", "list"], capture_output=True,
+                               text=True, env=clean_environment(), **no_window())
         found, words = {}, []
         for name, value in re.findall(r"(?m)^\S*\.([\w-]+)='(.*)'$", asked.stdout.replace(":env:", "env")):
             found.setdefault(name, value)           # variables of the environment come first and win
@@ -205,8 +208,8 @@ def why(words: str, again: str) -> str:
     if no_space(words):
         return f"The disk is full; the environment needs about 2 GB (with CUDA 6 GB): free some space, then {again}."
     if any(sign in words for sign in NETWORK):
-        return ("The packages cannot be downloaded: no network, or it blocks the package index; connect (or set PIP_INDEX_URL "
-                f"to a mirror), then {again}, it goes on where it stopped.")
+        return ("The packages cannot be downloaded: no network, or it blocks the package index; connect (or set "
+                f"PIP_INDEX_URL to a mirror), then {again}, it goes on where it stopped.")
     missing = (re.findall(r"No matching distribution found for (\S+)", words)
                or re.findall(r"you\s+require\s+([\w.-]+==[\w.+-]+)", words))
     if missing:

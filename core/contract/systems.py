@@ -1,10 +1,13 @@
-"""The registry: every system is one row of systems.json, every setting one entry of settings.json. Standard library only.
+"""The registry: every system is one row of systems.json, every setting one entry of settings.json. Standard library
+only.
 
-A row is a system in one direction, (from, to): motion to sound, sound to motion, or to both from nothing but its settings.
-Panel, presets, operators, jobs, command line, recipe, doctor and demo loop over `systems()`; nothing else names a system.
+A row is a system in one direction, (from, to): motion to sound, sound to motion, or to both from nothing but its
+settings.
+Panel, presets, operators, jobs, command line, recipe, doctor and demo loop over `systems()`; nothing else names a
+system.
 
-Folders named in $BATON_SYSTEMS (os.pathsep between them) add rows: each holds a systems.json, a settings.json where it has
-settings of its own, and the systems' packages, which are imported as `models.<folder>`.
+Folders named in $BATON_SYSTEMS (os.pathsep between them) add rows: each holds a systems.json, a settings.json where it
+has settings of its own, and the systems' packages, which are imported as `models.<folder>`.
 """
 import json
 import math
@@ -54,9 +57,11 @@ class Item:
 class Setting:
     """A setting as one system has it: the entry of settings.json under the row's overrides.
 
-    type: of TYPES. by: who uses it: "model", "frame" (of the direction: tempo, loudness), "rig" (write-back), or "scene"
-    (Blender alone; never sent to the worker). default: what the panel begins with; absent: what a missing value means.
-    min, max: in the panel's unit, value = panel's number x scale. when: {other setting: [values]} under which it counts.
+    type: of TYPES. by: who uses it: "model", "frame" (of the direction: tempo, loudness), "rig" (write-back), or
+    "scene" (Blender alone; never sent to the worker). default: what the panel begins with; absent: what a missing value
+    means.
+    min, max: in the panel's unit, value = panel's number x scale. when: {other setting: [values]} under which it
+    counts.
     """
 
     def __init__(self, name: str, raw: dict):
@@ -103,7 +108,8 @@ class Setting:
         except ValueError:
             number = math.nan
         if not self.min <= number <= self.max:
-            raise Refused(f"The {self.noun} {value!r} is none of {names}, nor a number from {self.min:g} to {self.max:g}.")
+            raise Refused(f"The {self.noun} {value!r} is none of {names}, nor a number from {self.min:g} to "
+                          f"{self.max:g}.")
         return number
 
     def _number(self, value):
@@ -129,7 +135,8 @@ def _items(raw):
     only = raw.get("only")                          # a row may offer some of a setting's items
     for item in (item for item in [*(raw.get("items") or ()), *listed] if only is None or item["id"] in only):
         value = values.get(item["id"], item.get("value", item["id"]))
-        tip = tips.get(item["id"]) or item.get("tip") or raw.get("item_tip", "").format(label=item["label"], value=value)
+        tip = tips.get(item["id"]) or item.get("tip") or raw.get("item_tip", "").format(label=item["label"],
+                                                                                        value=value)
         out.append(Item(item["id"], item["label"], tip, value, tuple(item.get("aliases", ()))))
     return tuple(out)
 
@@ -138,8 +145,9 @@ class System:
     """A row. module and model: the class that is loaded; folder: its name in `models` and in checkpoints. needs:
     {name in the recipe: (folder, part)} of the checkpoints without which it cannot work.
 
-    seconds: (shortest, longest) passage. usual_bpm: where the beats of its sound are to lie, or None. performers: how many
-    rigs it moves at once. sections: {title: [names of settings, or of operators ("baton....")]}, "" the section itself.
+    seconds: (shortest, longest) passage. usual_bpm: where the beats of its sound are to lie, or None. performers: how
+    many rigs it moves at once. sections: {title: [names of settings, or of operators ("baton....")]}, "" the section
+    itself.
     settings: {name: Setting} of all sections and of `unseen`; shown: those in the panel.
     """
 
@@ -159,7 +167,8 @@ class System:
             raise Refused(f"The system {self.name} has no " + (
                 f"entry in settings.json for {', '.join(lacking)}." if lacking else
                 f"direction from {self.source} to {self.to}."))
-        self.settings = {name: Setting(name, {**known[name], **raw.get("overrides", {}).get(name, {})}) for name in names}
+        self.settings = {name: Setting(name, {**known[name], **raw.get("overrides", {}).get(name, {})})
+                         for name in names}
         self.shown = {name: setting for name, setting in self.settings.items() if name not in raw.get("unseen", ())}
         for setting in self.settings.values():
             _check_setting(self.name, setting)
@@ -170,7 +179,8 @@ class System:
         """Start of a take's name, such as `House` or `Conducting`."""
         setting = self.settings.get(self.raw.get("take_by"))
         chosen = params.get(setting.name) if setting else None
-        label = next((item.label for item in setting.items if item.id == chosen and item.value), None) if setting else None
+        label = next((item.label for item in setting.items if item.id == chosen and item.value),
+                     None) if setting else None
         return label or self.raw["take"]
 
 
@@ -183,11 +193,13 @@ def _needs(folder, parts, rhythm):
 def _check_setting(system, setting):
     for what, value, choices in (("type", setting.type, TYPES), ("by", setting.by, SIDES)):
         if value not in choices:
-            raise Refused(f"The setting {setting.name} of {system} has the {what} {value!r}; there is {', '.join(choices)}.")
+            raise Refused(f"The setting {setting.name} of {system} has the {what} {value!r}; there is "
+                          f"{', '.join(choices)}.")
     if setting.type == "motion" and not setting.raw.get("seconds", 0) > 0:
         raise Refused(f"The setting {setting.name} of {system} must say how many seconds of motion it takes.")
     if setting.type == "enum" and setting.default not in [item.id for item in setting.items]:
-        raise Refused(f"The setting {setting.name} of {system} begins with {setting.default!r}, which is none of its items.")
+        raise Refused(f"The setting {setting.name} of {system} begins with {setting.default!r}, which is none of its "
+                      f"items.")
 
 
 # ---------------------------------------------------------------------------------------------- rows
@@ -211,7 +223,8 @@ def _systems(_environment):
             more = folder / "settings.json"
             known |= json.loads(more.read_text(encoding="utf-8")) if more.is_file() else {}
         except (OSError, ValueError) as error:
-            raise Refused(f"The systems of {folder} cannot be read ({error}); put its name right in {ENVIRONMENT}.") from error
+            raise Refused(f"The systems of {folder} cannot be read ({error}); put its name right in "
+                          f"{ENVIRONMENT}.") from error
     try:
         made = [System(row, known) for row in rows]
     except KeyError as error:
@@ -246,7 +259,8 @@ def setting(name: str) -> Setting:
 
 
 def check(system: System, params: dict) -> dict:
-    """Every setting of the system but the scene's own, defaults filled in, enums as values. Raises Refused, one sentence."""
+    """Every setting of the system but the scene's own, defaults filled in, enums as values. Raises Refused, one
+    sentence."""
     unknown = sorted(set(params) - set(system.settings))
     if unknown:
         raise Refused(f"{system.label} has no setting {', '.join(unknown)}.")

@@ -22,8 +22,8 @@ def read_motion(path, fps=None, start=0.0, duration=None, bone_map=None, smpl_mo
     bone_map {SMPL joint: bone} is for BVH with names that detection does not know. A T-pose that the clip begins with
     and leaves at once is replaced by the first real frame, so that times stay those of the file.
     smpl_models: the user's folder of SMPL body models; AMASS and AIST++ files are then read with the performer's own
-    skeleton. up: x, -x, y, -y, z or -z, where the motion itself does not tell. notify(sentence): what was mended, left out or
-    assumed. Raises BadInput with one sentence.
+    skeleton. up: x, -x, y, -y, z or -z, where the motion itself does not tell. notify(sentence): what was mended, left
+    out or assumed. Raises BadInput with one sentence.
     """
     path = Path(path)
     data, suffix = _load(path)
@@ -43,7 +43,8 @@ def read_motion(path, fps=None, start=0.0, duration=None, bone_map=None, smpl_mo
 def _load(path):
     suffix = Path(path.stem).suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
     if suffix not in MOTION_FILES:
-        raise BadInput(f"{path.name} is not a motion file Baton reads; give {', '.join(MOTION_FILES)} (or .gz of these).")
+        raise BadInput(f"{path.name} is not a motion file Baton reads; give {', '.join(MOTION_FILES)} (or .gz of "
+                       f"these).")
     try:
         if path.suffix.lower() == ".gz":
             with gzip.open(path, "rb") as handle:

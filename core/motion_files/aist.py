@@ -1,4 +1,5 @@
-"""AIST++ motion pickles: `smpl_poses` (T,72), `smpl_trans` (T,3), `smpl_scaling`; tempo and genre from the file name."""
+"""AIST++ motion pickles: `smpl_poses` (T,72), `smpl_trans` (T,3), `smpl_scaling`; tempo and genre from the file
+name."""
 import re
 from pathlib import Path
 
@@ -30,7 +31,8 @@ def parse_name(name):
 
 
 def read_pkl(data, name, fps=None, models=None, up=None, notify=None):
-    """pkl bytes -> `Motion` at 30 fps: AIST++ (60 fps, y up, `smpl_scaling`) and what dance models write in its likeness
+    """pkl bytes -> `Motion` at 30 fps: AIST++ (60 fps, y up, `smpl_scaling`) and what dance models write in its
+    likeness
     (EDGE: 30 fps, z up, no scaling). models: folder of SMPL body models, for the exact pelvis. Raises BadInput."""
     held = load_numpy_pickle(data, name)
     if not isinstance(held, dict):

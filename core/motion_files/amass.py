@@ -1,4 +1,5 @@
-"""AMASS-style npz: `poses` (T, 66 or more) axis-angle, `trans` (T,3), `mocap_framerate` or `mocap_frame_rate`, `betas`."""
+"""AMASS-style npz: `poses` (T, 66 or more) axis-angle, `trans` (T,3), `mocap_framerate` or `mocap_frame_rate`,
+`betas`."""
 import io
 import zipfile
 
@@ -15,7 +16,8 @@ from core.retarget.contacts import HEIGHTS, canonical_points, to_canonical
 from core.retarget.rest import CANONICAL_LEG, ID
 
 RATES = ("mocap_framerate", "mocap_frame_rate", "fps")
-POSES = (("poses",), ("fullpose",), ("full_pose",), ("smpl_poses",), ("root_orient", "pose_body"), ("global_orient", "body_pose"))
+POSES = (("poses",), ("fullpose",), ("full_pose",), ("smpl_poses",), ("root_orient", "pose_body"),
+         ("global_orient", "body_pose"))
 TRANSLATIONS = ("trans", "transl", "translation", "smpl_trans", "root_trans")
 ASSUMED = 30.0              # frames a second of files that say none, as most models' outputs are
 KIND_OF_WIDTH = {72: "smpl", 156: "smplh", 165: "smplx"}
@@ -23,7 +25,8 @@ LIMIT_BYTES = 1 << 30       # of what an archive unpacks to
 
 
 def read_npz(data, name, fps=None, models=None, up=None, notify=None):
-    """npz bytes -> `Motion` at 30 fps. Which way is up is looked for in the motion, z (AMASS) as a hint. Raises BadInput.
+    """npz bytes -> `Motion` at 30 fps. Which way is up is looked for in the motion, z (AMASS) as a hint. Raises
+    BadInput.
 
     models: the user's folder of SMPL body models; with it the clip's betas and gender give the performer's skeleton.
     """
@@ -33,7 +36,8 @@ def read_npz(data, name, fps=None, models=None, up=None, notify=None):
     if rate is None:
         rate = ASSUMED
         if notify is not None:
-            notify(f"{name} does not say its frame rate; {ASSUMED:g} frames a second are taken, say --fps if that is wrong.")
+            notify(f"{name} does not say its frame rate; {ASSUMED:g} frames a second are taken, say --fps if that is "
+                   f"wrong.")
     rate = rate_of_rate(rate, name, notify)
     exact = bool(held.get("trans_is_pelvis", False))
     skeleton = None
@@ -41,8 +45,8 @@ def read_npz(data, name, fps=None, models=None, up=None, notify=None):
         from core.body.smpl_body import load_body
         kind = KIND_OF_WIDTH.get(poses.shape[-1], "smplh")
         skeleton = load_body(models, held.get("betas", ()), _gender(held), kind).skeleton
-    return smpl_motion(poses, trans, rate, name, hint="z", up="z" if exact else up, on_floor=not exact, skeleton=skeleton,
-                       notify=notify)
+    return smpl_motion(poses, trans, rate, name, hint="z", up="z" if exact else up, on_floor=not exact,
+                       skeleton=skeleton, notify=notify)
 
 
 def _arrays(data, name):
@@ -60,19 +64,21 @@ def _arrays(data, name):
                     continue
     except BadInput:
         raise
-    except Exception as error:  # noqa: BLE001  numpy, zipfile and zlib raise what they like on a damaged file; all mean this
+    # numpy, zipfile and zlib raise what they like on a damaged file; all mean the same here.
+    except Exception as error:  # noqa: BLE001
         raise BadInput(f"{name} is not a readable npz; download or export it again.") from error
     return held
 
 
 def parameters(held, name):
-    """poses (T, 3 J) and trans (T, 3) of a file's arrays, under any of the names that SMPL tools give them. Raises BadInput."""
+    """poses (T, 3 J) and trans (T, 3) of a file's arrays, under any of the names that SMPL tools give them. Raises
+    BadInput."""
     keys = next((keys for keys in POSES if all(key in held for key in keys)), None)
     moved = next((key for key in TRANSLATIONS if key in held), None)
     if keys is None or moved is None:
         held_names = ", ".join(sorted(map(str, held))[:8]) or "nothing"
-        raise BadInput(f"{name} lacks `poses` or `trans` (it holds {held_names}); Baton reads SMPL motions: poses, fullpose, "
-                       "root_orient and pose_body, or global_orient and body_pose, with trans or transl.")
+        raise BadInput(f"{name} lacks `poses` or `trans` (it holds {held_names}); Baton reads SMPL motions: poses, "
+                       "fullpose, root_orient and pose_body, or global_orient and body_pose, with trans or transl.")
     try:
         parts = [np.asarray(held[key], dtype=np.float64) for key in keys]
         trans = np.asarray(held[moved], dtype=np.float64)
@@ -81,7 +87,8 @@ def parameters(held, name):
             raise ValueError("lengths differ")
         poses = np.concatenate(parts, axis=1)
     except (TypeError, ValueError) as error:
-        raise BadInput(f"{name}: its {' and '.join(keys)} are no arrays of joint rotations; export it again.") from error
+        raise BadInput(f"{name}: its {' and '.join(keys)} are no arrays of joint rotations; export it "
+                       "again.") from error
     return poses, trans.reshape(len(trans), -1) if trans.ndim else trans
 
 
@@ -95,8 +102,8 @@ def _gender(held):
 def smpl_motion(poses, trans, fps, name, *, hint="z", up=None, on_floor=True, skeleton=None, notify=None):
     """SMPL parameters -> `Motion` at 30 fps.
 
-    poses (T,>=66) axis-angle in SMPL order; trans (T,3) metres. up: the axis of the file's world that is up, looked for in
-    the motion where None; hint: the one that its kind of file usually has.
+    poses (T,>=66) axis-angle in SMPL order; trans (T,3) metres. up: the axis of the file's world that is up, looked for
+    in the motion where None; hint: the one that its kind of file usually has.
     on_floor: trans is SMPL's translation, whose height over the floor depends on the body; the standing feet are put
     on z = 0. skeleton (24,3): rest joints of the performer's body in SMPL axes; the pelvis is then exact and the way
     is scaled to the canonical body, else the body is taken to be of canonical size.
@@ -114,8 +121,8 @@ def smpl_motion(poses, trans, fps, name, *, hint="z", up=None, on_floor=True, sk
     rotations[:, :joints] = axis_angle_to_matrix(poses[:, :joints * 3].reshape(len(poses), joints, 3))
     some = slice(None, None, max(1, len(poses) // 2000))
     points = forward_kinematics(rotations[some], trans[some])[0]
-    turn = to_z(find_up(points, points[:, ID["head"]], points[:, [ID["left_ankle"], ID["right_ankle"]]], hint=hint, asked=up,
-                        name=name, notify=notify))
+    turn = to_z(find_up(points, points[:, ID["head"]], points[:, [ID["left_ankle"], ID["right_ankle"]]], hint=hint,
+                        asked=up, name=name, notify=notify))
     rotations[:, 0] = turn @ rotations[:, 0]
     root = trans @ turn.T
     if skeleton is not None:
@@ -140,6 +147,7 @@ def _with_skeleton(rotations, trans, skeleton, fps, turn):
     scale = CANONICAL_LEG / leg
     # The sole lies under the ankle as deep as on the canonical body of this size.
     ankle = HEIGHTS[0] / scale
-    heights = np.array([ankle, ankle, standing[2, 1] - standing[1, 1] + ankle, ankle, standing[4, 1] - standing[3, 1] + ankle])
+    heights = np.array([ankle, ankle, standing[2, 1] - standing[1, 1] + ankle, ankle, standing[4, 1] - standing[3, 1]
+                        + ankle])
     floor = np.percentile((points[:, 1:, 2] - heights[1:]).min(axis=1), 10)
     return anchored_root(to_canonical(points, heights, floor, scale), local=rotations, step=1 / fps)

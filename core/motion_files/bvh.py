@@ -52,8 +52,8 @@ class Bvh:
 
 
 def bvh_rig(bvh, bone_map=None, name="the file", up=None, notify=None):
-    """(Rig, poses (T,J,4,4)) of a BVH; the file's up axis becomes z. bone_map None detects it from the names; up None finds it in
-    the motion."""
+    """(Rig, poses (T,J,4,4)) of a BVH; the file's up axis becomes z. bone_map None detects it from the names; up None
+    finds it in the motion."""
     from core.retarget.bonemap import check_map, detect, require
     if bone_map is None:
         rows = detect([(n, bvh.names[p] if p >= 0 else None) for n, p in zip(bvh.names, bvh.parents)])
@@ -106,9 +106,11 @@ def _without_empty(bone_map, bvh, heads, name, notify):
         if joint in place and np.linalg.norm(place[joint] - place[start]) < 1e-6 * size:
             bone = result.pop(joint)
             if notify is not None:
-                notify(f"{name}: {bone} ({joint}) starts where {bone_map[start]} does and has no direction; it is left out.")
+                notify(f"{name}: {bone} ({joint}) starts where {bone_map[start]} does and has no direction; it is left "
+                       f"out.")
     if np.linalg.norm(place["left_hip"] - place["right_hip"]) < 1e-6 * size and notify is not None:
-        notify(f"{name}: {bone_map['left_hip']} and {bone_map['right_hip']} start at the same point; usual hips are assumed.")
+        notify(f"{name}: {bone_map['left_hip']} and {bone_map['right_hip']} start at the same point; usual hips are "
+               f"assumed.")
     return result
 
 
@@ -124,7 +126,8 @@ def _tails(bvh, heads):
 
 
 def _up_to_z(bvh, heads, positions, bone_map, up, name, notify):
-    """Rotation from the file's axes to a z-up world: what the motion says, with a rest that stands as a hint (`up.py`)."""
+    """Rotation from the file's axes to a z-up world: what the motion says, with a rest that stands as a hint
+    (`up.py`)."""
     place = {bone: number for number, bone in enumerate(bvh.names)}
     head, feet = place[bone_map["head"]], [place[bone_map["left_ankle"]], place[bone_map["right_ankle"]]]
     hint = None if heads is None else nearest_axis(heads[head] - heads[feet].mean(axis=0))

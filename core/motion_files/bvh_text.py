@@ -24,7 +24,8 @@ class _Wrong(Exception):
 def parse_bvh(data, name="the file", notify=None):
     """BVH bytes or text -> `core.motion_files.bvh.Bvh`. notify(sentence): what was mended or left out.
 
-    Rows that cannot be used are filled in where they span at most a tenth of a second. Raises BadInput naming the line or row.
+    Rows that cannot be used are filled in where they span at most a tenth of a second. Raises BadInput naming the line
+    or row.
     """
     from core.motion_files.bvh import Bvh
     notify = notify or (lambda sentence: None)
@@ -40,12 +41,13 @@ def parse_bvh(data, name="the file", notify=None):
         raise BadInput(f"{name} is not a readable BVH: no joint has channels; export it again.")
     values = _rows(lines[first:], width, declared, rate, name, notify)
     keep = np.concatenate([np.full(len(channels), used) for channels, used in tree["columns"]])
-    return Bvh(tree["names"], tree["parents"], np.array(tree["offsets"], dtype=np.float64).reshape(-1, 3), tree["channels"],
-               values[:, keep], 1.0 / rate, tree["ends"])
+    return Bvh(tree["names"], tree["parents"], np.array(tree["offsets"], dtype=np.float64).reshape(-1, 3),
+               tree["channels"], values[:, keep], 1.0 / rate, tree["ends"])
 
 
 def _hierarchy(lines, name):
-    """names, parents, offsets, channels, ends, and `columns`: (channels, whether they move a joint) in the order of the rows."""
+    """names, parents, offsets, channels, ends, and `columns`: (channels, whether they move a joint) in the order of the
+    rows."""
     tree = {"names": [], "parents": [], "offsets": [], "channels": [], "ends": {}, "columns": []}
     stack, seen, pending = [], Counter(), None
     for at, line in enumerate(lines):
@@ -136,7 +138,8 @@ def _header(lines, at, name, notify):
             word = time.group(1).replace(",", ".")
             value = number(word)
             if value is None or not np.isfinite(value):
-                raise BadInput(f"{name} is not a readable BVH (line {at + 1}: its Frame Time is not a number); export it again.")
+                raise BadInput(f"{name} is not a readable BVH (line {at + 1}: its Frame Time is not a number); export "
+                               f"it again.")
             digits = len(word.split(".")[1]) if "." in word and "e" not in word.lower() else 0
             rate = rate_of_time(value, name, digits, notify)
         elif count:
@@ -178,7 +181,8 @@ def _rows(lines, width, declared, rate, name, notify):
 
 
 def _filled(values, problems, rate, name, notify):
-    """Values with short gaps filled in; a gap at an end is cut off. Raises BadInput naming the first row of a longer one."""
+    """Values with short gaps filled in; a gap at an end is cut off. Raises BadInput naming the first row of a longer
+    one."""
     if not problems:
         return values
     good = np.flatnonzero(~np.isnan(values).any(axis=1))

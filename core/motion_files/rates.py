@@ -22,14 +22,16 @@ def check_rate(rate, name):
 
 
 def rate_of_time(seconds, name, digits=None, notify=None):
-    """Frames a second of a `Frame Time`. digits: decimals it was written with; 0.033 is then 30, which it was rounded from.
+    """Frames a second of a `Frame Time`. digits: decimals it was written with; 0.033 is then 30, which it was rounded
+    from.
 
-    A value above 1 is read as the rate itself, or as milliseconds, where just one of both is a usual rate; the user is told.
+    A value above 1 is read as the rate itself, or as milliseconds, where just one of both is a usual rate; the user is
+    told.
     """
     notify = notify or (lambda sentence: None)
     if not math.isfinite(seconds) or seconds <= 0:
-        raise BadInput(f"{name} has a frame time of {seconds:g} s; give the right rate, {LOWEST:g} to {HIGHEST:g} frames a "
-                       "second.")
+        raise BadInput(f"{name} has a frame time of {seconds:g} s; give the right rate, {LOWEST:g} to {HIGHEST:g} "
+                       "frames a second.")
     if seconds >= 1:
         readings = {usual(seconds), usual(1000 / seconds)} - {None}
         if len(readings) == 1 and (seconds > 1 or usual(seconds)):
@@ -48,7 +50,7 @@ def rate_of_time(seconds, name, digits=None, notify=None):
 def rate_of_rate(rate, name, notify=None):
     """Frames a second of a field that should hold them; a frame time in it is taken as one, and the user is told."""
     if math.isfinite(rate) and 0 < rate < 1 and usual(1 / rate):
-        (notify or (lambda sentence: None))(f"{name} holds the time of a frame, {rate:g} s, where its rate belongs; read as "
-                                            f"{usual(1 / rate):g} frames a second.")
+        (notify or (lambda sentence: None))(f"{name} holds the time of a frame, {rate:g} s, where its rate belongs; "
+                                            f"read as {usual(1 / rate):g} frames a second.")
         return usual(1 / rate)
     return check_rate(rate, name)

@@ -1,4 +1,5 @@
-"""Text of motion files as people's programs write it: byte order marks, UTF-16, old code pages, decimal commas, glued numbers."""
+"""Text of motion files as people's programs write it: byte order marks, UTF-16, old code pages, decimal commas, glued
+numbers."""
 import re
 
 from core.errors import BadInput
@@ -6,8 +7,10 @@ from core.errors import BadInput
 CODE_PAGES = ("utf-8", "shift_jis", "cp1252", "latin-1")
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\Z")
 GLUED = re.compile(r"(?<=[0-9.])(?=[-+](?:\d|\.\d))")
-NOT_A_NUMBER = re.compile(r"[-+]?(?:nan|inf|infinity|\d*\.?#(?:IND|INF|QNAN|SNAN)\w*|1\.#\w+)(?:\(\w*\))?\Z", re.IGNORECASE)
-MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe\x00\x00", "utf-32-le"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+NOT_A_NUMBER = re.compile(r"[-+]?(?:nan|inf|infinity|\d*\.?#(?:IND|INF|QNAN|SNAN)\w*|1\.#\w+)(?:\(\w*\))?\Z",
+                          re.IGNORECASE)
+MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe\x00\x00", "utf-32-le"), (b"\xff\xfe", "utf-16-le"),
+         (b"\xfe\xff", "utf-16-be"))
 
 
 def decode(data, name):
@@ -29,8 +32,8 @@ def decode(data, name):
 
 
 def words_of(line):
-    """The words of a line of numbers: commas as separators where it has points, as decimal commas where it has none, and numbers
-    that stick together by their signs taken apart."""
+    """The words of a line of numbers: commas as separators where it has points, as decimal commas where it has none,
+    and numbers that stick together by their signs taken apart."""
     if "," in line:
         if "." in line or re.search(r"\d,\s", line) or re.search(r"\d,\d+,\d", line):
             line = line.replace(",", " ")
@@ -38,7 +41,8 @@ def words_of(line):
             line = line.replace(",", ".")
     words = []
     for word in line.split():
-        words += [word] if NUMBER.match(word) or NOT_A_NUMBER.match(word) else GLUED.sub(" ", _keep_exponents(word)).split()
+        words += [word] if NUMBER.match(word) or NOT_A_NUMBER.match(word) else GLUED.sub(" ",
+                                                                                         _keep_exponents(word)).split()
     return [word.replace("\1", "e-").replace("\2", "e+") for word in words]
 
 

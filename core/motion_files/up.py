@@ -1,7 +1,8 @@
 """Which way is up in a motion: looked for in the motion itself, with the rest pose as no more than a hint.
 
-Two things tell. People stand: the head is over the feet in most frames. And people are carried by the floor: seen along the
-true vertical, the lowest point of the body stays at one height, whatever the body does, floor moves and handstands too.
+Two things tell. People stand: the head is over the feet in most frames. And people are carried by the floor: seen along
+the true vertical, the lowest point of the body stays at one height, whatever the body does, floor moves and handstands
+too.
 """
 import numpy as np
 
@@ -33,7 +34,8 @@ def up_scores(points, head, feet):
 
 
 def find_up(points, head, feet, *, hint=None, asked=None, name="the motion", notify=None):
-    """The axis ("x", "-x", "y", "-y", "z", "-z") that is up. hint: the axis the rest pose stands along; asked: the user's word.
+    """The axis ("x", "-x", "y", "-y", "z", "-z") that is up. hint: the axis the rest pose stands along; asked: the
+    user's word.
 
     A motion that does not tell is taken by its hint, and the user is told how to say otherwise. Raises BadInput for an
     unknown word.
@@ -49,8 +51,8 @@ def find_up(points, head, feet, *, hint=None, asked=None, name="the motion", not
     if scores[first] - scores[second] < CLEAR:
         chosen = hint or first
         if notify is not None:
-            notify(f"{name} does not tell which way is up (the body lies or leans in most frames); {chosen} is taken, say "
-                   "--up if that is wrong.")
+            notify(f"{name} does not tell which way is up (the body lies or leans in most frames); {chosen} is taken, "
+                   "say --up if that is wrong.")
         return chosen
     return first
 

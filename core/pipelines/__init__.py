@@ -1,4 +1,5 @@
-"""From a condition to a result: one frame per direction, and in it any system of the registry (core/contract/systems.py).
+"""From a condition to a result: one frame per direction, and in it any system of the registry
+(core/contract/systems.py).
 
 A system whose code is absent is not offered; one whose weights are absent raises NoCheckpoint when it is used.
 """

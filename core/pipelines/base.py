@@ -1,8 +1,9 @@
 """What all directions share: the result and its recipe, settings, progress shares; and the frame of a pipeline.
 
-A system's class is `load(folders, device)` and `generate(condition, settings, *, progress, should_cancel) -> list`, one entry a
-variation. `settings` has an attribute for each setting of its row that is the model's, and what the frame adds: `duration` (s),
-`beats` (`Beats` of the passage or None), `keep` (as the direction says) and `batch` (rows of one network call; None: its own).
+A system's class is `load(folders, device)` and `generate(condition, settings, *, progress, should_cancel) -> list`, one
+entry a variation. `settings` has an attribute for each setting of its row that is the model's, and what the frame adds:
+`duration` (s), `beats` (`Beats` of the passage or None), `keep` (as the direction says) and `batch` (rows of one
+network call; None: its own).
 It may have functions that need no instance: `settle(settings) -> settings` fills in what follows from the beats, before
 sampling; `body_beats(motion, settings) -> (Beats, lead in seconds)` finds the beats of its motion;
 `shown_beats(settings) -> Beats` says which of the music's beats its motion shows.
@@ -29,8 +30,8 @@ RECIPE_FORMAT = 2
 class Result:
     """One variation: audio (2,N) float32 at 48 kHz, motion (`Motion`), or both; the beats used, a JSON-ready recipe.
 
-    others: motions of further performers, where there are several. body_beats, music_beats: the `Beats` that the alignment
-    compared, as a picture shows them (seconds; None where unknown).
+    others: motions of further performers, where there are several. body_beats, music_beats: the `Beats` that the
+    alignment compared, as a picture shows them (seconds; None where unknown).
     """
 
     recipe: dict
@@ -104,14 +105,15 @@ class Pipeline:
         """One `Result`; options as `generate_variations`."""
         return self.generate_variations(condition, **{**options, "variations": 1})[0]
 
-    def generate_variations(self, condition=None, *, duration: float | None = None, beats: Beats | None = None, keep=None,
+    def generate_variations(self, condition=None, *, duration: float | None = None, beats: Beats | None = None,
+                            keep=None,
                             performers: int = 1, source: dict | None = None, progress=silent, should_cancel=never,
                             **params) -> list[Result]:
         """`variations` results with seeds seed, seed + 1, ...
 
-        condition: what the direction goes from; duration (s): all of it when None. beats: `Beats` in seconds of the passage, or
-        None to find them. keep, performers: as the direction says. source: for the recipe. params: the system's settings,
-        each with the default of its row. Raises BadInput, NoCheckpoint, OutOfMemory, Cancelled.
+        condition: what the direction goes from; duration (s): all of it when None. beats: `Beats` in seconds of the
+        passage, or None to find them. keep, performers: as the direction says. source: for the recipe. params: the
+        system's settings, each with the default of its row. Raises BadInput, NoCheckpoint, OutOfMemory, Cancelled.
         """
         started = time.perf_counter()
         values = read_media(self.system, checked(self.system, params))
@@ -189,9 +191,11 @@ def find_parts(system: System, folders, notify) -> dict:
 # ---------------------------------------------------------------------------------------------- genres, steady beats
 
 def asked_tempo(values: dict) -> tuple[str | float, float | None]:
-    """(tempo, bpm) of checked settings as `find_beats` takes them: a mode or a tempo to keep, and a tempo to stay near or None.
+    """(tempo, bpm) of checked settings as `find_beats` takes them: a mode or a tempo to keep, and a tempo to stay near
+    or None.
 
-    "fixed" keeps the bpm that stands beside it; "markers" are beats that are given. What was meant goes back into the values.
+    "fixed" keeps the bpm that stands beside it; "markers" are beats that are given. What was meant goes back into the
+    values.
     """
     tempo, bpm = values.get("tempo", "auto"), values.get("bpm")
     if tempo == "fixed":

@@ -11,11 +11,13 @@ def find_beats(condition, *, bpm=None, tempo=None, metre=None, beats=None, level
                progress=silent, should_cancel=never, notify=lambda sentence: None):
     """`Beats` (s from the start) of an `Audio` or a `Motion`. Raises BadInput, NoCheckpoint, Cancelled.
 
-    tempo: "auto" (None), "steady", "follow" or the tempo to keep in BPM; bpm: a tempo to stay near. beats: the user's own,
-    whose bars are to be found. level: "half", "normal" or "double" time. usual: (low, high) BPM of the level that is wanted.
+    tempo: "auto" (None), "steady", "follow" or the tempo to keep in BPM; bpm: a tempo to stay near. beats: the user's
+    own, whose bars are to be found. level: "half", "normal" or "double" time. usual: (low, high) BPM of the level that
+    is wanted.
     `extra["tempo"]` of the result says what was chosen, see `core.rhythm.tempo.find`. notify(sentence) hears warnings.
     """
-    bpm, metre, level, tempo = (_checked(*pair) for pair in (("bpm", bpm), ("metre", metre), ("level", level), ("tempo", tempo)))
+    bpm, metre, level, tempo = (_checked(*pair) for pair in (("bpm", bpm), ("metre", metre), ("level", level),
+                                                             ("tempo", tempo)))
     mode, bpm = (tempo, bpm) if isinstance(tempo, str) else ("fixed", tempo)
     mode, metre = "auto" if mode == "markers" else mode, None if metre == "auto" else metre
     progress("Detecting Beats", 0.0)
@@ -31,7 +33,8 @@ def find_beats(condition, *, bpm=None, tempo=None, metre=None, beats=None, level
     if should_cancel():
         raise Cancelled
     if found.extra.get("tempo", {}).get("chosen") == "none":
-        notify("No clear beat was found, so none is set; if there is one, give its tempo in BPM or choose the tempo Steady.")
+        notify("No clear beat was found, so none is set; if there is one, give its tempo in BPM or choose the tempo "
+               "Steady.")
     progress("Detecting Beats", 1.0)
     return found
 
@@ -54,8 +57,8 @@ def given_or_found(condition, beats, *, duration, level="normal", **options):
         raise TypeError("beats must be core.rhythm.beats.Beats")
     inside = beats.within(0.0, duration)
     if len(inside) < 2:
-        raise BadInput(f"Only {len(inside)} of the {len(beats)} given beats lie within the passage of {duration:.2f} s; "
-                       "give at least two, in seconds from its start.")
+        raise BadInput(f"Only {len(inside)} of the {len(beats)} given beats lie within the passage of {duration:.2f} "
+                       "s; give at least two, in seconds from its start.")
     if condition is not None and not beats.positions.any():
         beats = find_beats(condition, beats=beats, **options)
     return beats, "user"

@@ -11,7 +11,8 @@ from core.errors import BadInput
 
 
 def read_media(system: System, values: dict) -> dict:
-    """Values with the files that settings name read: a sound as `Audio`, a motion as `Motion`, a path as points (N,3) in metres.
+    """Values with the files that settings name read: a sound as `Audio`, a motion as `Motion`, a path as points (N,3)
+    in metres.
 
     What is no path is taken as read already. Raises BadInput.
     """
@@ -42,10 +43,12 @@ def read_points(path) -> np.ndarray:
     """Points (N,3) float32 of a path, metres, z up, of an .npy file or a JSON list. Raises BadInput."""
     path = Path(path).expanduser()
     try:
-        data = np.load(path, allow_pickle=False) if path.suffix == ".npy" else json.loads(path.read_text(encoding="utf-8"))
+        data = np.load(path,
+                       allow_pickle=False) if path.suffix == ".npy" else json.loads(path.read_text(encoding="utf-8"))
         points = np.asarray(data, dtype=np.float32)
     except (OSError, ValueError) as error:
-        raise BadInput(f"The path {path.name} cannot be read ({error}); give an .npy file or a JSON list of points.") from error
+        raise BadInput(f"The path {path.name} cannot be read ({error}); give an .npy file or a JSON list of "
+                       "points.") from error
     if points.ndim != 2 or points.shape[1] not in (2, 3) or len(points) < 2 or not np.isfinite(points).all():
         raise BadInput(f"The path {path.name} must be at least two points of 2 or 3 finite numbers.")
     return np.pad(points, ((0, 0), (0, 3 - points.shape[1])))

@@ -9,11 +9,12 @@ SIDES = ("sound", "motion", "both")
 
 
 class Pipeline(base.Pipeline):
-    """To both. The model's `generate(None, settings)` gives [(samples (2,N) at 48 kHz, Motion), ...], N = 48000 duration.
+    """To both. The model's `generate(None, settings)` gives [(samples (2,N) at 48 kHz, Motion), ...], N = 48000
+    duration.
 
-    The length is the setting `duration`. keep: (samples (2,N) at 48 kHz, Motion, start, stop, side): these seconds are made
-    anew of the side "sound", "motion" or "both"; all else stays. The model is given (samples, Motion, [(from, to), ...] that
-    stay of the sound, the same of the motion); a whole side that stays is one range over all of it.
+    The length is the setting `duration`. keep: (samples (2,N) at 48 kHz, Motion, start, stop, side): these seconds are
+    made anew of the side "sound", "motion" or "both"; all else stays. The model is given (samples, Motion, [(from, to),
+    ...] that stay of the sound, the same of the motion); a whole side that stays is one range over all of it.
     """
 
     def _condition(self, condition, duration, values):
@@ -25,8 +26,8 @@ class Pipeline(base.Pipeline):
         if beats is not None:
             inside = beats.within(0.0, ask.duration)
             if len(inside) < 2:
-                raise BadInput(f"Only {len(inside)} of the {len(beats)} given beats lie within the {ask.duration:.2f} s to be "
-                               "made; give at least two, in seconds from the start.")
+                raise BadInput(f"Only {len(inside)} of the {len(beats)} given beats lie within the {ask.duration:.2f} "
+                               "s to be made; give at least two, in seconds from the start.")
             return beats, "user"
         bpm, usual = asked_tempo(ask.values)[1], genre_tempo(ask.values.get("genre"))
         if bpm is None and usual is None:

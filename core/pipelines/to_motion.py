@@ -15,17 +15,19 @@ class Pipeline(base.Pipeline):
     """Sound to motion.
 
     condition: `Audio`, the passage from its second 0 on.
-    keep: (Motion of the passage, start, stop[, stays]): the present motion; stays "outside": only these seconds are made anew,
-    "inside": only these seconds stay. The model is given (Motion, [(from, to), ...]): the ranges that stay, where they are.
-    performers: how many dance at once, each from where it stands, as the setting `formation` says; then there is one variation.
+    keep: (Motion of the passage, start, stop[, stays]): the present motion; stays "outside": only these seconds are
+    made anew, "inside": only these seconds stay. The model is given (Motion, [(from, to), ...]): the ranges that stay,
+    where they are.
+    performers: how many dance at once, each from where it stands, as the setting `formation` says; then there is one
+    variation.
     """
 
     def _settings(self, ask):
         settings = super()._settings(ask)
         if ask.performers > 1:
             if not ask.performers <= self.system.performers or ask.keep is not None:
-                raise BadInput(f"{self.system.label} makes {self.system.performers} at most perform at once, and a range anew "
-                               "for one performer at a time.")
+                raise BadInput(f"{self.system.label} makes {self.system.performers} at most perform at once, and a "
+                               "range anew for one performer at a time.")
             settings.variations = ask.performers if ask.values.get("formation") == "own" else 1
         return settings
 
@@ -37,7 +39,8 @@ class Pipeline(base.Pipeline):
 
     def _find_beats(self, ask, beats, progress):
         tempo, bpm = asked_tempo(ask.values)
-        return given_or_found(ask.condition, beats, duration=ask.duration, bpm=bpm, tempo=tempo, level=ask.values.get("level"),
+        return given_or_found(ask.condition, beats, duration=ask.duration, bpm=bpm, tempo=tempo,
+                              level=ask.values.get("level"),
                               metre=ask.values.get("metre"), usual=self.system.usual_bpm, folders=self.folders,
                               progress=progress, should_cancel=ask.should_cancel)
 
@@ -66,7 +69,8 @@ def together(motions, ask):
 
 
 def body_beats(pipeline, motion, settings):
-    """(Beats of a motion or None, seconds it is meant to be ahead of the sound), as its system finds them or the body network."""
+    """(Beats of a motion or None, seconds it is meant to be ahead of the sound), as its system finds them or the body
+    network."""
     if hasattr(pipeline.model, "body_beats"):
         return pipeline.model.body_beats(motion, settings)
     from core import checkpoints
@@ -77,7 +81,8 @@ def body_beats(pipeline, motion, settings):
 
 
 def aligned(body, lead, beats, duration):
-    """The body's beats, moved later by the lead they were asked for, against the music's; None where either is unknown."""
+    """The body's beats, moved later by the lead they were asked for, against the music's; None where either is
+    unknown."""
     from core.rhythm.alignment import alignment
     if body is None or beats is None or len(beats) < 2:
         return None
@@ -85,12 +90,13 @@ def aligned(body, lead, beats, duration):
 
 
 def kept_ranges(motion, start, stop, stays="outside", *, duration):
-    """(the motion, at least `duration` long; [(from, to), ...] in seconds that stay) of a request, or None: nothing stays."""
+    """(the motion, at least `duration` long; [(from, to), ...] in seconds that stay) of a request, or None: nothing
+    stays."""
     if stays not in STAYS:
         raise BadInput(f"What stays of a motion is {' or '.join(STAYS)} the range, not {stays!r}.")
     if not 0 <= start < stop <= duration + 1e-6:
-        raise BadInput(f"The range to {'make anew' if stays == 'outside' else 'keep'}, {start:g} to {stop:g} s, does not lie "
-                       f"within the {duration:.2f} s passage.")
+        raise BadInput(f"The range to {'make anew' if stays == 'outside' else 'keep'}, {start:g} to {stop:g} s, does "
+                       f"not lie within the {duration:.2f} s passage.")
     ranges = [(low, high) for low, high in ((0.0, start), (stop, duration)) if high - low > 1e-6]
     if stays == "inside":
         ranges = [(start, min(stop, duration))]

@@ -1,4 +1,5 @@
-"""Motion -> sound: a body, its beats, any system of the direction, sound at delivery loudness with its recipe and alignment."""
+"""Motion -> sound: a body, its beats, any system of the direction, sound at delivery loudness with its recipe and
+alignment."""
 from core import checkpoints
 from core.audio import DELIVERY_RATE
 from core.body.motion import Motion
@@ -13,7 +14,8 @@ LEAST_CONFIDENCE = 0.1          # of beats found in a body: standing still gives
 class Pipeline(base.Pipeline):
     """Motion to sound.
 
-    condition: `Motion`, the passage, or None: genre (and bpm or beats) alone, without either at the genre's usual tempo.
+    condition: `Motion`, the passage, or None: genre (and bpm or beats) alone, without either at the genre's usual
+    tempo.
     keep: (samples (2,N) at 48 kHz, start, stop): only these seconds of that take are made anew.
     """
 
@@ -60,7 +62,8 @@ class Pipeline(base.Pipeline):
             progress("Writing", number / len(sounds), f"{number + 1}/{len(sounds)}")
             samples = delivered(samples, ask.values, ask.keep is not None)
             heard = heard_beats(self, samples, ask.beats)
-            out.append(Result(self.recipe(ask, number, keep), ask.beats, audio=samples, body_beats=ask.beats, music_beats=heard,
+            out.append(Result(self.recipe(ask, number, keep), ask.beats, audio=samples, body_beats=ask.beats,
+                              music_beats=heard,
                               alignment=None if heard is None else aligned(ask.beats, heard, ask.duration)))
         return out
 

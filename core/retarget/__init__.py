@@ -29,7 +29,8 @@ from core.retarget.rig import orthonormal
 from core.retarget.step_in import reachable, step_in
 from core.retarget.tpose import leading_tpose
 
-LOWER_BODY = ("pelvis", *(f"{side}_{joint}" for side in ("left", "right") for joint in ("hip", "knee", "ankle", "foot")))
+LOWER_BODY = ("pelvis", *(f"{side}_{joint}" for side in ("left", "right") for joint in ("hip", "knee", "ankle",
+                                                                                        "foot")))
 SETTLE_S = 0.25
 
 
@@ -215,11 +216,13 @@ def _pose(motion, rig, rest, poses, options):
 
 
 def _channels(pose, rig, motion, options, poses, stepping=0.0):
-    """stepping: seconds over which pelvis and legs already come from the present pose, so that they are not blended again."""
+    """stepping: seconds over which pelvis and legs already come from the present pose, so that they are not blended
+    again."""
     times = np.arange(len(motion)) / motion.fps
     rotations, locations = pose.basis()
     extra_rotations, extra_locations = leg_channels(pose, rig, poses[0])
-    lower = {pose.rest.bones[joint] for joint in LOWER_BODY if joint in pose.rest.bones} | set(extra_rotations) | set(extra_locations)
+    lower = {pose.rest.bones[joint] for joint in LOWER_BODY
+             if joint in pose.rest.bones} | set(extra_rotations) | set(extra_locations)
     if options.legs:
         rotations, locations = rotations | extra_rotations, locations | extra_locations
     else:
@@ -232,12 +235,14 @@ def _channels(pose, rig, motion, options, poses, stepping=0.0):
     if stepping:
         # What the steps leave between their knees and the rig's own goes in a moment; the feet hardly notice.
         settled = blend_weights(times, min(options.blend_in, SETTLE_S), options.blend_out)
-        own = [{bone: values for bone, values in channels.items() if bone in lower} for channels in (rotations, locations)]
+        own = [{bone: values for bone, values in channels.items() if bone in lower}
+               for channels in (rotations, locations)]
         own = mix(rig, *own, poses, settled)
         rotations, locations = mix(rig, *({bone: values for bone, values in channels.items() if bone not in lower}
                                           for channels in (rotations, locations)), poses, weight)
         rotations, locations = rotations | own[0], locations | own[1]
     else:
         rotations, locations = mix(rig, rotations, locations, poses, weight)
-    quaternions = {rig.names[bone]: unroll_quaternions(matrix_to_quaternion(values)) for bone, values in rotations.items()}
+    quaternions = {rig.names[bone]: unroll_quaternions(matrix_to_quaternion(values))
+                   for bone, values in rotations.items()}
     return Channels(times, quaternions, {rig.names[bone]: values for bone, values in locations.items()})

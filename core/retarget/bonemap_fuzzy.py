@@ -6,7 +6,8 @@ from core.contract import JOINTS
 
 SIDE_WORDS = {"l": "left", "left": "left", "lf": "left", "lft": "left", "izquierda": "left", "gauche": "left",
               "links": "left", "r": "right", "right": "right", "rt": "right", "rgt": "right", "rechts": "right",
-              "droite": "right", "derecha": "right", "izq": "left", "izquierdo": "left", "der": "right", "derecho": "right",
+              "droite": "right", "derecha": "right", "izq": "left", "izquierdo": "left", "der": "right",
+              "derecho": "right",
               "linke": "left", "linker": "left", "linkes": "left", "rechte": "right", "rechter": "right",
               "rechtes": "right", "droit": "right"}
 # Part -> words that mean it, most telling first; compounds are joined ("upper arm" -> "upperarm").
@@ -178,7 +179,8 @@ def _bare(parsed, name):
 
 
 def highest_spine(bones, known):
-    """The bone that carries neck or collars when it lies above `known["spine3"]`; None when the table's bone is the one."""
+    """The bone that carries neck or collars when it lies above `known["spine3"]`; None when the table's bone is the
+    one."""
     parent_of, spine3 = dict(bones), known.get("spine3")
     start = known.get("neck") or known.get("left_collar") or known.get("left_shoulder")
     top = parent_of.get(start)
@@ -198,8 +200,8 @@ def _pelvis(left_hip, right_hip, parsed, parent_of):
 
 
 def carrier(bones, mapping):
-    """(bone, sure) for the pelvis: the mapped one where it carries the spine and both thighs, else the nearest mapped or
-    unmapped ancestor that does; sure False where none does or the mapped bone was passed over."""
+    """(bone, sure) for the pelvis: the mapped one where it carries the spine and both thighs, else the nearest mapped
+    or unmapped ancestor that does; sure False where none does or the mapped bone was passed over."""
     parent_of = dict(bones)
     pelvis = mapping.get("pelvis")
     parts = [mapping[j] for j in ("left_hip", "right_hip") if j in mapping]

@@ -6,9 +6,11 @@ from core.errors import BadInput
 from core.retarget.bonemap_fuzzy import words
 from core.retarget.rest import align_rest, unit
 
-FINGERS = {"thumb": ("thumb",), "index": ("index",), "middle": ("mid",), "ring": ("ring",), "pinky": ("pinky", "little")}
+FINGERS = {"thumb": ("thumb",), "index": ("index",), "middle": ("mid",), "ring": ("ring",),
+           "pinky": ("pinky", "little")}
 # Degrees of flexion from the knuckle outwards.
-RELAXED = {"thumb": (8, 8, 5), "index": (14, 20, 12), "middle": (18, 24, 14), "ring": (22, 26, 16), "pinky": (24, 28, 16)}
+RELAXED = {"thumb": (8, 8, 5), "index": (14, 20, 12), "middle": (18, 24, 14), "ring": (22, 26, 16),
+           "pinky": (24, 28, 16)}
 GRIP = {"thumb": (18, 24, 16), "index": (38, 48, 24), "middle": (58, 62, 34), "ring": (66, 70, 40),
         "pinky": (68, 72, 40)}
 GRIPPING = {"relaxed": None, "baton": "right", "baton_left": "left"}      # mode: hand that holds the baton

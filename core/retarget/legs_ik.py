@@ -13,7 +13,7 @@ from core.retarget.rest import unit
 from core.retarget.rig import orthonormal
 
 POLE_DISTANCE = 1.0             # of the leg's length, before the knee
-STRAIGHT = (0.015, 0.05)        # bend of the knee, share of the leg's length: below the first the thigh's own front decides
+STRAIGHT = (0.015, 0.05)  # bend of the knee, share of the leg's length: below the first the thigh's own front decides
 
 
 def ik_legs(rig):
@@ -47,7 +47,8 @@ def leg_channels(pose, rig, present):
         rotations[foot] = free.T @ turn[ankle] @ rig.rest_rotations[foot]
         locations[foot] = (place - (carry @ start[foot] + offset)) @ free
         # The toe's control rides on the foot.
-        rotations[tip] = rig.rest_rotations[tip].T @ np.swapaxes(turn[ankle], -1, -2) @ turn[toe] @ rig.rest_rotations[tip]
+        rotations[tip] = rig.rest_rotations[tip].T @ np.swapaxes(turn[ankle], -1,
+                                                                 -2) @ turn[toe] @ rig.rest_rotations[tip]
         for name in set(leg.get("still", ())) & set(rig.index):
             rotations[rig.index[name]] = np.broadcast_to(np.eye(3), (pose.frames, 3, 3))
         free = carry @ rig.rest_rotations[aim]

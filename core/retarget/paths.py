@@ -7,7 +7,8 @@ from core.retarget.rest import align_rest
 
 
 def from_world(points: np.ndarray, rig, poses) -> np.ndarray:
-    """World points (N,3) -> (N,3) float32 in the space of a motion that starts where the rig stands in poses[0], facing its
+    """World points (N,3) -> (N,3) float32 in the space of a motion that starts where the rig stands in poses[0], facing
+    its
     way: metres of the canonical skeleton, the middle of the hips at xy = 0, facing -y, heights from the rig's floor.
 
     poses (T,B,4,4) in armature space, None: the rest pose. Raises BadInput without a rig.
@@ -21,5 +22,6 @@ def from_world(points: np.ndarray, rig, poses) -> np.ndarray:
     hips = np.mean([rig.to_world(pose[0, rest.bones[f"{side}_hip"], :3, 3]) for side in ("left", "right")], axis=0)
     moved = np.asarray(points, dtype=np.float64) - [hips[0], hips[1], rest.floor]
     cos, sin = np.cos(-heading), np.sin(-heading)
-    turned = np.stack([cos * moved[:, 0] - sin * moved[:, 1], sin * moved[:, 0] + cos * moved[:, 1], moved[:, 2]], axis=1)
+    turned = np.stack([cos * moved[:, 0] - sin * moved[:, 1], sin * moved[:, 0] + cos * moved[:, 1], moved[:, 2]],
+                      axis=1)
     return (turned * rest.scale).astype(np.float32)

@@ -30,7 +30,8 @@ LIMBS = {f"{side}_{joint}": (f"{side}_{start}" if start else None, f"{side}_{end
 @dataclass(frozen=True)
 class Rest:
     """reference {joint: (3,3)}; bones {joint: bone index}; body (3,3): SMPL axes -> world at rest;
-    floor: world height under the rest feet; ankle, toe: their heights above it; leg: thigh + shin, all in world units."""
+    floor: world height under the rest feet; ankle, toe: their heights above it; leg: thigh + shin, all in world
+    units."""
 
     bones: dict
     reference: dict
@@ -152,7 +153,8 @@ def _heights(rig, heads, body, leg, standing):
         return float(rig.matrix_world[2, 3]), ANKLE_HEIGHT * leg / CANONICAL_LEG, TOE_HEIGHT * leg / CANONICAL_LEG
     floor = _floor(rig, heads, leg)
     ankle = np.mean([heads["left_ankle"][2], heads["right_ankle"][2]]) - floor
-    # Tilted objects: the drop to the toe counts along the body's own up axis. Without a toe bone it is the canonical one.
+    # Tilted objects: the drop to the toe counts along the body's own up axis. Without a toe bone it is the canonical
+    # one.
     drop = np.mean([(heads[f"{s}_ankle"] - heads[f"{s}_foot"]) @ body[:, 1] for s in ("left", "right")])
     if "left_foot" not in rig.bone_map or "right_foot" not in rig.bone_map:
         drop = (ANKLE_HEIGHT - TOE_HEIGHT) * leg / CANONICAL_LEG

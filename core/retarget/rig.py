@@ -40,7 +40,8 @@ class Rig:
             if joint not in JOINTS:
                 raise BadInput(f"The bone map names an unknown joint {joint!r}.")
             if bone not in self.index:
-                raise BadInput(f"The bone map gives {joint} the bone {bone!r}, which the rig does not have; pick another.")
+                raise BadInput(f"The bone map gives {joint} the bone {bone!r}, which the rig does not have; pick "
+                               f"another.")
         missing = [joint for joint in SKELETON["required"] if joint not in self.bone_map]
         if missing:
             raise BadInput(f"The bone map lacks {', '.join(missing)}; assign these bones, then try again.")

@@ -46,7 +46,8 @@ def stands(rig):
 
 
 def standing_rig(rig, poses):
-    """`Rig` in a T-pose made from its motion. poses (T,N,4,4) in armature space. Raises BadInput where joints coincide."""
+    """`Rig` in a T-pose made from its motion. poses (T,N,4,4) in armature space. Raises BadInput where joints
+    coincide."""
     poses = poses[::max(1, len(poses) // FRAMES)]
     turns = orthonormal(poses[..., :3, :3])
     bones = {joint: rig.index[name] for joint, name in joint_bones(rig.bone_map).items()}
@@ -59,7 +60,8 @@ def standing_rig(rig, poses):
 
 
 class _Axes:
-    """found {joint: (3,3)}: bone axes -> SMPL axes. turns (T,N,3,3) and places (T,N,3) of all bones in armature space."""
+    """found {joint: (3,3)}: bone axes -> SMPL axes. turns (T,N,3,3) and places (T,N,3) of all bones in armature
+    space."""
 
     def __init__(self, rig, bones, turns, places):
         self.rig, self.bones = rig, bones
@@ -73,7 +75,8 @@ class _Axes:
         return self.turns[joint] @ self.found[joint].T
 
     def trunk(self):
-        """Pelvis by hips and head, chest by shoulders and head, what lies between and beyond by its nearer neighbour."""
+        """Pelvis by hips and head, chest by shoulders and head, what lies between and beyond by its nearer
+        neighbour."""
         hips, shoulders = self._middle("hip"), self._middle("shoulder")
         top = self.places.get("neck", self.places["head"])
         pelvis = _frame(self._across("hip"), shoulders - hips)
@@ -102,7 +105,8 @@ class _Axes:
         return unit(way) if np.linalg.norm(way) > 1e-9 else None
 
     def limb(self, joint):
-        """The quarter turn that lays the bone along the canonical limb; of the four, the one that fits the motion best."""
+        """The quarter turn that lays the bone along the canonical limb; of the four, the one that fits the motion
+        best."""
         if joint not in self.bones:
             return
         start, end, hinge, bends = LIMBS[joint]
@@ -121,7 +125,8 @@ class _Axes:
             further = self.places[hinge] - self.places[end]
             bent = np.mean(unit(np.einsum("tba,tb->ta", self.turns[joint], further)), axis=0)
             bent = bent - (bent @ along) * along
-            scores = scores + BEND * min(1.0, np.linalg.norm(bent) / 0.2) * (QUARTERS @ unit(bent) @ np.array(bends, float))
+            scores = scores + BEND * min(1.0, np.linalg.norm(bent) / 0.2) * (QUARTERS @ unit(bent) @ np.array(bends,
+                                                                                                              float))
         scores[QUARTERS @ along @ canonical < np.cos(np.radians(45))] = -np.inf
         if np.abs(along).max() < ALONG or np.isinf(scores).all():
             self.found[joint] = orthonormal(mean)
@@ -145,7 +150,8 @@ class _Axes:
                 self.found[toe] = _quarter(np.mean(np.swapaxes(self.frames(ankle), -1, -2) @ self.turns[toe], axis=0))
 
     def _pitch(self, ways):
-        """Angle (radians) below the horizontal at which feet mostly are while they stand; the canonical one if they never do.
+        """Angle (radians) below the horizontal at which feet mostly are while they stand; the canonical one if they
+        never do.
         ways {side: (3,)} the foot's direction in the ankle bone's axes."""
         pitches = []
         for side, along in ways.items():
@@ -167,7 +173,8 @@ class _Axes:
 
 
 def _foot_axes(mean, along, pitch):
-    """Bone axes -> SMPL axes of an ankle that points `along` in its own axes. mean (3,3): bone axes -> shin, on average."""
+    """Bone axes -> SMPL axes of an ankle that points `along` in its own axes. mean (3,3): bone axes -> shin, on
+    average."""
     across = mean.T @ np.array([1.0, 0, 0])
     across = across - (across @ along) * along
     if np.abs(along).max() > ALONG:

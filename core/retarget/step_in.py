@@ -1,7 +1,7 @@
 """From the pose a rig has into a take by steps: one foot after the other, no faster than a person puts a foot down.
 
-A plain blend of joint angles drags both feet over the floor, or throws a raised leg down, within the blend's half second. Here
-trunk and arms blend as asked, the feet take the time they need, and the legs hang between pelvis and feet.
+A plain blend of joint angles drags both feet over the floor, or throws a raised leg down, within the blend's half
+second. Here trunk and arms blend as asked, the feet take the time they need, and the legs hang between pelvis and feet.
 """
 from dataclasses import replace
 
@@ -19,21 +19,24 @@ LONGEST = 6.0               # s, of all steps together
 
 
 def reachable(motion, present):
-    """Whether a take's beginning is a step away from a pose: `present` is a `Motion` whose first frame is the pose, same world."""
+    """Whether a take's beginning is a step away from a pose: `present` is a `Motion` whose first frame is the pose,
+    same world."""
     return float(np.linalg.norm(motion.root[0, :2] - present.root[0, :2])) <= FARTHEST
 
 
 def step_in(motion, present, seconds):
     """(motion whose pelvis and legs come from the pose of `present`, seconds until they are the take's own).
 
-    seconds: the blend asked for, at least; lengthened until no foot is faster than `FASTEST`. Trunk and arms are left alone.
+    seconds: the blend asked for, at least; lengthened until no foot is faster than `FASTEST`. Trunk and arms are left
+    alone.
     """
     start, own = Feet.from_vector(feet_of(present.slice(0, 1))), Feet.from_vector(feet_of(motion))
     span = max(float(seconds), 0.2)
     while True:
         made = _stepped(motion, present, start, own, span)
         feet = made.positions()[:, [7, 8, 10, 11]]
-        speed = np.linalg.norm(np.diff(feet[:int(span * motion.fps) + 2], axis=0), axis=-1).max(initial=0.0) * motion.fps
+        speed = np.linalg.norm(np.diff(feet[:int(span * motion.fps) + 2], axis=0),
+                               axis=-1).max(initial=0.0) * motion.fps
         after = np.linalg.norm(np.diff(own.ball, axis=0), axis=-1).max(initial=0.0) * motion.fps
         if speed <= max(FASTEST, min(after, 1.0)) or span > LONGEST or span * motion.fps >= len(motion) - 1:
             return made, span
@@ -43,8 +46,9 @@ def step_in(motion, present, seconds):
 def _stepped(motion, present, start, own, span):
     t = np.arange(len(motion)) / motion.fps
     whole = _ease(t / span)
-    first = 0 if start.ball[0, 0, 2] > start.ball[0, 1, 2] + 0.02 else 1 if start.ball[0, 1, 2] > start.ball[0, 0, 2] + 0.02 else \
-        int(np.argmax(np.linalg.norm(own.ball[0] - start.ball[0], axis=-1)))
+    left, right = start.ball[0, :, 2]
+    farther = int(np.argmax(np.linalg.norm(own.ball[0] - start.ball[0], axis=-1)))
+    first = 0 if left > right + 0.02 else 1 if right > left + 0.02 else farther
     feet = replace(own, ball=own.ball.copy(), yaw=own.yaw.copy(), pitch=own.pitch.copy())
     for foot in (0, 1):
         away = np.linalg.norm(own.ball[0, foot] - start.ball[0, foot])

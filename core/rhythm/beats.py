@@ -76,7 +76,8 @@ class Beats:
     def to_json(self):
         """A JSON-ready dict."""
         data = {"times": [round(float(t), 4) for t in self.times], "positions": [int(p) for p in self.positions],
-                "metre": int(self.metre), "tempo_bpm": round(self.tempo_bpm, 2), "confidence": round(self.confidence, 3)}
+                "metre": int(self.metre), "tempo_bpm": round(self.tempo_bpm, 2),
+                "confidence": round(self.confidence, 3)}
         return {**data, "tempo": self.extra["tempo"]} if "tempo" in self.extra else data
 
     @classmethod

@@ -55,8 +55,9 @@ MUSIC = DecoderConfig(change=0.10, change_cap=2.0, refine_reach=0.09, refine_sha
 def decode(activations, fps, *, bpm=None, metre=None, beats=None, level="normal", start=0.0, bars=None, config=CONFIG):
     """Beats of a passage.
 
-    activations: (T, 2) or (T, 4): probability of a beat and of a downbeat per frame, 0..1, and, if there, cos and sin of
-    the beat's phase (0 on the beat), whose length says how sure it is. Frame i is the instant start + i / fps (seconds).
+    activations: (T, 2) or (T, 4): probability of a beat and of a downbeat per frame, 0..1, and, if there, cos and sin
+    of the beat's phase (0 on the beat), whose length says how sure it is. Frame i is the instant start + i / fps
+    (seconds).
     bpm: fixed tempo (the decoder stays within `hint_width` of it). metre: counts in a bar, else the best of 2, 3, 4, 6.
     beats: the user's own `Beats` (same clock as `start`): times are kept, and positions too unless all are 0 (unknown).
     level: "half", "normal" or "double" time. bars: evidence about bars, see `find_bars`.
@@ -94,7 +95,8 @@ def check_activations(activations, fps, bpm, metre, level):
     if activations.ndim != 2 or activations.shape[1] not in (2, 4):
         raise BadInput(f"Beat activations must be (T,2) or (T,4), not {activations.shape}.")
     if not np.isfinite(activations).all():
-        raise BadInput("The beat activations hold NaN or infinite values; the motion or sound they come from is damaged.")
+        raise BadInput("The beat activations hold NaN or infinite values; the motion or sound they come from is "
+                       "damaged.")
     if not fps > 0:
         raise BadInput(f"The frame rate of beat activations must be positive, not {fps}.")
     if bpm is not None and not 20 <= bpm <= 400:
@@ -145,7 +147,8 @@ def _periods(fps, bpm, config):
 
 
 def _segment_scores(frames, periods, fps, config, bpm):
-    """S (T + 2 pad, K): score of a beat segment of period k that ends at each (padded) frame; pad is the longest period."""
+    """S (T + 2 pad, K): score of a beat segment of period k that ends at each (padded) frame; pad is the longest
+    period."""
     pad = int(periods[-1])
     total = len(frames) + 2 * pad
     scores = np.zeros((total, len(periods)))
@@ -181,7 +184,8 @@ def _track(frames, fps, periods, segment, config):
     total = len(frames) + 2 * pad
     beat = np.zeros(total)
     beat[pad:pad + len(frames)] = config.beat_weight * (_log_odds(frames[:, 0]) + config.beat_bias)
-    change = -np.minimum(np.abs(np.log(periods[:, None] / periods[None, :])) / config.change, config.change_cap)   # A[j, k]
+    # A[j, k]
+    change = -np.minimum(np.abs(np.log(periods[:, None] / periods[None, :])) / config.change, config.change_cap)
     beat, segment, change = (array.astype(np.float32) for array in (beat, segment, change))          # twice as fast
 
     # `leave[t, k]`: best score on leaving a beat at t with period k. A path may begin anywhere in the front padding.
@@ -215,7 +219,8 @@ def _track(frames, fps, periods, segment, config):
 
 
 def _nearest_capped(change, cap):
-    """The smallest distance of places in `change` (K, K) beyond which every change costs the cap; K where there is none."""
+    """The smallest distance of places in `change` (K, K) beyond which every change costs the cap; K where there is
+    none."""
     count = len(change)
     distance = np.abs(np.arange(count)[:, None] - np.arange(count)[None])
     below = change > -cap * (1 - 1e-6)
@@ -223,8 +228,8 @@ def _nearest_capped(change, cap):
 
 
 def _best_change(scores, change, near, band):
-    """max and argmax (B, K) over j of scores (B, j) + change (j, k). Periods further than `near` apart cost the same, so that
-    only the best of all has to be tried among them."""
+    """max and argmax (B, K) over j of scores (B, j) + change (j, k). Periods further than `near` apart cost the same,
+    so that only the best of all has to be tried among them."""
     count = scores.shape[1]
     if 2 * near + 1 >= count:
         step = scores[:, :, None] + change[None]
@@ -272,12 +277,13 @@ def _around(activations, fps, times, column, reach=0.04):
 
 
 def find_bars(activations, fps, times, metre=None, evidence=None, config=CONFIG):
-    """Positions (B,) 1..metre of beats at `times` (seconds from frame 0) and the metre, the best of 2, 3, 4, 6 if not given.
+    """Positions (B,) 1..metre of beats at `times` (seconds from frame 0) and the metre, the best of 2, 3, 4, 6 if not
+    given.
 
     Viterbi over the position in the bar: a beat at 1 scores the log odds of a downbeat there, any other nothing; an
-    irregular bar costs `break_cost`. The odds are those of the frames, the share q of the downbeat in the beat's activation,
-    or of `evidence`: a function of times (B,) that gives (log odds (B,), {metre: log probability}); then `activations` may
-    be None, and are else added with the weight `frame_share`.
+    irregular bar costs `break_cost`. The odds are those of the frames, the share q of the downbeat in the beat's
+    activation, or of `evidence`: a function of times (B,) that gives (log odds (B,), {metre: log probability}); then
+    `activations` may be None, and are else added with the weight `frame_share`.
     """
     times = np.asarray(times)
     if len(times) == 0:
@@ -331,7 +337,8 @@ def _bars(reward, metre, break_cost):
 
 
 def confidence(activations, fps, times):
-    """0..1: how much the beats stand out: activation on the beats against half-way between, and agreement of the phase."""
+    """0..1: how much the beats stand out: activation on the beats against half-way between, and agreement of the
+    phase."""
     if len(times) < 2:
         return 0.0
     on = _around(activations, fps, times, 0)

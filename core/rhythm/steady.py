@@ -5,11 +5,12 @@ What a passage says of a grid of frequency f and phase a is one Fourier componen
     z(f) = sum_t s(t) exp(-2 pi i f t) / sqrt(T sum_t |s(t)|^2),
 
 whose length (0..1) is the grid's strength and whose angle its phase. s is the phase that the network predicts for every
-frame, plus its beats; the beats' second harmonic, at 2 f, tells a beat from the point half-way to the next. A dance keeps
-its song's tempo, and so does most music: where single beats are doubtful, the sum over a passage is not.
+frame, plus its beats; the beats' second harmonic, at 2 f, tells a beat from the point half-way to the next. A dance
+keeps its song's tempo, and so does most music: where single beats are doubtful, the sum over a passage is not.
 
-`straight` finds the best grid of one tempo. `drifting` finds the best path over (tempo, phase) in steps of a second whose
-tempo may creep at a cost, and jump to a new section at a high one (Viterbi; after the bar-pointer model of Whiteley et al.
+`straight` finds the best grid of one tempo. `drifting` finds the best path over (tempo, phase) in steps of a second
+whose tempo may creep at a cost, and jump to a new section at a high one (Viterbi; after the bar-pointer model of
+Whiteley et al.
 2006, with a tempo that is stiff); the tempo of each section is then smoothed as far as the activations bear it out.
 """
 from dataclasses import dataclass, field
@@ -81,8 +82,8 @@ class Section:
 class Grid:
     """Sections in order, without gaps, and how much of the activations they explain.
 
-    strength: |z|, 0..1, the share of the activations' length that agrees with the grid. agreement: mean over time of the
-    predicted phase along the grid's, 0..1: low too where the network was unsure.
+    strength: |z|, 0..1, the share of the activations' length that agrees with the grid. agreement: mean over time of
+    the predicted phase along the grid's, 0..1: low too where the network was unsure.
     """
 
     sections: tuple
@@ -247,7 +248,8 @@ def _path(scores, frequency, seconds, config):
     cost = np.where(allowed, config.creep * np.abs(moves)[None], np.inf).astype(np.float32)
     places = np.arange(PHASES)
     for step in range(1, steps):
-        # A grid that turns at f from here on and met one of g before: a = a' + 2 pi t (f - g); both count from second 0.
+        # A grid that turns at f from here on and met one of g before: a = a' + 2 pi t (f - g); both count from second
+        # 0.
         shift = np.round(PHASES * step * seconds * (frequency[:, None] - frequency[source])).astype(int)
         before = (places[None, None] - shift[..., None]) % PHASES                      # (tempi, moves, PHASES)
         value = best[source[..., None], before] - cost[..., None]

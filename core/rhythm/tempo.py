@@ -1,9 +1,10 @@
 """Which beats a passage has: one steady grid, a grid that drifts, or beat by beat; and on which metrical level.
 
 *Auto* holds three explanations of the activations against each other: `steady.straight` (one tempo), `steady.drifting`
-(slow drift and sections) and `beat_decoder.decode` (every beat on its own). The last always explains most, as it may follow
-every doubt of the network: the less sure the network is, the more of the explanation may be lost to a steady grid before
-the beats are followed one by one.
+(slow drift and sections) and `beat_decoder.decode` (every beat on its own). The last always explains most, as it may
+follow
+every doubt of the network: the less sure the network is, the more of the explanation may be lost to a steady grid
+before the beats are followed one by one.
 """
 import dataclasses
 
@@ -18,8 +19,8 @@ from core.rhythm.steady import Evidence, Section, drifting, straight
 MODES = ("auto", "steady", "follow", "fixed", "markers")
 FIXED_WIDTH = 0.03              # a given tempo is refined within this share of it
 # No beat, no bluff: agreements of the one tempo, the drifting one and the free path, of which one at least must be
-# reached. All noise and drones and 13 of 18 passages of speech lie below, and 7 of 106 pieces of music; standing still has
-# 0.03. With 0.20, 0.31 and 0.44 it is 17 of 18 and 12 of 106.
+# reached. All noise and drones and 13 of 18 passages of speech lie below, and 7 of 106 pieces of music; standing still
+# has 0.03. With 0.20, 0.31 and 0.44 it is 17 of 18 and 12 of 106.
 PULSE = {"body": (0.06, 0.08, 0.15), "music": (0.18, 0.29, 0.36)}
 # Share of the free path's explanation that a grid must reach, over how sure the free path is (mean agreement, 0..1).
 SURE = (0.30, 0.50, 0.80, 0.95)
@@ -46,9 +47,10 @@ def find(activations, fps, *, part, mode="auto", bpm=None, metre=None, beats=Non
          start=0.0, bars=None):
     """`Beats` of a passage, with `extra["tempo"]`: what was chosen and how strong it is.
 
-    activations: (T, 2) or (T, 4) of `beat_decoder.decode`, at fps. part: "body" or "music". mode: one of MODES. bpm: a tempo
-    to stay near (auto, steady, follow: within 10 %) or to keep (fixed). usual: (low, high) BPM in which the beat is to lie: a
-    grid beyond is read at half or double time when that lies nearer. beats, metre, level, start, bars: as `decode`.
+    activations: (T, 2) or (T, 4) of `beat_decoder.decode`, at fps. part: "body" or "music". mode: one of MODES. bpm: a
+    tempo to stay near (auto, steady, follow: within 10 %) or to keep (fixed). usual: (low, high) BPM in which the beat
+    is to lie: a grid beyond is read at half or double time when that lies nearer. beats, metre, level, start, bars: as
+    `decode`.
     extra["tempo"]: {"mode", "chosen": steady, drifting, follow, fixed, markers or none, "bpm", "strength",
     "sections": [[start, bpm], ...]}.
     Raises BadInput on bad values.
@@ -80,7 +82,8 @@ def find(activations, fps, *, part, mode="auto", bpm=None, metre=None, beats=Non
 
 
 def agreements(activations, fps, part):
-    """Mean agreement (0..1) of the best single tempo, the drifting one and the free path: what `PULSE` is held against."""
+    """Mean agreement (0..1) of the best single tempo, the drifting one and the free path: what `PULSE` is held
+    against."""
     evidence = Evidence(np.asarray(activations), fps, steady.BODY if part == "body" else steady.MUSIC)
     free = decode(activations, fps, config=MUSIC if part == "music" else CONFIG)
     grids = straight(evidence), drifting(evidence), evidence.of_beats(free.times)
@@ -145,8 +148,8 @@ def one_level(grid):
     return dataclasses.replace(grid, sections=tuple(sections))
 
 
-# A range of tempi has soft ends: within 8 % of them what was heard is kept, for halving a piece with rubato costs more than a
-# tempo a little beyond what is usual.
+# A range of tempi has soft ends: within 8 % of them what was heard is kept, for halving a piece with rubato costs more
+# than a tempo a little beyond what is usual.
 EDGE = np.log2(1.08)
 
 

@@ -27,7 +27,8 @@ def examine(folders=None, device="auto"):
         problems.append({"what": f"Python {platform.python_version()} is not one Baton is tested with.",
                          "do": "Use Python 3.11 to 3.13."})
     rows = _checkpoints(folders, problems)
-    return {"baton": version(), "protocol": PROTOCOL, "representation_version": REPRESENTATION_VERSION, "root": str(ROOT),
+    return {"baton": version(), "protocol": PROTOCOL, "representation_version": REPRESENTATION_VERSION,
+            "root": str(ROOT),
             "python": platform.python_version(), "executable": sys.executable, "platform": platform.platform(),
             "versions": versions, "device": _device(device, versions, problems), "checkpoints": rows,
             "systems": _systems(folders, problems), "problems": problems}
@@ -85,7 +86,8 @@ def _has(system, part, folders):
 
 def format_report(found):
     """The examination as text for people."""
-    lines = [f"Baton {found['baton']}  (protocol {found['protocol']}, representation {found['representation_version']})",
+    lines = [f"Baton {found['baton']}  (protocol {found['protocol']}, representation "
+             f"{found['representation_version']})",
              f"Python {found['python']}  {found['executable']}", found["platform"],
              f"Device: {found['device'] or 'none'}", "", "Packages"]
     lines += [f"  {name:<12} {number or 'missing'}" for name, number in found["versions"].items()]
@@ -96,7 +98,8 @@ def format_report(found):
                      f"sha256 {row['sha256'][:16]}  {state}")
     lines += ["  none"] if not found["checkpoints"] else []
     lines += ["", "Systems"]
-    lines += [f"  {name:<14} {state['label']}: " + ("ready" if state["ready"] else "lacks " + ", ".join(state["missing"]))
+    lines += [f"  {name:<14} {state['label']}: " + ("ready" if state["ready"] else "lacks "
+                                                    + ", ".join(state["missing"]))
               for name, state in found["systems"].items()]
     lines.append("")
     lines += [f"! {problem['what']}\n  {problem['do']}" for problem in found["problems"]] or ["Everything is there."]

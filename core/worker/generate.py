@@ -1,7 +1,8 @@
-"""The job `generate`: any system of the registry, on what the add-on has read from the scene (docs/contracts.md, section 5).
+"""The job `generate`: any system of the registry, on what the add-on has read from the scene (docs/contracts.md,
+section 5).
 
-A direction has a function that reads what goes in, and one that writes what comes out. Media among the settings (a motion
-before the passage, a path) lie in the job's folder under the setting's name.
+A direction has a function that reads what goes in, and one that writes what comes out. Media among the settings (a
+motion before the passage, a path) lie in the job's folder under the setting's name.
 """
 import json
 from dataclasses import dataclass
@@ -29,8 +30,8 @@ INPUTS = {"to_sound": FROM_FILE, "to_motion": SOUND | PLACING, "to_both": PLACIN
 
 @dataclass
 class Read:
-    """What goes into a pipeline: the condition, the rig it is for with its poses, what is kept, and (rig, poses) of others that
-    perform too."""
+    """What goes into a pipeline: the condition, the rig it is for with its poses, what is kept, and (rig, poses) of
+    others that perform too."""
 
     condition: object = None
     rig: object = None
@@ -76,7 +77,8 @@ def _read_to_motion(context, params):
     rig, poses, times = read_rig(context)
     keep = params.get("keep")
     return Read(read_sound(context), rig, poses, keep and (
-        _present_motion(rig, poses, times), *_range(keep), str(keep.get("stays") or "outside")), tuple(_others(context)))
+        _present_motion(rig, poses, times), *_range(keep), str(keep.get("stays") or "outside")),
+                tuple(_others(context)))
 
 
 def _others(context):
@@ -121,7 +123,8 @@ def _present_motion(rig, poses, times):
 
 
 def _media(context, system: System, settings: dict, read: Read) -> dict:
-    """Settings with the media that lie in the job's folder: a motion as `Motion`, a path as points of the motion's own space."""
+    """Settings with the media that lie in the job's folder: a motion as `Motion`, a path as points of the motion's own
+    space."""
     from core.pipelines.media import kind_of, read_points
     out = dict(settings)
     for name, setting in system.settings.items():
@@ -150,7 +153,8 @@ def _write(context, system, settings, params, results, read):
             context.check_cancel()
             context.progress("Retargeting", 0.90 + 0.08 * number / len(results), f"{number + 1}/{len(results)}")
             channels[number] = from_smpl(result.motion, read.rig, options, read.poses, _origin(system, read))
-            others += [from_smpl(motion, rig, options, poses) for motion, (rig, poses) in zip(result.others, read.others)]
+            others += [from_smpl(motion, rig, options, poses) for motion, (rig, poses) in zip(result.others,
+                                                                                              read.others)]
     context.progress("Writing", 0.98)
     context.check_cancel()
     for number, (row, result, made) in enumerate(zip(rows, results, channels), 1):

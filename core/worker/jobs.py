@@ -94,8 +94,8 @@ def body(context):
 def _torch_first(job):
     """The job with torch loaded before anything else.
 
-    Seen on Linux: when SciPy's BLAS comes first, in another job of the same process, torch's MKL cannot load its own library
-    later and ends the process with code 2. Where torch is missing the jobs that need it say so themselves.
+    Seen on Linux: when SciPy's BLAS comes first, in another job of the same process, torch's MKL cannot load its own
+    library later and ends the process with code 2. Where torch is missing the jobs that need it say so themselves.
     """
     @functools.wraps(job)
     def run(context):
@@ -111,8 +111,8 @@ WARM = ("torch", "core.retarget", "core.pipelines.to_sound", "models.rhythm.dete
 
 
 def warm_up(stop):
-    """Import what a first job is going to need, until stop() says that it has come. Never fails: the job itself says what is
-    missing."""
+    """Import what a first job is going to need, until stop() says that it has come. Never fails: the job itself says
+    what is missing."""
     try:
         if importlib.util.find_spec("torch") is not None:
             import_all([*WARM, registry.find("music").module], stop)

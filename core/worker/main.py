@@ -31,7 +31,8 @@ def claim_pipes():
 def claim_imports():
     """Put the folder above `core` first in sys.path and take this file's own folder and PYTHONPATH's effects away."""
     here = os.path.dirname(os.path.abspath(__file__))
-    sys.path[:] = [os.path.dirname(os.path.dirname(here))] + [path for path in sys.path if path and os.path.abspath(path) != here]
+    sys.path[:] = [os.path.dirname(os.path.dirname(here))] + [path for path in sys.path if path
+                                                              and os.path.abspath(path) != here]
     for name in ("PYTHONPATH", "PYTHONHOME"):
         os.environ.pop(name, None)
 

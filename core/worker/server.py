@@ -1,4 +1,5 @@
-"""The worker's loop. Main thread: the job. Reader thread: stdin, cancel, end of file. Heartbeat thread: a sign of life."""
+"""The worker's loop. Main thread: the job. Reader thread: stdin, cancel, end of file. Heartbeat thread: a sign of
+life."""
 import argparse
 import faulthandler
 import json
@@ -43,8 +44,8 @@ class Context:
 class Server:
     """One job at a time out of `kinds`: {kind: function(Context) -> JSON-ready dict}.
 
-    warm_up(stop), if any, runs once after the hello, while the other side prepares its first job; it returns soon after stop()
-    turns true, which a waiting job makes it do.
+    warm_up(stop), if any, runs once after the hello, while the other side prepares its first job; it returns soon after
+    stop() turns true, which a waiting job makes it do.
     """
 
     def __init__(self, reader, writer, kinds, idle=IDLE_SECONDS, heartbeat=HEARTBEAT_SECONDS, warm_up=None):

@@ -3,7 +3,8 @@
 Where the paper's parts are; a = music, m or x_0 = motion, c = music features of each frame, i = frame, t = noise level
 
 Contrastive pre-training
-- P(a, m) = mean_i sigmoid(h(f(a)_i, g(m)_i)), f mel CNN, g ST-GCN .. `encoder.M2SNet.judge`, `MusicEncoder`, `MotionEncoder`
+- P(a, m) = mean_i sigmoid(h(f(a)_i, g(m)_i)), f mel CNN, g ST-GCN .. `encoder.M2SNet.judge`, `MusicEncoder`,
+`MotionEncoder`
 - L = -log P(a1,m1) - log P(a2,m2) - log(1-P(a1,m2)) - log(1-P(a2,m1))  `losses.contrastive_loss`
 - negatives: easy (another piece), hard, super-hard ............... `data.Pairs`
 - f frozen afterwards, in chunks of any length .................... `encoder.Frozen`, `encoder.encode_music`
@@ -14,11 +15,13 @@ Diffusion
 - L_vel = || (x_0[i+1] - x_0[i]) - (F[i+1] - F[i]) ||^2 ........... `losses.geometric_losses` (velocity)
 - L_elbow = -w min(|| F[i+1] - F[i] ||^2 of the arms, cap) ........ `losses.geometric_losses` (elbow; also head)
 Cross-modality linear transformer F
-- y = softmax_channels(Q) (softmax_time(K)^T V) ................... `network.LinearAttention` (self, and cross to the music)
+- y = softmax_channels(Q) (softmax_time(K)^T V) ................... `network.LinearAttention` (self, and cross to the
+music)
 - y' = W0 SiLU(LN(y) (1 + s) + b), (s, b) from t and c_i .......... `models.layers.Stylisation`
-- feed-forward, layers, time and music embedding .................. `network.FeedForward`, `network.Layer`, `network.Denoiser`
-Sampling
-- DDIM x_s = sqrt(abar_s) x_0^ + sqrt(1-abar_s) eps^, eta 0 ....... `models.diffusion.ddim`, `pipeline.Conductor.generate`
+- feed-forward, layers, time and music embedding .................. `network.FeedForward`, `network.Layer`,
+`network.Denoiser` Sampling
+- DDIM x_s = sqrt(abar_s) x_0^ + sqrt(1-abar_s) eps^, eta 0 ....... `models.diffusion.ddim`,
+`pipeline.Conductor.generate`
 - guidance F(null) + w (F(c) - F(null)), not in the paper ......... `models.diffusion.guided`
 Experiments: `ablations` (trained), `experiments` (sampling, other domains), `evaluate` (all of docs/results.md)
 
@@ -30,14 +33,14 @@ What differs from the published code, in every configuration
 - beside the paper's frame-wise mask there is a null token for the whole condition, so guidance is real
 - the elbow reward is -w min(v, cap) in standardised units and off by default; the 1e-6 feature term is left out
 
-What `release` adds: SMPL-24 6D of pelvis, trunk, head and arms, and for each foot place, heading, pitch and contact, from which
-planted feet and legs follow (`legs`, core/body/legs.py); as conditions the rhythm curve of the *strokes* on the ictus clock (the
-music's beats that get one, `beat_pattern`, moved earlier by the lead), the phase in the bar, the strokes a bar and the track's own
-loudness; two frames per token, a depth-wise convolution in the feed-forward and the condition also at the input; a loss on the
-hands in metres, because the ictus is an event of the hand; music at the motion's 30 Hz in 64 bands, and in both encoders
-temporal convolutions of a growing reach. `first` is the recipe of the first released pair (standing legs, published mel); `paper`
-has none of all these, and 26 channels of key points.
+What `release` adds: SMPL-24 6D of pelvis, trunk, head and arms, and for each foot place, heading, pitch and contact,
+from which planted feet and legs follow (`legs`, core/body/legs.py); as conditions the rhythm curve of the *strokes* on
+the ictus clock (the music's beats that get one, `beat_pattern`, moved earlier by the lead), the phase in the bar, the
+strokes a bar and the track's own loudness; two frames per token, a depth-wise convolution in the feed-forward and the
+condition also at the input; a loss on the hands in metres, because the ictus is an event of the hand; music at the
+motion's 30 Hz in 64 bands, and in both encoders temporal convolutions of a growing reach. `first` is the recipe of the
+first released pair (standing legs, published mel); `paper` has none of all these, and 26 channels of key points.
 
-Both stages of `release` train on a flat corpus whose motion is performed where the training runs (`performed`, `device_data`); the other
-configurations on a corpus of shards (`data`).
+Both stages of `release` train on a flat corpus whose motion is performed where the training runs (`performed`,
+`device_data`); the other configurations on a corpus of shards (`data`).
 """

@@ -1,7 +1,8 @@
 """Which beats of the music get a stroke: in one, in two (alla breve, fast 4, 6/8), in three ... in nine.
 
-Conductors beat neither every beat of fast music nor only the beats of slow: the pattern is chosen so that strokes come at a
-tempo an arm can show. The network hears of the *strokes* (times, place in the bar, how many a bar), not of all beats.
+Conductors beat neither every beat of fast music nor only the beats of slow: the pattern is chosen so that strokes come
+at a tempo an arm can show. The network hears of the *strokes* (times, place in the bar, how many a bar), not of all
+beats.
 """
 import numpy as np
 
@@ -10,13 +11,14 @@ from core.rhythm.beats import Beats
 
 NAMES = {"one": 1, "two": 2, "three": 3, "four": 4, "six": 6, "nine": 9}
 CHOICES = ("auto", *NAMES)
-# Beats a minute from which a metre is beaten in fewer strokes than it has beats: {metre: (tempo, strokes)}. Two quick strokes a bar
-# are short ways, so a fast two stays a two for longer (a Hungarian dance at 148 is beaten in two).
+# Beats a minute from which a metre is beaten in fewer strokes than it has beats: {metre: (tempo, strokes)}. Two quick
+# strokes a bar are short ways, so a fast two stays a two for longer (a Hungarian dance at 148 is beaten in two).
 FASTER = {2: (160.0, 1), 3: (146.0, 1), 4: (136.0, 2), 6: (126.0, 2), 9: (126.0, 3), 12: (0.0, 4)}
 
 
 def choose(metre, bpm):
-    """Strokes a bar for music of `metre` beats a bar at `bpm` beats a minute; a metre without a pattern keeps all its beats."""
+    """Strokes a bar for music of `metre` beats a bar at `bpm` beats a minute; a metre without a pattern keeps all its
+    beats."""
     tempo, fewer = FASTER.get(metre, (np.inf, metre))
     return fewer if bpm > tempo else metre
 
@@ -32,11 +34,12 @@ def strokes_of(name, beats):
 
 
 def strokes(beats, count):
-    """The `Beats` that get a stroke when `beats` are conducted with `count` strokes a bar; positions 1..count, metre `count`.
+    """The `Beats` that get a stroke when `beats` are conducted with `count` strokes a bar; positions 1..count, metre
+    `count`.
 
-    Fewer strokes than beats: the first of each group, where the groups are equal. More: beats are divided evenly, where they
-    can be. Otherwise every beat is a stroke, counted anew in bars of `count` from the first downbeat. None, or positions
-    that are unknown where groups are to be made, leave the beats as they are.
+    Fewer strokes than beats: the first of each group, where the groups are equal. More: beats are divided evenly, where
+    they can be. Otherwise every beat is a stroke, counted anew in bars of `count` from the first downbeat. None, or
+    positions that are unknown where groups are to be made, leave the beats as they are.
     """
     if beats is None or count is None or count == beats.metre or len(beats) < 2:
         return beats

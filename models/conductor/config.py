@@ -7,9 +7,9 @@ MEL_RATE = 90               # Hz, mel frames
 FPS = 30                    # Hz, motion frames; every third mel frame after the music encoder
 STROKES = (1, 2, 3, 4, 6, 9)        # strokes a bar that a beat pattern has
 # smpl24 models the root position and these joints (SMPL numbers: pelvis, spine, neck, head, collars, arms, hands).
-# Legs are no rotations: they hang by two-bone IK between the pelvis and the feet. smpl24 has no feet, so they stand where the
-# mean pose puts them (features.stand); smpl24_feet adds FOOT values a foot (legs.py): ball xyz, sin and cos of its yaw, pitch,
-# contact, so that a foot on the floor is a constant and can be held there exactly.
+# Legs are no rotations: they hang by two-bone IK between the pelvis and the feet. smpl24 has no feet, so they stand
+# where the mean pose puts them (features.stand); smpl24_feet adds FOOT values a foot (legs.py): ball xyz, sin and cos
+# of its yaw, pitch, contact, so that a foot on the floor is a constant and can be held there exactly.
 FOOT = 7
 MOVING = (0, 3, 6, 9, 12, 15, 13, 14, 16, 17, 18, 19, 20, 21, 22, 23)
 CHANNELS = {"keypoints13": 26, "smpl24": 3 + 6 * len(MOVING), "smpl24_feet": 3 + 6 * len(MOVING) + 2 * FOOT}
@@ -62,7 +62,7 @@ class ConductorConfig:
     prediction: str = "x0"              # x0 | eps
     steps: int = 1000                   # DDIM steps at Normal quality
     guidance_scale: float = 1.0         # default of `generate`
-    smooth: bool = False                # Savitzky-Golay on the result, as the published rendering does (pipeline.smoothed)
+    smooth: bool = False  # Savitzky-Golay on the result, as the published rendering does (pipeline.smoothed)
 
     frame_dropout: float = 0.1          # the paper's random mask: single frames of the music condition set to 0
     null_dropout: float = 0.1           # whole condition replaced by the learned null token (classifier-free guidance)
@@ -91,7 +91,8 @@ class ConductorConfig:
 
     @property
     def condition_size(self):
-        """Channels of the condition per frame: music, level (2), rhythm curve (5) + bar phase (3) + metre and unknown."""
+        """Channels of the condition per frame: music, level (2), rhythm curve (5) + bar phase (3) + metre and
+        unknown."""
         return self.encoder.features + 2 * self.level + (9 + len(self.metres)) * self.rhythm
 
     @classmethod
@@ -107,12 +108,14 @@ def encoder_config(data):
     """An `EncoderConfig` from a dict or from itself."""
     if isinstance(data, EncoderConfig):
         return data
-    return EncoderConfig(**{**data, **{name: tuple(data[name]) for name in ("music_widths", "context") if name in data}})
+    return EncoderConfig(**{**data, **{name: tuple(data[name]) for name in ("music_widths", "context")
+                                       if name in data}})
 
 
 PAPER = ConductorConfig()
 
-# The first released pair of networks: published mel, standing legs. Their checkpoints still load; the ablations are of it.
+# The first released pair of networks: published mel, standing legs. Their checkpoints still load; the ablations are of
+# it.
 FIRST = ConductorConfig(
     encoder=EncoderConfig(music_widths=(8, 16, 32), clip_seconds=5.0, batch=8),     # a third of the published cost
     representation="smpl24", rhythm=True, level=True,
@@ -122,25 +125,26 @@ FIRST = ConductorConfig(
     music_dropout=0.15, music_gain=0.3, batch=12, learning_rate=1e-3, clip=1.0)
 
 RELEASE = replace(
-    FIRST, encoder=EncoderConfig(bands=64, mel_rate=FPS, music_widths=(16, 32, 64), context=(1, 2, 4, 8), motion_blocks=6,
-                                 clip_seconds=10.0, batch=48, easy_steps=150, learning_rate=2e-3),
-    representation="smpl24_feet", metres=STROKES, layers=5, width=192, ffn=384, style=192, window=300, overlap=60, steps=10,
-    batch=96, learning_rate=1.5e-3)
+    FIRST, encoder=EncoderConfig(bands=64, mel_rate=FPS, music_widths=(16, 32, 64), context=(1, 2, 4, 8),
+                                 motion_blocks=6, clip_seconds=10.0, batch=48, easy_steps=150, learning_rate=2e-3),
+    representation="smpl24_feet", metres=STROKES, layers=5, width=192, ffn=384, style=192, window=300, overlap=60,
+    steps=10, batch=96, learning_rate=1.5e-3)
 
 # For tests: the first pair's recipe, and (tiny-feet) the released one's.
 TINY = replace(
     FIRST, encoder=EncoderConfig(music_widths=(4, 4, 4), motion_width=8, motion_blocks=2, features=8, clip_seconds=2.0,
                                  batch=4),
     layers=2, width=16, heads=2, ffn=16, style=16, window=60, overlap=20, steps=4, batch=4)
-TINY_FEET = replace(TINY, encoder=replace(TINY.encoder, bands=64, mel_rate=FPS, context=(1, 2)), representation="smpl24_feet",
-                    metres=STROKES)
+TINY_FEET = replace(TINY, encoder=replace(TINY.encoder, bands=64, mel_rate=FPS, context=(1, 2)),
+                    representation="smpl24_feet", metres=STROKES)
 
-# The paper's experiments at one small budget (`models.lab.evaluation.conductor.ablations`): each an override of the same small model.
+# The paper's experiments at one small budget (`models.lab.evaluation.conductor.ablations`): each an override of the
+# same small model.
 _SMALL = replace(FIRST, layers=2, width=96, style=96, ffn=192, batch=6)
-_BARE = replace(_SMALL, weight_velocity=0.0, weight_acceleration=0.0, weight_hands=0.0)     # eps and x0 with one loss term
-_PAIR = replace(_SMALL, window=160)                     # training an encoder too costs ten times a step: shorter windows
+_BARE = replace(_SMALL, weight_velocity=0.0, weight_acceleration=0.0, weight_hands=0.0)  # eps and x0 with one loss term
+_PAIR = replace(_SMALL, window=160)  # training an encoder too costs ten times a step: shorter windows
 ABLATIONS = {
-    "ablation-base": _SMALL,                            # masking 0.1, velocity loss, no elbow reward, contrastive encoder
+    "ablation-base": _SMALL,  # masking 0.1, velocity loss, no elbow reward, contrastive encoder
     "ablation-x0": _BARE, "ablation-eps": replace(_BARE, prediction="eps"),
     **{f"ablation-mask-{share:g}": replace(_SMALL, frame_dropout=share) for share in (0.0, 0.05, 0.2, 0.3)},
     "ablation-no-velocity": replace(_SMALL, weight_velocity=0.0, weight_acceleration=0.0),
@@ -152,4 +156,5 @@ ABLATIONS = {
 
 CONFIGS = {"encoder": {"paper": PAPER.encoder, "release": RELEASE.encoder, "first": FIRST.encoder, "tiny": TINY.encoder,
                        "tiny-feet": TINY_FEET.encoder},
-           "denoiser": {"paper": PAPER, "release": RELEASE, "first": FIRST, "tiny": TINY, "tiny-feet": TINY_FEET, **ABLATIONS}}
+           "denoiser": {"paper": PAPER, "release": RELEASE, "first": FIRST, "tiny": TINY, "tiny-feet": TINY_FEET,
+                        **ABLATIONS}}

@@ -1,7 +1,8 @@
 """Features of a corpus on disk, and the random-access batches of both stages.
 
-Cache: one folder per shard with memory-mapped arrays, all items end to end: mel (3T, 128) float16, level (T, 2), keypoints
-(T, 13, 2), vector (T, 99) float32, music-<hash> (T, 64) float16 once a stage 1 is known; items.json holds metas and beats.
+Cache: one folder per shard with memory-mapped arrays, all items end to end: mel (3T, 128) float16, level (T, 2),
+keypoints (T, 13, 2), vector (T, 99) float32, music-<hash> (T, 64) float16 once a stage 1 is known; items.json holds
+metas and beats.
 """
 import hashlib
 import json
@@ -101,7 +102,8 @@ class Clips:
                 if item["meta"]["split"] == split and item["frames"] >= minimum_frames:
                     self.items.append((path.parent, item))
         if not self.items:
-            raise BadInput(f"The cache {cache} holds no {split} items of {minimum_frames / FPS:.1f} s; make a larger corpus.")
+            raise BadInput(f"The cache {cache} holds no {split} items of {minimum_frames / FPS:.1f} s; make a larger "
+                           f"corpus.")
 
     def __len__(self):
         return len(self.items)
@@ -119,7 +121,8 @@ class Clips:
         return np.asarray(self.items[index][1]["pose"], dtype=np.float32)
 
     def beats(self, index, lead=None):
-        """`Beats` on the ictus clock: those that get a stroke, moved earlier by the item's lead (or by `lead` seconds)."""
+        """`Beats` on the ictus clock: those that get a stroke, moved earlier by the item's lead (or by `lead`
+        seconds)."""
         written, meta = np.asarray(self.items[index][1]["beats"]), self.meta(index)
         lead = float(meta.get("lead") or 0.0) if lead is None else lead
         music = Beats(written[:, 0] - lead, written[:, 1].astype(int), int(meta["metre"]))
@@ -156,7 +159,8 @@ class Pairs:
             index = int(rng.integers(len(self.clips)))
             start, other, other_start = self._draw(rng, number, index)
             for prefix, (i, s) in (("", (index, start)), ("other_", (other, other_start))):
-                rows[prefix + "mel"].append(np.asarray(self.clips.array(i, "mel", s, s + self.length), dtype=np.float32))
+                rows[prefix + "mel"].append(np.asarray(self.clips.array(i, "mel", s, s + self.length),
+                                                       dtype=np.float32))
                 rows[prefix + "keypoints"].append(np.array(self.clips.array(i, "keypoints", s, s + self.length)))
         return {name: torch.from_numpy(np.stack(values)) for name, values in rows.items()}
 
@@ -189,7 +193,8 @@ class Windows:
         return {name: torch.from_numpy(np.stack([item[name] for item in items])) for name in items[0]}
 
     def item(self, rng, index, start=None):
-        """One window of an item (random start unless given): x0 (W, C), condition (W, K), mask (W,), mel where wanted."""
+        """One window of an item (random start unless given): x0 (W, C), condition (W, K), mask (W,), mel where
+        wanted."""
         c, clips = self.config, self.clips
         total, width = clips.frames(index), self.config.window
         start = int(rng.integers(max(0, total - width) + 1)) if start is None else start
@@ -207,7 +212,8 @@ class Windows:
         if self.augment and (c.music_dropout or c.music_gain):
             music = music * (rng.random() >= c.music_dropout) * np.float32(np.exp(rng.normal(0, c.music_gain)))
         condition = condition_frames(c, music, clips.array(index, "level")[shifted],
-                                     beats.shifted(-start / FPS) if beats is not None else None, width, metre_known=metre_known)
+                                     beats.shifted(-start / FPS) if beats is not None else None, width,
+                                     metre_known=metre_known)
         item = {"x0": x0.astype(np.float32), "condition": condition, "mask": np.arange(width) < stop - start}
         if c.encoder_trained == "scratch":
             mel = clips.array(index, "mel")

@@ -1,4 +1,5 @@
-"""Batches of both stages made on the training's device from the performed flat corpus (`performed`), without a Python loop.
+"""Batches of both stages made on the training's device from the performed flat corpus (`performed`), without a Python
+loop.
 
 `resident(device)` copies the arrays there once; `batch(index, generator)` draws and cuts there.
 """
@@ -38,7 +39,8 @@ class _Resident:
 
 
 class DevicePairs(_Resident):
-    """Stage 1: two passages per item (see `data.Pairs`), any conductor of the piece; the sound varied as recordings vary."""
+    """Stage 1: two passages per item (see `data.Pairs`), any conductor of the piece; the sound varied as recordings
+    vary."""
 
     names = ("points", "mel")
 
@@ -64,7 +66,8 @@ class DevicePairs(_Resident):
         swap = self._uniform(generator, count) < 0.5
         start, other_start = torch.where(swap, other_start, start), torch.where(swap, start, other_start)
         other = torch.where(easy, stranger, row)
-        other_start = torch.where(easy, self._integers(generator, count, self.row_frames[stranger] - length + 1), other_start)
+        other_start = torch.where(easy, self._integers(generator, count, self.row_frames[stranger] - length + 1),
+                                  other_start)
         out = {}
         for prefix, (r, s) in (("", (row, start)), ("other_", (other, other_start))):
             frames = s[:, None] + torch.arange(length, device=self.device)
@@ -94,7 +97,8 @@ class DevicePairs(_Resident):
 
 
 def varied(mel, gain, tilt, floor, chance, place, mask):
-    """Mel in 0..1 (80 dB) as other rooms, players and recordings have it; each draw (B, 1, 1) in 0..1, place (bands,)."""
+    """Mel in 0..1 (80 dB) as other rooms, players and recordings have it; each draw (B, 1, 1) in 0..1, place
+    (bands,)."""
     mel = mel + 0.10 * (gain - 0.5) + 0.20 * (tilt - 0.5) * (place - 0.5)
     mel = torch.where(chance < 0.6, torch.maximum(mel, 0.45 * floor), mel)                     # noise under the music
     hidden = (place > mask) & (place < mask + 0.12) & (chance > 0.7)
@@ -137,18 +141,20 @@ class DeviceWindows(_Resident):
         slip = self._integers(generator, count, 2 * c.lead_shift + 1)[:, None] - c.lead_shift if self.augment else 0
         heard = torch.minimum((inside + slip).clamp(min=0), total - 1)
         version = self._integers(generator, count, len(self.features) if self.augment else 1)[:, None]
-        sounding = self.row_music[row, None] >= 0                              # of silent pieces only plan and level are known
+        sounding = self.row_music[row, None] >= 0  # of silent pieces only plan and level are known
         music = self.features[version, self.row_music[row, None].clamp(min=0) + heard].float() * sounding[..., None]
         if self.augment:
             kept = self._uniform(generator, count, 1, 1) >= c.music_dropout
             gain = torch.randn(count, 1, 1, generator=generator, device=self.device) * c.music_gain
             music = music * kept * gain.exp()
         level = self.level[self.row_level[row, None] + heard].float() / 255
-        return {"x0": x0, "condition": torch.cat([music, level, self._rhythm(index, count, generator)], -1) * mask[..., None],
+        return {"x0": x0, "condition": torch.cat([music, level, self._rhythm(index, count, generator)], -1)
+                * mask[..., None],
                 "mask": mask}
 
     def _rhythm(self, index, count, generator):
-        """Rhythm features (B, W, 9 + metres) as a detector or a user may give them: off a little, without bars, missing."""
+        """Rhythm features (B, W, 9 + metres) as a detector or a user may give them: off a little, without bars,
+        missing."""
         if not self.augment:
             return self.rhythm[0][index].float()
         exact = self._uniform(generator, count) < 0.5
@@ -158,7 +164,8 @@ class DeviceWindows(_Resident):
         barless = nothing | (self._uniform(generator, count, 1) < self.config.metre_dropout)
         columns = torch.arange(rhythm.shape[-1], device=self.device)
         beat_only = (columns == 0) | (columns == 2) | (columns == 3) | (columns == 4)        # beat, its phase, known
-        keep = torch.where(nothing, torch.zeros_like(beat_only), torch.where(barless, beat_only, torch.ones_like(beat_only)))
+        keep = torch.where(nothing, torch.zeros_like(beat_only),
+                           torch.where(barless, beat_only, torch.ones_like(beat_only)))
         rhythm = rhythm * keep[:, None]
         rhythm[..., -1] = torch.where(barless, 1.0, rhythm[..., -1])
         return rhythm

@@ -11,7 +11,8 @@ from core import checkpoints
 from models.conductor.config import FPS, encoder_config
 
 # COCO 0-12: nose, eyes, ears, shoulders, elbows, wrists, hips; nose-shoulder stands in for the neck.
-EDGES = ((0, 1), (0, 2), (1, 3), (2, 4), (0, 5), (0, 6), (5, 6), (5, 7), (7, 9), (6, 8), (8, 10), (5, 11), (6, 12), (11, 12))
+EDGES = ((0, 1), (0, 2), (1, 3), (2, 4), (0, 5), (0, 6), (5, 6), (5, 7), (7, 9), (6, 8), (8, 10), (5, 11), (6, 12),
+         (11, 12))
 KEYPOINTS = 13
 
 
@@ -30,8 +31,9 @@ class ResidualConv2d(nn.Module):
 
 
 class Context(nn.Module):
-    """Features (B, C, T) -> (B, C, T): residual temporal convolutions of 5 frames with growing dilation, then each frame's
-    features at mean 0, variance 1. Lets a frame know where in the beat and bar it lies, which single chords do not tell.
+    """Features (B, C, T) -> (B, C, T): residual temporal convolutions of 5 frames with growing dilation, then each
+    frame's features at mean 0, variance 1. Lets a frame know where in the beat and bar it lies, which single chords do
+    not tell.
     """
 
     def __init__(self, channels, dilations):
@@ -78,7 +80,8 @@ class GraphBlock(nn.Module):
         self.register_buffer("adjacency", adjacency)
         self.importance = nn.Parameter(torch.ones_like(adjacency))  # learnable edge weights
         self.spatial = nn.Conv2d(inputs, outputs, 1)
-        self.temporal = nn.Sequential(nn.BatchNorm2d(outputs), nn.ReLU(), nn.Conv2d(outputs, outputs, (3, 1), padding=(1, 0)),
+        self.temporal = nn.Sequential(nn.BatchNorm2d(outputs), nn.ReLU(), nn.Conv2d(outputs, outputs, (3, 1),
+                                                                                    padding=(1, 0)),
                                       nn.BatchNorm2d(outputs))
         self.residual = residual
 
@@ -166,8 +169,8 @@ class Frozen(nn.Module):
 def encode_music(encoder, mel, chunk_seconds=60, margin_seconds=3):
     """Features (T30, C) of a whole track's mel (T, bands), in chunks of bounded memory with exact overlap.
 
-    The margin covers the encoder's receptive field (< 0.5 s, with context < 2 s), so chunked and whole results agree away
-    from edges.
+    The margin covers the encoder's receptive field (< 0.5 s, with context < 2 s), so chunked and whole results agree
+    away from edges.
     """
     rate = getattr(encoder, "module", encoder).per_frame
     frames = len(mel) // rate
@@ -189,7 +192,8 @@ def encoder_width(encoder):
 def load_stage1(source="", folders=None):
     """(EncoderConfig, M2SNet) of a run folder, or of the checkpoint found in `folders` when `source` is empty."""
     if source:
-        from models.training.run_folder import RunFolder  # a developer's own run; released weights need no training code
+        # a developer's own run; released weights need no training code
+        from models.training.run_folder import RunFolder
         run = RunFolder(source)
         config, state = encoder_config(run.read_config()["config"]), run.read_checkpoint()["ema"]
     else:

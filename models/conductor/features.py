@@ -1,7 +1,7 @@
 """What the networks see: mel and loudness of the music, the rhythm of its beats, and the body as a vector.
 
-Mel: the recipe of the published system (90 Hz, 128 bands, dB re the track's maximum, high bands first), or its reduction to
-the motion's own 30 Hz and 64 bands.
+Mel: the recipe of the published system (90 Hz, 128 bands, dB re the track's maximum, high bands first), or its
+reduction to the motion's own 30 Hz and 64 bands.
 """
 import numpy as np
 
@@ -46,7 +46,8 @@ def mel_frames(sound, bands=BANDS):
 
 
 def mel_frames_30(sound, bands=64):
-    """(N,) at 22,050 Hz -> (floor(30 s), bands) float32 in [0, 1], frame i centred on i / 30 s; scale as in `mel_frames`.
+    """(N,) at 22,050 Hz -> (floor(30 s), bands) float32 in [0, 1], frame i centred on i / 30 s; scale as in
+    `mel_frames`.
 
     n_fft 1024, hop 735: three times fewer frames than the published recipe, and a window that keeps attacks apart.
     """
@@ -94,8 +95,9 @@ def level_frames(sound):
 def rhythm_features(beats, frames, start=0.0, metre_known=True, metres=METRES):
     """Strokes on the *ictus clock* (music beats moved by -lead) -> (frames, 9 + len(metres)) float32.
 
-    The five channels of `rhythm_curve`, then cos, sin and known-flag of the phase within the bar, then the one-hot of strokes
-    a bar (`metres`, unknown). None or fewer than two beats: all unknown. metre_known=False hides downbeats, bar and metre.
+    The five channels of `rhythm_curve`, then cos, sin and known-flag of the phase within the bar, then the one-hot of
+    strokes a bar (`metres`, unknown). None or fewer than two beats: all unknown. metre_known=False hides downbeats, bar
+    and metre.
     """
     unknown = 8 + len(metres)
     features = np.zeros((frames, unknown + 1), dtype=np.float32)
@@ -160,7 +162,8 @@ def keypoints13(motion):
 
 
 def motion_vector(motion, representation):
-    """(T, C) float32 of a `Motion`: keypoints13 (26), smpl24 (root xyz, 6D of `MOVING`) or smpl24_feet (and the feet)."""
+    """(T, C) float32 of a `Motion`: keypoints13 (26), smpl24 (root xyz, 6D of `MOVING`) or smpl24_feet (and the
+    feet)."""
     if representation == "keypoints13":
         return keypoints13(motion).reshape(len(motion), -1)
     sixd = matrix_to_6d(motion.rotations[:, list(MOVING)]).reshape(len(motion), -1)

@@ -1,8 +1,8 @@
 """Feet as outputs: where each foot is, whether it stands, and the legs that hang between pelvis and feet.
 
-Seven values a foot (left, right) at 30 fps: ball xyz in metres (world, z up), sine and cosine of its yaw (0: facing -y), pitch in
-radians (> 0 lifts the heel), contact 0..1. The ball does not move while a foot stands, also under a lifted heel, so a planted
-foot is a constant that can be held exactly.
+Seven values a foot (left, right) at 30 fps: ball xyz in metres (world, z up), sine and cosine of its yaw (0: facing
+-y), pitch in radians (> 0 lifts the heel), contact 0..1. The ball does not move while a foot stands, also under a
+lifted heel, so a planted foot is a constant that can be held exactly.
 """
 import numpy as np
 
@@ -17,7 +17,8 @@ SAME_PLACE_M, SAME_TURN = 0.025, 0.10   # two stands nearer than this (m, rad) a
 
 
 def stands(contact):
-    """[(first, stop), ...] frames in which a foot of contact (T,) stands; gaps and stands are at least `SHORTEST` long."""
+    """[(first, stop), ...] frames in which a foot of contact (T,) stands; gaps and stands are at least `SHORTEST`
+    long."""
     state, on = np.zeros(len(contact), bool), bool(contact[0] > 0.5)
     for frame, value in enumerate(contact):
         on = value > (OFF if on else ON)
@@ -32,8 +33,9 @@ def stands(contact):
 def drifting(found, place, yaw, contact, busy):
     """Stands of a foot, split by a step where its wished place (T,2) or yaw (T,) leaves what it stands on.
 
-    A network that is unsure whether a step comes lets the foot slide a little; here it stays, and goes once it is worth a step. The
-    step is put where contact (T,) is weakest nearby, and not while the other foot is in the air (busy, (T,) booleans).
+    A network that is unsure whether a step comes lets the foot slide a little; here it stays, and goes once it is worth
+    a step. The step is put where contact (T,) is weakest nearby, and not while the other foot is in the air (busy, (T,)
+    booleans).
     """
     out, todo = [], list(found)
     while todo:
@@ -62,7 +64,8 @@ def _runs(mask):
 def planted(feet, amplitude, home):
     """`Feet` whose standing feet do not move at all; swings are bent to meet them.
 
-    amplitude (T,): how far from `home` (ball (2,3), yaw (2,)) feet may be, read once a stand, so that it never drags a foot.
+    amplitude (T,): how far from `home` (ball (2,3), yaw (2,)) feet may be, read once a stand, so that it never drags a
+    foot.
     A step that leads nowhere is left out.
     """
     ball, yaw, pitch = feet.ball.copy(), feet.yaw.copy(), feet.pitch.copy()
@@ -102,19 +105,22 @@ def _swing(ball, yaw, pitch, start, stop, before, after, amplitude):
     across = np.clip((u - 0.2) / 0.6, 0, 1)                              # over the floor only while in the air
     ease = across * across * (3 - 2 * across)
     place, turn = after
-    own = ball[start:stop] - (ball[start] + ease[:, None] * (ball[stop - 1] - ball[start]))       # the network's arc about the way
+    # the network's arc about the way
+    own = ball[start:stop] - (ball[start] + ease[:, None] * (ball[stop - 1] - ball[start]))
     own_turn = yaw[start:stop] - (yaw[start] + ease * (yaw[stop - 1] - yaw[start]))
     from_place, from_turn = (before[2], before[3]) if before else (place, turn)
     airborne = (np.sin(np.pi * u) ** 2)[:, None]
     ball[start:stop] = from_place + ease[:, None] * (place - from_place) + airborne * own * [0.5, 0.5, 1.0]
     yaw[start:stop] = from_turn + ease * (turn - from_turn) + airborne[:, 0] * own_turn
     far = min(1.0, float(np.linalg.norm(place[:2] - (before[2] if before else place)[:2])) / SAME_PLACE_M)
-    ball[start:stop, 2] = np.maximum(ball[start:stop, 2], place[2] + far * LIFT_M * np.minimum(1, 1.25 * np.sin(np.pi * u)))
+    ball[start:stop, 2] = np.maximum(ball[start:stop, 2],
+                                     place[2] + far * LIFT_M * np.minimum(1, 1.25 * np.sin(np.pi * u)))
     pitch[start:stop] = np.clip(pitch[start:stop], -0.3, 0.8) * amplitude[start:stop]
 
 
 def carried(feet, home):
-    """(T,2) metres: how far the middle between the feet has gone from its place at `home`, for a pelvis that goes along."""
+    """(T,2) metres: how far the middle between the feet has gone from its place at `home`, for a pelvis that goes
+    along."""
     away = feet.ball[:, :, :2] - home[0][:, :2]
     return away.mean(1)
 

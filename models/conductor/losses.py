@@ -1,4 +1,5 @@
-"""Losses of both stages (paper, "Contrastive pre-training" and "Geometric loss"; decisions in models/conductor/__init__.py)."""
+"""Losses of both stages (paper, "Contrastive pre-training" and "Geometric loss"; decisions in
+models/conductor/__init__.py)."""
 from functools import lru_cache
 
 import torch
@@ -47,7 +48,8 @@ def geometric_losses(config, estimate, x0, mask, mean, std):
 
     velocity, acceleration: squared error of first and second frame differences. head (keypoints13): squared frame
     differences of the five head points.
-    hands (not keypoints13): wrists and hands by forward kinematics in metres, position and velocity, because the ictus is an
+    hands (not keypoints13): wrists and hands by forward kinematics in metres, position and velocity, because the ictus
+    is an
     event of the hand. elbow: the reward -w min(v, cap) with v the mean squared frame difference of the arms.
     """
     pair = mask[:, 1:] & mask[:, :-1]

@@ -1,8 +1,10 @@
-"""The conductor's flat corpus, performed: motion, key points and stroke clocks of several studio conductors for each piece.
+"""The conductor's flat corpus, performed: motion, key points and stroke clocks of several studio conductors for each
+piece.
 
-The corpus carries music and plans only (`mel`, `level`, `plan` in the metas, see models/training/flat.py); motion is made where the
-training runs. Cache: vector (F, 113), points (F, 26) float32, rhythm (JITTERS, F, 9 + metres) float16, all rows end to end,
-and rows.json.
+The corpus carries music and plans only (`mel`, `level`, `plan` in the metas, see models/training/flat.py); motion is
+made where the
+training runs. Cache: vector (F, 113), points (F, 26) float32, rhythm (JITTERS, F, 9 + metres) float16, all rows end to
+end, and rows.json.
 """
 import importlib
 import json
@@ -23,19 +25,22 @@ def is_flat(corpus):
 
 
 def perform_corpus(corpus, cache, jitter, progress):
-    """Have the studio perform every piece of a flat corpus into `cache`, once. jitter: s of the errors put on strokes."""
+    """Have the studio perform every piece of a flat corpus into `cache`, once. jitter: s of the errors put on
+    strokes."""
     importlib.import_module(PERFORMER).prepare(corpus, cache, jitter, progress)
 
 
 class Rows:
-    """The performed rows of a split: `first`, `music` (-1: the piece is silent), `level` and `frames` of each, and their arrays.
+    """The performed rows of a split: `first`, `music` (-1: the piece is silent), `level` and `frames` of each, and
+    their arrays.
 
     heard: leave out silent pieces.
     """
 
     def __init__(self, corpus, cache, split, least, heard=False):
         rows = json.loads((Path(cache) / "rows.json").read_text(encoding="utf-8"))
-        self.rows = [row for row in rows if row["split"] == split and row["frames"] >= least and (row["music"] >= 0 or not heard)]
+        self.rows = [row for row in rows if row["split"] == split and row["frames"] >= least
+                     and (row["music"] >= 0 or not heard)]
         if not self.rows:
             raise BadInput(f"{corpus} holds no {split} pieces of {least / 30:.1f} s; make a larger corpus.")
         self.cache, self.flat = Path(cache), Flat(corpus)

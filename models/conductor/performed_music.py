@@ -1,4 +1,5 @@
-"""What the denoiser is trained on beside motion: features of the corpus's music by the frozen encoder, statistics of its rows."""
+"""What the denoiser is trained on beside motion: features of the corpus's music by the frozen encoder, statistics of
+its rows."""
 import numpy as np
 import torch
 
@@ -13,13 +14,15 @@ from models.training.flat import Flat
 
 VERSIONS = 2                # of the music: as rendered, and as another recording might have it
 FLOOR = 0.003               # smallest std of a channel, so that standardising cannot blow up its noise
-# Feet are constants with rare excursions: these stds (ball xyz, sin, cos, pitch, contact) keep one step from outweighing all else.
+# Feet are constants with rare excursions: these stds (ball xyz, sin, cos, pitch, contact) keep one step from
+# outweighing all else.
 FOOT_FLOOR = np.array([0.04, 0.04, 0.03, 0.10, 0.10, 0.10, 0.5], dtype=np.float32)
 
 
 @torch.no_grad()
 def music_features(encoder, corpus):
-    """(VERSIONS, M, C) float16 on the CPU: every mel frame of a flat corpus as the frozen encoder hears it, made on a GPU if any."""
+    """(VERSIONS, M, C) float16 on the CPU: every mel frame of a flat corpus as the frozen encoder hears it, made on a
+    GPU if any."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     flat, frozen, generator = Flat(corpus), Frozen(encoder).to(device), torch.Generator().manual_seed(0)
     mel = torch.from_numpy(np.array(flat.array("mel")))

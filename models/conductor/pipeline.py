@@ -1,7 +1,7 @@
 """Music in, conducting out: `Conductor.load(folders).generate(audio, ...)` -> list of `core.body.motion.Motion`.
 
-Timing: the rhythm condition is the *ictus clock*, the music's beats moved earlier by `lead`. The denoiser is trained that
-way (each studio conductor has a known lead), so the lead is exact control, not something the network guesses.
+Timing: the rhythm condition is the *ictus clock*, the music's beats moved earlier by `lead`. The denoiser is trained
+that way (each studio conductor has a known lead), so the lead is exact control, not something the network guesses.
 """
 from types import SimpleNamespace
 
@@ -41,8 +41,9 @@ BLEND_FRAMES = 8                    # ramp at the ends of a kept range
 SILENT_LEVEL = 0.02                 # level below which the music is silent (about 59 dB under its loudest moment)
 SILENT_SECONDS = 1.0                # and for how long, before the conductor comes to rest
 WINDOWS_AT_ONCE = 8
-# Features of sound unlike the corpus come out up to twice as strong and drive the articulation too far (a second dip after
-# each ictus); a track's are brought down to what training pieces have. Guidance above 1 acts on the noisy half only, for
+# Features of sound unlike the corpus come out up to twice as strong and drive the articulation too far (a second dip
+# after each ictus); a track's are brought down to what training pieces have. Guidance above 1 acts on the noisy half
+# only, for
 # the same reason: there it shapes strokes and bars, later it would only sharpen (and costs a second network call).
 MUSIC_RMS = 1.2
 GUIDANCE_INTERVAL = (0.5, 1.0)
@@ -59,7 +60,8 @@ SMOOTHING = ((5, _columns(RIGHT_ARM)), (11, _columns(LEFT_ARM)),
 
 
 def default_lead(beats):
-    """Seconds of motion before sound at this tempo: 20 ms fast, about 100 ms moderate, 180 ms slow (corpus conductors)."""
+    """Seconds of motion before sound at this tempo: 20 ms fast, about 100 ms moderate, 180 ms slow (corpus
+    conductors)."""
     bpm = beats.tempo_bpm if beats is not None and len(beats) > 1 else 90.0
     return float(np.interp(bpm, [50, 76, 120, 168], [0.18, 0.12, 0.05, 0.02]))
 
@@ -76,7 +78,8 @@ def with_metre(beats, metre):
 
 
 def conducted(beats, metre=None, beat_pattern="auto"):
-    """The `Beats` that get a stroke: recounted in `metre` (None: as they are), in the beat pattern asked for or chosen."""
+    """The `Beats` that get a stroke: recounted in `metre` (None: as they are), in the beat pattern asked for or
+    chosen."""
     beats = with_metre(beats, metre)
     return strokes(beats, strokes_of(beat_pattern, beats))
 
@@ -128,22 +131,24 @@ class Conductor:
         rate, bands = self.config.encoder.mel_rate, self.config.encoder.bands
         mel = mel_frames_30(sound, bands=bands) if rate == FPS else mel_frames(sound, bands=bands)
         mel = torch.from_numpy(mel).to(self.device)
-        if len(mel) < 2 * rate // FPS:                                                            # shorter than one reflected edge
+        if len(mel) < 2 * rate // FPS:  # shorter than one reflected edge
             return np.zeros((0, self.config.encoder.features), dtype=np.float32), level
         music = encode_music(self.music_encoder, mel).cpu().numpy()
         return music * min(1.0, MUSIC_RMS / max(1e-6, float(music.std()))), level
 
     def generate(self, audio, settings=None, *, progress=None, should_cancel=None, **changes) -> list:
-        """Conducting motions for the music, `variations` of them (seeds seed, seed + 1, ...): `Motion`, or with keypoints13 arrays.
+        """Conducting motions for the music, `variations` of them (seeds seed, seed + 1, ...): `Motion`, or with
+        keypoints13 arrays.
 
-        audio: the whole track; the motion covers seconds start .. start + duration of it (default: to the end). Frame i is the
-        instant start + i / 30 s. settings, changes: of `models.conductor.settings.Settings`.
+        audio: the whole track; the motion covers seconds start .. start + duration of it (default: to the end). Frame i
+        is the instant start + i / 30 s. settings, changes: of `models.conductor.settings.Settings`.
         Raises BadInput; Cancelled once `should_cancel()` is true, asked at every sampling step.
         """
         asked = Settings.of(settings, **changes)
         points = self.config.representation == "keypoints13"
         if points and (asked.amplitude != 1 or asked.left_hand != 1 or asked.mirror):
-            raise BadInput("Amplitude, left hand and mirror need the smpl24 representation; this model draws 13 key points.")
+            raise BadInput("Amplitude, left hand and mirror need the smpl24 representation; this model draws 13 key "
+                           "points.")
         if asked.legs not in LEGS:
             raise BadInput(f"The legs are {', '.join(LEGS)}, not {asked.legs!r}.")
         music, level = asked.features or self.analyse(audio)
@@ -154,7 +159,8 @@ class Conductor:
         ictus = beats.shifted(asked.start - lead) if beats is not None else None    # track seconds, on the ictus clock
         condition = condition_frames(self.config, music, level, ictus, frames, first)
         keep, heading, middle = centred(*asked.keep) if asked.keep and asked.centre else (asked.keep, 0.0, (0.0, 0.0))
-        vectors = self._sample(condition, frames, asked, self._known(keep, frames, asked.mirror), progress, should_cancel)
+        vectors = self._sample(condition, frames, asked, self._known(keep, frames, asked.mirror), progress,
+                               should_cancel)
         if points:
             return [restore_points(vector.reshape(frames, 13, 2), *keep) if keep else vector.reshape(frames, 13, 2)
                     for vector in vectors]
@@ -165,13 +171,14 @@ class Conductor:
             motion = self._standing(vector, (0.0 if asked.ready else asked.amplitude) * (1 - rest), asked.legs)
             motion = blend_left_arm(motion, asked.left_hand)
             motion = motion.mirrored() if asked.mirror else motion
-            motions.append(restore(motion.moved(heading, after=middle) if asked.centre else motion, *asked.keep) if keep else motion)
+            motions.append(restore(motion.moved(heading, after=middle) if asked.centre else motion, *asked.keep) if keep
+                           else motion)
         return motions
 
     @staticmethod
     def settle(settings):
-        """The settings of a pipeline with the lead that the tempo of the beats decides where none is asked for; a kept motion
-        may be anywhere. Sound without a beat is not conducted: the conductor stands ready."""
+        """The settings of a pipeline with the lead that the tempo of the beats decides where none is asked for; a kept
+        motion may be anywhere. Sound without a beat is not conducted: the conductor stands ready."""
         shown, pattern = Conductor.shown_beats(settings), getattr(settings, "beat_pattern", Settings.beat_pattern)
         lead = default_lead(shown) if settings.lead is None else float(settings.lead)
         if pattern == "auto" and shown is not None and np.all(shown.positions > 0):             # the choice is shown
@@ -198,7 +205,8 @@ class Conductor:
         ready = feet_of(Motion.from_vector(self.pose[None]))[0]
         home = ready[:, :3].astype(float), np.arctan2(ready[:, 3], ready[:, 4]).astype(float)
         home[0][:, 2] = BALL_HEIGHT
-        feet = planted(Feet.from_vector(vector[:, FEET:]), np.minimum(amplitude, 1.0), home)       # larger strokes, not strides
+        # larger strokes, not strides
+        feet = planted(Feet.from_vector(vector[:, FEET:]), np.minimum(amplitude, 1.0), home)
         # The trunk's sway is scaled about wherever the feet have gone.
         motion.root[:, :2] -= savgol(carried(Feet.from_vector(vector[:, FEET:]), home), 9)
         motion = scaled(motion, self.pose, amplitude, legs=False)
@@ -260,8 +268,8 @@ class Conductor:
 def smoothed(vector):
     """smpl24 or smpl24_feet vectors (T, C) after Savitzky-Golay filters of order 3, wider where a conductor is slow.
 
-    The published rendering filters all key points over 19 frames (order 5); that costs the beating hand a tenth of its ictus,
-    so here the right arm gets 5 frames, the left 11, trunk and head 15.
+    The published rendering filters all key points over 19 frames (order 5); that costs the beating hand a tenth of its
+    ictus, so here the right arm gets 5 frames, the left 11, trunk and head 15.
     """
     out = np.array(vector)
     for window, columns in SMOOTHING:
@@ -282,7 +290,8 @@ def power(rotations, exponent):
 
 
 def scaled(motion, pose, amplitude, legs=True):
-    """Joint angles and sway scaled by `amplitude` (number or (T,)) about the standing pose (147,); legs: stand it again."""
+    """Joint angles and sway scaled by `amplitude` (number or (T,)) about the standing pose (147,); legs: stand it
+    again."""
     amplitude = np.broadcast_to(np.asarray(amplitude, dtype=np.float32), (len(motion),))
     if np.all(amplitude == 1):
         return motion
@@ -333,7 +342,8 @@ def keep_weight(ranges, frames):
 
 
 def centred(motion, ranges):
-    """((motion, ranges) about xy = 0 and facing -y on the average of what stays, heading in radians, middle (x, y) in metres):
+    """((motion, ranges) about xy = 0 and facing -y on the average of what stays, heading in radians, middle (x, y) in
+    metres):
     the model conducts there, and `moved(heading, after=middle)` takes the result back."""
     times = np.arange(len(motion)) / motion.fps
     inside = np.any([(times >= low) & (times <= high) for low, high in ranges], axis=0)

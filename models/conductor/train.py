@@ -50,7 +50,8 @@ class EncoderTask(Task):
 
     def loss(self, model, batch, generator):
         """Four binary cross-entropies; accuracy beside them."""
-        loss, accuracy = contrastive_loss(model, batch["mel"], batch["keypoints"], batch["other_mel"], batch["other_keypoints"])
+        loss, accuracy = contrastive_loss(model, batch["mel"], batch["keypoints"], batch["other_mel"],
+                                          batch["other_keypoints"])
         return loss, {"accuracy": accuracy.detach()}
 
     def validate(self, model, cache):
@@ -102,9 +103,11 @@ class DenoiserTask(Task):
         self.mean, self.std, self.pose = statistics(cache, self.config.representation)
 
     def _prepare_flat(self, corpus, cache, progress):
-        """A flat corpus: motion performed, music heard by the frozen encoder where the training runs, nothing written of it."""
+        """A flat corpus: motion performed, music heard by the frozen encoder where the training runs, nothing written
+        of it."""
         if self.config.representation != "smpl24_feet" or self.config.encoder_trained != "frozen":
-            raise BadInput("A flat corpus trains smpl24_feet with a frozen encoder; other configurations want a corpus of shards.")
+            raise BadInput("A flat corpus trains smpl24_feet with a frozen encoder; other configurations want a corpus "
+                           "of shards.")
         self.flat = corpus
         perform_corpus(corpus, cache, self.config.beat_jitter, progress)
         config, net = load_stage1(self.config.stage1)
@@ -135,10 +138,12 @@ class DenoiserTask(Task):
 
     def loss(self, model, batch, generator):
         """Reconstruction and geometric losses at a random noise level."""
-        self.schedule.alphas_bar = self.schedule.alphas_bar.to(batch["x0"].device)      # once; a copy a step would wait for it
+        # once; a copy a step would wait for it
+        self.schedule.alphas_bar = self.schedule.alphas_bar.to(batch["x0"].device)
         condition = batch["condition"]
         if model.encoder is not None:
-            condition = torch.cat([model.encoder(batch["mel"]).to(condition), condition[..., self.config.encoder.features:]], -1)
+            condition = torch.cat([model.encoder(batch["mel"]).to(condition),
+                                   condition[..., self.config.encoder.features:]], -1)
         return denoiser_loss(self.config, self.schedule, model, batch["x0"], condition, batch["mask"], generator)
 
     def validate(self, model, cache):
@@ -158,7 +163,8 @@ class DenoiserTask(Task):
     def _validate_flat(self, model, cache, config):
         device = next(model.parameters()).device
         if self.held_out is None:
-            self.held_out = DeviceWindows(config, self.flat, cache, "valid", self.music, *self._statistics(), augment=False)
+            self.held_out = DeviceWindows(config, self.flat, cache, "valid", self.music, *self._statistics(),
+                                          augment=False)
             self.held_out.resident(device)
         generator, sums, quiet = torch.Generator(device=device).manual_seed(0), {}, DenoiserTask(config)
         for number in range(VALIDATION_BATCHES):

@@ -1,4 +1,5 @@
-"""Settings of the three parts. `paper` as published, `release` what ships, `tiny` for tests, `ablation-*` at a small budget."""
+"""Settings of the three parts. `paper` as published, `release` what ships, `tiny` for tests, `ablation-*` at a small
+budget."""
 from dataclasses import dataclass, replace
 
 from core.contract import GENRES
@@ -23,7 +24,7 @@ class EncoderConfig:
     kernel: int = 5
     adapter: int = 512                      # hidden width of the two-layer MLP after the music encoder
     embedding: int = 128
-    pool: str = "frame"                     # frame: mean over time of the cosine per frame | clip: cosine of the means over time
+    pool: str = "frame"  # frame: mean over time of the cosine per frame | clip: cosine of the means over time
     hard: bool = True                       # two clips of each piece in a batch: the other one is a negative too
     clip_seconds: float = 6.0
     temperature: float = 0.07
@@ -73,7 +74,7 @@ class CascadeConfig:
     style_dropout: float = 0.1
     beat_jitter: float = 0.012              # s, sigma of the error of beat times in half of the crops
     beat_shift: float = 0.015               # s, sigma of an error common to all beats of a crop
-    music_slip: int = 2                     # motion frames the music slips against motion and beats: the beats set the timing
+    music_slip: int = 2  # motion frames the music slips against motion and beats: the beats set the timing
 
     decay: float = 0.1                      # alpha of w(t) = exp(-alpha t); 0: no timestep-dependent weight
     weight_velocity: float = 1.0            # frame differences, standardised; at every t
@@ -93,13 +94,16 @@ class CascadeConfig:
         return self.music_size * (self.music != "none") + RHYTHM_SIZE * self.rhythm + ENERGY_SIZE * self.energy
 
 
-# The published sizes: 12 layers, width 768, 6 heads; 20 s; one clip embedding per frame by attention, no rhythm, no style.
-PAPER_ENCODER = EncoderConfig(width=512, blocks=4, motion_width=512, motion_blocks=4, embedding=512, pool="clip", hard=False,
-                              batch=64, learning_rate=1e-5)
-PAPER = CascadeConfig(music_size=512, attention=True, rhythm=False, energy=False, style=False, layers=12, width=768, heads=6,
-                      ffn=3072, condition=768, kernel=1, dropout=0.1, overlap=150, steps=100, sampler="ddpm",
-                      music_dropout=0.0, music_slip=0, weight_velocity=0.0, weight_contact=0.0, batch=32, learning_rate=1e-4)
-PAPER_SR = replace(PAPER, fps=FULL_FPS, low=True, low_noise=0.5, low_noise_sampling=0.1, window=1200, overlap=600, batch=8)
+# The published sizes: 12 layers, width 768, 6 heads; 20 s; one clip embedding per frame by attention, no rhythm, no
+# style.
+PAPER_ENCODER = EncoderConfig(width=512, blocks=4, motion_width=512, motion_blocks=4, embedding=512, pool="clip",
+                              hard=False, batch=64, learning_rate=1e-5)
+PAPER = CascadeConfig(music_size=512, attention=True, rhythm=False, energy=False, style=False, layers=12, width=768,
+                      heads=6, ffn=3072, condition=768, kernel=1, dropout=0.1, overlap=150, steps=100, sampler="ddpm",
+                      music_dropout=0.0, music_slip=0, weight_velocity=0.0, weight_contact=0.0, batch=32,
+                      learning_rate=1e-4)
+PAPER_SR = replace(PAPER, fps=FULL_FPS, low=True, low_noise=0.5, low_noise_sampling=0.1, window=1200, overlap=600,
+                   batch=8)
 
 RELEASE_ENCODER = EncoderConfig()
 RELEASE = CascadeConfig(weight_velocity=2.0)
@@ -108,12 +112,15 @@ RELEASE_SR = CascadeConfig(
     layers=5, width=192, heads=6, ffn=512, condition=128, kernel=7, patch=2, window=240, overlap=64, steps=3,
     guidance_scale=1.0, weight_velocity=2.0, weight_acceleration=2.0, capture_share=0.7, batch=96, learning_rate=1e-3)
 
-TINY_ENCODER = EncoderConfig(width=16, blocks=1, motion_width=16, motion_blocks=1, adapter=16, embedding=8, clip_seconds=2.0,
-                             batch=8)
-TINY = replace(RELEASE, music_size=8, layers=2, width=32, heads=2, ffn=32, condition=16, window=60, overlap=20, steps=3, batch=4)
-TINY_SR = replace(RELEASE_SR, layers=2, width=32, heads=2, ffn=32, condition=16, window=80, overlap=20, steps=2, batch=4)
+TINY_ENCODER = EncoderConfig(width=16, blocks=1, motion_width=16, motion_blocks=1, adapter=16, embedding=8,
+                             clip_seconds=2.0, batch=8)
+TINY = replace(RELEASE, music_size=8, layers=2, width=32, heads=2, ffn=32, condition=16, window=60, overlap=20, steps=3,
+               batch=4)
+TINY_SR = replace(RELEASE_SR, layers=2, width=32, heads=2, ffn=32, condition=16, window=80, overlap=20, steps=2,
+                  batch=4)
 
-# Trained rows at one small budget, each an override of the same small base (evaluation: models/lab/evaluation/dance_cascade).
+# Trained rows at one small budget, each an override of the same small base (evaluation:
+# models/lab/evaluation/dance_cascade).
 _SMALL = replace(RELEASE, layers=4, width=192, ffn=512, condition=128, batch=48)
 ABLATIONS = {
     "ablation-base": _SMALL,

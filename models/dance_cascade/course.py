@@ -1,7 +1,8 @@
 """Where a dance goes on the floor: in place, along a path, back to where a loop or a kept range begins.
 
-The networks draw velocities. While they sample, the course that the current estimate adds up to is bent to what is wanted and
-turned into velocities again, so that the steps of the next estimate fit it; correcting the result alone would make feet slide.
+The networks draw velocities. While they sample, the course that the current estimate adds up to is bent to what is
+wanted and turned into velocities again, so that the steps of the next estimate fit it; correcting the result alone
+would make feet slide.
 Torch, on canvases (V, T, 152) of un-normalised vectors.
 """
 import math
@@ -42,7 +43,8 @@ def resampled_path(path, frames):
 
 
 def with_course(vectors, turn, place, fps):
-    """Vectors whose root velocities add up to these headings (V, T) and places (V, T, 2); frame 0 keeps its velocity."""
+    """Vectors whose root velocities add up to these headings (V, T) and places (V, T, 2); frame 0 keeps its
+    velocity."""
     step = _turned((place[:, 1:] - place[:, :-1]) * fps, -turn[:, :-1])
     speed = (turn[:, 1:] - turn[:, :-1]) * fps
     out = vectors.clone()
@@ -73,7 +75,8 @@ class Course:
     def solve(self, vectors):
         """Headings (V, T) and places (V, T, 2) of a canvas, bent."""
         turn, place = trajectory(vectors, self.fps)
-        if self.kept is not None and self.kept[0][0]:           # it begins where and as what is kept does: paths lie in the world
+        # it begins where and as what is kept does: paths lie in the world
+        if self.kept is not None and self.kept[0][0]:
             place = self.kept[2][0].to(place) + _turned(place, self.kept[1][0].to(turn))
             turn = turn + self.kept[1][0].to(turn)
         if self.in_place or self.path is not None:

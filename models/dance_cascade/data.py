@@ -1,6 +1,7 @@
 """The whole corpus on the training's device, and batches cut there.
 
-Every frame is stored once as its motion vector; because vectors know neither place nor facing, a crop is a gather of rows.
+Every frame is stored once as its motion vector; because vectors know neither place nor facing, a crop is a gather of
+rows.
 """
 import os
 from pathlib import Path
@@ -11,7 +12,15 @@ import torch
 from core.body.rotations import sixd_to_matrix
 from core.errors import BadInput
 from models.dance_cascade.config import BANDS, BASE_FPS, MEL_FPS, RATIO
-from models.dance_cascade.features import MEL_LEVELS, assemble, log_energy, pad_beats, rhythm_features, style_index, upsampled
+from models.dance_cascade.features import (
+    MEL_LEVELS,
+    assemble,
+    log_energy,
+    pad_beats,
+    rhythm_features,
+    style_index,
+    upsampled,
+)
 from models.motion.representation import encode, mirrored
 from models.training.flat import Flat
 
@@ -44,8 +53,10 @@ class Material:
 
     fps: rate of the stored rows, 30 or 60; stride: frames between two frames of a crop. Attributes, I items, N rows:
     vectors (N, 152); low (N, 3) root velocities over a base frame (60 fps only); energy (N,) log; mel (M, 64) uint8;
-    first, count, mel_first, mel_count, style, metre (I,), confidence (I,), captured (I,) bool; beat times, positions, counts.
-    Items without mel have mel_count 0; recordings that are no dances are read at 60 fps only, where motion alone is learned.
+    first, count, mel_first, mel_count, style, metre (I,), confidence (I,), captured (I,) bool; beat times, positions,
+    counts.
+    Items without mel have mel_count 0; recordings that are no dances are read at 60 fps only, where motion alone is
+    learned.
     """
 
     def __init__(self, corpus, split, fps, stride, device="cpu", limit=None):
@@ -81,7 +92,7 @@ class Material:
             found += [(flat, item) for item in flat.items
                       if flat.has(item, "rot6d", "root") and item["arrays"]["root"][1] >= SHORTEST_SECONDS * 30
                       and item.get("kind") in kinds]
-        if limit and len(found) > limit:                    # all captures, and studio pieces spread evenly up to the limit
+        if limit and len(found) > limit:  # all captures, and studio pieces spread evenly up to the limit
             captured = [pair for pair in found if is_capture(pair[1])]
             studio = [pair for pair in found if not is_capture(pair[1])]
             keep = max(1, limit - len(captured))
@@ -112,7 +123,8 @@ class Material:
     def weights(self, capture_share, heard=False):
         """(I,) chances of the items: by length, captures together `capture_share` where both kinds are there.
 
-        A style's chance grows with the root of its total length, so that rare ones are seen. heard: only items with mel.
+        A style's chance grows with the root of its total length, so that rare ones are seen. heard: only items with
+        mel.
         """
         length = self.count.float() * ((self.mel_count > 0).float() if heard else 1.0)
         group = self.style + 1 + 1000 * self.captured.long()
@@ -181,8 +193,9 @@ class Crops:
             raise BadInput(f"The corpus lies on {self.material.device}, the training runs on {device}.")
 
     def batch(self, index, generator):
-        """Batch number `index`, drawn from the generator: "x0" (B, T, 152) un-normalised, "mask" (B, T), "frames" (B, T, K),
-        "style" (B,), "low" (B, T, 152) un-normalised with a base below, "mel" where the encoder is trained along."""
+        """Batch number `index`, drawn from the generator: "x0" (B, T, 152) un-normalised, "mask" (B, T), "frames" (B,
+        T, K), "style" (B,), "low" (B, T, 152) un-normalised with a base below, "mel" where the encoder is trained
+        along."""
         c, m = self.config, self.material
         item, rows, mask = m.draw(c.batch, c.window, c.capture_share, generator)
         flip = torch.rand(c.batch, generator=generator, device=m.device) < 0.5 * self.augment
@@ -202,7 +215,8 @@ class Crops:
         return torch.where(flip[:, None, None], mirrored(vectors), vectors)
 
     def _low(self, item, rows):
-        """The true base of these crops, up-sampled: rows at every fourth frame, straight lines between, the last one held."""
+        """The true base of these crops, up-sampled: rows at every fourth frame, straight lines between, the last one
+        held."""
         m, frames = self.material, rows.shape[1]
         knots = rows[:, ::RATIO]
         low = torch.cat([m.low[knots], m.vectors[knots][..., 3:]], dim=-1)
@@ -237,7 +251,8 @@ class Crops:
         return self.material.mel_index(item, time, slip)
 
     def _rhythm(self, item, seconds, draw, keep):
-        """Beats as a detector or a user gives them: some unknown, some a little off; unknown where they are doubtful."""
+        """Beats as a detector or a user gives them: some unknown, some a little off; unknown where they are
+        doubtful."""
         c, m = self.config, self.material
         times = m.times[item]
         if self.augment:
@@ -247,11 +262,13 @@ class Crops:
             times = times + rough * (spread.clamp(-0.05, 0.05) + common)
         sure = (draw(len(item)) < m.confidence[item]) if self.augment else m.confidence[item] > 0.5
         known = keep(c.rhythm_dropout) & sure
-        return rhythm_features(times, m.positions[item], m.beat_count[item], m.metre[item], seconds, known, keep(c.bar_dropout))
+        return rhythm_features(times, m.positions[item], m.beat_count[item], m.metre[item], seconds, known,
+                               keep(c.bar_dropout))
 
 
 class Clips:
-    """Batches of the alignment stage: mel (B, M, 64) in 0..1 and motion vectors (B, T, 152) at 15 fps of the same clips."""
+    """Batches of the alignment stage: mel (B, M, 64) in 0..1 and motion vectors (B, T, 152) at 15 fps of the same
+    clips."""
 
     def __init__(self, config, material):
         self.config, self.material = config, material

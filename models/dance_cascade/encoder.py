@@ -21,7 +21,8 @@ class MusicEncoder(nn.Module):
     def __init__(self, config):
         super().__init__()
         self.first = conv_nd(1, BANDS, config.width, config.kernel)
-        self.blocks = nn.ModuleList(ResBlock(1, config.width, kernel=config.kernel, norm="channel") for _ in range(config.blocks))
+        self.blocks = nn.ModuleList(ResBlock(1, config.width, kernel=config.kernel, norm="channel")
+                                    for _ in range(config.blocks))
         self.adapter = nn.Sequential(nn.Linear(config.width, config.adapter), nn.GELU(),
                                      nn.Linear(config.adapter, config.embedding))
 
@@ -65,7 +66,8 @@ class Aligner(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(-math.log(config.temperature)))
 
     def embed(self, mel, vectors):
-        """Unit vectors (B, T, E) of music, averaged to 15 Hz, and of motion; or (B, 1, E), the clip's, with pool "clip"."""
+        """Unit vectors (B, T, E) of music, averaged to 15 Hz, and of motion; or (B, 1, E), the clip's, with pool
+        "clip"."""
         music = F.avg_pool1d(self.music(mel).transpose(1, 2), 2).transpose(1, 2)
         motion = self.motion(vectors)
         if self.config.pool == "clip":
@@ -79,7 +81,8 @@ class Aligner(nn.Module):
 
 
 def info_nce(similarity, scale):
-    """(loss, accuracy music -> motion, accuracy motion -> music) of a (B, B) similarity (van den Oord et al. 2018, eq. 4)."""
+    """(loss, accuracy music -> motion, accuracy motion -> music) of a (B, B) similarity (van den Oord et al. 2018, eq.
+    4)."""
     logits, label = similarity.float() * scale, torch.arange(len(similarity), device=similarity.device)
     loss = (F.cross_entropy(logits, label) + F.cross_entropy(logits.T, label)) / 2
     with torch.no_grad():
@@ -89,7 +92,8 @@ def info_nce(similarity, scale):
 
 @torch.no_grad()
 def encode_music(encoder, mel, chunk=1800, margin=90):
-    """Embedding (M, E) float32 of a whole track's mel (M, 64), in chunks with a margin: any length in bounded memory."""
+    """Embedding (M, E) float32 of a whole track's mel (M, 64), in chunks with a margin: any length in bounded
+    memory."""
     pieces = []
     for first in range(0, len(mel), chunk):
         low, high = max(0, first - margin), min(len(mel), first + chunk + margin)

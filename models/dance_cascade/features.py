@@ -9,14 +9,16 @@ from models.motion import losses as geometry
 
 MEL_LEVELS = 127.0                          # of core.audio.frames.to_bytes; the networks see 0..1
 ENERGY_SECONDS = 4.0                        # energy is an average over so long
-ENERGY_SPAN = 3.0                           # standard deviations between the calmest and the wildest that can be asked for
-# What is drawn is calmer than what is asked: the released base moves half as fast as its corpus at 0, about as fast at this.
+ENERGY_SPAN = 3.0  # standard deviations between the calmest and the wildest that can be asked for
+# What is drawn is calmer than what is asked: the released base moves half as fast as its corpus at 0, about as fast at
+# this.
 ENERGY_MIDDLE = 0.75
 CAPTURED = {"break": "breakdance", "rokoko": "freestyle"}     # names of captures' styles where they differ from STYLES
 
 
 def style_index(name, captured=False):
-    """Index into STYLES of a style or genre, -1 where it is unknown. captured: the name is that of a recording's style."""
+    """Index into STYLES of a style or genre, -1 where it is unknown. captured: the name is that of a recording's
+    style."""
     name = CAPTURED.get(name, name) if captured else name
     return STYLES.index(name) if name in STYLES else -1
 
@@ -42,8 +44,9 @@ def pad_beats(rows):
 def rhythm_features(times, positions, count, metre, seconds, known=None, bars=None):
     """(B, W, 8) on the tensors' device: the five channels of `rhythm_curve`, then cos, sin, known-flag of the bar.
 
-    times (B, K) ascending, padded with inf; positions (B, K); count, metre (B,); seconds (B, W) of the frames. known (B,): rows
-    without are all zero; bars (B,): rows without know no downbeats. Rows of fewer than two beats are unknown.
+    times (B, K) ascending, padded with inf; positions (B, K); count, metre (B,); seconds (B, W) of the frames. known
+    (B,): rows without are all zero; bars (B,): rows without know no downbeats. Rows of fewer than two beats are
+    unknown.
     """
     rows, width = seconds.shape
     fine = count >= 2
@@ -53,7 +56,7 @@ def rhythm_features(times, positions, count, metre, seconds, known=None, bars=No
     first_gap = safe[:, 1:2] - safe[:, :1]
     end, before = safe.gather(1, last), safe.gather(1, last - 1)
     grid = torch.cat([safe[:, :1] - first_gap, safe, safe.new_full((rows, 1), 1e6)], dim=1)
-    grid = grid.scatter(1, last + 2, 2 * end - before)                         # (B, K + 2): one more period at both ends
+    grid = grid.scatter(1, last + 2, 2 * end - before)  # (B, K + 2): one more period at both ends
     place = torch.searchsorted(grid.contiguous(), seconds.contiguous(), right=True) - 1
     place = torch.minimum(place.clamp(min=0), last + 1)
     left, right = grid.gather(1, place), grid.gather(1, place + 1)
@@ -84,7 +87,8 @@ def rhythm_of(beats, frames, fps, start=0.0):
 
 
 def log_energy(vectors, fps):
-    """(T,) log of the mean speed of the key joints over the floor, averaged over `ENERGY_SECONDS`; vectors (T, 152), torch."""
+    """(T,) log of the mean speed of the key joints over the floor, averaged over `ENERGY_SECONDS`; vectors (T, 152),
+    torch."""
     _, positions = geometry.body(vectors[None])
     moves = geometry.steps(vectors[None], positions, fps)[0][:, list(geometry.KEY_JOINTS)]
     speed = moves.norm(dim=-1).mean(1)
@@ -102,7 +106,8 @@ def asked_energy(energy, frames):
 
 
 def music_rows(music, frames, fps, start=0.0):
-    """(frames, E): rows of a 30 Hz embedding (M, E) at the instants start + i / fps; the edge rows hold beyond the ends."""
+    """(frames, E): rows of a 30 Hz embedding (M, E) at the instants start + i / fps; the edge rows hold beyond the
+    ends."""
     index = torch.round((start + torch.arange(frames) / fps) * MEL_FPS).long().clamp(0, max(0, len(music) - 1))
     return music[index.to(music.device)]
 
@@ -125,8 +130,8 @@ def smooth_upsampled(low, frames, ratio=RATIO, loop=False):
 
 
 def downsampled(vectors, ratio=RATIO):
-    """Motion vectors (..., T, 152) at every `ratio`-th frame: what a base of them is. Velocities of the root are means over the
-    frames since the one before, so that both walk the same way."""
+    """Motion vectors (..., T, 152) at every `ratio`-th frame: what a base of them is. Velocities of the root are means
+    over the frames since the one before, so that both walk the same way."""
     velocity = vectors[..., :3]
     padded = torch.cat([velocity[..., :1, :].expand(*velocity.shape[:-2], ratio - 1, 3), velocity], dim=-2)
     mean = padded.unfold(-2, ratio, ratio).mean(-1)

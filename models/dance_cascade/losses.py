@@ -1,7 +1,8 @@
 """One training step: x0 reconstruction, and geometric losses that count the more the less noise there is.
 
-L = |x0 - x0^|^2 + lv |dx0 - dx0^|^2 + w(t) [ l1 |FK(x0) - FK(x0^)|^2 + l2 |dFK - dFK^|^2 + l3 excess(R^) + l4 slide(feet^) ]
-with w(t) = exp(-alpha t). The printed forms of DiffDance's losses were not obtained: these are ours by the names it gives.
+L = |x0 - x0^|^2 + lv |dx0 - dx0^|^2 + w(t) [ l1 |FK(x0) - FK(x0^)|^2 + l2 |dFK - dFK^|^2 + l3 excess(R^) + l4
+slide(feet^) ] with w(t) = exp(-alpha t). The printed forms of DiffDance's losses were not obtained: these are ours by
+the names it gives.
 """
 import torch
 
@@ -65,7 +66,8 @@ def denoiser_loss(config, schedule, network, batch, generator):
             losses["velocity"] = c.weight_velocity * geometry.masked_mean(error, geometry.pairs(mask))
         if c.weight_acceleration:
             seen = geometry.pairs(geometry.pairs(mask))
-            losses["acceleration"] = c.weight_acceleration * geometry.masked_mean(geometry.acceleration_error(estimate, x0), seen)
+            losses["acceleration"] = c.weight_acceleration * geometry.masked_mean(geometry.acceleration_error(estimate,
+                                                                                                              x0), seen)
         losses.update(geometric_losses(c, network.standard.restore(estimate), truth, mask, timestep_weight(drawn.t, c),
                                        network.rotation_limit))
         loss = sum(losses.values())

@@ -1,7 +1,8 @@
 """The denoiser of both stages: a transformer over frames whose condition joins frame by frame.
 
 DiffDance's transformer attends to the music. What is aligned in time need not be searched for: in `release` the music
-embedding, the beats and the energy of a frame modulate that frame (FiLM), as the noise level and the style do all frames.
+embedding, the beats and the energy of a frame modulate that frame (FiLM), as the noise level and the style do all
+frames.
 """
 import torch
 import torch.nn.functional as F
@@ -58,7 +59,8 @@ class Denoiser(nn.Module):
     """Noisy standardised motion x (B, T, 152) and timesteps t (B,) -> x0.
 
     condition   {"frames": (B, T, K) of `features.assemble`, "style": (B,) index into STYLES or -1 for unknown,
-                 "low": (B, T, 152) standardised base, up-sampled, "low_noise": (B,) sigma it was given (both with `low`)}
+                 "low": (B, T, 152) standardised base, up-sampled, "low_noise": (B,) sigma it was given (both with
+                 `low`)}
     null        (B,) bool: all of it but `low` is replaced by a learned vector
     mask        (B, T) bool, True on valid frames; None: all
     Buffers: `standard` mean and std of the channels; `rotation_limit` (24,); `energy` (2,) mean and std of log energy;
@@ -115,7 +117,8 @@ class Denoiser(nn.Module):
         if pad:
             x = F.pad(x, (0, 0, 0, pad))
             condition = {**condition, "frames": F.pad(condition["frames"], (0, 0, 0, pad))}
-            mask = F.pad(torch.ones(x.shape[0], frames, dtype=torch.bool, device=x.device) if mask is None else mask, (0, pad))
+            mask = F.pad(torch.ones(x.shape[0], frames, dtype=torch.bool, device=x.device) if mask is None else mask,
+                         (0, pad))
         if mask is not None:
             x = x * mask[..., None]
             mask = mask.unflatten(1, (-1, c.patch)).any(2)                     # (B, N)

@@ -1,8 +1,8 @@
 """Music in, dance out: `Dancer.load(folders).generate(audio, ...)` -> list of `core.body.motion.Motion` at 60 fps.
 
-The base canvas (15 fps, any length, overlapping windows) is sampled first, with guidance; it is up-sampled, made a little
-noisy and refined on a second canvas at 60 fps, without guidance. Then the course is summed up, kept ranges are put back
-exactly, and the feet are cleaned.
+The base canvas (15 fps, any length, overlapping windows) is sampled first, with guidance; it is up-sampled, made a
+little noisy and refined on a second canvas at 60 fps, without guidance. Then the course is summed up, kept ranges are
+put back exactly, and the feet are cleaned.
 """
 import numpy as np
 import torch
@@ -46,12 +46,13 @@ class Stage:
         self.network = network.to(device).eval().requires_grad_(False)
         self.schedule = Schedule(config.schedule, "x0", config.timesteps)
 
-    def sample(self, condition, x, generators, *, steps, scale, base=None, ratio=RATIO, loop=False, course=None, known=None,
-               on_step=None, sampler=None, batch=None):
+    def sample(self, condition, x, generators, *, steps, scale, base=None, ratio=RATIO, loop=False, course=None,
+               known=None, on_step=None, sampler=None, batch=None):
         """Un-normalised vectors (V, T, 152).
 
-        condition: (frames (T, K), style index or -1); x: noise (V, 152, T); base (V, T / ratio, 152) un-normalised, what the
-        super-resolution refines; course: `Course` or None; known: (vectors (T, 152), mask (T,) bool) that stay, or None.
+        condition: (frames (T, K), style index or -1); x: noise (V, 152, T); base (V, T / ratio, 152) un-normalised,
+        what the super-resolution refines; course: `Course` or None; known: (vectors (T, 152), mask (T,) bool) that
+        stay, or None.
         """
         c, device, net = self.config, self.device, self.network
         layout = Layout.of(x.shape[-1], c.window, c.overlap, loop, batch or Layout.batch)
@@ -69,7 +70,8 @@ class Stage:
                 told["low"] = torch.stack([low[v][places[k]] for v, k in zip(variations, numbers)])
                 told["low_noise"] = torch.full((len(pieces),), float(c.low_noise_sampling), device=device)
             with native_autocast(device):
-                return net(pieces.transpose(1, 2), times, told, torch.tensor(null, device=device)).float().transpose(1, 2)
+                return net(pieces.transpose(1, 2), times, told, torch.tensor(null, device=device)).float().transpose(1,
+                                                                                                                     2)
 
         denoise = guided_windows(network, layout, self.schedule, scale)
         if base is not None:
@@ -79,15 +81,16 @@ class Stage:
         kept = None
         if known is not None:
             kept = net.standard(known[0].to(device)).T[None], known[1].to(device).float()[None, None]
-        x = sample(denoise, x.to(device), self.schedule, steps, sampler=sampler or c.sampler, generators=generators, kept=kept,
-                   on_step=on_step)
+        x = sample(denoise, x.to(device), self.schedule, steps, sampler=sampler or c.sampler, generators=generators,
+                   kept=kept, on_step=on_step)
         return net.standard.restore(x.transpose(1, 2)).cpu()
 
     def _anchored(self, denoise, base, ratio, loop):
-        """The denoiser whose estimate, taken down to the base's rate, is the base: only detail is added, no accent smoothed away.
+        """The denoiser whose estimate, taken down to the base's rate, is the base: only detail is added, no accent
+        smoothed away.
 
-        Iterative latent variable refinement (Choi et al. 2021, eq. 8). Without it the released super-resolution costs a sixth of
-        the speed and two thirds of the alignment with the beats.
+        Iterative latent variable refinement (Choi et al. 2021, eq. 8). Without it the released super-resolution costs a
+        sixth of the speed and two thirds of the alignment with the beats.
         """
         standard = self.network.standard
 
@@ -111,7 +114,8 @@ class Dancer:
     """All parts, loaded; `generate` may be called many times and from one thread."""
 
     def __init__(self, base, refiner, music_encoder=None, device="cpu"):
-        """base, refiner: (config, network) of base and super-resolution; refiner None: the base's own rate is up-sampled."""
+        """base, refiner: (config, network) of base and super-resolution; refiner None: the base's own rate is
+        up-sampled."""
         self.device = torch.device(device)
         self.base = Stage(*base, self.device)
         self.refiner = Stage(*refiner, self.device) if refiner is not None else None
@@ -151,7 +155,8 @@ class Dancer:
         return encode_music(self.encoder, torch.from_numpy(mel_of(audio)).to(self.device)).cpu()
 
     def generate(self, audio, settings=None, *, progress=None, should_cancel=None, **changes):
-        """`variations` dances (seeds seed, seed + 1, ...), `Motion` at 60 fps, to seconds start .. start + duration of the music.
+        """`variations` dances (seeds seed, seed + 1, ...), `Motion` at 60 fps, to seconds start .. start + duration of
+        the music.
 
         audio: `core.audio.Audio`. settings, changes: of `models.dance_cascade.settings.Settings`.
         Raises BadInput; Cancelled once `should_cancel()` is true, asked at every sampling step.
@@ -166,16 +171,20 @@ class Dancer:
         music = asked.features if asked.features is not None else self.analyse(audio)
         beats = asked.beats.shifted(before / FULL_FPS) if asked.beats is not None else None
         style = self._style(asked.genre)
-        condition = self._condition(base, music, beats, asked.energy, low_frames, asked.start - before / FULL_FPS), style
+        condition = self._condition(base, music, beats, asked.energy, low_frames,
+                                    asked.start - before / FULL_FPS), style
         steps = min(asked.steps or base.steps, base.timesteps)
         refining = 0 if self.refiner is None else max(1, round(steps * self.refiner.config.steps / base.steps))
         share = steps / (steps + REFINING_COST * refining)
         generators = seeded(asked.seed, asked.variations)
-        course = Course(base.fps, asked.in_place, asked.path, asked.loop, known and known.course(ratio), before // ratio)
+        course = Course(base.fps, asked.in_place, asked.path, asked.loop, known and known.course(ratio),
+                        before // ratio)
         vectors = self.base.sample(
-            condition, noise(generators, (CHANNELS, low_frames)), generators, steps=steps, loop=asked.loop, course=course,
+            condition, noise(generators, (CHANNELS, low_frames)), generators, steps=steps, loop=asked.loop,
+            course=course,
             scale=base.guidance_scale if asked.guidance_scale is None else asked.guidance_scale, batch=asked.batch,
-            known=known and known.vectors(base.fps), on_step=reporting(progress, should_cancel, share), sampler=asked.sampler)
+            known=known and known.vectors(base.fps), on_step=reporting(progress, should_cancel, share),
+            sampler=asked.sampler)
         later = None if progress is None else lambda phase, part, text: progress(phase, share + part, text)
         on_step = reporting(later, should_cancel, 1 - share)
         vectors = self._refined(vectors, frames, asked, beats, known, generators, refining, on_step)
@@ -190,8 +199,8 @@ class Dancer:
         c = self.refiner.config
         condition = self._condition(c, None, beats, None, frames, 0.0), self._style(asked.genre)
         return self.refiner.sample(condition, noise(generators, (CHANNELS, frames)), generators, steps=steps, base=base,
-                                   ratio=ratio, loop=asked.loop, scale=c.guidance_scale, batch=asked.batch, on_step=on_step,
-                                   known=known and known.vectors(FULL_FPS))
+                                   ratio=ratio, loop=asked.loop, scale=c.guidance_scale, batch=asked.batch,
+                                   on_step=on_step, known=known and known.vectors(FULL_FPS))
 
     @staticmethod
     def _condition(config, music, beats, energy, frames, start):
@@ -215,7 +224,8 @@ class Dancer:
         return index
 
 def frames_of(duration, left, loop):
-    """Frames at 60 fps of a passage of `duration` seconds where `left` s of music are; on a loop whole frames of the base."""
+    """Frames at 60 fps of a passage of `duration` seconds where `left` s of music are; on a loop whole frames of the
+    base."""
     if duration > left + 0.05 or duration < SHORTEST_SECONDS:
         raise BadInput(f"The passage lasts {max(duration, 0):.2f} s and {max(left, 0):.2f} s of music are left; "
                        f"choose at least {SHORTEST_SECONDS:g} s within it.")
@@ -223,7 +233,8 @@ def frames_of(duration, left, loop):
 
 
 def known_of(asked, frames):
-    """(`Known` or None, frames before the passage) of what a request gives: kept ranges, or the motion before the passage."""
+    """(`Known` or None, frames before the passage) of what a request gives: kept ranges, or the motion before the
+    passage."""
     if asked.keep is not None:
         motion, ranges = asked.keep
         return Known(motion, ranges, frames, asked.mirror), 0

@@ -7,7 +7,8 @@ from models.diffusion.settings import SamplingSettings
 
 @dataclass(frozen=True)
 class Settings(SamplingSettings):
-    """Settings of a call, on those that every sampler has (steps are the base's; the super-resolution takes half as many).
+    """Settings of a call, on those that every sampler has (steps are the base's; the super-resolution takes half as
+    many).
 
     start       s, where in the music the passage begins
     genre       one of `config.STYLES`, None: unknown

@@ -4,7 +4,8 @@
     python -m models.training.loop dance_cascade base --corpus FLAT --out RUN/base --minutes 5 --set encoder=RUN/encoder
     python -m models.training.loop dance_cascade super_resolution --corpus FLAT --out RUN/sr --minutes 3
 
-FLAT: a flat corpus, several joined by commas, or a folder of them (models/training/flat.py). The corpus is held on the device.
+FLAT: a flat corpus, several joined by commas, or a folder of them (models/training/flat.py). The corpus is held on the
+device.
 """
 import dataclasses
 
@@ -61,7 +62,8 @@ class _Corpus(Task):
 
     def read(self, split):
         """A new `Material`."""
-        return Material(self.corpus, split, self.rate, self.stride, training_device(), self.limit if split == "train" else None)
+        return Material(self.corpus, split, self.rate, self.stride, training_device(), self.limit if split == "train"
+                        else None)
 
 
 class EncoderTask(_Corpus):
@@ -88,7 +90,8 @@ class EncoderTask(_Corpus):
         return loss, {"music_to_motion": forth, "motion_to_music": back}
 
     def validate(self, model, cache):
-        """Retrieval among 64 clips of the valid split: easy, all of other pieces, and hard, two of each piece; chance 1/64."""
+        """Retrieval among 64 clips of the valid split: easy, all of other pieces, and hard, two of each piece; chance
+        1/64."""
         config = dataclasses.replace(self.config, batch=VALIDATION_CLIPS)
         scores = {}
         for name, hard in (("easy", False), ("hard", True)):

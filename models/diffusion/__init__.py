@@ -1,4 +1,5 @@
-"""Diffusion, shared by every system: a schedule, three parameterisations, three samplers, guidance, windows, one canvas.
+"""Diffusion, shared by every system: a schedule, three parameterisations, three samplers, guidance, windows, one
+canvas.
 
 Everything that samples works on one thing: a *denoiser*, a function `denoise(x, t) -> x0` of the noisy array
 x (B, ...) and the integer timestep t. `schedule.denoiser(network)` makes one from a network that predicts eps, x0 or v;
@@ -8,7 +9,8 @@ x (B, ...) and the integer timestep t. `schedule.denoiser(network)` makes one fr
     denoise = guided(schedule.denoiser(conditional), schedule.denoiser(unconditional), scale=2.5)
     x0 = dpmpp_2m(denoise, torch.randn(shape), schedule, schedule.timesteps(20))
 
-`canvas` puts these together for passages of any length, with kept ranges, progress and cancel; `loss` is what training draws.
+`canvas` puts these together for passages of any length, with kept ranges, progress and cancel; `loss` is what training
+draws.
 """
 from models.diffusion.guidance import guided
 from models.diffusion.samplers import SAMPLERS, ddim, ddpm, dpmpp_2m

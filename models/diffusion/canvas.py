@@ -1,4 +1,5 @@
-"""The skeleton of sampling, the same for every system: noise on a canvas, windows, guidance, kept ranges, steps, cancel.
+"""The skeleton of sampling, the same for every system: noise on a canvas, windows, guidance, kept ranges, steps,
+cancel.
 
     layout = Layout(length, window, overlap, loop)
     generators = seeded(seed, variations)
@@ -62,10 +63,12 @@ def noise(generators: list[torch.Generator], shape: tuple, device="cpu") -> torc
 
 def guided_windows(network: Callable, layout: Layout, schedule: Schedule, scale: float, *, interval=(0.0, 1.0),
                    rescale: float = 0.0) -> Callable:
-    """A denoiser of the canvas, (x (V, ..., length), t) -> x0, guided by `scale`; both halves of the guidance in one pass.
+    """A denoiser of the canvas, (x (V, ..., length), t) -> x0, guided by `scale`; both halves of the guidance in one
+    pass.
 
-    network(x (N, ..., window), t (N,) long, variations, numbers, null) -> output of the schedule's prediction; for each row the
-    variation and the window that it is of, and whether it is to be without condition (lists of N). interval, rescale: `guided`.
+    network(x (N, ..., window), t (N,) long, variations, numbers, null) -> output of the schedule's prediction; for each
+    row the variation and the window that it is of, and whether it is to be without condition (lists of N). interval,
+    rescale: `guided`.
     """
     def windows(count, null):
         def denoise(x, t, variations, numbers):
@@ -89,8 +92,9 @@ def sample(denoise: Callable, x: torch.Tensor, schedule: Schedule, steps: int, *
            on_step: Callable | None = None) -> torch.Tensor:
     """x0 (V, ..., length) from noise x by `steps` steps of a sampler of `SAMPLERS`.
 
-    kept: (values, mask), broadcastable to x, that stay where the mask is 1. kept_noise: generator or list of them of the noise
-    that kept values are shown with; `generators` when None. Raises BadInput for an unknown sampler, and what on_step raises.
+    kept: (values, mask), broadcastable to x, that stay where the mask is 1. kept_noise: generator or list of them of
+    the noise that kept values are shown with; `generators` when None. Raises BadInput for an unknown sampler, and what
+    on_step raises.
     """
     if sampler not in SAMPLERS:
         raise BadInput(f"There is no sampler {sampler!r}; choose one of {', '.join(SAMPLERS)}.")

@@ -4,7 +4,8 @@
 def guided(conditional, unconditional, scale, *, both=None, steps=1000, interval=(0.0, 1.0), rescale=0.0):
     """A denoiser x = x_uncond + scale (x_cond - x_uncond): 0 unconditional, 1 conditional.
 
-    conditional, unconditional  denoisers (x, t) -> x0; the sum is the same in eps, v and x0, all being affine in each other
+    conditional, unconditional  denoisers (x, t) -> x0; the sum is the same in eps, v and x0, which
+                                are affine in each other
     both        optional (x, t) -> (conditional x0, unconditional x0) in one pass, where that is faster than two
     interval    guide only where t / steps lies in it, else the plain conditional answer (Kynkäänniemi et al. 2024)
     rescale     0..1: bring the spread of the guided x0 back to that of the conditional one (Lin et al. 2023, eq. 15-16)

@@ -23,7 +23,8 @@ class Draw:
 
 
 def normal(shape, generator: torch.Generator | None, device) -> torch.Tensor:
-    """Standard normal numbers, drawn where the generator lives (a CPU one draws alike for every device), brought to `device`."""
+    """Standard normal numbers, drawn where the generator lives (a CPU one draws alike for every device), brought to
+    `device`."""
     where = device if generator is None else generator.device
     return torch.randn(shape, generator=generator, device=where).to(device)
 

@@ -4,8 +4,10 @@ denoise     (x, t int) -> x0, see models/diffusion/__init__.py
 x           (B, ...) standard normal noise
 timesteps   descending ints from `Schedule.timesteps`
 generator   CPU torch.Generator, or a list of one per row of x (rows then do not depend on their neighbours), for noise
-project     optional (x, t) -> x applied to the start and after each step, t the level x now has (-1: clean): masked replacement
-on_step     optional (number, total), called before each denoiser call; what it raises ends the sampling (progress, cancel)
+project     optional (x, t) -> x applied to the start and after each step, t the level x now has (-1: clean): masked
+            replacement
+on_step     optional (number, total), called before each denoiser call; what it raises ends the sampling (progress,
+            cancel)
 """
 import math
 
@@ -70,7 +72,7 @@ def dpmpp_2m(denoise, x, schedule, timesteps, *, generator=None, project=None, o
         x0 = denoise(x, t)
         if after < 0:
             x = x0
-        elif alpha < 1e-8:                                           # zero-SNR start: lambda is -infinity, take one DDIM step
+        elif alpha < 1e-8:  # zero-SNR start: lambda is -infinity, take one DDIM step
             x = alpha_s * x0 + sigma_s * x
             last_x0 = None
         else:

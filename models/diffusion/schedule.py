@@ -41,7 +41,8 @@ class Schedule:
         self.alphas_bar = root**2                                    # (T,) float64, the paper's bar alpha_t
 
     def alpha_sigma(self, t):
-        """alpha_t, sigma_t: floats for an int t (t = -1 is the clean end: 1, 0); float32 tensors (B,) for a long tensor t."""
+        """alpha_t, sigma_t: floats for an int t (t = -1 is the clean end: 1, 0); float32 tensors (B,) for a long tensor
+        t."""
         if isinstance(t, int):
             bar = 1.0 if t < 0 else float(self.alphas_bar[t])
             return math.sqrt(bar), math.sqrt(1.0 - bar)
@@ -49,7 +50,8 @@ class Schedule:
         return bar.sqrt().float(), (1.0 - bar).sqrt().float()
 
     def timesteps(self, count, spacing="trailing"):
-        """`count` descending ints. trailing starts at T-1 (Lin et al. 2023, table 2); leading ends at 0; linspace does both."""
+        """`count` descending ints. trailing starts at T-1 (Lin et al. 2023, table 2); leading ends at 0; linspace does
+        both."""
         if not 1 <= count <= self.steps:
             raise ValueError(f"between 1 and {self.steps} sampling steps, not {count}")
         if spacing == "trailing":
@@ -93,7 +95,8 @@ class Schedule:
         return denoise
 
     def loss_weight(self, t, min_snr_gamma=None):
-        """Per-item weight (B,) of the squared error of `target`: 1, or min-SNR-gamma (Hang et al. 2023, section 3.4)."""
+        """Per-item weight (B,) of the squared error of `target`: 1, or min-SNR-gamma (Hang et al. 2023, section
+        3.4)."""
         if min_snr_gamma is None:
             return torch.ones(len(t), device=t.device)
         bar = self.alphas_bar.to(t.device)[t].float()

@@ -7,7 +7,8 @@ from core.rhythm.beats import Beats
 @dataclass(frozen=True)
 class SamplingSettings:
     """duration in seconds, None: as long as the condition. beats: `Beats` in seconds of the passage, None: left to the
-    model. variations: takes of the seeds seed, seed + 1, ... keep: what stays of an earlier take, as the system says. batch:
+    model. variations: takes of the seeds seed, seed + 1, ... keep: what stays of an earlier take, as the system says.
+    batch:
     rows of one network call, None: the system's own number; it bounds the memory.
     """
 

@@ -1,8 +1,8 @@
 """Any length from a model of fixed length, and masked replacement.
 
 Long passages are one canvas (B, C, ..., L). At every step each window of the canvas is denoised under its own condition
-and the x0 estimates of neighbours are cross-faded where they overlap, so both go on from the same x_t there (in the spirit
-of EDGE, Tseng et al. 2022, long-form sampling; the averaging is MultiDiffusion's, Bar-Tal et al. 2023, eq. 5).
+and the x0 estimates of neighbours are cross-faded where they overlap, so both go on from the same x_t there (in the
+spirit of EDGE, Tseng et al. 2022, long-form sampling; the averaging is MultiDiffusion's, Bar-Tal et al. 2023, eq. 5).
 On a loop the canvas is a ring: the last window reaches into the first.
 """
 import torch
@@ -35,8 +35,9 @@ def _fade(window, overlap, device):
 def windowed(denoise_windows, length, window, overlap, loop=False, batch=8):
     """A denoiser of the whole canvas (V, ..., L) from one of single windows.
 
-    denoise_windows(x (N, ..., window), t, variation (N,) list, number (N,) list) -> x0 of the same shape; `number` says which
-    window of `window_starts` each row is, so that its condition can be looked up; at most `batch` rows a call, so memory is flat.
+    denoise_windows(x (N, ..., window), t, variation (N,) list, number (N,) list) -> x0 of the same shape; `number` says
+    which window of `window_starts` each row is, so that its condition can be looked up; at most `batch` rows a call, so
+    memory is flat.
     """
     starts = window_starts(length, window, overlap, loop)
 
@@ -59,7 +60,8 @@ def windowed(denoise_windows, length, window, overlap, loop=False, batch=8):
 
 
 class Inpaint:
-    """Masked replacement (RePaint, Lugmayr et al. 2022, eq. 8, without resampling): what is known is put back at every step.
+    """Masked replacement (RePaint, Lugmayr et al. 2022, eq. 8, without resampling): what is known is put back at every
+    step.
 
     known (B, ...) clean values; mask, broadcastable, 1 where known (between 0 and 1 blends); one fixed noise draw.
     `project` goes to a sampler, `wrap` round a denoiser so that the x0 estimate agrees as well.

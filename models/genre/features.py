@@ -5,19 +5,22 @@ RATE, HOP, N_FFT, BANDS = 48_000, 2048, 4096, 64
 
 
 def audio_features(samples, rate=RATE):
-    """Mono or (C,N) audio -> (T,64) log-mel at 23.4 Hz, up to 11 kHz, mean level removed so that loudness tells nothing."""
+    """Mono or (C,N) audio -> (T,64) log-mel at 23.4 Hz, up to 11 kHz, mean level removed so that loudness tells
+    nothing."""
     import librosa
     samples = np.asarray(samples, np.float32)
     samples = samples if samples.ndim == 1 else samples.mean(0)
     if rate != RATE:
         samples = librosa.resample(samples, orig_sr=rate, target_sr=RATE, res_type="soxr_hq")
-    mel = librosa.feature.melspectrogram(y=samples, sr=RATE, n_fft=N_FFT, hop_length=HOP, n_mels=BANDS, fmin=30, fmax=11_000)
+    mel = librosa.feature.melspectrogram(y=samples, sr=RATE, n_fft=N_FFT, hop_length=HOP, n_mels=BANDS, fmin=30,
+                                         fmax=11_000)
     log = np.log(mel + 1e-7 * max(mel.max(), 1e-9)).T
     return ((log - log.mean()) / 2.0).astype(np.float32)
 
 
 def motion_features(motion):
-    """Motion -> (T,216): per joint, root-relative position (m), velocity (m/s / 2), height; facing removed per frame."""
+    """Motion -> (T,216): per joint, root-relative position (m), velocity (m/s / 2), height; facing removed per
+    frame."""
     positions = motion.positions()
     forward = motion.rotations[:, 0] @ np.array([0, 0, 1.0], np.float32)
     angle = -np.arctan2(forward[:, 0], -forward[:, 1])

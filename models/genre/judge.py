@@ -10,7 +10,8 @@ from models.genre.network import GenreNetwork
 
 
 class GenreJudge:
-    """`GenreJudge("audio")(samples, rate)` or `GenreJudge("motion")(motion)` -> (10,) probabilities in `GENRES` order."""
+    """`GenreJudge("audio")(samples, rate)` or `GenreJudge("motion")(motion)` -> (10,) probabilities in `GENRES`
+    order."""
 
     def __init__(self, part, folders=None):
         found = checkpoints.find("genre", part, folders)
@@ -35,5 +36,6 @@ def genre_report(probabilities, genres):
     target = np.full(probabilities.shape, 0.05 / (len(GENRES) - 1))
     target[np.arange(len(index)), index] = 0.95
     right = probabilities.argmax(1) == index
-    return {"accuracy": float(right.mean()), "genre_kld_own": float((target * np.log(target / probabilities)).sum(1).mean()),
+    return {"accuracy": float(right.mean()),
+            "genre_kld_own": float((target * np.log(target / probabilities)).sum(1).mean()),
             "per_genre": {g: float(right[index == i].mean()) for i, g in enumerate(GENRES) if (index == i).any()}}

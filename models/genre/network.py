@@ -13,8 +13,8 @@ class GenreNetwork(nn.Module):
         layers, width = [], config.channels
         for _ in range(config.blocks):
             layers += [nn.Conv1d(width, config.width, 5, padding=2), nn.GroupNorm(8, config.width), nn.GELU(),
-                       nn.Conv1d(config.width, config.width, 5, padding=2, dilation=1), nn.GroupNorm(8, config.width), nn.GELU(),
-                       nn.MaxPool1d(2)]
+                       nn.Conv1d(config.width, config.width, 5, padding=2, dilation=1), nn.GroupNorm(8, config.width),
+                       nn.GELU(), nn.MaxPool1d(2)]
             width = config.width
         self.trunk = nn.Sequential(*layers)
         self.drop = nn.Dropout(config.dropout)

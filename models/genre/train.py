@@ -16,7 +16,8 @@ from models.training.task import Task, pick_config
 
 
 class GenreTask(Task):
-    """Cross-entropy with label smoothing on random crops of the dance pieces; real clips have no genre and are left out."""
+    """Cross-entropy with label smoothing on random crops of the dance pieces; real clips have no genre and are left
+    out."""
 
     lr, weight_decay = 1e-3, 5e-2
 
@@ -61,13 +62,15 @@ class GenreTask(Task):
 
     def validate(self, model, cache):
         items, device = self.dataset(cache, "valid"), next(model.parameters()).device
-        right = [int(model(torch.as_tensor(f[None].astype(np.float32), device=device)).argmax()) == g for f, g in items.items]
+        right = [int(model(torch.as_tensor(f[None].astype(np.float32), device=device)).argmax()) == g
+                 for f, g in items.items]
         return {"accuracy": float(np.mean(right))}
 
 
 def vary(crop, rng):
-    """Log-mel (T, bands) mixed, played and recorded otherwise, so that a classifier listens to more than the mix: speed and pitch
-    a little off, a smooth equaliser, noise, a band or a moment missing (SpecAugment, arXiv 1904.08779), a band limit."""
+    """Log-mel (T, bands) mixed, played and recorded otherwise, so that a classifier listens to more than the mix: speed
+    and pitch a little off, a smooth equaliser, noise, a band or a moment missing (SpecAugment, arXiv 1904.08779), a
+    band limit."""
     frames, bands = crop.shape
     at = np.clip(np.arange(frames) * rng.uniform(0.9, 1.1), 0, frames - 1)
     low, part = at.astype(int), (at % 1)[:, None].astype(np.float32)

@@ -1,6 +1,8 @@
-"""`python -m models.lab.demo --out DIR`: every system of the registry, without Blender; `build.py demo` adds the .blend.
+"""`python -m models.lab.demo --out DIR`: every system of the registry, without Blender; `build.py demo` adds the
+.blend.
 
-Writes <system>.wav and <system>.bvh, npz for each, the dance and the piece they were made from, preview.png and demo.json.
+Writes <system>.wav and <system>.bvh, npz for each, the dance and the piece they were made from, preview.png and
+demo.json.
 """
 import argparse
 import json
@@ -29,8 +31,8 @@ def _job(name, condition, device, seed, **settings):
 
 
 def chosen():
-    """[(system, the longest seconds it shows)]: all whose weights are here, the first of a direction at length; what is left
-    out is said."""
+    """[(system, the longest seconds it shows)]: all whose weights are here, the first of a direction at length; what is
+    left out is said."""
     from core.cli import common
     from core.pipelines import available
     here, out = available(), []
@@ -61,7 +63,8 @@ def run_demo(out, motion=None, audio=None, genre=None, seed=7, device="auto"):
     shutil.copyfile(audio or PIECE, piece_copy)
     summary, pictures = {"rows": [], "parts": []}, []
     for system, seconds in chosen():
-        row, part, picture = _show(system, seconds, out, dance, piece, piece_copy, {"genre": genre or "house"}, seed, device)
+        row, part, picture = _show(system, seconds, out, dance, piece, piece_copy, {"genre": genre or "house"}, seed,
+                                   device)
         summary["rows"].append(row)
         summary["parts"].append(part)
         pictures.append(picture)
@@ -91,7 +94,8 @@ def _show(system, seconds, out, dance, piece, piece_file, wanted, seed, device):
         write_npz(out / files["motion"], result.motion)
         write_bvh(out / f"{system.name}.bvh", result.motion)
     row = {"what": system.label, "file": files["sound"] if system.to == "sound" else f"{system.name}.bvh",
-           "seconds": round(result.seconds, 2), "wall": round(wall, 2), "realtime_factor": round(result.seconds / wall, 2),
+           "seconds": round(result.seconds, 2), "wall": round(wall, 2), "realtime_factor": round(result.seconds / wall,
+                                                                                                 2),
            "device": result.device, "tempo_bpm": round(result.beats.tempo_bpm, 1) if result.beats is not None else None,
            "alignment": result.alignment}
     samples, rate = (result.audio, 48_000) if result.audio is not None else (condition.samples, condition.rate)
@@ -106,8 +110,9 @@ def print_table(summary):
     print(f"{'made':26} {'file':16} {'length':>8} {'took':>8} {'x real time':>12} {'tempo':>7}  alignment (chance)")
     for row in summary["rows"]:
         found = row["alignment"] or {}
-        print(f"{row['what']:26} {row['file']:16} {row['seconds']:7.1f}s {row['wall']:7.1f}s {row['realtime_factor']:12.1f} "
-              f"{row['tempo_bpm'] or 0:7.1f}  {found.get('score', 0):.2f} ({found.get('chance', 0):.2f})")
+        print(f"{row['what']:26} {row['file']:16} {row['seconds']:7.1f}s {row['wall']:7.1f}s "
+              f"{row['realtime_factor']:12.1f} {row['tempo_bpm'] or 0:7.1f}  {found.get('score', 0):.2f} "
+              f"({found.get('chance', 0):.2f})")
 
 
 def main(arguments=None):

@@ -1,4 +1,5 @@
-"""One picture of a result: mel spectrogram with body and music beats, contact sheet of the motion, alignment with chance.
+"""One picture of a result: mel spectrogram with body and music beats, contact sheet of the motion, alignment with
+chance.
 
 Needs matplotlib (in the development lock); imported on use.
 """
@@ -41,8 +42,9 @@ def _sheet(figure, cells, motion, times):
 def draw_preview(path, rows):
     """Write a PNG with a band per row.
 
-    rows: dicts with title, audio (C,N) and rate, motion (`Motion`), body_beats, music_beats (`Beats` or None), alignment
-    (score, chance, f1, f1_chance; or None). The mel shows the middle 12 s: body beats above, music beats below, downbeats thick.
+    rows: dicts with title, audio (C,N) and rate, motion (`Motion`), body_beats, music_beats (`Beats` or None),
+    alignment (score, chance, f1, f1_chance; or None). The mel shows the middle 12 s: body beats above, music beats
+    below, downbeats thick.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -2,7 +2,8 @@
 
     python -m models.lab.rooms --out docs/rooms.png
 
-Standard library only, but for the picture: build.py decides with it what goes into the zip, the tests of the walls read it.
+Standard library only, but for the picture: build.py decides with it what goes into the zip, the tests of the walls read
+it.
 """
 import argparse
 import ast
@@ -26,7 +27,8 @@ def modules() -> dict[str, Path]:
 
 
 def imports(path: Path, known: dict[str, Path]) -> list[tuple[str, bool]]:
-    """[(absolute module name, whether it is written relatively)] of each import in a file, those inside functions included.
+    """[(absolute module name, whether it is written relatively)] of each import in a file, those inside functions
+    included.
 
     `from . import a` names the module a; `from x import name` names x where `name` is no module of `known`.
     """
@@ -85,7 +87,8 @@ def circle(edges: dict[str, set[str]]) -> list[str] | None:
 
 
 def floors(edges: dict[str, set[str]]) -> dict[str, int]:
-    """{room: its floor}: 0 stands on nothing, every other one floor above the highest it imports from. No circles allowed."""
+    """{room: its floor}: 0 stands on nothing, every other one floor above the highest it imports from. No circles
+    allowed."""
     found = {}
 
     def floor(node):
@@ -98,7 +101,8 @@ def floors(edges: dict[str, set[str]]) -> dict[str, int]:
 
 
 def reached(start: list[Path], known: dict[str, Path], stop) -> set[Path]:
-    """Files that `start` reach by imports, with the packages they lie in; files for which stop(path) is true are not entered."""
+    """Files that `start` reach by imports, with the packages they lie in; files for which stop(path) is true are not
+    entered."""
     todo, found = list(start), set()
     while todo:
         path = todo.pop()
@@ -107,12 +111,14 @@ def reached(start: list[Path], known: dict[str, Path], stop) -> set[Path]:
         found.add(path)
         names = [name for name, _ in imports(path, known)]
         todo += [known[name] for name in names if name in known]
-        todo += [init for folder in path.parents if ROOT in folder.parents and (init := folder / "__init__.py").is_file()]
+        todo += [init for folder in path.parents if ROOT in folder.parents
+                 and (init := folder / "__init__.py").is_file()]
     return found
 
 
 def draw(path: Path):
-    """The rooms on their floors as a PNG; an arrow goes from a room to one that it imports from, two floors down at most."""
+    """The rooms on their floors as a PNG; an arrow goes from a room to one that it imports from, two floors down at
+    most."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     edges = {name: others for name, others in rooms(graph()).items() if "." in name}
@@ -121,13 +127,15 @@ def draw(path: Path):
     for name in sorted(edges, key=lambda name: (PACKAGES.index(name.split(".")[0]), name)):
         rows.setdefault(high[name], []).append(name)
     widest = max(map(len, rows.values()))
-    place = {name: ((index + 0.5) * widest / len(row), floor) for floor, row in rows.items() for index, name in enumerate(row)}
+    place = {name: ((index + 0.5) * widest / len(row), floor) for floor, row in rows.items()
+             for index, name in enumerate(row)}
     figure = Figure(figsize=(1.9 * widest, 1.05 * len(rows) + 0.4))
     axes = figure.add_axes((0, 0, 1, 1))
     for name, others in edges.items():
         for other in others:
             if high[name] - high[other] <= 2:
-                axes.annotate("", xy=(place[other][0], place[other][1] + 0.2), xytext=(place[name][0], place[name][1] - 0.2),
+                axes.annotate("", xy=(place[other][0], place[other][1] + 0.2),
+                              xytext=(place[name][0], place[name][1] - 0.2),
                               arrowprops={"arrowstyle": "-", "color": "#999999", "linewidth": 0.6})
     for name, (x, y) in place.items():
         package = name.split(".")[0]

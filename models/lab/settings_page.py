@@ -1,4 +1,5 @@
-"""`python -m models.lab.settings_page` writes docs/settings.md: every system and every setting, as the registry has them."""
+"""`python -m models.lab.settings_page` writes docs/settings.md: every system and every setting, as the registry has
+them."""
 from core.contract import ROOT
 from core.contract import systems as registry
 from core.contract.files import write_text
@@ -7,7 +8,8 @@ from core.contract.systems import Setting, System
 PAGE = ROOT / "docs" / "settings.md"
 HEAD = """# Systems and their settings
 
-Made from `core/contract/systems.json` and `settings.json` by `python -m models.lab.settings_page`. In Blender a setting is
+Made from `core/contract/systems.json` and `settings.json` by `python -m models.lab.settings_page`. In Blender a \
+setting is
 `scene.baton.<system>.<setting>`; on the command line it is the flag of `python -m core generate <system>`.
 """
 
@@ -21,8 +23,9 @@ def section(system: System) -> str:
     """What a system is, and a table of its settings."""
     low, high = system.seconds
     goes = f"from {system.source} to {system.to}" if system.source else "sound and motion from nothing but settings"
-    rows = [f"## {system.label} (`{system.name}`)", "", f"{system.tip}. It goes {goes}, {low:g} s to {high / 60:g} min; "
-            f"code in `{system.module.rpartition('.')[0].replace('.', '/')}`, operator `baton.generate_{system.name}`.", "",
+    rows = [f"## {system.label} (`{system.name}`)", "", f"{system.tip}. It goes {goes}, {low:g} s to {high / 60:g} "
+            f"min; code in `{system.module.rpartition('.')[0].replace('.', '/')}`, operator "
+            f"`baton.generate_{system.name}`.", "",
             "| setting | flag | default | values | |", "|---|---|---|---|---|"]
     return "\n".join([*rows, *(row(setting) for setting in system.settings.values()), ""])
 

@@ -1,8 +1,8 @@
 """Multi-head attention whose rotary positions are seconds, so that sequences of different rates share one clock.
 
 With index positions a latent at 10.8 Hz and a motion token at 10 Hz would have to learn which belong together. Rotating
-queries and keys by their time in seconds (RoFormer, Su et al. 2021, eq. 34, time for index) makes the score depend on the
-time difference.
+queries and keys by their time in seconds (RoFormer, Su et al. 2021, eq. 34, time for index) makes the score depend on
+the time difference.
 """
 import math
 
@@ -35,7 +35,8 @@ class Rotary(nn.Module):
 def attend(q, k, v, mask=None):
     """softmax(q k^T / sqrt(d)) v for (B, heads, N, d), (B, heads, M, d) twice; mask bool, True where seen, or None.
 
-    On a CPU torch's fused kernel needs four times as long as three plain products on the short sequences we train on (measured:
+    On a CPU torch's fused kernel needs four times as long as three plain products on the short sequences we train on
+    (measured:
     64 x 60, bf16, forward and backward); the fused one is kept for long sequences, where it saves memory, and for GPUs.
     """
     if q.device.type == "cpu" and q.shape[-2] * k.shape[-2] <= SMALL:
@@ -70,7 +71,7 @@ class Attention(nn.Module):
         """x (B, N, width); memory (B, M, memory_width) or None; seconds (N,) or (B, N), memory_seconds likewise for M;
         mask bool (B, M), True where a key may be seen. Returns (B, N, width)."""
         memory, memory_seconds = (x, seconds) if memory is None else (memory, memory_seconds)
-        split = lambda y: y.unflatten(-1, (self.heads, -1)).transpose(1, 2)    # noqa: E731  (B, heads, N, width / heads)
+        split = lambda y: y.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # noqa: E731  (B, heads, N, width / heads)
         q, (k, v) = split(self.query(x)), (split(y) for y in self.key_value(memory).chunk(2, dim=-1))
         if self.rotary is not None and seconds is not None:
             q, k = self.rotary(q, seconds), self.rotary(k, memory_seconds)

@@ -28,15 +28,17 @@ class ChannelNorm(nn.Module):
 
 
 def make_norm(kind, channels):
-    """group: GroupNorm of up to 32 groups, for windows of fixed size; channel: `ChannelNorm`, for passages of any length."""
+    """group: GroupNorm of up to 32 groups, for windows of fixed size; channel: `ChannelNorm`, for passages of any
+    length."""
     return nn.GroupNorm(_groups(channels), channels) if kind == "group" else ChannelNorm(channels)
 
 
 class ResBlock(nn.Module):
-    """norm-SiLU-conv twice with a skip; an embedding, if any, scales and shifts in between (Dhariwal & Nichol 2021, section 3).
+    """norm-SiLU-conv twice with a skip; an embedding, if any, scales and shifts in between (Dhariwal & Nichol 2021,
+    section 3).
 
-    dims 1: (B, C, T); dims 2: (B, C, H, W). embedding_width 0: no condition. norm: see `make_norm`. The second convolution
-    starts at zero.
+    dims 1: (B, C, T); dims 2: (B, C, H, W). embedding_width 0: no condition. norm: see `make_norm`. The second
+    convolution starts at zero.
     """
 
     def __init__(self, dims, in_channels, out_channels=None, kernel=3, embedding_width=0, dropout=0.0, norm="group"):

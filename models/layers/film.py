@@ -18,7 +18,8 @@ class FiLM(nn.Module):
 
 
 class Stylisation(nn.Module):
-    """y' = W0(SiLU(FiLM(LN(y), condition))), W0 starting at zero: the stylisation block of MotionDiffuse (Zhang et al. 2022)."""
+    """y' = W0(SiLU(FiLM(LN(y), condition))), W0 starting at zero: the stylisation block of MotionDiffuse (Zhang et al.
+    2022)."""
 
     def __init__(self, condition_width, width):
         super().__init__()

@@ -16,7 +16,8 @@ def native_autocast(device):
 
 
 def native_weights(network, device):
-    """A network that is only ever called under `native_autocast`, its linear and convolution layers kept in what that multiplies:
+    """A network that is only ever called under `native_autocast`, its linear and convolution layers kept in what that
+    multiplies:
     otherwise their weights are converted anew in every call. The same numbers come out. Returns the network."""
     if native(device):
         for layer in network.modules():

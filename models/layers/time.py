@@ -6,7 +6,8 @@ from torch import nn
 
 
 class TimeEmbedding(nn.Module):
-    """t (B,) -> (B, width): sines and cosines of 1..10,000 periods (Ho et al. 2020, appendix B), then a two-layer MLP."""
+    """t (B,) -> (B, width): sines and cosines of 1..10,000 periods (Ho et al. 2020, appendix B), then a two-layer
+    MLP."""
 
     def __init__(self, width, frequencies=128):
         super().__init__()

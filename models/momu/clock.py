@@ -48,7 +48,8 @@ def frames_of(duration):
 def resampled(motion, seconds, fps):
     """A `Motion` at instants `seconds` (N,), which lie 1 / fps apart; its ends are held."""
     values = np.concatenate([motion.root, matrix_to_6d(motion.rotations).reshape(len(motion), -1)], axis=1)
-    found = resample(torch.from_numpy(values.astype(np.float32)), motion.fps, torch.as_tensor(seconds, dtype=torch.float64))
+    found = resample(torch.from_numpy(values.astype(np.float32)), motion.fps,
+                     torch.as_tensor(seconds, dtype=torch.float64))
     rotations = sixd_to_matrix(found[:, 3:].reshape(-1, 24, 6).numpy())
     return Motion(rotations.astype(np.float32), found[:, :3].numpy(), fps)
 
@@ -76,7 +77,8 @@ def motion_to_clock(motion, frames=None):
     frames = frames_of(motion.duration) if frames is None else frames
     motion = motion.resampled(FPS)
     sixd, root, heading, contact = (torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)) for values in (
-        matrix_to_6d(motion.rotations).reshape(len(motion), -1), motion.root, representation.headings(motion.rotations[:, 0]),
+        matrix_to_6d(motion.rotations).reshape(len(motion), -1), motion.root,
+        representation.headings(motion.rotations[:, 0]),
         representation.foot_contacts(torch.from_numpy(motion.positions()), FPS)))
     values = torch.cat([sixd, root, heading[:, None], contact], dim=1)
     values = resample(values, FPS, torch.arange(-1, frames, dtype=torch.float32) / FRAME_RATE)[None]

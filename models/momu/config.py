@@ -31,7 +31,7 @@ class MotionVAEConfig:
     velocity: float = 0.5               # weight of the error of joint velocities over the floor (m/s)
     foot: float = 2.0                   # weight of the speed of feet that stand (m/s)
     contrast: float = 0.05              # paper's l4
-    heads: bool = True                  # compare through one linear map a side; False: the latents themselves, as printed
+    heads: bool = True  # compare through one linear map a side; False: the latents themselves, as printed
     tau: float = 0.07
     window_seconds: float = 0.5         # r_e - r_s
     windows: int = 16                   # N_C windows of a sequence
@@ -99,12 +99,13 @@ class DiTConfig:
 VAE_RELEASE = MotionVAEConfig()
 VAE_TINY = MotionVAEConfig(widths=(16, 16, 16), blocks=1, frames=64, batch=4, windows=4, ema=0.9)
 RELEASE = DiTConfig()
-PAPER = DiTConfig(rhythm=False, style=False, code=0, schedule="scaled_linear", prediction="eps", high_noise=0.0, level=0.0,
-                  condition_noise=0.0, dropout=0.0, drop_other=0.0, pool=1, lr=1e-4, ema=0.9999)
+PAPER = DiTConfig(rhythm=False, style=False, code=0, schedule="scaled_linear", prediction="eps", high_noise=0.0,
+                  level=0.0, condition_noise=0.0, dropout=0.0, drop_other=0.0, pool=1, lr=1e-4, ema=0.9999)
 TINY = DiTConfig(width=32, depth=2, heads=2, hidden=48, code=4, window=32, shortest=12, batch=4, ema=0.9)
 
 CONFIGS = {
-    "motion_vae": {"release": VAE_RELEASE, "tiny": VAE_TINY, "paper": replace(VAE_RELEASE, heads=False, contrast=0.1, kl=1e-6),
+    "motion_vae": {"release": VAE_RELEASE, "tiny": VAE_TINY, "paper": replace(VAE_RELEASE, heads=False, contrast=0.1,
+                                                                              kl=1e-6),
                    "no-contrast": replace(VAE_RELEASE, contrast=0.0)},
 }
 for _part in ("music_dit", "motion_dit"):

@@ -26,7 +26,8 @@ def read(vae, motion, canvas):
     """Latents (64, length) of a `Motion` on a canvas; its last frame is held beyond its end."""
     device = next(vae.parameters()).device
     motion = checked(motion)
-    vectors = motion_to_clock(Motion(motion.rotations, motion.root, motion.fps * canvas.stretch), canvas.length * DOWNSAMPLE)
+    vectors = motion_to_clock(Motion(motion.rotations, motion.root, motion.fps * canvas.stretch),
+                              canvas.length * DOWNSAMPLE)
     return vae.encode_long(vectors.to(device))
 
 
@@ -110,4 +111,5 @@ def bent_to(piece, take, at):
     place = place + along[:, None] * (take.root[at, :2] - place[-1])
     rotations = piece.rotations.copy()
     rotations[:, 0] = turn @ rotations[:, 0]
-    return Motion(rotations.astype(np.float32), np.column_stack([place, piece.root[:, 2]]).astype(np.float32), piece.fps)
+    return Motion(rotations.astype(np.float32), np.column_stack([place, piece.root[:, 2]]).astype(np.float32),
+                  piece.fps)

@@ -36,10 +36,12 @@ class Pieces:
 
     def __init__(self, flat, split, captured, device):
         self.flat, self.device = flat, torch.device(device)
-        self.items = [item for item in flat.items if item.get("split") == split and flat.has(item, "rot6d", "root", "latent")
+        self.items = [item for item in flat.items if item.get("split") == split and flat.has(item, "rot6d", "root",
+                                                                                             "latent")
                       and item["arrays"]["latent"][1] >= SHORTEST]
         if not self.items:
-            raise BadInput(f"{flat.folder} holds no {split} pieces with motion and music; it needs some of every split.")
+            raise BadInput(f"{flat.folder} holds no {split} pieces with motion and music; it needs some of every "
+                           f"split.")
         resident = flat.resident(["rot6d", "root", "latent"], self.device)
         self.rot6d, self.root, self.latent = resident["rot6d"], resident["root"], resident["latent"]
         places = {name: torch.tensor([item["arrays"][name] for item in self.items], device=self.device)
@@ -73,7 +75,8 @@ class Pieces:
 
     def _chances(self, captured):
         """Cumulated chances of the pieces: `captured` for recordings together, in proportion to their length."""
-        weight = np.array([item["arrays"]["latent"][1] * (0.3 + item.get("beat_confidence", 1.0)) for item in self.items])
+        weight = np.array([item["arrays"]["latent"][1] * (0.3 + item.get("beat_confidence", 1.0))
+                           for item in self.items])
         real = np.array([item.get("source") != "studio" for item in self.items])
         if real.any() and not real.all():
             weight[real] *= captured / weight[real].sum()
@@ -89,14 +92,15 @@ class Pieces:
 
     def music(self, rows, starts, window):
         """Raw music latents (B, window, 64) float32; rows beyond a piece's end repeat its last."""
-        place = torch.minimum(starts[:, None] + torch.arange(window, device=self.device), self.latents[rows][:, None] - 1)
+        place = torch.minimum(starts[:, None] + torch.arange(window, device=self.device),
+                              self.latents[rows][:, None] - 1)
         return self.latent[self.first_latent[rows][:, None] + place].float() * self.scale + self.offset
 
     def motion(self, rows, starts, frames, mirror=None):
         """Vectors (B, frames, 152) of `models/motion/representation.py` on the clock, from latents `starts`;
         `mirror` (B,) bool exchanges left and right."""
         first = starts.float() * (DOWNSAMPLE / FRAME_RATE)
-        seconds = first[:, None] + torch.arange(-1, frames, device=self.device) / FRAME_RATE     # one more, for velocities
+        seconds = first[:, None] + torch.arange(-1, frames, device=self.device) / FRAME_RATE  # one more, for velocities
         index, weight = taps(seconds, FPS, self.frames[rows][:, None] - 1)
         index = index + self.first_frame[rows][:, None, None]
 
@@ -202,12 +206,13 @@ class LatentCrops:
         rows, starts = pieces.draw(config.batch, config.window, generator)
         lengths = self._lengths(rows, starts, generator)
         along = torch.arange(config.window, device=device)
-        place = pieces.first_latent[rows][:, None] + torch.minimum(starts[:, None] + along, pieces.latents[rows][:, None] - 1)
+        place = pieces.first_latent[rows][:, None] + torch.minimum(starts[:, None] + along,
+                                                                   pieces.latents[rows][:, None] - 1)
         mirror = (uniform((len(rows),), generator, device) < 0.5).long()
         motion, music = self.motion[mirror[:, None], place].float(), pieces.music(rows, starts, config.window)
         return {"motion": motion.transpose(1, 2), "music": music.transpose(1, 2),
-                "rhythm": self.rhythm[place].float().transpose(1, 2), "tempo": self.tempo[rows], "style": self.style[rows],
-                "profile": self.profile[rows], "mask": along < lengths[:, None]}
+                "rhythm": self.rhythm[place].float().transpose(1, 2), "tempo": self.tempo[rows],
+                "style": self.style[rows], "profile": self.profile[rows], "mask": along < lengths[:, None]}
 
     def _lengths(self, rows, starts, generator):
         """Latents of each crop: a third of them are shorter than the window, and none reaches beyond its piece."""

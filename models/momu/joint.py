@@ -32,7 +32,8 @@ class Side:
         known = torch.ones(count, device=self.device)
         code = known[:, None] if self.codes is None else self.codes[variations]
         if self.other is None:
-            other, known = torch.zeros(count, self.network.config.latent, places.shape[1], device=self.device), known * 0
+            other, known = torch.zeros(count, self.network.config.latent, places.shape[1],
+                                       device=self.device), known * 0
         elif self.other.dim() == 3:
             other = torch.stack([self.other[v][:, place] for v, place in zip(variations, places)])
         else:
@@ -94,5 +95,6 @@ def cross_guided(music, motion, scale, together_from, known=None, on_window=lamb
         own_a, own_m = music.x0(a, t, for_a), motion.x0(m, t, for_m)
         seen = motion.as_other(fixed(own_m, places, slice(half, None)), music.network)
         heard = music.as_other(fixed(own_a, places, slice(0, half)), motion.network)
-        return torch.cat([music.guided(a, t, for_a.given(seen), scale), motion.guided(m, t, for_m.given(heard), scale)], dim=1)
+        return torch.cat([music.guided(a, t, for_a.given(seen), scale), motion.guided(m, t, for_m.given(heard), scale)],
+                         dim=1)
     return denoise

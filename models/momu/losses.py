@@ -29,7 +29,8 @@ def motion_loss(vae, heads, config, batch, generator):
         loss = rec + config.kl * kl + geometric
         values.update(rec=rec, kl=kl)
         if config.contrast:
-            contrast, hit = rhythmic_contrast(heads, z, batch["music"], over_floor(vectors, positions), config, generator)
+            contrast, hit = rhythmic_contrast(heads, z, batch["music"], over_floor(vectors, positions), config,
+                                              generator)
             loss = loss + config.contrast * contrast
             values.update(contrast=contrast, hit=hit)
     return loss, {name: value.detach() for name, value in values.items()}

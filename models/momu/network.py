@@ -34,7 +34,8 @@ class Condition(Conditions):
     tempo: torch.Tensor
     style: torch.Tensor
     code: torch.Tensor
-    together = {"other": ("other", "other_known"), "rhythm": ("rhythm", "tempo"), "style": ("style",), "code": ("code",)}
+    together = {"other": ("other", "other_known"), "rhythm": ("rhythm", "tempo"), "style": ("style",),
+                "code": ("code",)}
     stays = ("code",)
 
     def alone(self):
@@ -67,7 +68,7 @@ class Block(nn.Module):
         x = x + gate1 * self.dropout(self.attention(y, seconds=seconds, mask=mask))
         y = self.norms[1](x) * (1 + scale2) + shift2
         if mask is not None:
-            y = y * mask[..., None]                                 # what lies beyond a crop's end does not reach into it
+            y = y * mask[..., None]  # what lies beyond a crop's end does not reach into it
         y = self.expand(y.transpose(1, 2)).transpose(1, 2)
         return x + gate2 * self.contract(self.dropout(F.gelu(y)))
 
@@ -79,7 +80,7 @@ class DiT(nn.Module):
         super().__init__()
         self.config = config
         width, genres = config.width, len(config.genres)
-        self.own, self.other = Standard(config.latent), Standard(config.latent)     # of what it makes, of what it is given
+        self.own, self.other = Standard(config.latent), Standard(config.latent)  # of what it makes, of what it is given
         self.time = TimeEmbedding(width)
         self.style = nn.Linear(genres + 2 + 1, width)
         self.code = Timbre(config.code, genres, width) if config.code else None
@@ -117,8 +118,8 @@ class DiT(nn.Module):
             embedding = embedding + self.code(condition.code)
         frames = self.input(x)
         if mask is not None:
-            condition = Condition(condition.other * mask[:, None], condition.other_known, condition.rhythm, condition.tempo,
-                                  condition.style, condition.code)
+            condition = Condition(condition.other * mask[:, None], condition.other_known, condition.rhythm,
+                                  condition.tempo, condition.style, condition.code)
         if self.other_frames is not None:
             frames = frames + self.other_frames(condition.other) * known[..., None]
         if self.rhythm is not None:
@@ -126,7 +127,8 @@ class DiT(nn.Module):
         tokens = self.other_tokens(condition.other).transpose(1, 2) * known[..., None]
         clock = (torch.arange(length, device=x.device) + 0.5) / LATENT_RATE
         seconds = torch.cat([clock[:1], clock[::config.pool], clock])
-        y = torch.cat([embedding[:, None] + self.kind[0], tokens + self.kind[1], frames.transpose(1, 2) + self.kind[2]], dim=1)
+        y = torch.cat([embedding[:, None] + self.kind[0], tokens + self.kind[1], frames.transpose(1, 2) + self.kind[2]],
+                      dim=1)
         if mask is not None:
             mask = torch.cat([torch.ones_like(mask[:, :1]), mask[:, ::config.pool], mask], dim=1)
         embedding = F.silu(embedding)

@@ -20,6 +20,12 @@ OVERLAP_PART = 0.25         # of a window shared with each neighbour
 CONTEXT = 64                # latents sampled on either side of a range that is made anew
 
 
+def around(times, period):
+    """Times (s) within a loop of that period, with those of the turn before and of the turn after."""
+    inside = times[(times > -1e-3) & (times < period - 1e-3)]
+    return np.concatenate([inside + turn * period for turn in (-1, 0, 1)])
+
+
 class Passage:
     """length: latents of the passage; first, last: the part that is sampled; window, overlap, starts:
     `models/diffusion/windows.py`.
@@ -53,8 +59,7 @@ class Passage:
         times, downbeats = beats.times / self.stretch, beats.downbeats / self.stretch
         if self.loop:
             period = self.length / LATENT_RATE
-            around = lambda t: np.concatenate([t[(t > -1e-3) & (t < period - 1e-3)] + turn * period for turn in (-1, 0, 1)])  # noqa: E731
-            times, downbeats = around(times), around(downbeats)
+            times, downbeats = around(times, period), around(downbeats, period)
         curve = rhythm_curve(times, downbeats, frames, FRAME_RATE)
         tempo = math.log2(60.0 / float(np.median(np.diff(times))) / 120.0)
         folded = curve.reshape(self.length, DOWNSAMPLE, RHYTHM_CHANNELS).transpose(2, 1, 0).reshape(-1, self.length)

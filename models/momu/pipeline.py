@@ -23,7 +23,7 @@ from models.momu.sound import Music, as_audio
 from models.momu.takes import MotionTake, SoundTake, as_passage, free_ranges, make_motion, make_music, mix_of
 from models.momu.vae import MotionVAE
 
-WINDOWS_AT_ONCE = 16        # rows of one network call: bounds the memory whatever the length and the number of variations
+WINDOWS_AT_ONCE = 16  # rows of one network call: bounds the memory whatever the length and the number of variations
 SAMPLING_SHARE = 0.8        # of the progress
 FARTHEST = 3.0              # standard deviations that a given sound's mix may lie out
 
@@ -81,7 +81,8 @@ class Entry:
         self.motion_dit = None if motion_dit is None else motion_dit.eval().to(self.device)
         config = (music_dit or motion_dit).config
         if {config.latent} != {self.motion_vae.config.latent, self.music.vae.config.latent}:
-            raise BadInput("The VAEs and the transformers do not belong together; install the checkpoints of one release.")
+            raise BadInput("The VAEs and the transformers do not belong together; install the checkpoints of one "
+                           "release.")
         self.config, self.schedule = config, Schedule(config.schedule, config.prediction)
 
     def codes(self, genre, generators, profile=None):
@@ -93,7 +94,8 @@ class Entry:
         if profile is not None:
             codes = timbre.code(profile.to(self.device)).clamp(-FARTHEST, FARTHEST).expand(len(generators), -1)
         else:
-            codes = torch.stack([timbre.draw(genre, generator.initial_seed()) for generator in generators]).to(self.device)
+            codes = torch.stack([timbre.draw(genre, generator.initial_seed())
+                                 for generator in generators]).to(self.device)
         return torch.cat([codes, torch.ones_like(codes[:, :1])], dim=1)
 
     def sample(self, denoise_windows, channels, canvas, generators, asked, take, run):
@@ -176,7 +178,8 @@ class MoMuBoth(Entry):
         super().__init__(music, motion_vae, music_dit, motion_dit, device)
         a, m = music_dit.config, motion_dit.config
         if (a.schedule, a.prediction, a.latent) != (m.schedule, m.prediction, m.latent):
-            raise BadInput("The two transformers were trained for different chains; install the checkpoints of one release.")
+            raise BadInput("The two transformers were trained for different chains; install the checkpoints of one "
+                           "release.")
 
     @torch.inference_mode()
     def generate(self, condition=None, settings=None, *, progress=None, should_cancel=None, **changes):
@@ -206,7 +209,8 @@ class MoMuBoth(Entry):
         if not sound:
             other = self.heard(as_audio(samples), canvas)
             only = replace(asked, keep=(motion, kept[1]))
-            return [(samples, made) for made in make_motion(self, canvas, other, seeded(asked.seed, asked.variations), only, run)]
+            return [(samples, made) for made in make_motion(self, canvas, other, seeded(asked.seed, asked.variations),
+                                                            only, run)]
         return self._both(canvas, asked, run, sound, moves)
 
     def _sound_under(self, canvas, asked, run, free):
@@ -217,7 +221,8 @@ class MoMuBoth(Entry):
 
     def _both(self, canvas, asked, run, sound=None, moves=None):
         """Both sides by cross-guidance; sound, moves: the free ranges of a kept take."""
-        generators, take, profile = seeded(asked.seed, asked.variations), None, None if asked.like is None else mix_of(asked.like)
+        generators, take, profile = seeded(asked.seed,
+                                           asked.variations), None, None if asked.like is None else mix_of(asked.like)
         if asked.keep is not None:
             canvas.cut(sound + moves)
             kept = SoundTake(self, canvas, asked.keep[0], sound), MotionTake(self, canvas, asked.keep[1], moves)
@@ -231,6 +236,7 @@ class MoMuBoth(Entry):
         x = self.sample(denoise, 2 * half, canvas, generators, asked, take, run)
         rows = list(zip(self.music_dit.restore(x[:, :half]), self.motion_dit.restore(x[:, half:])))
         for heard, seen in run.each(rows):
-            pair = (self.music.write(heard, canvas, run.should_cancel), dance.write(self.motion_vae, seen, canvas, asked.tidy))
+            pair = (self.music.write(heard, canvas, run.should_cancel), dance.write(self.motion_vae, seen, canvas,
+                                                                                    asked.tidy))
             made.append(pair if take is None else tuple(part.joined(new) for part, new in zip(kept, pair)))
         return made

@@ -26,7 +26,8 @@ class Music:
         mono, gain = mels.levelled(audio.resampled(mels.RATE).mono())
         frames = canvas.length * DOWNSAMPLE
         if canvas.loop:
-            mono = np.interp(np.arange(frames * mels.HOP) * canvas.stretch, np.arange(len(mono)), mono).astype(np.float32)
+            mono = np.interp(np.arange(frames * mels.HOP) * canvas.stretch, np.arange(len(mono)),
+                             mono).astype(np.float32)
         found = mels.log_mel(mono)[:frames]
         mel = np.full((frames, mels.BANDS), np.log(mels.FLOOR), np.float32)
         mel[:len(found)] = found
@@ -54,12 +55,12 @@ class Music:
         if not canvas.loop:
             sound = vocode(self.vocoder, mel, rate=DELIVERY_RATE, should_cancel=should_cancel)
             return fit(sound, round(canvas.duration * DELIVERY_RATE)) if canvas.sampled == canvas.length else sound
-        frames, hop = len(mel), 2 * mels.HOP                     # a ring: vocoded with its own ends as context, cut one turn
+        frames, hop = len(mel), 2 * mels.HOP  # a ring: vocoded with its own ends as context, cut one turn
         around = mel[np.arange(-CONTEXT_FRAMES, frames + CONTEXT_FRAMES + 1) % frames]
         sound = vocode(self.vocoder, around, rate=2 * mels.RATE, should_cancel=should_cancel)
         from scipy.signal import resample
         sound = sound[:, CONTEXT_FRAMES * hop:(CONTEXT_FRAMES + frames) * hop]
-        return resample(sound, round(canvas.duration * DELIVERY_RATE), axis=1).astype(np.float32)      # by FFT: periodic
+        return resample(sound, round(canvas.duration * DELIVERY_RATE), axis=1).astype(np.float32)  # by FFT: periodic
 
 
 def as_audio(samples):

@@ -25,7 +25,8 @@ def make_music(entry, canvas, other, generators, asked, run):
         profile = mix_of(asked.like)
     side = Side(entry.music_dit, entry.schedule, canvas, entry.codes(canvas.genre, generators, profile), other)
     denoise = single(side, asked.guidance_scale, run.stop_if_asked)
-    x = entry.sample(denoise, entry.config.latent, canvas, generators, asked, None if take is None else take.known(), run)
+    x = entry.sample(denoise, entry.config.latent, canvas, generators, asked, None if take is None else take.known(),
+                     run)
     rows = run.each(entry.music_dit.restore(x))
     sounds = (entry.music.write(row, canvas, run.should_cancel) for row in rows)
     return [sound if take is None else take.joined(sound) for sound in sounds]
@@ -33,10 +34,12 @@ def make_music(entry, canvas, other, generators, asked, run):
 
 def make_motion(entry, canvas, other, generators, asked, run):
     """Dances on a canvas under the music's latents `other` (64, length) or None: `Motion`s, one a generator."""
-    take = None if asked.keep is None else MotionTake(entry, canvas, asked.keep[0], free_ranges(asked.keep[1], canvas.duration))
+    take = None if asked.keep is None else MotionTake(entry, canvas, asked.keep[0],
+                                                      free_ranges(asked.keep[1], canvas.duration))
     side = Side(entry.motion_dit, entry.schedule, canvas, None, other)
     denoise = single(side, asked.guidance_scale, run.stop_if_asked)
-    x = entry.sample(denoise, entry.config.latent, canvas, generators, asked, None if take is None else take.known(), run)
+    x = entry.sample(denoise, entry.config.latent, canvas, generators, asked, None if take is None else take.known(),
+                     run)
     rows = run.each(entry.motion_dit.restore(x))
     motions = (dance.write(entry.motion_vae, row, canvas, asked.tidy) for row in rows)
     return [motion if take is None else take.joined(motion) for motion in motions]
@@ -51,7 +54,8 @@ class SoundTake:
         self.samples = np.atleast_2d(np.asarray(samples, dtype=np.float32))
         seconds = self.samples.shape[1] / DELIVERY_RATE
         if abs(seconds - canvas.duration) > 0.05:
-            raise BadInput(f"The take lasts {seconds:.2f} s and the passage {canvas.duration:.2f} s; use the take's own passage.")
+            raise BadInput(f"The take lasts {seconds:.2f} s and the passage {canvas.duration:.2f} s; use the take's "
+                           f"own passage.")
         if not np.isfinite(self.samples).all():
             raise BadInput("The take holds samples that are not numbers (NaN); make it anew.")
         canvas.cut(free)

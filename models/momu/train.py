@@ -72,7 +72,8 @@ class MotionVAETask(Task):
         crops.resident(next(model.parameters()).device)
         generator = torch.Generator().manual_seed(5)
         for index in range(VALID_BATCHES):
-            rows.append(motion_loss(model["vae"], model["heads"], self.config, crops.batch(index, generator), generator)[1])
+            rows.append(motion_loss(model["vae"], model["heads"], self.config, crops.batch(index, generator),
+                                    generator)[1])
         return {name: float(np.mean([float(row[name]) for row in rows])) for name in rows[0]}
 
     def export(self, state):
@@ -100,7 +101,8 @@ class DiTTask(Task):
             progress(number / 2, f"motion latents of the {split} split")
             self.pieces[split] = Pieces(flat, split, config.captured, device)
             self.latents[split] = encode_motion(self.pieces[split], vae)
-        self.crops = {split: LatentCrops(self.pieces[split], self.latents[split], config, self.side) for split in self.pieces}
+        self.crops = {split: LatentCrops(self.pieces[split], self.latents[split], config, self.side)
+                      for split in self.pieces}
 
     def build(self):
         network = DiT(self.config)
@@ -133,8 +135,10 @@ class DiTTask(Task):
                 times = torch.full((len(x0),), t, device=x0.device)
                 x = self.schedule.add_noise(x0, noise, times) * mask[:, None]
                 target = self.schedule.target(x0, noise, times)
-                for name, some in (("loss", condition), ("loss_alone", condition.alone()), ("loss_none", condition.none())):
-                    sums[name].append(float(masked_errors(model(x, times, some, mask).float() - target, mask)[0].mean()))
+                for name, some in (("loss", condition), ("loss_alone", condition.alone()),
+                                   ("loss_none", condition.none())):
+                    sums[name].append(float(masked_errors(model(x, times, some, mask).float() - target,
+                                                          mask)[0].mean()))
         return {name: float(np.mean(values)) for name, values in sums.items()}
 
     def export(self, state):
@@ -155,7 +159,8 @@ def drawn_latents(pieces, motion):
     generator, moves, sounds = torch.Generator().manual_seed(3), [], []
     for _ in range(20):
         rows, starts = pieces.draw(64, 64, generator)
-        place = torch.minimum(starts[:, None] + torch.arange(64, device=pieces.device), pieces.latents[rows][:, None] - 1)
+        place = torch.minimum(starts[:, None] + torch.arange(64, device=pieces.device), pieces.latents[rows][:, None]
+                              - 1)
         moves.append(motion[pieces.first_latent[rows][:, None] + place].float().flatten(0, 1).cpu())
         sounds.append(pieces.music(rows, starts, 64).flatten(0, 1).cpu())
     return torch.cat(moves), torch.cat(sounds)

@@ -1,7 +1,8 @@
 """After sampling: planted feet stay where they are, nothing sinks into the floor, joints bend no further than they can.
 
-A denoiser draws contacts as channels of its own and feet that nearly obey them. Here the creeping that is left while a foot is
-planted is taken back by two-bone IK on the leg, and what was taken back is given up again smoothly after the foot lifts.
+A denoiser draws contacts as channels of its own and feet that nearly obey them. Here the creeping that is left while a
+foot is planted is taken back by two-bone IK on the leg, and what was taken back is given up again smoothly after the
+foot lifts.
 """
 import numpy as np
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
@@ -15,15 +16,15 @@ from models.motion.smoothing import minimum_jerk, runs
 
 LEGS = (((1, 4, 7, 10), slice(0, 2)), ((2, 5, 8, 11), slice(2, 4)))    # hip, knee, ankle, toe; their contact channels
 PLANTED = 0.5                               # contact above which a foot is locked
-SOFT_SECONDS = 0.04                         # contacts are smoothed over so long: a flicker would be a twitch of the knee
+SOFT_SECONDS = 0.04  # contacts are smoothed over so long: a flicker would be a twitch of the knee
 SHORTEST_SECONDS = 0.08                     # shorter contacts are noise
 RELEASE_SECONDS = 0.15                      # the correction fades in and out
 MOST_METRES = 0.15                          # a foot that creeps further in one contact is stepping, not planted
 REACH = 0.995                               # of the leg's length
 CLEARANCE = {15: 0.10, 20: 0.03, 21: 0.03, 22: 0.02, 23: 0.02, 18: 0.04, 19: 0.04, 4: 0.05, 5: 0.05, 0: 0.09}   # m
 # Widest angle in degrees between a joint and the T-pose (spine, neck, head) or its mean of the training data; generous.
-LIMITS = {1: 130, 2: 130, 3: 50, 4: 155, 5: 155, 6: 50, 7: 70, 8: 70, 9: 50, 10: 60, 11: 60, 12: 60, 13: 60, 14: 60, 15: 60,
-          18: 160, 19: 160, 20: 95, 21: 95, 22: 60, 23: 60}
+LIMITS = {1: 130, 2: 130, 3: 50, 4: 155, 5: 155, 6: 50, 7: 70, 8: 70, 9: 50, 10: 60, 11: 60, 12: 60, 13: 60, 14: 60,
+          15: 60, 18: 160, 19: 160, 20: 95, 21: 95, 22: 60, 23: 60}
 
 
 def clean(motion, contacts):
@@ -49,14 +50,16 @@ def limited(motion):
 
 
 def above_floor(motion):
-    """The body raised, smoothly in time, where a hand, knee, head or the seat would sink in. Feet are the legs' business."""
+    """The body raised, smoothly in time, where a hand, knee, head or the seat would sink in. Feet are the legs'
+    business."""
     positions = motion.positions()
     joints = list(CLEARANCE)
     sink = np.maximum(0.0, (np.array([CLEARANCE[j] for j in joints]) - positions[:, joints, 2]).max(axis=1))
     if not np.any(sink > 0):
         return motion
     width = max(1, int(0.15 * motion.fps))
-    lift = np.maximum(gaussian_filter1d(maximum_filter1d(sink, 2 * width + 1, mode="nearest"), width / 2.5, mode="nearest"), sink)
+    lift = np.maximum(gaussian_filter1d(maximum_filter1d(sink, 2 * width + 1, mode="nearest"), width / 2.5,
+                                        mode="nearest"), sink)
     root = motion.root.copy()
     root[:, 2] += lift
     return Motion(motion.rotations, root, motion.fps)
@@ -110,7 +113,8 @@ def _raised(sink, fps):
 
 
 def _faded(error, held, ease):
-    """The correction carried over the neighbouring free frames, where it dies away; between two contacts they are mixed."""
+    """The correction carried over the neighbouring free frames, where it dies away; between two contacts they are
+    mixed."""
     total, weight = np.zeros_like(error), np.zeros(len(error))
     index = np.arange(len(error))
     for start, stop in runs(held):
@@ -141,7 +145,8 @@ def _lowering(positions, wanted, fps):
 def _reach(motion, wanted):
     """Both legs bent so that the ankles come to `wanted` {hip: (T, 3)}; feet keep their direction in the world.
 
-    Bend first (the knee's angle follows from the distance), then swing the whole leg: a correction of zero changes nothing.
+    Bend first (the knee's angle follows from the distance), then swing the whole leg: a correction of zero changes
+    nothing.
     """
     positions, turns = forward_kinematics(motion.rotations.astype(np.float64), motion.root.astype(np.float64))
     turns = turns.copy()

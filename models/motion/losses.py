@@ -45,7 +45,8 @@ def acceleration_error(estimate, truth):
 
 
 def body(vector):
-    """rotations (B, T, 24, 3, 3) and joint positions (B, T, 24, 3) under a root at xy = 0, in the axes of the heading."""
+    """rotations (B, T, 24, 3, 3) and joint positions (B, T, 24, 3) under a root at xy = 0, in the axes of the
+    heading."""
     rotations = sixd_to_matrix(vector[..., ROTATIONS].unflatten(-1, (24, 6)))
     root = torch.cat([torch.zeros_like(vector[..., :2]), vector[..., 3:4]], dim=-1)
     return rotations, forward_kinematics(rotations, root)[0]
@@ -86,8 +87,8 @@ def rotation_steps(rotations):
 
 
 def rotation_excess(rotations, limit):
-    """Squared hinge (B, T-1, 24) of `rotation_steps` above `limit` (24,), a high percentile of the training data (DiffDance's
-    regularisation against sudden turns; its printed form was not obtained)."""
+    """Squared hinge (B, T-1, 24) of `rotation_steps` above `limit` (24,), a high percentile of the training data
+    (DiffDance's regularisation against sudden turns; its printed form was not obtained)."""
     return (rotation_steps(rotations) - limit).clamp(min=0).square()
 
 

@@ -7,12 +7,13 @@ channels   what                                                                 
 4-147      24 x 6D local rotations; that of the pelvis with the heading taken out
 148-151    contact of left ankle, left toe, right ankle, right toe with the floor   0..1
 
-Why velocities and not canonical positions: windows of a canvas that each start at xy = 0 disagree where they overlap, and
-a dance that has walked four metres looks unlike any training window. Velocities in the axes of the heading are the same
-wherever the dancer stands, so every crop of a piece is already canonical and windows can be cross-faded at any length
-(as in Holden et al. 2016 and Guo et al. 2022). Place and facing are sums over frames; they cannot jump at a window. What the
-sums drift is corrected where a place is asked for (`models.motion.smoothing`). Velocities are backward differences in the
-axes of the earlier frame, so decoding is exact. They are per second, so one statistic serves 15, 30 and 60 fps.
+Why velocities and not canonical positions: windows of a canvas that each start at xy = 0 disagree where they overlap,
+and a dance that has walked four metres looks unlike any training window. Velocities in the axes of the heading are the
+same wherever the dancer stands, so every crop of a piece is already canonical and windows can be cross-faded at any
+length (as in Holden et al. 2016 and Guo et al. 2022). Place and facing are sums over frames; they cannot jump at a
+window. What the sums drift is corrected where a place is asked for (`models.motion.smoothing`). Velocities are backward
+differences in the axes of the earlier frame, so decoding is exact. They are per second, so one statistic serves 15, 30
+and 60 fps.
 """
 import numpy as np
 import torch
@@ -37,7 +38,8 @@ STD_FLOOR = 0.02                            # so that standardising cannot blow 
 def headings(pelvis):
     """(T,) unwrapped headings in radians about z of world pelvis rotations (T, 3, 3), numpy; 0 faces -y.
 
-    The twist about z of the rotation from upright (swing-twist): unlike the direction of the chest it survives lying down.
+    The twist about z of the rotation from upright (swing-twist): unlike the direction of the chest it survives lying
+    down.
     Upside down it means nothing; there it runs straight between the neighbours that have one.
     """
     turned = np.asarray(pelvis, dtype=np.float64) @ ROOT_TO_BLENDER.T
@@ -70,8 +72,8 @@ def _ramp(value, limits):
 def foot_contacts(positions, fps):
     """(T, 4) in 0..1 from joint positions (T, 24, 3) in metres, torch: slow along the floor and low.
 
-    The speed of a frame is the faster of those over the thirtieth of a second before and after it; the result is averaged over
-    a tenth of a second, because the jitter of recordings would make it flicker.
+    The speed of a frame is the faster of those over the thirtieth of a second before and after it; the result is
+    averaged over a tenth of a second, because the jitter of recordings would make it flicker.
     """
     points = positions[:, list(FEET)]
     span = min(max(1, int(round(fps / 30))), len(points) - 1)
@@ -88,14 +90,16 @@ def foot_contacts(positions, fps):
 def encode(rotations, root, fps, stride=1):
     """Vectors (T, 152) of local rotations (T, 24, 3, 3) and pelvis positions (T, 3), torch.
 
-    stride: velocities are taken over this many frames, so that every `stride`-th vector, from any frame on, is a passage
-    at fps / stride. The first `stride` frames, which have nothing before them, repeat the first velocity there is.
+    stride: velocities are taken over this many frames, so that every `stride`-th vector, from any frame on, is a
+    passage at fps / stride. The first `stride` frames, which have nothing before them, repeat the first velocity there
+    is.
     """
     count = len(root)
     if count <= stride:
         raise ValueError(f"a motion of {count} frames has no velocity over {stride}")
     turn = torch.from_numpy(headings(rotations[:, 0].detach().cpu().numpy())).to(root)
-    late, early = torch.arange(count, device=root.device).clamp(min=stride), torch.arange(count, device=root.device) - stride
+    late, early = torch.arange(count, device=root.device).clamp(min=stride), torch.arange(count,
+                                                                                          device=root.device) - stride
     early = early.clamp(min=0)
     velocity = _turned((root[late] - root[early])[:, :2], -turn[early]) * (fps / stride)
     speed = (turn[late] - turn[early]) * (fps / stride)
@@ -106,7 +110,8 @@ def encode(rotations, root, fps, stride=1):
 
 
 def trajectory(vector, fps):
-    """(..., T) headings and (..., T, 2) places that the root velocities of vectors (..., T, 152) add up to, from 0 at frame 0."""
+    """(..., T) headings and (..., T, 2) places that the root velocities of vectors (..., T, 152) add up to, from 0 at
+    frame 0."""
     turn = (vector[..., 1:, 2] / fps).cumsum(-1)
     turn = torch.cat([torch.zeros_like(turn[..., :1]), turn], dim=-1)[..., :vector.shape[-2]]
     step = _turned(vector[..., 1:, :2] / fps, turn[..., :-1])
@@ -115,7 +120,8 @@ def trajectory(vector, fps):
 
 
 def decode(vector, fps, turn=None, place=None):
-    """rotations (..., T, 24, 3, 3) and pelvis positions (..., T, 3) of vectors (..., T, 152), torch; 6D is orthonormalised.
+    """rotations (..., T, 24, 3, 3) and pelvis positions (..., T, 3) of vectors (..., T, 152), torch; 6D is
+    orthonormalised.
 
     Starts at xy = 0 facing -y. turn (..., T), place (..., T, 2): these instead of what the velocities add up to.
     """
@@ -128,7 +134,8 @@ def decode(vector, fps, turn=None, place=None):
 
 def to_vector(motion):
     """(T, 152) float32, numpy, of a `Motion`, at its own frame rate."""
-    rotations, root = (torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32)) for x in (motion.rotations, motion.root))
+    rotations, root = (torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))
+                       for x in (motion.rotations, motion.root))
     return encode(rotations, root, motion.fps).numpy()
 
 

@@ -20,10 +20,12 @@ def _decay(offset, speed, frames, fps):
 
 
 def continued(motion, before, seconds=JOIN_SECONDS):
-    """`motion` begun where `before` (a `Motion` of at least one frame) ends: the difference at the join dies away over `seconds`.
+    """`motion` begun where `before` (a `Motion` of at least one frame) ends: the difference at the join dies away over
+    `seconds`.
 
-    Inertialisation (Bollo 2018): pose and speed of the joints and the root go on from `before`; its last frame is the instant
-    one frame before the first of `motion`. Place and facing are taken as they are: bring the motion there first.
+    Inertialisation (Bollo 2018): pose and speed of the joints and the root go on from `before`; its last frame is the
+    instant one frame before the first of `motion`. Place and facing are taken as they are: bring the motion there
+    first.
     """
     fps, count = motion.fps, min(len(motion), max(2, int(round(seconds * motion.fps))))
     if len(motion) < 2:
@@ -65,7 +67,8 @@ def reversed_in_time(motion):
 def joined(motion, kept, mask, seconds=JOIN_SECONDS):
     """Frames of `kept` where `mask` (T,) is True, exactly; `motion` elsewhere, eased into them on both sides.
 
-    Both motions have T frames at one rate and stand in one world. Between two kept ranges each side's ease takes at most half.
+    Both motions have T frames at one rate and stand in one world. Between two kept ranges each side's ease takes at
+    most half.
     """
     rotations, root = motion.rotations.copy(), motion.root.copy()
     for start, stop in runs(~mask):
@@ -82,12 +85,14 @@ def joined(motion, kept, mask, seconds=JOIN_SECONDS):
 
 
 def looped(motion, seconds=JOIN_SECONDS):
-    """The motion with its end eased so that playing it again does not jump; place and facing must already come round."""
+    """The motion with its end eased so that playing it again does not jump; place and facing must already come
+    round."""
     doubled = Motion(np.concatenate([motion.rotations] * 2), np.concatenate([motion.root] * 2), motion.fps)
     half, count = len(motion) // 2, len(motion)
-    first = continued(doubled.slice(count, count + half), doubled.slice(count - 2, count), min(seconds, half / motion.fps))
-    return Motion(np.concatenate([first.rotations, motion.rotations[half:]]), np.concatenate([first.root, motion.root[half:]]),
-                  motion.fps)
+    first = continued(doubled.slice(count, count + half), doubled.slice(count - 2, count),
+                      min(seconds, half / motion.fps))
+    return Motion(np.concatenate([first.rotations, motion.rotations[half:]]),
+                  np.concatenate([first.root, motion.root[half:]]), motion.fps)
 
 
 def runs(mask):

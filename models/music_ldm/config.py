@@ -1,7 +1,7 @@
 """Configurations of the motion-to-music latent diffusion model.
 
-`paper` is the model as published (Tan et al. 2023, and the image VAE it builds on), for a GPU and AIST++; `release` is what
-is shipped, the same structure in one dimension; `tiny` is for tests; the others are ablations of `release`.
+`paper` is the model as published (Tan et al. 2023, and the image VAE it builds on), for a GPU and AIST++; `release` is
+what is shipped, the same structure in one dimension; `tiny` is for tests; the others are ablations of `release`.
 """
 from dataclasses import dataclass, field, replace
 
@@ -14,13 +14,14 @@ RHYTHM_CHANNELS = 5
 
 @dataclass
 class VAEConfig:
-    """dims 1: bands are channels, (B, 256, T) -> (B, latent, T / 4). dims 2: a picture, (B, 1, 256, T) -> (B, 1, 32, T / 8)."""
+    """dims 1: bands are channels, (B, 256, T) -> (B, latent, T / 4). dims 2: a picture, (B, 1, 256, T) -> (B, 1, 32, T
+    / 8)."""
 
     dims: int = 1
     widths: tuple = (256, 384, 512)     # channels per level; each next level halves time (dims 2: frequency as well)
     blocks: int = 2                     # residual blocks per level
     latent: int = 64                    # latent channels
-    linear: bool = False                # a linear path beside the networks, started at the training split's principal components
+    linear: bool = False  # a linear path beside the networks, started at the training split's principal components
     mel: str = "log"                    # "log": log_mel, standardised; "image": decibels in 0..1 (paper)
     frames: int = 128                   # mel frames of a training crop
     batch: int = 24
@@ -33,7 +34,7 @@ class VAEConfig:
     adversarial_from: float = 0.6       # part of the training after which the discriminator joins
     discriminator: int = 48             # its first width
     gain_db: float = 6.0                # level jitter
-    sharpen: str = ""                   # run folder of a trained VAE: its latents stay as they are, its decoder is trained on
+    sharpen: str = ""  # run folder of a trained VAE: its latents stay as they are, its decoder is trained on
     mel_mean: list = field(default_factory=list)    # (256,) measured on the training split
     mel_std: float = 1.0
 
@@ -56,7 +57,7 @@ class DenoiserConfig:
     widths: tuple = (160, 224, 320)     # three down and three up levels (Tan et al., section 4.2)
     blocks: int = 1                     # residual + cross-attention blocks per level
     heads: int = 4
-    memory: int = 256                   # channels of the condition tokens in cross-attention; 0: the 370 features themselves
+    memory: int = 256  # channels of the condition tokens in cross-attention; 0: the 370 features themselves
     motion_rate: float = 10.0           # tokens per second after the motion encoder (30: every frame is a token)
     rotary: bool = True                 # positions in seconds in all attention
     self_attention_from: int = 1        # from this level down, also attend among latents; 9: nowhere
@@ -65,7 +66,7 @@ class DenoiserConfig:
     prediction: str = "v"
     zero_snr: bool = False
     min_snr: float = 5.0                # min-SNR weight, 0: none
-    high_noise: float = 0.0             # part of the items with t from the noisier half, where a window's mix is settled
+    high_noise: float = 0.0  # part of the items with t from the noisier half, where a window's mix is settled
     level: float = 0.0                  # weight of the error of a window's mean over time, beside that of every frame
     window: int = 64                    # latent frames
     latent: int = 64
@@ -107,17 +108,20 @@ class DenoiserConfig:
 
 
 VAE_RELEASE = VAEConfig(linear=True)
-VAE_PAPER = VAEConfig(dims=2, widths=(128, 256, 512, 512), latent=1, mel="image", frames=256, batch=8, lr=1e-4, ema=0.9999,
-                      kl=1e-6, difference=0.0, adversarial=0.5, matching=0.0, adversarial_from=0.5, discriminator=64, gain_db=0.0)
+VAE_PAPER = VAEConfig(dims=2, widths=(128, 256, 512, 512), latent=1, mel="image", frames=256, batch=8, lr=1e-4,
+                      ema=0.9999,
+                      kl=1e-6, difference=0.0, adversarial=0.5, matching=0.0, adversarial_from=0.5, discriminator=64,
+                      gain_db=0.0)
 VAE_TINY = VAEConfig(linear=True, widths=(16, 16, 16), blocks=1, latent=8, frames=64, batch=4, discriminator=4, ema=0.9)
 
 RELEASE = DenoiserConfig(timbre=16, min_snr=0.0, high_noise=0.3, level=4.0)
 PAPER = DenoiserConfig(dims=2, widths=(128, 256, 512), blocks=2, heads=8, memory=0, motion_rate=30.0, rotary=False,
-                       self_attention_from=9, rhythm=False, schedule="scaled_linear", prediction="eps", min_snr=0.0, window=28,
+                       self_attention_from=9, rhythm=False, schedule="scaled_linear", prediction="eps", min_snr=0.0,
+                       window=28,
                        latent=1, latent_height=32, downsample=8, mel_frames=224, drop_motion=0.0, drop_rhythm=0.0,
                        drop_genre=0.0, drop_all=0.1, batch=8, lr=1e-4, ema=0.9999)
-TINY = DenoiserConfig(widths=(16, 16, 16), heads=2, memory=16, timbre=4, min_snr=0.0, high_noise=0.3, level=4.0, latent=8,
-                      window=64, batch=4, ema=0.9)
+TINY = DenoiserConfig(widths=(16, 16, 16), heads=2, memory=16, timbre=4, min_snr=0.0, high_noise=0.3, level=4.0,
+                      latent=8, window=64, batch=4, ema=0.9)
 
 CONFIGS = {
     "vae": {"release": VAE_RELEASE, "paper": VAE_PAPER, "tiny": VAE_TINY,

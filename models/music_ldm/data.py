@@ -1,7 +1,7 @@
 """Training data of the music model: what is read from shards once, and kept on disk.
 
-Cache: `<corpus>.cache/music_ldm/`, for each shard `<stem>.json` (items, written last) with `<stem>.mel.npy` (frames, 256) fp16,
-`<stem>.rot6d.npy` (frames, 144) int16 and `<stem>.root.npy` (frames, 3) fp32, items one after the other.
+Cache: `<corpus>.cache/music_ldm/`, for each shard `<stem>.json` (items, written last) with `<stem>.mel.npy` (frames,
+256) fp16, `<stem>.rot6d.npy` (frames, 144) int16 and `<stem>.root.npy` (frames, 3) fp32, items one after the other.
 """
 import json
 from pathlib import Path
@@ -19,7 +19,8 @@ VERSION = 1
 
 
 def prepare_features(corpus, cache, progress):
-    """Write the features of the shards of `corpus` that the cache does not hold yet. Items without sound are left out."""
+    """Write the features of the shards of `corpus` that the cache does not hold yet. Items without sound are left
+    out."""
     cache = Path(cache)
     cache.mkdir(parents=True, exist_ok=True)
     data = Corpus(corpus)
@@ -59,7 +60,8 @@ def _write_shard_features(data, indices, cache, stem):
         at += len(mel)
     empty = {"mel": (0, BANDS), "rot6d": (0, 144), "root": (0, 3)}
     for name, parts, dtype in (("mel", mels, np.float16), ("rot6d", rotations, np.int16), ("root", roots, np.float32)):
-        save_array(cache / f"{stem}.{name}.npy", np.concatenate(parts).astype(dtype) if parts else np.zeros(empty[name], dtype))
+        save_array(cache / f"{stem}.{name}.npy", np.concatenate(parts).astype(dtype) if parts else np.zeros(empty[name],
+                                                                                                            dtype))
     write_text(cache / f"{stem}.json", json.dumps({"version": VERSION, "items": items}))
 
 
@@ -99,7 +101,8 @@ class FeatureCache:
         return np.asarray(self.array(item["stem"], "mel")[offset + start:offset + start + count], dtype=np.float32)
 
     def motion(self, item, start, count):
-        """rot6d (count, 24, 6) and root (count, 3) from frame `start` (30 fps); frames outside repeat the first or last one."""
+        """rot6d (count, 24, 6) and root (count, 3) from frame `start` (30 fps); frames outside repeat the first or last
+        one."""
         offset, frames = item["motion"]
         rows = offset + np.clip(np.arange(start, start + count), 0, frames - 1)
         low, high = rows[0], rows[-1] + 1

@@ -26,7 +26,8 @@ VALID_BATCHES, VALID_TIMES = 3, (100, 300, 500, 700, 900)
 
 
 class DenoiserTask(Task):
-    """Eq. 2 of Tan et al. on standardised latents, conditions dropped apart so that each works alone and guidance works."""
+    """Eq. 2 of Tan et al. on standardised latents, conditions dropped apart so that each works alone and guidance
+    works."""
 
     weight_decay = 1e-2
 
@@ -56,8 +57,8 @@ class DenoiserTask(Task):
         self.profile_genres = [GENRES.index(item["genre"]) if item["genre"] in GENRES else -1 for item in train.items]
 
     def _prepare_flat(self):
-        """A flat corpus needs no features on disk. Its latents are those of the shipped VAE, whose statistics the released
-        denoiser has (--from-released); motion's are measured where that is not so."""
+        """A flat corpus needs no features on disk. Its latents are those of the shipped VAE, whose statistics the
+        released denoiser has (--from-released); motion's are measured where that is not so."""
         if not self.config.latent_mean:
             raise BadInput("A flat corpus has no statistics of its latents: train on from the released weights "
                            "(--from-released), or give --set latent_mean=... and latent_std=... of its VAE.")
@@ -77,7 +78,8 @@ class DenoiserTask(Task):
         return network
 
     def adopt(self, model, released):
-        """Released weights from before there was a timbre code serve as well: the code's own layers then start from nothing."""
+        """Released weights from before there was a timbre code serve as well: the code's own layers then start from
+        nothing."""
         mine = {name: value for name, value in model.state_dict().items() if name.startswith("condition.timbre.")}
         super().adopt(model, {**mine, **released})
 
@@ -95,9 +97,11 @@ class DenoiserTask(Task):
         batches = self._valid_batches(cache, device)
         sums = {"loss": [], "loss_motion": [], "loss_none": []}
         for index, batch in enumerate(batches):
-            condition, x0 = batch_condition(batch, model.condition.timbre), standardise(batch["latent_mean"], self.config)
+            condition, x0 = batch_condition(batch, model.condition.timbre), standardise(batch["latent_mean"],
+                                                                                        self.config)
             everything = torch.ones(len(x0), dtype=torch.bool, device=device)
-            variants = {"loss": condition, "loss_motion": condition.dropped(rhythm=everything), "loss_none": condition.none()}
+            variants = {"loss": condition, "loss_motion": condition.dropped(rhythm=everything),
+                        "loss_none": condition.none()}
             for t in VALID_TIMES:
                 noise = torch.randn(x0.shape, generator=torch.Generator().manual_seed(index * 1000 + t)).to(device)
                 times = torch.full((len(x0),), t, device=device)
@@ -110,9 +114,11 @@ class DenoiserTask(Task):
     def _valid_batches(self, cache, device):
         windows = self.dataset(cache, "valid")
         if self.flat is None:
-            return [{name: value.to(device) for name, value in windows[index].items()} for index in range(VALID_BATCHES)]
+            return [{name: value.to(device) for name, value in windows[index].items()}
+                    for index in range(VALID_BATCHES)]
         windows.resident(device)
-        return [windows.batch(index, torch.Generator(device=device).manual_seed(index)) for index in range(VALID_BATCHES)]
+        return [windows.batch(index, torch.Generator(device=device).manual_seed(index))
+                for index in range(VALID_BATCHES)]
 
     def export(self, state):
         """Without the path of the VAE, which means nothing elsewhere."""
@@ -121,8 +127,9 @@ class DenoiserTask(Task):
 
 @torch.no_grad()
 def encode_latents(vae, fingerprint, cache, progress):
-    """For each shard of the cache `<stem>.latent-<fingerprint>.npy` (frames, 2 latent[, height]): mean and log-variance, fp16,
-    pieces one after the other, each floor(mel frames / d) long; and `.latent-<fingerprint>.offsets.npy`, their first rows."""
+    """For each shard of the cache `<stem>.latent-<fingerprint>.npy` (frames, 2 latent[, height]): mean and
+    log-variance, fp16, pieces one after the other, each floor(mel frames / d) long; and
+    `.latent-<fingerprint>.offsets.npy`, their first rows."""
     cache, d = Path(cache), vae.config.downsample
     paths = sorted(path for path in cache.glob("*.json"))
     for number, path in enumerate(paths):
@@ -149,15 +156,17 @@ def encode_latents(vae, fingerprint, cache, progress):
 
 
 class Windows:
-    """Batches of random windows, a dict: latent_mean, latent_log_variance (B, C, ..., L); motion (B, M, 360), motion_known (B,),
-    offset (B,), genre (B, 10), rhythm (B, 5, F), profile (B, 96) of the whole piece. Motion is mirrored half of the time."""
+    """Batches of random windows, a dict: latent_mean, latent_log_variance (B, C, ..., L); motion (B, M, 360),
+    motion_known (B,), offset (B,), genre (B, 10), rhythm (B, 5, F), profile (B, 96) of the whole piece. Motion is
+    mirrored half of the time."""
 
     def __init__(self, cache, split, config, fingerprint):
         self.features, self.config, self.split = FeatureCache(cache, split), config, split
         self.fingerprint, d = fingerprint, config.downsample
         self.frames = config.mel_frames
         everyone = {}
-        for stem in sorted({item["stem"] for item in self.features.items}):     # others may have come since, not yet encoded
+        # others may have come since, not yet encoded
+        for stem in sorted({item["stem"] for item in self.features.items}):
             items = json.loads((Path(cache) / f"{stem}.json").read_text(encoding="utf-8"))["items"]
             starts = np.load(Path(cache) / f"{stem}.latent-{fingerprint}.offsets.npy")
             everyone.update({(stem, item["id"]): int(start) for item, start in zip(items, starts)})
@@ -165,7 +174,8 @@ class Windows:
                       for item in self.features.items]
         self.items = [item for item in self.items if item["latent"][1] >= config.window]
         if not self.items:
-            raise BadInput(f"No {split} piece is as long as a window ({config.window_seconds:.1f} s); make longer pieces.")
+            raise BadInput(f"No {split} piece is as long as a window ({config.window_seconds:.1f} s); make longer "
+                           f"pieces.")
         lengths = np.array([item["latent"][1] for item in self.items], dtype=np.float64)
         self.chance = lengths / lengths.sum()
         self.motion_frames = math.ceil(config.window_seconds * FPS) + 1
@@ -190,7 +200,8 @@ class Windows:
     def __getitem__(self, index):
         rng = np.random.default_rng([{"train": 1, "valid": 2, "test": 3}[self.split], index])
         chosen = rng.choice(len(self.items), size=self.config.batch, p=self.chance)
-        places = [(self.items[k], int(rng.integers(self.items[k]["latent"][1] - self.config.window + 1))) for k in chosen]
+        places = [(self.items[k], int(rng.integers(self.items[k]["latent"][1] - self.config.window + 1)))
+                  for k in chosen]
         return self.batch(places, rng)
 
     def batch(self, places, rng=None):
@@ -221,8 +232,8 @@ class Windows:
         mean, log_variance = moments.chunk(2, dim=1)
         motion = motion_features(rotations, root) * known[:, None, None]
         return {"latent_mean": mean, "latent_log_variance": log_variance, "motion": torch.from_numpy(motion),
-                "motion_known": torch.from_numpy(known), "offset": torch.from_numpy(offset), "genre": torch.from_numpy(genre),
-                "rhythm": torch.from_numpy(rhythm),
+                "motion_known": torch.from_numpy(known), "offset": torch.from_numpy(offset),
+                "genre": torch.from_numpy(genre), "rhythm": torch.from_numpy(rhythm),
                 "profile": torch.from_numpy(np.stack([self.profile(item) for item, _ in places]))}
 
 
@@ -244,7 +255,8 @@ def latent_statistics(windows, batches=40):
 
 
 def motion_statistics(windows, batches=20):
-    """Mean and standard deviation (360 each, the latter at least 0.02) of the motion features of random windows. Lists."""
+    """Mean and standard deviation (360 each, the latter at least 0.02) of the motion features of random windows.
+    Lists."""
     parts = []
     for index in range(batches):
         batch = windows[index]

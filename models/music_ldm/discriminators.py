@@ -1,8 +1,8 @@
 """What judges the vocoder's sound in training: discriminators of its STFT and of its periods, and their losses.
 
 `StftDiscriminator` after Défossez et al. 2022, "High Fidelity Neural Audio Compression" (section 3.4: complex STFT as
-channels, dilated in time, strided in frequency); `PeriodDiscriminator` after Kong et al. 2020, "HiFi-GAN" (section 2.3),
-narrower here.
+channels, dilated in time, strided in frequency); `PeriodDiscriminator` after Kong et al. 2020, "HiFi-GAN" (section
+2.3), narrower here.
 """
 import torch
 import torch.nn.functional as F
@@ -52,7 +52,8 @@ class StftDiscriminator(nn.Module):
 
 
 class PeriodDiscriminator(nn.Module):
-    """(N, 2, samples) -> realness map and feature maps of samples folded at one period; both channels are judged alike."""
+    """(N, 2, samples) -> realness map and feature maps of samples folded at one period; both channels are judged
+    alike."""
 
     def __init__(self, period, widths=PERIOD_WIDTHS):
         super().__init__()
@@ -98,8 +99,8 @@ def critic_loss(discriminators, found, true):
 
 
 def generator_losses(discriminators, found, true):
-    """(adversarial, feature matching) of the sound on judges whose weights get no gradient: -D summed over the judges, and
-    L1 of their feature maps summed over judges and layers (Kumar et al. 2023, "DAC", section 3.4)."""
+    """(adversarial, feature matching) of the sound on judges whose weights get no gradient: -D summed over the judges,
+    and L1 of their feature maps summed over judges and layers (Kumar et al. 2023, "DAC", section 3.4)."""
     frozen = {name: value.detach() for name, value in discriminators.named_parameters()}
     judged = functional_call(discriminators, frozen, (found,))
     with torch.no_grad():

@@ -15,8 +15,9 @@ MIRROR_SIGN = np.array([-1.0, 1.0, 1.0], dtype=np.float32)
 def motion_features(rotations, root, fps=FPS):
     """Condition m_i = (p, q, p', q') of Tan et al., section 3.2, of windows brought to xy = 0 facing -y.
 
-    rotations (..., T, 24, 3, 3) local, root (..., T, 3) metres -> (..., T, 360) float32: global joint positions p (72, m), local
-    6D rotations q (144), global linear velocity p' (72, m/s), angular velocity q' relative to the parent (72, rad/s, joint axes).
+    rotations (..., T, 24, 3, 3) local, root (..., T, 3) metres -> (..., T, 360) float32: global joint positions p (72,
+    m), local 6D rotations q (144), global linear velocity p' (72, m/s), angular velocity q' relative to the parent (72,
+    rad/s, joint axes).
     """
     rotations, root = face_forward(rotations, root)
     positions = forward_kinematics(rotations, root)[0]
@@ -46,7 +47,8 @@ def angular_velocity(rotations, fps=FPS):
     step = np.swapaxes(rotations[..., :-1, :, :, :], -1, -2) @ rotations[..., 1:, :, :, :]
     cos = np.clip((np.trace(step, axis1=-2, axis2=-1) - 1) / 2, -1, 1)
     angle = np.arccos(cos)
-    axis = np.stack([step[..., 2, 1] - step[..., 1, 2], step[..., 0, 2] - step[..., 2, 0], step[..., 1, 0] - step[..., 0, 1]], -1)
+    axis = np.stack([step[..., 2, 1] - step[..., 1, 2], step[..., 0, 2] - step[..., 2, 0], step[..., 1, 0]
+                     - step[..., 0, 1]], -1)
     speed = axis * (angle / np.maximum(2 * np.sin(angle), 1e-4))[..., None] * fps
     if speed.shape[-3] == 0:
         return np.zeros((*rotations.shape[:-2], 3), dtype=np.float32)
@@ -79,6 +81,7 @@ def jitter(mel, rng, gain_db):
 
 
 def to_image(mel, top_db=80.0):
-    """log-mel rows -> decibels under the crop's maximum as 0..1: `core.audio.mel.image_mel`, up to the log-mel's own floor."""
+    """log-mel rows -> decibels under the crop's maximum as 0..1: `core.audio.mel.image_mel`, up to the log-mel's own
+    floor."""
     decibel = mel * np.float32(20 / np.log(10))
     return np.maximum(decibel - decibel.max() + top_db, 0) / top_db

@@ -1,4 +1,5 @@
-"""Losses of the music model. The VAE's follow the autoencoder of latent diffusion (Rombach et al. 2022, section 3.1)."""
+"""Losses of the music model. The VAE's follow the autoencoder of latent diffusion (Rombach et al. 2022, section
+3.1)."""
 import torch
 from torch.func import functional_call
 from torch.nn import functional as F
@@ -19,15 +20,16 @@ def frame_difference(a, b):
 
 def reconstruction(output, target, mean, log_variance, config):
     """L1 + frame-difference L1 + KL; returns the loss and its parts."""
-    l1, difference, kl = (output - target).abs().mean(), frame_difference(output, target), kl_divergence(mean, log_variance)
+    l1, difference, kl = (output - target).abs().mean(), frame_difference(output, target), kl_divergence(mean,
+                                                                                                         log_variance)
     return l1 + config.difference * difference + config.kl * kl, {"l1": l1, "difference": difference, "kl": kl}
 
 
 def adversarial(discriminator, output, target, config):
     """Hinge terms of both sides in one sum (Lim & Ye 2017), plus feature matching (Larsen et al. 2016).
 
-    The generator's terms see the discriminator's weights detached, the discriminator's terms see the output detached, so that
-    one backward pass and one optimiser serve both. Half of the batch is enough for it.
+    The generator's terms see the discriminator's weights detached, the discriminator's terms see the output detached,
+    so that one backward pass and one optimiser serve both. Half of the batch is enough for it.
     """
     half = (len(output) + 1) // 2
     output, target = output[:half], target[:half]
@@ -46,15 +48,16 @@ def adversarial(discriminator, output, target, config):
 def diffusion_loss(model, schedule, config, batch, generator):
     """Eq. 2 of Tan et al. for one draw of z, t, eps and dropped conditions per item; min-SNR weighted where configured.
 
-    Returns the loss and its unweighted parts {"mse": of every frame, "level": of windows' means over time}. `generator` is a CPU
-    torch.Generator, or one of the batch's device.
+    Returns the loss and its unweighted parts {"mse": of every frame, "level": of windows' means over time}. `generator`
+    is a CPU torch.Generator, or one of the batch's device.
     """
     mean = batch["latent_mean"]
     z = mean + (0.5 * batch["latent_log_variance"]).exp() * normal(mean.shape, generator, mean.device)
     drawn = draw(schedule, standardise(z, config), generator, config.high_noise)
     timbre = {"timbre": config.drop_timbre} if config.timbre else {}
     condition = batch_condition(batch, model.condition.timbre).at_random(
-        generator, config.drop_all, motion=config.drop_motion, rhythm=config.drop_rhythm, genre=config.drop_genre, **timbre)
+        generator, config.drop_all, motion=config.drop_motion, rhythm=config.drop_rhythm, genre=config.drop_genre,
+        **timbre)
     output = model(drawn.x, drawn.t, model.encode(condition)).float()
     miss = output - drawn.target
     error, level = miss.square().flatten(1).mean(1), miss.mean(-1).square().flatten(1).mean(1)

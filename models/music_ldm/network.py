@@ -1,5 +1,6 @@
 """The denoising U-Net (Tan et al. 2023, sections 3.2-3.3, 4.2): three down and three up levels of residual blocks with
-cross-attention to the motion-genre condition; one class for pictures of latents (`paper`) and sequences of latents (`release`).
+cross-attention to the motion-genre condition; one class for pictures of latents (`paper`) and sequences of latents
+(`release`).
 """
 from dataclasses import dataclass
 
@@ -17,9 +18,11 @@ from models.music_ldm.timbre import Timbre
 class Condition(Conditions):
     """A batch of window conditions; everything that is not given is zero and flagged as unknown.
 
-    Guidance is to amplify what the body asks for; it would drive every piece's mix beyond what its genre has: the timbre stays.
+    Guidance is to amplify what the body asks for; it would drive every piece's mix beyond what its genre has: the
+    timbre stays.
 
-    motion (B, M, 360) features at 30 fps; motion_known (B,) 0 or 1; offset (B,) seconds from window start to motion frame 0;
+    motion (B, M, 360) features at 30 fps; motion_known (B,) 0 or 1; offset (B,) seconds from window start to motion
+    frame 0;
     genre (B, 10) one-hot or zeros; rhythm (B, 5, F) curve at the mel frame rate, F mel frames, all zero where unknown;
     timbre (B, K + 1) code of the piece (`timbre.py`), last 1 where known (K may be 0).
     """
@@ -36,8 +39,8 @@ class Condition(Conditions):
 
 @dataclass
 class Encoded:
-    """What the U-Net needs of a condition, computed once per window: tokens (B, M, C) at `seconds` (B, M), vector (B, E) or None,
-    rhythm (B, 5 d, L) or None, d mel frames per latent frame."""
+    """What the U-Net needs of a condition, computed once per window: tokens (B, M, C) at `seconds` (B, M), vector (B,
+    E) or None, rhythm (B, 5 d, L) or None, d mel frames per latent frame."""
 
     tokens: torch.Tensor
     seconds: torch.Tensor
@@ -54,7 +57,8 @@ class Encoded:
 
 
 class ConditionEncoder(nn.Module):
-    """Condition -> Encoded. With config.memory 0 the tokens are the paper's c: every frame's 360 + 10 standardised features."""
+    """Condition -> Encoded. With config.memory 0 the tokens are the paper's c: every frame's 360 + 10 standardised
+    features."""
 
     def __init__(self, config, embedding_width):
         super().__init__()
@@ -67,7 +71,8 @@ class ConditionEncoder(nn.Module):
         genres = len(config.genres)
         if config.memory:
             width = config.memory
-            self.frames = nn.Sequential(nn.Conv1d(MOTION_CHANNELS + 1 + genres, width, 5, padding=2), ResBlock(1, width),
+            self.frames = nn.Sequential(nn.Conv1d(MOTION_CHANNELS + 1 + genres, width, 5, padding=2),
+                                        ResBlock(1, width),
                                         nn.Conv1d(width, width, 2 * self.stride - 1, self.stride, self.stride - 1),
                                         ResBlock(1, width), ResBlock(1, width))
             self.tokens_out = nn.LayerNorm(width)
@@ -95,12 +100,14 @@ class ConditionEncoder(nn.Module):
 
 
 def fold(curve, factor):
-    """(B, C, L factor) -> (B, C factor, L): the samples under one latent frame become its channels; nothing is averaged away."""
+    """(B, C, L factor) -> (B, C factor, L): the samples under one latent frame become its channels; nothing is averaged
+    away."""
     return curve.unflatten(-1, (-1, factor)).permute(0, 1, 3, 2).flatten(1, 2)
 
 
 class CrossBlock(nn.Module):
-    """ResBlock, then (self-attention,) cross-attention to the condition tokens and feed-forward among latents as tokens."""
+    """ResBlock, then (self-attention,) cross-attention to the condition tokens and feed-forward among latents as
+    tokens."""
 
     def __init__(self, config, in_channels, width, embedding_width, memory_width, self_attention):
         super().__init__()
@@ -154,7 +161,8 @@ class UNet(nn.Module):
         for level in reversed(range(len(widths))):
             self.up.append(nn.ModuleList(block(2 * widths[level], level) for _ in range(config.blocks)))
             self.grow.append(Upsample(dims, widths[level], widths[level - 1]) if level else nn.Identity())
-        self.output = nn.Sequential(make_norm("group", widths[0]), nn.SiLU(), conv_nd(dims, widths[0], config.latent, 3))
+        self.output = nn.Sequential(make_norm("group", widths[0]), nn.SiLU(),
+                                    conv_nd(dims, widths[0], config.latent, 3))
         nn.init.zeros_(self.output[2].weight)
         nn.init.zeros_(self.output[2].bias)
 
@@ -169,7 +177,7 @@ class UNet(nn.Module):
         step = self.config.seconds_per_latent                        # the middle of latent frame j, in seconds
         seconds = [(torch.arange(x.shape[-1], device=x.device) + 0.5) * step - 0.5 * step / self.config.downsample]
         for _ in self.config.widths[1:]:
-            seconds.append(seconds[-1][::2])                         # a strided convolution is centred on every second frame
+            seconds.append(seconds[-1][::2])  # a strided convolution is centred on every second frame
         if encoded.rhythm is not None:
             rhythm = encoded.rhythm.to(x.dtype)
             rhythm = rhythm if x.dim() == 3 else rhythm[:, :, None].expand(-1, -1, x.shape[2], -1)
@@ -200,12 +208,14 @@ def batch_condition(batch, timbre=None):
 def standardise(latent, config):
     """Latents (B, C, ...) to zero mean and unit spread per channel."""
     shape = (1, -1) + (1,) * (latent.dim() - 2)
-    mean, std = (torch.tensor(values, device=latent.device).reshape(shape) for values in (config.latent_mean, config.latent_std))
+    mean, std = (torch.tensor(values, device=latent.device).reshape(shape) for values in (config.latent_mean,
+                                                                                          config.latent_std))
     return (latent - mean) / std
 
 
 def restore(latent, config):
     """Inverse of `standardise`."""
     shape = (1, -1) + (1,) * (latent.dim() - 2)
-    mean, std = (torch.tensor(values, device=latent.device).reshape(shape) for values in (config.latent_mean, config.latent_std))
+    mean, std = (torch.tensor(values, device=latent.device).reshape(shape) for values in (config.latent_mean,
+                                                                                          config.latent_std))
     return latent * std + mean

@@ -1,7 +1,8 @@
 """A passage of any length as conditions of windows on one canvas of latents.
 
-Canvas time: seconds from the passage's start, divided by `stretch`. On a line stretch is 1. On a loop the canvas has a whole
-number of latents and the passage is stretched to it (by 2 % at 2 s, less for longer ones), so that the ring closes exactly.
+Canvas time: seconds from the passage's start, divided by `stretch`. On a line stretch is 1. On a loop the canvas has a
+whole number of latents and the passage is stretched to it (by 2 % at 2 s, less for longer ones), so that the ring
+closes exactly.
 """
 import math
 
@@ -22,8 +23,8 @@ OVERLAP_PART = 0.25         # of a window shared with each neighbour
 class Passage:
     """length: latent frames of the canvas; starts: first latent frame of each window; stretch: see above.
 
-    motion (`Motion` or None), beats (`Beats` or None), genre slug or None. `first`, `last` (latent frames) cut a part out of the
-    canvas, for making only some seconds anew. Raises BadInput for what no music can be made from.
+    motion (`Motion` or None), beats (`Beats` or None), genre slug or None. `first`, `last` (latent frames) cut a part
+    out of the canvas, for making only some seconds anew. Raises BadInput for what no music can be made from.
     """
 
     def __init__(self, config, duration, motion=None, beats=None, genre=None, loop=False):
@@ -51,7 +52,8 @@ class Passage:
         return motion.resampled(FPS / self.stretch)
 
     def cut(self, start, stop):
-        """Keep only the windows needed for seconds start..stop, with one window of context on either side (line only)."""
+        """Keep only the windows needed for seconds start..stop, with one window of context on either side (line
+        only)."""
         if self.loop:
             return
         step, window = self.config.seconds_per_latent, self.config.window
@@ -93,10 +95,12 @@ class Passage:
             for row, s in enumerate(starts):
                 rhythm[row] = rhythm_curve(beats, downbeats, config.mel_frames, FRAME_RATE, s).T
         timbre = np.zeros((count, config.timbre + 1), np.float32)           # each variation's own; the pipeline adds it
-        return Condition(*(torch.from_numpy(np.ascontiguousarray(a)) for a in (motion, known, offset, genre, rhythm, timbre)))
+        return Condition(*(torch.from_numpy(np.ascontiguousarray(a)) for a in (motion, known, offset, genre, rhythm,
+                                                                               timbre)))
 
     def _motion(self, first):
-        """Rotations and root of the window's frames; held at the ends of a line, repeated on a loop (walking on in place)."""
+        """Rotations and root of the window's frames; held at the ends of a line, repeated on a loop (walking on in
+        place)."""
         frames, total = np.arange(first, first + self.motion_frames), len(self.motion)
         if not self.loop:
             index = np.clip(frames, 0, total - 1)

@@ -20,11 +20,11 @@ from models.music_ldm.settings import Settings
 from models.music_ldm.timbre import timbre_profile
 from models.music_ldm.vae import VAE
 
-WINDOWS_AT_ONCE = 16        # rows of one network call: bounds the memory whatever the length and the number of variations
+WINDOWS_AT_ONCE = 16  # rows of one network call: bounds the memory whatever the length and the number of variations
 EDGE_SECONDS = 0.06         # blend where a regenerated range meets the kept take
 CONTEXT_FRAMES = 64         # mel frames vocoded on either side of what is used, on loops and ranges
 SAMPLING_SHARE = 0.75       # of the progress
-FARTHEST = 3.0              # standard deviations a given sound's timbre may lie out: of a second of sound much is chance
+FARTHEST = 3.0  # standard deviations a given sound's timbre may lie out: of a second of sound much is chance
 LEAST_LIKE = 1.0            # seconds of a sound to go by
 
 
@@ -32,7 +32,8 @@ class MusicLDM:
     """The three networks and everything between a motion and samples at 48 kHz. Use from one thread."""
 
     def __init__(self, vae, denoiser, vocoder=None, device="cpu"):
-        """vae, denoiser: networks with `.config`; vocoder: `models.music_ldm.vocoder.Vocoder`, or None for Griffin-Lim."""
+        """vae, denoiser: networks with `.config`; vocoder: `models.music_ldm.vocoder.Vocoder`, or None for
+        Griffin-Lim."""
         self.device = torch.device(device)
         self.vae, self.denoiser = vae.eval().to(self.device), denoiser.eval().to(self.device)
         self.vocoder = vocoder if vocoder is None else vocoder.eval().to(self.device)
@@ -45,7 +46,8 @@ class MusicLDM:
 
     @classmethod
     def load(cls, folders=None, device="cpu", vocoder="learned"):
-        """From checkpoints: `folders` before the shipped ones. vocoder: "learned" or "griffin_lim". Raises NoCheckpoint."""
+        """From checkpoints: `folders` before the shipped ones. vocoder: "learned" or "griffin_lim". Raises
+        NoCheckpoint."""
         from core import checkpoints
         networks = []
         for part, network, kind in (("vae", VAE, VAEConfig), ("denoiser", UNet, DenoiserConfig)):
@@ -65,7 +67,8 @@ class MusicLDM:
                  should_cancel=lambda: False, **changes) -> list[np.ndarray]:
         """A list of `variations` arrays (2, N) float32, N = round(48000 duration), of seeds seed, seed + 1, ...
 
-        motion: `Motion` or None. settings, changes: of `models.music_ldm.settings.Settings`. Raises BadInput, Cancelled.
+        motion: `Motion` or None. settings, changes: of `models.music_ldm.settings.Settings`. Raises BadInput,
+        Cancelled.
         """
         asked = Settings.of(settings, **changes)
         if motion is None and asked.duration is None:
@@ -84,7 +87,8 @@ class MusicLDM:
         takes = []
         for number, latent in enumerate(latents):
             stop_if_asked()
-            progress("Decoding", SAMPLING_SHARE + (1 - SAMPLING_SHARE) * number / len(latents), f"{number + 1}/{len(latents)}")
+            progress("Decoding", SAMPLING_SHARE + (1 - SAMPLING_SHARE) * number / len(latents),
+                     f"{number + 1}/{len(latents)}")
             samples = self._sound(passage, latent, int(asked.seed) + number, should_cancel)
             takes.append(samples if take is None else splice(*asked.keep, samples / take["gain"], passage))
         progress("Decoding", 1.0, "")
@@ -105,7 +109,8 @@ class MusicLDM:
                                 for name, value in vars(parts[0]).items()))
 
     def _sample(self, passage, asked, take, profile, on_step, stop_if_asked):
-        """Latents (V, latent, ..., canvas) in the VAE's units; asked: `Settings`; profile: (96,) of the timbre, or None."""
+        """Latents (V, latent, ..., canvas) in the VAE's units; asked: `Settings`; profile: (96,) of the timbre, or
+        None."""
         config, batch = self.denoiser.config, asked.batch or WINDOWS_AT_ONCE
         generators = canvas.seeded(asked.seed, asked.variations)
         encoded, nothing = self._encode(passage, batch, stop_if_asked), len(passage.starts)
@@ -121,15 +126,16 @@ class MusicLDM:
             with native_autocast(self.device):
                 return self.denoiser(x, t, rows)
         layout = canvas.Layout(passage.canvas, config.window, passage.overlap, passage.loop, batch)
-        denoise = canvas.guided_windows(network, layout, self.schedule, asked.guidance_scale, interval=asked.guidance_interval,
-                                        rescale=asked.guidance_rescale)
+        denoise = canvas.guided_windows(network, layout, self.schedule, asked.guidance_scale,
+                                        interval=asked.guidance_interval, rescale=asked.guidance_rescale)
         kept = None if take is None else (standardise(take["latent"], config), take["mask"])
-        x = canvas.sample(denoise, x, self.schedule, asked.steps, sampler=asked.sampler, generators=generators, kept=kept,
-                          on_step=on_step)
+        x = canvas.sample(denoise, x, self.schedule, asked.steps, sampler=asked.sampler, generators=generators,
+                          kept=kept, on_step=on_step)
         return restore(x, config)
 
     def _timbre(self, passage, generators, profile):
-        """(V, E) what each variation's timbre adds to the embedding: the profile's, else drawn from its genre; or None."""
+        """(V, E) what each variation's timbre adds to the embedding: the profile's, else drawn from its genre; or
+        None."""
         space = self.denoiser.condition.timbre
         if space is None:
             return None
@@ -143,9 +149,11 @@ class MusicLDM:
     def _read_like(self, sound):
         """The timbre profile (96,) of an `Audio`."""
         if self.denoiser.condition.timbre is None:
-            raise BadInput("The installed music model cannot go by another sound; install the checkpoints of this release.")
+            raise BadInput("The installed music model cannot go by another sound; install the checkpoints of this "
+                           "release.")
         if sound.duration < LEAST_LIKE or not np.isfinite(sound.samples).all():
-            raise BadInput(f"The sound to go by lasts {sound.duration:.2f} s or holds NaN; give at least {LEAST_LIKE:g} s of it.")
+            raise BadInput(f"The sound to go by lasts {sound.duration:.2f} s or holds NaN; give at least "
+                           f"{LEAST_LIKE:g} s of it.")
         mono = mels.model_mono(sound)
         if not np.abs(mono).max() > 0:
             raise BadInput("The sound to go by is silent; give one with music in it.")
@@ -154,13 +162,14 @@ class MusicLDM:
     # ------------------------------------------------------------------------------------------ a range of a take
 
     def _read_take(self, passage, samples, start, stop):
-        """Latents of the kept take on the passage's canvas, the mask of what stays, and the gain of the model's level."""
+        """Latents of the kept take on the passage's canvas, the mask of what stays, and the gain of the model's
+        level."""
         samples = np.atleast_2d(np.asarray(samples, dtype=np.float32))
         if not 0 <= start < stop <= passage.duration + 1e-3:
             raise BadInput(f"The range {start:g} to {stop:g} s does not lie in the take of {passage.duration:.2f} s.")
         if abs(samples.shape[1] / DELIVERY_RATE - passage.duration) > 0.05:
-            raise BadInput(f"The take lasts {samples.shape[1] / DELIVERY_RATE:.2f} s and the passage {passage.duration:.2f} s; "
-                           "use the take's own passage.")
+            raise BadInput(f"The take lasts {samples.shape[1] / DELIVERY_RATE:.2f} s and the passage "
+                           f"{passage.duration:.2f} s; use the take's own passage.")
         if not np.isfinite(samples).all():
             raise BadInput("The take holds samples that are not numbers (NaN); make it anew.")
         passage.cut(start, stop)
@@ -177,7 +186,8 @@ class MusicLDM:
         mel = torch.from_numpy(mel[passage.first * d:passage.last * d])[None].to(self.device)
         with native_autocast(self.device):
             latent = self.vae.encode(mel)[0]
-        centres = (passage.first + np.arange(passage.canvas) + 0.5) * self.denoiser.config.seconds_per_latent * passage.stretch
+        centres = (passage.first + np.arange(passage.canvas)
+                   + 0.5) * self.denoiser.config.seconds_per_latent * passage.stretch
         mask = torch.from_numpy(((centres < start) | (centres > stop)).astype(np.float32)).to(self.device)
         return {"latent": latent, "mask": mask, "gain": gain, "profile": profile}
 
@@ -194,10 +204,11 @@ class MusicLDM:
             sound = self._vocode(mel, seed, should_cancel, DELIVERY_RATE)
             whole = passage.canvas == passage.length
             return fit(sound, round(passage.duration * DELIVERY_RATE)) if whole else sound
-        frames = len(mel)                                        # a ring: vocode it with its own ends as context, cut one turn
+        frames = len(mel)  # a ring: vocode it with its own ends as context, cut one turn
         around = mel[np.arange(-CONTEXT_FRAMES, frames + CONTEXT_FRAMES + 1) % frames]
         rate = 2 * mels.RATE                                     # one mel frame is exactly 1024 samples
-        sound = self._vocode(around, seed, should_cancel, rate)[:, CONTEXT_FRAMES * 1024:(CONTEXT_FRAMES + frames) * 1024]
+        sound = self._vocode(around, seed, should_cancel,
+                             rate)[:, CONTEXT_FRAMES * 1024:(CONTEXT_FRAMES + frames) * 1024]
         from scipy.signal import resample
         return resample(sound, round(passage.duration * DELIVERY_RATE), axis=1).astype(np.float32)    # by FFT: periodic
 
@@ -222,8 +233,8 @@ def fit(samples, count):
 
 
 def splice(take, start, stop, made, passage):
-    """The take (2, M) with seconds start..stop replaced by those of `made`, which begins at the passage's cut; equal-power blends
-    of 60 ms inside the range. What lies outside is the take's own samples."""
+    """The take (2, M) with seconds start..stop replaced by those of `made`, which begins at the passage's cut;
+    equal-power blends of 60 ms inside the range. What lies outside is the take's own samples."""
     take = np.array(np.atleast_2d(take), dtype=np.float32, copy=True)
     begin = round(passage.first * passage.config.seconds_per_latent * DELIVERY_RATE)
     a, b = round(start * DELIVERY_RATE), min(round(stop * DELIVERY_RATE), take.shape[1])

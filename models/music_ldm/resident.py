@@ -1,4 +1,5 @@
-"""Training windows of the U-Net from a flat corpus, made on the device that holds it: index arithmetic, no loop over rows.
+"""Training windows of the U-Net from a flat corpus, made on the device that holds it: index arithmetic, no loop over
+rows.
 
 The same windows as `train_denoiser.Windows` draws from shards, where a card would wait two thirds of its time for them.
 Pieces need the arrays `latent`, `rot6d`, `root` and `profile` of `models/training/flat.py`.
@@ -18,7 +19,7 @@ from core.errors import BadInput
 from core.rhythm.beats import rhythm_curve
 
 ROTATION = 32_767.0
-POSTERIOR = 0.05            # standard deviation of q(z | mel) on the training split (the VAE's card); means alone are stored
+POSTERIOR = 0.05  # standard deviation of q(z | mel) on the training split (the VAE's card); means alone are stored
 
 
 def torch_motion_features(rotations, root, fps=FPS):
@@ -28,7 +29,8 @@ def torch_motion_features(rotations, root, fps=FPS):
     velocity = torch.cat([positions[:, 1:2] - positions[:, :1], (positions[:, 2:] - positions[:, :-2]) / 2,
                           positions[:, -1:] - positions[:, -2:-1]], dim=1) * fps
     sixd = torch.cat([rotations[..., 0], rotations[..., 1]], dim=-1)
-    return torch.cat([part.flatten(2) for part in (positions, sixd, velocity, _angular_velocity(rotations, fps))], dim=-1)
+    return torch.cat([part.flatten(2) for part in (positions, sixd, velocity, _angular_velocity(rotations, fps))],
+                     dim=-1)
 
 
 def _face_forward(rotations, root):
@@ -52,7 +54,8 @@ def _angular_velocity(rotations, fps):
 
 
 class FlatWindows:
-    """Batches of `train_denoiser.Windows`, from `models.training.flat.Flat`; captured dances make up `config.captured` of them.
+    """Batches of `train_denoiser.Windows`, from `models.training.flat.Flat`; captured dances make up `config.captured`
+    of them.
 
     Raises BadInput where the split has no piece as long as a window.
     """
@@ -69,7 +72,8 @@ class FlatWindows:
         self.profiles = [np.asarray(flat.rows(item, "profile"))[0] for item in self.items]
 
     def resident(self, device):
-        """Copy the corpus to the device; rhythm curves of whole pieces are made once, under every mel frame of a latent."""
+        """Copy the corpus to the device; rhythm curves of whole pieces are made once, under every mel frame of a
+        latent."""
         if self.device == torch.device(device):
             return
         self.device, d = torch.device(device), self.config.downsample
@@ -86,7 +90,8 @@ class FlatWindows:
                 curve = rhythm_curve(beats[:, 0], beats[beats[:, 1] == 1, 0], count * d, FRAME_RATE)
                 rhythm[start:start + count] = torch.from_numpy(curve).half().unflatten(0, (count, d))
         self.rhythm = rhythm.to(device)
-        places = torch.tensor([[*item["arrays"]["latent"], *item["arrays"]["rot6d"]] for item in self.items], device=device)
+        places = torch.tensor([[*item["arrays"]["latent"], *item["arrays"]["rot6d"]] for item in self.items],
+                              device=device)
         self.first_latent, self.latents, self.first_frame, self.frames = places.unbind(1)
         genre = torch.zeros(len(self.items), len(GENRES))
         for row, item in enumerate(self.items):

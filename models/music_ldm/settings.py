@@ -7,8 +7,9 @@ from models.diffusion.settings import SamplingSettings
 
 @dataclass(frozen=True)
 class Settings(SamplingSettings):
-    """genre: slug or None. loop: the end joins the beginning. keep: (samples (2, M) at 48 kHz, start, stop): that take, made
-    anew between the two seconds only. like: `Audio` whose timbre the music is to have, not one drawn by the seed; a kept take
+    """genre: slug or None. loop: the end joins the beginning. keep: (samples (2, M) at 48 kHz, start, stop): that take,
+    made anew between the two seconds only. like: `Audio` whose timbre the music is to have, not one drawn by the seed;
+    a kept take
     has its own. guidance_interval: shares of the noise, from 1 down, in which guidance acts; guidance_rescale: as
     models/diffusion/guidance.py.
     """

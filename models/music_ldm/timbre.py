@@ -1,9 +1,10 @@
 """The timbre of a piece: one code for the whole of it, measured on training pieces, drawn from its genre's own spread.
 
-A window of six seconds does not know the mix of the piece it belongs to; denoised without it, every window goes to the genre's
-middle, and pieces differ less than real ones do. So a code of the whole piece joins the condition, as a style code does in
-diffusion autoencoders (Preechakul et al. 2022): long-term average spectrum, its spread over time and its change from frame to
-frame, in 32 bands, brought to `config.timbre` principal coordinates. A new piece draws its code from a Gaussian of its genre.
+A window of six seconds does not know the mix of the piece it belongs to; denoised without it, every window goes to the
+genre's middle, and pieces differ less than real ones do. So a code of the whole piece joins the condition, as a style
+code does in diffusion autoencoders (Preechakul et al. 2022): long-term average spectrum, its spread over time and its
+change from frame to frame, in 32 bands, brought to `config.timbre` principal coordinates. A new piece draws its code
+from a Gaussian of its genre.
 """
 import numpy as np
 import torch
@@ -18,14 +19,17 @@ SHRINK = 16                 # pieces that the spread of all genres together coun
 
 
 def timbre_profile(log_mel):
-    """(T, 256) log-mel, T >= 2 -> (96,): mean, standard deviation and that of frame differences of the log level of 32 bands."""
+    """(T, 256) log-mel, T >= 2 -> (96,): mean, standard deviation and that of frame differences of the log level of 32
+    bands."""
     power = np.exp(2 * np.asarray(log_mel, dtype=np.float32)).reshape(len(log_mel), BANDS, -1).mean(axis=2)
     level = 0.5 * np.log(np.maximum(power, FLOOR ** 2))
-    return np.concatenate([level.mean(axis=0), level.std(axis=0), np.diff(level, axis=0).std(axis=0)]).astype(np.float32)
+    return np.concatenate([level.mean(axis=0), level.std(axis=0),
+                           np.diff(level, axis=0).std(axis=0)]).astype(np.float32)
 
 
 class Timbre(nn.Module):
-    """Profiles -> codes (K,) of unit variance, their spread in each genre, and what the U-Net adds to its embedding for one."""
+    """Profiles -> codes (K,) of unit variance, their spread in each genre, and what the U-Net adds to its embedding for
+    one."""
 
     def __init__(self, size, genres, embedding_width):
         super().__init__()
@@ -34,7 +38,8 @@ class Timbre(nn.Module):
         self.register_buffer("axes", torch.zeros(PROFILE, size))
         self.register_buffer("genre_mean", torch.zeros(genres, size))
         self.register_buffer("genre_factor", torch.eye(size).repeat(genres, 1, 1))      # covariance = factor factor^T
-        self.embed = nn.Sequential(nn.Linear(size, embedding_width), nn.SiLU(), nn.Linear(embedding_width, embedding_width))
+        self.embed = nn.Sequential(nn.Linear(size, embedding_width), nn.SiLU(),
+                                   nn.Linear(embedding_width, embedding_width))
         nn.init.zeros_(self.embed[2].weight)
         nn.init.zeros_(self.embed[2].bias)
 
@@ -47,8 +52,8 @@ class Timbre(nn.Module):
         return (profile - self.mean) @ self.axes
 
     def draw(self, genre, seed):
-        """A code (K,) of a genre's number; of any genre for -1. It depends on nothing else, so that a take keeps its sound when
-        its passage is lengthened or its beats are moved."""
+        """A code (K,) of a genre's number; of any genre for -1. It depends on nothing else, so that a take keeps its
+        sound when its passage is lengthened or its beats are moved."""
         generator, genres = torch.Generator().manual_seed(seed + SEEDS_APART), len(self.genre_mean)
         if genre < 0:
             genre = int(torch.randint(genres, (), generator=generator))

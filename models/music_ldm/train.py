@@ -46,7 +46,8 @@ class VAETask(Task):
         if self.config.sharpen:
             self.trained = load_vae(self.config.sharpen)[0]
             kept = ("dims", "widths", "blocks", "latent", "linear", "mel", "mel_mean", "mel_std")
-            self.config = dataclasses.replace(self.config, **{name: getattr(self.trained.config, name) for name in kept})
+            self.config = dataclasses.replace(self.config, **{name: getattr(self.trained.config, name)
+                                                              for name in kept})
             return
         if self.config.mel == "log" and not self.config.mel_mean:
             mean, std = mel_statistics(FeatureCache(cache, "train"))
@@ -82,7 +83,8 @@ class VAETask(Task):
         return loss, {name: value.detach() for name, value in values.items()}
 
     def validate(self, model, cache):
-        """L1 in network units and in log-mel, KL, and sharpness: spread of frame differences over the real ones' (1 is ideal)."""
+        """L1 in network units and in log-mel, KL, and sharpness: spread of frame differences over the real ones' (1 is
+        ideal)."""
         crops, vae, rows = self.dataset(cache, "valid"), model["vae"], []
         for index in range(VALID_BATCHES):
             mel = crops[index]["mel"].to(vae.mel_mean.device)
@@ -102,7 +104,8 @@ class VAETask(Task):
 
 
 class MelCrops:
-    """Batches of random mel crops with level jitter: {"mel": (B, frames, 256)}; pieces drawn in proportion to their length."""
+    """Batches of random mel crops with level jitter: {"mel": (B, frames, 256)}; pieces drawn in proportion to their
+    length."""
 
     def __init__(self, features, config):
         self.features, self.config = features, config
@@ -133,7 +136,8 @@ def mel_statistics(features, most=400):
 
 
 def principal_components(features, config, most=300):
-    """Basis (d 256, latent) and variances (latent,) of standardised patches of d frames; up to `most` pieces; float32 tensors."""
+    """Basis (d 256, latent) and variances (latent,) of standardised patches of d frames; up to `most` pieces; float32
+    tensors."""
     size = config.downsample * BANDS
     covariance, count = np.zeros((size, size)), 0
     for item in features.items[:: max(1, len(features.items) // most)]:

@@ -1,6 +1,8 @@
-"""Variational autoencoder of mel spectrograms (Tan et al., section 3.1; Kingma & Welling 2014) and its patch discriminator.
+"""Variational autoencoder of mel spectrograms (Tan et al., section 3.1; Kingma & Welling 2014) and its patch
+discriminator.
 
-One class for both: dims 1 takes bands as channels (`release`), dims 2 a picture (`paper`, after teticio/audio-diffusion).
+One class for both: dims 1 takes bands as channels (`release`), dims 2 a picture (`paper`, after
+teticio/audio-diffusion).
 """
 import dataclasses
 import hashlib
@@ -20,7 +22,8 @@ START_LOG_VARIANCE = -5.0       # of the posterior, beside whitened latents
 
 
 class VAE(nn.Module):
-    """mel (B, T, 256) <-> latents (B, latent, T / d) [dims 1] or (B, latent, 256 / d, T / d) [dims 2], d = config.downsample.
+    """mel (B, T, 256) <-> latents (B, latent, T / d) [dims 1] or (B, latent, 256 / d, T / d) [dims 2], d =
+    config.downsample.
 
     In and out: log-mel as `core.audio.mel.log_mel` gives it (or image_mel for mel="image"); standardised inside.
     """
@@ -54,10 +57,12 @@ class VAE(nn.Module):
 
     @torch.no_grad()
     def start_linear(self, basis, variances):
-        """Start as a principal component analysis: basis (d 256, latent) of orthonormal columns over flattened patches (d, 256),
-        variances (latent,). Latents begin whitened and nearly noiseless, the networks begin silent and learn what is left.
+        """Start as a principal component analysis: basis (d 256, latent) of orthonormal columns over flattened patches
+        (d, 256), variances (latent,). Latents begin whitened and nearly noiseless, the networks begin silent and learn
+        what is left.
 
-        Measured: the components alone reach L1 0.256 (valid, network units), what plain training needs hours of CPU for.
+        Measured: the components alone reach L1 0.256 (valid, network units), what plain training needs hours of CPU
+        for.
         """
         d, scale = self.config.downsample, variances.sqrt()
         taps = basis.reshape(d, BANDS, -1)                           # (d, 256, latent)
@@ -79,7 +84,8 @@ class VAE(nn.Module):
         return x.transpose(1, 2) * self.config.mel_std + self.mel_mean
 
     def encode(self, mel):
-        """mel (B, T, 256), T a multiple of d -> mean and log-variance of q(z | mel), each of the latent's shape; float32."""
+        """mel (B, T, 256), T a multiple of d -> mean and log-variance of q(z | mel), each of the latent's shape;
+        float32."""
         x = self.standardise(mel)
         mean, log_variance = self.encoder(x).float().chunk(2, dim=1)
         if self.analysis is not None:
@@ -109,7 +115,8 @@ class VAE(nn.Module):
 
     @torch.no_grad()
     def decode_long(self, latent, chunk=256, loop=False):
-        """`decode` of (B, latent, ..., L) in pieces of `chunk` frames with `reach` on either side: flat memory, no seams."""
+        """`decode` of (B, latent, ..., L) in pieces of `chunk` frames with `reach` on either side: flat memory, no
+        seams."""
         length, reach = latent.shape[-1], self.reach
         if loop:
             latent = torch.cat([latent[..., torch.arange(-reach, 0) % length], latent,
@@ -127,7 +134,8 @@ class VAE(nn.Module):
 class Discriminator(nn.Module):
     """Patches of a mel in network units (B, 256, T) -> realness map and the feature maps before it (Isola et al. 2017).
 
-    4x4 blocks become channels first and weights lie channels-last: on a CPU four times faster than strided layers of one channel.
+    4x4 blocks become channels first and weights lie channels-last: on a CPU four times faster than strided layers of
+    one channel.
     """
 
     def __init__(self, width=48):
@@ -147,11 +155,12 @@ class Discriminator(nn.Module):
 
 
 def load_vae(source):
-    """(VAE in eval mode, fingerprint of its weights) from a run folder of the training loop or an exported .safetensors file."""
+    """(VAE in eval mode, fingerprint of its weights) from a run folder of the training loop or an exported .safetensors
+    file."""
     source = Path(source).expanduser() if source else None
     if source is None or not source.exists():
-        raise BadInput("A trained VAE is needed: --set NAME=RUN, the run folder or the exported file of the VAE (NAME: vae for a "
-                       "denoiser, sharpen for a VAE).")
+        raise BadInput("A trained VAE is needed: --set NAME=RUN, the run folder or the exported file of the VAE (NAME: "
+                       "vae for a denoiser, sharpen for a VAE).")
     if source.is_dir():
         from models.training.run_folder import RunFolder
         run = RunFolder(source)

@@ -1,8 +1,10 @@
-"""From the 11 kHz log-mel of the music model straight to full-band stereo: a ConvNeXt network with an inverse-STFT head.
+"""From the 11 kHz log-mel of the music model straight to full-band stereo: a ConvNeXt network with an inverse-STFT
+head.
 
-After Siuzdak 2023, "Vocos" (backbone, ISTFT head), changed in four ways: it runs at 44,100 Hz, where one mel frame is exactly
-two hops; the magnitude is predicted as a correction of the mel's own spectrum, carried over to the STFT bins; the phase is a
-direction (x, y) / |(x, y)| and so never wraps; and it writes mid and side, so that one mono mel becomes a stereo image.
+After Siuzdak 2023, "Vocos" (backbone, ISTFT head), changed in four ways: it runs at 44,100 Hz, where one mel frame is
+exactly two hops; the magnitude is predicted as a correction of the mel's own spectrum, carried over to the STFT bins;
+the phase is a direction (x, y) / |(x, y)| and so never wraps; and it writes mid and side, so that one mono mel becomes
+a stereo image.
 The mel is that of `core.audio.mel` (frame i centred on sample i * 1024 at 44,100 Hz).
 """
 from dataclasses import asdict, dataclass
@@ -58,7 +60,8 @@ class VocoderConfig:
 
 
 class ConvNeXtBlock(nn.Module):
-    """Depthwise convolution, norm, two pointwise layers, scaled residual (Liu et al. 2022, one-dimensional): (N, T, C)."""
+    """Depthwise convolution, norm, two pointwise layers, scaled residual (Liu et al. 2022, one-dimensional): (N, T,
+    C)."""
 
     def __init__(self, width, kernel, expansion, scale):
         super().__init__()
@@ -92,7 +95,8 @@ class StftHead(nn.Module):
 
 
 class Vocoder(nn.Module):
-    """Log-mel (N, T, 256) -> mid and side (N, 2, (T - 1) * 1024) at 44,100 Hz. Left = mid + side, right = mid - side."""
+    """Log-mel (N, T, 256) -> mid and side (N, 2, (T - 1) * 1024) at 44,100 Hz. Left = mid + side, right = mid -
+    side."""
 
     def __init__(self, config):
         super().__init__()
@@ -135,9 +139,11 @@ class Vocoder(nn.Module):
 
 
 def _mel_to_bins(bands):
-    """(bands, BINS) and (BINS,): log-mel -> rough log-magnitude of the head's bins, linear in frequency between band centres.
+    """(bands, BINS) and (BINS,): log-mel -> rough log-magnitude of the head's bins, linear in frequency between band
+    centres.
 
-    A band's value is divided by the sum of its filter; above the mel's 11 kHz the last bands are held and fall 12 dB per octave.
+    A band's value is divided by the sum of its filter; above the mel's 11 kHz the last bands are held and fall 12 dB
+    per octave.
     """
     centres, sums = _slaney_bands(bands)
     frequency = np.arange(BINS) * RATE / N_FFT
@@ -167,9 +173,9 @@ OVERLAP = 40                    # mel frames of context on each side: more than 
 def vocode(network, log_mel, *, rate=48_000, should_cancel=None, finish=None):
     """Log-mel (T, 256) of `core.audio.mel` -> stereo (2, N) float32 at `rate`; N = round((T - 1) * 512 / 22050 * rate).
 
-    Works through 21 s at a time without seams, so memory stays flat. finish: the two stages of `vocoder_finish.py` after the
-    network; None: where the network was not trained against discriminators, which the stages would undo. Raises Cancelled
-    when should_cancel() says so.
+    Works through 21 s at a time without seams, so memory stays flat. finish: the two stages of `vocoder_finish.py`
+    after the network; None: where the network was not trained against discriminators, which the stages would undo.
+    Raises Cancelled when should_cancel() says so.
     """
     from core.errors import Cancelled
     from models.music_ldm.vocoder_finish import keep_to_mel, widen

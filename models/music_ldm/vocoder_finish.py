@@ -1,10 +1,12 @@
 """Two fixed stages after the vocoder's network, at 44,100 Hz on mid and side (2, N), for a network that was trained on
-distances alone. One that was trained against discriminators goes without: they dull its attacks and cut a notch at 11 kHz.
+distances alone. One that was trained against discriminators goes without: they dull its attacks and cut a notch at 11
+kHz.
 
-`keep_to_mel`: the network's sound is scaled, cell by cell of its STFT, until its mel is the mel it was given; phases and the fine
-structure within a band stay the network's. Griffin & Lim (1984) alternate between a given magnitude and a consistent STFT in the
-same way, from a random phase. `widen`: the network hears a mono mel and answers nearly in mono, so a decorrelated copy of mid
-joins the side (velvet noise, Alary et al. 2017). It cancels in left + right: the mono sum is the network's own.
+`keep_to_mel`: the network's sound is scaled, cell by cell of its STFT, until its mel is the mel it was given; phases
+and the fine structure within a band stay the network's. Griffin & Lim (1984) alternate between a given magnitude and a
+consistent STFT in the same way, from a random phase. `widen`: the network hears a mono mel and answers nearly in mono,
+so a decorrelated copy of mid joins the side (velvet noise, Alary et al. 2017). It cancels in left + right: the mono sum
+is the network's own.
 """
 from functools import lru_cache
 
@@ -16,7 +18,7 @@ from core.audio.mel import FLOOR, RATE, filters
 N_FFT, HOP = 4096, 1024         # at 44,100 Hz the frames and bins of the mel's own 2048 and 512 at 22,050 Hz
 ROUNDS = 4
 LIMIT = 2.0                     # of a correction, in log-magnitude (17 dB)
-WIDTH = 0.3                     # share of mid's level in the side: side energy about 0.1 of all, as in the studio's pieces
+WIDTH = 0.3  # share of mid's level in the side: side energy about 0.1 of all, as in the studio's pieces
 NOISE_SECONDS, NOISE_RATE, NOISE_DECAY_DB = 0.02, 1500, 60.0
 BASS_HERTZ, BASS_TAPS = 200.0, 511      # below, the middle stays the middle
 
@@ -30,7 +32,8 @@ def keep_to_mel(sound, log_mel, rounds=ROUNDS):
     for _ in range(rounds):
         spectrum = torch.stft(sound, N_FFT, HOP, window=window, pad_mode="constant", return_complex=True)
         count = min(spectrum.shape[-1], len(log_mel))
-        own = torch.log((weights @ spectrum[0, :inside, :count].abs() / 2).clamp_min(FLOOR))    # a window twice as long: / 2
+        # a window twice as long: / 2
+        own = torch.log((weights @ spectrum[0, :inside, :count].abs() / 2).clamp_min(FLOOR))
         gap = (log_mel[:count].T - own).clamp(-LIMIT, LIMIT)                        # (256, count)
         spectrum[:, :inside, :count] *= torch.exp(share.T @ gap)
         sound = torch.istft(spectrum, N_FFT, HOP, window=window, length=sound.shape[1])

@@ -2,8 +2,9 @@
 
     python -m models.training.loop music_ldm vocoder --config adversarial --corpus SOUNDS.zip --out RUN --minutes M
 
-SOUNDS.zip: `models.music_ldm.sound_pack`. It starts from `sharpen`, the released vocoder, deeper by blocks that begin as
-nothing. Mels are made on the device of what is heard; towards the end they pass through the VAE first, as they do in use.
+SOUNDS.zip: `models.music_ldm.sound_pack`. It starts from `sharpen`, the released vocoder, deeper by blocks that begin
+as nothing. Mels are made on the device of what is heard; towards the end they pass through the VAE first, as they do in
+use.
 """
 from pathlib import Path
 
@@ -34,8 +35,9 @@ ROLL_OFF = ((10_100, 0.0), (10_200, -0.016), (10_300, -0.214), (10_400, -1.159),
 
 
 class DeviceMel(nn.Module):
-    """`core.audio.mel.log_mel` of sound at 44,100 Hz without resampling: (N, samples) -> (N, frames, 256), frame i centred on
-    sample EDGE + 1024 i. A window twice as long sees the same bins; the resampler's own edge is put on them."""
+    """`core.audio.mel.log_mel` of sound at 44,100 Hz without resampling: (N, samples) -> (N, frames, 256), frame i
+    centred on sample EDGE + 1024 i. A window twice as long sees the same bins; the resampler's own edge is put on
+    them."""
 
     def __init__(self):
         super().__init__()
@@ -74,8 +76,8 @@ class MelLoss(nn.Module):
 
 
 class ResidentSounds:
-    """Random crops of a sound pack, made on the device: {"mel": (N, T, 256), "sound": (N, 2, samples) mid and side of the
-    middle `crop` frames, "side_choice": (N,)}, T = crop + 2 margin. `step` is the number of the last batch."""
+    """Random crops of a sound pack, made on the device: {"mel": (N, T, 256), "sound": (N, 2, samples) mid and side of
+    the middle `crop` frames, "side_choice": (N,)}, T = crop + 2 margin. `step` is the number of the last batch."""
 
     def __init__(self, config, pack, split):
         self.config, self.split, self.step = config, split, 0
@@ -127,7 +129,8 @@ class ResidentSounds:
 
 
 class VocoderGanTask(Task):
-    """The vocoder against discriminators. One optimiser serves both sides: each loss leaves the other's weights alone."""
+    """The vocoder against discriminators. One optimiser serves both sides: each loss leaves the other's weights
+    alone."""
 
     betas, weight_decay, clip, ema = (0.8, 0.9), 1e-3, 1e3, 0.999
 
@@ -201,7 +204,8 @@ class VocoderGanTask(Task):
         return self.helpers
 
     def validate(self, model, cache, batches=4):
-        """The mel distance on sound of the valid split, from its own mel and from the VAE's; the judges' rightness there."""
+        """The mel distance on sound of the valid split, from its own mel and from the VAE's; the judges' rightness
+        there."""
         device, rows = next(model.parameters()).device, []
         if not hasattr(self, "_valid"):
             self._valid = self.dataset(cache, "valid")

@@ -22,8 +22,9 @@ MEL_BANDS = 128                 # of the loss, 0..22 kHz
 
 
 def multi_resolution(found, true, resolutions=RESOLUTIONS):
-    """Spectral convergence plus mean absolute log-magnitude difference, averaged over resolutions (Yamamoto et al. 2020,
-    "Parallel WaveGAN", eq. 4-6): sounds (N, samples) -> scalar; also the magnitudes (N, bins, T) of the first resolution."""
+    """Spectral convergence plus mean absolute log-magnitude difference, averaged over resolutions (Yamamoto et al.
+    2020, "Parallel WaveGAN", eq. 4-6): sounds (N, samples) -> scalar; also the magnitudes (N, bins, T) of the first
+    resolution."""
     total, first = 0.0, None
     for n_fft, hop in resolutions:
         window = torch.hann_window(n_fft, device=found.device)
@@ -35,7 +36,8 @@ def multi_resolution(found, true, resolutions=RESOLUTIONS):
 
 
 def vocoder_loss(output, sound, side_choice, mel_matrix):
-    """output, sound (N, 2, samples) mid and side; side_choice (N,) +-1 picks left or right, which is compared beside mid.
+    """output, sound (N, 2, samples) mid and side; side_choice (N,) +-1 picks left or right, which is compared beside
+    mid.
     mel_matrix (bands, bins) for the first resolution. Returns (loss, parts)."""
     output, sound = output.float(), sound.float()
 
@@ -157,7 +159,8 @@ class SoundCrops:
 
     def __getitem__(self, index):
         rng = np.random.default_rng([3, 1 if self.split == "train" else 2, int(index)])
-        crops = [self._crop(*self.clips[clip], rng) for clip in rng.choice(len(self.clips), self.config.batch, p=self.shares)]
+        crops = [self._crop(*self.clips[clip], rng) for clip in rng.choice(len(self.clips), self.config.batch,
+                                                                           p=self.shares)]
         batch = {key: torch.from_numpy(np.stack([crop[key] for crop in crops])) for key in ("mel", "sound")}
         batch["side_choice"] = torch.from_numpy(rng.choice([-1.0, 1.0], self.config.batch).astype(np.float32))
         return batch
@@ -185,8 +188,8 @@ CONFIGS = {"vocoder": {"release": VocoderConfig(), "paper": VocoderConfig(),
                                                     adversarial=1.0,
                                                     sharpen=str(SHIPPED / "music_ldm-vocoder.safetensors"),
                                                     vae=str(SHIPPED / "music_ldm-vae.safetensors")),
-                       "tiny": VocoderConfig(width=32, blocks=1, upper_width=32, upper_blocks=1, crop=12, margin=3, batch=2,
-                                             hours=0.05)}}
+                       "tiny": VocoderConfig(width=32, blocks=1, upper_width=32, upper_blocks=1, crop=12, margin=3,
+                                             batch=2, hours=0.05)}}
 
 
 def vocoder_task(config="release", **overrides):

@@ -12,8 +12,8 @@ LIMBS = ((1, 4, 7, 10), (2, 5, 8, 11), (3, 6, 9), (12, 15), (13, 16, 18, 20, 22)
 
 
 def warp_curve(frames, speed, depth, rng):
-    """Source position (frames,), in source frames, of each frame of a crop: `speed` on average, swaying by exp(+-depth) as
-    rubato does, over three to eight seconds or so."""
+    """Source position (frames,), in source frames, of each frame of a crop: `speed` on average, swaying by exp(+-depth)
+    as rubato does, over three to eight seconds or so."""
     knots = rng.normal(0, 1, int(rng.integers(3, 8)))
     sway = np.interp(np.linspace(0, len(knots) - 1, frames), np.arange(len(knots)), knots)
     rate = np.exp(np.clip(depth * sway, -2 * depth, 2 * depth))
@@ -42,7 +42,8 @@ def mirror_sign_6d(rot6d):
 
 
 class _Draw:
-    """Random tensors on `device` from a generator: the CPU's, so that a run is the same on every device, or the device's."""
+    """Random tensors on `device` from a generator: the CPU's, so that a run is the same on every device, or the
+    device's."""
 
     def __init__(self, generator, device):
         self.generator, self.device = generator, device
@@ -98,13 +99,15 @@ def augment_body(rot6d, root, generator):
 
 
 def _smeared(mel, draw, taps=30):
-    """Log-mel (N, T, 80) with its magnitudes drawn out in time by a decay of 0.05 to 0.5 s, after a rise of up to 4 frames."""
+    """Log-mel (N, T, 80) with its magnitudes drawn out in time by a decay of 0.05 to 0.5 s, after a rise of up to 4
+    frames."""
     count, frames, bands = mel.shape
     decay = 50.0 * torch.exp(math.log(0.05) + math.log(10.0) * draw.uniform(count, 1))          # frames
     kernel = torch.exp(-torch.arange(taps, device=mel.device)[None] / decay)
     kernel[:, 1:] *= 0.15 + 0.6 * draw.uniform(count, 1)
     rise = (torch.arange(4, device=mel.device)[None] < 1 + 3 * draw.uniform(count, 1)).float()
-    shape = torch.nn.functional.conv1d(kernel[None], rise.flip(-1)[:, None], groups=count, padding=3)[0]   # (N, taps + 3)
+    # (N, taps + 3)
+    shape = torch.nn.functional.conv1d(kernel[None], rise.flip(-1)[:, None], groups=count, padding=3)[0]
     shape = shape / shape.sum(-1, keepdim=True)
     # The rise is shared between both sides of the onset, so that beats stay where they are.
     early = 1
@@ -114,7 +117,8 @@ def _smeared(mel, draw, taps=30):
 
 
 def augment_music(mel, generator):
-    """Level, tone colour, rooms, band limits, noise, other keys and a second piece underneath: log-mel (N, T, 80) -> the same."""
+    """Level, tone colour, rooms, band limits, noise, other keys and a second piece underneath: log-mel (N, T, 80) ->
+    the same."""
     count, frames, bands = mel.shape
     draw = _Draw(generator, mel.device)
     out = mel.clone()

@@ -26,7 +26,8 @@ PITCHED = slice(2 * POOLED * QUARTERS, 2 * POOLED * QUARTERS + 48)      # four t
 
 
 def chroma(mono):
-    """(T, 24) float32 at 10 Hz of mono sound at 22,050 Hz: 12 classes of the bass, 12 above; each half of norm at most 1."""
+    """(T, 24) float32 at 10 Hz of mono sound at 22,050 Hz: 12 classes of the bass, 12 above; each half of norm at most
+    1."""
     wave = torch.from_numpy(np.ascontiguousarray(mono, dtype=np.float32))
     hop = int(MUSIC_RATE / CHROMA_FPS)
     count = len(wave) // hop + 1
@@ -69,7 +70,8 @@ def _means(values, edges):
 def bar_features(mel, harmony, times):
     """(B, BAR_CHANNELS) float32: one row a beat.
 
-    mel: (T, 80) of `features.log_mel`; harmony: (T', 24) of `chroma`; times: (B,) beats in seconds from the first frame.
+    mel: (T, 80) of `features.log_mel`; harmony: (T', 24) of `chroma`; times: (B,) beats in seconds from the first
+    frame.
     """
     times, mel = np.asarray(times, dtype=np.float64), np.asarray(mel, dtype=np.float64)
     count = len(times)
@@ -117,7 +119,8 @@ class BarsConfig:
 
 
 class BarNetwork(nn.Module):
-    """Rows (N, B, BAR_CHANNELS) and which are beats (N, B) -> (N, B, 5): log-odds of a downbeat, logits of metre 2, 3, 4, 6."""
+    """Rows (N, B, BAR_CHANNELS) and which are beats (N, B) -> (N, B, 5): log-odds of a downbeat, logits of metre 2, 3,
+    4, 6."""
 
     def __init__(self, config):
         super().__init__()
@@ -137,7 +140,8 @@ class BarNetwork(nn.Module):
 
 
 def bar_evidence(network, mel, harmony):
-    """A function times (B,) -> (log-odds of a downbeat (B,), {metre: mean log probability}), for `core.rhythm.decoder`."""
+    """A function times (B,) -> (log-odds of a downbeat (B,), {metre: mean log probability}), for
+    `core.rhythm.decoder`."""
     def evidence(times):
         rows = torch.from_numpy(bar_features(mel, harmony, times))[None]
         with torch.inference_mode():

@@ -33,7 +33,8 @@ class BarsTask(Task):
         self.lr, self.weight_decay, self.corpus = config.learning_rate, config.weight_decay, None
 
     def prepare(self, corpus, cache, progress=lambda fraction, text: None):
-        """Rows of every clip, one cache file a shard; existing files are kept. Clips whose beats are estimates are left out."""
+        """Rows of every clip, one cache file a shard; existing files are kept. Clips whose beats are estimates are left
+        out."""
         self.corpus = corpus if flat_folders(corpus) else None
         if self.corpus is None:
             cache_shards("bars", _cache_shard, corpus, cache, progress)
@@ -49,14 +50,15 @@ class BarsTask(Task):
         return BarCrops(self.config, cache, split, seed)
 
     def loss(self, model, batch, generator=None):
-        """Cross-entropy of downbeats (unweighted: the decoder wants honest odds) and of the metre; other keys while training."""
+        """Cross-entropy of downbeats (unweighted: the decoder wants honest odds) and of the metre; other keys while
+        training."""
         rows = batch["rows"]
         if model.training and generator is not None:
             rows = augment_rows(rows, generator)
         out, known = model(rows, batch["known"]), batch["known"]
         down = F.binary_cross_entropy_with_logits(out[..., 0].float(), batch["down"], reduction="none")
         down = (down * known).sum() / known.sum()
-        metres = batch["metre"][:, None].expand(known.shape)                    # -1: a metre that is none of the choices
+        metres = batch["metre"][:, None].expand(known.shape)  # -1: a metre that is none of the choices
         metre = F.cross_entropy(out[..., 1:].float().transpose(1, 2), metres, reduction="none", ignore_index=-1)
         told = known * (metres >= 0)
         metre = (metre * told).sum() / told.sum().clamp_min(1.0)
@@ -65,7 +67,8 @@ class BarsTask(Task):
     def _clips(self, cache, split):
         if self.corpus is None:
             return load_rows(cache, split)
-        return FlatBars(self.config, self.corpus, split).clips if pieces_of(self.corpus, split, ("logmel", "chroma")) else []
+        return FlatBars(self.config, self.corpus, split).clips if pieces_of(self.corpus, split,
+                                                                            ("logmel", "chroma")) else []
 
     def validate(self, model, cache, split="valid"):
         """Downbeat F1 (+-70 ms) and share of right metres, on written beats, by kind."""
@@ -80,7 +83,8 @@ class BarsTask(Task):
                 beat_f1_70ms(written[positions == 1, 0], written[written[:, 1] == 1, 0]))
             if meta["metre"] in METRES:
                 scores.setdefault(f"metre_{kind}", []).append(metre == meta["metre"])
-            scores.setdefault(f"entropy_{kind}", []).append(float(np.logaddexp(0, -down * (2 * (written[:, 1] == 1) - 1)).mean()))
+            scores.setdefault(f"entropy_{kind}",
+                              []).append(float(np.logaddexp(0, -down * (2 * (written[:, 1] == 1) - 1)).mean()))
         model.train(was_training)
         return {name: float(np.mean(values)) for name, values in scores.items()}
 

@@ -35,7 +35,8 @@ def body_offset(meta):
 
 
 def prepare(part, corpus, cache, progress=lambda fraction, text: None):
-    """Write one cache file a shard: motions (body) or log-mels (music) end to end, with beats; existing files are kept."""
+    """Write one cache file a shard: motions (body) or log-mels (music) end to end, with beats; existing files are
+    kept."""
     cache_shards(part, lambda shard, target: _cache_shard(part, shard, target), corpus, cache, progress)
 
 
@@ -80,7 +81,8 @@ def _cache_shard(part, shard, target):
 
 
 class Clips:
-    """All cached clips of a split: `meta(i)`, `arrays(i)` (dict) and `beats(i)` (B, 2) seconds on the part's own clock."""
+    """All cached clips of a split: `meta(i)`, `arrays(i)` (dict) and `beats(i)` (B, 2) seconds on the part's own
+    clock."""
 
     def __init__(self, part, cache, split=None):
         self.part, self.items = part, []
@@ -125,7 +127,8 @@ def kind_of(meta):
 class Crops:
     """Random-access batches of a split: `crops[step]` is a dict of tensors that depends on step and seed alone.
 
-    body: rot6d (N, T, 24, 6), root (N, T, 3); music: mel (N, T, 80); both: curve (N, T, 5), weight (N,), downbeat_weight (N,).
+    body: rot6d (N, T, 24, 6), root (N, T, 3); music: mel (N, T, 80); both: curve (N, T, 5), weight (N,),
+    downbeat_weight (N,).
     """
 
     def __init__(self, config, cache, split, seed=0):

@@ -6,13 +6,14 @@ from core.errors import BadInput
 from core.rhythm import tempo as rhythm_tempo
 from models.rhythm.config import BODY_FPS, MUSIC_FPS, MUSIC_RATE, RhythmConfig
 
-CHUNK = 30_000                  # frames given to a network at once, ten minutes of music; memory stays flat for any length
-# Playing speeds at which music is heard, outputs averaged. Chosen on 141 orchestral pieces of the studio's valid split: F1
-# 0.894 at one speed, 0.911 with these three, 0.906 with 0.9 and 1.12 too; band shifts and older weights added nothing.
+CHUNK = 30_000  # frames given to a network at once, ten minutes of music; memory stays flat for any length
+# Playing speeds at which music is heard, outputs averaged. Chosen on 141 orchestral pieces of the studio's valid split:
+# F1 0.894 at one speed, 0.911 with these three, 0.906 with 0.9 and 1.12 too; band shifts and older weights added
+# nothing.
 SPEEDS = (0.8, 1.0, 1.2)
 RUBATO_SPEEDS = (0.8, 1.2)      # of the pair beside "world": 38 of 42 beats of the Brahms, as with three
-# Rubato: the drifting grid's share of what the free path explains. Of 45 pieces and tracks one lay below, the Brahms (0.58), on
-# which this was set; the next at 0.69.
+# Rubato: the drifting grid's share of what the free path explains. Of 45 pieces and tracks one lay below, the Brahms
+# (0.58), on which this was set; the next at 0.69.
 RUBATO = 0.65
 
 
@@ -29,8 +30,8 @@ def detect_body_beats(motion, *, folders=None, **options):
 def detect_music_beats(samples, rate, *, folders=None, **options):
     """`Beats` of sound, in seconds; samples (N,), (C, N) or (N, C) at `rate` Hz; options as `detect_body_beats`.
 
-    Bars are found by the bar network over the beats; checkpoint folders from before it, where none is listed, leave them to
-    the downbeats of the frames.
+    Bars are found by the bar network over the beats; checkpoint folders from before it, where none is listed, leave
+    them to the downbeats of the frames.
     """
     mono, mel = _heard(samples, rate)
     activations = music_activations(mel, folders)
@@ -40,8 +41,8 @@ def detect_music_beats(samples, rate, *, folders=None, **options):
 def music_activations(mel, folders=None):
     """(T, 4) float32 at 50 fps of a log-mel (T, 80).
 
-    The network "world" is heard once; where a drifting grid explains far less of it than beats followed one by one do, the music
-    is in rubato, and the pair that was trained for that is heard instead.
+    The network "world" is heard once; where a drifting grid explains far less of it than beats followed one by one do,
+    the music is in rubato, and the pair that was trained for that is heard instead.
     """
     music = checkpoints.find("rhythm", "music", folders)
     world = checkpoints.find("rhythm", "world", folders, required=False)
@@ -103,8 +104,8 @@ def run_network(network, features):
 
 
 def run_views(networks, mel, speeds=SPEEDS):
-    """Activations (T, 4) of a log-mel (T, 80): raw outputs of each network at each playing speed, brought back to its clock and
-    averaged."""
+    """Activations (T, 4) of a log-mel (T, 80): raw outputs of each network at each playing speed, brought back to its
+    clock and averaged."""
     import torch
 
     from models.layers.precision import native_autocast
@@ -124,15 +125,17 @@ def run_views(networks, mel, speeds=SPEEDS):
 
 
 def music_networks(folders=None):
-    """The networks whose outputs are averaged for music: "music" and, where its folder has it, "rubato", which was trained on
-    with tempi that live inside the bar."""
-    first, second = (checkpoints.find("rhythm", part, folders, required=part == "music") for part in ("music", "rubato"))
+    """The networks whose outputs are averaged for music: "music" and, where its folder has it, "rubato", which was
+    trained on with tempi that live inside the bar."""
+    first, second = (checkpoints.find("rhythm", part, folders, required=part == "music")
+                     for part in ("music", "rubato"))
     together = second is not None and second.path.parent == first.path.parent
     return [load_network(part, folders) for part in (("music", "rubato") if together else ("music",))]
 
 
 def network_output(network, features):
-    """Raw outputs (T, 4) tensor of features (T, C), in chunks that overlap by the network's reach, so that no seam shows."""
+    """Raw outputs (T, 4) tensor of features (T, C), in chunks that overlap by the network's reach, so that no seam
+    shows."""
     import torch
     pieces, reach, total = [], network.reach, len(features)
     with torch.inference_mode():
@@ -146,7 +149,8 @@ _networks = {}                  # sha256 -> network, kept in memory
 
 
 def load_network(part, folders=None, required=True):
-    """The trained network of "body", "music", "rubato", "world" or "bars", on the CPU (faster there than a transfer), kept in memory.
+    """The trained network of "body", "music", "rubato", "world" or "bars", on the CPU (faster there than a transfer),
+    kept in memory.
 
     None when it is not there and not required; else raises NoCheckpoint.
     """

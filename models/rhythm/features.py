@@ -92,4 +92,5 @@ def log_mel(samples, rate):
     loudness = float(np.sqrt(np.mean(np.square(mono, dtype=np.float64)))) if len(mono) else 0.0
     if loudness > 1e-7:
         mono = mono * (LEVEL / loudness)
-    return np.log(mel_spectrum(mono, filters(), MUSIC_HOP) * 8 + np.float32(FLOOR))       # x8: about unit peaks at this level
+    # x8: about unit peaks at this level
+    return np.log(mel_spectrum(mono, filters(), MUSIC_HOP) * 8 + np.float32(FLOOR))

@@ -8,8 +8,9 @@ DOWNBEAT_POSITIVE = 4.0
 def rhythm_loss(output, curve, weight, downbeat_weight, *, phase_scale=1.0, downbeat_scale=0.7):
     """Loss and its parts.
 
-    output: (N, T, 4) of `BeatNetwork`; curve: (N, T, 5) of `core.rhythm.beats.rhythm_curve` (Gaussian bumps as soft targets,
-    unknown frames are left out); weight, downbeat_weight: (N,) trust in a clip's beats and in its downbeats, 0..1.
+    output: (N, T, 4) of `BeatNetwork`; curve: (N, T, 5) of `core.rhythm.beats.rhythm_curve` (Gaussian bumps as soft
+    targets, unknown frames are left out); weight, downbeat_weight: (N,) trust in a clip's beats and in its downbeats,
+    0..1.
     Returns (scalar, {"beat", "downbeat", "phase"}).
     """
     output = output.float()

@@ -1,5 +1,6 @@
 """The beat network: a temporal convolutional network over frames (after Davies and Boeck 2019, "Temporal convolutional
-networks for musical audio beat tracking"), with beat, downbeat and phase at every frame; one class for body and music."""
+networks for musical audio beat tracking"), with beat, downbeat and phase at every frame; one class for body and
+music."""
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -59,7 +60,7 @@ class BeatNetwork(nn.Module):
     def forward(self, features):
         x = features.transpose(1, 2)                                # (N, C, T)
         if self.config.kind == "music":
-            x = (x + 3.5) / 2.0                                     # natural log of the mel: about zero mean, unit variance
+            x = (x + 3.5) / 2.0  # natural log of the mel: about zero mean, unit variance
             rise = F.relu(x[..., 1:] - x[..., :-1])
             x = torch.cat([x, F.pad(rise, (1, 0))], dim=1)          # (N, 2C, T)
         x = self.stem_mix(F.gelu(self.stem_norm(self.stem(x))))     # (N, width, T)

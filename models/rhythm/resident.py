@@ -1,7 +1,7 @@
 """Random crops of flat corpora, made on the device that holds them: index arithmetic, no loop over rows.
 
-A corpus is a flat folder (`models.training.flat`), a folder of them, or several joined by commas. Music needs the array `logmel` (and `chroma` for bars)
-of `models.lab.rhythm.corpus`, bodies `rot6d` and `root`.
+A corpus is a flat folder (`models.training.flat`), a folder of them, or several joined by commas. Music needs the array
+`logmel` (and `chroma` for bars) of `models.lab.rhythm.corpus`, bodies `rot6d` and `root`.
 """
 from pathlib import Path
 
@@ -35,8 +35,8 @@ SHORTEST = 6.0                  # seconds of a piece
 def flat_folders(corpus):
     """The flat folders of a corpus: itself, or those in it, or those named."""
     places = []
-    for corpus in map(Path, str(corpus).split(",")):
-        places += [corpus, *sorted(path for path in corpus.glob("*") if path.is_dir())]
+    for place in map(Path, str(corpus).split(",")):
+        places += [place, *sorted(path for path in place.glob("*") if path.is_dir())]
     return [path for path in places if (path / "items.json").is_file()]
 
 
@@ -102,8 +102,8 @@ class FlatCrops:
         self.kinds = kinds
 
     def _clock(self, item, count):
-        """(count,) float32 beats counted at each frame, the ends carried on by one beat and NaN beyond; (count,) bool: the nearest
-        beat is a downbeat."""
+        """(count,) float32 beats counted at each frame, the ends carried on by one beat and NaN beyond; (count,) bool:
+        the nearest beat is a downbeat."""
         beats = np.asarray(item["beats"], dtype=np.float64).reshape(-1, 2)
         times = beats[:, 0] + (body_offset(item) if self.config.kind == "body" else 0.0)
         grid = np.concatenate([[2 * times[0] - times[1]], times, [2 * times[-1] - times[-2]]])
@@ -114,7 +114,7 @@ class FlatCrops:
 
     def batch(self, index, generator):
         """The batch of that number; its random numbers come from `generator` alone."""
-        config, device, count, window = self.config, self.device, self.config.batch, self.config.window
+        config, device, count = self.config, self.device, self.config.batch
         train = self.split == "train"
         draw = torch.rand((6, count), generator=generator, device=device)
         row = torch.searchsorted(self.chance, draw[0]).clamp(max=len(self.pieces) - 1)
@@ -129,7 +129,8 @@ class FlatCrops:
         place = self.first[row][:, None] + low
         out = {"curve": self._curve(place, part, valid), "weight": self.trust[row].float(),
                "downbeat_weight": self.down_trust[row].float()}
-        between = lambda array: torch.lerp(array[place].float(), array[place + 1].float(), part[..., None])    # noqa: E731
+        between = lambda array: torch.lerp(array[place].float(), array[place + 1].float(),        # noqa: E731
+                                           part[..., None])
         if config.kind == "music":
             mel = between(self.arrays["logmel"])
             if train:
@@ -145,7 +146,8 @@ class FlatCrops:
         return {"rot6d": rot6d, "root": root, **out}
 
     def _positions(self, draw, train, generator):
-        """(N, T) source frames from 0 on: in training at another speed that sways as rubato does (as `augment.warp_curve`)."""
+        """(N, T) source frames from 0 on: in training at another speed that sways as rubato does (as
+        `augment.warp_curve`)."""
         count, window = draw.shape[1], self.config.window
         if not train:
             return torch.arange(window, device=self.device).float().expand(count, window).contiguous()
@@ -164,7 +166,7 @@ class FlatCrops:
         known = valid & ~turn.isnan()
         turn = torch.nan_to_num(turn)
         beats = turn.round()
-        rate = torch.gradient(turn, dim=1)[0].abs().clamp(min=1e-3) * self.fps                  # beats a second, of the crop
+        rate = torch.gradient(turn, dim=1)[0].abs().clamp(min=1e-3) * self.fps  # beats a second, of the crop
         bump = torch.exp(-0.5 * ((turn - beats) / rate / BUMP_SECONDS) ** 2)
         down = torch.where(part < 0.5, self.down[place], self.down[place + 1])
         angle = 2 * np.pi * turn
@@ -198,7 +200,8 @@ class FlatBars:
         from core.rhythm.decoder import METRES
         self.device = torch.device(device)
         self.rows = torch.from_numpy(np.concatenate([rows for _, rows, _ in self.clips])).to(device)
-        self.down = torch.from_numpy(np.concatenate([beats[:, 1] == 1 for _, _, beats in self.clips])).float().to(device)
+        self.down = torch.from_numpy(np.concatenate([beats[:, 1] == 1
+                                                     for _, _, beats in self.clips])).float().to(device)
         self.counts = torch.tensor([len(rows) for _, rows, _ in self.clips], device=device)
         self.first = torch.cumsum(self.counts, 0) - self.counts
         metres = [METRES.index(item["metre"]) if item["metre"] in METRES else -1 for item, _, _ in self.clips]

@@ -79,7 +79,8 @@ class RhythmTask(Task):
         return body_features(sixd_to_matrix(rot6d), torch.from_numpy(arrays["motion_root"].astype(np.float32)))
 
     def validate(self, model, cache, split="valid"):
-        """Beat F1 (+-70 ms, strict level) by kind, and of downbeats, over up to 24 clips a kind; of a flat corpus, losses."""
+        """Beat F1 (+-70 ms, strict level) by kind, and of downbeats, over up to 24 clips a kind; of a flat corpus,
+        losses."""
         if self.corpus is not None:
             return self._flat_losses(model, split)
         clips = Clips(self.part, cache, split)
@@ -103,7 +104,8 @@ class RhythmTask(Task):
 
 
     def _flat_losses(self, model, split):
-        """Parts of the loss on crops of the held-out pieces as they are: decoding would cost more than a short training."""
+        """Parts of the loss on crops of the held-out pieces as they are: decoding would cost more than a short
+        training."""
         device, was_training = next(model.parameters()).device, model.training
         try:
             crops = FlatCrops(self.config, self.corpus, split)
@@ -122,7 +124,8 @@ class RhythmTask(Task):
 
 
 CONFIGS = {part: {name: rhythm_config(part, name) for name in ("release", "paper", "tiny")} for part in PARTS}
-CONFIGS["bars"] = {"release": BarsConfig(), "paper": BarsConfig(), "tiny": BarsConfig(width=16, blocks=4, window=24, batch=8)}
+CONFIGS["bars"] = {"release": BarsConfig(), "paper": BarsConfig(), "tiny": BarsConfig(width=16, blocks=4, window=24,
+                                                                                      batch=8)}
 
 
 def task(part, config="release", **overrides):

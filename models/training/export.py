@@ -1,4 +1,5 @@
-"""The averaged weights of a run as a released checkpoint: `python -m models.training.export RUN NAME [--checkpoints DIR]`."""
+"""The averaged weights of a run as a released checkpoint: `python -m models.training.export RUN NAME [--checkpoints
+DIR]`."""
 import argparse
 import sys
 
@@ -46,7 +47,8 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m models.training.export", description=__doc__)
     parser.add_argument("run", help="folder written by models.training.loop")
     parser.add_argument("name", help="name of the checkpoint, such as music_ldm-vae")
-    parser.add_argument("--checkpoints", default=str(checkpoints.FOLDER), help="folder to write to (default: the shipped one)")
+    parser.add_argument("--checkpoints", default=str(checkpoints.FOLDER), help="folder to write to (default: the "
+                        "shipped one)")
     parser.add_argument("--notes", default="", help="Markdown for the card, or @FILE")
     parser.add_argument("--part", help="release it as another part of the system than the one that was trained")
     parser.add_argument("--dtype", default="float16", choices=("float16", "bfloat16", "float32"))

@@ -101,7 +101,8 @@ class Flat:
 
 
 def join(folders, out):
-    """Several flat folders as one; the scales of an array must agree (the first folder's are kept where others have none)."""
+    """Several flat folders as one; the scales of an array must agree (the first folder's are kept where others have
+    none)."""
     writer = FlatWriter(out)
     for folder in folders:
         flat = Flat(folder)

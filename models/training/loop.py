@@ -1,10 +1,11 @@
 """One training loop for every system.
 
-    python -m models.training.loop SYSTEM PART --corpus DIR --out RUN [--config release] [--minutes M] [--steps N] [--resume]
+    python -m models.training.loop SYSTEM PART --corpus DIR --out RUN [--minutes M] [--steps N] [--resume]
     torchrun --nproc_per_node 2 -m models.training.loop ...          several processes: nccl on GPUs, gloo on CPUs
 
-AdamW, warm-up and cosine decay by the *fraction of the budget used* (so a budget of minutes works), averaged weights, bf16
-autocast, gradient clipping, skipped steps on non-finite gradients, an atomic checkpoint every few minutes, resume, loss curves.
+AdamW, warm-up and cosine decay by the *fraction of the budget used* (so a budget of minutes works), averaged weights,
+bf16 autocast, gradient clipping, skipped steps on non-finite gradients, an atomic checkpoint every few minutes, resume,
+loss curves.
 Needs torch, numpy and safetensors only. The work itself is a `models.training.task.Task`.
 """
 import argparse
@@ -62,7 +63,8 @@ class _Loss(nn.Module):
 
 
 class _Prefetch:
-    """Batches first, first + stride, ... made by one thread ahead of time; its errors are raised where they are awaited."""
+    """Batches first, first + stride, ... made by one thread ahead of time; its errors are raised where they are
+    awaited."""
 
     def __init__(self, dataset, first, stride, depth=4):
         self.queue, self.stopped = queue.Queue(depth), False
@@ -97,8 +99,8 @@ class _Prefetch:
 
 
 class _Resident:
-    """Batches of a dataset that lives on the training's device (`resident(device)`, then `batch(index, generator)`): made there,
-    in this thread, as nothing has to be read or copied."""
+    """Batches of a dataset that lives on the training's device (`resident(device)`, then `batch(index, generator)`):
+    made there, in this thread, as nothing has to be read or copied."""
 
     def __init__(self, dataset, first, stride, device, seed):
         self.dataset, self.index, self.stride, self.device, self.seed = dataset, first, stride, device, seed
@@ -130,7 +132,8 @@ def _optimizer(task, model):
 
 
 def _means(sums):
-    """{name: mean} of the collected numbers and scalar tensors, fetched from the device at once; non-finite means left out."""
+    """{name: mean} of the collected numbers and scalar tensors, fetched from the device at once; non-finite means left
+    out."""
     row = {}
     for name, values in sums.items():
         tensors = [torch.as_tensor(value, dtype=torch.float32).detach() for value in values]
@@ -163,11 +166,12 @@ def _agree(fraction, stop, world, device):
 def train(task, out, corpus, cache, *, system="", part="", config_name="", minutes=None, steps=None, resume=False,
           released=None, seed=0, checkpoint_minutes=3.0, log_every=20, validations=8, device=None,
           report=print):
-    """Train until `minutes` of wall time (over all resumes) or `steps` are used, whichever is first; returns the log's rows.
+    """Train until `minutes` of wall time (over all resumes) or `steps` are used, whichever is first; returns the log's
+    rows.
 
-    out: run folder; corpus: folder of shards; cache: folder for features; released: weights (state dict) that a new run starts
-    from. Raises BadInput when `out` holds a run and `resume` is false or `released` is of another size; BatonError when gradients
-    stay non-finite. SIGTERM and Ctrl-C save a checkpoint and return.
+    out: run folder; corpus: folder of shards; cache: folder for features; released: weights (state dict) that a new run
+    starts from. Raises BadInput when `out` holds a run and `resume` is false or `released` is of another size;
+    BatonError when gradients stay non-finite. SIGTERM and Ctrl-C save a checkpoint and return.
     """
     if not minutes and not steps:
         raise BadInput("Give the training a budget: --minutes or --steps.")
@@ -179,7 +183,8 @@ def train(task, out, corpus, cache, *, system="", part="", config_name="", minut
         raise BadInput(f"{out} already holds a run; add --resume or choose another folder.")
     for turn in range(world):                                  # rank 0 writes the features, the others then find them
         if turn == rank:
-            task.prepare(corpus, cache, lambda fraction, text: report(f"prepare {fraction:4.0%} {text}") if main else None)
+            task.prepare(corpus, cache, lambda fraction, text: report(f"prepare {fraction:4.0%} {text}") if main
+                         else None)
         if world > 1:
             torch.distributed.barrier()
     torch.manual_seed(seed)
@@ -191,8 +196,8 @@ def train(task, out, corpus, cache, *, system="", part="", config_name="", minut
         try:
             task.adopt(model, released)
         except RuntimeError as error:
-            raise BadInput(f"The released weights do not fit this configuration of {system} {part}; train from scratch or leave "
-                           f"its sizes as they are ({str(error).splitlines()[-1].strip()}).") from error
+            raise BadInput(f"The released weights do not fit this configuration of {system} {part}; train from scratch "
+                           f"or leave its sizes as they are ({str(error).splitlines()[-1].strip()}).") from error
     ema = Ema(model, task.ema)
     averaged = 0 if released is None else WARM_STEPS           # steps the average has behind it
     optimizer = _optimizer(task, model)
@@ -256,7 +261,7 @@ def train(task, out, corpus, cache, *, system="", part="", config_name="", minut
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             norm = nn.utils.clip_grad_norm_(model.parameters(), task.clip)
-            if device.type == "cuda":                          # skipped on the device itself: asking here would wait for it
+            if device.type == "cuda":  # skipped on the device itself: asking here would wait for it
                 optimizer.found_inf = (~torch.isfinite(norm)).float().reshape(())
                 optimizer.step()
                 ema.update(model, step + averaged)
@@ -264,7 +269,7 @@ def train(task, out, corpus, cache, *, system="", part="", config_name="", minut
                 optimizer.step()
                 ema.update(model, step + averaged)
                 bad = 0
-            else:                                              # the norm is the same on all processes: gradients are shared
+            else:  # the norm is the same on all processes: gradients are shared
                 bad += 1
             step += 1
             since_log += 1
@@ -293,7 +298,7 @@ def train(task, out, corpus, cache, *, system="", part="", config_name="", minut
         save()
     finally:
         batches.close()
-        stop.restore()                                         # not before: a late SIGTERM would end the last checkpoint half-way
+        stop.restore()  # not before: a late SIGTERM would end the last checkpoint half-way
     if world > 1:
         torch.distributed.barrier()
     report(f"rank {rank}: step {step}, {elapsed() / 60:.1f} minutes, written to {out}")
@@ -339,11 +344,13 @@ def main(arguments=None):
     parser.add_argument("--steps", type=int, help="budget of steps")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--from-released", nargs="?", const="", metavar="DIR",
-                        help="a new run starts from the released weights, or from those of a folder of exported checkpoints")
+                        help="a new run starts from the released weights, or from those of a folder of exported "
+                        "checkpoints")
     parser.add_argument("--threads", type=int, help="CPU threads of torch")
     parser.add_argument("--cache", help="folder for features (default: beside the corpus)")
     parser.add_argument("--set", action="append", metavar="NAME=VALUE", help="override a setting of the configuration")
-    parser.add_argument("--validations", type=int, default=8, help="how often the averaged weights are scored (default 8)")
+    parser.add_argument("--validations", type=int, default=8, help="how often the averaged weights are scored (default "
+                        "8)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
     options = parser.parse_args(arguments)

@@ -2,13 +2,15 @@
 
 PLAN.json: {"seconds": N, "work": FOLDER,
             "unpack": [{"file", "folder", "clips"?}],
-            "jobs": [{"name", "argv": ["dance_cascade", "base", ...] (arguments of models.training.loop), "after": [folders, jobs],
+            "jobs": [{"name", "argv": ["dance_cascade", "base", ...] (arguments of models.training.loop), "after":
+            [folders, jobs],
                       "until": second of the plan at which it must have ended, "export": checkpoint's name or null}]}
 
-Each job is a process of its own; `{minutes}` in its arguments becomes the time that is left to it when it starts, so the
-learning rate ends where the rental does. At `until` a job is told to stop (SIGTERM saves a checkpoint) and 20 s later
-ended. What ended well is exported, averaged and as float16, into DIR/checkpoints; logs go to DIR/logs. Results are packed
-as `bundle.tar.NN` of at most 15 MiB each, for a line that returns small files only: `cat bundle.tar.* | tar x` joins them.
+Each job is a process of its own; `{minutes}` in its arguments becomes the time that is left to it when it starts, so
+the learning rate ends where the rental does. At `until` a job is told to stop (SIGTERM saves a checkpoint) and 20 s
+later ended. What ended well is exported, averaged and as float16, into DIR/checkpoints; logs go to DIR/logs. Results
+are packed as `bundle.tar.NN` of at most 15 MiB each, for a line that returns small files only: `cat bundle.tar.* | tar
+x` joins them.
 Needs torch, numpy, scipy and safetensors.
 """
 import argparse

@@ -32,8 +32,8 @@ class RunFolder:
         except (OSError, ValueError) as error:
             raise BadInput(f"{self.path} holds no training run ({error}).") from error
         if data["representation_version"] != REPRESENTATION_VERSION:
-            raise BadInput(f"The run {self.path} is of representation {data['representation_version']}, this Baton uses "
-                           f"{REPRESENTATION_VERSION}; train again.")
+            raise BadInput(f"The run {self.path} is of representation {data['representation_version']}, this Baton "
+                           f"uses {REPRESENTATION_VERSION}; train again.")
         return data
 
     def write_checkpoint(self, state):
@@ -60,7 +60,8 @@ class RunFolder:
         return [json.loads(line) for line in self.log_path.read_text(encoding="utf-8").splitlines() if line]
 
     def plot(self):
-        """Write loss.png from the log: a panel per logged name. False where matplotlib is not installed or nothing is logged."""
+        """Write loss.png from the log: a panel per logged name. False where matplotlib is not installed or nothing is
+        logged."""
         rows = self.rows()
         names = sorted({name for row in rows for name in row} - {"step", "minutes", "lr", "steps_per_second"})
         if not names:

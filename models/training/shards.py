@@ -96,7 +96,8 @@ def pack_motion(motion):
     """Arrays motion_rot6d (T,24,6) int16 and motion_root (T,3) float32 of a `core.body.motion.Motion` at 30 fps."""
     from core.body.rotations import matrix_to_6d
     sixd = np.clip(matrix_to_6d(motion.rotations), -1, 1)
-    return {"motion_rot6d": np.round(sixd * ROTATION_SCALE).astype(np.int16), "motion_root": motion.root.astype(np.float32)}
+    return {"motion_rot6d": np.round(sixd * ROTATION_SCALE).astype(np.int16),
+            "motion_root": motion.root.astype(np.float32)}
 
 
 def unpack_rot6d(motion_rot6d):

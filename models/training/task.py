@@ -7,7 +7,8 @@ from core.errors import BadInput
 
 
 class Task:
-    """One trainable part. Subclass it in `models/<system>/train.py` and return it from `task(part, config, **overrides)`.
+    """One trainable part. Subclass it in `models/<system>/train.py` and return it from `task(part, config,
+    **overrides)`.
 
     config      a dataclass; written to the run folder, and from there into the exported checkpoint, after `prepare`
     fraction    0..1, set by the loop before every step: how much of the budget is used (to switch loss terms on)
@@ -39,16 +40,17 @@ class Task:
         model.load_state_dict(released)
 
     def dataset(self, cache, split):
-        """An object whose `[index]` gives the batch (a dict of CPU tensors) of that number, for any index >= 0, the same for the
-        same index. Processes of a distributed run ask for interleaved numbers.
+        """An object whose `[index]` gives the batch (a dict of CPU tensors) of that number, for any index >= 0, the
+        same for the same index. Processes of a distributed run ask for interleaved numbers.
 
-        Or one that lives on the training's device: `resident(device)` copies its arrays there once, `batch(index, generator)`
-        makes a batch there. Its generator is the device's and depends on the index alone; `loss` gets one of the device too."""
+        Or one that lives on the training's device: `resident(device)` copies its arrays there once, `batch(index,
+        generator)` makes a batch there. Its generator is the device's and depends on the index alone; `loss` gets one
+        of the device too."""
         raise NotImplementedError
 
     def loss(self, model, batch, generator):
-        """(scalar loss, {name: float or scalar tensor}) of a batch on the model's device; `generator` is a CPU one, or the
-        device's where the dataset is resident."""
+        """(scalar loss, {name: float or scalar tensor}) of a batch on the model's device; `generator` is a CPU one, or
+        the device's where the dataset is resident."""
         raise NotImplementedError
 
     def validate(self, model, cache):
@@ -56,12 +58,14 @@ class Task:
         return {}
 
     def export(self, state):
-        """(config dict, state dict) of a released checkpoint from the averaged weights; drop what only training needs."""
+        """(config dict, state dict) of a released checkpoint from the averaged weights; drop what only training
+        needs."""
         return dataclasses.asdict(self.config), state
 
 
 def make_task(system, part, config="release", overrides=None):
-    """The Task of `models/<system>/train.py`. overrides: {field: value} of its config. Raises BadInput on unknown names."""
+    """The Task of `models/<system>/train.py`. overrides: {field: value} of its config. Raises BadInput on unknown
+    names."""
     try:
         module = importlib.import_module(f"models.{system}.train")
     except ModuleNotFoundError as error:

@@ -40,7 +40,8 @@ def measure():
                 rig.pose.bones["head"].constraints.new("LIMIT_ROTATION")
             with tempfile.TemporaryDirectory() as folder:
                 began = time.perf_counter()
-                scenes.exhaust(rig_sampling.sample(Ref.of(rig), Ref.of(scene), bone_map, Passage.from_frames(1, 1800, 30.0),
+                scenes.exhaust(rig_sampling.sample(Ref.of(rig), Ref.of(scene), bone_map,
+                                                   Passage.from_frames(1, 1800, 30.0),
                                              Path(folder)))
                 figures[f"sample_24_bones_1800_frames_{name}_s"] = time.perf_counter() - began
         figures.update(_callbacks(scenes, jobs, stats))

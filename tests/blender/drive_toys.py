@@ -99,7 +99,8 @@ def nod(rig):
     scene.baton.toy_nod.path, scene.baton.toy_nod.seed_motion, scene.baton.toy_nod.blend_seconds = curve(), True, 0.0
     assert bpy.ops.baton.generate_toy_nod() == {"FINISHED"}
     take = scene.baton.takes[-1]
-    report["nod"] = {"name": take.name, "settings": json.loads(take.recipe)["settings"], "range": list(take.action.frame_range)}
+    report["nod"] = {"name": take.name, "settings": json.loads(take.recipe)["settings"],
+                     "range": list(take.action.frame_range)}
     hips = scenes.evaluated(rig, [41, 99], ["pelvis"])[:, 0, :3, 3]
     report["nod"]["way"] = float(((hips[1] - hips[0]) ** 2).sum() ** 0.5)
     assert bpy.ops.baton.remove_take(name=take.name) == {"FINISHED"}
@@ -140,10 +141,12 @@ def both(rig):
     report["muted"] = [strip.mute, rig.animation_data.action != take.action]
     bpy.ops.baton.solo_take(name=take.name)
     report["played"] = [not strip.mute, rig.animation_data.action == take.action]
-    scene.baton.edit_range, scene.baton.edit_start, scene.baton.edit_end, scene.baton.edit_side = "CUSTOM", 31, 50, "motion"
+    scene.baton.edit_range, scene.baton.edit_start, scene.baton.edit_end, scene.baton.edit_side = ("CUSTOM", 31, 50,
+                                                                                                   "motion")
     assert bpy.ops.baton.redo_range() == {"FINISHED"}
     again = scene.baton.takes[-1]
-    report["again"] = {"keep": json.loads(again.recipe)["settings"]["keep"], "audible": [t.audible for t in scene.baton.takes],
+    report["again"] = {"keep": json.loads(again.recipe)["settings"]["keep"],
+                       "audible": [t.audible for t in scene.baton.takes],
                        "muted": [takes.strip_of(t).mute for t in scene.baton.takes]}
     assert bpy.ops.baton.keep_take(name=again.name) == {"FINISHED"}
     for name in [t.name for t in scene.baton.takes][::-1]:

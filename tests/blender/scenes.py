@@ -74,7 +74,8 @@ def sway(rig, frames=120, fps=30.0, bpm=120.0, bones=("left_shoulder", "right_sh
         for number, name in enumerate(bones):
             if name in rig.pose.bones:
                 pose = rig.pose.bones[name]
-                pose.rotation_quaternion = Matrix.Rotation(0.6 * np.sin(phase / 2 + number), 4, "XYZ"[number % 3]).to_quaternion()
+                pose.rotation_quaternion = Matrix.Rotation(0.6 * np.sin(phase / 2 + number), 4,
+                                                           "XYZ"[number % 3]).to_quaternion()
                 pose.keyframe_insert("rotation_quaternion", frame=frame)
         root = rig.pose.bones.get("pelvis")
         if root is not None:
@@ -103,7 +104,8 @@ def exhaust(generator):
 
 
 def import_bvh(gz, folder, frames=400):
-    """A gzipped CMU capture imported by Blender's own importer, its first T-pose frames left out, 60 Hz to scene fps."""
+    """A gzipped CMU capture imported by Blender's own importer, its first T-pose frames left out, 60 Hz to scene
+    fps."""
     import gzip
     lines = gzip.open(gz, "rt").read().splitlines()
     start = next(i for i, line in enumerate(lines) if line.startswith("Frame Time"))

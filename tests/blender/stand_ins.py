@@ -57,7 +57,8 @@ def music(blender, tmp_path, variations=1):
 def conducting(blender, tmp_path, name="job", **settings):
     scene = blender.context.scene
     rig = blender.data.objects.get("Dancer") or scenes.smpl_rig()
-    strip = strips.find(scene, "Piece") or strips.place(scene, scenes.write_wav(tmp_path / "p.wav", 2.0), "Piece", 21, 60)
+    strip = strips.find(scene, "Piece") or strips.place(scene, scenes.write_wav(tmp_path / "p.wav", 2.0), "Piece",
+                                                        21, 60)
     for key, value in settings.items():
         setattr(scene.baton.conductor, key, value)
     job = prepare(to_motion(blender.context, rig, scene, strip).job(), tmp_path / name)

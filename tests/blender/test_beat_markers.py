@@ -6,7 +6,8 @@ import pytest
 from baton.blender_addon.scene import beat_markers as beats
 from baton.blender_addon.ui import overlay
 
-BEATS = {"times": [0.013, 0.507, 1.009, 1.498, 2.006, 2.511], "positions": [4, 1, 2, 3, 4, 1], "metre": 4, "confidence": 0.9}
+BEATS = {"times": [0.013, 0.507, 1.009, 1.498, 2.006, 2.511], "positions": [4, 1, 2, 3, 4, 1], "metre": 4,
+         "confidence": 0.9}
 
 
 def frames(scene):

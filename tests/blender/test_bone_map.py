@@ -19,7 +19,8 @@ def test_control_rigs(blender):
     """Rigify: controls are keyed, the bones they drive are read, switches are those that the rig has."""
     tables = bone_tables.tables()
     control, driven = tables["rigify_control"]["bones"], tables["rigify_org"]["bones"]
-    table, mapped, _ = bone_tables.best_table([*tables["rigify_deform"]["bones"].values(), *driven.values(), *control.values()],
+    table, mapped, _ = bone_tables.best_table([*tables["rigify_deform"]["bones"].values(), *driven.values(),
+                                               *control.values()],
                                               complete=True)
     assert table == "rigify_control" and mapped == control
     rig = scenes.smpl_rig(rename=control)

@@ -1,4 +1,5 @@
-"""A take on a generated Rigify rig that the user animates on IK: feet stay on IK, nothing pops, nothing is left behind."""
+"""A take on a generated Rigify rig that the user animates on IK: feet stay on IK, nothing pops, nothing is left
+behind."""
 import json
 
 import numpy as np
@@ -13,12 +14,13 @@ from tests.blender import scenes
 from tests.blender.test_rigs import DANCE, LIMBS, rigify
 
 FIRST, SECONDS, BLEND = 21, 4.0, 8
-SHOWN = ("ORG-spine", "ORG-thigh.L", "ORG-shin.L", "ORG-foot.L", "ORG-foot.R", "ORG-toe.R", "ORG-upper_arm.L", "ORG-forearm.L",
-         "ORG-hand.L", "ORG-hand.R", "ORG-spine.004", "ORG-spine.006")
+SHOWN = ("ORG-spine", "ORG-thigh.L", "ORG-shin.L", "ORG-foot.L", "ORG-foot.R", "ORG-toe.R", "ORG-upper_arm.L",
+         "ORG-forearm.L", "ORG-hand.L", "ORG-hand.R", "ORG-spine.004", "ORG-spine.006")
 
 
 def animate(rig):
-    """The user's own animation on IK: a reaching hand, a lifted foot, a turned torso, the whole rig moved by its root."""
+    """The user's own animation on IK: a reaching hand, a lifted foot, a turned torso, the whole rig moved by its
+    root."""
     keys = {"hand_ik.L": ("location", (-0.1, -0.2, 0.1), (-0.15, -0.25, 0.2)),
             "foot_ik.R": ("location", (0, -0.2, 0.1), (0, 0.1, 0.15)),
             "torso": ("location", (0.02, 0.03, -0.08), (0.0, 0.0, -0.12)),
@@ -44,7 +46,8 @@ def dance_on(rig, scene, blend=BLEND):
     def apply(result, place):
         folder["channels"] = actions.channel_arrays(place / result["channels"])
         return "done"
-    jobs.manager.run_blocking(jobs.Job("retarget", "Retarget", {"motion": str(DANCE), "duration": SECONDS, "place": "motion"},
+    jobs.manager.run_blocking(jobs.Job("retarget", "Retarget", {"motion": str(DANCE), "duration": SECONDS,
+                                                                "place": "motion"},
                                        prepare, apply))
     passage = Passage.from_frames(FIRST, FIRST + int(SECONDS * 30) - 1, 30.0)
     frames, rotations, locations = results.on_frames(*folder["channels"], passage)
@@ -91,8 +94,10 @@ def test_feet_on_ik(blender, rig):
         off = np.linalg.norm(mine[:, :3, 3] - own[:, :3, 3], axis=1)
         # Rigify's arms on IK are stretched or shrunk by up to a fiftieth, which FK cannot show.
         assert dict(zip(SHOWN, off)) == pytest.approx(dict.fromkeys(SHOWN, 0.0), abs=0.02)
-        assert np.delete(off, [SHOWN.index(name) for name in ("ORG-forearm.L", "ORG-hand.L", "ORG-hand.R")]).max() < 0.005
-        mine, own = (m[:, :3, :3] / np.linalg.norm(m[:, :3, :3], axis=1, keepdims=True) for m in (mine, own))  # no stretch
+        assert np.delete(off,
+                         [SHOWN.index(name) for name in ("ORG-forearm.L", "ORG-hand.L", "ORG-hand.R")]).max() < 0.005
+        # no stretch
+        mine, own = (m[:, :3, :3] / np.linalg.norm(m[:, :3, :3], axis=1, keepdims=True) for m in (mine, own))
         turn = np.einsum("nji,njk->nik", own, mine)
         assert np.degrees(np.arccos(np.clip((np.trace(turn, axis1=1, axis2=2) - 1) / 2, -1, 1))).max() < 1.5
 
@@ -107,7 +112,8 @@ def test_feet_on_ik(blender, rig):
         mine, wanted = where[b] - where[a], inside[:, scenes.JOINTS.index(b)] - inside[:, scenes.JOINTS.index(a)]
         cosine = (mine * wanted).sum(1) / np.linalg.norm(mine, axis=1) / np.linalg.norm(wanted, axis=1)
         assert np.degrees(np.arccos(np.clip(cosine, -1, 1))).max() <= 3.0, f"{a} to {b}"
-    stands = [(joint, run) for joint in ("left_foot", "right_foot") for run in planted(inside[:, scenes.JOINTS.index(joint)])]
+    stands = [(joint, run) for joint in ("left_foot", "right_foot")
+              for run in planted(inside[:, scenes.JOINTS.index(joint)])]
     assert len(stands) >= 4, "the dance stands on its feet"
     assert min(where[joint][:, 2].min() for joint in ("left_foot", "right_foot", "left_ankle", "right_ankle")) > -0.01
     for joint, (start, stop) in stands:

@@ -43,7 +43,8 @@ def test_demo_blend(blender, tmp_path):
     scene = blender.context.scene
     assert scene.sync_mode == "AUDIO_SYNC" and scene.frame_end == made["frames"] == 40 + 30 + 40
     assert [marker.camera.name for marker in scene.timeline_markers] == ["Camera Dance", "Camera Conducting"]
-    assert {thing.name for thing in scene.objects if thing.type == "ARMATURE"} == {"Dancer Dance", "Conductor Conducting"}
+    assert {thing.name for thing in scene.objects if thing.type == "ARMATURE"} == {"Dancer Dance",
+                                                                                   "Conductor Conducting"}
     if made["sound"]:
         assert [strip.frame_final_start for strip in compat.sequences(scene.sequence_editor)] == [1, 71]
 

@@ -128,7 +128,8 @@ def test_real_capture_and_real_recording(blender, sound, checkpoints, tmp_path):
 def samples_of(path):
     """(N,) left channel of a 24-bit wave file, full scale 1."""
     with wave.open(str(path)) as file:
-        raw = np.frombuffer(file.readframes(file.getnframes()), np.uint8).reshape(-1, 3 * file.getnchannels())[:, :3].astype(int)
+        raw = np.frombuffer(file.readframes(file.getnframes()),
+                            np.uint8).reshape(-1, 3 * file.getnchannels())[:, :3].astype(int)
     value = raw[:, 0] | raw[:, 1] << 8 | raw[:, 2] << 16
     return (value - (value >= 1 << 23) * (1 << 24)) / (1 << 23)
 

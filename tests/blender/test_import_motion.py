@@ -43,8 +43,9 @@ def test_smpl_models_of_the_preferences_are_sent(blender, monkeypatch, tmp_path)
     monkeypatch.setattr(prefs, "get", lambda: options)
     request = import_motion.request_of(scene, rig, str(DANCE), 60.0)
     assert request["params"]["smpl_models"] == str(tmp_path) and request["params"]["fps"] == 60.0
-    np.savez(tmp_path / "amass.npz", poses=np.zeros((30, 72)), trans=np.zeros((30, 3)), mocap_framerate=30.0, betas=np.zeros(10))
-    with pytest.raises(RuntimeError, match="SMPL_NEUTRAL"):         # the worker looked for the model of the file's performer
+    np.savez(tmp_path / "amass.npz", poses=np.zeros((30, 72)), trans=np.zeros((30, 3)), mocap_framerate=30.0,
+             betas=np.zeros(10))
+    with pytest.raises(RuntimeError, match="SMPL_NEUTRAL"):  # the worker looked for the model of the file's performer
         blender.ops.baton.import_motion(filepath=str(tmp_path / "amass.npz"))
     assert len(scene.baton.takes) == 0 and json.dumps(request)
 

@@ -95,7 +95,8 @@ def test_cancel_while_reading_and_while_running(manager, monkeypatch, tmp_path):
         say(**HELLO)
         for line in sys.stdin:
             m = json.loads(line)
-            if m["type"] == "cancel": say(type="error", job=m["job"], code="cancelled", message="Cancelled.", trace=None)
+            if m["type"] == "cancel": say(type="error", job=m["job"], code="cancelled", message="Cancelled.", \
+trace=None)
         """)
     running = job()
     manager.start(running)
@@ -173,7 +174,8 @@ def test_a_worker_outlives_blenders_session_folder(manager, blender):
 
 
 @pytest.mark.parametrize(("body", "sentence"), [
-    ('say(**HELLO); sys.stdin.readline(); print("Fatal: out of luck", file=sys.stderr, flush=True); os._exit(3)', "out of luck"),
+    ('say(**HELLO); sys.stdin.readline(); print("Fatal: out of luck", file=sys.stderr, flush=True); os._exit(3)',
+     "out of luck"),
     ('say(**HELLO); sys.stdin.readline(); print("numpy warns you", flush=True); time.sleep(60)', "no message"),
     ('say(**{**HELLO, "protocol": 9}); time.sleep(60)', "protocol 9"),
     ('say(**{**HELLO, "code": "other"}); time.sleep(60)', "other code"),

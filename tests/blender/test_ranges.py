@@ -60,8 +60,8 @@ def test_each_range_gets_a_seed_that_was_not_used(blender, tmp_path):
 
 def test_ranges_that_cannot_be(blender, tmp_path):
     scene, _rig, take = music_take(blender, tmp_path)
-    for first, last, words in ((1, 60, "whole take"), (200, 260, "do not lie in the take"), (30, 30, "ends at frame 30"),
-                               (58, 70, None), (60, 70, "do not lie")):
+    for first, last, words in ((1, 60, "whole take"), (200, 260, "do not lie in the take"),
+                               (30, 30, "ends at frame 30"), (58, 70, None), (60, 70, "do not lie")):
         custom(scene, first, last)
         if words is None:
             ranges.seconds(ranges.chosen(scene), Passage(1.0, 2.3, 30.0))
@@ -123,7 +123,8 @@ def test_a_range_of_conducting_reads_what_stays_from_the_rig(blender, sound, tmp
 
 def test_ends_that_stay_are_not_blended_again(blender):
     passage = Passage(21.0, 2.0, 30.0)
-    for frames, stays, expected in (((41, 60), "outside", True), ((21, 40), "outside", False), ((41, 60), "inside", False)):
+    for frames, stays, expected in (((41, 60), "outside", True), ((21, 40), "outside", False),
+                                    ((41, 60), "inside", False)):
         assert ranges.ends_stay({"keep": {"frames": frames, "stays": stays}}, passage) is expected
     assert not ranges.ends_stay({}, passage)
 

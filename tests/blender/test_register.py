@@ -14,7 +14,8 @@ def test_register_twice_leaves_nothing_behind(blender):
     counts = {name: len(getattr(blender.app.handlers, name)) for name in handlers.HANDLERS}
     blender_addon.unregister()
     assert not hasattr(blender.types.Scene, "baton") and not hasattr(blender.types, "BATON_PT_view3d_to_sound")
-    assert not [f for name in handlers.HANDLERS for f in getattr(blender.app.handlers, name) if f.__module__ == handlers.__name__]
+    assert not [f for name in handlers.HANDLERS for f in getattr(blender.app.handlers, name)
+                if f.__module__ == handlers.__name__]
     assert not blender.app.timers.is_registered(jobs.tick)
     blender_addon.register()
     assert {name: len(getattr(blender.app.handlers, name)) for name in handlers.HANDLERS} == counts
@@ -58,7 +59,8 @@ def test_grey_buttons(blender):
 
 
 def test_labels_fit_a_sidebar():
-    lines = panels.wrap("The worker's Python /a/very/long/path/that/has/no/spaces/at/all/in/it/python cannot be started")
+    lines = panels.wrap("The worker's Python /a/very/long/path/that/has/no/spaces/at/all/in/it/python cannot be "
+                        "started")
     assert all(len(line) <= 31 for line in lines) and "".join(lines).replace(" ", "").endswith("started")
     assert panels.clock(12.4) == "12 s" and panels.clock(185) == "3:05"
 

@@ -59,7 +59,8 @@ def imported_capture(folder, frames):
     head, motion = text.split("MOTION")
     lines = motion.strip().splitlines()
     path = folder / "capture.bvh"
-    path.write_text(head + "MOTION\n" + "\n".join([f"Frames: {frames}", "Frame Time: 0.01666667", *lines[2:2 + frames]]))
+    path.write_text(head + "MOTION\n" + "\n".join([f"Frames: {frames}", "Frame Time: 0.01666667",
+                                                   *lines[2:2 + frames]]))
     bpy.context.scene.render.fps = 60
     bpy.ops.import_anim.bvh(filepath=str(path), global_scale=0.01)
     return bpy.context.object, path
@@ -72,7 +73,8 @@ def described(thing, bone_map=None):
     if bone_map is None:
         bone_map = bonemap.require(bonemap.detect([(bone["name"], bone["parent"]) for bone in bones]), thing.name)
     bpy.context.view_layer.update()
-    return rig_from_json({"bones": bones, "matrix_world": [list(row) for row in thing.matrix_world], "bone_map": bone_map})
+    return rig_from_json({"bones": bones, "matrix_world": [list(row) for row in thing.matrix_world],
+                          "bone_map": bone_map})
 
 
 def set_switches(thing, rig):
@@ -157,8 +159,8 @@ def test_reduced_keys_leave_the_feet_planted(stage, name, limit):
     (thing, rig, _), (dance, planted) = stage[0][name], stage[1]
     channels = from_smpl(dance, rig, TAKE)
     frames = np.arange(1, len(channels.times) + 1)
-    state = actions.write_take(thing, "Reduced", frames, channels.rotations, channels.locations, reduce_error=np.radians(1.0),
-                               switches=bone_map.switches(thing, rig.bone_map))
+    state = actions.write_take(thing, "Reduced", frames, channels.rotations, channels.locations,
+                               reduce_error=np.radians(1.0), switches=bone_map.switches(thing, rig.bone_map))
     keys = [len(curve.keyframe_points) for curve in compat.read_curves(thing.animation_data)]
     assert np.mean(keys) < 0.5 * len(frames)
     poses = []

@@ -108,8 +108,8 @@ def test_meshes_come_back_when_sampling_is_broken_off(blender, tmp_path):
     mesh.modifiers.new("Armature", "ARMATURE").object = rig
     rig_sampling.SLICE_SECONDS, before = 0.0001, rig_sampling.SLICE_SECONDS
     try:
-        steps = rig_sampling.sample(Ref.of(rig), Ref.of(blender.context.scene), BONE_MAP, Passage.from_frames(1, 200, 30.0),
-                                    tmp_path)
+        steps = rig_sampling.sample(Ref.of(rig), Ref.of(blender.context.scene), BONE_MAP,
+                                    Passage.from_frames(1, 200, 30.0), tmp_path)
         next(steps)
         assert mesh.hide_viewport
         steps.close()
@@ -124,8 +124,8 @@ def test_a_changed_rig_is_read_again(blender, tmp_path):
     rig.pose.bones["head"].constraints.new("LIMIT_ROTATION")
     rig_sampling.SLICE_SECONDS, before = 0.0001, rig_sampling.SLICE_SECONDS
     try:
-        steps = rig_sampling.sample(Ref.of(rig), Ref.of(blender.context.scene), BONE_MAP, Passage.from_frames(1, 60, 30.0),
-                                    tmp_path)
+        steps = rig_sampling.sample(Ref.of(rig), Ref.of(blender.context.scene), BONE_MAP,
+                                    Passage.from_frames(1, 60, 30.0), tmp_path)
         fractions = [next(steps) for _ in range(10)]
         rig.location.x = 1.0
         blender.context.view_layer.update()

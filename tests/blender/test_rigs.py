@@ -18,7 +18,8 @@ from tests.blender import scenes
 DANCE = scenes.ROOT / "core" / "assets" / "demo_dance.npz"
 CAPTURE = scenes.ROOT.parent / "shared" / "data" / "motion" / "cmu_salsa" / "05.bvh.gz"
 SECONDS = 4.0
-LIMBS = [("left_hip", "left_knee"), ("left_knee", "left_ankle"), ("right_hip", "right_knee"), ("right_knee", "right_ankle"),
+LIMBS = [("left_hip", "left_knee"), ("left_knee", "left_ankle"), ("right_hip", "right_knee"),
+         ("right_knee", "right_ankle"),
          ("left_shoulder", "left_elbow"), ("left_elbow", "left_wrist"), ("right_shoulder", "right_elbow"),
          ("right_elbow", "right_wrist")]
 
@@ -82,9 +83,11 @@ def test_a_dance_on_a_rig(blender, tmp_path, make):
     def apply(result, place):
         folder["channels"] = actions.channel_arrays(place / result["channels"])
         return "done"
-    jobs.manager.run_blocking(jobs.Job("retarget", "Retarget", {"motion": str(DANCE), "duration": SECONDS, "place": "motion"},
+    jobs.manager.run_blocking(jobs.Job("retarget", "Retarget", {"motion": str(DANCE), "duration": SECONDS,
+                                                                "place": "motion"},
                                        prepare, apply))
-    frames, rotations, locations = results.on_frames(*folder["channels"], Passage.from_frames(1, int(SECONDS * 30), 30.0))
+    frames, rotations, locations = results.on_frames(*folder["channels"],
+                                                     Passage.from_frames(1, int(SECONDS * 30), 30.0))
     actions.write_take(rig, "Dance", frames, rotations, locations, switches=bone_map.switches(rig, mapped))
     # A capture's rest pose hangs with the hips at the origin: it stands on the floor of its own rest.
     ground = min((rig.matrix_world @ rig.data.bones[bone].tail_local).z for bone in mapped.values())
@@ -118,7 +121,8 @@ def test_baton_in_the_hand(blender, tmp_path):
     wrist = rig.matrix_world @ rig.pose.bones["right_wrist"].head
     points = [baton.matrix_world @ vertex.co for vertex in baton.data.vertices]
     assert min((point - wrist).length for point in points) < 0.06, "its grip is in the hand"
-    assert max((a - points[0]).length for a in points) == pytest.approx(0.417, abs=0.01), "42 cm, whatever the rig's scale"
+    assert max((a - points[0]).length for a in points) == pytest.approx(0.417,
+                                                                        abs=0.01), "42 cm, whatever the rig's scale"
     before = points[-1].copy()
     rig.pose.bones["right_elbow"].rotation_mode = "XYZ"
     rig.pose.bones["right_elbow"].rotation_euler.z = 1.0
@@ -129,7 +133,8 @@ def test_baton_in_the_hand(blender, tmp_path):
 @pytest.mark.parametrize("make", [lambda blender, tmp_path: scenes.smpl_rig(), mixamo_a_pose, rigify, small_and_turned],
                          ids=["smpl", "mixamo_a_pose", "rigify", "small_and_turned"])
 def test_the_baton_lies_alike_in_every_hand(blender, tmp_path, make):
-    """From the T-pose: along the arm and 27 degrees up, whatever the rest pose and the rolls; the bulb lies in the palm."""
+    """From the T-pose: along the arm and 27 degrees up, whatever the rest pose and the rolls; the bulb lies in the
+    palm."""
     rig = make(blender, tmp_path)
     blender.context.view_layer.objects.active = rig
     blender.context.view_layer.update()

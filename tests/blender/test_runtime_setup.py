@@ -168,8 +168,10 @@ def test_processor_build_comes_from_its_own_index_or_the_usual_one_serves(tmp_pa
     made.join(120)
     assert made.done, made.report()
     installs = [words for words in asked if "install" in words]
-    assert [words[words.index("--torch-backend") + 1] if "--torch-backend" in words else None for words in installs] == ["cpu", None]
-    assert all("--no-index" in words and str(tmp_path / "wheels") in words for words in installs), "pip's settings count for uv"
+    assert [words[words.index("--torch-backend") + 1] if "--torch-backend" in words else None
+            for words in installs] == ["cpu", None]
+    assert all("--no-index" in words and str(tmp_path / "wheels") in words
+               for words in installs), "pip's settings count for uv"
 
 
 @pytest.mark.parametrize(("words", "sentence"), [

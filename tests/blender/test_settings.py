@@ -74,7 +74,8 @@ def test_conducting_settings_reach_the_worker(blender):
 
 
 def test_what_is_sent_is_what_the_worker_knows(blender, tmp_path):
-    """A name or a value that the worker does not know would fail every job of its kind: every item of every enum is tried."""
+    """A name or a value that the worker does not know would fail every job of its kind: every item of every enum is
+    tried."""
     from core.worker import generate, inputs
     from core.worker import jobs as worker_jobs
     scene, rig = blender.context.scene, scenes.smpl_rig()
@@ -149,7 +150,8 @@ def test_other_grey_buttons_say_why(blender):
     assert "Nothing is running" in why(ops.cancel)
     for button in (ops.scale_beats, ops.jump_beat, ops.clear_beats):
         assert "no beat markers" in why(button)
-    for button in (ops.solo_take, ops.mute_take, ops.keep_take, ops.remove_take, ops.redo_take, ops.redo_range, ops.copy_recipe):
+    for button in (ops.solo_take, ops.mute_take, ops.keep_take, ops.remove_take, ops.redo_take, ops.redo_range,
+                   ops.copy_recipe):
         assert "There is no take yet" in why(button)
     assert "no beats" in why(ops.take_beats)
     for button in (ops.detect_bones, ops.save_bones, ops.load_bones, ops.clear_bones, ops.add_baton, ops.pick_bone):

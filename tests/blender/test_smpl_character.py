@@ -22,7 +22,8 @@ def tiny_model(path):
     regressor = np.zeros((24, 72))
     regressor[np.arange(24), np.arange(24) * 3] = 1.0
     path.parent.mkdir(parents=True)
-    np.savez(path, v_template=vertices, shapedirs=shapes, J_regressor=regressor, weights=np.repeat(np.eye(24), 3, axis=0),
+    np.savez(path, v_template=vertices, shapedirs=shapes, J_regressor=regressor, weights=np.repeat(np.eye(24), 3,
+                                                                                                   axis=0),
              kintree_table=np.array([[2 ** 32 - 1, *scenes.PARENTS[1:]], range(24)], dtype=np.int64),
              f=np.arange(72, dtype=np.uint32).reshape(24, 3), posedirs=np.zeros((72, 3, 207)))
 

@@ -110,7 +110,8 @@ def onsets(path):
 
 
 def test_a_strip_of_two_speeds_is_mixed_down(blender, sound, tmp_path):
-    """Five seconds at double speed, five at 0.8, trimmed by a second of timeline; nothing of the user's scene changes."""
+    """Five seconds at double speed, five at 0.8, trimmed by a second of timeline; nothing of the user's scene
+    changes."""
     scene = blender.context.scene
     scene.render.fps = 24
     strip = strips.place(scene, scenes.write_wav(tmp_path / "a.wav", 10.0, bpm=60.0), "A", 11, 240)
@@ -132,7 +133,7 @@ def test_a_strip_of_two_speeds_is_mixed_down(blender, sound, tmp_path):
     clip = describe(strip, scene, tmp_path / "job")
     assert state() == before and (clip.start, clip.speed, clip.first) == (0.0, 1.0, 35.0)
     assert clip.duration == pytest.approx((221 - 35) / 24)
-    steps = np.diff(onsets(clip.path))          # of a second of the file; Blender itself eases from one speed to the other
+    steps = np.diff(onsets(clip.path))  # of a second of the file; Blender itself eases from one speed to the other
     assert steps[:3] == pytest.approx([0.5] * 3, abs=0.03) and steps[4:] == pytest.approx([1.25] * 3, abs=0.03), steps
 
 

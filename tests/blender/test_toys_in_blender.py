@@ -1,4 +1,5 @@
-"""Toy systems in a temporary folder appear in Blender: panel, *Model*, presets, buttons, jobs; nothing else is touched."""
+"""Toy systems in a temporary folder appear in Blender: panel, *Model*, presets, buttons, jobs; nothing else is
+touched."""
 import json
 import os
 import shutil
@@ -28,7 +29,8 @@ def report(has_sound, tmp_path_factory):
 def test_the_panel_has_it(report):
     assert "music_ldm" in report["model"] and report["model"][-1] == "toy_hum"
     assert all(choice == (count > 1) for count, choice in report["choices"].values()), "one system shows no choice"
-    assert "baton.generate_music_ldm" in report["before"] and "genre" in report["before"] and "colour" not in report["before"]
+    assert ("baton.generate_music_ldm" in report["before"] and "genre" in report["before"]
+            and "colour" not in report["before"])
     assert [name for name in report["section"] if name not in ("rig", "model_to_sound")] == [
         "colour", "seed", "baton.random_seed", "variations", "range", "loudness", "baton.generate_toy_hum"]
     assert report["further"] == ["pitch", "partner"]

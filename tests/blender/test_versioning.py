@@ -9,10 +9,12 @@ from baton.core.contract import systems
 
 DATA = Path(__file__).parent / "data"
 FILES = sorted(DATA.glob("settings_0_1_*.blend"))
-MUSIC = {"genre": "waack", "guidance_scale": 3.25, "steps": "fine", "seed": 77, "variations": 2, "tempo": "fixed", "bpm": 123.0,
+MUSIC = {"genre": "waack", "guidance_scale": 3.25, "steps": "fine", "seed": 77, "variations": 2, "tempo": "fixed",
+         "bpm": 123.0,
          "level": "half", "loop": True, "like": "//like.wav", "range": "CUSTOM", "frame_start": 1, "frame_end": 60,
          "loudness": "broadcast"}
-CONDUCTOR = {"guidance_scale": 4.5, "steps": "fine", "seed": 77, "variations": 2, "metre": "3", "tempo": "fixed", "bpm": 98.0,
+CONDUCTOR = {"guidance_scale": 4.5, "steps": "fine", "seed": 77, "variations": 2, "metre": "3", "tempo": "fixed",
+             "bpm": 98.0,
              "level": "double", "lead_auto": False, "lead": 120.0, "amplitude": 0.5, "left_hand": 0.25, "mirror": True,
              "plant_feet": False, "fingers": "relaxed", "in_place": True, "blend_seconds": 0.7, "reduce_keys": True,
              "reduce_degrees": 2.0, "keep_range": True}
@@ -41,7 +43,8 @@ def test_settings_survive(old):
 def test_takes_survive_and_ask_the_same_again(old):
     scene = old.context.scene
     first, second, music = scene.baton.takes
-    assert [take.kind for take in scene.baton.takes] == ["MOTION", "MOTION", "MUSIC"] and first.action.name == "Conducting 1"
+    assert [take.kind for take in scene.baton.takes] == ["MOTION", "MOTION",
+                                                         "MUSIC"] and first.action.name == "Conducting 1"
     for number, take in enumerate((first, second)):
         request = takes.request_of(take)
         values = systems.check(systems.find(request["system"]), request["params"])
@@ -69,11 +72,13 @@ def test_a_file_of_today_is_left_alone(old, tmp_path):
 def test_requests_of_before():
     """Markers that were followed are followed; a range made anew keeps its file; an import keeps how it was written."""
     old = {"kind": "music", "rig": "A", "first": 1.0, "duration": 2.0, "fps": 30.0, "params": {
-        "seed": 3, "variations": 1, "bpm": None, "beats": {"times": [0.0, 1.0]}, "loudness_lufs": None, "level": "normal",
-        "source": {}, "keep": {"file": "x.wav", "start": 0.5, "stop": 1.0}}}
+        "seed": 3, "variations": 1, "bpm": None, "beats": {"times": [0.0, 1.0]}, "loudness_lufs": None,
+        "level": "normal", "source": {}, "keep": {"file": "x.wav", "start": 0.5, "stop": 1.0}}}
     new = versioning.request(old)
-    assert new["params"]["tempo"] == "markers" and new["beats"]["times"] == [0.0, 1.0] and new["params"]["loudness"] == "peak"
+    assert new["params"]["tempo"] == "markers" and new["beats"]["times"] == [0.0, 1.0]
+    assert new["params"]["loudness"] == "peak"
     assert new["keep"]["file"] == "x.wav" and "keep" not in new["params"] and versioning.request(new) == new
     new = versioning.request({"kind": "import", "rig": "A", "first": 1, "blend_seconds": 0.4, "reduce_degrees": 0.0,
                               "params": {"motion": "a.bvh"}})
-    assert new["own"] == {"blend_seconds": 0.4, "reduce_degrees": 0.0, "reduce_keys": False} and versioning.request(new) == new
+    assert new["own"] == {"blend_seconds": 0.4, "reduce_degrees": 0.0,
+                          "reduce_keys": False} and versioning.request(new) == new

@@ -42,8 +42,8 @@ def as_generate(kind, params):
 
 @pytest.fixture
 def job(worker, tiny_checkpoints, tmp_path):
-    """job(kind, **params) -> the final message; files are in tmp_path. "music" and "conduct" are `generate` for the first
-    system of the direction, what is no input among the params its settings."""
+    """job(kind, **params) -> the final message; files are in tmp_path. "music" and "conduct" are `generate` for the
+    first system of the direction, what is no input among the params its settings."""
     def run(kind, **params):
         worker.seen.clear()
         kind, params = as_generate(kind, params)

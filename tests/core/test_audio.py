@@ -162,7 +162,8 @@ def test_a_mel_spectrum_is_centred_and_the_same_in_chunks(monkeypatch):
     whole = spectra.mel_spectrum(x, filters, hop, power=2.0)
     monkeypatch.setattr(spectra, "CHUNK_FRAMES", 7)
     np.testing.assert_allclose(spectra.mel_spectrum(x, filters, hop, power=2.0), whole, rtol=1e-4)
-    np.testing.assert_allclose(spectra.mel_spectrum(x, np.eye(513), hop) ** 2, spectra.mel_spectrum(x, np.eye(513), hop, 2.0),
+    np.testing.assert_allclose(spectra.mel_spectrum(x, np.eye(513), hop) ** 2, spectra.mel_spectrum(x, np.eye(513),
+                                                                                                    hop, 2.0),
                                rtol=1e-4)
     assert spectra.mel_spectrum(np.zeros(10), filters, hop).shape == (1, 40)
 
@@ -225,4 +226,4 @@ def test_channels_in_opposite_phase_do_not_cancel():
     tone = np.sin(np.arange(4800) * 0.05).astype(np.float32)
     assert np.allclose(Audio(np.stack([tone, -tone]), 48_000).mono(), tone)
     assert np.allclose(Audio(np.stack([tone, -0.95 * tone]), 48_000).mono(), tone)
-    assert np.allclose(Audio(np.stack([tone, 0 * tone]), 48_000).mono(), tone / 2)          # one side alone: the plain mean
+    assert np.allclose(Audio(np.stack([tone, 0 * tone]), 48_000).mono(), tone / 2)  # one side alone: the plain mean

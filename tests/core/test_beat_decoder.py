@@ -62,7 +62,8 @@ def test_music_may_change_its_tempo_from_one_beat_to_the_next():
     for seed in range(4):
         rng = np.random.default_rng(seed)
         held = np.arange(100) // 4 % 2
-        times = 0.2 + np.concatenate([[0], np.cumsum(0.42 * np.where(held, 1.7, 1.0) * np.exp(rng.normal(0, 0.08, 100)))])
+        times = 0.2 + np.concatenate([[0],
+                                      np.cumsum(0.42 * np.where(held, 1.7, 1.0) * np.exp(rng.normal(0, 0.08, 100)))])
         times = times[times < 39.5]
         activations = activations_of(times, np.arange(len(times)) % 4 + 1, 40, 50, noise=0.5, seed=seed)
         for config, found in scores.items():
@@ -89,7 +90,8 @@ def test_the_level_does_not_flip_inside_a_piece():
     doubled = np.sort(np.concatenate([times, (times[1:] + times[:-1]) / 2]))
     double = activations_of(doubled, np.zeros(len(doubled)), 50, 50, noise=0.1)
     activations[inside] = 0.8 * double[inside] + 0.2 * activations[inside]
-    once, twice = (decode(activations, 50, config=replace(CONFIG, own_weight=weight)) for weight in (0.0, CONFIG.own_weight))
+    once, twice = (decode(activations, 50, config=replace(CONFIG, own_weight=weight))
+                   for weight in (0.0, CONFIG.own_weight))
     assert np.diff(once.times).min() < 0.45, "without it the level flips"
     assert np.diff(twice.times).min() > 0.55 and f1(times, twice.times) > 0.97
     # A tempo that really changes is still followed.
@@ -103,7 +105,8 @@ def test_bars_by_evidence():
     times, positions = piece(100, 3)
     frames = activations_of(times, positions, 40, 50)
     frames[:, 1] = 0.3
-    evidence = lambda t: (np.where(np.interp(t, times, positions) == 1, 3.0, -3.0), {2: -5, 3: -0.1, 4: -3, 6: -4})  # noqa: E731
+    evidence = lambda t: (np.where(np.interp(t, times, positions) == 1, 3.0, -3.0),                 # noqa: E731
+                          {2: -5, 3: -0.1, 4: -3, 6: -4})
     found, metre = find_bars(frames, 50, times, evidence=evidence)
     assert metre == 3 and np.array_equal(found, positions)
     assert find_bars(None, 50, times, 4, evidence=evidence)[1] == 4

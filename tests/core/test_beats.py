@@ -91,7 +91,8 @@ def test_unknown_is_all_zero(four):
 
 
 def test_curve_follows_its_start_and_rate(four):
-    whole, part = rhythm_curve(four.times, four.downbeats, 300), rhythm_curve(four.times, four.downbeats, 100, start=2.0)
+    whole, part = rhythm_curve(four.times, four.downbeats, 300), rhythm_curve(four.times, four.downbeats, 100,
+                                                                              start=2.0)
     assert np.abs(whole[60:160] - part).max() < 1e-5
     double = rhythm_curve(four.times, four.downbeats, 600, fps=60)
     assert np.abs(double[::2] - whole).max() < 1e-5
@@ -100,4 +101,5 @@ def test_curve_follows_its_start_and_rate(four):
 def test_only_times_enter(four):
     """Confidence, metre and extra change nothing: the curve is a function of beat and downbeat times."""
     other = Beats(four.times, four.positions, metre=3, confidence=0.1, extra={"onsets": [1, 2]})
-    assert np.array_equal(rhythm_curve(other.times, other.downbeats, 200), rhythm_curve(four.times, four.downbeats, 200))
+    assert np.array_equal(rhythm_curve(other.times, other.downbeats, 200),
+                          rhythm_curve(four.times, four.downbeats, 200))

@@ -48,7 +48,8 @@ def test_prefixes(prefix):
 
 def test_rigify_controls_before_deform_bones():
     """A generated rig holds all layers; the controls are what an animator keys, the ORG bones what is sampled."""
-    control, deform, original = (bone_tables.tables()[f"rigify_{layer}"]["bones"] for layer in ("control", "deform", "org"))
+    control, deform, original = (bone_tables.tables()[f"rigify_{layer}"]["bones"] for layer in ("control", "deform",
+                                                                                                "org"))
     bones = hierarchy(deform) + hierarchy(original) + hierarchy(control)
     got = found(bones)
     assert got == control
@@ -129,11 +130,13 @@ FIELD = {           # skeletons met in the field: chains, words for the sides, s
     "kinect": (lines([None, "SpineBase", "SpineMid", "SpineShoulder", "Neck", "Head"],
                      ["SpineShoulder", "Shoulder@", "Elbow@", "Wrist@", "Hand@"],
                      ["SpineBase", "Hip@", "Knee@", "Ankle@", "Foot@"]), "Left", "Right",
-               {"left_wrist": "WristLeft", "left_hand": "HandLeft", "left_ankle": "AnkleLeft", "left_foot": "FootLeft"}),
+               {"left_wrist": "WristLeft", "left_hand": "HandLeft", "left_ankle": "AnkleLeft",
+                "left_foot": "FootLeft"}),
     "asf": (lines([None, "root", "lowerback", "upperback", "thorax", "lowerneck", "upperneck", "head"],
                   ["thorax", "@clavicle", "@humerus", "@radius", "@wrist", "@hand"],
                   ["root", "@hipjoint", "@femur", "@tibia", "@foot", "@toes"]), "l", "r",
-            {"left_hip": "lfemur", "right_knee": "rtibia", "left_elbow": "lradius", "left_foot": "ltoes", "neck": "lowerneck"}),
+            {"left_hip": "lfemur", "right_knee": "rtibia", "left_elbow": "lradius", "left_foot": "ltoes",
+             "neck": "lowerneck"}),
     "rolls": (lines([None, "Reference", "Hips", "Spine", "Spine1", "Spine2", "Spine3", "Neck", "Head"],
                     ["Spine3", "@Shoulder", "@Arm", "@ArmRoll", "@ForeArm", "@ForeArmRoll", "@Hand"],
                     ["Hips", "@UpLeg", "@UpLegRoll", "@Leg", "@LegRoll", "@Foot", "@ToeBase"]), "Left", "Right",
@@ -232,7 +235,8 @@ def test_languages_and_prefixes(language, prefix):
 
 
 def test_hips_that_carry_no_spine_are_passed_over_and_unsure():
-    """Where the mapped pelvis carries the thighs alone, the bone above that carries the spine too is taken, as unsure."""
+    """Where the mapped pelvis carries the thighs alone, the bone above that carries the spine too is taken, as
+    unsure."""
     names = bone_tables.tables()["koikatsu"]["bones"]
     under_hips = {names["pelvis"], names["spine1"]}
     bones = [("cf_j_hips", None)]

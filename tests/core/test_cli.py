@@ -1,4 +1,5 @@
-"""The command line as a user runs it: exit codes, files, sentences and the last line of JSON; some as real processes."""
+"""The command line as a user runs it: exit codes, files, sentences and the last line of JSON; some as real
+processes."""
 import contextlib
 import io
 import json
@@ -37,8 +38,8 @@ def run(*arguments):
 
 def run_process(*arguments):
     """The command as a process of its own."""
-    return subprocess.run([sys.executable, "-m", "core", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True,
-                          env=ENVIRONMENT, timeout=600)
+    return subprocess.run([sys.executable, "-m", "core", *map(str, arguments)], cwd=ROOT, capture_output=True,
+                          text=True, env=ENVIRONMENT, timeout=600)
 
 
 def refused(code, words, *arguments):
@@ -84,13 +85,16 @@ def test_help_of_every_command_names_the_shared_flags():
 @pytest.mark.parametrize("suffix, start", [("bvh", run_process), ("npz", run)])
 def test_conduct_writes_motion_recipe_and_json(tiny_checkpoints, tmp_path, sound, beats_file, suffix, start):
     out = tmp_path / "new" / f"take.{suffix}"
-    done = start("conduct", "--audio", sound, "--out", out, "--steps", 2, "--seed", 5, "--metre", "4", "--beats", beats_file,
+    done = start("conduct", "--audio", sound, "--out", out, "--steps", 2, "--seed", 5, "--metre", "4", "--beats",
+                 beats_file,
                "--checkpoints", tiny_checkpoints, "--json", "--variations", 2, "--device", "cpu")
     assert done.returncode == 0, done.stderr
     line = json.loads(done.stdout.splitlines()[-1])
     assert set(line) >= KEYS and line["out"] == str(out) and line["beats"] == [0.5 * n for n in range(6)]
-    assert line["seconds"] == pytest.approx(3.0, abs=0.05) and line["tempo_bpm"] == 120 and line["device"].startswith("cpu")
-    assert line["recipe"]["settings"]["seed"] == 5 and line["outs"] == [str(out), str(out.with_name(f"take-2.{suffix}"))]
+    assert line["seconds"] == pytest.approx(3.0,
+                                            abs=0.05) and line["tempo_bpm"] == 120 and line["device"].startswith("cpu")
+    assert line["recipe"]["settings"]["seed"] == 5 and line["outs"] == [str(out),
+                                                                        str(out.with_name(f"take-2.{suffix}"))]
     motion = read_motion(out)
     assert abs(motion.duration - 3.0) < 0.05
     assert json.loads(Path(f"{out}.json").read_text()) == line["recipe"]
@@ -99,8 +103,8 @@ def test_conduct_writes_motion_recipe_and_json(tiny_checkpoints, tmp_path, sound
 
 def test_music_writes_wav_recipe_and_json(tiny_checkpoints, tmp_path, walk):
     out = tmp_path / "take.wav"
-    done = run("music", "--motion", walk, "--genre", "gHO", "--out", out, "--steps", 2, "--checkpoints", tiny_checkpoints,
-               "--bpm", 100, "--json")
+    done = run("music", "--motion", walk, "--genre", "gHO", "--out", out, "--steps", 2, "--checkpoints",
+               tiny_checkpoints, "--bpm", 100, "--json")
     assert done.returncode == 0, done.stderr
     line = json.loads(done.stdout.splitlines()[-1])
     assert set(line) >= KEYS and line["recipe"]["settings"]["genre"] == "house"
@@ -141,7 +145,8 @@ def test_doctor_reports_and_names_what_is_missing(tiny_checkpoints, tmp_path):
             data[-1] ^= 1
         (damaged / file.name).write_bytes(data)
     done = run("doctor", "--checkpoints", damaged)
-    assert done.returncode == 3 and "differs from its sha256" in done.stdout and "lacks conductor (denoiser)" in done.stdout
+    assert (done.returncode == 3 and "differs from its sha256" in done.stdout
+            and "lacks conductor (denoiser)" in done.stdout)
 
 
 def test_bad_input_is_2(tmp_path, sound, walk):
@@ -152,14 +157,16 @@ def test_bad_input_is_2(tmp_path, sound, walk):
     refused(2, "must end in .bvh or .npz", "conduct", "--audio", sound, "--out", tmp_path / "x.fbx")
     refused(2, "ends before 60 s", "conduct", "--audio", sound, "--start", 60, "--out", out)
     refused(2, "'polka' is unknown", "music", "--motion", walk, "--genre", "polka", "--out", tmp_path / "x.wav")
-    refused(2, "cannot be read", "music", "--motion", tmp_path / "no.bvh", "--genre", "house", "--out", tmp_path / "x.wav")
+    refused(2, "cannot be read", "music", "--motion", tmp_path / "no.bvh", "--genre", "house", "--out",
+            tmp_path / "x.wav")
     refused(2, "not a motion file", "music", "--motion", sound, "--genre", "house", "--out", tmp_path / "x.wav")
     assert run("dance").returncode == 2 and run("music").returncode == 2
     assert run_process("conduct", "--audio", tmp_path / "no.wav", "--out", out).returncode == 2
 
 
 def test_no_checkpoint_is_3(tmp_path, sound):
-    refused(3, "checkpoint folder", "conduct", "--audio", sound, "--out", tmp_path / "x.bvh", "--checkpoints", tmp_path / "no")
+    refused(3, "checkpoint folder", "conduct", "--audio", sound, "--out", tmp_path / "x.bvh", "--checkpoints",
+            tmp_path / "no")
 
 
 def test_unlisted_weights_load_with_a_warning(tiny_checkpoints, tmp_path, sound, beats_file):
@@ -167,8 +174,8 @@ def test_unlisted_weights_load_with_a_warning(tiny_checkpoints, tmp_path, sound,
     folder.mkdir()
     for file in tiny_checkpoints.glob("*.safetensors"):
         (folder / file.name).write_bytes(file.read_bytes())
-    done = run("conduct", "--audio", sound, "--out", tmp_path / "x.bvh", "--checkpoints", folder, "--steps", 1, "--beats",
-               beats_file)
+    done = run("conduct", "--audio", sound, "--out", tmp_path / "x.bvh", "--checkpoints", folder, "--steps", 1,
+               "--beats", beats_file)
     assert done.returncode == 0 and "not in the index" in done.stderr
 
 
@@ -211,8 +218,8 @@ def test_progress_bar_on_a_terminal_and_lines_elsewhere():
 
 def test_the_worker_can_be_started_by_hand():
     """It says hello, takes a job with the device that it was told of, and ends when it is asked to."""
-    worker = subprocess.Popen([sys.executable, "-m", "core", "worker", "--device", "abacus", "--idle", "60"], cwd=ROOT, text=True,
-                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENVIRONMENT)
+    worker = subprocess.Popen([sys.executable, "-m", "core", "worker", "--device", "abacus", "--idle", "60"], cwd=ROOT,
+                              text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENVIRONMENT)
     with worker:
         assert json.loads(worker.stdout.readline())["type"] == "hello"
         worker.stdin.write('{"type": "job", "job": "a", "kind": "doctor", "params": {}}\n')

@@ -1,4 +1,5 @@
-"""Options of the command line that change what is made: ranges, loops, beat levels, conducting controls, motion reading."""
+"""Options of the command line that change what is made: ranges, loops, beat levels, conducting controls, motion
+reading."""
 import json
 
 import numpy as np
@@ -32,15 +33,17 @@ def made(tiny_checkpoints):
 def test_music_makes_a_range_anew(made, walk, tmp_path):
     first, second = tmp_path / "a.wav", tmp_path / "b.wav"
     made("music", "--motion", walk, "--genre", "house", "--bpm", 120, "--out", first)
-    line = made("music", "--motion", walk, "--genre", "house", "--bpm", 120, "--seed", 3, "--out", second, "--keep", first,
-                "--range", 1, 2)
+    line = made("music", "--motion", walk, "--genre", "house", "--bpm", 120, "--seed", 3, "--out", second,
+                "--keep", first, "--range", 1, 2)
     gap = np.abs(soundfile.read(first)[0] - soundfile.read(second)[0]).max(axis=1)
     assert gap[:47_000].max() < 1e-4 and gap[97_000:].max() < 1e-4 and gap[60_000:90_000].max() > 1e-3
-    assert line["recipe"]["settings"]["keep"] == {"start": 1.0, "stop": 2.0} and line["recipe"]["source"]["keep"] == str(first)
+    assert line["recipe"]["settings"]["keep"] == {"start": 1.0,
+                                                  "stop": 2.0} and line["recipe"]["source"]["keep"] == str(first)
 
 
 def test_music_goes_by_the_sound_of_a_file(made, walk, clicks_file, tmp_path):
-    line = made("music", "--motion", walk, "--genre", "house", "--bpm", 120, "--out", tmp_path / "a.wav", "--like", clicks_file)
+    line = made("music", "--motion", walk, "--genre", "house", "--bpm", 120, "--out", tmp_path / "a.wav", "--like",
+                clicks_file)
     assert line["recipe"]["source"]["like"] == str(clicks_file) and line["recipe"]["settings"]["like"]["seconds"] > 1
     refused(2, "does not exist", "music", "--motion", walk, "--genre", "pop", "--out", tmp_path / "x.wav", "--like",
             tmp_path / "no.wav")
@@ -50,8 +53,8 @@ def test_music_goes_by_the_sound_of_a_file(made, walk, clicks_file, tmp_path):
 def test_conduct_keeps_a_range_or_all_but_a_range(made, clicks_file, tmp_path, stays):
     first, second = tmp_path / "a.npz", tmp_path / "b.npz"
     made("conduct", "--audio", clicks_file, "--bpm", 120, "--out", first)
-    line = made("conduct", "--audio", clicks_file, "--bpm", 120, "--seed", 3, "--out", second, "--keep", first, "--range", 1.5,
-                2.5, "--stays", stays)
+    line = made("conduct", "--audio", clicks_file, "--bpm", 120, "--seed", 3, "--out", second, "--keep", first,
+                "--range", 1.5, 2.5, "--stays", stays)
     gap = np.abs(read_motion(first).rotations - read_motion(second).rotations).max(axis=(1, 2, 3))
     inside, outside = gap[46:74], np.concatenate([gap[:28], gap[94:]])
     same, other = (outside, inside) if stays == "outside" else (inside, outside)
@@ -60,7 +63,8 @@ def test_conduct_keeps_a_range_or_all_but_a_range(made, clicks_file, tmp_path, s
 
 
 def test_a_range_and_its_file_belong_together(walk, clicks_file, tmp_path):
-    refused(2, "belong together", "music", "--motion", walk, "--genre", "pop", "--out", tmp_path / "x.wav", "--range", 1, 2)
+    refused(2, "belong together", "music", "--motion", walk, "--genre", "pop", "--out", tmp_path / "x.wav",
+            "--range", 1, 2)
     refused(2, "belong together", "conduct", "--audio", clicks_file, "--out", tmp_path / "x.npz", "--keep", walk)
     refused(2, "does not exist", "music", "--motion", walk, "--genre", "pop", "--out", tmp_path / "x.wav", "--keep",
             tmp_path / "no.wav", "--range", 1, 2)
@@ -68,12 +72,12 @@ def test_a_range_and_its_file_belong_together(walk, clicks_file, tmp_path):
 
 def test_ranges_outside_the_take_are_refused(tiny_checkpoints, walk, clicks_file, tmp_path):
     weights = ("--checkpoints", tiny_checkpoints, "--steps", 1, "--bpm", 120)
-    refused(2, "within the 4.00 s passage", "conduct", "--audio", clicks_file, "--out", tmp_path / "x.npz", "--keep", walk,
-            "--range", 3, 9, *weights)
+    refused(2, "within the 4.00 s passage", "conduct", "--audio", clicks_file, "--out", tmp_path / "x.npz",
+            "--keep", walk, "--range", 3, 9, *weights)
     refused(2, "keep ranges inside", "conduct", "--audio", clicks_file, "--out", tmp_path / "x.npz", "--keep", walk,
             "--range", 1, 2, *weights)
-    refused(2, "does not lie in the take", "music", "--motion", walk, "--genre", "pop", "--out", tmp_path / "x.wav", "--keep",
-            clicks_file, "--range", 2, 1, *weights)
+    refused(2, "does not lie in the take", "music", "--motion", walk, "--genre", "pop", "--out", tmp_path / "x.wav",
+            "--keep", clicks_file, "--range", 2, 1, *weights)
     refused(2, "the passage 3.00 s", "music", "--motion", walk, "--genre", "pop", "--out", tmp_path / "x.wav", "--keep",
             clicks_file, "--range", 1, 2, *weights)
 
@@ -90,13 +94,15 @@ def test_conducting_controls_change_the_motion(made, clicks_file, tmp_path):
 
 
 def test_levels_and_loop(made, walk, clicks_file, tmp_path):
-    counts = [len(made("conduct", "--audio", clicks_file, "--level", level, "--bpm", 120, "--out", tmp_path / "x.npz")["beats"])
+    counts = [len(made("conduct", "--audio", clicks_file, "--level", level, "--bpm", 120, "--out",
+                       tmp_path / "x.npz")["beats"])
               for level in ("half", "double")]
     assert 3.5 < counts[1] / counts[0] < 5
     sound = tmp_path / "loop.wav"
     line = made("music", "--motion", walk, "--genre", "pop", "--loop", "--out", sound)
     samples = soundfile.read(sound)[0]
-    assert line["recipe"]["settings"]["loop"] and np.abs(samples[0] - samples[-1]).max() <= np.abs(np.diff(samples, axis=0)).max()
+    assert line["recipe"]["settings"]["loop"] and np.abs(samples[0]
+                                                         - samples[-1]).max() <= np.abs(np.diff(samples, axis=0)).max()
 
 
 def test_a_bone_map_file_reads_foreign_names(tiny_checkpoints, tmp_path):
@@ -105,7 +111,7 @@ def test_a_bone_map_file_reads_foreign_names(tiny_checkpoints, tmp_path):
     saved.write_text(json.dumps(names))
     refused(2, "No bone of odd.bvh", "beats", odd, "--checkpoints", tiny_checkpoints)
     assert run("beats", odd, "--bone-map", saved, "--checkpoints", tiny_checkpoints).returncode == 0
-    bonemap.save(saved, [bonemap.Row(joint, names.get(joint), 1.0, "user") for joint in names])      # as Blender saves it
+    bonemap.save(saved, [bonemap.Row(joint, names.get(joint), 1.0, "user") for joint in names])  # as Blender saves it
     assert run("beats", odd, "--bone-map", saved, "--checkpoints", tiny_checkpoints).returncode == 0
     saved.write_text("{}")
     refused(2, "bone map lacks", "beats", odd, "--bone-map", saved)

@@ -10,7 +10,15 @@ from core import contract, errors
 from core.body.rotations import geodesic
 from core.contract import JOINTS, PARENTS, SKELETON
 from core.errors import BadInput
-from models.training.shards import Corpus, pack_audio, pack_motion, read_header, unpack_audio, unpack_motion, write_shard
+from models.training.shards import (
+    Corpus,
+    pack_audio,
+    pack_motion,
+    read_header,
+    unpack_audio,
+    unpack_motion,
+    write_shard,
+)
 from tests.core.rigs import stepping
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,11 +38,12 @@ def test_joints_are_smplx_names_but_for_the_hands():
 
 def test_genres_and_errors():
     genres = contract.load("genres")
-    assert [genre["slug"] for genre in genres] == ["break", "pop", "lock", "middle-hip-hop", "la-hip-hop", "house", "waack",
-                                                   "krump", "street-jazz", "ballet-jazz"]
+    assert [genre["slug"] for genre in genres] == ["break", "pop", "lock", "middle-hip-hop", "la-hip-hop", "house",
+                                                   "waack", "krump", "street-jazz", "ballet-jazz"]
     assert all(genre["bpm"] == ([110, 135] if genre["slug"] == "house" else [80, 130]) for genre in genres)
     exits = {name: data["exit"] for name, data in contract.load("errors").items()}
-    kinds = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, errors.BatonError)]
+    kinds = [value for value in vars(errors).values() if isinstance(value, type)
+             and issubclass(value, errors.BatonError)]
     assert {kind.code for kind in kinds} <= set(exits)
     assert errors.BadInput("x").exit_code == 2 and errors.NoCheckpoint("x").exit_code == 3
     assert errors.Cancelled().exit_code == 130
@@ -76,7 +85,8 @@ def test_shard_there_and_back(tmp_path, item):
 
 
 def test_sound_there_and_back():
-    """One scale in both directions: what was written comes back, full scale included, and loud sound is scaled, not clipped."""
+    """One scale in both directions: what was written comes back, full scale included, and loud sound is scaled, not
+    clipped."""
     samples = np.array([[1.0, -1.0, 0.5, 0.0], [0.25, -0.5, 1.0, -1.0]], dtype=np.float32)
     back = unpack_audio(pack_audio(samples))
     assert back.dtype == np.float32 and back.shape == (2, 4) and pack_audio(samples).shape == (4, 2)
@@ -90,7 +100,8 @@ def test_foreign_shards_are_refused(tmp_path):
     (tmp_path / "noise.safetensors").write_bytes(b"nothing")
     with pytest.raises(BadInput, match="not a readable shard"):
         Corpus(tmp_path)
-    save_file({"0/x": np.zeros(1)}, str(tmp_path / "noise.safetensors"), {"format": "1", "representation_version": "99"})
+    save_file({"0/x": np.zeros(1)}, str(tmp_path / "noise.safetensors"),
+              {"format": "1", "representation_version": "99"})
     with pytest.raises(BadInput, match="representation 99"):
         Corpus(tmp_path)
     with pytest.raises(BadInput, match="make the corpus first"):

@@ -94,7 +94,8 @@ def test_canonical_keeps_the_shape(pose):
 def test_resampled_keeps_times(pose):
     motion = rest_motion(31)
     turns = Rotation.from_rotvec(np.outer(np.arange(31) / 30, [0, 0, 2.0])).as_matrix().astype(np.float32)
-    motion = Motion(np.concatenate([turns[:, None] @ motion.rotations[:, :1], motion.rotations[:, 1:]], axis=1), motion.root)
+    motion = Motion(np.concatenate([turns[:, None] @ motion.rotations[:, :1], motion.rotations[:, 1:]], axis=1),
+                    motion.root)
     faster = motion.resampled(120)
     assert faster.fps == 120 and len(faster) == 121
     assert np.degrees(geodesic(faster.rotations[::4], motion.rotations)).max() < 0.1

@@ -86,7 +86,8 @@ def test_one_second_bins_saturate_on_unrelated_music():
 
 
 def test_bcs_is_a_hundred_for_any_two_pulses():
-    """Measured in systems.md 10.1: music that fills every second scores BCS = BHS = 100 against any other such music."""
+    """Measured in systems.md 10.1: music that fills every second scores BCS = BHS = 100 against any other such
+    music."""
     slow, fast = (onset_flags.click_track(20, per_second=rate) for rate in (1.7, 2.9))
     flags = [onset_flags.second_flags(onset_flags.onset_times(y), 20) for y in (slow, fast)]
     # The detector may miss the first and last events of a clip; every whole second inside holds one.
@@ -112,7 +113,7 @@ def test_kinetic_slip_and_its_correction():
     assert np.allclose(kinetic.kinetic(lifted), kinetic.kinetic(body)), "the frame-0 root is subtracted first"
     assert np.allclose(kinetic.kinetic(lifted, as_published=False), kinetic.kinetic(body, as_published=False))
     raised = body.copy()
-    raised[:, 1, 1] += 1.0                                   # the slip depends on absolute position; the correction does not
+    raised[:, 1, 1] += 1.0  # the slip depends on absolute position; the correction does not
     assert kinetic.kinetic(raised)[5] > 1.3 * slip
     assert abs(kinetic.kinetic(raised, as_published=False)[5] - right) < 1e-6
     truth = np.linalg.norm([0.3, 0.1]) * (2 * np.pi) ** 2 / np.sqrt(2)
@@ -150,7 +151,8 @@ def test_fgd_as_coded_is_no_fgd():
     other = [rng([2, i]).normal(size=(200, 6)) * np.arange(1, 7) for i in range(4)]
     slow = [clip * 0.3 for clip in other]
     assert frechet.fgd(other, real) < 0.5 < frechet.fgd(slow, real)
-    assert frechet.fgd_as_coded(other, real) > 50 * frechet.fgd(other, real), "hundreds for two sets of one distribution"
+    assert frechet.fgd_as_coded(other, real) > 50 * frechet.fgd(other,
+                                                                real), "hundreds for two sets of one distribution"
     assert frechet.fgd_as_coded(real, real) < 1e-6
 
 
@@ -179,7 +181,8 @@ def test_dance_report_knows_its_own_set():
     assert same["fid_k"] < 1e-6 and same["fid_g"] < 1e-6 and same["div_k"] == same["div_k_real"] and same["clips"] == 8
     assert other["fid_k"] > 10 and other["div_k"] < 0.5 * same["div_k"]
     moved = Motion(real[0].rotations, real[0].root + np.array([2, -1, 0], np.float32))
-    assert all(np.allclose(dance_features(moved)[k], dance_features(real[0])[k], atol=1e-3, rtol=1e-3) for k in ("k", "g"))
+    assert all(np.allclose(dance_features(moved)[k], dance_features(real[0])[k], atol=1e-3, rtol=1e-3)
+               for k in ("k", "g"))
     with pytest.raises(ValueError):
         dance_report(real[:1], real)
 
@@ -197,7 +200,8 @@ def test_directogram_bins_and_amplitude():
     t = np.arange(40)
     right = np.stack([np.where(t > 20, t - 20, 0), 0 * t], -1)[:, None] * 0.1
     gram = directogram.directogram(right)
-    assert np.allclose(gram[25], [0.1] + [0] * 11) and np.count_nonzero(directogram.directogram(right, overlap=True)[25]) == 3
+    assert np.allclose(gram[25], [0.1] + [0] * 11) and np.count_nonzero(directogram.directogram(right,
+                                                                                                overlap=True)[25]) == 3
     q = directogram.kinematic_amplitude(right)
     assert q.argmax() == 21 and q[22:].max() < 1e-9
 
@@ -215,7 +219,8 @@ def test_audio_measures():
     rate = 22_050
     t = np.arange(8 * rate) / rate
     beat = np.exp(-((t % 0.5) / 0.08))
-    tone = (0.3 * np.sin(2 * np.pi * 220 * t) * (0.4 + beat) + 0.1 * rng(0).normal(size=len(t)) * beat).astype(np.float32)
+    tone = (0.3 * np.sin(2 * np.pi * 220 * t) * (0.4 + beat) + 0.1 * rng(0).normal(size=len(t))
+            * beat).astype(np.float32)
     click = onset_flags.click_track(8)
     assert audio.is_music(tone, rate)["music"] and not audio.is_music(click, rate)["music"]
     assert not audio.is_music(rng(0).normal(0, 0.1, 8 * rate).astype(np.float32), rate)["music"]
@@ -262,7 +267,8 @@ def test_fd_logmel_orders_distances():
         out = []
         for i in range(12):
             noise = rng([seed, i]).normal(size=30_000)
-            out.append(audio.clip_features(np.convolve(noise, np.ones(cutoff) / cutoff, "same").astype(np.float32), 22_050))
+            out.append(audio.clip_features(np.convolve(noise, np.ones(cutoff) / cutoff, "same").astype(np.float32),
+                                           22_050))
         return out
     same, other = audio.fd_logmel(sets(0, 4), sets(1, 4)), audio.fd_logmel(sets(0, 4), sets(1, 30))
     assert same < 0.25 * other

@@ -100,7 +100,8 @@ def test_channels_of_an_end_site_move_no_joint(tmp_path, motion, text):
 
 @pytest.mark.parametrize("seconds,digits,rate", [(1 / 60, 8, 60), (0.016667, 6, 60), (0.0417, 4, 23.976), (0.04, 2, 25),
                                                  (0.008333, 6, 120),
-                                                 (30.0, 0, 30), (33.333, 3, 30), (16.667, 3, 60), (0.0123, 4, 1 / 0.0123)])
+                                                 (30.0, 0, 30), (33.333, 3, 30), (16.667, 3, 60),
+                                                 (0.0123, 4, 1 / 0.0123)])
 def test_rates(seconds, digits, rate):
     assert rate_of_time(seconds, "clip", digits) == pytest.approx(rate, rel=1e-6)
 
@@ -129,7 +130,8 @@ def test_smpl_dialects_and_the_way_up(tmp_path, motion, turn, names):
     poses, trans = smpl(motion, turn)
     keys = names[0].split()
     held = {keys[0]: poses} if len(keys) == 1 else {keys[0]: poses[:, 0], keys[1]: poses[:, 1:]}
-    np.savez(tmp_path / "clip.npz", **held, **{names[1]: trans}, mocap_framerate=30.0, gender=np.array(["male"], dtype=object))
+    np.savez(tmp_path / "clip.npz", **held, **{names[1]: trans}, mocap_framerate=30.0,
+             gender=np.array(["male"], dtype=object))
     read = read_motion(tmp_path / "clip.npz")
     assert turned(read, motion) < 0.2 and 0.7 < read.root[:, 2].mean() < 1.0
 
@@ -177,7 +179,8 @@ def test_every_protocol_is_read(protocol):
             "text": "name", "list": [1, (2.0, None)], "b": np.array([True, False]), "big": np.arange(3, dtype=">f4")}
     held = load_numpy_pickle(pickle.dumps(data, protocol), "clip.pkl")
     assert np.array_equal(held["a"], data["a"]) and np.array_equal(held["f"], data["f"]) and held["s"] == 2.5
-    assert held["list"] == [1, (2.0, None)] and held["b"].tolist() == [True, False] and held["big"].tolist() == [0, 1, 2]
+    assert held["list"] == [1, (2.0, None)] and held["b"].tolist() == [True, False] and held["big"].tolist() == [0, 1,
+                                                                                                                 2]
 
 
 def test_nested_pickles_are_refused_before_they_are_built():
@@ -192,7 +195,8 @@ def test_bounds_come_before_allocation(tmp_path, text):
         (tmp_path / "many.bvh").write_text(joints)
         read_motion(tmp_path / "many.bvh")
     with pytest.raises(BadInput, match="deep"):
-        (tmp_path / "deep.bvh").write_text("HIERARCHY\n" + "ROOT a\n{\n" * 900 + "MOTION\nFrames: 1\nFrame Time: 0.03\n0\n")
+        (tmp_path / "deep.bvh").write_text("HIERARCHY\n" + "ROOT a\n{\n" * 900
+                                           + "MOTION\nFrames: 1\nFrame Time: 0.03\n0\n")
         read_motion(tmp_path / "deep.bvh")
     (tmp_path / "slow.bvh").write_text(text.replace("0.03333333", "60000"))
     with pytest.raises(BadInput, match="frames a second"):
@@ -235,7 +239,8 @@ def test_mutations_end_in_a_motion_or_a_sentence(tmp_path, motion, text, kind):
 
 
 READ = """bom utf16 comma comma_ft brace_same_line nospace_ft nocolon comment fewer more last_row_cut glued_numbers
-        nan_one trailing ft_fps ft_33ms ft_0p033 amass_frametime yup_npz ydown rest_zup_motion_yup fullpose smpl_keys poses_T_24_3
+        nan_one trailing ft_fps ft_33ms ft_0p033 amass_frametime yup_npz ydown rest_zup_motion_yup fullpose smpl_keys \
+poses_T_24_3
         amass_object_gender rokoko_header along_x_zup along_y along_z lafan_like allpos_zero_offset""".split()
 
 
@@ -261,7 +266,8 @@ def test_cases_without_a_joint(case, bone):
 
 
 def test_a_joblib_file_is_a_sentence(tmp_path):
-    (tmp_path / "clip.pkl").write_bytes(b"\x80\x03}q\x00X\x05\x00\x00\x00posesq\x01cjoblib.numpy_pickle\nNumpyArrayWrapper\n")
+    (tmp_path / "clip.pkl").write_bytes(b"\x80\x03}q\x00X\x05\x00\x00\x00posesq\x01"
+                                        b"cjoblib.numpy_pickle\nNumpyArrayWrapper\n")
     with pytest.raises(BadInput, match="numpy.savez"):
         read_motion(tmp_path / "clip.pkl")
 

@@ -130,7 +130,8 @@ def edited(dance, change):
 
 @pytest.mark.parametrize("change, words", [
     (lambda lines: [line.replace("left_knee", "blob") for line in lines], "left_knee"),
-    (lambda lines: lines[:-3] + ["nan " + line.split(" ", 1)[1] for line in lines[-3:]], "row 2 holds something that is not a"),
+    (lambda lines: lines[:-3] + ["nan " + line.split(" ", 1)[1] for line in lines[-3:]], "row 2 holds something that "
+     "is not a"),
     (lambda lines: lines[:-3], "single frame"),
     (lambda lines: lines[:-4], "no motion"),
     (lambda lines: lines[:-3] + [line[:40] for line in lines[-3:]], "row 2 has 5 numbers for 75 channels"),
@@ -149,8 +150,8 @@ def test_bad_files(tmp_path):
     (tmp_path / "text.npz").write_text("hello")
     (tmp_path / "a.fbx").write_text("hello")
     np.savez(tmp_path / "nan.npz", poses=np.full((9, 72), np.nan), trans=np.zeros((9, 3)), mocap_framerate=30.0)
-    for name, words in (("empty.bvh", "is empty"), ("broken.bvh.gz", "cannot be read"), ("text.npz", "not a readable npz"),
-                        ("a.fbx", "not a motion file"), ("nan.npz", "not numbers"),
+    for name, words in (("empty.bvh", "is empty"), ("broken.bvh.gz", "cannot be read"),
+                        ("text.npz", "not a readable npz"), ("a.fbx", "not a motion file"), ("nan.npz", "not numbers"),
                         ("absent.bvh", "cannot be read")):
         with pytest.raises(BadInput, match=words):
             read_motion(tmp_path / name)

@@ -115,10 +115,12 @@ def test_cancel_is_honoured_within_one_step(conduct, sound):
 
 
 @pytest.mark.parametrize("options, words", [
-    ({"guidance_scale": -1}, "guidance scale of -1"), ({"steps": 0}, "sampling steps"), ({"steps": "many"}, "sampling steps"),
-    ({"seed": -1}, "seed"), ({"variations": 9}, "variations of 9"), ({"metre": 5}, "metre 5"), ({"amplitude": 3.0}, "amplitude"),
-    ({"left_hand": 2.0}, "left-hand"), ({"lead": 2.0}, "lead"), ({"bpm": 1000}, "1000 BPM"), ({"duration": 0.2}, "0.20 s"),
-    ({"beats": Beats([100.0, 101.0], [1, 2])}, "within the passage")])
+    ({"guidance_scale": -1}, "guidance scale of -1"), ({"steps": 0}, "sampling steps"),
+    ({"steps": "many"}, "sampling steps"),
+    ({"seed": -1}, "seed"), ({"variations": 9}, "variations of 9"), ({"metre": 5}, "metre 5"),
+    ({"amplitude": 3.0}, "amplitude"),
+    ({"left_hand": 2.0}, "left-hand"), ({"lead": 2.0}, "lead"), ({"bpm": 1000}, "1000 BPM"),
+    ({"duration": 0.2}, "0.20 s"), ({"beats": Beats([100.0, 101.0], [1, 2])}, "within the passage")])
 def test_settings_out_of_range_are_one_sentence(conduct, sound, options, words):
     with pytest.raises(BadInput) as caught:
         conduct.generate_variations(sound, **{"steps": 2, **options})
@@ -151,7 +153,8 @@ def steps_motion():
 
 def test_music_gives_delivered_sound_recipe_and_alignment(music, steps_motion):
     seen = []
-    results = music.generate_variations(steps_motion, **FAST, genre="LA Hip-Hop", seed=7, variations=2, loudness="podcast",
+    results = music.generate_variations(steps_motion, **FAST, genre="LA Hip-Hop", seed=7, variations=2,
+                                        loudness="podcast",
                                         progress=lambda phase, fraction, detail="": seen.append((phase, fraction)))
     for result in results:
         assert result.audio.shape == (2, 192_000) and result.audio.dtype == np.float32
@@ -160,7 +163,8 @@ def test_music_gives_delivered_sound_recipe_and_alignment(music, steps_motion):
     assert np.abs(results[0].audio - results[1].audio).max() > 1e-3
     recipe = json.loads(json.dumps(results[1].recipe))
     assert recipe["settings"]["seed"] == 8 and recipe["settings"]["genre"] == "la-hip-hop"
-    assert set(recipe["checkpoints"]) == {"vae", "denoiser", "vocoder", "rhythm_body"} and recipe["beats_from"] == "user"
+    assert set(recipe["checkpoints"]) == {"vae", "denoiser", "vocoder",
+                                          "rhythm_body"} and recipe["beats_from"] == "user"
     assert results[0].alignment["body_beats"] == len(BEATS)
     fractions = [fraction for _, fraction in seen if fraction is not None]
     assert np.all(np.diff(fractions) > -1e-9) and fractions[-1] == pytest.approx(1.0)
@@ -190,7 +194,8 @@ def test_a_body_without_clear_beats_gets_the_genres_tempo(music, steps_motion, m
     monkeypatch.setattr(music, "notify", told.append)
     monkeypatch.setattr("core.pipelines.to_sound.LEAST_CONFIDENCE", 1.1)
     result = music.generate(steps_motion, steps=1, genre="pop")
-    assert result.recipe["beats_from"] == "genre" and result.beats.tempo_bpm == pytest.approx(105) and "105 BPM" in told[-1]
+    assert (result.recipe["beats_from"] == "genre" and result.beats.tempo_bpm == pytest.approx(105)
+            and "105 BPM" in told[-1])
     asked = music.generate(steps_motion, steps=1, genre="pop", bpm=90)
     assert asked.recipe["beats_from"] == "tempo" and asked.beats.tempo_bpm == pytest.approx(90)
     assert music.generate(steps_motion, steps=1).recipe["beats_from"] == "predicted"
@@ -272,7 +277,8 @@ def test_out_of_memory_retries_smaller_then_on_the_cpu_and_says_so():
     tried, run = run_out(0)
     assert device.with_fallback(run, "cuda", said.append) == ("made", "cuda") and said == []
     tried, run = run_out(1)
-    assert device.with_fallback(run, "cuda", said.append) == ("made", "cuda") and tried == [("cuda", False), ("cuda", True)]
+    assert device.with_fallback(run, "cuda", said.append) == ("made", "cuda") and tried == [("cuda", False),
+                                                                                            ("cuda", True)]
     assert len(said) == 1 and "smaller windows" in said[0]
     tried, run = run_out(2)
     assert device.with_fallback(run, "cuda", said.append) == ("made", "cpu") and tried[-1] == ("cpu", True)
@@ -281,12 +287,14 @@ def test_out_of_memory_retries_smaller_then_on_the_cpu_and_says_so():
     with pytest.raises(OutOfMemory, match="not enough memory"):
         device.with_fallback(run, "cuda", said.append)
     with pytest.raises(RuntimeError, match="shape"):
-        device.with_fallback(lambda where, small: (_ for _ in ()).throw(RuntimeError("shape mismatch")), "cpu", said.append)
+        device.with_fallback(lambda where, small: (_ for _ in ()).throw(RuntimeError("shape mismatch")), "cpu",
+                             said.append)
 
 
 @pytest.mark.parametrize("name", ["music", "conduct"])
 def test_a_full_device_is_survived_by_the_whole_job(name, tiny_checkpoints, sound, steps_motion, monkeypatch):
-    """The first run of the model fails as torch does on a full graphics card: the second, one window at a time, is delivered."""
+    """The first run of the model fails as torch does on a full graphics card: the second, one window at a time, is
+    delivered."""
     pipeline = pipelines.open_pipeline(name, tiny_checkpoints, "cpu", notify=(said := []).append)
     model, batches = pipeline.model, []
     true = model.generate

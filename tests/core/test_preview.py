@@ -41,7 +41,8 @@ def test_the_demo_hears_each_beat_once(tiny_checkpoints, tmp_path, monkeypatch):
     monkeypatch.setattr(pipelines, "available", lambda: {name: name in both and here[name] for name in here})
     summary = demo.run_demo(tmp_path, device="cpu")
     assert len(heard) == 2, "once the music made, once the piece conducted"
-    assert (tmp_path / "preview.png").is_file() and [r["file"] for r in summary["rows"]] == ["music_ldm.wav", "conductor.bvh"]
+    assert (tmp_path / "preview.png").is_file() and [r["file"] for r in summary["rows"]] == ["music_ldm.wav",
+                                                                                             "conductor.bvh"]
     assert [(part["motion"], part["sound"], part["figure"]) for part in summary["parts"]] == [
         ("dance.npz", "music_ldm.wav", "dancer"), ("conductor.npz", "piece.ogg", "conductor")]
     assert all((tmp_path / part[key]).is_file() for part in summary["parts"] for key in ("motion", "sound"))

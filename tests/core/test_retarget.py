@@ -151,7 +151,8 @@ def fingertips(rig, poses, side):
 
 def test_a_left_handed_conductor_grips_with_the_left():
     rig = rigs.with_fingers(rigs.smpl_rig())
-    right, left = (from_smpl(rest_motion(2), rig, Options(fingers=fingers)).rotations for fingers in ("baton", "baton_left"))
+    right, left = (from_smpl(rest_motion(2), rig, Options(fingers=fingers)).rotations
+                   for fingers in ("baton", "baton_left"))
     for side, grip, open_hand in (("Right", right, left), ("Left", left, right)):
         assert abs(grip[f"{side}HandRing1"][0, 0]) < abs(open_hand[f"{side}HandRing1"][0, 0]) - 0.1, side
 
@@ -170,7 +171,8 @@ def test_fingers_close_towards_the_palm(make):
         before, after = fingertips(rig, open_hand, side), fingertips(rig, closed, side)
         for finger in ("Index", "Middle", "Ring", "Pinky"):
             move = after[finger] - before[finger]
-            assert move[2] < -0.01 * size and abs(move[1]) < 0.01 * size, (side, finger)       # the palm looks down in this pose
+            # the palm looks down in this pose
+            assert move[2] < -0.01 * size and abs(move[1]) < 0.01 * size, (side, finger)
         reach[side] = np.linalg.norm(after["Ring"] - before["Ring"])
     assert reach["Right"] > 1.5 * reach["Left"]                            # the grip closes farther
     plain = from_smpl(still, rig, Options(place="motion"))

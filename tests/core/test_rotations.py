@@ -66,4 +66,5 @@ def test_geodesic(matrices):
 
 
 def test_root_turn_makes_z_up_facing_minus_y():
-    assert np.allclose(r.ROOT_TO_BLENDER @ [0, 1, 0], [0, 0, 1]) and np.allclose(r.ROOT_TO_BLENDER @ [0, 0, 1], [0, -1, 0])
+    assert np.allclose(r.ROOT_TO_BLENDER @ [0, 1, 0], [0, 0, 1]) and np.allclose(r.ROOT_TO_BLENDER @ [0, 0, 1],
+                                                                                 [0, -1, 0])

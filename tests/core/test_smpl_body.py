@@ -19,7 +19,8 @@ TALL = 1.2
 
 
 def tiny_model():
-    """A body of 24 points, one at each joint of the canonical skeleton; beta 0 makes it 10 % larger, beta 1 shifts x."""
+    """A body of 24 points, one at each joint of the canonical skeleton; beta 0 makes it 10 % larger, beta 1 shifts
+    x."""
     rest = np.zeros((24, 3))
     for joint in range(1, 24):
         rest[joint] = rest[PARENTS[joint]] + OFFSETS[joint]
@@ -98,7 +99,8 @@ def test_import_with_the_performers_skeleton(folder, tmp_path):
     poses = np.zeros((90, 72))
     poses[:] = matrix_to_axis_angle(dance.rotations).reshape(90, 72)
     trans = dance.root * TALL - rest[0]
-    np.savez(tmp_path / "tall.npz", poses=poses, trans=trans, mocap_framerate=30.0, betas=np.array([2.0]), gender="neutral")
+    np.savez(tmp_path / "tall.npz", poses=poses, trans=trans, mocap_framerate=30.0, betas=np.array([2.0]),
+             gender="neutral")
     right = read_motion(tmp_path / "tall.npz", smpl_models=folder)
     assert np.abs(right.root - dance.root).max() < 0.01
     wrong = read_motion(tmp_path / "tall.npz")

@@ -57,7 +57,8 @@ def bvh_of(motion, axes, world):
         order.append(joint)
         parent = PARENTS[joint]
         offset = np.zeros(3) if parent < 0 else axes[parent].T @ OFFSETS[joint] * 100
-        lines.append(f"{'JOINT' if joint else 'ROOT'} {JOINTS[joint]}\n{{\nOFFSET {' '.join(f'{v:.6f}' for v in offset)}")
+        lines.append(f"{'JOINT' if joint else 'ROOT'} {JOINTS[joint]}\n{{\nOFFSET "
+                     f"{' '.join(f'{v:.6f}' for v in offset)}")
         lines.append("CHANNELS 3 Zrotation Yrotation Xrotation" if joint else
                      "CHANNELS 6 Xposition Yposition Zposition Zrotation Yrotation Xrotation")
         for child, above in enumerate(PARENTS):
@@ -90,7 +91,7 @@ def test_every_bone_along_one_axis(tmp_path, motion, along, mirrored):
     angles = angles_between(read_motion(tmp_path / "clip.bvh"), motion)
     feet = [JOINTS.index("left_ankle"), JOINTS.index("right_ankle")]
     assert np.delete(angles, feet).max() < 3.0
-    assert angles[feet].max() < 5.0                     # a dancer who seldom stands flat leaves the sole's pitch less sure
+    assert angles[feet].max() < 5.0  # a dancer who seldom stands flat leaves the sole's pitch less sure
 
 
 def test_joints_of_no_length_are_named_and_left_out(tmp_path, motion):
@@ -102,7 +103,8 @@ def test_joints_of_no_length_are_named_and_left_out(tmp_path, motion):
             lines[number + 2] = "OFFSET 0 0 0"
         if line.strip() in ("JOINT left_knee", "JOINT right_knee"):          # as stick figures have them
             joint = JOINTS.index(line.split()[1])
-            lines[number + 2] = "OFFSET " + " ".join(f"{v:.5f}" for v in (OFFSETS[joint] + OFFSETS[PARENTS[joint]]) * 100)
+            lines[number + 2] = "OFFSET " + " ".join(f"{v:.5f}" for v in (OFFSETS[joint] + OFFSETS[PARENTS[joint]])
+                                                     * 100)
     notes, path = [], tmp_path / "clip.bvh"
     path.write_text("\n".join(lines))
     read = read_motion(path, notify=notes.append)
@@ -116,7 +118,8 @@ def test_a_skeleton_in_the_channels_alone(tmp_path, motion):
     head, rows = format_bvh(motion).split("MOTION\n")
     order = [line.split()[1] for line in head.split("\n") if line.split()[:1] in (["JOINT"], ["ROOT"])]
     six = "CHANNELS 6 Xposition Yposition Zposition Zrotation Xrotation Yrotation"
-    head = "\n".join("OFFSET 0 0 0" if "OFFSET" in line else six if "CHANNELS" in line else line for line in head.split("\n"))
+    head = "\n".join("OFFSET 0 0 0" if "OFFSET" in line else six if "CHANNELS" in line else line
+                     for line in head.split("\n"))
     first, second, *values = rows.strip().split("\n")
     changed = []
     for row in values:

@@ -1,4 +1,5 @@
-"""A take begins by steps from whatever the rig does: no foot faster than a metre a second, no jump; legs may be left alone."""
+"""A take begins by steps from whatever the rig does: no foot faster than a metre a second, no jump; legs may be left
+alone."""
 import numpy as np
 import pytest
 

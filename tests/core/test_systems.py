@@ -14,7 +14,8 @@ MUSIC, CONDUCTOR = registry.find("music_ldm"), registry.find("conductor")
 
 def test_rows_and_directions():
     assert list(registry.systems())[:2] == ["music_ldm", "conductor"]
-    rows = {direction.name: [system.name for system in systems] for direction, systems in registry.by_direction().items()}
+    rows = {direction.name: [system.name for system in systems]
+            for direction, systems in registry.by_direction().items()}
     assert rows["to_sound"][0] == "music_ldm" and rows["to_motion"][0] == "conductor" and set(rows) == {
         "to_sound", "to_motion", "to_both"}
     assert registry.find("music") is MUSIC and registry.find("conduct") is CONDUCTOR and MUSIC.folder == "music_ldm"
@@ -24,12 +25,14 @@ def test_rows_and_directions():
 
 def test_every_setting_is_used_and_explained():
     used = {name for system in registry.systems().values() for name in system.settings}
-    assert set(load("settings")) - used <= {"duration", "formation"}, "they wait for systems that make both or move several rigs"
+    assert set(load("settings")) - used <= {"duration",
+                                            "formation"}, "they wait for systems that make both or move several rigs"
     for system in registry.systems().values():
         for setting in system.settings.values():
             assert setting.tip[0].isupper() and not setting.tip.endswith("."), setting.name
             assert all(item.label and not item.tip.endswith(".") for item in setting.items), setting.name
-            assert setting.absent is None or setting.check(setting.absent) is not None or setting.type == "enum", setting.name
+            absent = setting.absent
+            assert absent is None or setting.check(absent) is not None or setting.type == "enum", setting.name
             assert set(setting.when) <= set(system.settings), setting.name
 
 
@@ -44,13 +47,18 @@ def test_contract_imports_the_standard_library_alone():
 
 def test_defaults_are_filled_in_and_enums_become_values():
     values = registry.check(CONDUCTOR, {})
-    assert values["guidance_scale"] == 2.0 and values["steps"] == 10 and values["seed"] == 0 and values["metre"] == "auto"
+    assert (values["guidance_scale"] == 2.0 and values["steps"] == 10 and values["seed"] == 0
+            and values["metre"] == "auto")
     assert values["tempo"] == "auto" and registry.check(CONDUCTOR, {"tempo": "99.5"})["tempo"] == 99.5
-    assert values["bpm"] is None and values["lead"] is None and values["level"] == "normal" and "blend_seconds" not in values
-    assert registry.check(MUSIC, {"genre": "any"})["steps"] == 10, "Normal of the music model: as good as 20 (docs/results.md)"
+    assert (values["bpm"] is None and values["lead"] is None and values["level"] == "normal"
+            and "blend_seconds" not in values)
+    assert registry.check(MUSIC,
+                          {"genre": "any"})["steps"] == 10, "Normal of the music model: as good as 20 (docs/results.md)"
     values = registry.check(MUSIC, {"steps": "draft", "genre": "any", "loudness": None, "like": ""})
-    assert values["steps"] == 8 and values["genre"] is None and values["loudness"] == "streaming" and values["like"] is None
-    assert registry.check(CONDUCTOR, {"steps": "draft", "metre": 3, "lead": 0.2}) | {"steps": 5, "metre": 3, "lead": 0.2} == (
+    assert (values["steps"] == 8 and values["genre"] is None and values["loudness"] == "streaming"
+            and values["like"] is None)
+    assert registry.check(CONDUCTOR, {"steps": "draft", "metre": 3, "lead": 0.2}) | {"steps": 5, "metre": 3,
+                                                                                     "lead": 0.2} == (
         registry.check(CONDUCTOR, {"steps": 5, "metre": "3", "lead": 0.2}))
 
 
@@ -70,7 +78,8 @@ def test_genres_by_slug_label_and_aist_code(name, slug):
     (MUSIC, {"seed": 1.5}, "seed must be a whole number"), (MUSIC, {"seed": 2**31}, "seed of 2.14748e+09"),
     (MUSIC, {"variations": 9}, "9"), (MUSIC, {"loop": "yes"}, "true or false"), (MUSIC, {"like": 3}, "must be a file"),
     (CONDUCTOR, {"lead": 2.0}, "The lead of 2 s is out of range; choose -0.5 to 0.5 s."),
-    (MUSIC, {"tempo": "slow"}, "The tempo 'slow' is none of auto, steady"), (MUSIC, {"tempo": 20}, "nor a number from 30 to 300"),
+    (MUSIC, {"tempo": "slow"}, "The tempo 'slow' is none of auto, steady"),
+    (MUSIC, {"tempo": 20}, "nor a number from 30 to 300"),
     (CONDUCTOR, {"bpm": 1000}, "The tempo of 1000 BPM"), (CONDUCTOR, {"metre": 5}, "metre 5"),
     (CONDUCTOR, {"like": "x"}, "no setting like")])
 def test_what_cannot_be_is_one_sentence(system, params, words):
@@ -93,10 +102,14 @@ COLOUR = {"type": "enum", "label": "Colour", "tip": "Colour of the toy", "defaul
 
 
 @pytest.mark.parametrize("row, setting, words", [
-    ({}, {"type": "number"}, "setting colour of toy has the type 'number'"), ({}, {"by": "worker"}, "has the by 'worker'"),
-    ({}, {"default": "blue"}, "begins with 'blue'"), ({"from": "sound", "to": "sound"}, {}, "no direction from sound to sound"),
-    ({"from": None, "to": "both"}, {}, "need the setting duration"), ({}, {"type": "motion"}, "how many seconds of motion"),
-    ({"sections": {"": ["shape"]}}, {}, "no entry in settings.json for shape"), ({"overrides": {"size": {}}}, {}, "for size")])
+    ({}, {"type": "number"}, "setting colour of toy has the type 'number'"),
+    ({}, {"by": "worker"}, "has the by 'worker'"),
+    ({}, {"default": "blue"}, "begins with 'blue'"), ({"from": "sound", "to": "sound"}, {}, "no direction from sound "
+                                                      "to sound"),
+    ({"from": None, "to": "both"}, {}, "need the setting duration"), ({}, {"type": "motion"}, "how many seconds of "
+                                                                      "motion"),
+    ({"sections": {"": ["shape"]}}, {}, "no entry in settings.json for shape"), ({"overrides": {"size": {}}}, {},
+                                                                                 "for size")])
 def test_a_row_that_cannot_be_says_why(row, setting, words):
     with pytest.raises(Refused, match=words):
         System({**ROW, **row}, {"colour": {**COLOUR, **setting}})
@@ -141,5 +154,6 @@ def test_the_page_of_settings_is_that_of_the_registry():
 
 
 def test_titles_of_takes():
-    assert MUSIC.title({"genre": "la-hip-hop"}) == "LA Hip-Hop" and MUSIC.title({"genre": "any"}) == "Music" == MUSIC.title({})
+    assert (MUSIC.title({"genre": "la-hip-hop"}) == "LA Hip-Hop" and MUSIC.title({"genre": "any"}) == "Music"
+            == MUSIC.title({}))
     assert CONDUCTOR.title({}) == "Conducting"

@@ -1,5 +1,6 @@
-"""A system is one row and one folder: three toy rows in a temporary place are found by the command line, the worker, the
-recipe and the doctor, with no other file touched. `tests/blender/test_toys_in_blender.py` does the same in Blender."""
+"""A system is one row and one folder: three toy rows in a temporary place are found by the command line, the worker,
+the recipe and the doctor, with no other file touched. `tests/blender/test_toys_in_blender.py` does the same in
+Blender."""
 import json
 import shutil
 from pathlib import Path
@@ -42,8 +43,8 @@ def test_the_command_line_has_it(toys, tmp_path):
     assert "--pitch X" in helped and "--partner FILE" in helped
     walk = tmp_path / "walk.bvh"
     write_bvh(walk, stepping(2.0)[0])
-    line = line_of(run("generate", "toy_hum", "--motion", walk, "--out", tmp_path / "a.wav", "--colour", "blue", "--pitch", 300,
-                       "--seed", 2, "--variations", 2, "--json", "--quiet"))
+    line = line_of(run("generate", "toy_hum", "--motion", walk, "--out", tmp_path / "a.wav", "--colour", "blue",
+                       "--pitch", 300, "--seed", 2, "--variations", 2, "--json", "--quiet"))
     recipe = line["recipe"]
     assert recipe["system"] == "toy_hum" and recipe["settings"]["colour"] == 2 and recipe["settings"]["pitch"] == 300.0
     assert json.loads((tmp_path / "a-2.wav.json").read_text())["settings"]["seed"] == 3
@@ -59,11 +60,14 @@ def test_the_command_line_has_it(toys, tmp_path):
 
 def test_sound_and_motion_at_once(toys, tmp_path):
     out = tmp_path / "made"
-    line = line_of(run("generate", "toy_both", "--duration", 3, "--tempo", 120, "--seed", 1, "--out", out, "--json", "--quiet"))
-    assert line["outs"] == [str(out / "music.wav")] and line["tempo_bpm"] == 120 and line["recipe"]["beats_from"] == "tempo"
-    assert soundfile.info(out / "music.wav").duration == pytest.approx(3.0) and len(read_motion(out / "dance.bvh")) == 90
-    again = line_of(run("generate", "toy_both", "--duration", 3, "--out", tmp_path / "next", "--keep", out, "--range", 1, 2,
-                        "--side", "motion", "--json", "--quiet"))
+    line = line_of(run("generate", "toy_both", "--duration", 3, "--tempo", 120, "--seed", 1, "--out", out, "--json",
+                       "--quiet"))
+    assert line["outs"] == [str(out
+                                / "music.wav")] and line["tempo_bpm"] == 120 and line["recipe"]["beats_from"] == "tempo"
+    assert soundfile.info(out / "music.wav").duration == pytest.approx(3.0) and len(read_motion(out
+                                                                                                / "dance.bvh")) == 90
+    again = line_of(run("generate", "toy_both", "--duration", 3, "--out", tmp_path / "next", "--keep", out,
+                        "--range", 1, 2, "--side", "motion", "--json", "--quiet"))
     assert again["recipe"]["settings"]["keep"] == {"start": 1.0, "stop": 2.0, "side": "motion"}
     done = run("generate", "toy_both", "--duration", 3, "--out", tmp_path / "next", "--keep", tmp_path, "--range", 1, 2)
     assert done.returncode == 2 and "has no music.wav" in done.stderr
@@ -106,8 +110,10 @@ def test_the_worker_runs_it(worker, tmp_path, clicks_file):
     done = worker.next("done", "error")
     assert done["type"] == "done", done
     recipe = done["result"]["recipe"]
-    assert recipe["system"] == "toy_nod" and recipe["settings"]["path"] == {"points": 2} and recipe["settings"]["seed"] == 4
-    assert recipe["settings"]["seed_motion"]["seconds"] == pytest.approx(1.0, abs=0.1) and recipe["settings"]["colour"] == 2
+    assert (recipe["system"] == "toy_nod" and recipe["settings"]["path"] == {"points": 2}
+            and recipe["settings"]["seed"] == 4)
+    assert recipe["settings"]["seed_motion"]["seconds"] == pytest.approx(1.0,
+                                                                         abs=0.1) and recipe["settings"]["colour"] == 2
     with np.load(folder / "channels.npz") as channels:
         way = channels[f"location/{rig.bone_map['pelvis']}"]
     assert np.linalg.norm(way[-1] - way[0]) * np.abs(rig.matrix_world[0, 0]) > 1.0, "along the path"
@@ -118,8 +124,10 @@ def test_the_worker_runs_it(worker, tmp_path, clicks_file):
     worker.send("job", "three", kind="generate", folder=str(folder), params={**params, "settings": several})
     done = worker.next("done", "error")
     assert done["type"] == "done" and done["result"]["others"] == ["channels_rig_2.npz", "channels_rig_3.npz"], done
-    heads = [np.load(folder / name)[f"rotation/{rig.bone_map['head']}"] for name in ("channels.npz", *done["result"]["others"])]
-    assert np.abs(heads[0] - heads[1]).max() > 0.02 < np.abs(heads[1] - heads[2]).max() and len(done["result"]["takes"]) == 1
+    heads = [np.load(folder / name)[f"rotation/{rig.bone_map['head']}"] for name in ("channels.npz",
+                                                                                     *done["result"]["others"])]
+    assert np.abs(heads[0] - heads[1]).max() > 0.02 < np.abs(heads[1]
+                                                             - heads[2]).max() and len(done["result"]["takes"]) == 1
     (folder / "rig_4").mkdir()
     write_rig(folder / "rig_4", rig, rig.rest[None], [0.0])
     worker.send("job", "four", kind="generate", folder=str(folder), params=params)

@@ -28,7 +28,8 @@ class Worker:
         self.seen, self.inbox = [], queue.Queue()
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen([sys.executable, "-s", str(script), *arguments], cwd=folder, stderr=log,
-                                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **(env or {})})
+                                            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                            env={**os.environ, **(env or {})})
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self):
@@ -261,7 +262,8 @@ def test_progress_is_monotonic_throttled_and_measures_its_eta():
 
 
 def test_warming_up_stops_for_a_job_and_never_breaks_the_worker():
-    """The server asks before each module whether a job waits; a module that cannot be imported is the job's to report."""
+    """The server asks before each module whether a job waits; a module that cannot be imported is the job's to
+    report."""
     import io
 
     from core.start import import_all
@@ -272,7 +274,8 @@ def test_warming_up_stops_for_a_job_and_never_breaks_the_worker():
     import_all(["colorsys", "tests.no_such_module"], lambda: next(answers))
     assert "colorsys" in sys.modules
     stopped = []
-    server = Server(io.BytesIO(), io.BytesIO(), {}, idle=0.0, heartbeat=60.0, warm_up=lambda stop: stopped.append(stop()))
+    server = Server(io.BytesIO(), io.BytesIO(), {}, idle=0.0, heartbeat=60.0,
+                    warm_up=lambda stop: stopped.append(stop()))
     server._read = lambda: None                                # the end of these streams would end this process
     assert server.run() == 0 and stopped == [False]
     server._jobs.put(None)

@@ -8,8 +8,8 @@ from tiny import clicks
 
 RNG = np.random.default_rng(0)
 SOUNDS = {"silence": (np.zeros(44_100 * 2), 44_100), "noise": (RNG.normal(0, 0.2, (44_100 * 2, 2)), 44_100),
-          "8 kHz": (clicks(2.0, 8_000), 8_000), "192 kHz": (clicks(2.0, 192_000), 192_000), "mono": (clicks(2.0), 22_050),
-          "5.1": (np.repeat(clicks(2.0, 48_000)[:, None], 6, axis=1) * 0.3, 48_000),
+          "8 kHz": (clicks(2.0, 8_000), 8_000), "192 kHz": (clicks(2.0, 192_000), 192_000),
+          "mono": (clicks(2.0), 22_050), "5.1": (np.repeat(clicks(2.0, 48_000)[:, None], 6, axis=1) * 0.3, 48_000),
           "full scale": (np.sign(clicks(2.0, 44_100)), 44_100), "constant": (np.full(44_100 * 2, 0.5), 44_100)}
 
 
@@ -41,8 +41,10 @@ def bad_files(folder):
     samples[500] = np.nan
     soundfile.write(nan, samples, 22_050, subtype="FLOAT")
     return {"0.2 s": (short, "0.20 s long; at least 0.5 s"), "corrupt": (corrupt, "cannot be read as sound"),
-            "cut off": (folder / "cut.flac", ""), "text": (text, "cannot be read as sound"), "empty": (empty, "is empty"),
-            "nan": (nan, "not numbers"), "folder": (folder, "is a folder"), "missing": (folder / "no.wav", "does not exist")}
+            "cut off": (folder / "cut.flac", ""), "text": (text, "cannot be read as sound"),
+            "empty": (empty, "is empty"),
+            "nan": (nan, "not numbers"), "folder": (folder, "is a folder"),
+            "missing": (folder / "no.wav", "does not exist")}
 
 
 @pytest.mark.parametrize("kind", ["beats", "conduct"])
@@ -59,12 +61,14 @@ def refused(error, words, what=""):
 
 
 @pytest.mark.parametrize("params, words", [
-    ({"duration": 0.0}, "length of zero"), ({"duration": -1.0}, "length of zero"), ({"duration": 4 * 3600.0}, "240 min"),
+    ({"duration": 0.0}, "length of zero"), ({"duration": -1.0}, "length of zero"),
+    ({"duration": 4 * 3600.0}, "240 min"),
     ({"start": 60.0}, "ends before 60 s"), ({"start": -5.0, "duration": 4.0}, "before the sound"),
     ({"speed": 100.0}, "100 times"),
     ({"duration": 0.3}, "at least 0.5 s"), ({"metre": 5}, "metre 5"), ({"bpm": 3}, "3 BPM"), ({"lead": 3.0}, "lead"),
     ({"keep": {"start": 0.0}}, "needs the rig's poses"), ({"steps": "some"}, "sampling steps"),
-    ({"beats": {"times": [0.0, 0.5, float("inf")]}}, "not a number"), ({"beats": {"times": [1.0, 0.5]}}, "must ascend")])
+    ({"beats": {"times": [0.0, 0.5, float("inf")]}}, "not a number"), ({"beats": {"times": [1.0, 0.5]}},
+                                                                       "must ascend")])
 def test_each_bad_request_for_conducting_is_one_sentence(job, clicks_file, params, words):
     rig = mixamo_rig()
     write_rig(job.folder, rig, rig.rest[None], [0.0])

@@ -23,7 +23,8 @@ def test_conduct_answers_with_channels_for_the_rig(job, clicks_file):
                metre="auto", beats=BEATS, in_place=True, variations=2)
     assert done["type"] == "done", done
     result = done["result"]
-    assert result["channels"] == "channels.npz" and [t["file"] for t in result["takes"]] == ["channels.npz", "channels_2.npz"]
+    assert result["channels"] == "channels.npz" and [t["file"] for t in result["takes"]] == ["channels.npz",
+                                                                                             "channels_2.npz"]
     assert result["recipe"]["settings"]["seed"] == 4 and result["takes"][1]["recipe"]["settings"]["seed"] == 5
     assert result["beats"]["times"] == BEATS["times"] and set(result["alignment"]) >= {"score", "chance"}
     assert json.loads((job.folder / "result.json").read_text())["takes"] == result["takes"]
@@ -60,7 +61,8 @@ def test_music_answers_with_takes(job):
     takes = done["result"]["takes"]
     assert [take["file"] for take in takes] == ["take_1.wav", "take_2.wav"]
     assert [take["recipe"]["settings"]["seed"] for take in takes] == [1, 2]
-    assert takes[0]["recipe"]["settings"]["loudness"] == "podcast" and takes[0]["recipe"]["settings"]["genre"] == "house"
+    assert (takes[0]["recipe"]["settings"]["loudness"] == "podcast"
+            and takes[0]["recipe"]["settings"]["genre"] == "house")
     for take in takes:
         info = soundfile.info(job.folder / take["file"])
         assert (info.samplerate, info.channels) == (48_000, 2) and abs(info.duration - times[-1]) < 0.1
@@ -108,8 +110,8 @@ def test_cancel_of_a_real_job_within_its_steps(job, clicks_file, tiny_checkpoint
     worker = job.worker
     worker.seen.clear()
     worker.send("job", "long", kind="generate", folder=str(job.folder),
-                params={"system": "conductor", "settings": {"steps": 1000, "variations": 8}, "audio": clicks_file, "beats": BEATS,
-                        "device": "cpu", "checkpoints": str(tiny_checkpoints)})
+                params={"system": "conductor", "settings": {"steps": 1000, "variations": 8}, "audio": clicks_file,
+                        "beats": BEATS, "device": "cpu", "checkpoints": str(tiny_checkpoints)})
     while "/" not in worker.next("progress")["detail"]:
         pass
     worker.send("cancel", "long")
@@ -137,7 +139,8 @@ def test_bad_requests_are_one_sentence(job, kind, params, words):
     assert "\n" not in error["message"] and error["trace"] is None
 
 
-@pytest.mark.parametrize("spoil, words", [("one frame", "at least 2"), ("nan", "not numbers"), ("no map", "bone map lacks")])
+@pytest.mark.parametrize("spoil, words", [("one frame", "at least 2"), ("nan", "not numbers"),
+                                          ("no map", "bone map lacks")])
 def test_bad_poses_are_one_sentence(job, spoil, words):
     rig = mixamo_rig()
     poses, times = dancing(rig, 2.0)

@@ -39,8 +39,9 @@ def test_conduct_keeps_what_lies_inside_a_range(job, clicks_file, rig):
     assert gap[28:44].max() < 3.0 and gap[:10].max() > 3.0 and gap[60:].max() > 3.0
     assert result["recipe"]["settings"]["keep"] == keep
     hips = rig.bone_map["pelvis"]
-    with np.load(job.folder / "channels.npz") as channels:                    # in its place too, not where the rest begins
-        off = channels[f"location/{hips}"][28:44] - from_smpl(stepping(3.0)[0], rig, Options(fps=24.0)).locations[hips][28:44]
+    with np.load(job.folder / "channels.npz") as channels:  # in its place too, not where the rest begins
+        off = channels[f"location/{hips}"][28:44] - from_smpl(stepping(3.0)[0], rig,
+                                                              Options(fps=24.0)).locations[hips][28:44]
     assert np.linalg.norm(off, axis=1).max() / abs(rig.rest[0, 2, 3]) < 0.03
 
 
@@ -59,7 +60,8 @@ def test_music_makes_a_range_anew_and_the_rest_stays(job, rig):
 
 def test_music_goes_by_the_sound_of_a_file(job, rig, clicks_file):
     result = result_of(job("music", genre="pop", steps=2, duration=2.0, beats=BEATS, like=str(clicks_file)))
-    assert result["recipe"]["settings"]["like"]["seconds"] == pytest.approx(soundfile.info(clicks_file).duration, abs=0.02)
+    assert result["recipe"]["settings"]["like"]["seconds"] == pytest.approx(soundfile.info(clicks_file).duration,
+                                                                            abs=0.02)
     none = result_of(job("music", genre="pop", steps=2, duration=2.0, beats=BEATS, like=None))
     assert none["recipe"]["settings"]["like"] is None
     gone = job("music", genre="pop", steps=2, duration=2.0, beats=BEATS, like=str(job.folder / "gone.wav"))

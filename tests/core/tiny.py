@@ -1,6 +1,7 @@
 """Tiny networks of every released part, saved as real checkpoints: the pipelines under test are the shipped code.
 
-The weights are a few training steps away from random (seeded), so what comes out is noise of the right shape and length.
+The weights are a few training steps away from random (seeded), so what comes out is noise of the right shape and
+length.
 """
 import dataclasses
 

@@ -1,8 +1,9 @@
 """Seeded faults against Baton: what goes wrong must end whole or not at all, and in one sentence.
 
 A campaign is a file `campaign_<name>.py` of this folder with `WHAT` (one line of what is broken and what must hold) and
-`run(seed, trials, folder) -> list[Outcome]`; to drop such a file here is all that it takes to join. `python3 build.py faults
---seed N --trials M` runs each campaign in a process of its own and prints a table; the tests of this folder run a few trials of each.
+`run(seed, trials, folder) -> list[Outcome]`; to drop such a file here is all that it takes to join.
+`python3 build.py faults --seed N --trials M` runs each campaign in a process of its own and prints a table;
+the tests of this folder run a few trials of each.
 """
 import importlib
 import pkgutil
@@ -12,15 +13,17 @@ from dataclasses import dataclass
 
 PREFIX = "campaign_"
 # A sentence for the user never begins so: it is the manager's last resort, for faults that Baton did not foresee.
-UNFORESEEN = re.compile(r"^Baton failed:|^[A-Za-z_.]*(?:Error|Exception|Warning): |Traceback \(most recent call last\)|\[Errno")
+UNFORESEEN = re.compile(r"^Baton failed:|^[A-Za-z_.]*(?:Error|Exception|Warning): "
+                        r"|Traceback \(most recent call last\)|\[Errno")
 
 
 @dataclass(frozen=True)
 class Outcome:
     """One trial.
 
-    trial: what was broken, enough to do it again with the same seed; ok: whether what must hold held; kind: of the failure
-    ("half done", "python message", "hang", "crash", "left behind", ...) or of the good end ("whole", "refused", "undone");
+    trial: what was broken, enough to do it again with the same seed; ok: whether what must hold held; kind: of the
+    failure ("half done", "python message", "hang", "crash", "left behind", ...) or of the good end ("whole", "refused",
+    "undone");
     detail: one line for whoever mends it, such as the sentence shown or the first difference.
     """
 
@@ -37,7 +40,8 @@ def is_sentence(text: str) -> bool:
 
 def names() -> list:
     """The campaigns of this folder, sorted."""
-    return sorted(found.name.removeprefix(PREFIX) for found in pkgutil.iter_modules(__path__) if found.name.startswith(PREFIX))
+    return sorted(found.name.removeprefix(PREFIX) for found in pkgutil.iter_modules(__path__)
+                  if found.name.startswith(PREFIX))
 
 
 def load(name):

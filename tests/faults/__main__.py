@@ -27,8 +27,10 @@ def apart(name, seed, trials, out):
     out.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix="baton-user-") as user:
         done = subprocess.run(
-            [sys.executable, "-m", "tests.faults", name, "--seed", str(seed), "--trials", str(trials), "--one", str(out)],
-            env={"OMP_NUM_THREADS": "1", "BATON_WORKER_PYTHON": sys.executable, **os.environ, "BLENDER_USER_RESOURCES": user},
+            [sys.executable, "-m", "tests.faults", name, "--seed", str(seed), "--trials", str(trials), "--one",
+             str(out)],
+            env={"OMP_NUM_THREADS": "1", "BATON_WORKER_PYTHON": sys.executable, **os.environ,
+                 "BLENDER_USER_RESOURCES": user},
             cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace")
     lines = out.read_text(encoding="utf-8").splitlines() if out.is_file() else []
     outcomes = [faults.Outcome(**json.loads(line)) for line in lines]

@@ -16,7 +16,8 @@ def test_a_python_message_is_no_sentence(text, good):
 
 def test_the_table_counts_and_shows_every_kind_of_failure():
     text = faults.table({"some": [Outcome("a", True, "whole"), Outcome("b", False, "half done", "one strip more"),
-                                  Outcome("c", False, "half done"), Outcome("d", False, "hang", "60 s")], "more": []}, 7)
+                                  Outcome("c", False, "half done"), Outcome("d", False, "hang", "60 s")], "more": []},
+                        7)
     rows = text.splitlines()
     assert rows[1].split() == ["some", "7", "4", "3", "whole", "1"] and rows[2].split()[:4] == ["more", "7", "0", "0"]
     assert "some: 2 x half done, such as b: one strip more" in text and "some: 1 x hang, such as d: 60 s" in text

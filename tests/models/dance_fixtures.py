@@ -1,4 +1,5 @@
-"""Studio dances with clicks for music as a flat corpus, and a tiny cascade trained on them, for the tests of dance_cascade."""
+"""Studio dances with clicks for music as a flat corpus, and a tiny cascade trained on them, for the tests of
+dance_cascade."""
 import numpy as np
 import pytest
 import torch
@@ -69,8 +70,8 @@ def released(corpus, tmp_path_factory):
     for part, steps in (("encoder", 6), ("base", 12), ("super_resolution", 12)):
         overrides = {"encoder": str(runs / "encoder")} if part == "base" else {}
         task = make_task("dance_cascade", part, "tiny", overrides)
-        rows = train(task, runs / part, str(corpus), None, system="dance_cascade", part=part, config_name="tiny", steps=steps,
-                     device="cpu", validations=1, log_every=4, report=lambda text: None)
+        rows = train(task, runs / part, str(corpus), None, system="dance_cascade", part=part, config_name="tiny",
+                     steps=steps, device="cpu", validations=1, log_every=4, report=lambda text: None)
         assert rows and all(np.isfinite(value) for row in rows for value in row.values())
         export(runs / part, f"dance_cascade-{part}", runs / "checkpoints")
     return runs / "checkpoints"

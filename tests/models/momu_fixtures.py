@@ -29,11 +29,12 @@ def noise_piece(number, split):
     latents[(times * LATENT_RATE).astype(int)] += 30
     beats = [[round(float(time), 4), index % 4 + 1] for index, time in enumerate(times)]
     meta = {"id": f"noise-{number}", "kind": "dance", "split": split, "seed": number, "genre": GENRES[number % 10],
-            "style": GENRES[number % 10], "source": "studio" if number % 3 else "capture", "beat_confidence": 1.0, "metre": 4,
-            "duration": SECONDS, "lead": 0.0, "beats": beats}
+            "style": GENRES[number % 10], "source": "studio" if number % 3 else "capture", "beat_confidence": 1.0,
+            "metre": 4, "duration": SECONDS, "lead": 0.0, "beats": beats}
     sixd = np.round(matrix_to_6d(motion.rotations).reshape(len(motion), 144) * 32767).astype(np.int16)
     profile = rng.normal(0, 1, (1, 96)).astype(np.float32)
-    return meta, {"rot6d": sixd, "root": motion.root, "latent": latents.clip(-127, 127).astype(np.int8), "profile": profile}
+    return meta, {"rot6d": sixd, "root": motion.root, "latent": latents.clip(-127, 127).astype(np.int8),
+                  "profile": profile}
 
 
 def write_corpus(folder):
@@ -55,7 +56,8 @@ def trained_momu(tmp_path_factory):
     for part in PARTS:
         runs[part] = folder / part
         overrides = {} if part == "motion_vae" else {"motion_vae": str(runs["motion_vae"])}
-        train(make_task("momu", part, "tiny", overrides), runs[part], corpus, folder / "cache", system="momu", part=part,
+        train(make_task("momu", part, "tiny", overrides), runs[part], corpus, folder / "cache", system="momu",
+              part=part,
               config_name="tiny", steps=6, validations=1, log_every=2, device="cpu", report=lambda text: None)
     return corpus, runs
 

@@ -40,10 +40,11 @@ def noise_item(number, split):
         burst = np.exp(-np.arange(8000) / 1500) * rng.normal(size=8000) * 0.4
         sound[first:first + 8000] += burst[:len(sound) - first]
     beats = np.stack([times, np.arange(len(times)) % 4 + 1], axis=1).astype(np.float32)
-    meta = {"id": f"noise-{number}", "kind": "dance", "split": split, "seed": number, "genre": GENRES[number % 10], "metre": 4,
-            "bpm": 100.0, "duration": SECONDS, "source": "noise", "beat_confidence": 1.0, "lead": 0.0}
+    meta = {"id": f"noise-{number}", "kind": "dance", "split": split, "seed": number, "genre": GENRES[number % 10],
+            "metre": 4, "bpm": 100.0, "duration": SECONDS, "source": "noise", "beat_confidence": 1.0, "lead": 0.0}
     audio = np.stack([sound, sound], axis=1).clip(-1, 1) * 32_767
-    return meta, {"audio": audio.astype(np.int16), "beats": beats, **pack_motion(moving_motion(int(SECONDS * 30), number))}
+    return meta, {"audio": audio.astype(np.int16), "beats": beats,
+                  **pack_motion(moving_motion(int(SECONDS * 30), number))}
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +56,12 @@ def trained(tmp_path_factory):
     root = tmp_path_factory.mktemp("music")
     splits = ["train"] * 5 + ["valid"] * 2
     write_shard(root / "corpus" / "noise.safetensors", [noise_item(k, split) for k, split in enumerate(splits)])
-    quiet = dict(system="music_ldm", config_name="tiny", report=lambda text: None, device="cpu", validations=1, log_every=5)
+    quiet = dict(system="music_ldm", config_name="tiny", report=lambda text: None, device="cpu", validations=1,
+                 log_every=5)
     vae = make_task("music_ldm", "vae", "tiny", {"adversarial_from": 0.3})
     rows = train(vae, root / "vae", root / "corpus", root / "cache", part="vae", steps=16, **quiet)
-    assert {"critic", "matching", "l1", "kl", "valid_log_mel_l1", "valid_sharpness"} <= {key for row in rows for key in row}
+    assert {"critic", "matching", "l1", "kl", "valid_log_mel_l1", "valid_sharpness"} <= {key for row in rows
+                                                                                         for key in row}
     denoiser = make_task("music_ldm", "denoiser", "tiny", {"vae": str(root / "vae")})
     rows = train(denoiser, root / "denoiser", root / "corpus", root / "cache", part="denoiser", steps=12, **quiet)
     assert all(math.isfinite(value) for row in rows for value in row.values())

@@ -104,7 +104,8 @@ def test_weights_and_chances():
     drawn = losses.draw(SCHEDULE, x0, torch.Generator().manual_seed(2))
     error = torch.rand(64, generator=torch.Generator().manual_seed(3))
     assert losses.weighted(SCHEDULE, drawn, error) == error.mean() == losses.weighted(SCHEDULE, drawn, error, 0.0)
-    assert torch.isclose(losses.weighted(SCHEDULE, drawn, error, 5.0), (SCHEDULE.loss_weight(drawn.t, 5.0) * error).mean())
+    assert torch.isclose(losses.weighted(SCHEDULE, drawn, error, 5.0),
+                         (SCHEDULE.loss_weight(drawn.t, 5.0) * error).mean())
     assert losses.weighted(SCHEDULE, drawn, error, 5.0) < error.mean()
     dropped = losses.chance(0.3, 4000, torch.Generator().manual_seed(0), "cpu")
     assert dropped.dtype == torch.bool and 0.27 < float(dropped.float().mean()) < 0.33

@@ -1,4 +1,5 @@
-"""Captured dances as a corpus: rate, floor, rests that lie down, glitches, beats, splits; on small files written here."""
+"""Captured dances as a corpus: rate, floor, rests that lie down, glitches, beats, splits; on small files written
+here."""
 import json
 
 import numpy as np
@@ -29,7 +30,8 @@ def release(folder, name="cmu_salsa", clip="01", motion=DANCE, beats=None, **fac
 
 
 def along_x(path, motion):
-    """The motion as a BVH whose bones all lie along x at rest, as some exporters write: each joint's axes turn with it."""
+    """The motion as a BVH whose bones all lie along x at rest, as some exporters write: each joint's axes turn with
+    it."""
     _, turns = forward_kinematics(motion.rotations, motion.root)
     turns = ROOT_TO_BLENDER.T @ turns
     children = {joint: [c for c, parent in enumerate(PARENTS) if parent == joint] for joint in range(24)}
@@ -59,7 +61,8 @@ def along_x(path, motion):
         lines.append(f"{indent}}}")
     write(0, "")
     turned = turns @ rest
-    local = np.stack([turned[:, j] if j == 0 else turned[:, PARENTS[j]].swapaxes(1, 2) @ turned[:, j] for j in range(24)], 1)
+    local = np.stack([turned[:, j] if j == 0 else turned[:, PARENTS[j]].swapaxes(1, 2) @ turned[:, j]
+                      for j in range(24)], 1)
     angles = np.degrees(matrix_to_euler(local, "ZXY"))[:, order].reshape(len(motion), -1)
     rows = np.concatenate([motion.root @ ROOT_TO_BLENDER * 100, angles], 1)
     lines += ["MOTION", f"Frames: {len(rows)}", f"Frame Time: {1 / motion.fps}"]
@@ -71,7 +74,8 @@ def along_x(path, motion):
 def test_the_true_rate_and_the_floor(tmp_path):
     floating = Motion(DANCE.rotations, DANCE.root + np.array([0, 0, 0.3], np.float32), 120.0)
     capture = captures.read_capture(release(tmp_path, motion=floating, fps=30), beats=False)
-    assert capture.motion.fps == 60 and capture.motion.duration == pytest.approx(DANCE.duration - captures.DROPPED, abs=0.06)
+    assert capture.motion.fps == 60 and capture.motion.duration == pytest.approx(DANCE.duration - captures.DROPPED,
+                                                                                 abs=0.06)
     toes = capture.motion.positions()[:, [10, 11], 2].min(1)
     assert np.percentile(toes, 5) == pytest.approx(0.02, abs=0.01)
     assert capture.style == "salsa" and capture.split == "train" and capture.dance

@@ -20,7 +20,8 @@ class Told(Conditions):
 
 
 def told(count):
-    return Told(torch.ones(count, 5, 3), torch.ones(count), torch.full((count,), 0.3), torch.ones(count, 4), torch.ones(count, 2))
+    return Told(torch.ones(count, 5, 3), torch.ones(count), torch.full((count,), 0.3), torch.ones(count, 4),
+                torch.ones(count, 2))
 
 
 def test_a_dropped_condition_takes_its_flag_with_it_and_nothing_else():

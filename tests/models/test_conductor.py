@@ -98,7 +98,8 @@ def test_encoder_shapes_and_chunks_agree():
     torch.manual_seed(0)
     net = M2SNet(TINY.encoder).eval()
     mel, points = torch.rand(2, 180, 128), torch.rand(2, 60, 13, 2)
-    assert net.music(mel).shape == (2, 60, 8) and net.motion(points).shape == (2, 60, 8) and net(mel, points).shape == (2,)
+    assert net.music(mel).shape == (2, 60, 8) and net.motion(points).shape == (2, 60, 8) and net(mel,
+                                                                                                 points).shape == (2,)
     long = torch.rand(90 * 9, 128)
     with torch.no_grad():
         whole = net.music(long[None])[0]
@@ -175,7 +176,8 @@ def test_linear_attention_equals_its_definition_and_ignores_masked_frames():
 
 
 def test_denoiser_shapes_null_and_zero_start():
-    for config in (TINY, dataclasses.replace(PAPER, encoder=TINY.encoder, layers=1, width=16, heads=2, style=16, window=60)):
+    for config in (TINY, dataclasses.replace(PAPER, encoder=TINY.encoder, layers=1, width=16, heads=2, style=16,
+                                             window=60)):
         net = Denoiser(config).eval()
         x, condition = torch.randn(2, 31, config.channels), torch.randn(2, 31, config.condition_size)
         t = torch.tensor([3, 900])
@@ -199,7 +201,8 @@ def test_masks_count_frames(corpus):
 
 
 def test_window_condition_is_on_the_ictus_clock(corpus):
-    """Without augmentation the beat channel peaks where the studio's conductor has its ictus, not where the music sounds."""
+    """Without augmentation the beat channel peaks where the studio's conductor has its ictus, not where the music
+    sounds."""
     mean, std, _ = statistics(corpus[1], "smpl24")
     windows = Windows(dataclasses.replace(TINY, window=240), corpus[1], "train", None, mean, std, augment=False)
     index = int(np.argmax([windows.clips.meta(i)["lead"] for i in range(len(windows.clips))]))
@@ -230,10 +233,12 @@ def test_training_overfits_one_window(corpus):
     """x0 at a middle noise level is learned from one window: the error falls well under that of the mean pose."""
     torch.manual_seed(0)
     mean, std, pose = statistics(corpus[1], "smpl24")
-    config = dataclasses.replace(TINY, batch=1, width=32, style=32, null_dropout=0.0, frame_dropout=0.0, weight_hands=0.0)
+    config = dataclasses.replace(TINY, batch=1, width=32, style=32, null_dropout=0.0, frame_dropout=0.0,
+                                 weight_hands=0.0)
     net, schedule = Denoiser(config), Schedule("linear", "x0", 1000)
     net.mean.copy_(torch.from_numpy(mean)), net.std.copy_(torch.from_numpy(std))
-    item = Windows(config, corpus[1], "train", None, mean, std, augment=False).item(np.random.default_rng(0), 0, start=0)
+    item = Windows(config, corpus[1], "train", None, mean, std, augment=False).item(np.random.default_rng(0), 0,
+                                                                                    start=0)
     x0, condition, mask = (torch.from_numpy(item[name])[None] for name in ("x0", "condition", "mask"))
     optimizer, generator, first = torch.optim.Adam(net.parameters(), 5e-3), torch.Generator().manual_seed(0), None
     for _ in range(250):
@@ -259,7 +264,8 @@ def test_train_loop_both_stages_and_export(corpus, tmp_path):
     export(tmp_path / "two", "conductor-denoiser", tmp_path / "weights")
     loaded = Conductor.load(tmp_path / "weights")
     assert isinstance(loaded.config, ConductorConfig) and loaded.config.stage1 == "" and loaded.std.min() >= 0.003
-    motions = loaded.generate((clicks(make_plan("conducting", 1, duration=8.0)), RATE), duration=3.0, steps=2, variations=2)
+    motions = loaded.generate((clicks(make_plan("conducting", 1, duration=8.0)), RATE), duration=3.0, steps=2,
+                              variations=2)
     assert [len(motion) for motion in motions] == [90, 90]
 
 

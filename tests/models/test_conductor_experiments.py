@@ -47,8 +47,8 @@ def test_every_row_differs_from_the_base_in_what_its_name_says():
 
 def test_the_queue_trains_each_row_once(corpus, tmp_path, monkeypatch):  # noqa: F811
     folder, cache = corpus
-    train(task("encoder", "tiny"), tmp_path / "one", folder, cache, part="encoder", system="conductor", config_name="tiny",
-          steps=1, **QUIET)
+    train(task("encoder", "tiny"), tmp_path / "one", folder, cache, part="encoder", system="conductor",
+          config_name="tiny", steps=1, **QUIET)
     monkeypatch.setattr(ablations, "QUEUE", {"base": ("tiny", 0), "base, another seed": ("tiny", 1)})
     monkeypatch.setattr(ablations, "default_cache", lambda corpus, system: cache)
     said = []
@@ -84,12 +84,16 @@ def test_tables_have_all_rows_and_numbers(studio, conductor, tmp_path):  # noqa:
     slim = Conductor(dataclasses.replace(conductor.config, steps=1), conductor.denoiser, conductor.music_encoder.module)
     rows = evaluate.main_table(slim, studio, 1, lambda text: None)
     names = [r["name"] for r in rows]
-    assert names[0] == "corpus" and {"rule, same beats", "mean pose", "scrambled weights", "model, no rhythm"} <= set(names)
+    assert names[0] == "corpus" and {"rule, same beats", "mean pose", "scrambled weights",
+                                     "model, no rhythm"} <= set(names)
     seeds = experiments.seed_row(slim, studio, [0])
-    sweep = [{"guidance_scale": 1.0, "clips": 2, **{key: rows[2][key] for key in experiments.SWEEP_KEYS}, "seed_spread": 0.1},
+    sweep = [{"guidance_scale": 1.0, "clips": 2, **{key: rows[2][key] for key in experiments.SWEEP_KEYS},
+              "seed_spread": 0.1},
              {"steps": 5, "clips": 2, **{key: rows[2][key] for key in experiments.SWEEP_KEYS}, "seed_spread": 0.1}]
-    result = {"clips": 2, "few": 1, "seconds": 8.0, "split": "train", "steps": 1, "guidance": 2.0, "studio": rows, "seeds": seeds,
-              "rule": evaluate.against_the_rule(rows, seeds), "moved": experiments.moved_rows(slim, studio, [0], None, print),
+    result = {"clips": 2, "few": 1, "seconds": 8.0, "split": "train", "steps": 1, "guidance": 2.0, "studio": rows,
+              "seeds": seeds,
+              "rule": evaluate.against_the_rule(rows, seeds), "moved": experiments.moved_rows(slim, studio, [0], None,
+                                                                                              print),
               "sweep": sweep}
     text = report.markdown(result, "picture.png")
     assert all(f"| {name} |" in text for name in names) and "picture.png" in text and "guidance 1" in text
@@ -102,7 +106,8 @@ def test_seams_and_scrambling(studio, conductor):  # noqa: F811
     assert found["windows"] > 5 and 0.3 < found["jerk_at_seams"] < 3
     other = evaluate.scrambled(conductor, 1)
     own = dict(conductor.denoiser.named_parameters())
-    moved = [name for name, value in other.denoiser.named_parameters() if value.dim() > 1 and not torch.equal(value, own[name])]
+    moved = [name for name, value in other.denoiser.named_parameters() if value.dim() > 1
+             and not torch.equal(value, own[name])]
     assert len(moved) > 5
     assert all(torch.equal(value.flatten().sort()[0], own[name].flatten().sort()[0])
                for name, value in other.denoiser.named_parameters())                  # only the places changed

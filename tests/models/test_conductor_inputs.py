@@ -27,7 +27,8 @@ def speech(rate):
         source = ((t * rng.uniform(95, 140)) % 1 < 0.1).astype(float) + 0.02 * rng.normal(size=length)
         formants = rng.choice([[730, 1090], [270, 2290], [300, 870], [530, 1840]])
         response = sum(np.exp(-t[:rate // 50] * 400) * np.sin(2 * np.pi * f * t[:rate // 50]) for f in formants)
-        pieces += [np.convolve(source, response)[:length] * np.hanning(length), np.zeros(int(rng.choice([0, 0.03, 0.25]) * rate))]
+        pieces += [np.convolve(source, response)[:length] * np.hanning(length),
+                   np.zeros(int(rng.choice([0, 0.03, 0.25]) * rate))]
     voice = np.concatenate(pieces)[:int(SECONDS * rate)]
     return 0.5 * voice / np.abs(voice).max()
 
@@ -57,7 +58,8 @@ def test_any_sound_gives_sensible_motion(conduct, name, tmp_path):
     positions = motion.positions()
     assert len(motion) == int(SECONDS * 30) and np.isfinite(positions).all()
     assert foot_slide(positions, 30)[0] < 0.01
-    assert 0.5 < positions[..., 2].max() < 2.5 and np.abs(positions[..., :2]).max() < 1.5      # a standing body, arms in reach
+    # a standing body, arms in reach
+    assert 0.5 < positions[..., 2].max() < 2.5 and np.abs(positions[..., :2]).max() < 1.5
     if name in ("silence", "noise"):
         assert np.ptp(positions, axis=0).max() < 1e-3         # no beat, no bluff: standing ready
     elif name != "speech":

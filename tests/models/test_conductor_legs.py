@@ -1,4 +1,5 @@
-"""Feet as outputs: read off a body exactly, planted exactly, legs between; beat patterns; the flat corpus; the released recipe."""
+"""Feet as outputs: read off a body exactly, planted exactly, legs between; beat patterns; the flat corpus; the released
+recipe."""
 import numpy as np
 import pytest
 import torch
@@ -67,7 +68,8 @@ def test_patterns_by_metre_and_tempo():
               (6, 170): 2, (9, 100): 9, (9, 160): 3, (12, 160): 4, (5, 200): 5}
     for (metre, bpm), strokes in chosen.items():
         assert beat_pattern.choose(metre, bpm) == strokes
-        assert strokes * bpm / metre <= (160 if metre == 2 else 146) or metre == 5      # strokes come at a tempo an arm can show
+        # strokes come at a tempo an arm can show
+        assert strokes * bpm / metre <= (160 if metre == 2 else 146) or metre == 5
     with pytest.raises(BadInput, match="pattern"):
         beat_pattern.strokes_of("eleven", None)
 
@@ -141,7 +143,8 @@ def test_batches_are_made_on_the_device(flat):
         pairs = DevicePairs(TINY_FEET.encoder, *flat, "train", kind)
         pairs.resident(device)
         batch = pairs.batch(200, generator)
-        assert batch["mel"].shape == batch["other_mel"].shape == (4, 60, 64) and batch["keypoints"].shape == (4, 60, 13, 2)
+        assert batch["mel"].shape == batch["other_mel"].shape == (4, 60, 64) and batch["keypoints"].shape == (4,
+                                                                                                              60, 13, 2)
         assert 0 <= batch["mel"].min() and batch["mel"].max() <= 1
         assert (batch["keypoints"] - batch["other_keypoints"]).abs().mean() > 1e-4
     features = music_features(MusicEncoder(TINY_FEET.encoder), flat[0])

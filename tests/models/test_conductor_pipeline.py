@@ -47,7 +47,8 @@ def test_long_passages_have_no_seam(conductor):
 def test_keep_leaves_the_range_alone(conductor):
     kept, _ = conduct(make_plan("conducting", 7, duration=6.0))
     motion, = conductor.generate(sound(), steps=3, keep=(kept, [(0.0, 2.0), (5.0, 6.0)]))
-    assert np.array_equal(motion.rotations[:61], kept.rotations[:61]) and np.array_equal(motion.root[:61], kept.root[:61])
+    assert np.array_equal(motion.rotations[:61], kept.rotations[:61]) and np.array_equal(motion.root[:61],
+                                                                                         kept.root[:61])
     assert np.abs(motion.rotations[90] - kept.rotations[90]).max() > 1e-3
     still, = conductor.generate(sound(), steps=1, amplitude=0.0, keep=(kept, [(0.0, 2.0)]))
     turn = geodesic(still.rotations[1:], still.rotations[:-1]).max(1)
@@ -106,7 +107,8 @@ def test_bad_input_is_one_sentence(conductor):
 def test_cancel_and_progress(conductor):
     seen = []
     with pytest.raises(Cancelled):
-        conductor.generate(sound(), steps=4, progress=lambda *row: seen.append(row), should_cancel=lambda: len(seen) >= 2)
+        conductor.generate(sound(), steps=4, progress=lambda *row: seen.append(row),
+                           should_cancel=lambda: len(seen) >= 2)
     assert [row[0] for row in seen] == ["Sampling", "Sampling"] and seen[1][1] == 0.25
 
 

@@ -1,4 +1,5 @@
-"""The shipped conductor obeys what an animator asks for; sound is made of written beats, so each test knows the truth."""
+"""The shipped conductor obeys what an animator asks for; sound is made of written beats, so each test knows the
+truth."""
 import dataclasses
 
 import numpy as np
@@ -40,8 +41,8 @@ def piece(shipped):
 def made(shipped, piece, **options):
     """Options of `generate` over those of every test here."""
     beats, sound, heard = piece
-    return shipped.generate(sound, **{"beats": beats, "features": heard, "steps": STEPS, "seed": 3, "lead": 0.08, "beat_pattern": "six",
-                                      **options})[0]
+    return shipped.generate(sound, **{"beats": beats, "features": heard, "steps": STEPS, "seed": 3, "lead": 0.08,
+                                      "beat_pattern": "six", **options})[0]
 
 
 def hits(motion, times, left=False):
@@ -79,7 +80,8 @@ def test_tempo_changes_are_followed(shipped):
 
 def test_a_body_within_what_people_do(shipped):
     """Loud music at 150 in four: hands within 4 m/s, elbows down, standing feet stand, the free hand does not hang."""
-    plan = dataclasses.replace(make_plan("conducting", 3, metre=4, bpm=150, duration=SECONDS), dynamics=np.full(200, 0.95))
+    plan = dataclasses.replace(make_plan("conducting", 3, metre=4, bpm=150, duration=SECONDS),
+                               dynamics=np.full(200, 0.95))
     count = min(len(plan.times), 200)
     plan = dataclasses.replace(plan, times=plan.times[:count], dynamics=np.full(count, 0.95))
     for pattern in ("four", "auto"):
@@ -119,7 +121,8 @@ def test_amplitude_and_left_hand_scale_the_body(shipped, piece):
     travel = [np.ptp(hand_path(made(shipped, piece, amplitude=a))[:, 2]) for a in (0.0, 0.5, 1.0, 1.5)]
     assert travel[0] < 1e-3 and travel[0] < travel[1] < travel[2] < travel[3]
     right = hand_path(made(shipped, piece))[:, 2]
-    apart = [np.abs(hand_path(made(shipped, piece, left_hand=i), left=True)[:, 2] - right).mean() for i in (0.0, 0.5, 1.0)]
+    apart = [np.abs(hand_path(made(shipped, piece, left_hand=i), left=True)[:, 2] - right).mean()
+             for i in (0.0, 0.5, 1.0)]
     assert apart[0] < 0.05 < apart[2] and apart[0] < apart[1] < apart[2]
 
 
@@ -131,7 +134,8 @@ def test_mirror_beats_with_the_left_hand(shipped, piece):
 
 def test_seeds_differ_and_keep_the_beat(shipped, piece):
     beats, sound, heard = piece
-    motions = shipped.generate(sound, beats=beats, features=heard, steps=STEPS, lead=0.08, variations=3, beat_pattern="six")
+    motions = shipped.generate(sound, beats=beats, features=heard, steps=STEPS, lead=0.08, variations=3,
+                               beat_pattern="six")
     assert scores.seed_spread([features.keypoints13(m) for m in motions]) > 0.005
     assert min(hits(m, beats.times - 0.08) for m in motions) > 0.9
 
@@ -167,7 +171,8 @@ def test_key_points_can_be_kept_too(corpus):  # noqa: F811
     points, = conductor.generate(sound, steps=2, seed=2, keep=(kept, [(0.0, 1.0)]))
     assert points.shape == (120, 13, 2)
     assert np.array_equal(points[:30], kept[:30]) and np.abs(points[60:] - kept[60:]).max() > 1e-3
-    assert np.abs(np.diff(restore_points(points * 0, points * 0 + 1, [(0.0, 1.0)]), axis=0)).max() < 0.2      # eased, not cut
+    # eased, not cut
+    assert np.abs(np.diff(restore_points(points * 0, points * 0 + 1, [(0.0, 1.0)]), axis=0)).max() < 0.2
     with pytest.raises(BadInput, match="smpl24"):
         conductor.generate(sound, steps=1, mirror=True)
     with pytest.raises(BadInput, match="keep"):

@@ -46,14 +46,16 @@ def test_rhythm_on_the_device_is_the_rhythm_curve():
     padded = pad_beats([[], list(zip(times, beats.positions)), [(1.0, 1)]])
     seconds = (torch.arange(90)[None] / 15).expand(3, -1)
     rows = rhythm_features(*padded, torch.tensor([4, 4, 4]), seconds)
-    assert float(rows[0].abs().max()) == 0 and torch.allclose(rows[1], mine, atol=1e-5) and float(rows[2].abs().max()) == 0
+    assert float(rows[0].abs().max()) == 0 and torch.allclose(rows[1], mine,
+                                                              atol=1e-5) and float(rows[2].abs().max()) == 0
     hidden = rhythm_features(*padded, torch.tensor([4, 4, 4]), seconds, bars=torch.zeros(3, dtype=torch.bool))
     assert float(hidden[1][:, [1, 5, 6, 7]].abs().max()) == 0 and float(hidden[1][:, 0].max()) > 0.8
 
 
 def test_styles_and_energy():
     assert style_index("salsa") >= 10 and style_index("break") == 0 and style_index("tango") == -1
-    assert asked_energy(0.5, 2).tolist() == [[ENERGY_MIDDLE, 1]] * 2 and float(asked_energy(np.array([0.0, 1.0]), 2)[1, 0]) > 2
+    assert asked_energy(0.5, 2).tolist() == [[ENERGY_MIDDLE, 1]] * 2 and float(asked_energy(np.array([0.0, 1.0]),
+                                                                                            2)[1, 0]) > 2
 
 
 def test_release_fits_its_budget():
@@ -89,9 +91,11 @@ def test_crops_are_passages_of_the_corpus(corpus):
     motion = from_vector(material.vectors[rows[0]].numpy(), 15.0)
     assert np.abs(motion.root[:, 2] - material.vectors[rows[0], 3].numpy()).max() < 1e-6
     long_rows, long_mask = material.rows(item, start, 200)
-    assert int(long_mask.sum()) == (240 - 7 + 1) // 2 and int(long_rows.max()) < int(material.first[1] + material.count[1])
+    assert int(long_mask.sum()) == (240 - 7 + 1) // 2 and int(long_rows.max()) < int(material.first[1]
+                                                                                     + material.count[1])
     batch = crops[3]
-    assert batch["x0"].shape == (TINY.batch, TINY.window, 152) and batch["frames"].shape[-1] == network.config.condition_size
+    assert batch["x0"].shape == (TINY.batch, TINY.window,
+                                 152) and batch["frames"].shape[-1] == network.config.condition_size
     share = material.weights(0.4)
     assert abs(float(share[material.captured].sum()) - 0.4) < 1e-5 and abs(float(share.sum()) - 1) < 1e-5
     assert torch.equal(crops[3]["x0"], batch["x0"]) and not torch.equal(crops[4]["x0"], batch["x0"])
@@ -109,7 +113,8 @@ def test_base_below_is_the_decimated_motion(corpus):
 
 
 def test_recordings_without_music_and_rare_styles(corpus, tmp_path):
-    """Whole clips have no mel: the base hears nothing of them, the encoder never draws them; a break is a breakdance's."""
+    """Whole clips have no mel: the base hears nothing of them, the encoder never draws them; a break is a
+    breakdance's."""
     flat = Flat(corpus / "captures")
     writer = FlatWriter(tmp_path / "clips")
     for number, item in enumerate(flat.items):
@@ -119,12 +124,12 @@ def test_recordings_without_music_and_rare_styles(corpus, tmp_path):
     writer.close()
     both = f"{corpus / 'captures'},{tmp_path / 'clips'}"
     material = Material(both, "train", 30, 2)
-    assert len(material.metas) == 3 and len(Material(both, "train", 60, 1).metas) == 4          # what is no dance: 60 fps only
+    assert len(material.metas) == 3 and len(Material(both, "train", 60, 1).metas) == 4  # what is no dance: 60 fps only
     assert material.style.tolist() == [style_index("salsa")] * 2 + [style_index("breakdance")]
     heard = material.weights(0.5, heard=True)
     assert float(heard[2]) == 0 and float(heard[:2].sum()) == pytest.approx(1)
     plain = material.weights(0.5)
-    assert float(plain[2]) > 0.35                                           # a third of the time, but a style of its own
+    assert float(plain[2]) > 0.35  # a third of the time, but a style of its own
     config = dataclasses.replace(TINY, batch=32, music_size=8)
     material.embed(Aligner(CONFIGS["encoder"]["tiny"]).music)
     network = Denoiser(config)
@@ -169,7 +174,8 @@ def test_geometry_counts_where_there_is_little_noise():
     assert timestep_weight(torch.tensor([99]), dataclasses.replace(TINY, decay=0.0)).item() == 1
 
 
-@pytest.mark.parametrize("name", ["ablation-no-alignment", "ablation-attention", "ablation-one-stage", "ablation-no-rhythm"])
+@pytest.mark.parametrize("name", ["ablation-no-alignment", "ablation-attention", "ablation-one-stage",
+                                  "ablation-no-rhythm"])
 def test_ablations_take_a_step(corpus, name):
     from models.dance_cascade.train import StageTask
     config = dataclasses.replace(ABLATIONS[name], layers=1, width=32, heads=2, ffn=32, condition=16, window=40, batch=2,
@@ -220,7 +226,8 @@ def test_inference_imports_no_training():
     code = ("import sys, models.dance_cascade.pipeline; "
             "print([name for name in sys.modules if name.startswith('models.training') or name.endswith('.train') "
             "or name == 'models.dance_cascade.data'])")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).resolve().parents[2])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
+                          cwd=Path(__file__).resolve().parents[2])
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
 
 
@@ -229,7 +236,8 @@ def test_released_cascade_dances(released):
     dancer = Dancer.load(released)
     times = np.arange(0.2, 8.0, 0.5)
     audio = clicks(times, 8.0)
-    motion = dancer.generate(audio, beats=Beats(times, np.arange(len(times)) % 4 + 1), genre="salsa", steps=2, seed=1)[0]
+    motion = dancer.generate(audio, beats=Beats(times, np.arange(len(times)) % 4 + 1), genre="salsa", steps=2,
+                             seed=1)[0]
     assert len(motion) == 480 and motion.fps == 60 and np.isfinite(motion.root).all()
     assert np.abs(np.linalg.det(motion.rotations) - 1).max() < 1e-3
     assert motion.positions()[..., 2].min() > -0.02

@@ -1,4 +1,5 @@
-"""models.dance_cascade.pipeline and course: any length without seams, kept ranges exact, loops, places, seeds, cancel."""
+"""models.dance_cascade.pipeline and course: any length without seams, kept ranges exact, loops, places, seeds,
+cancel."""
 from dataclasses import replace
 
 import numpy as np
@@ -62,7 +63,8 @@ def test_windows_leave_no_seams(dancer, audio):
 
 
 def test_a_dance_grows_out_of_what_went_before(dancer, audio, studio):
-    """The motion before the passage stands exactly at the canvas's start; the dance goes on from its pose, speed and place."""
+    """The motion before the passage stands exactly at the canvas's start; the dance goes on from its pose, speed and
+    place."""
     for seed in (studio.slice(100, 190), studio.slice(60, 300), studio.slice(50, 51)):
         motion = dancer.generate(audio, beats=BEATS, grow=seed, steps=2, duration=6.0)[0]
         assert len(motion) == 360
@@ -102,7 +104,8 @@ def test_a_loop_comes_back(dancer, audio):
 def test_in_place_and_along_a_path(dancer, audio):
     free = dancer.generate(audio, beats=BEATS, steps=2, feet=False)[0]
     stays = dancer.generate(audio, beats=BEATS, steps=2, in_place=True, feet=False)[0]
-    assert np.abs(stays.root[:, :2]).max() < 0.5 and np.abs(stays.root[:, :2]).max() <= np.abs(free.root[:, :2]).max() + 0.1
+    assert (np.abs(stays.root[:, :2]).max() < 0.5 and np.abs(stays.root[:, :2]).max() <= np.abs(free.root[:, :2]).max()
+            + 0.1)
     walks = dancer.generate(audio, beats=BEATS, steps=2, path=[(0, 0), (3, 0), (3, 2)], feet=False)[0]
     assert np.linalg.norm(walks.root[-1, :2] - walks.root[0, :2] - [3, 2]) < 0.5
 
@@ -157,7 +160,8 @@ def test_a_motion_with_another_rate_can_be_kept(dancer, audio, studio):
 
 
 def test_a_perfect_denoiser_dances_the_truth(dancer, audio, studio, monkeypatch):
-    """Windows, rates, course and decoding in one: the base answers with the truth, the super-resolution with its base."""
+    """Windows, rates, course and decoding in one: the base answers with the truth, the super-resolution with its
+    base."""
     truth = encode(torch.from_numpy(studio.rotations), torch.from_numpy(studio.root), 60.0, 4)[::4]
     base, numbers = dancer.base, []
     starts = window_starts(len(truth), base.config.window, base.config.overlap)

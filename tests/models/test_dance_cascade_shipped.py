@@ -1,4 +1,5 @@
-"""The shipped dancer, where its checkpoints are: it follows beats, stands on its feet, and its seeds and styles differ."""
+"""The shipped dancer, where its checkpoints are: it follows beats, stands on its feet, and its seeds and styles
+differ."""
 import numpy as np
 import pytest
 import torch

@@ -27,8 +27,8 @@ def diffusers_sample(kind, name, prediction, steps, x, spacing):
     elif kind == "ddim":
         scheduler = diffusers.DDIMScheduler(clip_sample=False, set_alpha_to_one=True, steps_offset=0, **common)
     else:
-        scheduler = diffusers.DPMSolverMultistepScheduler(solver_order=2, algorithm_type="dpmsolver++", final_sigmas_type="zero",
-                                                          **common)
+        scheduler = diffusers.DPMSolverMultistepScheduler(solver_order=2, algorithm_type="dpmsolver++",
+                                                          final_sigmas_type="zero", **common)
     scheduler.set_timesteps(steps)
     generator = torch.Generator().manual_seed(7)
     for t in scheduler.timesteps:
@@ -106,7 +106,8 @@ def test_guidance_scale_interval_and_rescale():
     assert torch.equal(guided(cond, base, 2.0, interval=(0.1, 0.4))(x, 500), cond(x, 500))
     assert torch.allclose(guided(cond, base, 2.0, rescale=1.0)(x, 500), 3.0 * x, atol=1e-5)
     once = guided(cond, None, 2.0, both=lambda x, t: (cond(x, t), base(x, t)), interval=(0.1, 1.0))
-    assert torch.allclose(once(x, 500), 5.0 * x) and torch.equal(once(x, 50), cond(x, 50)), "one pass, only where both are asked"
+    assert torch.allclose(once(x, 500), 5.0 * x) and torch.equal(once(x, 50),
+                                                                 cond(x, 50)), "one pass, only where both are asked"
 
 
 def test_on_step_counts_and_can_cancel():
@@ -117,13 +118,15 @@ def test_on_step_counts_and_can_cancel():
         if number == 2:
             raise KeyboardInterrupt
     with pytest.raises(KeyboardInterrupt):
-        SAMPLERS["ddim"](schedule.denoiser(toy_network), torch.randn(1, 2, 8), schedule, schedule.timesteps(5), on_step=stop)
+        SAMPLERS["ddim"](schedule.denoiser(toy_network), torch.randn(1, 2, 8), schedule, schedule.timesteps(5),
+                         on_step=stop)
     assert seen == [(0, 5), (1, 5), (2, 5)]
 
 
 @pytest.mark.parametrize("length, loop", [(64, False), (65, False), (200, False), (200, True), (30, True), (64, True)])
 def test_windows_cover_and_blend_to_the_identity(length, loop):
-    """Windows of a denoiser that answers its input give the input back, on any length, ring or line, in small batches."""
+    """Windows of a denoiser that answers its input give the input back, on any length, ring or line, in small
+    batches."""
     starts = window_starts(length, 64, 16, loop)
     covered = {place % length for start in starts for place in range(start, start + 64)}
     assert covered == set(range(length)) and (loop or max(starts) + 64 == length)
@@ -167,6 +170,7 @@ def test_inpainting_keeps_the_known_part_and_joins_the_rest(kind):
     mask[:24] = 1
     task = Inpaint(known, mask, schedule, generator)
     x = torch.randn(known.shape, generator=generator)
-    out = SAMPLERS[kind](task.wrap(level), x, schedule, schedule.timesteps(40), generator=generator, project=task.project)
+    out = SAMPLERS[kind](task.wrap(level), x, schedule, schedule.timesteps(40), generator=generator,
+                         project=task.project)
     assert torch.equal(out[..., :24], known[..., :24])
     assert (out[..., 24:].mean(-1) - 1.7).abs().mean() < 0.3

@@ -1,4 +1,5 @@
-"""Flat corpora and packs: rows come back, studio motion is performed again, passages are cut again, resident training learns."""
+"""Flat corpora and packs: rows come back, studio motion is performed again, passages are cut again, resident training
+learns."""
 import numpy as np
 import pytest
 
@@ -54,13 +55,15 @@ def test_passages_of_captured_clips_are_cut_warped_and_mirrored(tmp_path):
     motion = dance(item_plan("dance", 3, 12.0)).resampled(60.0)
     packed = pack_motion(motion)
     writer = FlatWriter(tmp_path / "clips")
-    writer.add({"id": "a/1", "kind": "dance", "split": "train", "source": "cmu", "duration": motion.duration, "beats": []},
+    writer.add({"id": "a/1", "kind": "dance", "split": "train", "source": "cmu", "duration": motion.duration,
+                "beats": []},
                {"rot6d60": packed["motion_rot6d"].reshape(-1, 144), "root60": packed["motion_root"]})
     writer.close()
     pack(tmp_path / "clips", tmp_path / "clips.pack")
     unpack(tmp_path / "clips.pack", tmp_path / "clips2")
     clips = Flat(tmp_path / "clips2")
-    assert np.abs(clips.array("rot6d60").astype(int) - packed["motion_rot6d"].reshape(-1, 144)).max() <= 12     # 0.02 degrees
+    # 0.02 degrees
+    assert np.abs(clips.array("rot6d60").astype(int) - packed["motion_rot6d"].reshape(-1, 144)).max() <= 12
     assert np.abs(clips.array("root60") - packed["motion_root"]).max() < 2e-4
     item = {"duration": 4.0, "passage": {"clip": "a/1", "start": 2.0, "warp": 1.1, "mirror": False}}
     arrays = passage_arrays(item, clips)

@@ -43,8 +43,8 @@ def corpus(tmp_path_factory):
 def test_trained_saved_loaded_judging(part, corpus, tmp_path):
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    train(task(part, "tiny"), tmp_path / "run", corpus, tmp_path / "cache", system="genre", part=part, config_name="tiny",
-          steps=150, validations=1, report=lambda text: None)
+    train(task(part, "tiny"), tmp_path / "run", corpus, tmp_path / "cache", system="genre", part=part,
+          config_name="tiny", steps=150, validations=1, report=lambda text: None)
     export(tmp_path / "run", f"genre-{part}", tmp_path / "checkpoints")
     judge = GenreJudge(part, [tmp_path / "checkpoints"])
     found = []

@@ -89,7 +89,7 @@ def test_directogram_bins():
     gram = directogram.directogram(points)
     assert gram[0].abs().sum() == 0
     assert gram[1, 0] == 2.0 and gram[1, 3] == 1.0 and gram[1].sum() == 3.0
-    both = directogram.directogram(points, overlap=True)            # as printed: the window is two bins wide on either side
+    both = directogram.directogram(points, overlap=True)  # as printed: the window is two bins wide on either side
     assert both[1, 11] == 2.0 and both[1, 0] == 2.0 and both[1, 1] == 2.0
 
 
@@ -140,7 +140,7 @@ def test_linear_start_rebuilds_what_its_components_hold():
     torch.manual_seed(0)
     vae = MotionVAE(VAE_TINY)
     basis, _ = torch.linalg.qr(torch.randn(4 * 152, 64))
-    patches = torch.randn(8, 64) @ basis.T                          # eight latents' worth of motion inside the components
+    patches = torch.randn(8, 64) @ basis.T  # eight latents' worth of motion inside the components
     vae.start_linear(basis, torch.full((64,), 2.0))
     vectors = patches.reshape(1, 32, 152)
     assert torch.allclose(vae.decode(vae.encode(vectors)[0]), vectors, atol=1e-4)

@@ -14,8 +14,8 @@ def record(bpm, jitter, seed):
     """A record of a piece whose music and body keep `bpm`, within `jitter` seconds."""
     rng = np.random.default_rng(seed)
     times = np.arange(rng.uniform(0, 0.4), 20.0, 60 / bpm)
-    return {"bpm": bpm, "seconds": 20.0, "times": times.tolist(), "heard": (times + rng.normal(0, jitter, len(times))).tolist(),
-            "seen": times.tolist()}
+    return {"bpm": bpm, "seconds": 20.0, "times": times.tolist(),
+            "heard": (times + rng.normal(0, jitter, len(times))).tolist(), "seen": times.tolist()}
 
 
 def test_agreement_is_high_for_pairs_and_low_for_mixed_ones():
@@ -38,7 +38,8 @@ def test_retrieval_finds_what_is_there_and_nothing_else():
     heads = parts.ContrastHeads(parts.MotionVAEConfig(heads=False))
 
     def side(seed):
-        return [(torch.randn(1, 64, 200, generator=torch.Generator().manual_seed(seed + i)), torch.arange(0, 160, 10)[None])
+        return [(torch.randn(1, 64, 200, generator=torch.Generator().manual_seed(seed + i)),
+                 torch.arange(0, 160, 10)[None])
                 for i in range(16)]
     same = parts.retrieval(side(0), side(0), heads, 5)
     assert same["same_piece"]["motion_to_music"] == 1.0 and same["other_pieces"]["music_to_motion"] == 1.0

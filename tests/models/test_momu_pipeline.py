@@ -85,8 +85,8 @@ def changed(sides, together_from, t, **options):
     return not torch.allclose(denoise(x, t, [0], [0])[:, :64], denoise(y, t, [0], [0])[:, :64], atol=1e-5)
 
 
-@pytest.mark.parametrize("together_from,t,dependent", [(0.0, 0, False), (0.0, 999, False), (1.0, 999, True), (1.0, 0, True),
-                                                       (0.5, 500, False), (0.5, 499, True)])
+@pytest.mark.parametrize("together_from,t,dependent", [(0.0, 0, False), (0.0, 999, False), (1.0, 999, True),
+                                                       (1.0, 0, True), (0.5, 500, False), (0.5, 499, True)])
 def test_edges_of_together_from(sides, together_from, t, dependent):
     """0: two independent pieces; 1: together from the first step; between: from that level of noise on."""
     assert changed(sides, together_from, t) == dependent
@@ -130,7 +130,7 @@ def test_a_range_of_both_is_made_anew_and_the_rest_is_the_takes_own(both):
         assert np.array_equal(mine[:30], its[:30]) and np.array_equal(mine[75:], its[75:])
     assert np.abs(moved.rotations[30:75] - motion.rotations[30:75]).max() > 1e-4
     step = np.linalg.norm(np.diff(moved.root, axis=0), axis=1)
-    assert step[[29, 74]].max() < 0.2                              # it sets out from and comes back to where the take is
+    assert step[[29, 74]].max() < 0.2  # it sets out from and comes back to where the take is
 
 
 @pytest.mark.parametrize("side", ["sound", "motion"])
@@ -144,7 +144,8 @@ def test_one_side_is_made_anew_and_the_other_stays_exactly(both, side):
         assert np.array_equal(new[:, :48_000], samples[:, :48_000]) and np.abs(new - samples).max() > 1e-4
     else:
         assert new is samples
-        assert np.array_equal(moved.rotations[:30], motion.rotations[:30]) and np.array_equal(moved.root[75:], motion.root[75:])
+        assert np.array_equal(moved.rotations[:30], motion.rotations[:30]) and np.array_equal(moved.root[75:],
+                                                                                              motion.root[75:])
         assert np.abs(moved.rotations[30:75] - motion.rotations[30:75]).max() > 1e-4
 
 
@@ -152,7 +153,8 @@ def test_a_range_of_a_motion_stays_where_it_is(momu_folder):        # noqa: F811
     """The rig's own motion between two new parts, far from the origin and turned away."""
     kept = moving_motion(120).moved(1.0, after=(3.0, -2.0))
     made = MoMuMotion.load(momu_folder).generate(noise(4), steps=2, keep=(kept, [(1.5, 2.5)]))[0]
-    assert np.array_equal(made.rotations[45:75], kept.rotations[45:75]) and np.array_equal(made.root[45:75], kept.root[45:75])
+    assert np.array_equal(made.rotations[45:75], kept.rotations[45:75]) and np.array_equal(made.root[45:75],
+                                                                                           kept.root[45:75])
     assert np.linalg.norm(np.diff(made.root[:, :2], axis=0), axis=1).max() < 0.2
 
 

@@ -17,7 +17,8 @@ def takes():
     """{bpm: (samples, motion)} of house at two tempi, whose beats lie apart."""
     torch.set_num_threads(1)
     both = MoMuBoth.load()
-    return {bpm: both.generate(duration=SECONDS, genre="house", beats=regular_beats(bpm, SECONDS), steps=STEPS, seed=3)[0]
+    return {bpm: both.generate(duration=SECONDS, genre="house", beats=regular_beats(bpm, SECONDS), steps=STEPS,
+                               seed=3)[0]
             for bpm in (112.0, 133.0)}
 
 

@@ -44,7 +44,7 @@ def test_a_foot_below_the_floor_is_lifted():
     sunk = Motion(still.rotations, still.root - np.array([0, 0, 0.05], np.float32), 60.0)
     up = clean(sunk, np.ones((60, 4)))
     assert up.positions()[:, [10, 11], 2].min() > 0.015
-    assert np.abs(up.positions()[:, 15] - sunk.positions()[:, 15]).max() < 0.09      # the head hardly moved: the knees gave
+    assert np.abs(up.positions()[:, 15] - sunk.positions()[:, 15]).max() < 0.09  # the head hardly moved: the knees gave
 
 
 def test_hands_below_the_floor_raise_the_body():
@@ -77,7 +77,8 @@ def test_kept_frames_are_exact(motion):
     mask[:100] = mask[250:] = True
     other = motion.mirrored()
     result = joined(other, motion, mask)
-    assert np.array_equal(result.rotations[mask], motion.rotations[mask]) and np.array_equal(result.root[mask], motion.root[mask])
+    assert np.array_equal(result.rotations[mask], motion.rotations[mask]) and np.array_equal(result.root[mask],
+                                                                                             motion.root[mask])
     jump = np.linalg.norm(np.diff(result.positions(), axis=0), axis=-1).max(axis=1)
     assert jump[[99, 249]].max() < 0.12
     assert runs(mask) == [(0, 100), (250, len(motion))]

@@ -125,7 +125,8 @@ def test_losses_see_only_valid_frames_and_give_gradients(motion):
     rotations, positions = losses.body(estimate)
     true_positions = losses.body(vectors)[1]
     moves = losses.steps(estimate, positions, 30.0)
-    total = (losses.position_error(positions, true_positions).mean() + losses.rotation_excess(rotations, torch.zeros(24)).mean()
+    total = (losses.position_error(positions, true_positions).mean() + losses.rotation_excess(rotations,
+                                                                                              torch.zeros(24)).mean()
              + losses.step_error(moves, losses.steps(vectors, true_positions, 30.0)).mean()
              + losses.foot_slide(moves, losses.contact_of(vectors)).mean()
              + losses.velocity_error(estimate, vectors).mean() + losses.acceleration_error(estimate, vectors).mean())

@@ -1,4 +1,5 @@
-"""What cannot become music gets one clear sentence from the pipeline: what, where, what to do. And torchrun on two processes."""
+"""What cannot become music gets one clear sentence from the pipeline: what, where, what to do. And torchrun on two
+processes."""
 import json
 import os
 import subprocess
@@ -79,9 +80,10 @@ def test_torchrun_trains_the_vae_on_two_processes(tmp_path):
     """The real command of the music model, two CPU processes over gloo: one run folder, both took part."""
     write_shard(tmp_path / "corpus" / "noise.safetensors",
                 [noise_item(k, split) for k, split in enumerate(["train"] * 3 + ["valid"])])
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0", "--standalone", "-m",
-               "models.training.loop", "music_ldm", "vae", "--config", "tiny", "--corpus", str(tmp_path / "corpus"), "--out",
-               str(tmp_path / "run"), "--steps", "4", "--threads", "1", "--device", "cpu"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0", "--standalone",
+               "-m",
+               "models.training.loop", "music_ldm", "vae", "--config", "tiny", "--corpus", str(tmp_path / "corpus"),
+               "--out", str(tmp_path / "run"), "--steps", "4", "--threads", "1", "--device", "cpu"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(command, cwd=HERE.parents[1], env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -56,7 +56,8 @@ def fake_records(count, offset=0.0, seed=0):
     rng = np.random.default_rng(seed)
     apart = np.where(np.arange(192) < 20, 4.0, 0.0)
     drawn = [(rng.normal(size=192) + apart * (k % 10 == 3) + offset).tolist() for k in range(count)]
-    return [{"id": f"{seed}-{k}", "genre": GENRES[k % 10], "sounding": row, "features": row} for k, row in enumerate(drawn)]
+    return [{"id": f"{seed}-{k}", "genre": GENRES[k % 10], "sounding": row, "features": row}
+            for k, row in enumerate(drawn)]
 
 
 def test_log_mel_space_has_one_scale_for_floor_genres_and_rows():
@@ -76,11 +77,14 @@ def test_halves_of_the_whole_test_have_a_lower_floor_than_small_sets():
     assert large.name == "fd_logmel_100" and large.axes.shape[1] == 16 and len(large.reference) == 2
     assert large.genres(real) is None and large.genres(real + more)["pairs"] == 45
     assert large.halves() / 16 < 0.5 * small.halves() / 5, "per direction"
-    figures = scoring.row_figures([{**record, "times": [0.5], "found": [0.5], "chance": 0.2, "finite": True, "lufs": -14.0}
+    figures = scoring.row_figures([{**record, "times": [0.5], "found": [0.5], "chance": 0.2, "finite": True,
+                                    "lufs": -14.0}
                                    for record in fake_records(200, seed=7)], {}, [small, large])
     assert figures["fd_logmel_100"] == pytest.approx(large.between(fake_records(200, seed=7)))
-    assert "fd_logmel_100" not in scoring.row_figures([{**record, "times": [0.5], "found": [0.5], "chance": 0.2, "finite": True,
-                                                        "lufs": -14.0} for record in fake_records(40)], {}, [small, large])
+    assert "fd_logmel_100" not in scoring.row_figures([{**record, "times": [0.5], "found": [0.5], "chance": 0.2,
+                                                        "finite": True,
+                                                        "lufs": -14.0} for record in fake_records(40)], {},
+                                                      [small, large])
 
 
 def test_silence_before_the_first_beat_is_left_out():
@@ -115,7 +119,8 @@ def corpus(tmp_path):
     for number in range(20):
         times = np.arange(0.2 + 0.01 * number, SECONDS, 0.5)
         beats = np.stack([times, np.arange(len(times)) % 4 + 1], axis=1).astype(np.float32)
-        meta = {"id": f"p{number}", "kind": "dance", "split": "test", "seed": 900_000 + number, "genre": GENRES[number % 2],
+        meta = {"id": f"p{number}", "kind": "dance", "split": "test", "seed": 900_000 + number,
+                "genre": GENRES[number % 2],
                 "metre": 4, "bpm": 120.0, "duration": SECONDS, "source": "studio", "beat_confidence": 1.0, "lead": 0.0}
         audio = (pulsed(times, number).T.clip(-1, 1) * 32_767).astype(np.int16)
         items.append((meta, {"audio": audio, "beats": beats, **pack_motion(rest_motion(int(SECONDS * 30)))}))
@@ -134,7 +139,8 @@ def test_pieces_take_turns_over_the_genres(corpus):
 def test_an_interrupted_row_goes_on_and_is_not_made_twice(corpus, tmp_path, monkeypatch):
     store = evaluation_rows.Store(tmp_path / "scores", SECONDS)
     store.folder.mkdir()
-    rows = [evaluation_rows.Row("real audio", 5, "real", full=False), evaluation_rows.Row("click", 3, "click", full=False)]
+    rows = [evaluation_rows.Row("real audio", 5, "real", full=False), evaluation_rows.Row("click", 3, "click",
+                                                                                          full=False)]
     made, real = [], evaluation_rows.make_record
 
     def counted(maker, row, pieces, number):
@@ -164,9 +170,10 @@ def test_rolled_motion_moves_by_half_a_beat():
 
 
 def test_targets_and_report_say_what_is_missed(tmp_path):
-    row = {"beat_f1_70ms": 0.95, "mismatched": 0.25, "chance": 0.24, "pulse": 0.5, "filled": 1.0, "harmonic": 0.3, "music": 0.9,
-           "no_clicks": 1.0, "finite": 1.0, "within_1_lu": 1.0, "genre_accuracy": 0.8, "genre_kld_own": 0.3, "fd_logmel": 3.0,
-           "fd_logmel_100": 2.0, "clips": 200, "per_genre": {"house": 1.0}}
+    row = {"beat_f1_70ms": 0.95, "mismatched": 0.25, "chance": 0.24, "pulse": 0.5, "filled": 1.0, "harmonic": 0.3,
+           "music": 0.9,
+           "no_clicks": 1.0, "finite": 1.0, "within_1_lu": 1.0, "genre_accuracy": 0.8, "genre_kld_own": 0.3,
+           "fd_logmel": 3.0, "fd_logmel_100": 2.0, "clips": 200, "per_genre": {"house": 1.0}}
     style = {key: 50.0 for key in ("BCS", "BHS", "CSD", "HSD", "F1")}
     row["published"] = {name: style for name in ("loris", "loris_mismatched", "cdcd", "cdcd_mismatched")}
     results = {"settings": {"seconds": 20.0, "steps": 20, "guidance": 2.0}, "pieces": 200,
@@ -183,7 +190,8 @@ def test_targets_and_report_say_what_is_missed(tmp_path):
     share = "fd_logmel as a share of the distance of two genres, sets of"
     assert not met["genre accuracy"] and met[f"{share} 100"] and not met[f"{share} 20"]
     text = report.markdown(results)
-    assert f"| beat F1, predicted rhythm | 0.600 | 0.75 x ceiling = {0.75 * 0.95:.3f} | **no** |" in text and "LORIS F1" in text
+    assert (f"| beat F1, predicted rhythm | 0.600 | 0.75 x ceiling = {0.75 * 0.95:.3f} | **no** |" in text
+            and "LORIS F1" in text)
     replace_section(tmp_path / "results.md", "music_ldm", text)
     report.plot_guidance(results, tmp_path / "sweep.png")
     assert (tmp_path / "sweep.png").read_bytes()[:4] == b"\x89PNG"
@@ -195,5 +203,6 @@ def test_alike_folders_are_checked(tmp_path):
         evaluate.planned_rows(options)
     options.alike = [f"eps={tmp_path}"]
     planned = evaluate.planned_rows(options)
-    assert planned["alike"][0].folders == str(tmp_path) and max(row.count for rows in planned.values() for row in rows) == 5
+    assert planned["alike"][0].folders == str(tmp_path) and max(row.count for rows in planned.values()
+                                                                for row in rows) == 5
     assert onset_flags.ONSET_ARGUMENTS.keys() == {"loris", "cdcd"}

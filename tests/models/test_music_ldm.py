@@ -45,7 +45,8 @@ def test_level_of_the_sounding_part_and_silence():
     rng = np.random.default_rng(0)
     sound = np.concatenate([0.01 * rng.normal(size=22_050), np.zeros(22_050)]).astype(np.float32)
     out, gain = mels.levelled(sound)
-    assert np.sqrt((out[:22_050] ** 2).mean()) == pytest.approx(mels.LEVEL_RMS, rel=0.02) and gain == pytest.approx(10, rel=0.05)
+    assert np.sqrt((out[:22_050] ** 2).mean()) == pytest.approx(mels.LEVEL_RMS,
+                                                                rel=0.02) and gain == pytest.approx(10, rel=0.05)
     assert mels.levelled(np.zeros(1000, np.float32))[1] == 1.0
 
 
@@ -55,7 +56,8 @@ def test_griffin_lim_gives_the_mel_back():
     sound = 0.3 * np.sin(2 * np.pi * 440 * time) + 0.05 * rng.normal(size=len(time))
     mel = mels.log_mel(sound)
     again = mels.log_mel(mels.griffin_lim(mel))
-    assert np.abs(again[:len(mel) - 1] - mel[:-1]).mean() < 0.4 and again.mean(axis=0).argmax() == mel.mean(axis=0).argmax()
+    assert np.abs(again[:len(mel) - 1]
+                  - mel[:-1]).mean() < 0.4 and again.mean(axis=0).argmax() == mel.mean(axis=0).argmax()
 
 
 # ---------------------------------------------------------------------------------------------- features
@@ -67,7 +69,8 @@ def test_motion_features_are_those_of_the_paper():
     canonical = motion.canonical()
     positions = canonical.positions()
     assert np.allclose(f[:, :72].reshape(60, 24, 3), positions, atol=1e-4)
-    assert np.allclose(f[:, 72:216].reshape(60, 24, 6)[:, 1:], canonical.to_vector()[:, 3:].reshape(60, 24, 6)[:, 1:], atol=1e-5)
+    assert np.allclose(f[:, 72:216].reshape(60, 24, 6)[:, 1:], canonical.to_vector()[:, 3:].reshape(60, 24, 6)[:, 1:],
+                       atol=1e-5)
     velocity = (positions[2:] - positions[:-2]) * 15
     assert np.allclose(f[1:-1, 216:288].reshape(58, 24, 3), velocity, atol=1e-3)
     spin = axis_angle_to_matrix(np.array([0, 0.2 / 30, 0]) * np.arange(60)[:, None])
@@ -103,7 +106,8 @@ def test_fold_keeps_every_sample_in_its_latent_frame():
     curve = torch.arange(16.0).reshape(1, 2, 8)
     folded = fold(curve, 4)
     assert folded.shape == (1, 8, 2)
-    assert folded[0, :, 0].tolist() == [0, 1, 2, 3, 8, 9, 10, 11] and folded[0, :, 1].tolist() == [4, 5, 6, 7, 12, 13, 14, 15]
+    assert folded[0, :, 0].tolist() == [0, 1, 2, 3, 8, 9, 10, 11] and folded[0, :, 1].tolist() == [4, 5, 6, 7, 12, 13,
+                                                                                                   14, 15]
 
 
 # ---------------------------------------------------------------------------------------------- VAE
@@ -118,7 +122,8 @@ def random_vae(**changes):
 
 
 @pytest.mark.parametrize("changes, shape", [({}, (2, 8, 16)), ({"linear": False}, (2, 8, 16)),
-                                            ({"dims": 2, "widths": (8, 8, 8, 8), "latent": 1, "linear": False}, (2, 1, 32, 8))])
+                                            ({"dims": 2, "widths": (8, 8, 8, 8), "latent": 1, "linear": False},
+                                             (2, 1, 32, 8))])
 def test_vae_shapes_of_both_kinds(changes, shape):
     vae = random_vae(**changes)
     mel = torch.randn(2, 64, 256)
@@ -236,8 +241,10 @@ def test_paper_configuration_has_the_published_shape():
     config = configs.PAPER
     with torch.device("meta"):
         net, vae = UNet(config), VAE(configs.VAE_PAPER)
-    assert len(net.down) == len(net.up) == 3 and config.prediction == "eps" and Schedule(config.schedule, "eps").steps == 1000
-    assert net.down[0][0].cross.key_value.in_features == 370 and not config.rhythm and config.batch == 8 and config.lr == 1e-4
+    assert len(net.down) == len(net.up) == 3 and config.prediction == "eps" and Schedule(config.schedule,
+                                                                                         "eps").steps == 1000
+    assert (net.down[0][0].cross.key_value.in_features == 370 and not config.rhythm and config.batch == 8
+            and config.lr == 1e-4)
     assert sum(p.numel() for p in net.parameters()) > 4 * 13e6
     assert vae.config.downsample == config.downsample == 8 and vae.config.latent == 1
 
@@ -252,8 +259,8 @@ def test_release_is_small_enough_to_ship():
 def test_unet_learns_to_follow_the_rhythm_and_only_with_it(prediction):
     """Latents that are a function of the rhythm curve: the loss must fall well below that without the curve."""
     torch.manual_seed(0)
-    config = dataclasses.replace(configs.TINY, latent=4, prediction=prediction, latent_mean=[0.0] * 4, latent_std=[1.0] * 4,
-                                 min_snr=0.0, high_noise=0.0, level=0.0, drop_all=0.3)
+    config = dataclasses.replace(configs.TINY, latent=4, prediction=prediction, latent_mean=[0.0] * 4,
+                                 latent_std=[1.0] * 4, min_snr=0.0, high_noise=0.0, level=0.0, drop_all=0.3)
     net, schedule = UNet(config), Schedule(config.schedule, prediction)
     optimizer = torch.optim.Adam(net.parameters(), lr=4e-3)
     generator = torch.Generator().manual_seed(0)
@@ -297,7 +304,8 @@ def test_drop_rates_are_those_of_the_configuration():
     count = 4000
     condition = Condition(torch.ones(count, 1, 360), torch.ones(count), torch.zeros(count), torch.ones(count, 10),
                           torch.ones(count, 5, 4), torch.ones(count, 1))
-    batch = {"latent_mean": torch.zeros(count, 8, 1), "latent_log_variance": torch.zeros(count, 8, 1), **vars(condition)}
+    batch = {"latent_mean": torch.zeros(count, 8, 1), "latent_log_variance": torch.zeros(count, 8, 1),
+             **vars(condition)}
     diffusion_loss(Spy(), Schedule(), config, batch, torch.Generator().manual_seed(0))
     got = seen[0]
     dropped = {"motion": got.motion[:, 0, 0] == 0, "rhythm": got.rhythm[:, 4, 0] == 0, "genre": got.genre[:, 0] == 0}

@@ -41,7 +41,8 @@ def test_latents_in_the_cache_are_the_vaes(trained):
     windows = Windows(trained / "cache", "valid", configs.TINY, fingerprint)
     item = windows.items[1]
     with torch.no_grad():
-        whole = torch.cat(vae.encode(torch.from_numpy(windows.features.mel(item)[:item["latent"][1] * 4])[None]), dim=1)[0]
+        whole = torch.cat(vae.encode(torch.from_numpy(windows.features.mel(item)[:item["latent"][1] * 4])[None]),
+                          dim=1)[0]
     assert np.abs(windows.latent(item, 20) - whole[:, 20:84].T.numpy()).max() < 0.1      # fp16 store, bf16 arithmetic
     exported = load_vae(trained / "checkpoints" / "music_ldm-vae.safetensors")[0]
     mel = torch.from_numpy(windows.features.mel(item, 0, 64))[None]
@@ -52,8 +53,10 @@ def test_latents_in_the_cache_are_the_vaes(trained):
 def test_sharpening_trains_the_decoder_and_leaves_the_latents(trained, tmp_path):
     from models.training.loop import train
     from models.training.task import make_task
-    task = make_task("music_ldm", "vae", "tiny", {"sharpen": str(trained / "vae"), "adversarial_from": 0.0, "latent": 5})
-    rows = train(task, tmp_path / "sharp", trained / "corpus", trained / "cache", part="vae", steps=4, system="music_ldm",
+    task = make_task("music_ldm", "vae", "tiny", {"sharpen": str(trained / "vae"), "adversarial_from": 0.0,
+                                                  "latent": 5})
+    rows = train(task, tmp_path / "sharp", trained / "corpus", trained / "cache", part="vae", steps=4,
+                 system="music_ldm",
                  config_name="tiny", report=lambda text: None, device="cpu", validations=1, log_every=1)
     assert "critic" in rows[0]
     before, after = load_vae(trained / "vae")[0].state_dict(), load_vae(tmp_path / "sharp")[0].state_dict()
@@ -77,7 +80,8 @@ def test_training_and_generation_see_the_same_condition(trained):
         if start + config.window > item["latent"][1]:
             continue
         seen, made = batch_condition(windows.batch([(item, start)])), passage.conditions([number])
-        for name, tolerance in (("motion", 0.05), ("motion_known", 0), ("offset", 1e-4), ("genre", 0), ("rhythm", 2e-2)):
+        for name, tolerance in (("motion", 0.05), ("motion_known", 0), ("offset", 1e-4), ("genre", 0),
+                                ("rhythm", 2e-2)):
             assert torch.allclose(getattr(seen, name), getattr(made, name), atol=tolerance), (number, name)
 
 
@@ -121,7 +125,8 @@ def test_a_regenerated_range_leaves_the_rest_untouched(model):
     take = (0.1 * rng.normal(size=(2, 9 * 48_000))).astype(np.float32)
     out = model.generate(moving_motion(270), genre="pop", beats=BEATS, keep=(take, 4.0, 6.0), **FAST)[0]
     a, b = 4 * 48_000, 6 * 48_000
-    assert out.shape == take.shape and np.array_equal(out[:, :a], take[:, :a]) and np.array_equal(out[:, b:], take[:, b:])
+    assert out.shape == take.shape and np.array_equal(out[:, :a], take[:, :a]) and np.array_equal(out[:, b:],
+                                                                                                  take[:, b:])
     assert np.abs(out[:, a + 5000:b - 5000] - take[:, a + 5000:b - 5000]).mean() > 0.01
     for bad in ((take, 6.0, 4.0), (take, 8.0, 12.0), (take[:, :48_000], 0.0, 0.5), (take * np.nan, 1.0, 2.0)):
         with pytest.raises(BadInput):
@@ -135,7 +140,8 @@ def test_splice_blends_without_a_step():
 
 
 def test_a_loop_closes_without_a_click(trained):
-    """With a vocoder of small random weights: the step over the seam is like the steps elsewhere, and the length is exact."""
+    """With a vocoder of small random weights: the step over the seam is like the steps elsewhere, and the length is
+    exact."""
     from models.music_ldm.vocoder import Vocoder, VocoderConfig
     torch.manual_seed(0)
     vocoder = Vocoder(VocoderConfig(width=16, blocks=1, upper_width=16, upper_blocks=1))
@@ -144,7 +150,7 @@ def test_a_loop_closes_without_a_click(trained):
     take = model.generate(moving_motion(200), genre="lock", duration=6.5, beats=BEATS, loop=True, **FAST)[0]
     assert take.shape == (2, round(6.5 * 48_000))
     around = np.concatenate([take[:, -2000:], take[:, :2000]], axis=1)
-    bends = lambda x: np.abs(np.diff(x, 2, axis=1)).max(axis=0)                    # noqa: E731  a click is a large second difference
+    bends = lambda x: np.abs(np.diff(x, 2, axis=1)).max(axis=0)  # noqa: E731  a click is a large second difference
     inside = bends(take)
     blocks = inside[:len(inside) // 18 * 18].reshape(-1, 18).max(axis=1)
     assert bends(around)[1990:2008].max() <= 1.5 * np.percentile(blocks, 99.9)

@@ -25,7 +25,8 @@ def flat(tmp_path_factory):
         plan = item_plan("dance", seed, 14.0)
         motion = pack_motion(dance(plan))
         latents = int(14.0 * FRAME_RATE) // 4
-        writer.add({"id": f"dance-{seed}", "kind": "dance", "split": split, "seed": seed, "genre": plan.genre, "source": "studio",
+        writer.add({"id": f"dance-{seed}", "kind": "dance", "split": split, "seed": seed, "genre": plan.genre,
+                    "source": "studio",
                     "beat_confidence": 1.0, "beats": np.stack([plan.times, plan.positions], 1).tolist()},
                    {"rot6d": motion["motion_rot6d"].reshape(-1, 144), "root": motion["motion_root"],
                     "latent": rng.integers(-40, 40, (latents, 8)).astype(np.int8),
@@ -61,5 +62,6 @@ def test_windows_are_of_one_moment(flat):
 def test_it_trains_on_a_flat_corpus(flat, tmp_path):
     overrides = {"latent_mean": [0.5] * 8, "latent_std": [4.0] * 8}
     rows = train(task("denoiser", "tiny", **overrides), tmp_path / "run", flat, tmp_path / "cache", system="music_ldm",
-                 part="denoiser", config_name="tiny", steps=8, log_every=4, validations=1, device="cpu", report=lambda text: None)
+                 part="denoiser", config_name="tiny", steps=8, log_every=4, validations=1, device="cpu",
+                 report=lambda text: None)
     assert any("valid_loss" in row for row in rows) and all(np.isfinite(row["loss"]) for row in rows if "loss" in row)

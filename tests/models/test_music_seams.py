@@ -25,7 +25,8 @@ def test_a_seam_is_seen_and_none_is_invented(curve):
     rng, reach = np.random.default_rng(0), seams.NEAR_FRAMES if curve is seams.flux else 0
     mel, places = walk(), edges()
     clean = seams.at_edges(curve(mel), places, reach, rng)
-    assert clean["null_low"] - 0.02 < clean["ratio"] < clean["null_high"] + 0.02 and clean["low"] < clean["ratio"] < clean["high"]
+    assert (clean["null_low"] - 0.02 < clean["ratio"] < clean["null_high"] + 0.02
+            and clean["low"] < clean["ratio"] < clean["high"])
     timbres = np.random.default_rng(1).normal(0, 0.5, (len(places) + 1, 256))        # every window a timbre of its own
     broken = mel + timbres[np.searchsorted(places, np.arange(len(mel)), side="right")].astype(np.float32)
     seam = seams.at_edges(curve(broken), places, reach, rng)
@@ -35,7 +36,8 @@ def test_a_seam_is_seen_and_none_is_invented(curve):
 def test_blurred_overlaps_are_seen():
     mel, middles, half = walk(), edges(), 30
     for middle in middles:                                     # the mean of two independent takes: less change
-        mel[middle - half:middle + half] = 0.5 * (mel[middle - half:middle + half] + walk(seed=2)[middle - half:middle + half])
+        mel[middle - half:middle + half] = 0.5 * (mel[middle - half:middle + half]
+                                                  + walk(seed=2)[middle - half:middle + half])
     found = seams.at_edges(seams.flux(mel), middles, half - 1, np.random.default_rng(0))
     assert found["ratio"] < 0.85 and found["ratio"] < found["null_low"]
 

@@ -29,7 +29,8 @@ def test_profile_is_level_spread_and_change_of_each_band():
     assert found[0] == pytest.approx(-4.0, abs=1e-5) and found[32] == pytest.approx(1.0, abs=1e-5)
     assert found[64] == pytest.approx(2.0, rel=0.01)
     assert np.allclose(found[1:32], -3.0, atol=1e-5) and np.allclose(found[33:64], 0.0, atol=1e-5)
-    assert np.allclose(timbre_profile(np.full((2, 256), -40.0)), np.r_[np.full(32, np.log(mels.FLOOR)), np.zeros(64)], atol=1e-4)
+    assert np.allclose(timbre_profile(np.full((2, 256), -40.0)), np.r_[np.full(32, np.log(mels.FLOOR)), np.zeros(64)],
+                       atol=1e-4)
 
 
 def fitted(size=3, count=4000):
@@ -112,18 +113,20 @@ def test_every_seed_draws_its_own_timbre_and_a_kept_take_has_its_own(model):    
             assert torch.equal(bright[0], bright[1]) and not torch.allclose(bright[0], dark[0])
             sounds = [Audio(take, 48_000) for take in takes]
             assert torch.allclose(model._read_like(sounds[1]), kept[1], atol=0.05)
-            make = lambda **given: model.generate(None, genre="house", duration=4.0, steps=2, **given)[0]    # noqa: E731
+            make = lambda **given: model.generate(None, genre="house", duration=4.0, steps=2, **given)[0]  # noqa: E731
             plain, first, second = make(), make(like=sounds[0]), make(like=sounds[1])
             assert np.isfinite(first).all() and not np.allclose(first, second) and not np.allclose(first, plain)
             motion = moving_motion(int(SECONDS * 30))
-            range_of = lambda **given: model.generate(motion, steps=2, keep=(takes[0], 2.0, 4.0), **given)[0]   # noqa: E731
+            range_of = lambda **given: model.generate(motion, steps=2,                              # noqa: E731
+                                                      keep=(takes[0], 2.0, 4.0), **given)[0]
             assert np.array_equal(range_of(), range_of(like=sounds[1])), "a kept take goes before a sound to go by"
         finally:
             torch.nn.init.zeros_(space.embed[2].weight)
 
 
 def test_bad_sounds_to_go_by(model):                                                                  # noqa: F811
-    make = lambda samples: model.generate(None, genre="house", duration=4.0, steps=2, like=Audio(samples, 48_000))   # noqa: E731
+    make = lambda samples: model.generate(None, genre="house", duration=4.0, steps=2,               # noqa: E731
+                                          like=Audio(samples, 48_000))
     with pytest.raises(BadInput, match="silent"):
         make(np.zeros((2, 96_000), np.float32))
     with pytest.raises(BadInput, match="0.10 s"):
@@ -149,10 +152,11 @@ def test_shipped_model_sounds_like_what_it_is_given():
     from core.pipelines.base import regular_beats
     shipped = MusicLDM.load()
     beats = regular_beats(120, 8.0)
-    make = lambda seed, **given: shipped.generate(None, genre="house", duration=8.0, beats=beats, seed=seed,   # noqa: E731
-                                                  steps=8, **given)[0]
+    make = lambda seed, **given: shipped.generate(None, genre="house", duration=8.0, beats=beats,   # noqa: E731
+                                                  seed=seed, steps=8, **given)[0]
     bright = make(1)
     dark = signal.sosfilt(signal.butter(4, 1500, output="sos", fs=48_000), bright, axis=1).astype(np.float32)
-    upper = [timbre_profile(mels.log_mel(mels.model_mono(Audio(make(2, like=Audio(sound, 48_000)), 48_000))))[16:32].mean()
+    upper = [timbre_profile(mels.log_mel(mels.model_mono(Audio(make(2, like=Audio(sound, 48_000)),
+                                                               48_000))))[16:32].mean()
              for sound in (bright, dark)]
     assert upper[1] < upper[0] - 0.3, upper

@@ -22,17 +22,19 @@ def test_a_plan_trains_exports_and_bundles(tmp_path):
     corpus = tmp_path / "corpus"
     for split, seed in (("train", 1), ("valid", 800_001)):
         write_shard(corpus / f"dance-{split}.safetensors", [make_item("dance", seed, 12.0, audio=False)])
-    words = ["rhythm", "body", "--corpus", str(corpus), "--config", "tiny", "--threads", "1", "--minutes", "{minutes}", "--out"]
+    words = ["rhythm", "body", "--corpus", str(corpus), "--config", "tiny", "--threads", "1", "--minutes", "{minutes}",
+             "--out"]
     plan = {"seconds": 60, "jobs": [
         {"name": "one", "argv": [*words, str(tmp_path / "one")], "until": 18, "export": "rhythm-body"},
         {"name": "broken", "argv": ["rhythm", "nothing", *words[2:], str(tmp_path / "bad")], "until": 30},
         {"name": "never", "argv": [*words, str(tmp_path / "never")], "until": 30, "after": ["broken"]}]}
     (tmp_path / "plan.json").write_text(json.dumps(plan))
     done = subprocess.run([sys.executable, "-m", "models.training.rental", str(tmp_path / "plan.json"), "--out",
-                           str(tmp_path / "out"), "--bundle", str(tmp_path / "home")], cwd=ROOT, capture_output=True, text=True,
-                          env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=120)
+                           str(tmp_path / "out"), "--bundle", str(tmp_path / "home")], cwd=ROOT, capture_output=True,
+                          text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=120)
     assert done.returncode == 1 and "broken status 2" in done.stdout, done.stdout + done.stderr
-    assert "end   one status 0" in done.stdout and "broken failed" in (tmp_path / "out" / "logs" / "never.log").read_text()
+    assert "end   one status 0" in done.stdout and "broken failed" in (tmp_path / "out" / "logs"
+                                                                       / "never.log").read_text()
     pieces = sorted((tmp_path / "home").glob("bundle.tar.*"))
     (tmp_path / "joined.tar").write_bytes(b"".join(piece.read_bytes() for piece in pieces))
     with tarfile.open(tmp_path / "joined.tar") as archive:
@@ -42,10 +44,12 @@ def test_a_plan_trains_exports_and_bundles(tmp_path):
 
 
 def test_a_job_that_does_not_stop_is_ended(tmp_path, monkeypatch):
-    (tmp_path / "stubborn.py").write_text("import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(60)\n")
+    (tmp_path / "stubborn.py").write_text("import signal, time\n"
+                                          "signal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(60)\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setattr(rental, "GRACE", 0.5)
-    states = rental.run({"seconds": 5, "jobs": [{"name": "s", "module": "stubborn", "argv": [], "until": 1.5}]}, tmp_path / "out")
+    states = rental.run({"seconds": 5, "jobs": [{"name": "s", "module": "stubborn", "argv": [], "until": 1.5}]},
+                        tmp_path / "out")
     assert states == {"s": -9}
 
 

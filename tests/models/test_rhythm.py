@@ -79,7 +79,8 @@ def corpus(tmp_path_factory):
         arrays = {"audio": np.repeat((sound * 32767).astype(np.int16)[:, None], 2, axis=1),
                   "beats": np.stack([times, positions], 1).astype(np.float32),
                   **pack_motion(bouncing(times, 14, number))}
-        items.append(({"id": str(number), "kind": "dance", "split": "train" if number < 8 else "valid" if number == 8 else "test",
+        items.append(({"id": str(number), "kind": "dance", "split": "train" if number < 8 else "valid" if number == 8
+                       else "test",
                        "source": "studio", "beat_confidence": 1.0, "metre": 4}, arrays))
     write_shard(folder / "a.safetensors", items)
     return folder.parent
@@ -111,7 +112,8 @@ def test_stretch_keeps_time():
     rng = np.random.default_rng(0)
     assert np.allclose(warp_curve(300, 1.2, 0.0, rng), np.arange(300) * 1.2)
     swaying = warp_curve(300, 1.2, 0.15, rng)
-    assert (np.diff(swaying) > 0.8).all() and abs(np.diff(swaying).mean() - 1.2) < 0.02 and np.diff(swaying).std() > 0.02
+    assert (np.diff(swaying) > 0.8).all() and abs(np.diff(swaying).mean()
+                                                  - 1.2) < 0.02 and np.diff(swaying).std() > 0.02
 
 
 def test_warped_crops_keep_beats_on_the_sound(corpus, tmp_path):
@@ -154,7 +156,8 @@ def test_mel_shows_tones_and_ignores_rate_and_level():
     assert log_mel(np.zeros(10), 22_050).shape == (1, 80)
     long = np.random.default_rng(0).normal(size=22_050 * 63).astype(np.float32)
     assert log_mel(long, 22_050).shape == (3151, 80)
-    assert augment_music(torch.from_numpy(a)[None].repeat(3, 1, 1), torch.Generator().manual_seed(0)).shape == (3, 51, 80)
+    assert augment_music(torch.from_numpy(a)[None].repeat(3, 1, 1), torch.Generator().manual_seed(0)).shape == (3,
+                                                                                                                51, 80)
 
 
 @pytest.mark.parametrize("part", ["body", "music"])
@@ -171,7 +174,8 @@ def test_chunks_leave_no_seam(part, monkeypatch):
 
 
 def test_views_at_other_speeds_come_back_to_the_clock_of_the_music():
-    """A network that says what it hears, frame by frame, says the same through all speeds; one speed alone changes nothing."""
+    """A network that says what it hears, frame by frame, says the same through all speeds; one speed alone changes
+    nothing."""
     heard = []
 
     class Echo(torch.nn.Module):
@@ -193,7 +197,8 @@ def test_views_at_other_speeds_come_back_to_the_clock_of_the_music():
 
 
 def test_music_is_heard_by_all_networks_of_one_folder(tmp_path):
-    """Of "music" and "rubato" in one folder the outputs are averaged; one folder's music never meets another's rubato."""
+    """Of "music" and "rubato" in one folder the outputs are averaged; one folder's music never meets another's
+    rubato."""
     def save(part, number):
         torch.manual_seed(number)
         network = BeatNetwork(rhythm_config("music", "tiny"))
@@ -294,8 +299,8 @@ def test_training_needs_torch_numpy_and_safetensors_only(part, corpus, tmp_path)
     prepare(part, corpus, tmp_path / "cache")
     code = BARE + "from models.training.loop import main; sys.exit(main(sys.argv[1:]))"
     folders = ["--corpus", corpus, "--cache", tmp_path / "cache", "--out", tmp_path / "run"]
-    done = subprocess.run([sys.executable, "-c", code, "rhythm", part, *map(str, folders), "--config", "tiny", "--steps", "2",
-                           "--threads", "1"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code, "rhythm", part, *map(str, folders), "--config", "tiny",
+                           "--steps", "2", "--threads", "1"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "valid_f1_dance" in (tmp_path / "run" / "log.jsonl").read_text()
 

@@ -45,8 +45,8 @@ def corpus(tmp_path_factory):
         sound = np.clip(chorale(times, positions, 10, number, int(rng.integers(-5, 6))), -1, 1)
         stereo = np.repeat((np.interp(np.arange(480_000) / 48_000, np.arange(len(sound)) / RATE, sound) * 32767)
                            .astype(np.int16)[:, None], 2, axis=1)
-        items.append(({"id": str(number), "kind": "conducting", "split": "train" if number < 22 else "valid", "seed": number,
-                       "source": "studio", "metre": metre},
+        items.append(({"id": str(number), "kind": "conducting", "split": "train" if number < 22 else "valid",
+                       "seed": number, "source": "studio", "metre": metre},
                       {"audio": stereo, "beats": np.stack([times, positions], 1).astype(np.float32)}))
     write_shard(folder / "a.safetensors", items)
     return folder.parent
@@ -100,8 +100,8 @@ def test_tiny_run_hears_bars_in_the_harmony(corpus, tmp_path):
     from models.training.export import export
     from models.training.loop import train
     torch.set_num_threads(1)
-    train(task("bars", "tiny", learning_rate=1e-2), tmp_path / "run", corpus, tmp_path / "cache", system="rhythm", part="bars",
-          config_name="tiny", steps=100, validations=0, report=lambda text: None)
+    train(task("bars", "tiny", learning_rate=1e-2), tmp_path / "run", corpus, tmp_path / "cache", system="rhythm",
+          part="bars", config_name="tiny", steps=100, validations=0, report=lambda text: None)
     crops = BarCrops(BarsConfig(), tmp_path / "cache", "train")
     assert torch.equal(crops[3]["rows"], crops[3]["rows"]) and not torch.equal(crops[3]["rows"], crops[4]["rows"])
     assert len(load_rows(tmp_path / "cache", "train")) == 66 and len(load_rows(tmp_path / "cache", "valid")) == 4

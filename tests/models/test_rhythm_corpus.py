@@ -1,4 +1,5 @@
-"""Training music of the beat networks: the score reader, performances, songs and conductors' seeds (sound is not rendered here)."""
+"""Training music of the beat networks: the score reader, performances, songs and conductors' seeds (sound is not
+rendered here)."""
 import numpy as np
 import pytest
 
@@ -24,7 +25,8 @@ def waltz(tmp_path):
             '<direction><sound tempo="120"/></direction>')
     bars = [head + note("G", 2), note("C", 2) + note("E", 2, chord=True) + note("D", 2) + note("F", 2, tie="start"),
             note("F", 2, tie="stop") + note("A", 4)] + [note("C", 2) * 3] * 30
-    text = "<score-partwise><part id='P1'>" + "".join(f"<measure>{bar}</measure>" for bar in bars) + "</part></score-partwise>"
+    text = "<score-partwise><part id='P1'>" + "".join(f"<measure>{bar}</measure>"
+                                                      for bar in bars) + "</part></score-partwise>"
     path = tmp_path / "waltz.xml"
     path.write_text(text)
     return path
@@ -49,7 +51,8 @@ def test_what_is_no_score_is_told(tmp_path):
 
 def test_the_tapped_beat_depends_on_metre_and_tempo():
     assert beat_unit(4, 4, 120) == 1 and beat_unit(6, 8, 120) == 1.5 and beat_unit(6, 8, 40) == 0.5
-    assert beat_unit(2, 2, 160) == 2 and beat_unit(2, 2, 90) == 1 and beat_unit(3, 4, 276) == 3 and beat_unit(3, 8, 60) == 0.5
+    assert beat_unit(2, 2, 160) == 2 and beat_unit(2, 2, 90) == 1 and beat_unit(3, 4, 276) == 3 and beat_unit(3, 8,
+                                                                                                              60) == 0.5
 
 
 def test_a_performance_puts_downbeats_on_bar_lines(waltz):

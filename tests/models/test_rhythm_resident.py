@@ -29,8 +29,8 @@ def corpus(tmp_path_factory):
         beats = clicks(bpm, metre=3 if number % 2 else 4)
         curve = rhythm_curve([t for t, _ in beats], [t for t, p in beats if p == 1], int(SECONDS * 50) + 1, 50.0)
         mel = LOGMEL_LOWEST + 2 + 4 * curve[:, :1] + 2 * curve[:, 1:2] + rng.normal(0, 0.2, (len(curve), 80))
-        meta = {"id": f"m{number}", "kind": "form", "split": split, "seed": number, "source": "render", "duration": SECONDS,
-                "beats": beats, "metre": 3 if number % 2 else 4, "beat_confidence": 1.0}
+        meta = {"id": f"m{number}", "kind": "form", "split": split, "seed": number, "source": "render",
+                "duration": SECONDS, "beats": beats, "metre": 3 if number % 2 else 4, "beat_confidence": 1.0}
         music.add(meta, {"logmel": np.round((mel - LOGMEL_LOWEST) / LOGMEL_STEP).astype(np.uint8),
                          "chroma": rng.integers(0, 31, (int(SECONDS * 10) + 1, 24)).astype(np.uint8)})
         rot6d = np.tile(np.array([1, 0, 0, 0, 1, 0], np.float32) * 32767, (int(SECONDS * 30), 24)).astype(np.int16)
@@ -85,7 +85,8 @@ def test_beats_without_bars_teach_no_downbeats(tmp_path):
 
 @pytest.mark.parametrize("part", ["music", "body", "bars"])
 def test_a_tiny_run_learns_from_a_flat_corpus(corpus, tmp_path, part):
-    rows = train(make_task("rhythm", part, "tiny"), tmp_path / "run", corpus, tmp_path / "cache", system="rhythm", part=part,
+    rows = train(make_task("rhythm", part, "tiny"), tmp_path / "run", corpus, tmp_path / "cache", system="rhythm",
+                 part=part,
                  config_name="tiny", steps=24, device="cpu", log_every=4, validations=1, report=lambda text: None)
     losses = [row["loss"] for row in rows if "loss" in row]
     assert losses[-1] < losses[0]

@@ -70,7 +70,8 @@ def test_a_shards_bytes_follow_from_its_seeds_in_another_process_too(tmp_path):
 
 
 def test_the_style_of_a_corpus_is_remembered(tmp_path):
-    words = ["--kind", "conducting", "--items", "1", "--seconds", "6", "--no-audio", "--jobs", "1", "--style", "rhapsodic"]
+    words = ["--kind", "conducting", "--items", "1", "--seconds", "6", "--no-audio", "--jobs", "1", "--style",
+             "rhapsodic"]
     assert build.main([*words, "--out", str(tmp_path)]) == 0
     (shard,) = tmp_path.glob("*.safetensors")
     (meta,) = build.read_header(shard)
@@ -97,7 +98,7 @@ def test_fermatas_of_a_corpus_are_held_and_remembered(tmp_path):
         for beat in [cue.beat for cue in plan.cues if cue.kind == "fermata" and 1 < cue.beat < len(gap) - 1]:
             usual = min(gap[beat - 1], gap[beat + 1])
             first, last = plan.times[beat] - lead + 0.6 * usual, plan.times[beat + 1] - lead - 0.95 * usual
-            hand = (places[:, 23] - places[:, 0])[int(first * 30):int(last * 30)]                # the body may shift its weight
+            hand = (places[:, 23] - places[:, 0])[int(first * 30):int(last * 30)]  # the body may shift its weight
             if len(hand) > 2:
                 count += 1
                 assert np.linalg.norm(np.diff(hand, axis=0), axis=1).max() * 30 < 0.25
@@ -125,13 +126,15 @@ def test_music_at_a_clips_beats_and_test_clips_never_enter(tmp_path):
 
 
 def test_a_beat_on_the_last_frame_is_as_loud_as_the_body_is_fast():
-    """Speeds are one fewer than frames: such a beat once had none, a warning of numpy and the quietest music there is."""
+    """Speeds are one fewer than frames: such a beat once had none, a warning of numpy and the quietest music there
+    is."""
     motion = dance(make_plan("dance", 5, genre="house", duration=4.0))
     end = motion.duration
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         level = real.energies(motion, np.array([0.0, end - 1.0, end - 0.3, end - 0.02]))
-    speed = np.linalg.norm(np.diff(motion.positions() - motion.positions()[:, :1], axis=0), axis=-1).mean(1) * motion.fps
+    speed = np.linalg.norm(np.diff(motion.positions() - motion.positions()[:, :1], axis=0),
+                           axis=-1).mean(1) * motion.fps
     assert level[-1] == pytest.approx(np.clip(0.2 + 0.75 * speed[-1] / 0.9, 0.1, 0.95))
 
 
@@ -169,10 +172,12 @@ def test_report_of_diversity(tmp_path, capsys):
     from models.lab.studio import report
     for kind in ("dance", "conducting"):
         build.build(kind, "test", tmp_path / "corpus" / kind, items=3, duration=4.0, audio=False, jobs=1)
-    arguments = ["--corpus", str(tmp_path / "corpus"), "--out", str(tmp_path / "a.png"), "--docs", str(tmp_path / "a.md")]
+    arguments = ["--corpus", str(tmp_path / "corpus"), "--out", str(tmp_path / "a.png"), "--docs",
+                 str(tmp_path / "a.md")]
     assert report.main(arguments) == 0
     text = (tmp_path / "a.md").read_text(encoding="utf-8")
-    assert "| all dance | 3 |" in text and "| all conducting | 3 |" in text and "| break | 1 |" in text and "a.png" in text
+    assert ("| all dance | 3 |" in text and "| all conducting | 3 |" in text and "| break | 1 |" in text
+            and "a.png" in text)
     assert (tmp_path / "a.png").stat().st_size > 5000
     assert report.main(["--corpus", str(tmp_path / "nothing"), "--out", str(tmp_path / "b.png")]) == 2
 

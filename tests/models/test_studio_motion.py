@@ -155,8 +155,8 @@ def test_beats_can_be_read_off_the_dancers_body(dances):
 
 
 def test_genres_move_differently(dances):
-    """Nearest neighbour in a handful of statistics: the other dancer of the same genre is closer than chance says. Every pose
-    faces the viewer, for dancers turn."""
+    """Nearest neighbour in a handful of statistics: the other dancer of the same genre is closer than chance says.
+    Every pose faces the viewer, for dancers turn."""
     features = []
     for _, motion in dances:
         relative = facing_viewer(motion.positions())
@@ -299,7 +299,8 @@ def test_the_body_breathes_and_turns(conductors):
         reach = [np.ptp(positions[:, index, axis]) for *_, positions in conductors]
         assert np.mean(reach) > least, name
         assert max(reach) < 0.45, name
-    turned = [np.ptp(np.unwrap(np.arctan2(m.rotations[:, 0, 0, 2], -m.rotations[:, 0, 1, 2]))) for _, m, _, _ in conductors]
+    turned = [np.ptp(np.unwrap(np.arctan2(m.rotations[:, 0, 0, 2], -m.rotations[:, 0, 1, 2])))
+              for _, m, _, _ in conductors]
     assert np.degrees(np.mean(turned)) > 8
 
 
@@ -320,7 +321,8 @@ def test_the_hand_is_no_faster_than_four_metres_a_second(conductors):
 
 
 def test_upbeats_keep_the_elbow_below_the_shoulder(conductors):
-    above = [(p[:, elbow, 2] > p[:, shoulder, 2]).mean() for *_, p in conductors for elbow, shoulder in ((18, 16), (19, 17))]
+    above = [(p[:, elbow, 2] > p[:, shoulder, 2]).mean() for *_, p in conductors for elbow, shoulder in ((18, 16),
+                                                                                                         (19, 17))]
     assert max(above) <= 0.05
 
 
@@ -332,7 +334,8 @@ def test_the_free_hand_hangs_in_a_third_of_the_frames_at_most(conductors):
 
 
 def test_fast_music_gets_fewer_strokes_than_beats():
-    for metre, bpm, strokes in ((3, 100, 3), (4, 100, 4), (4, 170, 2), (6, 100, 6), (6, 190, 2), (9, 90, 9), (3, 190, 1)):
+    for metre, bpm, strokes in ((3, 100, 3), (4, 100, 4), (4, 170, 2), (6, 100, 6), (6, 190, 2), (9, 90, 9),
+                                (3, 190, 1)):
         drawn = [pattern_of(replace(even_plan(metre, bpm=bpm), seed=seed)) for seed in range(20)]
         assert drawn.count(strokes) >= 12, (metre, bpm)                # some conductors do it another way
     usual = replace(even_plan(3, bpm=180), extra={"strokes": 1})

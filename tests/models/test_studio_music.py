@@ -1,4 +1,5 @@
-"""The studio's music: deterministic, in time with its plan, loud where it is written loud, and music rather than clicks."""
+"""The studio's music: deterministic, in time with its plan, loud where it is written loud, and music rather than
+clicks."""
 
 import struct
 from dataclasses import replace
@@ -315,7 +316,8 @@ def test_rhapsodic_pieces_have_rubato_inside_the_bar():
         bars = bars - bars.mean(1, keepdims=True)
         return (bars - (bars @ slope / (slope @ slope))[:, None] * slope).std(1).mean()
     seeds = range(910_000, 910_030)
-    rhapsodic = [make_plan("conducting", seed, metre=4, duration=40.0, fermatas=True, style="rhapsodic") for seed in seeds]
+    rhapsodic = [make_plan("conducting", seed, metre=4, duration=40.0, fermatas=True, style="rhapsodic")
+                 for seed in seeds]
     others = [make_plan("conducting", seed, metre=4, duration=40.0, fermatas=True) for seed in range(910_000, 910_090)]
     romantic = [plan for plan in others if plan.extra.get("style") == "romantic"]
     assert np.mean([inside_bars(p) for p in rhapsodic]) > 1.5 * np.mean([inside_bars(p) for p in romantic])

@@ -94,7 +94,8 @@ def test_ema_is_the_average_of_the_weights_seen():
 @pytest.mark.skipif(sys.platform == "win32", reason="gloo over torchrun is tested on Linux and macOS")
 def test_two_processes_equal_one_with_twice_the_batch(tmp_path):
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    subprocess.run([sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0", "--standalone",
+    subprocess.run([sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0",
+                    "--standalone",
                     str(HERE / "toy_task.py"), str(tmp_path / "two")], check=True, timeout=120, env=environment,
                    capture_output=True)
     first, second = (torch.load(tmp_path / "two" / f"seen_by_{rank}.pt", weights_only=True) for rank in (0, 1))
@@ -107,7 +108,8 @@ def test_two_processes_equal_one_with_twice_the_batch(tmp_path):
 def test_export_writes_a_checkpoint_that_loads(tmp_path, monkeypatch):
     _, state = run(tmp_path / "run", steps=5)
     monkeypatch.setattr(export_module, "make_task", lambda *arguments: Toy(ToyConfig(**arguments[3])))
-    written = export_module.export(tmp_path / "run", "toy", tmp_path / "checkpoints", notes="- made of noise", dtype="float32")
+    written = export_module.export(tmp_path / "run", "toy", tmp_path / "checkpoints", notes="- made of noise",
+                                   dtype="float32")
     found = checkpoints.find("toy", "toy", tmp_path / "checkpoints")
     assert found.sha256 == written.sha256 and found.config == {"width": 8, "mean": [0.5]} and found.extra["steps"] == 5
     loaded = checkpoints.load_state(found)
@@ -153,7 +155,8 @@ def test_rotary_attention_depends_on_time_differences_only():
     assert not torch.allclose(a, attention(x, memory, here, there + 0.3), atol=1e-3)
     mask = torch.ones(2, 7, dtype=torch.bool)
     mask[:, 5:] = False
-    assert torch.allclose(attention(x, memory, here, there, mask), attention(x, memory[:, :5], here, there[:5]), atol=1e-5)
+    assert torch.allclose(attention(x, memory, here, there, mask), attention(x, memory[:, :5], here, there[:5]),
+                          atol=1e-5)
     rotary = Rotary(8)
     y = torch.randn(1, 1, 5, 8)
     assert torch.allclose(rotary(y, torch.arange(5.0)).norm(dim=-1), y.norm(dim=-1), atol=1e-5)

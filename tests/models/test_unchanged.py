@@ -1,7 +1,7 @@
 """Rebuilding the house changes nothing that is heard or seen: outputs for fixed seeds equal those recorded before.
 
-The networks are tiny and random, with every zero-initialised weight filled in, so that each path of a sampler shows. The
-recorded file holds every n-th number. Record again only with a change that is meant to change outputs:
+The networks are tiny and random, with every zero-initialised weight filled in, so that each path of a sampler shows.
+The recorded file holds every n-th number. Record again only with a change that is meant to change outputs:
 `python tests/models/test_unchanged.py`.
 """
 import sys
@@ -94,8 +94,10 @@ def music_cases(model):
 def conductor_cases(model):
     """{name: (V, n, 24, 3, 3) rotations or (V, n, 3) roots of every FRAME_STEP-th frame}."""
     audio, found = Audio(noise(8), 48_000), {}
-    asked = {"plain": dict(guidance_scale=2.0, variations=2), "free": dict(guidance_scale=0.5, left_hand=0.3, amplitude=1.2),
-             "range": dict(guidance_scale=2.0, keep=(walk(), [(0.0, 3.0), (6.0, SECONDS)])), "mirror": dict(mirror=True)}
+    asked = {"plain": dict(guidance_scale=2.0, variations=2), "free": dict(guidance_scale=0.5, left_hand=0.3,
+                                                                           amplitude=1.2),
+             "range": dict(guidance_scale=2.0, keep=(walk(), [(0.0, 3.0), (6.0, SECONDS)])),
+             "mirror": dict(mirror=True)}
     for name, options in asked.items():
         motions = model.generate(audio, steps=3, seed=5, beats=BEATS, metre=4, **options)
         found[f"conductor {name} rotations"] = np.stack([motion.rotations[::FRAME_STEP] for motion in motions])
@@ -118,7 +120,7 @@ def test_outputs_equal_those_recorded():
         before = recorded[name]
         assert value.shape == before.shape, name
         if name.endswith("rotations"):
-            apart = np.linalg.norm(value - before, axis=(-2, -1)) / np.sqrt(2)           # small angles: the angle in radians
+            apart = np.linalg.norm(value - before, axis=(-2, -1)) / np.sqrt(2)  # small angles: the angle in radians
             assert np.all(apart < 1e-4) or geodesic(value, before).max() < 1e-4, name
         else:
             scale = np.abs(before).max() if name.startswith("music") else 1.0

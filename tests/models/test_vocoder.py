@@ -62,7 +62,7 @@ def test_the_finish_keeps_to_the_mel_and_widens_without_touching_the_mono_sum():
     mel = log_mel(np.ascontiguousarray(truth.mean(1)[::2]))
     network = Vocoder(TINY).eval()
     bare, sound = (vocode(network, mel, rate=module.RATE, finish=both) for both in (False, True))
-    distance = lambda x: np.abs(log_mel(resample_poly(x.mean(0), 1, 2))[:len(mel)] - mel).mean()             # noqa: E731
+    distance = lambda x: np.abs(log_mel(resample_poly(x.mean(0), 1, 2))[:len(mel)] - mel).mean()  # noqa: E731
     assert distance(sound) < 0.6 * distance(bare)
     pair = torch.from_numpy(np.random.default_rng(0).normal(size=(2, 44_100)).astype(np.float32))
     pair[1] = 0

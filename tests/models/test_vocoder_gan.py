@@ -139,7 +139,8 @@ def test_a_run_teaches_both_sides_resumes_and_is_released(pack, released, tmp_pa
     torch.set_num_threads(1)
 
     def run(steps, resume=False):
-        task = music_task("vocoder", "adversarial", **settings(released, blocks=2, learning_rate=1e-3, decoded_from=0.6))
+        task = music_task("vocoder", "adversarial", **settings(released, blocks=2, learning_rate=1e-3,
+                                                               decoded_from=0.6))
         rows = train(task, tmp_path / "run", pack, tmp_path / "cache", system="music_ldm", part="vocoder", seed=1,
                      config_name="adversarial", steps=steps, resume=resume, validations=1, log_every=5,
                      report=lambda text: None)

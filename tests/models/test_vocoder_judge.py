@@ -59,14 +59,16 @@ def test_the_table_on_small_files(tmp_path):
               {"audio": pack_audio(0.5 * beat(3, 48_000, n)), "beats": np.zeros((0, 2), np.float32)}) for n in range(4)]
     write_shard(tmp_path / "corpus" / "a.safetensors", items)
     config = VocoderConfig(width=16, blocks=1, upper_width=16, upper_blocks=1)
-    checkpoints.save(tmp_path / "ck", name="music_ldm-vocoder", system="music_ldm", part="vocoder", config=config.to_json(),
+    checkpoints.save(tmp_path / "ck", name="music_ldm-vocoder", system="music_ldm", part="vocoder",
+                     config=config.to_json(),
                      state_dict=Vocoder(config).state_dict(), card_text="", licence="GPL-3.0-or-later")
     result = judge(tmp_path / "corpus", {"tiny": tmp_path / "ck"}, seconds=1.5, judge_steps=2, report=lambda text: None)
     rows = result["rows"]
     assert list(rows) == ["the same sound", "another piece", "griffin_lim_32", "tiny, network alone",
                           "tiny, with the two stages"]
     assert all(set(COLUMNS) <= set(row) and np.isfinite([row[c] for c in COLUMNS]).all() for row in rows.values())
-    assert rows["the same sound"]["ms_mel"] == rows["the same sound"]["worst_band_db"] == 0 < rows["another piece"]["ms_mel"]
+    assert (rows["the same sound"]["ms_mel"] == rows["the same sound"]["worst_band_db"] == 0
+            < rows["another piece"]["ms_mel"])
     assert rows["griffin_lim_32"]["worst_band_db"] > 20                               # it has nothing above 11 kHz
     assert rows["tiny, with the two stages"]["log_mel"] < rows["tiny, network alone"]["log_mel"]
     with pytest.raises(BadInput):

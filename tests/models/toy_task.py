@@ -1,4 +1,5 @@
-"""A small regression task for the tests of the training loop; run as a script under torchrun it trains with two processes."""
+"""A small regression task for the tests of the training loop; run as a script under torchrun it trains with two
+processes."""
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,7 +59,8 @@ class Toy(Task):
 def run(out, task=None, steps=40, **options):
     """Train the toy quietly on the CPU; returns (rows, final state)."""
     options = {"report": lambda text: None, "device": "cpu", "log_every": 1, **options}
-    rows = train(task or Toy(), out, "corpus", "cache", system="toy", part="toy", config_name="toy", steps=steps, **options)
+    rows = train(task or Toy(), out, "corpus", "cache", system="toy", part="toy", config_name="toy", steps=steps,
+                 **options)
     return rows, torch.load(Path(out) / "checkpoint.pt", weights_only=True)
 
 

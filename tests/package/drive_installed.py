@@ -63,7 +63,8 @@ def main():
 
 
 def files(folder):
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()
+            and "__pycache__" not in path.parts}
 
 
 status = 0

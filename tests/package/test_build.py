@@ -1,4 +1,5 @@
-"""build.py's own set-up: made, interrupted, completed; every way it can fail is one sentence with the command that helps."""
+"""build.py's own set-up: made, interrupted, completed; every way it can fail is one sentence with the command that
+helps."""
 import subprocess
 import sys
 from pathlib import Path
@@ -93,7 +94,8 @@ def test_no_python(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(("log", "words"), [
     ("WARNING: Retrying after connection broken by 'NewConnectionError(...)'", "no network"),
-    ("OSError: [Errno 28] No space left on device", "disk is full"), ("ERROR: boom", "could not be installed: ERROR: boom")])
+    ("OSError: [Errno 28] No space left on device", "disk is full"), ("ERROR: boom", "could not be installed: ERROR: "
+                                                                      "boom")])
 def test_what_was_said(log, words):
     assert words in build.environment.why(log, "run this command again")
 
@@ -113,6 +115,8 @@ def test_the_sentence_and_the_exit_code(monkeypatch, capsys):
 def test_it_needs_nothing_but_the_standard_library():
     """Nor do the modules of ours that it imports: the first call runs before there is any environment."""
     code = ("import sys; import build; from pathlib import Path; site = [m for m in sys.modules.values() "
-            "if 'site-packages' in (getattr(m, '__file__', None) or '')]; sys.exit(', '.join(m.__name__ for m in site) or 0)")
-    done = subprocess.run([sys.executable, "-S", "-c", code], cwd=Path(build.__file__).parent, capture_output=True, text=True)
+            "if 'site-packages' in (getattr(m, '__file__', None) or '')]; sys.exit(', '.join(m.__name__ for m in site) "
+            "or 0)")
+    done = subprocess.run([sys.executable, "-S", "-c", code], cwd=Path(build.__file__).parent, capture_output=True,
+                          text=True)
     assert done.returncode == 0, done.stderr

@@ -75,8 +75,8 @@ def test_the_zip_holds_what_runs_and_nothing_that_only_trains(package):
     with zipfile.ZipFile(package) as file:
         names = set(file.namelist())
     modules = {name for name in names if name.endswith(".py")}
-    for absent in ("models/lab/demo.py", "models/training/loop.py", "models/music_ldm/train.py", "models/conductor/losses.py",
-                   "blender_addon/demo_scene.py"):
+    for absent in ("models/lab/demo.py", "models/training/loop.py", "models/music_ldm/train.py",
+                   "models/conductor/losses.py", "blender_addon/demo_scene.py"):
         assert (ROOT / absent).is_file() and absent not in names
     for present in ("models/music_ldm/pipeline.py", "models/conductor/pipeline.py", "models/rhythm/detect.py",
                     "core/cli/beats.py"):

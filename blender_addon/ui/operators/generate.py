@@ -41,12 +41,14 @@ def _of_direction(direction, name, label):
     return type(f"BATON_OT_generate_{name}", (GenerateOperator, bpy.types.Operator), {
         "__doc__": f"{label} with the model that is chosen in the panel", "bl_label": label,
         "bl_idname": f"baton.generate_{name}",
-        "system": classmethod(lambda cls, context: scene_settings.chosen(context.scene, scene_settings.direction(direction)))})
+        "system": classmethod(lambda cls, context: scene_settings.chosen(context.scene,
+                                                                         scene_settings.direction(direction)))})
 
 
 # A button for each system, and one for each direction that takes the system chosen there.
 GENERATE = (*(_of_system(system) for system in registry.systems().values()),
-            _of_direction("to_sound", "music", "Generate Music"), _of_direction("to_motion", "conducting", "Generate Conducting"),
+            _of_direction("to_sound", "music", "Generate Music"), _of_direction("to_motion", "conducting",
+                                                                                "Generate Conducting"),
             _of_direction("to_both", "both", "Generate Dance and Music"))
 
 
@@ -59,7 +61,8 @@ class BATON_OT_import_motion(JobOperator, bpy.types.Operator, ImportHelper):
 
     filter_glob: bpy.props.StringProperty(default="*.bvh;*.npz;*.pkl;*.gz", options={"HIDDEN"})
     fps: bpy.props.FloatProperty(name="Frame Rate", default=0.0, min=0.0, max=1000.0,
-                                 description="Frames a second of the file where its own figure is wrong; 0 takes the file's")
+                                 description="Frames a second of the file where its own figure is wrong; 0 takes the "
+                                 "file's")
 
     @classmethod
     def poll(cls, context):
@@ -75,7 +78,8 @@ class BATON_OT_import_motion(JobOperator, bpy.types.Operator, ImportHelper):
 
     def make_job(self, context):
         rig = bone_map.find_rig(context)
-        return import_motion.job(context, rig, import_motion.request_of(context.scene, rig, self.filepath, self.fps or None))
+        return import_motion.job(context, rig, import_motion.request_of(context.scene, rig, self.filepath, self.fps
+                                                                        or None))
 
 
 def draw_import_menu(self, context):
@@ -91,7 +95,8 @@ class BATON_OT_detect_beats(JobOperator, bpy.types.Operator):
 
     source: bpy.props.EnumProperty(
         name="Source", default="MOTION",
-        items=[("MOTION", "Motion", "Beats of the rig's motion"), ("STRIP", "Strip", "Beats of the selected sound strip")])
+        items=[("MOTION", "Motion", "Beats of the rig's motion"), ("STRIP", "Strip", "Beats of the selected sound "
+                                                                   "strip")])
 
     @classmethod
     def poll(cls, context):

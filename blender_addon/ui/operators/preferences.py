@@ -59,7 +59,8 @@ class BATON_OT_setup_runtime(bpy.types.Operator):
             backend = options.torch.lower()
         setup = runtime.RuntimeSetup(
             prefs.user_folder(create=True) / "runtime", lock_path(), backend=backend,
-            wheels=bpy.path.abspath(options.wheels) if options.wheels else None, extras=(SMPLX,) if options.smplx else ())
+            wheels=bpy.path.abspath(options.wheels) if options.wheels else None, extras=(SMPLX,) if options.smplx
+            else ())
         setup.start()
         if bpy.app.background:
             setup.join()

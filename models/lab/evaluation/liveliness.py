@@ -1,4 +1,5 @@
-"""How alive bodies are, in numbers an animator knows: spreads of joints, turns, speeds; per style and genre (corpus.md 5).
+"""How alive bodies are, in numbers an animator knows: spreads of joints, turns, speeds; per style and genre (corpus.md
+5).
 
 Spread: root mean square of the geodesic distance of a local rotation from its mean over the clip, degrees.
 """
@@ -13,8 +14,8 @@ from models.lab.studio.overlap import overlap_share
 FPS = 30.0
 # column: (summed or averaged, chains of joints)
 SPREADS = {"spine": (np.sum, ((3,), (6,), (9,))), "head": (np.sum, ((12,), (15,))), "chest": (np.mean, ((3, 6, 9),)),
-           "wrists": (np.mean, ((20,), (21,))), "shoulders": (np.mean, ((16,), (17,))), "elbows": (np.mean, ((18,), (19,))),
-           "hips": (np.mean, ((1,), (2,))), "knees": (np.mean, ((4,), (5,)))}
+           "wrists": (np.mean, ((20,), (21,))), "shoulders": (np.mean, ((16,), (17,))),
+           "elbows": (np.mean, ((18,), (19,))), "hips": (np.mean, ((1,), (2,))), "knees": (np.mean, ((4,), (5,)))}
 SPEEDS = {"feet_mps": (10, 11), "pelvis_mps": (0,), "hands_mps": (20, 21)}
 
 
@@ -46,7 +47,8 @@ def liveliness(motion):
     row["turns_per_minute"] = turns_a_minute(motion.rotations[:, 0])
     places = motion.positions()
     for name, joints in SPEEDS.items():
-        row[name] = float(np.mean([np.linalg.norm(np.diff(places[:, joint], axis=0), axis=-1).mean() for joint in joints]) * FPS)
+        row[name] = float(np.mean([np.linalg.norm(np.diff(places[:, joint], axis=0), axis=-1).mean()
+                                   for joint in joints]) * FPS)
     return row
 
 

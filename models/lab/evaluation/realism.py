@@ -1,10 +1,13 @@
-"""Can a machine tell the studio's dancers from recorded people? A classifier of 2-second windows, and a table of spreads.
+"""Can a machine tell the studio's dancers from recorded people? A classifier of 2-second windows, and a table of
+spreads.
 
-python -m models.lab.evaluation.realism --captures FLAT --out rows.json [--before rows.json] [--docs docs/studio-diversity.md]
+python -m models.lab.evaluation.realism --captures FLAT --out rows.json [--before rows.json] \\
+    [--docs docs/studio-diversity.md]
 
 Both sides are the same skeleton at 30 fps. What the captures' rigs never move (collars, toes, hands) is joined to the
-next joint or left out; every window is seen mirrored too; and the two sides are matched in speed, so that neither rig nor
-tempo gives the answer away. Accuracy is that of windows whose recording or seed was never trained on; chance is 0.5.
+next joint or left out; every window is seen mirrored too; and the two sides are matched in speed, so that neither rig
+nor tempo gives the answer away. Accuracy is that of windows whose recording or seed was never trained on; chance is
+0.5.
 FLAT: captures as `models.lab.loaders.captures` writes them.
 """
 import argparse
@@ -33,7 +36,8 @@ SEEDS, SECONDS = range(900_000, 900_004), 12.0              # studio pieces of e
 LONG = 6.0                                                  # s of captures whose spreads are read
 # (name, chain of local joints whose product is read)
 CHAINS = (("chest", (3, 6, 9)), ("head", (12, 15)), ("left hip", (1,)), ("right hip", (2,)), ("left knee", (4,)),
-          ("right knee", (5,)), ("left ankle", (7,)), ("right ankle", (8,)), ("left arm", (13, 16)), ("right arm", (14, 17)),
+          ("right knee", (5,)), ("left ankle", (7,)), ("right ankle", (8,)), ("left arm", (13, 16)),
+          ("right arm", (14, 17)),
           ("left elbow", (18,)), ("right elbow", (19,)), ("left wrist", (20,)), ("right wrist", (21,)))
 PAIRS = ((0, 1), (0, 8), (0, 9), (0, 14), (1, 14), (2, 3), (8, 9), (8, 10), (9, 11), (10, 12),
          (11, 13), (4, 5), (0, 2), (0, 3))
@@ -45,7 +49,8 @@ def windows(motion):
     starts = range(0, len(motion) - FRAMES + 1, STEP)
     if len(starts) == 0:
         return np.zeros((0, FRAMES, 24, 3, 3), np.float32), np.zeros((0, FRAMES, 3), np.float32)
-    return (np.stack([motion.rotations[s:s + FRAMES] for s in starts]), np.stack([motion.root[s:s + FRAMES] for s in starts]))
+    return (np.stack([motion.rotations[s:s + FRAMES] for s in starts]),
+            np.stack([motion.root[s:s + FRAMES] for s in starts]))
 
 
 def headings(rotations):
@@ -76,11 +81,12 @@ def features(rotations, root, pose=False):
     """Numbers (N,D) of windows. Dynamics only: spreads, speeds, accelerations, spectra, how parts move together, feet.
     pose adds the mean turn of every chain, which tells one dance's vocabulary from another's."""
     turns = chains(rotations)
-    speed = matrix_to_axis_angle(turns[:, :-1].swapaxes(-1, -2) @ turns[:, 1:]).astype(np.float64) * FPS      # (N,T-1,15,3)
+    speed = matrix_to_axis_angle(turns[:, :-1].swapaxes(-1, -2) @ turns[:, 1:]).astype(np.float64) * FPS  # (N,T-1,15,3)
     away = matrix_to_axis_angle(turns[:, :1].swapaxes(-1, -2) @ turns).astype(np.float64)
     away = away - away.mean(1, keepdims=True)
     size = np.linalg.norm(speed, axis=-1)
-    # Per axis where the axes mean the same in every rig; elbows, knees and wrists share a limb's twist as each rig likes.
+    # Per axis where the axes mean the same in every rig; elbows, knees and wrists share a limb's twist as each rig
+    # likes.
     trunk = [0, 1, len(CHAINS)]
     jerk = np.linalg.norm(np.diff(speed, axis=1), axis=-1) * FPS
     columns = [_log(np.sqrt((away ** 2).sum(-1).mean(1))), _log(size.mean(1)), _log(np.percentile(size, 95, axis=1)),
@@ -89,7 +95,8 @@ def features(rotations, root, pose=False):
                _log(np.abs(away[:, :, trunk]).mean(1)).reshape(len(away), -1)]
     columns += _spectra(speed)
     columns.append(np.stack([_correlation(size[..., a], size[..., b]) for a, b in PAIRS], 1))
-    columns.append(np.stack([_correlation(size[:, :-3, a], size[:, 3:, b]) - _correlation(size[:, 3:, a], size[:, :-3, b])
+    columns.append(np.stack([_correlation(size[:, :-3, a], size[:, 3:, b]) - _correlation(size[:, 3:, a],
+                                                                                          size[:, :-3, b])
                              for a, b in PAIRS], 1))
     columns += _travel(rotations, root)
     if pose:
@@ -126,7 +133,8 @@ def _travel(rotations, root):
     columns = [_log(level.mean(1)), _log(level.std(1)), _log(velocity[..., 2].std(1)), _log(np.abs(rate).mean(1)),
                _log(rate.std(1)), np.abs(yaw[:, -1] - yaw[:, 0]), root[..., 2].std(1)]
     columns += _spectra(np.stack([velocity[..., 0], velocity[..., 1], velocity[..., 2], rate], -1))
-    places = Motion(rotations.reshape(-1, 24, 3, 3), root.reshape(-1, 3), FPS).positions().reshape(len(root), FRAMES, 24, 3)
+    places = Motion(rotations.reshape(-1, 24, 3, 3), root.reshape(-1, 3), FPS).positions().reshape(len(root),
+                                                                                                   FRAMES, 24, 3)
     for joint in (7, 8):                                             # ankles: rigid in every rig
         way = np.diff(places[:, :, joint], axis=1) * FPS
         pace = np.linalg.norm(way, axis=-1)
@@ -140,7 +148,8 @@ def _travel(rotations, root):
 
 def window_speed(rotations, root):
     """(N,) mean joint speed of windows relative to the pelvis, m/s."""
-    places = Motion(rotations.reshape(-1, 24, 3, 3), root.reshape(-1, 3), FPS).positions().reshape(len(root), FRAMES, 24, 3)
+    places = Motion(rotations.reshape(-1, 24, 3, 3), root.reshape(-1, 3), FPS).positions().reshape(len(root),
+                                                                                                   FRAMES, 24, 3)
     return np.linalg.norm(np.diff(places - places[:, :, :1], axis=1), axis=-1).mean((1, 2)) * FPS
 
 
@@ -173,8 +182,8 @@ def table_of(motions, groups, pose=False):
 def separation(real, made, seed=0, matched=True):
     """Cross-validated accuracy of telling `real` from `made`, each (features, speeds, groups) of `table_of`.
 
-    Groups (recordings, seeds) never lie on both sides of a fold. Returns {"accuracy", "windows", "linear"}: gradient-boosted
-    trees, windows judged, and a linear judge of the same numbers.
+    Groups (recordings, seeds) never lie on both sides of a fold. Returns {"accuracy", "windows", "linear"}:
+    gradient-boosted trees, windows judged, and a linear judge of the same numbers.
     """
     from sklearn.ensemble import ExtraTreesClassifier
     from sklearn.linear_model import LogisticRegression
@@ -210,7 +219,8 @@ def captures_of(folder, styles=None):
         sixd = np.asarray(flat.rows(item, "rot6d"), np.float32) / 32_767.0
         release, name = item["clip"].split("/")
         group = f"salsa {int(name) % 15}" if release == "cmu_salsa" else item["clip"]
-        for column, value in zip(out, (Motion(sixd_to_matrix(sixd.reshape(-1, 24, 6)), np.array(flat.rows(item, "root")), FPS),
+        for column, value in zip(out, (Motion(sixd_to_matrix(sixd.reshape(-1, 24, 6)),
+                                              np.array(flat.rows(item, "root")), FPS),
                                        group, item["style"])):
             column.append(value)
     return out
@@ -238,7 +248,8 @@ def measure(folder):
     salsa = np.array([group.startswith("salsa") for group in real[2]])
     sides = [tuple(column[side] for column in real) for side in (salsa, ~salsa)]
     judge = {"studio / captures": separation(real, made), "salsa / other captures": separation(*sides),
-             "captures, two halves": separation(*halves(real)), "studio, two halves of its seeds": separation(*halves(made)),
+             "captures, two halves": separation(*halves(real)),
+             "studio, two halves of its seeds": separation(*halves(made)),
              "captures / the same, blurred by 50 ms": separation(real, table_of(list(map(blurred, motions)), groups))}
     alive = {}
     for style in sorted(set(styles)):
@@ -262,13 +273,15 @@ def report(now, before=None):
             alive[f"{name}, before"] = before["alive"][name]
         alive[name] = row
     columns = list(now["alive"]["all genres"])
-    return ("## People and the studio's dancers\n\nA judge of 2-second windows (trees on numbers of motion: spreads, speeds, "
-            "accelerations, spectra, how parts move together, feet; a linear judge of the same), folds by recording and seed, "
-            "mirrored, matched in speed; chance is 0.5. The rows below the first tell what the figure means: two real dances, "
+    return ("## People and the studio's dancers\n\nA judge of 2-second windows (trees on numbers of motion: "
+            "spreads, speeds, accelerations, spectra, how parts move together, feet; a linear judge of the same), "
+            "folds by recording and seed, mirrored, matched in speed; chance is 0.5. The rows below the first tell "
+            "what the figure means: two real dances, "
             "one set against itself, and real motion whose detail is smoothed away.\n\n"
             + markdown_table(judge, list(next(iter(judge.values()))), "sides")
-            + "\n\nSpreads in degrees (spine and head: summed over their joints), medians over clips; lift of kinematic beats "
-            "over the circular-shift null and limbs that overlap: means; slide: the largest.\n\n"
+            + "\n\nSpreads in degrees (spine and head: summed over their joints), medians over clips; "
+            "lift of kinematic beats over the circular-shift null and limbs that overlap: means; slide: the "
+            "largest.\n\n"
             + markdown_table(alive, columns, "who") + "\n")
 
 

@@ -2,9 +2,9 @@
 
     python -m models.lab.evaluation.rhythm --corpus DIR [--data DIR]
 
-Beat F1 is one-to-one within +-70 ms at the strict metrical level; `any_level` is the best over half, double and off-beat levels
-and says how much of a miss is an octave. DIR holds dance/ and conducting/ corpora; --data is a folder of real clips with
-motion/ and music/ (BVH, OGG and *.beats.txt), left out when absent.
+Beat F1 is one-to-one within +-70 ms at the strict metrical level; `any_level` is the best over half, double and
+off-beat levels and says how much of a miss is an octave. DIR holds dance/ and conducting/ corpora; --data is a folder
+of real clips with motion/ and music/ (BVH, OGG and *.beats.txt), left out when absent.
 """
 import argparse
 import json
@@ -67,11 +67,13 @@ def scored(found, times, positions=None):
 def half_beat_roll(motion, times):
     """The motion rolled later by half a median beat, and by how many seconds exactly."""
     frames = int(round(np.median(np.diff(times)) / 2 * motion.fps))
-    return Motion(np.roll(motion.rotations, frames, 0), np.roll(motion.root, frames, 0), motion.fps), frames / motion.fps
+    return Motion(np.roll(motion.rotations, frames, 0), np.roll(motion.root, frames, 0),
+                  motion.fps), frames / motion.fps
 
 
 def body_rows(items, folders):
-    """Body -> beats on studio pieces: as they are, and rolled by half a beat (scored against rolled and unrolled truth)."""
+    """Body -> beats on studio pieces: as they are, and rolled by half a beat (scored against rolled and unrolled
+    truth)."""
     plain, rolled, mismatched, previous = [], [], [], None
     for corpus, index in items:
         written = corpus.array(index, "beats").astype(np.float64)
@@ -95,7 +97,8 @@ def music_rows(items, folders):
     for corpus, index in items:
         written = corpus.array(index, "beats").astype(np.float64)
         audio = unpack_audio(corpus.array(index, "audio")).T
-        ours.append(scored(detect_music_beats(audio, AUDIO_RATE, folders=folders), written[:, 0], written[:, 1].astype(int)))
+        ours.append(scored(detect_music_beats(audio, AUDIO_RATE, folders=folders), written[:, 0],
+                           written[:, 1].astype(int)))
         from models.rhythm.features import to_mono
         found = music_beats_librosa(to_mono(audio, AUDIO_RATE), 22_050)
         best, level = beat_f1_any_level(found, written[:, 0])
@@ -104,7 +107,8 @@ def music_rows(items, folders):
 
 
 def track_rows(data, folders):
-    """Real tracks: share of the agreed beats that are found; found beats a second; the share a chance grid would find."""
+    """Real tracks: share of the agreed beats that are found; found beats a second; the share a chance grid would
+    find."""
     from core.audio.io import read_audio
     rows = {}
     for path in sorted(Path(data, "music").glob("*.ogg")):
@@ -117,8 +121,8 @@ def track_rows(data, folders):
         rows[path.stem] = {
             "agreed": len(agreed), "found_share": round(match_count(found.times, agreed) / len(agreed), 4),
             "librosa_share": round(match_count(librosa_beats, agreed) / len(agreed), 4),
-            "chance_share": round(float(np.mean(shifts)), 4), "beats_found": len(found), "tempo_bpm": round(found.tempo_bpm, 1),
-            "metre": found.metre, "confidence": round(found.confidence, 3)}
+            "chance_share": round(float(np.mean(shifts)), 4), "beats_found": len(found),
+            "tempo_bpm": round(found.tempo_bpm, 1), "metre": found.metre, "confidence": round(found.confidence, 3)}
     return rows
 
 
@@ -200,7 +204,8 @@ def _sha(part, folders):
     return found.sha256[:16] if found else None
 
 
-ROWS = (("body, studio dance", "body_dance", "studio", 0.85), ("body, conductors (ictus)", "body_conducting", "studio", None),
+ROWS = (("body, studio dance", "body_dance", "studio", 0.85), ("body, conductors (ictus)", "body_conducting",
+                                                               "studio", None),
         ("music, studio dance", "music_dance", "network", 0.95),
         ("music, studio orchestra with rubato", "music_orchestra", "network", 0.85))
 
@@ -214,8 +219,8 @@ def table(result):
         own, librosa = result[key][ours], result[key].get("librosa", {})
         other = result[key].get("beats_of_another_clip", {})
         rows[name] = {"f1": own.get("f1"), "any_level": own.get("any_level"), "downbeat_f1": own.get("downbeat_f1"),
-                      "mismatched": other.get("f1"), "librosa": librosa.get("f1"), "librosa_any": librosa.get("any_level"),
-                      "clips": own.get("clips"), "target": target}
+                      "mismatched": other.get("f1"), "librosa": librosa.get("f1"),
+                      "librosa_any": librosa.get("any_level"), "clips": own.get("clips"), "target": target}
         if key == "body_dance":
             rolled = result[key]["rolled_half_beat"]
             rows["body rolled by half a beat, rolled truth"] = {"f1": rolled.get("f1_rolled_truth")}
@@ -223,25 +228,29 @@ def table(result):
     parts = []
     if rows:
         parts.append("F1 within 70 ms at the strict metrical level; *any level* also lets octaves and off-beats pass; "
-                     "*mismatched*: the beats of another clip.\n\n" + markdown_table(rows, list(next(iter(rows.values())))))
+                     "*mismatched*: the beats of another clip.\n\n" + markdown_table(rows,
+                                                                                     list(next(iter(rows.values())))))
         levels = {name: result[key][ours].get("levels") for name, key, ours, _ in ROWS if key in result}
         parts.append("Best level, clips: " + "; ".join(f"{name}: {value}" for name, value in levels.items()) + ".")
     if "real_tracks" in result:
         columns = ["found_share", "librosa_share", "chance_share", "agreed", "beats_found", "tempo_bpm", "metre"]
-        parts.append("Real tracks, share of the agreed beats that are found (target 0.90 each). Recall only: extra beats do not "
-                     "show. The decoder's constants are the best tried on the studio's valid split. The Brahms is not blind: the "
-                     "beats once missed in it gave the idea of the Romantic and rhapsodic training pieces, and that two "
+        parts.append("Real tracks, share of the agreed beats that are found (target 0.90 each). Recall only: extra "
+                     "beats do not show. The decoder's constants are the best tried on the studio's valid split. The "
+                     "Brahms is not blind: the beats once missed in it gave the idea of the Romantic and rhapsodic "
+                     "training pieces, and that two "
                      "networks are averaged, not the newer one taken alone, was chosen on it (38 of 42 against 36).\n\n"
                      + markdown_table(result["real_tracks"], columns, "track"))
     couples = result.get("salsa_couples")
     if couples:
-        parts.append(f"TEST salsa couples, beats found from each body alone: partners agree {couples['partners_mean']}, couples "
-                     f"mixed up {couples['mixed_mean']}, partners shifted {couples['partners_shifted_mean']}.")
+        parts.append(f"TEST salsa couples, beats found from each body alone: partners agree "
+                     f"{couples['partners_mean']}, couples mixed up {couples['mixed_mean']}, partners shifted "
+                     f"{couples['partners_shifted_mean']}.")
     speed = result.get("speed")
     if speed:
-        parts.append(f"Speed, seconds of a clip of three minutes: per CPU second body {speed['body_per_cpu_second']}, music "
-                     f"{speed['music_per_cpu_second']}; per second of wall time {speed['body_times_real_time']} and "
-                     f"{speed['music_times_real_time']} (target 100; {speed['threads']} thread(s) of torch, other work beside).")
+        parts.append(f"Speed, seconds of a clip of three minutes: per CPU second body {speed['body_per_cpu_second']}, "
+                     f"music {speed['music_per_cpu_second']}; per second of wall time {speed['body_times_real_time']} "
+                     f"and {speed['music_times_real_time']} (target 100; {speed['threads']} thread(s) of torch, other "
+                     f"work beside).")
     return "\n\n".join(parts)
 
 

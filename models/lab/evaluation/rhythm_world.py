@@ -1,11 +1,14 @@
-"""Rows of the beat networks on material that nobody here made: captured dances, game music, loops, rendered real scores, no beat.
+"""Rows of the beat networks on material that nobody here made: captured dances, game music, loops, rendered real
+scores, no beat.
 
-    python -m models.lab.evaluation.rhythm_world [--data DIR] [--scores FLAT] [--tracks DIR] [--speech DIR] [--checkpoints DIR]
+    python -m models.lab.evaluation.rhythm_world [--data DIR] [--scores FLAT] [--tracks DIR] [--speech DIR] \\
+        [--checkpoints DIR]
 
 --data: a folder with motion/ and music/ as for `models.lab.evaluation.rhythm`. --scores: a flat folder of
-`models.lab.rhythm.corpus --split test`. --tracks: the music of the Debian package wesnoth-1.16-music (for evaluation only).
---speech: a folder of WAV files of speech. Sections whose material is absent are left out. Beside *auto*, as shipped, stand the beat
-by beat path (*follow*) and one grid (*steady*), and beats of another piece as the chance level.
+`models.lab.rhythm.corpus --split test`. --tracks: the music of the Debian package wesnoth-1.16-music (for evaluation
+only).
+--speech: a folder of WAV files of speech. Sections whose material is absent are left out. Beside *auto*, as shipped,
+stand the beat by beat path (*follow*) and one grid (*steady*), and beats of another piece as the chance level.
 """
 import argparse
 import json
@@ -28,9 +31,10 @@ from models.rhythm.detect import activations_body, bars_of, load_network, music_
 MODES = ("auto", "steady", "follow")
 TEST = {number for couple in COUPLES for number in couple}
 # CC0 loops of the Debian package sonic-pi-samples whose beats are certain: a loop lasts a whole number of them.
-LOOPS = {"loop_amen": 4, "loop_amen_full": 16, "loop_breakbeat": 4, "loop_compus": 16, "loop_garzul": 16, "loop_mika": 16,
-         "loop_safari": 16, "loop_mehackit1": 4, "loop_mehackit2": 4, "loop_perc1": 4, "loop_perc2": 4, "loop_electric": 4,
-         "loop_weirdo": 8, "loop_3d_printer": 16}
+LOOPS = {"loop_amen": 4, "loop_amen_full": 16, "loop_breakbeat": 4, "loop_compus": 16, "loop_garzul": 16,
+         "loop_mika": 16,
+         "loop_safari": 16, "loop_mehackit1": 4, "loop_mehackit2": 4, "loop_perc1": 4, "loop_perc2": 4,
+         "loop_electric": 4, "loop_weirdo": 8, "loop_3d_printer": 16}
 LOOP_FOLDER = "/usr/share/sonic-pi/samples"
 
 
@@ -61,7 +65,8 @@ def body_rows(data, folders):
             times = read_beats(grid).times
             row = {mode: round(beat_f1_70ms(beats[mode].times, times), 3) for mode in MODES}
             told = beats["auto"].extra["tempo"]
-            row |= {"chosen": told["chosen"], "strength": told["strength"], "spread": round(spread(beats["auto"].times), 3)}
+            row |= {"chosen": told["chosen"], "strength": told["strength"],
+                    "spread": round(spread(beats["auto"].times), 3)}
             rows["test" if number in TEST else "trained"][number] = row
 
     def agreement(a, b, mode):
@@ -99,7 +104,8 @@ def orchestral_rows(data, tracks, folders):
 
 
 def loop_rows(folders, seconds=26.0):
-    """Recorded loops of exactly known tempo, repeated: tempo within 2 %, F1 at the level meant and at the best level."""
+    """Recorded loops of exactly known tempo, repeated: tempo within 2 %, F1 at the level meant and at the best
+    level."""
     import soundfile
     rows = {}
     for name, count in LOOPS.items():
@@ -120,7 +126,8 @@ def loop_rows(folders, seconds=26.0):
 
 
 def piece_rows(flat_folder, folders):
-    """Rendered real scores, human drumming and dance forms of held-out composers and drummers, by kind: means, and each piece."""
+    """Rendered real scores, human drumming and dance forms of held-out composers and drummers, by kind: means, and each
+    piece."""
     from models.training.flat import Flat
     flat, pieces, previous = Flat(flat_folder), [], None
     bars = load_network("bars", folders, required=False)
@@ -132,7 +139,8 @@ def piece_rows(flat_folder, folders):
         written = np.array(item["beats"])
         times, auto = written[:, 0], beats["auto"]
         best, _ = beat_f1_any_level(auto.times, times)
-        row = {"id": item["id"], "kind": item["kind"], "style": item["style"], "metre": item["metre"], "bpm": item["bpm"],
+        row = {"id": item["id"], "kind": item["kind"], "style": item["style"], "metre": item["metre"],
+               "bpm": item["bpm"],
                **{mode: beat_f1_70ms(beats[mode].times, times) for mode in MODES}, "any level": best,
                "another piece": None if previous is None else beat_f1_70ms(previous, times), "found metre": auto.metre,
                "chosen": auto.extra["tempo"]["chosen"]}
@@ -145,7 +153,8 @@ def piece_rows(flat_folder, folders):
                     "downbeat, true beats": beat_f1_70ms(given.downbeats, times[written[:, 1] == 1])}
         pieces.append(row)
         previous = auto.times
-    return {"means": {kind: _means([row for row in pieces if row["kind"] == kind]) for kind in ("score", "groove", "form")},
+    return {"means": {kind: _means([row for row in pieces if row["kind"] == kind]) for kind in ("score", "groove",
+                                                                                                "form")},
             "waltzes": _means([row for row in pieces if row["style"] in ("waltz", "minuet", "mazurka", "rock in three",
                                                                        "jazz waltz")]), "pieces": pieces}
 
@@ -244,8 +253,10 @@ def table(result):
         parts.append("Captured dances against their grids (F1 within 70 ms). TEST, never trained on:\n\n"
                      + markdown_table(rows["test"], columns, "clip"))
         trained = {mode: round(float(np.mean([row[mode] for row in rows["trained"].values()])), 3) for mode in MODES}
-        parts.append(f"The {len(rows['trained'])} trained on, mean: {trained}. Couples against each other, then mixed up:\n\n"
-                     + markdown_table({**rows["couples"], **{f"mixed {k}": v for k, v in rows["mixed"].items()}}, list(MODES), "pair"))
+        parts.append(f"The {len(rows['trained'])} trained on, mean: {trained}. "
+                     "Couples against each other, then mixed up:\n\n"
+                     + markdown_table({**rows["couples"], **{f"mixed {k}": v for k, v in rows["mixed"].items()}},
+                                      list(MODES), "pair"))
     if "orchestral" in result:
         rows = result["orchestral"]
         mean = {key: round(float(np.mean([row[key] for row in rows.values()])), 3)
@@ -261,7 +272,8 @@ def table(result):
                      + markdown_table(rows, list(next(iter(rows.values()))), "kind"))
     rows = result["beatless"]
     parts.append(f"Called a beat: {rows['called beat']}. Agreement in tenths, sounds by count:\n\n"
-                 + markdown_table({name: dict(zip(map(str, range(10)), counts)) for name, counts in rows["histograms"].items()},
+                 + markdown_table({name: dict(zip(map(str, range(10)), counts))
+                                   for name, counts in rows["histograms"].items()},
                                   list(map(str, range(10))), "sounds"))
     return "\n\n".join(parts)
 

@@ -1,4 +1,5 @@
-"""AIST++: SMPL motion at 60 fps, its music where the user has it, tempo from the name, the official cross-modal splits."""
+"""AIST++: SMPL motion at 60 fps, its music where the user has it, tempo from the name, the official cross-modal
+splits."""
 from functools import partial
 from pathlib import Path
 
@@ -15,8 +16,8 @@ CONFIDENCE = {"sound": 0.9, "name": 0.5}
 def aistpp_clips(folder, options):
     """Clips of the pkl files under `folder`, without those of ignore_list.txt.
 
-    With splits/crossmodal_*.txt only the listed clips are taken, as published (test and valid music and choreography are
-    in no training clip); without, clips are split by their music.
+    With splits/crossmodal_*.txt only the listed clips are taken, as published (test and valid music and choreography
+    are in no training clip); without, clips are split by their music.
     """
     from core.motion_files.aist import parse_name
     folder = Path(folder)
@@ -32,7 +33,8 @@ def aistpp_clips(folder, options):
         split = listed.get(name) or split_of_name(known["music"])
         result.append(Clip(f"aistpp/{name}", split, partial(_read, path, known, music.get(known["music"]), options)))
     if not result:
-        raise BadInput(f"No clip under {folder} has a name of AIST++ that its splits list; give the folder of the data set.")
+        raise BadInput(f"No clip under {folder} has a name of AIST++ that its splits list; give the folder of the data "
+                       f"set.")
     return result
 
 
@@ -54,7 +56,8 @@ def _read(path, known, sound, options):
 
 
 def first_beat(sound, bpm, seconds):
-    """Time in seconds, 0 .. one beat, at which the onsets of a sound of known constant tempo agree best with a beat grid."""
+    """Time in seconds, 0 .. one beat, at which the onsets of a sound of known constant tempo agree best with a beat
+    grid."""
     import librosa
 
     from core.audio.io import read_audio

@@ -49,7 +49,8 @@ FLOOR_SECONDS = 1.5
 
 @dataclass(frozen=True)
 class Capture:
-    """motion at `RATE` Hz, whole; good: list of (first, last) frames between glitches; beats in the motion's seconds."""
+    """motion at `RATE` Hz, whole; good: list of (first, last) frames between glitches; beats in the motion's
+    seconds."""
 
     clip: tuple                   # (folder, name)
     style: str
@@ -80,7 +81,8 @@ def capture_files(folder):
     """The motion files under a folder, sorted. Raises BadInput when there are none."""
     paths = sorted(p for p in Path(folder).rglob("*") if p.name.lower().endswith(MOTION_SUFFIXES))
     if not paths:
-        raise BadInput(f"No motion files ({', '.join(MOTION_FILES)}) lie under {folder}; give a folder that holds some.")
+        raise BadInput(f"No motion files ({', '.join(MOTION_FILES)}) lie under {folder}; give a folder that holds "
+                       f"some.")
     return paths
 
 
@@ -102,7 +104,8 @@ def read_capture(path, beats=True):
     motion = motion.slice(skipped, len(motion))
     good = between(motion, [pair - DROPPED for pair in bad])
     found = capture_beats(path, motion) if beats else Beats([], [])
-    return Capture(clip, STYLES.get(clip[0], "own"), split_of(clip), is_dance(clip), motion, good, found, file_hash(path))
+    return Capture(clip, STYLES.get(clip[0], "own"), split_of(clip), is_dance(clip), motion, good, found,
+                   file_hash(path))
 
 
 def upright(path, fps=None):
@@ -119,7 +122,8 @@ def upright(path, fps=None):
 
 
 def on_the_floor(motion, drifting=False):
-    """The motion with its lowest toes on the floor (2 cm up, as at rest): recordings float or sink by a few centimetres.
+    """The motion with its lowest toes on the floor (2 cm up, as at rest): recordings float or sink by a few
+    centimetres.
     drifting: the floor is found anew every `FLOOR_SECONDS`, at the price of flattened long jumps."""
     root, low = motion.root.copy(), motion.positions()[:, [10, 11], 2].min(1)
     floor = np.percentile(low, 5)
@@ -152,8 +156,9 @@ def between(motion, bad):
 def capture_beats(path, motion):
     """`Beats` of a capture in the seconds of `motion` (which begins `DROPPED` seconds into the file).
 
-    A grid in `NAME.beats.txt` beside the file is taken as it is, bars counted by the dance's step pattern; else the shipped
-    network's steady grid of the body, with its strength as confidence, or the kinematic estimate where it finds none.
+    A grid in `NAME.beats.txt` beside the file is taken as it is, bars counted by the dance's step pattern; else the
+    shipped network's steady grid of the body, with its strength as confidence, or the kinematic estimate where it finds
+    none.
     """
     folder, name = clip_of(path)
     given = Path(path).with_name(f"{name}.beats.txt")
@@ -196,7 +201,8 @@ def file_hash(path):
 
 
 def passages(capture):
-    """[(meta, arrays)] of a capture: every passage between glitches, placed at the origin, as a flat corpus holds it."""
+    """[(meta, arrays)] of a capture: every passage between glitches, placed at the origin, as a flat corpus holds
+    it."""
     folder, name = capture.clip
     out = []
     for number, (first, last) in enumerate(capture.good):
@@ -205,11 +211,13 @@ def passages(capture):
         arrays = {}
         for fps, ending in ((30.0, ""), (RATE, "60")):
             one = motion.resampled(fps)
-            arrays["rot6d" + ending] = np.round(matrix_to_6d(one.rotations).reshape(-1, 144) * ROTATION_SCALE).astype(np.int16)
+            arrays["rot6d" + ending] = np.round(matrix_to_6d(one.rotations).reshape(-1, 144)
+                                                * ROTATION_SCALE).astype(np.int16)
             arrays["root" + ending] = one.root.astype(np.float32)
-        out.append(({"id": f"{folder}-{name}-{number}", "kind": "dance" if capture.dance else "motion", "split": capture.split,
-                     "genre": None,
-                     "style": capture.style, "metre": 4, "bpm": round(beats.tempo_bpm, 3), "duration": round(motion.duration, 4),
+        out.append(({"id": f"{folder}-{name}-{number}", "kind": "dance" if capture.dance else "motion",
+                     "split": capture.split, "genre": None,
+                     "style": capture.style, "metre": 4, "bpm": round(beats.tempo_bpm, 3),
+                     "duration": round(motion.duration, 4),
                      "source": "cmu" if folder.startswith("cmu_") else "rokoko" if capture.style == "rokoko" else "own",
                      "clip": f"{folder}/{name}", "start": round(first / RATE + DROPPED, 4), "sha256": capture.sha256,
                      "beats": [[round(float(t), 4), int(p)] for t, p in zip(beats.times, beats.positions)],
@@ -218,7 +226,8 @@ def passages(capture):
 
 
 def write_flat(folder, out):
-    """Every capture under `folder` as a flat corpus in `out`, test recordings included under their split; returns the metas."""
+    """Every capture under `folder` as a flat corpus in `out`, test recordings included under their split; returns the
+    metas."""
     writer = FlatWriter(out)
     for path in capture_files(folder):
         for meta, arrays in passages(read_capture(path)):

@@ -18,7 +18,8 @@ SHARES = (("train", 0.8), ("valid", 0.9), ("test", 1.0))
 
 @dataclass(frozen=True)
 class Options:
-    """fps: instead of the files' own rate; bone_map {joint: bone} for BVH; shortest: seconds below which a clip is left out."""
+    """fps: instead of the files' own rate; bone_map {joint: bone} for BVH; shortest: seconds below which a clip is left
+    out."""
 
     fps: float | None = None
     bone_map: dict | None = None

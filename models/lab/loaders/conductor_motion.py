@@ -1,4 +1,5 @@
-"""ConductorMotion100: mel spectrograms (90 Hz, 128 bands) and 13 COCO keypoints in the picture (30 fps); no sound, no body."""
+"""ConductorMotion100: mel spectrograms (90 Hz, 128 bands) and 13 COCO keypoints in the picture (30 fps); no sound, no
+body."""
 from functools import partial
 from pathlib import Path
 
@@ -30,7 +31,8 @@ def _load(path, shape):
     except (OSError, ValueError, EOFError) as error:
         raise BadInput(f"{path} cannot be read: {error}.") from error
     if array.shape[1:] != shape or not np.isfinite(array).all():
-        raise BadInput(f"{path} has the shape {array.shape}, expected (T, {', '.join(map(str, shape))}) of finite numbers.")
+        raise BadInput(f"{path} has the shape {array.shape}, expected (T, {', '.join(map(str, shape))}) of finite "
+                       f"numbers.")
     return array
 
 
@@ -40,5 +42,5 @@ def _read(place):
     duration = min(len(keypoints) / FPS, len(mel) / MEL_RATE)
     arrays = {"keypoints13": keypoints[:int(round(duration * FPS))].astype(np.float16),
               "mel": mel[:int(round(duration * MEL_RATE))].astype(np.float16), "beats": beat_array([], [])}
-    return {"kind": "conducting", "genre": None, "metre": 4, "bpm": None, "duration": round(duration, 4), "source": "cm100",
-            "beat_confidence": 0.0, "lead": 0.0, "seed": None}, arrays
+    return {"kind": "conducting", "genre": None, "metre": 4, "bpm": None, "duration": round(duration, 4),
+            "source": "cm100", "beat_confidence": 0.0, "lead": 0.0, "seed": None}, arrays

@@ -14,8 +14,8 @@ TRACKED = 0.4               # confidence of beats that a tracker found in the so
 def paired_clips(folder, options):
     """Clips NAME.<motion> + NAME.<sound> in the same folder; NAME.beats.txt or NAME.beats.json gives the beats.
 
-    The name of a folder above that is a genre's slug or AIST code gives the genre; a folder `conducting` the kind. Without
-    a beats file librosa's tracker is asked, its beats have unknown bar positions and little confidence.
+    The name of a folder above that is a genre's slug or AIST code gives the genre; a folder `conducting` the kind.
+    Without a beats file librosa's tracker is asked, its beats have unknown bar positions and little confidence.
     """
     folder, result = Path(folder), []
     for path in files_under(folder, MOTION_SUFFIXES):
@@ -38,8 +38,8 @@ def _read(path, sound, folder, options):
     beats, confidence = _beats(path, sound)
     bpm = round(beats.tempo_bpm, 2) or None
     return motion_item(motion, kind="conducting" if "conducting" in above else "dance", source="paired", genre=genre,
-                       beats=beat_array(beats.times, beats.positions), confidence=confidence, metre=beats.metre, bpm=bpm,
-                       sound=sound)
+                       beats=beat_array(beats.times, beats.positions), confidence=confidence, metre=beats.metre,
+                       bpm=bpm, sound=sound)
 
 
 def _beats(path, sound):

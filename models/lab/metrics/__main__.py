@@ -1,12 +1,13 @@
 """Metrics on files: `python -m models.lab.metrics beats|audio|motion|pairs ...` prints JSON.
 
-    beats FOUND TRUE [--duration S]          two beats files: F1 at 70 ms, metrical level, alignment with chance and null
-    pairs MUSIC BODY [MUSIC BODY ...]        pairing matrix of beats files: paired, mismatched, permutation test, mean rank
+    beats FOUND TRUE [--duration S]          two beats files: F1 at 70 ms, metrical level, alignment, chance, null
+    pairs MUSIC BODY [MUSIC BODY ...]        pairing matrix of beats files: paired, mismatched, permutation test, rank
     audio FILE [FILE ...]                    pulse, filled, longest gap, harmonic share, clicks, loudness, true peak, DC
     motion FILE [FILE ...]                   PFC, foot slide, jerk, bone-length deviation, floor
     dance GENERATED REAL [...]               FID_k, FID_g, Div_k, Div_g, PFC of motion files
-    flags REFERENCE GENERATED [...]          BCS/BHS/CSD/HSD/F1, both definitions, with the rows mismatched, click track and
-                                             studio composer (dance pieces of the studio that know nothing of the reference)
+    flags REFERENCE GENERATED [...]          BCS/BHS/CSD/HSD/F1, both definitions, with the rows mismatched, click
+                                             track and studio composer (dance pieces of the studio that know nothing of
+                                             the reference)
 """
 import argparse
 import json
@@ -53,7 +54,8 @@ def audio_command(options):
     rows = {}
     for path in options.files:
         sound = read_audio(path)
-        rows[path] = {**audio.is_music(sound.samples, sound.rate), "longest_gap_s": audio.longest_gap(sound.samples, sound.rate),
+        rows[path] = {**audio.is_music(sound.samples, sound.rate), "longest_gap_s": audio.longest_gap(sound.samples,
+                                                                                                      sound.rate),
                       "clicks": len(audio.clicks(sound.samples, sound.rate)),
                       "lufs": audio.loudness_lufs(sound.samples, sound.rate),
                       "true_peak_dbtp": audio.true_peak_dbtp(sound.samples), "dc": audio.dc_offset(sound.samples)}
@@ -69,7 +71,8 @@ def motion_command(options):
         positions = clip.positions()
         slide, mean = motion.foot_slide(positions, clip.fps)
         rows[path] = {"pfc": motion.pfc([positions]), "foot_slide_max_m": slide, "foot_slide_mean_m": mean,
-                      "jerk": motion.jerk(positions, clip.fps), "bone_length_deviation": motion.bone_length_deviation(positions),
+                      "jerk": motion.jerk(positions, clip.fps),
+                      "bone_length_deviation": motion.bone_length_deviation(positions),
                       "below_floor_m": motion.below_floor(positions)}
     return rows
 
@@ -85,7 +88,8 @@ def flags_command(options):
         flags = [f.second_flags(f.onset_times(y, style), len(y) / f.RATE) for y in clips]
         references, generated = flags[0::2], flags[1::2]
         clicks = [f.second_flags(f.onset_times(f.click_track(len(r)), style), len(r)) for r in references]
-        composed = [f.second_flags(f.onset_times(_studio_piece(k, len(r)), style), len(r)) for k, r in enumerate(references)]
+        composed = [f.second_flags(f.onset_times(_studio_piece(k, len(r)), style), len(r))
+                    for k, r in enumerate(references)]
         rolled = references[1:] + references[:1]
         out[style] = {"paired": f.summary([f.bcs_bhs(r, g, style) for r, g in zip(references, generated)]),
                       "mismatched": f.summary([f.bcs_bhs(r, g, style) for r, g in zip(rolled, generated)]),

@@ -126,8 +126,8 @@ def clicks(samples, rate, threshold=12.0):
 
 
 def _level_around(jump, places, span, short, chunk=4096):
-    """The larger 95th percentile of `jump` over the 10 ms before and after each place, the place's own 0.2 ms left out; infinite
-    where a side is missing."""
+    """The larger 95th percentile of `jump` over the 10 ms before and after each place, the place's own 0.2 ms left out;
+    infinite where a side is missing."""
     level = np.full(len(places), np.inf)
     inside = np.flatnonzero((places >= span) & (places + span <= len(jump)))
     windows = np.lib.stride_tricks.sliding_window_view(jump, span - short)

@@ -17,8 +17,8 @@ def align_report(query, reference, duration, sigma=SIGMA_SECONDS, shifts=211):
     """Score, chance, null mean and p95, normalised lift (s - c) / (1 - c), and beats a second of both sides."""
     score = align_score(query, reference, sigma)
     mean, high = shift_null(query, reference, duration, lambda q, r: align_score(q, r, sigma), shifts)
-    return {"score": score, "chance": chance_level(len(reference) / duration, sigma), "null_mean": mean, "null_p95": high,
-            "lift": (score - mean) / (1 - mean) if mean < 1 else 0.0,
+    return {"score": score, "chance": chance_level(len(reference) / duration, sigma), "null_mean": mean,
+            "null_p95": high, "lift": (score - mean) / (1 - mean) if mean < 1 else 0.0,
             "query_per_second": len(query) / duration, "reference_per_second": len(reference) / duration}
 
 
@@ -93,5 +93,6 @@ def music_beats_librosa(samples, rate, start_bpm=120.0):
     envelope = librosa.onset.onset_strength(y=np.asarray(samples, np.float32), sr=rate, hop_length=512)
     if not np.any(envelope > 0):
         return np.zeros(0)
-    _, frames = librosa.beat.beat_track(onset_envelope=envelope, sr=rate, hop_length=512, start_bpm=start_bpm, tightness=100)
+    _, frames = librosa.beat.beat_track(onset_envelope=envelope, sr=rate, hop_length=512, start_bpm=start_bpm,
+                                        tightness=100)
     return librosa.frames_to_time(frames, sr=rate, hop_length=512)

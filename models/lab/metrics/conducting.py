@@ -1,7 +1,7 @@
 """Scores of conducting: ictus, strokes, bars, and the conducting metrics of VirtualConductor in their published form.
 
-The ictus is the lowest point of a stroke of the beating hand. All times in seconds, lengths in metres, z up. `beats` are
-on the *ictus clock*: the music's beats moved earlier by the conductor's lead.
+The ictus is the lowest point of a stroke of the beating hand. All times in seconds, lengths in metres, z up. `beats`
+are on the *ictus clock*: the music's beats moved earlier by the conductor's lead.
 """
 import numpy as np
 from scipy.signal import welch
@@ -38,7 +38,8 @@ def downbeat_is_down(height, beats, fps):
 
 
 def bar_variation(path, beats, fps, points=12):
-    """Bar-to-bar variation in metres: RMS distance of each bar's hand path (T,3) from the mean bar, per-beat time-warped.
+    """Bar-to-bar variation in metres: RMS distance of each bar's hand path (T,3) from the mean bar, per-beat
+    time-warped.
 
     0 for a rule that repeats one bar. NaN with fewer than two whole bars.
     """
@@ -58,7 +59,8 @@ def bar_variation(path, beats, fps, points=12):
 def stroke_loudness_correlation(drops, loudness, shifts=50):
     """Spearman correlation of stroke sizes (B,) with loudness at their beats (B,), and the null of circular shifts.
 
-    Returns (correlation, mean of the null, its 95th percentile); NaN strokes are left out; (0, 0, 0) when either is constant.
+    Returns (correlation, mean of the null, its 95th percentile); NaN strokes are left out; (0, 0, 0) when either is
+    constant.
     """
     keep = np.isfinite(drops)
     drops, loudness = np.asarray(drops, float)[keep], np.asarray(loudness, float)[keep]
@@ -73,11 +75,13 @@ def stroke_loudness_correlation(drops, loudness, shifts=50):
 def pooled_loudness_correlation(pieces, draws=1000, seed=0):
     """Do strokes follow loudness over all pieces? The mean Spearman correlation against the null of that *mean*.
 
-    pieces: list of (drops (B,), loudness (B,)) as `stroke_loudness_correlation` takes. In each draw the loudness of every
-    piece is shifted circularly by a random number of beats of its own. Single pieces of 20 s have a null too wide to decide
-    anything; that of the mean narrows with their number. Returns {"correlation", "null_mean", "null_p95", "p" (share of draws
-    that reach it, with the usual +1), "pieces", "draws"}; p is nan and pieces 0 when none can be used (see below).
-    A piece with under six strokes, or whose strokes or loudness are constant, counts as correlation 0 in score and null alike.
+    pieces: list of (drops (B,), loudness (B,)) as `stroke_loudness_correlation` takes. In each draw the loudness of
+    every piece is shifted circularly by a random number of beats of its own. Single pieces of 20 s have a null too wide
+    to decide anything; that of the mean narrows with their number. Returns {"correlation", "null_mean", "null_p95", "p"
+    (share of draws that reach it, with the usual +1), "pieces", "draws"}; p is nan and pieces 0 when none can be used
+    (see below).
+    A piece with under six strokes, or whose strokes or loudness are constant, counts as correlation 0 in score and null
+    alike.
     """
     rng, found, null, used = np.random.default_rng(seed), [], np.zeros(draws), 0
     for drops, loudness in pieces:
@@ -146,12 +150,13 @@ def conducting_mse(generated, real):
 def published_rows(generated, real):
     """MSE, SDP, RDE and SCE of generated (N,T,13,2) key points, with the rows that expose them.
 
-    Rows: "generated"; "mean pose": the mean over all of `real`, held still; "mismatched": each real clip scored against the
-    next one's. What the mean pose or another song's motion reaches is no merit. N >= 2, T >= 256.
+    Rows: "generated"; "mean pose": the mean over all of `real`, held still; "mismatched": each real clip scored against
+    the next one's. What the mean pose or another song's motion reaches is no merit. N >= 2, T >= 256.
     """
     generated, real = np.asarray(generated, float), np.asarray(real, float)
     if generated.shape != real.shape or len(real) < 2:
-        raise ValueError(f"two or more pairs of clips of equal shape are needed, not {generated.shape} and {real.shape}")
+        raise ValueError(f"two or more pairs of clips of equal shape are needed, not {generated.shape} and "
+                         f"{real.shape}")
 
     def row(clips):
         flat, truth = (x.reshape(len(x), x.shape[1], -1) for x in (clips, real))

@@ -1,4 +1,5 @@
-"""FID_k, FID_g, Div_k, Div_g and PFC of full-body dance in the protocol of AIST++ evaluations (systems.md 10.3, 10.4)."""
+"""FID_k, FID_g, Div_k, Div_g and PFC of full-body dance in the protocol of AIST++ evaluations (systems.md 10.3,
+10.4)."""
 import numpy as np
 
 from models.lab.metrics.frechet import diversity, frechet_distance, z_score
@@ -10,7 +11,8 @@ FEATURE_FPS = 60.0
 
 
 def dance_features(motion):
-    """{"k": (72,) kinetic, "g": (32,) manual} of a `Motion`: joint positions at 60 fps, y up, the first root subtracted."""
+    """{"k": (72,) kinetic, "g": (32,) manual} of a `Motion`: joint positions at 60 fps, y up, the first root
+    subtracted."""
     positions = motion.resampled(FEATURE_FPS).positions()
     positions = np.stack([positions[..., 0], positions[..., 2], -positions[..., 1]], axis=-1)       # z up -> y up
     return {"k": kinetic(positions), "g": manual(positions)}
@@ -19,8 +21,8 @@ def dance_features(motion):
 def dance_report(generated, real):
     """FID_k, FID_g, Div_k, Div_g (real and generated) and PFC of two lists of `Motion`s.
 
-    Features are z-scored by the real ones. The distances are strongly biased by the number of clips, so both lists are cut to
-    the same length, which is returned as "clips". Raises ValueError with fewer than two clips a side.
+    Features are z-scored by the real ones. The distances are strongly biased by the number of clips, so both lists are
+    cut to the same length, which is returned as "clips". Raises ValueError with fewer than two clips a side.
     """
     count = min(len(generated), len(real))
     if count < 2:

@@ -53,12 +53,14 @@ def diversity_as_published(features, seed=0):
 def fgd(generated, real):
     """Frechet gesture distance over frames: all clips' feature rows (T,D) pooled, a D-dimensional Gaussian each.
 
-    generated, real: lists of (T,D) features of a motion encoder. The honest form; whose encoder it is belongs in the name.
+    generated, real: lists of (T,D) features of a motion encoder. The honest form; whose encoder it is belongs in the
+    name.
     """
     return frechet_distance(np.concatenate(list(generated)), np.concatenate(list(real)))
 
 
 def fgd_as_coded(generated, real):
-    """Diffusion-Conductor's FGD with its defect: clips (T,D) are stacked so that *rows are channels* and the Gaussian has T
-    dimensions, D rows a clip. Equal T everywhere. For reproducing the published figure only (systems.md 10.3)."""
-    return frechet_distance(*(np.concatenate([np.asarray(clip, float).T for clip in clips]) for clips in (generated, real)))
+    """Diffusion-Conductor's FGD with its defect: clips (T,D) are stacked so that *rows are channels* and the Gaussian
+    has T dimensions, D rows a clip. Equal T everywhere. For reproducing the published figure only (systems.md 10.3)."""
+    return frechet_distance(*(np.concatenate([np.asarray(clip, float).T for clip in clips])
+                              for clips in (generated, real)))

@@ -3,7 +3,8 @@ import numpy as np
 
 
 def kinetic(positions, fps=60, as_published=True, up=1, window=2):
-    """(T,J,3) joint positions in metres -> (3J,): per joint mean squared horizontal and vertical speed, mean acceleration.
+    """(T,J,3) joint positions in metres -> (3J,): per joint mean squared horizontal and vertical speed, mean
+    acceleration.
 
     up: index of the vertical axis. as_published keeps the released extractor's operator-precedence slip in the
     acceleration: the earlier velocity is p_i - p_{i-1} / dt, so the feature depends on absolute position;

@@ -6,7 +6,8 @@ from core.contract import JOINTS
 # Fixed SMPL lengths of the published extractor, metres: upper arm, shoulder width, hip width.
 HL, SW, HW = 0.2568, 0.3908, 0.1192
 DT = 1.0 / 120.0                      # used at 60 fps too, as published
-ALIAS = {"root": "pelvis", "belly": "spine1", "chest": "spine3", "neck": "neck", "lhip": "left_hip", "rhip": "right_hip",
+ALIAS = {"root": "pelvis", "belly": "spine1", "chest": "spine3", "neck": "neck", "lhip": "left_hip",
+         "rhip": "right_hip",
          "lknee": "left_knee", "rknee": "right_knee", "lankle": "left_ankle", "rankle": "right_ankle",
          "ltoes": "left_foot", "rtoes": "right_foot", "lsh": "left_shoulder", "rsh": "right_shoulder",
          "lelbow": "left_elbow", "relbow": "right_elbow", "lwrist": "left_wrist", "rwrist": "right_wrist"}

@@ -30,7 +30,8 @@ def pfc(clips):
 
 
 def foot_contacts(positions, fps, height=0.05, speed=0.35):
-    """(T,2) booleans: is the left / right toe near the floor (m) and slow (m/s)? floor = 2nd percentile of toe heights."""
+    """(T,2) booleans: is the left / right toe near the floor (m) and slow (m/s)? floor = 2nd percentile of toe
+    heights."""
     toes = np.asarray(positions, float)[:, TOES]
     floor = np.percentile(toes[..., 2], 2)
     step = np.linalg.norm(np.diff(toes, axis=0), axis=-1) * fps
@@ -39,7 +40,8 @@ def foot_contacts(positions, fps, height=0.05, speed=0.35):
 
 
 def foot_slide(positions, fps):
-    """Largest and mean horizontal travel in metres of a toe within one contact; (max, mean) over contacts, 0 with none."""
+    """Largest and mean horizontal travel in metres of a toe within one contact; (max, mean) over contacts, 0 with
+    none."""
     toes = np.asarray(positions, float)[:, TOES, :2]
     contacts, travels = foot_contacts(positions, fps), []
     for foot in range(2):

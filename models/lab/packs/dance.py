@@ -3,8 +3,9 @@
     python -m models.lab.packs.dance --out FLAT --split train --items 800 [--seconds 40]      studio pieces
     python -m models.lab.packs.dance --out FLAT --captures CLIPS --hours 2                     music to captured clips
 
-CLIPS is a flat folder of whole captured clips (60 fps, with beats); each passage of them is mirrored, warped by up to 12 % and
-given music of a drawn genre at its beats, as `studio.real` does. Arrays: `mel`, `latent`, `profile` (models/training/flat.py).
+CLIPS is a flat folder of whole captured clips (60 fps, with beats); each passage of them is mirrored, warped by up to
+12 % and given music of a drawn genre at its beats, as `studio.real` does. Arrays: `mel`, `latent`, `profile`
+(models/training/flat.py).
 Motion is not stored: it follows from the metas (models/lab/packs/flat.py). Stopped builds go on where they were.
 """
 import argparse
@@ -37,7 +38,8 @@ def _vae():
 
 
 def music_arrays(audio):
-    """(arrays, raw latents): mel uint8, profile, and float latents (L, 64) of the VAE's means. audio: `core.audio.Audio`."""
+    """(arrays, raw latents): mel uint8, profile, and float latents (L, 64) of the VAE's means. audio:
+    `core.audio.Audio`."""
     import torch
 
     from core.audio.frames import log_mel_rows, to_bytes
@@ -79,9 +81,10 @@ def capture_item(clips, number, seconds):
     length = min(seconds, np.floor((clip["duration"] / warp - 0.1) * 30) / 30)
     room = clip["duration"] - length * warp - 0.1
     start = round(rng.uniform(0, max(room, 0)) * 60) / 60
-    meta = {"id": f"capture-{number:06d}", "kind": "dance", "split": clip["split"], "seed": number, "style": clip["style"],
-            "source": clip["source"], "clip": clip["id"], "beat_confidence": clip["beat_confidence"], "duration": float(length),
-            "passage": {"clip": clip["id"], "start": start, "warp": warp, "mirror": mirror}}
+    meta = {"id": f"capture-{number:06d}", "kind": "dance", "split": clip["split"], "seed": number,
+            "style": clip["style"],
+            "source": clip["source"], "clip": clip["id"], "beat_confidence": clip["beat_confidence"],
+            "duration": float(length), "passage": {"clip": clip["id"], "start": start, "warp": warp, "mirror": mirror}}
     moved = passage_arrays(meta, flat)
     motion = unpack_motion(moved["rot6d"].reshape(-1, 24, 6), moved["root"])
     beats = np.array(clip["beats"], np.float64)
@@ -95,9 +98,11 @@ def _with_music(meta, plan):
     from core.audio import Audio
     from models.lab.studio.music import compose, render
     from models.training.shards import AUDIO_RATE
-    arrays, latent = music_arrays(Audio(np.asarray(render(compose(plan), plan, rate=AUDIO_RATE), np.float32), AUDIO_RATE))
+    arrays, latent = music_arrays(Audio(np.asarray(render(compose(plan), plan, rate=AUDIO_RATE), np.float32),
+                                        AUDIO_RATE))
     beats = [[round(float(t), 4), int(p)] for t, p in zip(plan.times, plan.positions)]
-    meta = {**meta, "metre": plan.metre, "bpm": round(plan.bpm, 3), "duration": plan.duration, "lead": 0.0, "beats": beats}
+    meta = {**meta, "metre": plan.metre, "bpm": round(plan.bpm, 3), "duration": plan.duration, "lead": 0.0,
+            "beats": beats}
     return meta, {**arrays, "raw": latent}
 
 

@@ -1,8 +1,9 @@
 """Flat corpora that travel: `python -m models.lab.packs.flat pack FOLDER FILE`, `... unpack FILE FOLDER [--jobs N]`.
 
-For a card that is rented for minutes every megabyte counts. A pack holds music features and beats, compressed; motion of
-the studio is performed again from its seeds where the pack is opened, and passages of captured clips are cut from the whole
-clips again (mirrored and warped as their metas say), so neither is carried. Needs numpy, scipy and the studio's dancer.
+For a card that is rented for minutes every megabyte counts. A pack holds music features and beats, compressed; motion
+of the studio is performed again from its seeds where the pack is opened, and passages of captured clips are cut from
+the whole clips again (mirrored and warped as their metas say), so neither is carried. Needs numpy, scipy and the
+studio's dancer.
 """
 import argparse
 import json
@@ -52,14 +53,16 @@ def is_remade(item):
 
 
 def pack(folder, path):
-    """One file of a flat folder, without motion that is made again; returns its bytes. Captured clips that are carried whole go
-    as rotation vectors."""
+    """One file of a flat folder, without motion that is made again; returns its bytes. Captured clips that are carried
+    whole go as rotation vectors."""
     flat = Flat(folder)
     skipped = {name for item in flat.items if is_remade(item) for name in MOTION if name in item["arrays"]}
-    items = [{**item, "arrays": {n: v for n, v in item["arrays"].items() if n not in MOTION}} if is_remade(item) else item
+    items = [{**item, "arrays": {n: v for n, v in item["arrays"].items() if n not in MOTION}} if is_remade(item)
+             else item
              for item in flat.items]
     if skipped and any(name in item["arrays"] for item in items for name in skipped):
-        raise BadInput(f"{folder} mixes motion that is carried and motion that is made again; keep them in two folders.")
+        raise BadInput(f"{folder} mixes motion that is carried and motion that is made again; keep them in two "
+                       f"folders.")
     names = sorted({name for item in items for name in item["arrays"]})
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         index = {}
@@ -78,8 +81,8 @@ def pack(folder, path):
 
 
 def unpack(path, folder, *, jobs=None, clips=None):
-    """The flat folder of a pack, motion made again by `jobs` processes. clips: flat folder of whole captured clips, where the
-    pack holds passages of them."""
+    """The flat folder of a pack, motion made again by `jobs` processes. clips: flat folder of whole captured clips,
+    where the pack holds passages of them."""
     folder = Path(folder)
     with zipfile.ZipFile(path) as archive:
         index = json.loads(lzma.decompress(archive.read("items.json.xz")))

@@ -1,1 +1,2 @@
-"""Training music for the beat networks that was not composed by the studio: real scores, human drumming, dance forms."""
+"""Training music for the beat networks that was not composed by the studio: real scores, human drumming, dance
+forms."""

@@ -1,8 +1,9 @@
-"""The training music of the beat networks as a flat corpus: `python -m models.lab.rhythm.corpus OUT --data DIR [--jobs N]`.
+"""The training music of the beat networks as a flat corpus: `python -m models.lab.rhythm.corpus OUT --data DIR [--jobs
+N]`.
 
-Real scores (OpenScore String Quartets, CC0) in many ensembles, human drumming (Groove MIDI, CC BY 4.0), dance forms, and the
-studio's own pieces. Split by composer and by drummer. Sound is not kept: `logmel` (T, 80) uint8 is the network's log-mel at
-50 Hz in steps of 0.15 nats, `chroma` (T', 24) uint8 at 10 Hz in steps of 1 / 31.
+Real scores (OpenScore String Quartets, CC0) in many ensembles, human drumming (Groove MIDI, CC BY 4.0), dance forms,
+and the studio's own pieces. Split by composer and by drummer. Sound is not kept: `logmel` (T, 80) uint8 is the
+network's log-mel at 50 Hz in steps of 0.15 nats, `chroma` (T', 24) uint8 at 10 Hz in steps of 1 / 31.
 """
 import argparse
 import hashlib
@@ -29,13 +30,15 @@ def quantised(mel, harmony):
 
 
 def make_piece(task):
-    """(meta, arrays, mono) of one piece, or None where the draw came to nothing. task: (kind, number, split, data, scores)."""
+    """(meta, arrays, mono) of one piece, or None where the draw came to nothing. task: (kind, number, split, data,
+    scores)."""
     kind, number, split, data, scores = task
     import torch
     torch.set_num_threads(1)
     digest = hashlib.sha256(f"{kind}-{split}-{number}".encode()).digest()
     rng = np.random.default_rng(int.from_bytes(digest[:8], "little"))
-    mono, found = {"score": _score, "groove": _groove, "form": _form}.get(kind, _studio)(kind, number, split, data, scores, rng)
+    mono, found = {"score": _score, "groove": _groove, "form": _form}.get(kind, _studio)(kind, number, split, data,
+                                                                                         scores, rng)
     if mono is None:
         return None
     from models.rhythm.bars import chroma
@@ -111,13 +114,14 @@ def _studio(kind, number, split, data, scores, rng):
     from models.training.shards import AUDIO_RATE
     style = (None, None, "rhapsodic")[number % 3] if kind == "conducting" else None
     meta, arrays = make_item(kind, 40_000 + number, 24.0, style=style)
-    return to_mono(arrays["audio"].T, AUDIO_RATE), {"beats": arrays["beats"], "metre": meta["metre"], "bpm": meta["bpm"],
+    return to_mono(arrays["audio"].T, AUDIO_RATE), {"beats": arrays["beats"], "metre": meta["metre"],
+                                                    "bpm": meta["bpm"],
                                                    "style": style or meta.get("genre") or "orchestra"}
 
 
 def build(out, data, counts, split="train", jobs=1, scores=None, sounds=None, report=print):
-    """Write the flat folder `out`. counts: {kind: pieces}; scores: folder where parsed scores are kept; sounds: folder for the
-    rendered sound (WAV), else it is dropped."""
+    """Write the flat folder `out`. counts: {kind: pieces}; scores: folder where parsed scores are kept; sounds: folder
+    for the rendered sound (WAV), else it is dropped."""
     import soundfile
     if scores:
         Path(scores).mkdir(parents=True, exist_ok=True)
@@ -131,7 +135,8 @@ def build(out, data, counts, split="train", jobs=1, scores=None, sounds=None, re
                 writer.add(meta, arrays)
                 if sounds:
                     Path(sounds).mkdir(parents=True, exist_ok=True)
-                    soundfile.write(str(Path(sounds, meta["id"] + ".flac")), mono / max(1.0, np.abs(mono).max()), 22_050)
+                    soundfile.write(str(Path(sounds, meta["id"] + ".flac")), mono / max(1.0, np.abs(mono).max()),
+                                    22_050)
             if done % 20 == 0:
                 report(f"{done} of {len(tasks)}")
     writer.close()
@@ -139,19 +144,21 @@ def build(out, data, counts, split="train", jobs=1, scores=None, sounds=None, re
 
 
 def conductors(out, count, first=41_000):
-    """Write a flat folder of `count` conductors of studio pieces without their motion, which packs perform from the seeds."""
+    """Write a flat folder of `count` conductors of studio pieces without their motion, which packs perform from the
+    seeds."""
     from models.lab.studio.build import plan_of
     from models.lab.studio.conductor import draw_style, pattern_of, stroke_plan
     writer = FlatWriter(out)
     for seed in range(first, first + count):
         meta = {"id": f"conducting-{seed:06d}", "kind": "conducting", "split": "valid" if seed % 13 == 12 else "train",
-                "seed": seed, "genre": None, "style": None, "source": "studio", "beat_confidence": 1.0, "duration": 24.0,
-                "fermatas": True}
+                "seed": seed, "genre": None, "style": None, "source": "studio", "beat_confidence": 1.0,
+                "duration": 24.0, "fermatas": True}
         plan = plan_of(meta)
-        shown = stroke_plan(plan, pattern_of(plan, 0))                  # beats that get a stroke: a body shows no others
+        shown = stroke_plan(plan, pattern_of(plan, 0))  # beats that get a stroke: a body shows no others
         lead = draw_style(np.random.default_rng([seed, *b"conductor"]), shown.bpm).lead
         beats = [[round(float(t), 4), int(p)] for t, p in zip(shown.times, shown.positions)]
-        writer.add({**meta, "metre": shown.metre, "bpm": round(shown.bpm, 3), "lead": round(float(lead), 4), "beats": beats}, {})
+        writer.add({**meta, "metre": shown.metre, "bpm": round(shown.bpm, 3), "lead": round(float(lead), 4),
+                    "beats": beats}, {})
     writer.close()
     return count
 
@@ -165,15 +172,18 @@ def main(arguments=None):
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--scores", help="folder where parsed scores are kept")
     parser.add_argument("--sounds", help="folder where the sound is kept too")
-    parser.add_argument("--count", nargs="*", default=[], metavar="KIND=N", help=f"pieces of a kind ({', '.join(KINDS)})")
-    parser.add_argument("--conductors", type=int, metavar="N", help="instead: N conductors for the body network, as seeds")
+    parser.add_argument("--count", nargs="*", default=[], metavar="KIND=N", help=f"pieces of a kind "
+                        f"({', '.join(KINDS)})")
+    parser.add_argument("--conductors", type=int, metavar="N", help="instead: N conductors for the body network, as "
+                        "seeds")
     options = parser.parse_args(arguments)
     if options.conductors:
         print(conductors(options.out, options.conductors), "conductors")
         return 0
     counts = {**KINDS, **{k: int(v) for k, v in (pair.split("=") for pair in options.count)}}
     try:
-        print(build(options.out, options.data, counts, options.split, options.jobs, options.scores, options.sounds), "pieces")
+        print(build(options.out, options.data, counts, options.split, options.jobs, options.scores, options.sounds),
+              "pieces")
     except BatonError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

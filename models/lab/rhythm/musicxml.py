@@ -16,7 +16,8 @@ LEVELS = {"pppp": 0.15, "ppp": 0.2, "pp": 0.3, "p": 0.42, "mp": 0.52, "mf": 0.62
 
 @dataclass
 class Note:
-    """onset and length in quarters; pitch: MIDI number; short: a dot or wedge over it; accent; slurred: bound to the next."""
+    """onset and length in quarters; pitch: MIDI number; short: a dot or wedge over it; accent; slurred: bound to the
+    next."""
 
     onset: float
     length: float
@@ -38,7 +39,8 @@ class Bar:
 
 @dataclass
 class Score:
-    """parts: lists of `Note` in order; bars; tempi [(quarter, quarters a minute)]; dynamics a part [(quarter, level 0..1)];
+    """parts: lists of `Note` in order; bars; tempi [(quarter, quarters a minute)]; dynamics a part [(quarter, level
+    0..1)];
     fermatas: quarters where one stands."""
 
     parts: list = field(default_factory=list)
@@ -58,7 +60,8 @@ def read_score(path):
     try:
         if str(path).lower().endswith(".mxl"):
             with zipfile.ZipFile(path) as archive:
-                names = [name for name in archive.namelist() if name.endswith(".xml") and not name.startswith("META-INF")]
+                names = [name for name in archive.namelist() if name.endswith(".xml")
+                         and not name.startswith("META-INF")]
                 root = ElementTree.fromstring(archive.read(names[0]))
         else:
             root = ElementTree.parse(path).getroot()
@@ -155,14 +158,16 @@ class _Part:
         pitch = element.find("pitch")
         if pitch is None or length <= 0:
             return
-        key = STEPS[pitch.findtext("step")] + int(float(pitch.findtext("alter") or 0)) + 12 * (int(pitch.findtext("octave")) + 1)
+        key = STEPS[pitch.findtext("step")] + int(float(pitch.findtext("alter")
+                                                        or 0)) + 12 * (int(pitch.findtext("octave")) + 1)
         ties = {tie.get("type") for tie in element.findall("tie")}
         if "stop" in ties and key in self.open:
             self.open[key].length = onset + length - self.open[key].onset
             if "start" not in ties:
                 del self.open[key]
             return
-        marks = {mark.tag for group in (notations.findall("articulations") if notations is not None else ()) for mark in group}
+        marks = {mark.tag for group in (notations.findall("articulations") if notations is not None else ())
+                 for mark in group}
         note = Note(onset, length, key, bool(marks & {"staccato", "staccatissimo", "spiccato"}),
                     bool(marks & {"accent", "strong-accent"}))
         self.notes.append(note)

@@ -1,7 +1,8 @@
 """A score performed: a tempo that lives, notes that humans place, and the beats that a listener taps.
 
-Ranges of timing follow what is measured on players: string ensembles' asynchrony of 20-40 ms (Rasch 1979), phrase arches of
-tempo (Todd 1985, "A model of expressive timing in tonal music") and final ritards (Friberg and Sundberg 1999).
+Ranges of timing follow what is measured on players: string ensembles' asynchrony of 20-40 ms (Rasch 1979), phrase
+arches of tempo (Todd 1985, "A model of expressive timing in tonal music") and final ritards (Friberg and Sundberg
+1999).
 """
 from dataclasses import dataclass
 
@@ -12,7 +13,8 @@ MANNERS = {"exact": 0.2, "steady": 0.25, "mild": 0.3, "romantic": 0.25}     # ho
 
 @dataclass
 class Performance:
-    """parts: lists of (onset s, duration s, MIDI pitch, velocity 0..1); beats (B, 2): seconds, position in the bar (0: unknown)."""
+    """parts: lists of (onset s, duration s, MIDI pitch, velocity 0..1); beats (B, 2): seconds, position in the bar (0:
+    unknown)."""
 
     parts: list
     beats: np.ndarray
@@ -48,7 +50,8 @@ def tempo_at(score, quarter, otherwise):
 
 
 def perform_score(score, first, rng, seconds=32.0):
-    """The `Performance` of the bars from number `first` on, about `seconds` long and in one metre; None when too short."""
+    """The `Performance` of the bars from number `first` on, about `seconds` long and in one metre; None when too
+    short."""
     start_bar = score.bars[first]
     default = float(rng.choice([72, 92, 108, 126, 144]))
     haste = float(np.exp(rng.normal(0, 0.08)))
@@ -81,7 +84,8 @@ def perform_score(score, first, rng, seconds=32.0):
              for notes, dynamics in zip(score.parts, score.dynamics)]
     metre = int(round(start_bar.beats * 4 / start_bar.unit / unit))
     beats = np.stack([times[:-1], positions if metre > 1 else np.zeros(len(places))], 1)
-    return Performance(parts, beats, metre if metre > 1 else 0, float(60 / np.median(spans)), float(times[-1] + rng.uniform(0.2, 1.2)))
+    return Performance(parts, beats, metre if metre > 1 else 0, float(60 / np.median(spans)),
+                       float(times[-1] + rng.uniform(0.2, 1.2)))
 
 
 def _beat_places(bars, unit):
@@ -101,7 +105,8 @@ def tempo_curve(count, positions, manner, rng):
     """Tempo of each beat (B,) relative to the written one."""
     if manner == "exact":
         return np.ones(count)
-    slow, quick, arch = {"steady": (0.008, 0.004, 0.0), "mild": (0.02, 0.015, 0.05), "romantic": (0.04, 0.035, 0.14)}[manner]
+    slow, quick, arch = {"steady": (0.008, 0.004, 0.0), "mild": (0.02, 0.015, 0.05),
+                         "romantic": (0.04, 0.035, 0.14)}[manner]
     drift, value = np.zeros(count), 0.0
     for index in range(count):
         value = 0.93 * value + rng.normal(0, slow)

@@ -1,8 +1,10 @@
 """Songs on human drumming, and dance forms in every common metre.
 
-Human drumming: Groove MIDI Dataset (Gillick et al. 2019, "Learning to Groove with Inverse Sequence Transformations"; Google
+Human drumming: Groove MIDI Dataset (Gillick et al. 2019, "Learning to Groove with Inverse Sequence Transformations";
+Google
 LLC, CC BY 4.0): drummers against an exact click, so that the beats are known exactly; a bass and chords play along.
-Dance forms: waltzes, minuets, mazurkas, marches, polkas and others from their typical accompaniments, some by drums alone.
+Dance forms: waltzes, minuets, mazurkas, marches, polkas and others from their typical accompaniments, some by drums
+alone.
 """
 import csv
 from dataclasses import dataclass
@@ -18,7 +20,8 @@ KITS = (0, 8, 16, 24, 25, 32, 40)
 BASSES, CHORDS = (32, 33, 34, 35, 38, 39), (0, 4, 5, 16, 18, 24, 25, 26, 27, 48, 50, 81, 88, 89)
 LEADS = (65, 66, 56, 73, 80, 81, 11, 22, 40, 71, 4, 26, 30)
 MAJOR, MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10)
-PROGRESSIONS = ((0, 3, 4, 0), (0, 5, 3, 4), (0, 4, 5, 3), (0, 3, 0, 4), (0, 6, 5, 6), (1, 4, 0, 0), (0, 0, 3, 4), (5, 3, 0, 4))
+PROGRESSIONS = ((0, 3, 4, 0), (0, 5, 3, 4), (0, 4, 5, 3), (0, 3, 0, 4), (0, 6, 5, 6), (1, 4, 0, 0), (0, 0, 3, 4),
+                (5, 3, 0, 4))
 HELD_OUT = ("drummer3", "drummer9", "drummer10")        # of evaluation: never trained on
 
 
@@ -99,15 +102,18 @@ def _band(beats, metre, bars, kicks, band, rng):
     else:
         step = float(rng.choice([0.5, 1.0, 2.0]))
         places = [beats[0, 0] + k * step * span for k in range(int(len(beats) / step))]
-    bass = [(human(t), 0.8 * span, harmony.root(bar_of(t), 28) + (7 if rng.random() < 0.15 else 0), float(rng.uniform(0.6, 0.9)))
+    bass = [(human(t), 0.8 * span, harmony.root(bar_of(t), 28) + (7 if rng.random() < 0.15 else 0),
+             float(rng.uniform(0.6, 0.9)))
             for t in places]
     layers = [(int(rng.choice(BASSES)) + font, bass, rng.uniform(0.7, 1.3))]
     if band > 0.35:
-        pattern = [(0.0,), (0.5,), (0.0, 1.5), (0.0, 0.5, 1.0, 1.5), (0.0, 0.75, 1.5), (1.0,), (0.5, 1.5)][int(rng.integers(7))]
+        pattern = [(0.0,), (0.5,), (0.0, 1.5), (0.0, 0.5, 1.0, 1.5), (0.0, 0.75, 1.5), (1.0,),
+                   (0.5, 1.5)][int(rng.integers(7))]
         length = 4.0 * span if pattern == (0.0,) else float(rng.uniform(0.2, 0.6)) * span
         chords = [(human(beats[2 * pair, 0] + offset * span), length, pitch, float(rng.uniform(0.4, 0.7)))
                   for pair in range(len(beats) // 2) for offset in pattern
-                  for pitch in harmony.tones(bar_of(beats[2 * pair, 0] + offset * span), 52, 4 if rng.random() < 0.3 else 3)]
+                  for pitch in harmony.tones(bar_of(beats[2 * pair, 0] + offset * span), 52, 4 if rng.random() < 0.3
+                                             else 3)]
         layers.append((int(rng.choice(CHORDS)) + font, chords, rng.uniform(0.4, 1.0)))
     if band > 0.6:
         layers.append((int(rng.choice(LEADS)) + font, tune(beats, metre, bars, harmony, rng), rng.uniform(0.5, 1.1)))
@@ -125,17 +131,20 @@ def tune(beats, metre, bars, harmony, rng):
         bar = index // metre
         for start, length in chosen[index % len(chosen)]:
             pitch = int(np.clip(pitch + rng.integers(-3, 4), 58, 86))
-            near = harmony.tones(min(bar, bars - 1), 58) if start == 0.0 else [harmony.key + int(s) for s in harmony.scale]
+            near = harmony.tones(min(bar, bars - 1), 58) if start == 0.0 else [harmony.key + int(s)
+                                                                               for s in harmony.scale]
             pitch = min((n + 12 * o for n in near for o in range(-2, 4)), key=lambda p: abs(p - pitch))
             on = np.interp(index + start, np.arange(len(times)), times)
             off = np.interp(min(index + start + length, len(beats)), np.arange(len(times)), times)
-            notes.append((float(on + rng.normal(0, 0.012)), float(max(0.08, 0.9 * (off - on))), int(np.clip(pitch, 40, 96)),
+            notes.append((float(on + rng.normal(0, 0.012)), float(max(0.08, 0.9 * (off - on))),
+                          int(np.clip(pitch, 40, 96)),
                           float(np.clip(0.6 + 0.15 * (beats[index, 1] == 1) + rng.normal(0, 0.06), 0.2, 1))))
     return notes
 
 
-# name: (metre, tempo range of the beat, drums, parts of a beat, bass and chord places). Drums: one letter a part: K kick,
-# S snare, R rim, H closed hat, O open hat, B kick and hat, N snare and hat, . nothing. Places are beats of the bar.
+# name: (metre, tempo range of the beat, drums, parts of a beat, bass and chord places). Drums: one letter a part: K
+# kick, S snare, R rim, H closed hat, O open hat, B kick and hat, N snare and hat, . nothing. Places are beats of the
+# bar.
 FORMS = {
     "waltz": (3, (84, 200), ("K.S.S.", "K.R.R.", "B.H.H.", "K.N.N."), 2, ((0,), (1, 2))),
     "minuet": (3, (96, 140), ("......", "K...S."), 2, ((0, 2), (0, 1, 2))),
@@ -156,7 +165,8 @@ FORMS = {
     "five": (5, (100, 180), ("B.H.N.B.N.", "BHHHNHBHNH"), 2, ((0, 3), (0, 3))),
     "seven": (7, (120, 220), ("B.N.B.N.B.N.N.",), 2, ((0, 2, 4), (0, 2, 4))),
 }
-SHARE = {"waltz": 4, "minuet": 2, "mazurka": 2, "rock in three": 4, "jazz waltz": 2, "six in two": 2, "march in two": 2, "polka": 2}
+SHARE = {"waltz": 4, "minuet": 2, "mazurka": 2, "rock in three": 4, "jazz waltz": 2, "six in two": 2, "march in two": 2,
+         "polka": 2}
 VOICES = {"K": (36,), "S": (38,), "R": (37,), "H": (42,), "O": (46,), "B": (36, 42), "N": (38, 42)}
 
 
@@ -170,7 +180,8 @@ def dance_form(rng, seconds=25.0, name=None):
     bars = max(4, int(seconds * bpm / 60 / metre))
     index = np.arange(bars * metre)
     positions = index % metre + 1
-    spans = 60 / bpm / tempo_curve(len(index), positions, str(rng.choice(["exact", "steady", "mild"], p=[0.4, 0.4, 0.2])), rng)
+    spans = 60 / bpm / tempo_curve(len(index), positions,
+                                   str(rng.choice(["exact", "steady", "mild"], p=[0.4, 0.4, 0.2])), rng)
     lead = float(rng.uniform(0.05, 0.6))
     times = lead + np.concatenate([[0.0], np.cumsum(spans)])
     at = lambda place: float(np.interp(place, np.arange(len(times)), times) + rng.normal(0, 0.008))      # noqa: E731
@@ -192,13 +203,15 @@ def dance_form(rng, seconds=25.0, name=None):
     if band > 0.2 or not layers:
         harmony = Harmony(bars, rng)
         short = float(rng.uniform(0.3, 0.9)) * 60 / bpm
-        bass = [(at(bar * metre + p), short, harmony.root(bar, 36) + (7 if p and len(bass_at) > 1 and rng.random() < 0.5 else 0),
+        bass = [(at(bar * metre + p), short, harmony.root(bar, 36) + (7 if p and len(bass_at) > 1 and rng.random() < 0.5
+                                                                      else 0),
                  float(rng.uniform(0.6, 0.85))) for bar in range(bars) for p in bass_at]
         chords = [(at(bar * metre + p), short, pitch, float(rng.uniform(0.35, 0.6)))
                   for bar in range(bars) for p in chords_at for pitch in harmony.tones(bar, 55)]
         programs = [(43, 48), (32, 0), (58, 60), (42, 40), (0, 0), (32, 24), (21, 21), (45, 45), (33, 4)]
         low_program, high_program = programs[int(rng.integers(len(programs)))]
-        layers += [(low_program + font, bass, rng.uniform(0.7, 1.2)), (high_program + font, chords, rng.uniform(0.4, 0.9))]
+        layers += [(low_program + font, bass, rng.uniform(0.7, 1.2)),
+                   (high_program + font, chords, rng.uniform(0.4, 0.9))]
         if rng.random() < 0.7:
             lead_program = int(rng.choice((40, 73, 71, 48, 0, 21, 56, 66)))
             layers.append((lead_program + font, tune(beats, metre, bars, harmony, rng), rng.uniform(0.6, 1.3)))

@@ -24,7 +24,8 @@ ENSEMBLES = {               # programs of four voices, high to low, and how ofte
 def orchestrate(performance, rng):
     """[(sound, notes, gain)] of a performance of up to four parts, each sound a program of one of two soundfonts."""
     names = list(ENSEMBLES)
-    kind = str(rng.choice(names, p=np.array([ENSEMBLES[name][1] for name in names]) / sum(ENSEMBLES[n][1] for n in names)))
+    kind = str(rng.choice(names, p=np.array([ENSEMBLES[name][1] for name in names]) / sum(ENSEMBLES[n][1]
+                                                                                          for n in names)))
     voices = ENSEMBLES[kind][0]
     voices = voices[int(rng.integers(len(voices)))]
     font = SECOND if rng.random() < 0.45 else 0
@@ -33,7 +34,8 @@ def orchestrate(performance, rng):
     for index, notes in enumerate(performance.parts):
         program = voices[min(index * 4 // max(len(performance.parts), 1), 3)]
         held = 1.6 if kind == "piano" else 1.1 if kind in ("slow strings", "choir", "pads") else 1.0
-        moved = [(on, length * held, int(np.clip(pitch + shift, 21, 108)), velocity) for on, length, pitch, velocity in notes]
+        moved = [(on, length * held, int(np.clip(pitch + shift, 21, 108)), velocity)
+                 for on, length, pitch, velocity in notes]
         gain = rng.uniform(0.6, 1.2) * (1.3 if index == 0 else 1.0)
         layers.append((program + font, moved, gain))
     if kind == "film" or (kind in ("strings", "brass") and rng.random() < 0.5):
@@ -49,13 +51,14 @@ def _film(performance, shift, font, rng):
     pitch = 36 + int(rng.integers(0, 12))
     span = float(np.median(np.diff(beats[:, 0])))
     if rng.random() < 0.6:
-        strokes = [(t, 0.5, pitch, float(rng.uniform(0.5, 0.9))) for t, place in beats if place == 1 or rng.random() < 0.15]
+        strokes = [(t, 0.5, pitch, float(rng.uniform(0.5, 0.9))) for t, place in beats if place == 1
+                   or rng.random() < 0.15]
         layers.append((TIMPANI + font, strokes, 1.0))
     if rng.random() < 0.5:
         pattern = rng.random(8) < rng.choice([0.35, 0.6, 0.9])
         pattern[0] = True
         strokes = []
-        for index, (time, place) in enumerate(beats):
+        for index, (time, _) in enumerate(beats):
             for half in range(2):
                 if pattern[(2 * index + half) % 8]:
                     strokes.append((time + half * span / 2 + rng.normal(0, 0.006), 0.3, 45 if half else 40,

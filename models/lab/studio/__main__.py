@@ -8,7 +8,8 @@ from models.lab.studio.preview import genre_sheet, metre_sheet, preview
 
 def main(argv=None):
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m models.lab.studio", description="Listen to and look at studio pieces.")
+    parser = argparse.ArgumentParser(prog="python -m models.lab.studio", description="Listen to and look at studio "
+                                     "pieces.")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--preview", metavar="DIR", help="write WAV, BVH, beats and a picture of one piece")
     what.add_argument("--sheets", metavar="DIR", help="write a picture sheet of ten genres and one of four metres")

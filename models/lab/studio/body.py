@@ -19,7 +19,7 @@ SIDE = np.array([1.0, -1.0])                                  # left, right alon
 # way, so that the only aim without an answer is one no arm reaches (up, back and across).
 ARM_AIM = np.array([0.60, -0.35, 0.72]) / np.linalg.norm([0.60, -0.35, 0.72])
 ARM_POLE = np.array([0.35, -0.55, -0.75]) - ARM_AIM * (ARM_AIM @ np.array([0.35, -0.55, -0.75]))
-TORSO_RADII = (0.225, 0.215)                                    # half width and depth of the trunk that hands keep out of
+TORSO_RADII = (0.225, 0.215)  # half width and depth of the trunk that hands keep out of
 HEAD_RADIUS = 0.14
 WRIST_FLOOR = 0.12                                            # m above the floor of wrists that do not stand on it
 
@@ -32,8 +32,8 @@ class Curves:
     neck, head (T,3); collar (T,2,3); ball (T,2,3) position of the balls of the feet; foot_yaw, foot_pitch (T,2)
     radians (pitch > 0 lifts the heel); knee_out (T,2) radians; arms (T,2,4): azimuth (0 forward, pi/2 outward),
     elevation, reach 0..1, elbow swivel, about the shoulder in the chest's axes; or wrists (T,2,3) in metres, which
-    then replaces azimuth, elevation and reach; detail (T,2,3) metres added to the wrists in the chest's axes; hand (T,2,3)
-    rotation vector of the wrist.
+    then replaces azimuth, elevation and reach; detail (T,2,3) metres added to the wrists in the chest's axes; hand
+    (T,2,3) rotation vector of the wrist.
 
     On the floor (None where nobody goes down): down (T,) 0 standing .. 1; tip (T,3,3) what turns the directions of
     standing legs into those of the tipped body; plant (T,2,3) and planted (T,2) 0..1: wrists that stand on the floor,
@@ -174,7 +174,8 @@ def elbow_direction(axis, side):
 
 
 def knees_up(hip, ankle, pole, down, height=0.07):
-    """The knee's direction (T,3), turned upwards where the knee of a dancer on the floor would come lower than `height`."""
+    """The knee's direction (T,3), turned upwards where the knee of a dancer on the floor would come lower than
+    `height`."""
     upper, lower = np.linalg.norm(OFFSET[4]), np.linalg.norm(OFFSET[7])
     reach = ankle - hip
     far = np.clip(np.linalg.norm(reach, axis=-1, keepdims=True), 0.20, upper + lower)
@@ -189,7 +190,8 @@ def knees_up(hip, ankle, pole, down, height=0.07):
 
 
 def trunk(curves):
-    """Global rotations of the three spine joints, place of the chest (T,3), rotations of the collars, shoulders (T,2,3)."""
+    """Global rotations of the three spine joints, place of the chest (T,3), rotations of the collars, shoulders
+    (T,2,3)."""
     third, position, above, chain = rotvec(curves.spine / 3), curves.pelvis, curves.pelvis_rotation, []
     for joint in (3, 6, 9):
         position = position + apply(above, OFFSET[joint])
@@ -201,8 +203,8 @@ def trunk(curves):
 
 
 def reach_floor(curves, ankle, reach=0.985, closest=0.22, frames=1):
-    """Shift the body of a dancer on the floor until arms and legs are long enough for planted hands and feet, and no leg
-    is folded more than it can be."""
+    """Shift the body of a dancer on the floor until arms and legs are long enough for planted hands and feet, and no
+    leg is folded more than it can be."""
     for _ in range(8):
         way = curves.plant - trunk(curves)[3]
         far = np.linalg.norm(way, axis=-1, keepdims=True)
@@ -281,7 +283,8 @@ def solve(curves, fps=FPS):
     target = keep_out(target, chest, neck_position)
     target = chest_position[:, None] + apply(chest[:, None], target)
     if curves.detail is not None:
-        knees = [curves.pelvis + apply(glob[:, 0], OFFSET[1 + s]) + apply(glob[:, 1 + s], OFFSET[4 + s]) for s in (0, 1)]
+        knees = [curves.pelvis + apply(glob[:, 0], OFFSET[1 + s]) + apply(glob[:, 1 + s], OFFSET[4 + s])
+                 for s in (0, 1)]
         thighs = [(curves.pelvis + apply(glob[:, 0], OFFSET[1 + s]), knees[s]) for s in (0, 1)]
         target = clear_of_legs(target, thighs + [(knees[s], ankle[:, s]) for s in (0, 1)])
         target[..., 1] = np.maximum(target[..., 1], WRIST_FLOOR)

@@ -21,19 +21,20 @@ HELD_OUT = (48, 200)                # pieces of the valid and test splits of a w
 
 
 def item_plan(kind, seed, duration, stratified=False, fermatas=True, style=None):
-    """The plan of a corpus item; `stratified` walks through the genres or metres in turn, so that each is as frequent."""
+    """The plan of a corpus item; `stratified` walks through the genres or metres in turn, so that each is as
+    frequent."""
     if style == PATTERNS_STYLE:
         return conducting_plan(seed, duration)
     if kind == "dance":
         return make_plan(kind, seed, genre=GENRES[seed % len(GENRES)] if stratified else None, duration=duration)
-    return make_plan(kind, seed, metre=METRES[seed % len(METRES)] if stratified else None, duration=duration, fermatas=fermatas,
-                     style=style)
+    return make_plan(kind, seed, metre=METRES[seed % len(METRES)] if stratified else None, duration=duration,
+                     fermatas=fermatas, style=style)
 
 
 def plan_of(meta):
     """The plan of a studio item in a shard; shards made before fermatas say nothing of them."""
-    return item_plan(meta["kind"], meta["seed"], meta["duration"], meta["split"] != "train", meta.get("fermatas", False),
-                     meta.get("style"))
+    return item_plan(meta["kind"], meta["seed"], meta["duration"], meta["split"] != "train",
+                     meta.get("fermatas", False), meta.get("style"))
 
 
 def make_item(kind, seed, duration, stratified=False, audio=True, style=None):
@@ -57,7 +58,8 @@ def make_item(kind, seed, duration, stratified=False, audio=True, style=None):
 
 
 def make_shard(task):
-    """Write one shard (a dict of `make_item`'s arguments, its seeds and path); returns the seconds of material in it."""
+    """Write one shard (a dict of `make_item`'s arguments, its seeds and path); returns the seconds of material in
+    it."""
     os.environ["OMP_NUM_THREADS"] = "1"
     items = [make_item(task["kind"], seed, task["duration"], task["stratified"], task["audio"], task.get("style"))
              for seed in task["seeds"]]
@@ -78,9 +80,11 @@ def refresh_shard(task):
         arrays = {name[len(prefix):]: array for name, array in tensors.items() if name.startswith(prefix)}
         plan = plan_of(meta)
         if not np.array_equal(arrays["beats"], plan_arrays(plan)["beats"]):
-            raise BadInput(f"{path} was made for other plans than this Baton draws; delete it and make the corpus again.")
+            raise BadInput(f"{path} was made for other plans than this Baton draws; delete it and make the corpus "
+                           f"again.")
         motion, lead = (dance(plan), 0.0) if meta["kind"] == "dance" else conduct(plan)
-        meta = {**meta, "lead": round(lead, 4), **({"strokes": pattern_of(plan)} if meta["kind"] == "conducting" else {})}
+        meta = {**meta, "lead": round(lead, 4), **({"strokes": pattern_of(plan)} if meta["kind"] == "conducting"
+                                                   else {})}
         items.append((meta, {**arrays, **pack_motion(motion)}))
     write_shard(path, items)
     return sum(meta["duration"] for meta, _ in items)
@@ -95,8 +99,8 @@ def shard_tasks(kind, split, out, *, hours=None, items=None, first_seed=0, durat
     tasks = []
     for start in range(0, count, PER_SHARD):
         seeds = list(range(low + first_seed + start, low + first_seed + min(start + PER_SHARD, count)))
-        tasks.append({"kind": kind, "seeds": seeds, "duration": duration, "stratified": split != "train", "audio": audio,
-                      "style": style,
+        tasks.append({"kind": kind, "seeds": seeds, "duration": duration, "stratified": split != "train",
+                      "audio": audio, "style": style,
                       "path": str(Path(out) / f"{kind}-{split}-{seeds[0]:06d}.safetensors")})
     return tasks
 
@@ -104,8 +108,8 @@ def shard_tasks(kind, split, out, *, hours=None, items=None, first_seed=0, durat
 def build(kind, split, out, *, hours=None, items=None, first_seed=0, duration=24.0, audio=True, style=None,
           jobs=2):
     """Make the missing shards of a corpus; returns the number written."""
-    tasks = shard_tasks(kind, split, out, hours=hours, items=items, first_seed=first_seed, duration=duration, audio=audio,
-                        style=style)
+    tasks = shard_tasks(kind, split, out, hours=hours, items=items, first_seed=first_seed, duration=duration,
+                        audio=audio, style=style)
     todo = [task for task in tasks if not is_complete(task)]
     Path(out).mkdir(parents=True, exist_ok=True)
     run_tasks(make_shard, todo, jobs, f"{kind} {split}", sum(len(t["seeds"]) for t in todo) * duration)
@@ -113,15 +117,18 @@ def build(kind, split, out, *, hours=None, items=None, first_seed=0, duration=24
 
 
 def build_all(out, *, hours=None, items=None, duration=24.0, audio=True, jobs=2):
-    """Both kinds in OUT/dance and OUT/conducting, each with its train, valid and test split; returns the shards written.
+    """Both kinds in OUT/dance and OUT/conducting, each with its train, valid and test split; returns the shards
+    written.
 
-    hours or items is the size of a train split; valid and test have `HELD_OUT` pieces, or as many as a smaller train split.
+    hours or items is the size of a train split; valid and test have `HELD_OUT` pieces, or as many as a smaller train
+    split.
     """
     written = 0
     for kind in ("dance", "conducting"):
         size = items or max(1, int(np.ceil(hours * 3600 / duration)))
         for split, held in (("test", HELD_OUT[1]), ("valid", HELD_OUT[0]), ("train", size)):
-            written += build(kind, split, Path(out) / kind, items=min(held, size), duration=duration, audio=audio, jobs=jobs)
+            written += build(kind, split, Path(out) / kind, items=min(held, size), duration=duration, audio=audio,
+                             jobs=jobs)
     return written
 
 
@@ -139,7 +146,8 @@ def main(argv=None):
     parser.add_argument("--seconds", type=float, default=24.0, help="length of a piece")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--style", choices=(*STYLES[1:], PATTERNS_STYLE),
-                        help="of conducted pieces: rhapsodic has rubato inside the bars, patterns every metre and tempo")
+                        help="of conducted pieces: rhapsodic has rubato inside the bars, patterns every metre and "
+                        "tempo")
     parser.add_argument("--no-audio", dest="audio", action="store_false", help="motion and beats only")
     parser.add_argument("--refresh-motion", action="store_true",
                         help="only perform the studio pieces already in --out anew, keeping their music")
@@ -150,7 +158,8 @@ def main(argv=None):
     if args.kind == "all":
         if args.refresh_motion or args.motion:
             parser.error("--kind all makes a corpus; --refresh-motion and --motion want one kind")
-        written = build_all(args.out, hours=args.hours, items=args.items, duration=args.seconds, audio=args.audio, jobs=args.jobs)
+        written = build_all(args.out, hours=args.hours, items=args.items, duration=args.seconds, audio=args.audio,
+                            jobs=args.jobs)
     elif args.refresh_motion:
         tasks = [{"path": str(p)} for p in sorted(Path(args.out).glob(f"{args.kind}-*.safetensors"))]
         seconds = sum(meta["duration"] for task in tasks for meta in read_header(task["path"]))

@@ -84,7 +84,8 @@ def choreograph(plan, genre, rng):
         if genre.floor and section.kind not in ("idle", "intro") and rng.random() < genre.floor_chance * (0.5 + energy):
             floor, rate, turn, freeze = pick(rng, genre.floor), 1.0, 0.0, False
         steps, arms = (floor.steps, floor.arms) if floor else kept[:2]
-        phrases.append(Phrase(first, steps, arms, kept[2], mirror, rate, energy, section.kind, turn, freeze and not turn, floor))
+        phrases.append(Phrase(first, steps, arms, kept[2], mirror, rate, energy, section.kind, turn,
+                              freeze and not turn, floor))
         first += PHRASE
     return phrases
 
@@ -111,7 +112,8 @@ class Clock:
         return np.interp(seconds, self.times, self.counts)
 
     def groove(self, seconds, hold):
-        """Body time of each of `seconds` (T,): it brakes just before a count, nearly rests there, and then makes up for it.
+        """Body time of each of `seconds` (T,): it brakes just before a count, nearly rests there, and then makes up for
+        it.
 
         hold(counts): 0..1, how much of its speed the body loses on each count. Whatever follows body time (weight,
         trunk, arms) is slowest together, on the count, and is where it was before on counts and half counts.
@@ -155,7 +157,8 @@ def steps_of(phrase, genre, dancer, clock, rng):
             seconds = clock.seconds(phrase.first + beat)
             gap = seconds - clock.seconds(phrase.first + beat - 1)
             swing = float(np.clip(1.2 * genre.swing * gap / min(phrase.rate, 1.0), 0.25, min(0.6, 1.3 * genre.move)))
-            events.append(Step(seconds, side, kind, place, z * length + rng.normal(0, 1) * spread, swing, lift, *height))
+            events.append(Step(seconds, side, kind, place, z * length + rng.normal(0, 1) * spread, swing, lift,
+                               *height))
     if not phrase.floor:
         events += _patter(events, phrase, genre, stance, lift, clock, rng)
     if phrase.turn:
@@ -164,14 +167,14 @@ def steps_of(phrase, genre, dancer, clock, rng):
             side = order[number % 2]
             seconds = clock.seconds(phrase.first + beat - (0.0 if beat < 8 else 0.02))
             gap = clock.seconds(phrase.first + beat) - clock.seconds(phrase.first + beat - 1)
-            events.append(Step(seconds, side, "s", SIDE[side] * max(stance, 0.15), 0.0, float(np.clip(0.7 * gap, 0.2, 0.6)),
-                               0.06))
+            events.append(Step(seconds, side, "s", SIDE[side] * max(stance, 0.15), 0.0,
+                               float(np.clip(0.7 * gap, 0.2, 0.6)), 0.06))
     return events
 
 
 def _patter(events, phrase, genre, stance, lift, clock, rng):
-    """Small steps in between on counts nobody steps on: the foot that has stood longer marks the time, or takes the weight
-    back. People hardly ever leave both feet where they are for a bar."""
+    """Small steps in between on counts nobody steps on: the foot that has stood longer marks the time, or takes the
+    weight back. People hardly ever leave both feet where they are for a bar."""
     last = 4 if phrase.turn else 6 if phrase.freeze else PHRASE
     where = {side: (SIDE[side] * stance, 0.0) for side in (0, 1)}
     since, out = {0: -1.0, 1: -1.0}, []

@@ -1,4 +1,5 @@
-"""Composer of orchestral music in 2/4, 3/4, 4/4, 6/8 and 9/8 (eighths written), whose metre, dynamics, articulation and cues are heard.
+"""Composer of orchestral music in 2/4, 3/4, 4/4, 6/8 and 9/8 (eighths written), whose metre, dynamics, articulation and
+cues are heard.
 
 Melody with motifs and periods, functional harmony with cadences, bass, accompaniment figures of the metre, and an
 orchestration that follows the plan's sections. Plans of the style "romantic" get the manner of Romantic dances as old
@@ -73,7 +74,8 @@ class _Composer:
         draw, end = rng.random(), min(first + beats, self.grid.count - 1)
         if draw < 0.12:
             return ()
-        slow = (float(self.grid(end)) - float(self.grid(max(first, 0)))) / max(end - max(first, 0), 1) * self.plan.bpm / 60
+        slow = (float(self.grid(end)) - float(self.grid(max(first, 0)))) / max(end - max(first, 0),
+                                                                               1) * self.plan.bpm / 60
         divided = FIGURES[self.metre][{2: "eighths", 3: "broken", 4: "eighths", 6: "pulse", 9: "pulse"}[self.metre]]
         return divided if slow > 1.2 and draw < 0.6 else figure
 
@@ -268,7 +270,8 @@ class _Composer:
                     self._note("timpani", first, k / 4, 0.25, pitch, 0.45 + 0.4 * k / (4 * beats))
 
     def _note(self, name, first, beat, length, pitch, weight=1.0):
-        """Add a note; beat and length in beats from the bar's first. The plan's dynamics, articulation and accents shape it."""
+        """Add a note; beat and length in beats from the bar's first. The plan's dynamics, articulation and accents
+        shape it."""
         place = first + beat
         if place < -1e-6 or place > self.grid.count - 0.25:
             return
@@ -322,7 +325,8 @@ class _Composer:
             )
 
     def _cues(self):
-        """Entries: the group is silent in the bar before and strong on the beat. Cut-offs: it stops there for a beat."""
+        """Entries: the group is silent in the bar before and strong on the beat. Cut-offs: it stops there for a
+        beat."""
         times = np.asarray(self.plan.times)
         for cue in self.plan.cues:
             for name in [n for n, spec in ORCHESTRA.items() if spec[0] == cue.group]:

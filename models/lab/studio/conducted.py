@@ -28,7 +28,8 @@ def conducting_plan(seed, duration=24.0):
 
 
 def pattern_of(plan, variant=0):
-    """Strokes a bar of a plan: mostly what `choose` says at a tempo a little off, now and then another that an arm can show.
+    """Strokes a bar of a plan: mostly what `choose` says at a tempo a little off, now and then another that an arm can
+    show.
 
     variant: another conductor of the same piece. A plan may fix it by `extra["strokes"]`.
     """

@@ -1,8 +1,10 @@
-"""Music and plans of the conductor's corpus as a flat folder: `python -m models.lab.studio.conducted_flat --out DIR --items N`.
+"""Music and plans of the conductor's corpus as a flat folder: `python -m models.lab.studio.conducted_flat --out DIR
+--items N`.
 
-Arrays `mel` (T, 64) and `level` (T, 2) uint8 at 30 Hz, what the conductor's networks hear (models/conductor/features.py); every meta
-has its `plan`. Motion is performed where the training runs (models/conductor/performed.py). Rendered pieces are kept beside, one
-file each, so an interrupted build goes on and builds can share the work.
+Arrays `mel` (T, 64) and `level` (T, 2) uint8 at 30 Hz, what the conductor's networks hear
+(models/conductor/features.py); every meta has its `plan`. Motion is performed where the training runs
+(models/conductor/performed.py). Rendered pieces are kept beside, one file each, so an interrupted build goes on and
+builds can share the work.
 """
 import argparse
 import json
@@ -45,7 +47,8 @@ def render_piece(seed, folder, seconds):
 
 def meta_of(plan):
     """The meta of a piece: docs/contracts.md, section 3, and its plan."""
-    return {"id": f"conducted-{plan['seed']:06d}", "kind": "conducting", "split": split_of(plan["seed"]), "seed": plan["seed"],
+    return {"id": f"conducted-{plan['seed']:06d}", "kind": "conducting", "split": split_of(plan["seed"]),
+            "seed": plan["seed"],
             "genre": None, "metre": plan["metre"], "bpm": round(plan["bpm"], 3), "duration": plan["duration"],
             "source": "conducted", "beat_confidence": 1.0, "plan": plan}
 
@@ -53,8 +56,8 @@ def meta_of(plan):
 def silent_level(plan):
     """(T, 2) uint8 of a plan that is not rendered: loudness from its dynamics, as it was found in 174 rendered pieces.
 
-    There the level over 1 s is 0.92 +- 0.045 + (0.53 +- 0.2) (dynamics - their highest) with 0.034 left over, that over 0.1 s
-    0.02 below it and 0.066 more restless.
+    There the level over 1 s is 0.92 +- 0.045 + (0.53 +- 0.2) (dynamics - their highest) with 0.034 left over, that over
+    0.1 s 0.02 below it and 0.066 more restless.
     """
     rng = np.random.default_rng([plan.seed, *b"level"])
     frames = int(plan.duration * FPS + 1e-6)
@@ -67,7 +70,8 @@ def silent_level(plan):
 
 
 def gather(paths, out, silent=0, seconds=24.0):
-    """A flat folder of rendered pieces and of `silent` further plans that only the denoiser learns from; returns its items."""
+    """A flat folder of rendered pieces and of `silent` further plans that only the denoiser learns from; returns its
+    items."""
     writer = FlatWriter(out)
     for path in paths:
         with np.load(path) as piece:
@@ -81,7 +85,8 @@ def gather(paths, out, silent=0, seconds=24.0):
 
 def main(argv=None):
     """The command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m models.lab.studio.conducted_flat", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m models.lab.studio.conducted_flat",
+                                     description=__doc__.splitlines()[0])
     parser.add_argument("--out", required=True, help="folder of the flat corpus")
     parser.add_argument("--items", type=int, default=256, help="pieces of the train split; a tenth as many valid ones")
     parser.add_argument("--first-seed", type=int, default=0)

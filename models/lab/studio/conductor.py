@@ -1,4 +1,5 @@
-"""The studio's conductor from a plan: the beating hand (beat-pattern theory); free hand, feet and body in the modules beside.
+"""The studio's conductor from a plan: the beating hand (beat-pattern theory); free hand, feet and body in the modules
+beside.
 
 The ictus is the lowest point of a stroke and the speed peak comes shortly before it; strokes are joined by cubic
 Hermite curves with horizontal tangents and quintic timing, one parameter from uniform to accented (after arXiv
@@ -59,14 +60,17 @@ class Style:
 
 
 def draw_style(rng, bpm):
-    """A conductor; the lead follows the tempo (0-40 ms fast, 60-150 ms moderate, to 250 ms slow), constant in a piece."""
+    """A conductor; the lead follows the tempo (0-40 ms fast, 60-150 ms moderate, to 250 ms slow), constant in a
+    piece."""
     low, high = (0.0, 0.04) if bpm > 120 else (0.06, 0.15) if bpm >= 76 else (0.10, 0.25)
     u = rng.uniform
-    return Style(lead=u(low, high), plane=u(1.05, 1.20), size=u(), width=u(0.35, 0.75), depth=u(0.24, 0.36), rebound=u(),
-                 dwell=u(0.15, 0.30), peak=u(0.06, 0.12), accented=u(0.45, 1.0), wrist=u(0.1, 0.5),
+    return Style(lead=u(low, high), plane=u(1.05, 1.20), size=u(), width=u(0.35, 0.75), depth=u(0.24, 0.36),
+                 rebound=u(), dwell=u(0.15, 0.30), peak=u(0.06, 0.12), accented=u(0.45, 1.0), wrist=u(0.1, 0.5),
                  mirror=float(rng.choice([0.0, u(0, 0.2), u(0.15, 0.33)])), lean=u(0.05, 0.15), sway=u(0.35, 1.1),
-                 tremor=u(0.001, 0.005), loop=u(0.3, 1.0), steady=u(0.0, 0.22), tilt=u(-0.05, 0.12), stance=u(0.095, 0.14),
-                 turn_out=u(0.10, 0.28), mobility=u(0.25, 1.0), heel=u(0.0, 0.22), knees=u(0.3, 1.0), turning=u(0.3, 0.7))
+                 tremor=u(0.001, 0.005), loop=u(0.3, 1.0), steady=u(0.0, 0.22), tilt=u(-0.05, 0.12),
+                 stance=u(0.095, 0.14),
+                 turn_out=u(0.10, 0.28), mobility=u(0.25, 1.0), heel=u(0.0, 0.22), knees=u(0.3, 1.0),
+                 turning=u(0.3, 0.7))
 
 
 def extend(plan, lead, before=2, after=3):
@@ -102,7 +106,8 @@ def stroke_sizes(plan, style, rng, positions, dynamics, index):
 
 
 def holds(plan, index, gap):
-    """Which gaps between ictus are held under a fermata, (B-1,) booleans, and what share of each its usual beat would be."""
+    """Which gaps between ictus are held under a fermata, (B-1,) booleans, and what share of each its usual beat would
+    be."""
     beats = [cue.beat for cue in plan.cues if cue.kind == "fermata"]
     held = np.isin(index[:-1], beats)
     around = np.minimum(np.roll(gap, 1), np.roll(gap, -1))
@@ -115,7 +120,8 @@ HIGHEST_WRIST = 1.60                    # m: above it the elbow would come up to
 
 @dataclass
 class Strokes:
-    """What is drawn of the beating hand, one a stroke: seconds, place in the bar, drop (m), its share, wrist places (m)."""
+    """What is drawn of the beating hand, one a stroke: seconds, place in the bar, drop (m), its share, wrist places
+    (m)."""
 
     times: np.ndarray
     positions: np.ndarray

@@ -1,4 +1,5 @@
-"""The conductor's trunk, knees, head and shoulders: they breathe with the phrase, turn to who plays and bow to a soft end."""
+"""The conductor's trunk, knees, head and shoulders: they breathe with the phrase, turn to who plays and bow to a soft
+end."""
 import numpy as np
 
 from models.lab.studio.body import Curves, apply, rotvec, yaw
@@ -33,8 +34,9 @@ def bows(plan, style, t):
 
 
 def curves_of(plan, style, rng, t, loud, height, hands, left_turn, gaze, feet):
-    """`Curves` of the whole body. loud (T,) 0..1; height (T,) of the beating hand in strokes; hands (left, right) wrist paths
-    (T,3) as seen from a body that faces ahead; left_turn (T,3) of the free wrist; gaze (T,2) pitch, yaw; feet: `Feet`."""
+    """`Curves` of the whole body. loud (T,) 0..1; height (T,) of the beating hand in strokes; hands (left, right) wrist
+    paths (T,3) as seen from a body that faces ahead; left_turn (T,3) of the free wrist; gaze (T,2) pitch, yaw; feet:
+    `Feet`."""
     frames, (left, right) = len(t), hands
     curves, drift = Curves.standing(frames), smooth_noise(rng, frames, 10, 2.0)
     breath, bow, calm = breaths(plan, style, t), bows(plan, style, t), smooth(loud, 8)
@@ -45,22 +47,26 @@ def curves_of(plan, style, rng, t, loud, height, hands, left_turn, gaze, feet):
     pulse = smooth(1 - np.clip(height, 0, 1), 1)                     # 1 at the ictus
     knees = style.knees
     # Knees and hips: low in piano, tall in forte, sinking into strong ictus, up with a breath.
-    sink = (0.045 * np.clip((0.40 - calm) / 0.40, 0, 1) + 0.016 * (1 - phrase) + 0.018 * loud * pulse + 0.008 * drift[:, 0]
+    sink = (0.045 * np.clip((0.40 - calm) / 0.40, 0, 1) + 0.016 * (1 - phrase) + 0.018 * loud * pulse
+            + 0.008 * drift[:, 0]
             + 0.05 * bow / BOW * 0.4)
     curves.pelvis[:, 0], curves.pelvis[:, 2] = feet.place[:, 0], feet.place[:, 1]
     curves.pelvis[:, 1] = STANDING - knees * sink - 0.05 * np.abs(feet.share - 0.5) + 0.012 * breath
     curves.ball, curves.foot_yaw, curves.foot_pitch = feet.ball, feet.yaw, feet.pitch
-    curves.pelvis[:, [0, 2]] += (0.030 * knees * sink / 0.05)[:, None] * -np.stack([np.sin(feet.heading), np.cos(feet.heading)], 1)
+    curves.pelvis[:, [0, 2]] += (0.030 * knees * sink / 0.05)[:, None] * -np.stack([np.sin(feet.heading),
+                                                                                    np.cos(feet.heading)], 1)
     # Who plays: a look is shared by hips, trunk, neck and head.
     ahead = gaze[:, 1] - 0.5 * feet.heading
     hips = smooth(0.30 * style.turning * ahead + 0.02 * drift[:, 1], 5)
-    lean = style.lean * (1.0 * (loud - 0.4) + 0.8 * phrase) - 0.07 * breath + 0.02 * drift[:, 2] + 0.25 * bow + 0.8 * knees * sink
+    lean = style.lean * (1.0 * (loud - 0.4)
+                         + 0.8 * phrase) - 0.07 * breath + 0.02 * drift[:, 2] + 0.25 * bow + 0.8 * knees * sink
     roll = 0.10 * (feet.share - 0.5) + 0.03 * drift[:, 3]
     tilt = rotvec(np.stack([0.30 * np.clip(lean, -0.1, 0.3), np.zeros(frames), 0.06 * (0.5 - feet.share)], -1))
     curves.pelvis_rotation = yaw(feet.heading + hips) @ tilt
     aside = smooth(right[:, 0] + 0.16, 2)
     curves.spine[:, 0] = 1.15 * lean + 0.03 * loud * pulse
-    curves.spine[:, 1] = (0.70 * style.turning * ahead + 0.06 * drift[:, 4] + 0.40 * aside - 0.20 * smooth(left[:, 0] - 0.25, 4))
+    curves.spine[:, 1] = (0.70 * style.turning * ahead + 0.06 * drift[:, 4] + 0.40 * aside
+                          - 0.20 * smooth(left[:, 0] - 0.25, 4))
     curves.spine[:, 2] = -roll + 0.18 * smooth(left[:, 1] - right[:, 1], 4) * 0.5
     rest = ahead * (1 - 0.85 * style.turning)
     curves.neck[:, 0] = 0.12 - 0.45 * lean + 0.5 * gaze[:, 0] + 0.5 * bow

@@ -17,7 +17,8 @@ APART = 0.90                    # s between the two feet of a change of stance, 
 
 @dataclass(frozen=True)
 class Stance:
-    """A way to stand: heading (rad), middle between the ankles (x, z) m, half width m, how far the left foot is ahead (m)."""
+    """A way to stand: heading (rad), middle between the ankles (x, z) m, half width m, how far the left foot is ahead
+    (m)."""
 
     heading: float
     middle: tuple
@@ -33,7 +34,8 @@ class Stance:
 
 @dataclass
 class Feet:
-    """Per frame: ball (T,2,3), yaw and pitch of the feet (T,2), weight on the left (T,), pelvis place (T,2), heading (T,)."""
+    """Per frame: ball (T,2,3), yaw and pitch of the feet (T,2), weight on the left (T,), pelvis place (T,2), heading
+    (T,)."""
 
     ball: np.ndarray
     yaw: np.ndarray
@@ -44,7 +46,8 @@ class Feet:
 
 
 def stances(plan, style, rng, strokes):
-    """[(seconds, Stance)]: the first stance, and every change: to a section that enters, back, or a shift on the spot."""
+    """[(seconds, Stance)]: the first stance, and every change: to a section that enters, back, or a shift on the
+    spot."""
     home = Stance(float(rng.normal(0, 0.05)), (0.0, 0.0), style.stance, float(rng.normal(0, 0.04)))
     changes, last = [(-1e9, home)], strokes[0] - 1.0
     groups = {cue.beat: cue.group for cue in plan.cues if cue.kind in ("entry", "accent")}
@@ -61,7 +64,8 @@ def stances(plan, style, rng, strokes):
         else:
             heading = float(rng.normal(0, 0.12)) if abs(now.heading) > 0.15 or rng.random() < 0.5 else now.heading
         loud = float(plan.dynamics[min(beat, len(plan.dynamics) - 1)])
-        middle = (float(np.clip(rng.normal(0, 0.05), -0.12, 0.12)), float(np.clip(0.10 * (loud - 0.45) + rng.normal(0, 0.03), -0.1, 0.1)))
+        middle = (float(np.clip(rng.normal(0, 0.05), -0.12, 0.12)),
+                  float(np.clip(0.10 * (loud - 0.45) + rng.normal(0, 0.03), -0.1, 0.1)))
         width = float(np.clip(style.stance * rng.uniform(0.85, 1.25), 0.08, 0.17))
         changes.append((float(strokes[beat]), Stance(heading, middle, width, float(rng.normal(0, 0.05)))))
         last = strokes[beat]
@@ -69,7 +73,8 @@ def stances(plan, style, rng, strokes):
 
 
 def steps_of(changes, strokes, rng):
-    """[(arrival s, foot, Stance)]: the foot on the side turned to goes first, the other follows on a later stroke or stays."""
+    """[(arrival s, foot, Stance)]: the foot on the side turned to goes first, the other follows on a later stroke or
+    stays."""
     steps = []
     for number, (time, stance) in enumerate(changes[1:], 1):
         before = changes[number - 1][1]
@@ -113,13 +118,15 @@ def stand(plan, style, rng, t):
         ball[:, foot, 1] += lift
         turn[:, foot] += across * (goal_turn - turn[-1, foot])
         pitch[:, foot] += 0.45 * np.sin(np.pi * np.clip(u / 0.85, 0, 1)) * np.clip(way / 0.1, 0.3, 1)
-        loaded = quintic((t - start + 0.5) / 0.5) * quintic((arrival + 0.6 - t) / 0.6)   # the weight goes to the other before
+        # the weight goes to the other before
+        loaded = quintic((t - start + 0.5) / 0.5) * quintic((arrival + 0.6 - t) / 0.6)
         target, forced = target + 6 * loaded * (foot == 1), forced + 6 * loaded
     sway = smooth_noise(rng, frames, 1, 3.2)[:, 0]
-    bars = np.interp(t, strokes, np.arange(len(strokes)) / (plan.metre * max(2.0, 6.0 / (plan.metre * np.diff(strokes).mean()))))
+    bars = np.interp(t, strokes,
+                     np.arange(len(strokes)) / (plan.metre * max(2.0, 6.0 / (plan.metre * np.diff(strokes).mean()))))
     share = 0.5 + 0.5 * np.tanh(style.sway * (0.9 * sway + 0.8 * np.sin(2 * np.pi * bars + rng.uniform(0, 6.28))))
     share = smooth((share + target) / (1 + forced), 3)
-    light = np.clip(np.stack([0.22 - share, share - 0.78], 1) / 0.22, 0, 1)             # the heel of the free leg comes up
+    light = np.clip(np.stack([0.22 - share, share - 0.78], 1) / 0.22, 0, 1)  # the heel of the free leg comes up
     pitch = pitch + style.heel * smooth(light, 4) * (1 - np.clip(pitch / 0.1, 0, 1))
     ankles = ball[..., [0, 2]] - BALL_AHEAD * np.stack([np.sin(turn), np.cos(turn)], -1)
     lean = 0.5 + 0.62 * (share - 0.5)

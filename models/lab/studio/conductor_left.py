@@ -1,4 +1,5 @@
-"""The conductor's free hand and gaze: shapes, sustains, rolls on, turns pages, mirrors, cues and cuts off, and hangs at times."""
+"""The conductor's free hand and gaze: shapes, sustains, rolls on, turns pages, mirrors, cues and cuts off, and hangs at
+times."""
 import numpy as np
 
 from models.lab.studio.ik import interpolate_keys, quintic, smooth
@@ -79,7 +80,8 @@ def left_hand(plan, style, rng, t, right):
         stays = 0.6 * before
         if cue.kind == "fermata" and cue.beat + 1 < count:                # palm up until the next stroke is prepared
             stays = max(stays, beats[cue.beat + 1] - at - 0.9 * before)
-        share = quintic((t - at + 1.5 * before) / (0.7 * before)) * quintic((at + stays + 0.8 * before - t) / (0.8 * before))
+        share = quintic((t - at + 1.5 * before) / (0.7 * before)) * quintic((at + stays + 0.8 * before - t)
+                                                                            / (0.8 * before))
         share = share[:, None]
         gesture, turn = _gesture(cue, t, at, before, pitch_yaw[1])
         path = path * (1 - share) + share * gesture
@@ -91,7 +93,8 @@ def left_hand(plan, style, rng, t, right):
 
 
 def _spell(mode, rng, t, start, stop, loud, phase, right, style):
-    """(path (T,3), wrist turn (T,3), how far the eyes go down (T,)) of one spell of a mode; sizes differ from spell to spell."""
+    """(path (T,3), wrist turn (T,3), how far the eyes go down (T,)) of one spell of a mode; sizes differ from spell to
+    spell."""
     still, wide = np.zeros_like(t), float(rng.uniform(0.7, 1.3))
     sympathy = 0.10 * (right[:, 1] - 1.2)                                  # a free hand still moves with the other
     offset = rng.normal(0, 0.02, 3)
@@ -110,16 +113,19 @@ def _spell(mode, rng, t, start, stop, loud, phase, right, style):
         return place + offset, np.stack([-0.5 * np.tanh(6 * rise) - 0.2 * arc, 0.2 * arc, 0.25 * arc], 1), still
     if mode == "roll":                             # the music is kept going: a circle a bar, forward at the top
         angle = 2 * np.pi * phase
-        place = np.stack([0.27 + 0.02 * np.sin(angle), 1.17 + 0.09 * wide * np.cos(angle), 0.36 + 0.09 * wide * np.sin(angle)], 1)
+        place = np.stack([0.27 + 0.02 * np.sin(angle), 1.17 + 0.09 * wide * np.cos(angle),
+                          0.36 + 0.09 * wide * np.sin(angle)], 1)
         return place + offset, np.stack([-0.4 * np.cos(angle), still, 0.3 * np.sin(angle)], 1), still
     if mode == "page":                             # from the right leaf of the score to the left one, the eyes with it
         turn = (start + stop) / 2
         u = quintic((t - turn + 0.55) / 1.1)
         near = (quintic((t - turn + 1.2) / 0.6) * quintic((turn + 1.2 - t) / 0.6))
         place = np.stack([-0.02 + 0.32 * u, 1.02 + 0.16 * np.sin(np.pi * u), 0.42 + 0.03 * np.sin(np.pi * u)], 1)
-        return near[:, None] * place + (1 - near[:, None]) * (READY + offset), np.stack([still, still, 0.5 * near * (1 - 2 * u)],
+        return near[:, None] * place + (1 - near[:, None]) * (READY + offset), np.stack([still, still,
+                                                                                         0.5 * near * (1 - 2 * u)],
                                                                                        1), 0.4 * near
-    return READY + offset + np.stack([still, 1.5 * sympathy, 0.3 * sympathy], 1), np.stack([-0.3 * sympathy, still, still], 1), still
+    return READY + offset + np.stack([still, 1.5 * sympathy, 0.3 * sympathy], 1), np.stack([-0.3 * sympathy, still,
+                                                                                            still], 1), still
 
 
 def _glances(plan, rng, bars):
@@ -141,12 +147,14 @@ def _glances(plan, rng, bars):
 def _gesture(cue, t, at, before, yaw):
     """Path (T,3) and wrist turn of one cue, entry, accent, fermata or cut-off around its ictus `at`."""
     u = (t - at) / before
-    rise = quintic(u + 1.2) * (1 - quintic((u + 0.45) / 0.45)) + 0.25 * quintic(u / 0.4) * (1 - quintic((u - 0.5) / 0.6))
+    rise = quintic(u + 1.2) * (1 - quintic((u + 0.45) / 0.45)) + 0.25 * quintic(u / 0.4) * (1
+                                                                                            - quintic((u - 0.5) / 0.6))
     x = 0.26 + 0.12 * np.clip(yaw, -0.8, 0.8)
     if cue.kind == "cutoff":
         phase = np.clip(u + 1, 0, 1)
         turn = 2 * np.pi * quintic(phase)
-        path = np.stack([x + 0.09 * np.sin(turn), 1.30 + 0.10 * (1 - np.cos(turn)) * (1 - 0.5 * phase) - 0.08 * quintic(u + 1),
+        path = np.stack([x + 0.09 * np.sin(turn), 1.30 + 0.10 * (1 - np.cos(turn)) * (1 - 0.5 * phase)
+                         - 0.08 * quintic(u + 1),
                          0.38 + 0.0 * u], 1)
         return path, np.array([0.0, 0.0, -0.5]) * quintic(u + 1)[:, None]
     if cue.kind == "fermata":

@@ -10,7 +10,7 @@ from models.lab.studio.figures import ARM_POSES, GENRE_FIGURES
 from models.lab.studio.floor_work import floor_curves, lay_down
 from models.lab.studio.ik import interpolate_keys, quintic, smooth, smooth_noise
 
-AHEAD = 0.04              # s: the body's clock runs this much ahead, so that its stop lies round the count, not behind it
+AHEAD = 0.04  # s: the body's clock runs this much ahead, so that its stop lies round the count, not behind it
 MOST_BENT = 1.1           # rad, of a standing dancer's spine
 EARLY = 0.03              # s: a pose is there just before its count, so that the body is slowest on it
 
@@ -56,7 +56,8 @@ def dance(plan):
     curves.neck += 0.4 * look
     curves.head += 0.6 * look
     life.add(curves, face)
-    curves.knee_out = np.tile(SIDE * (0.12 + 0.4 * max(genre.stance - 0.15, 0)), (frames, 1)) + SIDE * 0.5 * drop[:, None]
+    curves.knee_out = np.tile(SIDE * (0.12 + 0.4 * max(genre.stance - 0.15, 0)),
+                              (frames, 1)) + SIDE * 0.5 * drop[:, None]
     if floor is not None:
         lay_down(curves, floor, face)
     return solve(curves)
@@ -159,7 +160,8 @@ def _stops(phrases, genre, dancer):
     def hold(counts):
         place = np.asarray(counts).astype(int) - first
         strength = energy[np.clip(place // PHRASE, 0, len(energy) - 1)]
-        return np.clip(genre.stop * weight[place % PHRASE] * np.clip(0.5 + 0.6 * strength, 0.5, 1.1) * dancer.stop, 0, 0.95)
+        return np.clip(genre.stop * weight[place % PHRASE] * np.clip(0.5 + 0.6 * strength, 0.5, 1.1) * dancer.stop,
+                       0, 0.95)
     return hold
 
 
@@ -195,8 +197,10 @@ def _drops(phrases, genre, clock, t):
     times, values = [clock.times[0]], [0.0]
     for phrase in phrases:
         if phrase.freeze:
-            times += [clock.seconds(phrase.first + 5), clock.seconds(phrase.first + 6), clock.seconds(phrase.first + 7.6)]
-            values += [0.0, genre.freeze_drop * (0.6 + 0.5 * phrase.energy), genre.freeze_drop * (0.6 + 0.5 * phrase.energy)]
+            times += [clock.seconds(phrase.first + 5), clock.seconds(phrase.first + 6),
+                      clock.seconds(phrase.first + 7.6)]
+            values += [0.0, genre.freeze_drop * (0.6 + 0.5 * phrase.energy),
+                       genre.freeze_drop * (0.6 + 0.5 * phrase.energy)]
         times.append(clock.seconds(phrase.first + 8))
         values.append(0.0)
     return interpolate_keys(t, np.array(times), np.array(values), sharpness=1.2)
@@ -237,8 +241,8 @@ def _pops(phrases, genre, dancer, clock, t):
 
 
 def _arms(phrases, genre, dancer, clock, t, rng, habit):
-    """Arm parameters (T,2,4): poses reached on their counts, with this dancer's size and variation; each arm follows the
-    trunk by its own lag, and its elbow the arm."""
+    """Arm parameters (T,2,4): poses reached on their counts, with this dancer's size and variation; each arm follows
+    the trunk by its own lag, and its elbow the arm."""
     rest = np.stack([ARM_POSES["hang"], ARM_POSES["hang"]])
     times, values = [clock.times[0]], [rest]
     for phrase in phrases:
@@ -273,7 +277,8 @@ def _arms(phrases, genre, dancer, clock, t, rng, habit):
     out = np.empty((len(t), 2, 4))
     early = EARLY + 0.1 * genre.dwell
     for side in (0, 1):
-        for columns, lag, longest in ((slice(0, 2), 0.0, genre.move), (slice(2, 4), habit.elbow_lag[side], 1.3 * genre.move)):
+        for columns, lag, longest in ((slice(0, 2), 0.0, genre.move), (slice(2, 4), habit.elbow_lag[side],
+                                                                       1.3 * genre.move)):
             out[:, side, columns] = interpolate_keys(
                 t - habit.arm_lag[side] - lag, times, values[:, side, columns], dwell=genre.dwell, sharpness=sharpness,
                 shortest=0.22, early=early, longest=longest)
@@ -294,6 +299,7 @@ def _spotting(face, phrases, clock, t):
         start, stop = clock.seconds(phrase.first + 4), clock.seconds(phrase.first + 8)
         inside = (t >= start) & (t <= stop)
         turned = face[inside] - face[inside][0] if inside.any() else np.zeros(0)
-        out[inside] = np.clip(-turned, -0.7, 0.7) * (np.abs(turned) < np.pi) + np.clip(phrase.turn - turned, -0.7, 0.7) * (
+        out[inside] = np.clip(-turned, -0.7, 0.7) * (np.abs(turned) < np.pi) + np.clip(phrase.turn - turned, -0.7,
+                                                                                       0.7) * (
             np.abs(turned) >= np.pi)
     return smooth(out, 2)

@@ -28,9 +28,10 @@ LEFT_BEHIND = 0.36          # m from where a foot would stand at ease
 
 
 def kept_near(steps, counts, facing, centre, stance, free):
-    """The steps with those that would split the legs pulled in, and with catching steps where a turn or the dancer's way
-    leaves a foot behind. counts: times (s) at which a catching step may land; free(time): False on the floor, where hands
-    and feet are measured out."""
+    """The steps with those that would split the legs pulled in, and with catching steps where a turn or the dancer's
+    way
+    leaves a foot behind. counts: times (s) at which a catching step may land; free(time): False on the floor, where
+    hands and feet are measured out."""
     home = {foot: (SIDE[foot] * max(stance, 0.13), 0.0) for foot in (0, 1)}
     events = [(step.time, 0, step) for step in steps] + [(time, 1, None) for time in counts]
     place, moved, lifted, out = {}, {0: -1e9, 1: -1e9}, {0: False, 1: False}, []
@@ -53,7 +54,7 @@ def kept_near(steps, counts, facing, centre, stance, free):
             apart = np.linalg.norm(goal - other)
             across = _local(other, angle, middle)
             beside = SIDE[step.foot] * (step.x - across[0])
-            wanted = 0.20 if abs(step.z - across[1]) < 0.30 else -0.08               # legs cross only well before each other
+            wanted = 0.20 if abs(step.z - across[1]) < 0.30 else -0.08  # legs cross only well before each other
             if beside < wanted:
                 step = replace(step, x=float(step.x + SIDE[step.foot] * (wanted - beside)))
                 goal = _world(np.array([step.x, step.z]), angle, middle)
@@ -73,7 +74,8 @@ def kept_near(steps, counts, facing, centre, stance, free):
 def place_feet(steps, t, body_time, facing, centre, stance, free_heel, turn_out=0.2):
     """Balls of the feet (T,2,3), yaw and pitch (T,2), weight on the left foot (T,) 0..1, and the pelvis' place (T,2).
 
-    t, body_time (T,): seconds of each frame; feet land on time, the weight follows the body's own clock (`Clock.groove`).
+    t, body_time (T,): seconds of each frame; feet land on time, the weight follows the body's own clock
+    (`Clock.groove`).
     facing, centre: functions of time (s) giving the dancer's yaw (rad) and place (x, z). A foot on the floor does not
     move at all; its yaw may follow a turning body, about the ball.
     """
@@ -105,7 +107,8 @@ def place_feet(steps, t, body_time, facing, centre, stance, free_heel, turn_out=
                 goal_height = goal_height if step.height is None else step.height
             goal_turned = turned + _wrapped(float(face) + out - turned)
             u = np.clip((t[a:b] - start) / (step.time - start), 0, 1)
-            across = quintic(np.clip((u - 0.15) / 0.78, 0, 1) ** 1.6)[:, None]     # while off the floor, to a crisp landing
+            # while off the floor, to a crisp landing
+            across = quintic(np.clip((u - 0.15) / 0.78, 0, 1) ** 1.6)[:, None]
             path = here + (goal - here) * across
             ball[a:b, foot, 0], ball[a:b, foot, 2] = path[:, 0], path[:, 1]
             arc = step.lift * quintic(u / 0.36) * quintic((1 - u) / 0.28) * (1.0 if step.kind != "k" else 0.3)
@@ -149,7 +152,8 @@ def place_feet(steps, t, body_time, facing, centre, stance, free_heel, turn_out=
 
 
 def _over_the_feet(landings, ball, t, body_time):
-    """Where the pelvis goes, (T,2): it arrives over the standing foot as the step lands, and rests there for a moment."""
+    """Where the pelvis goes, (T,2): it arrives over the standing foot as the step lands, and rests there for a
+    moment."""
     times, places = [t[0] - 1.0], [ball[0][:, 0:3:2].mean(0)]
     for time, foot, kind, goal in sorted(landings, key=lambda landing: landing[0]):
         if time < times[-1] + 0.05:
@@ -157,7 +161,7 @@ def _over_the_feet(landings, ball, t, body_time):
         other = ball[min(int(np.searchsorted(t, time)), len(t) - 1), 1 - foot, 0:3:2]
         over = {"s": 0.66, "t": 0.12, "k": 0.07}[kind]
         apart = max(float(np.linalg.norm(goal - other)), 1e-6)
-        if kind != "k":                                                    # no further from either foot than a leg reaches
+        if kind != "k":  # no further from either foot than a leg reaches
             over = np.clip(over, min(1 - LEG_REACH / apart, 0.5), max(LEG_REACH / apart, 0.5))
         times.append(time)
         places.append(other + (goal - other) * over)

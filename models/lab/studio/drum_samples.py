@@ -31,11 +31,13 @@ SILENCE_DB = -60.0                  # under the peak: where it has died away
 LONGEST = 2.5                       # seconds
 
 ACOUSTIC = {KICK: (("drum_bass_soft", "drum_bass_hard"), ("drum_heavy_kick", "drum_heavy_kick")),
-            SNARE: (("drum_snare_soft", "drum_snare_hard"), ("sn_generic", "sn_generic"), ("elec_mid_snare", "elec_mid_snare")),
+            SNARE: (("drum_snare_soft", "drum_snare_hard"), ("sn_generic", "sn_generic"),
+                    ("elec_mid_snare", "elec_mid_snare")),
             HAT: (("drum_cymbal_closed", "drum_cymbal_closed"),), PEDAL: (("drum_cymbal_pedal", "drum_cymbal_pedal"),),
             OPEN: (("drum_cymbal_open", "drum_cymbal_open"),), RIDE: (("drum_cymbal_soft", "drum_cymbal_soft"),),
             CRASH: (("drum_splash_soft", "drum_splash_hard"), ("drum_cymbal_hard", "drum_cymbal_hard")),
-            TOM_LOW: (("drum_tom_lo_soft", "drum_tom_lo_hard"),), TOM_MID: (("drum_tom_mid_soft", "drum_tom_mid_hard"),),
+            TOM_LOW: (("drum_tom_lo_soft", "drum_tom_lo_hard"),), TOM_MID: (("drum_tom_mid_soft", "drum_tom_mid_hard"),
+                                                                            ),
             TOM_HIGH: (("drum_tom_hi_soft", "drum_tom_hi_hard"),), COWBELL: (("drum_cowbell", "drum_cowbell"),),
             SNAP: (("perc_snap", "perc_snap"),)}
 KICKS = ("bd_808", "bd_ada", "bd_fat", "bd_gas", "bd_haus", "bd_klub", "bd_pure", "bd_sone", "bd_tek", "bd_zum")
@@ -74,7 +76,8 @@ def load_sample(name, rate):
 
 
 def draw_kit(rng, name, fallback):
-    """A sampled kit of set `name`: {key: ((soft, hard), semitones)} over `fallback`, a synthesised kit for keys it lacks."""
+    """A sampled kit of set `name`: {key: ((soft, hard), semitones)} over `fallback`, a synthesised kit for keys it
+    lacks."""
     chosen = {}
     for key, choices in SETS[name].items():
         pair = choices[int(rng.integers(len(choices)))]

@@ -17,7 +17,8 @@ def _frequencies(size, rate):
 def equalise(
     audio, rate, *, tilt_db=0.0, low_db=0.0, mid_db=0.0, mid_hz=1000.0, high_db=0.0, lowpass=0.0, highpass=0.0
 ):
-    """Zero-phase equaliser over the whole piece: tilt around 1 kHz, low shelf (150 Hz), bell, high shelf (6 kHz), edges."""
+    """Zero-phase equaliser over the whole piece: tilt around 1 kHz, low shelf (150 Hz), bell, high shelf (6 kHz),
+    edges."""
     size = next_fast_len(audio.shape[-1] + 2048, real=True)
     freq = np.maximum(_frequencies(size, rate), 1.0)
     octave = np.log2(freq / 1000.0)
@@ -147,7 +148,8 @@ def duck(audio, onsets, rate, depth, recover=0.18, block=128):
 
 
 def follow_dynamics(audio, rate, times, levels, range_db, block=256):
-    """Continuous loudness of an orchestra: `range_db` below full at level 0, full at level 1, between beats interpolated.
+    """Continuous loudness of an orchestra: `range_db` below full at level 0, full at level 1, between beats
+    interpolated.
 
     Soft playing is also darker: the part above 2 kHz falls twice as much.
     """

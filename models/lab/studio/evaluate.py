@@ -1,7 +1,8 @@
 """Is the corpus worth training on? Proofs by judges that never saw it: `build.py evaluate studio --corpus DIR`.
 
-librosa's tracker on dance pieces, the genre classifiers on held-out pieces, the metrics' own detectors on the motion, foot
-slide and floor, spread of tempo and level. DIR holds dance/ and conducting/ (or is one of them); the test split is used.
+librosa's tracker on dance pieces, the genre classifiers on held-out pieces, the metrics' own detectors on the motion,
+foot slide and floor, spread of tempo and level. DIR holds dance/ and conducting/ (or is one of them); the test split is
+used.
 """
 import argparse
 import sys
@@ -53,14 +54,16 @@ def dance_rows(corpus, count, folders):
     rows, levels = {}, Counter()
     for index in spread(corpus, count):
         meta, moved, beats, mono = item(corpus, index)
-        found = music_beats_librosa(librosa.resample(mono, orig_sr=AUDIO_RATE, target_sr=22_050, res_type="soxr_hq"), 22_050)
+        found = music_beats_librosa(librosa.resample(mono, orig_sr=AUDIO_RATE, target_sr=22_050, res_type="soxr_hq"),
+                                    22_050)
         best, level = beat_f1_any_level(found, beats[:, 0])
         levels[level] += 1
         positions = moved.positions()
         report = align_report(beats[:, 0], kinematic_beats_bailando(positions, moved.fps), moved.duration, shifts=40)
         row = {"librosa_f1_any_level": best, "librosa_f1_strict": beat_f1_70ms(found, beats[:, 0]),
                "kinematic_lift": report["lift"], "foot_slide_max_m": motion.foot_slide(positions, moved.fps)[0],
-               "below_floor_m": motion.below_floor(positions), "overlap_share": overlap_share(positions), "bpm": meta["bpm"]}
+               "below_floor_m": motion.below_floor(positions), "overlap_share": overlap_share(positions),
+               "bpm": meta["bpm"]}
         if "audio" in judges:
             row["audio_judge"] = float(GENRES[int(judges["audio"](mono, AUDIO_RATE).argmax())] == meta["genre"])
         if "motion" in judges:
@@ -76,7 +79,8 @@ def dance_rows(corpus, count, folders):
 
 
 def conducting_rows(corpus, count):
-    """Per metre and over all: the ictus found in the motion against the beats that get a stroke, less the lead; downbeats; feet."""
+    """Per metre and over all: the ictus found in the motion against the beats that get a stroke, less the lead;
+    downbeats; feet."""
     from core.rhythm.beats import Beats
     from models.conductor.beat_pattern import strokes
     rows = {}
@@ -122,7 +126,8 @@ def main(arguments=None):
         if pieces is not None:
             results["conducting"] = conducting_rows(pieces, options.count)
             text += f"\nConducting, {options.split} split.\n\n"
-            text += markdown_table(results["conducting"], list(next(iter(results["conducting"].values()))), "metre") + "\n"
+            text += markdown_table(results["conducting"], list(next(iter(results["conducting"].values()))),
+                                   "metre") + "\n"
     except BatonError as error:
         print(f"{error}", file=sys.stderr)
         return error.exit_code

@@ -2,9 +2,10 @@
 
     python -m models.lab.studio.groove_templates --dataset DIR [--out FILE]
 
-Gillick et al. 2019, "Learning to Groove with Inverse Sequence Transformations": 13.6 h of drumming against an exact click
-(Google LLC, CC BY 4.0). A template is one performance's habits over two bars of 16ths: for kick, snare and cymbals the mean
-offset from the grid (thousandths of a 16th) and the mean velocity (percent of that drum's own mean), and how much both scatter.
+Gillick et al. 2019, "Learning to Groove with Inverse Sequence Transformations": 13.6 h of drumming against an exact
+click (Google LLC, CC BY 4.0). A template is one performance's habits over two bars of 16ths: for kick, snare and
+cymbals the mean offset from the grid (thousandths of a 16th) and the mean velocity (percent of that drum's own mean),
+and how much both scatter.
 """
 import argparse
 import csv
@@ -28,7 +29,8 @@ FEWEST_STROKES = 60
 
 
 class Template:
-    """offset (3, 32) in 16ths and velocity (3, 32) relative to the voice's mean; scatter: standard deviations of both."""
+    """offset (3, 32) in 16ths and velocity (3, 32) relative to the voice's mean; scatter: standard deviations of
+    both."""
 
     def __init__(self, row):
         self.offset = np.array(row["offset"], dtype=np.float64).reshape(3, STEPS) / 1000
@@ -36,7 +38,8 @@ class Template:
         self.offset_scatter, self.velocity_scatter = row["scatter"][0] / 1000, row["scatter"][1] / 100
 
     def stroke(self, key, step, bar, rng):
-        """(offset in 16ths, velocity factor) of one stroke of a GM key at a step of a bar; the same rng, the same stroke."""
+        """(offset in 16ths, velocity factor) of one stroke of a GM key at a step of a bar; the same rng, the same
+        stroke."""
         voice = next((number for number, keys in enumerate(VOICES.values()) if key in keys), 2)
         place = (int(step) + 16 * (bar % 2)) % STEPS
         offset = self.offset[voice, place] + rng.normal(0, self.offset_scatter)
@@ -136,7 +139,8 @@ def build(dataset, out=FILE):
                 and row["split"] == "train" and float(row["duration"]) > 16]
     styles = {}
     for style in STYLES:
-        own = sorted((row for row in rows if row["style"].split("/")[0] == style), key=lambda row: -float(row["duration"]))
+        own = sorted((row for row in rows if row["style"].split("/")[0] == style),
+                     key=lambda row: -float(row["duration"]))
         found = [{"performance": row["midi_filename"], **measured} for row in own
                  if (measured := measure(read_midi(Path(dataset) / row["midi_filename"])))]
         if found:
@@ -151,7 +155,8 @@ def build(dataset, out=FILE):
 
 def main(arguments=None):
     """The command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m models.lab.studio.groove_templates", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m models.lab.studio.groove_templates",
+                                     description=__doc__.split("\n")[0])
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--out", default=FILE)
     options = parser.parse_args(arguments)

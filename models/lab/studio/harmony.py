@@ -84,7 +84,8 @@ def motif(rng, beats, density):
 
 
 def phrase(rng, beats_per_bar, density, bars=8):
-    """Motifs of a period, A A' B A'' or A B A C: one list of (step, length, interval) a bar; the 4th and 8th bar close."""
+    """Motifs of a period, A A' B A'' or A B A C: one list of (step, length, interval) a bar; the 4th and 8th bar
+    close."""
     a, b, c = (motif(rng, beats_per_bar, density) for _ in range(3))
 
     def varied(cell):
@@ -102,7 +103,8 @@ def phrase(rng, beats_per_bar, density, bars=8):
 
 
 def sing(rng, cells, chord_at, scale, root, low, high, start=None):
-    """Notes (bar, step, length in 16ths, pitch) of a phrase; strong notes are chord tones, the last is the tonic chord's.
+    """Notes (bar, step, length in 16ths, pitch) of a phrase; strong notes are chord tones, the last is the tonic
+    chord's.
 
     chord_at(bar, step) gives the semitones of the chord; low..high is the compass in MIDI pitches.
     """

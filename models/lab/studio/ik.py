@@ -1,6 +1,7 @@
 """Two-bone inverse kinematics and interpolation helpers, vectorised over frames.
 
-Coordinates here are SMPL's own: +x left, +y up, +z forward, floor at y = 0; `body.solve` turns the result into the world.
+Coordinates here are SMPL's own: +x left, +y up, +z forward, floor at y = 0; `body.solve` turns the result into the
+world.
 """
 import numpy as np
 

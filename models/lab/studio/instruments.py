@@ -40,7 +40,8 @@ def find_soundfont(second=False):
     for path in SECOND_SOUNDFONTS if second else SOUNDFONTS:
         if Path(path).exists():
             return path
-    raise RuntimeError("MuseScore_General.sf3 was not found; install the package musescore-general-soundfont." if second else
+    raise RuntimeError("MuseScore_General.sf3 was not found; install the package musescore-general-soundfont."
+                       if second else
                        "FluidR3_GM.sf2 was not found; install the package fluid-soundfont-gm.")
 
 
@@ -161,7 +162,8 @@ class Instruments:
             start += count
 
     def lag(self, sound, notes):
-        """Seconds from note-on to the perceived attack (-9 dB of the first 200 ms' peak, short RMS), measured once per sound."""
+        """Seconds from note-on to the perceived attack (-9 dB of the first 200 ms' peak, short RMS), measured once per
+        sound."""
         kit = sound % SECOND >= KIT
         if not notes or kit and not any(n[2] in (36, 38, 42) for n in notes):
             return 0.0

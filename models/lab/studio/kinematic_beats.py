@@ -56,7 +56,8 @@ def tempo_curve(curve):
     lags = np.arange(len(lagged)) / RATE
     periods = np.arange(PERIODS[0], PERIODS[1], 0.002)
     strength = np.zeros(len(periods))
-    for k, weight, width in ((1, 1.0, 0.025), (2, 0.5, 0.02), (4, 1.0, 0.02), (8, 1.0, 0.025), (16, 0.8, 0.035), (24, 0.5, 0.04)):
+    for k, weight, width in ((1, 1.0, 0.025), (2, 0.5, 0.02), (4, 1.0, 0.02), (8, 1.0, 0.025), (16, 0.8, 0.035),
+                             (24, 0.5, 0.04)):
         strength += weight * np.interp(periods * k, lags, gaussian_filter1d(lagged, width * RATE), right=0.0)
     return periods, np.maximum(strength, 0) * np.exp(-0.5 * (np.log2(periods * 2.0) / 0.9) ** 2)
 

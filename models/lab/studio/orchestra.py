@@ -39,7 +39,8 @@ ROMANTIC_CELLS = {
         (3,),
     ),
 }
-ROMANTIC_FIGURES = {2: ("oompah", "march", "gallop"), 3: ("waltz", "minuet"), 4: ("oompah", "march"), 6: ("siciliana", "jig"), 9: ("siciliana", "jig")}
+ROMANTIC_FIGURES = {2: ("oompah", "march", "gallop"), 3: ("waltz", "minuet"), 4: ("oompah", "march"),
+                    6: ("siciliana", "jig"), 9: ("siciliana", "jig")}
 # Four-bar halves of a period; the first ends on the dominant, the second on the tonic.
 PROGRESSIONS = ((0, 0, 3, 4), (0, 5, 1, 4), (0, 3, 1, 4), (0, 4, 5, 4), (0, 1, 0, 4), (5, 3, 1, 4), (0, 2, 3, 4))
 CADENCES = ((0, 3, 4, 0), (5, 1, 4, 0), (3, 1, 4, 0), (0, 4, 4, 0), (2, 5, 4, 0), (3, 0, 4, 0))

@@ -1,4 +1,5 @@
-"""Does the body run through itself? Limbs as capsules round the bones of SMPL-24, and how deep any two of them overlap."""
+"""Does the body run through itself? Limbs as capsules round the bones of SMPL-24, and how deep any two of them
+overlap."""
 import numpy as np
 
 from core.contract import JOINTS
@@ -12,7 +13,8 @@ CAPSULES = tuple((name, JOINTS.index(first), JOINTS.index(last), radius) for nam
     ("left forearm", "left_elbow", "left_hand", 0.03), ("right forearm", "right_elbow", "right_hand", 0.03)))
 ADJOINING = {frozenset(pair) for pair in (
     ("trunk", "head"), ("trunk", "left thigh"), ("trunk", "right thigh"), ("left thigh", "right thigh"),
-    ("left thigh", "left shin"), ("right thigh", "right shin"), ("trunk", "left upper arm"), ("trunk", "right upper arm"),
+    ("left thigh", "left shin"), ("right thigh", "right shin"), ("trunk", "left upper arm"),
+    ("trunk", "right upper arm"),
     ("left upper arm", "left forearm"), ("right upper arm", "right forearm"), ("head", "left upper arm"),
     ("head", "right upper arm"))}
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 @dataclass(frozen=True)
 class Layer:
     """A melodic or harmonic line. sounds: GM programs or synth names; figures: 16-step patterns (or `melody`, `pad`,
-    `arpeggio`, `run`); voices: notes of a chord struck at once, 0 = a single line; level: section energy that lets it in."""
+    `arpeggio`, `run`); voices: notes of a chord struck at once, 0 = a single line; level: section energy that lets it
+    in."""
 
     name: str
     sounds: tuple

@@ -1,4 +1,5 @@
-"""Conductors for the pieces of a flat corpus, performed where a training runs; models/conductor/performed.py reads what is made."""
+"""Conductors for the pieces of a flat corpus, performed where a training runs; models/conductor/performed.py reads what
+is made."""
 import json
 import os
 from pathlib import Path
@@ -21,7 +22,8 @@ POOLED = 24                 # rows from which several processes are worth their 
 
 
 def perform(task):
-    """(vector, points, rhythm, pose, row dict) of one conductor for one plan; task: (plan JSON, variant, frames, jitter s)."""
+    """(vector, points, rhythm, pose, row dict) of one conductor for one plan; task: (plan JSON, variant, frames, jitter
+    s)."""
     data, variant, frames, jitter = task
     plan = plan_from_json(data)
     count = pattern_of(plan, variant)
@@ -37,12 +39,13 @@ def perform(task):
     rhythm = np.stack([rhythm_features(clock, len(motion), metres=STROKES) for clock in clocks])
     row = {"seed": plan.seed, "variant": variant, "frames": len(motion), "lead": lead, "strokes": count,
            "times": [round(float(t), 4) for t in strokes.times], "positions": strokes.positions.tolist()}
-    return (motion_vector(motion, "smpl24_feet"), keypoints13(motion).reshape(len(motion), -1), rhythm.astype(np.float16),
-            motion.to_vector().mean(0), row)
+    return (motion_vector(motion, "smpl24_feet"), keypoints13(motion).reshape(len(motion), -1),
+            rhythm.astype(np.float16), motion.to_vector().mean(0), row)
 
 
 def prepare(corpus, cache, jitter, progress, variants=VARIANTS):
-    """Perform every piece of a flat corpus into `cache`, once. Pieces that are heard get several conductors, silent ones one."""
+    """Perform every piece of a flat corpus into `cache`, once. Pieces that are heard get several conductors, silent
+    ones one."""
     cache, flat = Path(cache), Flat(corpus)
     if (cache / "rows.json").exists():
         return
@@ -57,7 +60,8 @@ def prepare(corpus, cache, jitter, progress, variants=VARIANTS):
     rows, arrays, first = [], {"vector": [], "points": [], "rhythm": []}, 0
     for done, (number, (vector, points, rhythm, pose, row)) in enumerate(zip(places, _performed(tasks))):
         item = items[number]
-        rows.append({**row, "split": item["split"], "piece": number, "first": first, "music": item["arrays"].get("mel", [-1])[0],
+        rows.append({**row, "split": item["split"], "piece": number, "first": first,
+                     "music": item["arrays"].get("mel", [-1])[0],
                      "level": item["arrays"]["level"][0], "pose": [round(float(v), 5) for v in pose]})
         for name, value in (("vector", vector), ("points", points), ("rhythm", rhythm)):
             arrays[name].append(value)

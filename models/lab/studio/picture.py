@@ -15,8 +15,8 @@ def _figure(axis, points, x, y, depth=None):
         if parent < 0:
             continue
         colour = "#c0392b" if joint in LEFT else "#2471a3" if joint in RIGHT else "#333333"
-        axis.plot([points[parent] @ x, points[joint] @ x], [points[parent] @ y, points[joint] @ y], color=colour, lw=1.6,
-                  solid_capstyle="round")
+        axis.plot([points[parent] @ x, points[joint] @ x], [points[parent] @ y, points[joint] @ y], color=colour,
+                  lw=1.6, solid_capstyle="round")
     head = points[15] + 0.55 * (points[15] - points[12]) * np.array([0.3, 0.3, 1.0])
     axis.add_patch(_circle((head @ x, head @ y), 0.09))
 
@@ -58,7 +58,7 @@ def _save(figure, path, dpi):
 def rows_of_poses(path, rows, view="front", paths=False):
     """A contact sheet; rows: list of (label, motion, times). `paths` adds the right hand's path to each row."""
     count = len(rows[0][2])
-    width, height, extra = 0.95, 1.12, 1.6 if paths else 0.0                      # inches of a pose; of the path's picture
+    width, height, extra = 0.95, 1.12, 1.6 if paths else 0.0  # inches of a pose; of the path's picture
     total = count * width + extra
     figure = _figure_module()(figsize=(total, height * len(rows)))
     for number, (label, motion, times) in enumerate(rows):
@@ -84,13 +84,15 @@ def hand_path(axis, motion, start, stop):
 
 
 def draw_piece(path, plan, motion, lead, sound=None, rate=48_000, score=None):
-    """The picture of a piece: mel with beats, score roll, heights or speeds of the body with beats, poses, hand paths."""
+    """The picture of a piece: mel with beats, score roll, heights or speeds of the body with beats, poses, hand
+    paths."""
     figure = _figure_module()(figsize=(16, 11))
     grid = figure.add_gridspec(4, 12, height_ratios=[1.2, 1.0, 1.0, 1.5], hspace=0.35)
     axis = figure.add_subplot(grid[0, :])
     if sound is not None:
         import librosa
-        mel = librosa.feature.melspectrogram(y=sound.mean(0), sr=rate, n_fft=2048, hop_length=960, n_mels=96, fmax=12_000)
+        mel = librosa.feature.melspectrogram(y=sound.mean(0), sr=rate, n_fft=2048, hop_length=960, n_mels=96,
+                                             fmax=12_000)
         axis.imshow(librosa.power_to_db(mel, ref=np.max, top_db=70), origin="lower", aspect="auto",
                     extent=[0, plan.duration, 0, 96], cmap="magma")
     _beat_lines(axis, plan, 0.0, "white")

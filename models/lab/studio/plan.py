@@ -64,8 +64,10 @@ class Plan:
 
     def to_json(self):
         """A JSON-ready dict from which `plan_from_json` makes the same plan, whatever library draws numbers there."""
-        arrays = {name: [round(float(v), 5) for v in getattr(self, name)] for name in ("times", "dynamics", "articulation")}
-        return {**{name: getattr(self, name) for name in ("kind", "seed", "duration", "metre", "genre", "bpm", "swing", "extra")},
+        arrays = {name: [round(float(v), 5) for v in getattr(self, name)] for name in ("times", "dynamics",
+                                                                                       "articulation")}
+        return {**{name: getattr(self, name) for name in ("kind", "seed", "duration", "metre", "genre", "bpm", "swing",
+                                                          "extra")},
                 **arrays, "positions": [int(p) for p in self.positions],
                 "sections": [list(asdict(s).values()) for s in self.sections],
                 "cues": [list(asdict(c).values()) for c in self.cues]}
@@ -87,7 +89,8 @@ def plan_from_json(data):
     """The `Plan` that wrote `data` (times to 10 microseconds)."""
     arrays = {name: np.asarray(data[name], float) for name in ("times", "dynamics", "articulation")}
     return Plan(**{**data, **arrays, "positions": np.asarray(data["positions"], int),
-                   "sections": tuple(Section(*s) for s in data["sections"]), "cues": tuple(Cue(*c) for c in data["cues"])})
+                   "sections": tuple(Section(*s) for s in data["sections"]),
+                   "cues": tuple(Cue(*c) for c in data["cues"])})
 
 
 def _rng(seed, word):
@@ -95,7 +98,8 @@ def _rng(seed, word):
 
 
 def make_plan(kind, seed, *, genre=None, metre=None, bpm=None, duration=24.0, beats=None, fermatas=False, style=None):
-    """A plan drawn from `seed` alone; genre, metre or bpm given fixes it, `beats` (core.rhythm.beats.Beats) fixes the times.
+    """A plan drawn from `seed` alone; genre, metre or bpm given fixes it, `beats` (core.rhythm.beats.Beats) fixes the
+    times.
 
     fermatas: let some conducted pieces hold a beat at the end of a section, and a third of them take the tempi of a
     Romantic dance (`extra["style"]`). style: "rhapsodic", a conducted piece with rubato inside its bars.
@@ -147,14 +151,16 @@ def make_plan(kind, seed, *, genre=None, metre=None, bpm=None, duration=24.0, be
         times, sections, cues = _hold(_rng(seed, "fermata"), np.asarray(times), sections, cues, duration)
         positions, energy, articulation = (values[:len(times)] for values in (positions, energy, articulation))
     swing = float(rng.uniform(0.54, 0.66)) if kind == "dance" and rng.random() < 0.35 else 0.5
-    if swing != 0.5 and genre not in SWUNG_EIGHTHS:       # funk, disco and hip-hop swing their 16ths; the off-beat stays straight
+    # funk, disco and hip-hop swing their 16ths; the off-beat stays straight
+    if swing != 0.5 and genre not in SWUNG_EIGHTHS:
         extra, swing = {"swing16": min(swing, 0.62)}, 0.5
     return Plan(kind, seed, float(duration), metre, genre, bpm, np.asarray(times), np.asarray(positions),
                 np.clip(energy, 0.05, 1.0), np.clip(articulation, 0, 1), swing, sections, cues, extra)
 
 
 def _fill_edges(beats, duration):
-    """Given beats, continued at their edge tempo over 0..duration; unknown bar positions are counted from the first known one."""
+    """Given beats, continued at their edge tempo over 0..duration; unknown bar positions are counted from the first
+    known one."""
     times = np.asarray(beats.times, dtype=np.float64)
     if len(times) < 2:
         raise ValueError("A piece needs at least two beats.")
@@ -167,7 +173,8 @@ def _fill_edges(beats, duration):
     inner = np.where(beats.positions > 0, beats.positions, counted)
     early = (inner[0] - 1 - np.arange(before, 0, -1)) % beats.metre + 1
     late = (inner[-1] - 1 + np.arange(1, after + 1)) % beats.metre + 1
-    full = np.concatenate([times[0] - first * np.arange(before, 0, -1), times, times[-1] + last * np.arange(1, after + 1)])
+    full = np.concatenate([times[0] - first * np.arange(before, 0, -1), times,
+                           times[-1] + last * np.arange(1, after + 1)])
     positions = np.concatenate([early, inner, late])
     keep = (full >= 0) & (full < duration)
     return full[keep], positions[keep]

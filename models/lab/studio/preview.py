@@ -22,7 +22,8 @@ def preview(folder, seed, kind="dance", genre=None, metre=None, duration=24.0, a
     stem = folder / f"{kind}-{seed:06d}"
     paths = {name: Path(f"{stem}.{name}") for name in ("wav", "bvh", "beats.txt", "json", "png")}
     write_bvh(paths["bvh"], motion)
-    paths["beats.txt"].write_text("".join(f"{t:.4f} {int(p)}\n" for t, p in zip(plan.times, plan.positions)), encoding="utf-8")
+    paths["beats.txt"].write_text("".join(f"{t:.4f} {int(p)}\n" for t, p in zip(plan.times, plan.positions)),
+                                  encoding="utf-8")
     facts = {"kind": kind, "seed": seed, "genre": plan.genre, "metre": plan.metre, "bpm": plan.bpm, "lead": lead,
              "beats": plan.beats.to_json(), "dynamics": np.round(plan.dynamics, 3).tolist(),
              "articulation": np.round(plan.articulation, 3).tolist(),

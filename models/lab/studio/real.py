@@ -12,7 +12,15 @@ import numpy as np
 from core.body.motion import Motion
 from core.contract import GENRES, MOTION_FILES
 from core.errors import BadInput
-from models.lab.loaders.captures import FRAME_RATES, TEST_CLIPS, capture_files, facts_of, file_hash, on_the_floor, upright
+from models.lab.loaders.captures import (
+    FRAME_RATES,
+    TEST_CLIPS,
+    capture_files,
+    facts_of,
+    file_hash,
+    on_the_floor,
+    upright,
+)
 from models.lab.loaders.captures import clip_of as clip_name
 from models.lab.studio.kinematic_beats import SALSA, motion_beats, pattern_beats
 from models.lab.studio.plan import Section, make_plan
@@ -31,7 +39,8 @@ def train_clips(folder):
     """The motion files under a folder that may be trained on, sorted. Raises BadInput when there are none."""
     paths = [path for path in capture_files(folder) if clip_name(path) not in TEST_CLIPS]
     if not paths:
-        raise BadInput(f"No motion clips ({', '.join(MOTION_FILES)}) but test recordings lie under {folder}; give others.")
+        raise BadInput(f"No motion clips ({', '.join(MOTION_FILES)}) but test recordings lie under {folder}; give "
+                       f"others.")
     return paths
 
 
@@ -72,8 +81,8 @@ def passage(path, seed, seconds):
         motion = motion.mirrored()
     frames = min(len(motion), int(round(seconds * 30)))
     first = int(rng.integers(len(motion) - frames + 1))
-    notes = {"clip": "/".join(clip_name(path)), "start": round(first / 30 * warp, 3), "warp": round(warp, 4), "mirror": mirror,
-             "sha256": file_hash(path)}
+    notes = {"clip": "/".join(clip_name(path)), "start": round(first / 30 * warp, 3), "warp": round(warp, 4),
+             "mirror": mirror, "sha256": file_hash(path)}
     return motion.slice(first, first + frames).canonical(), beats.within(first / 30, (first + frames) / 30), notes
 
 
@@ -121,7 +130,8 @@ def make_real_item(path, seed, seconds=24.0, audio=True):
 
 def make_real_shard(task):
     """Write one shard of real passages; returns the seconds in it."""
-    items = [make_real_item(path, seed, task["duration"], task["audio"]) for path, seed in zip(task["paths"], task["seeds"])]
+    items = [make_real_item(path, seed, task["duration"], task["audio"]) for path, seed in zip(task["paths"],
+                                                                                               task["seeds"])]
     write_shard(task["path"], items)
     return sum(meta["duration"] for meta, _ in items)
 
@@ -135,7 +145,8 @@ def build_real(folder, out, *, hours=1.0, first_seed=0, seconds=24.0, audio=True
     tasks = []
     for start in range(0, count, PER_SHARD):
         picked = order[start:start + PER_SHARD]
-        tasks.append({"paths": [paths[n % len(paths)] for n in picked], "seeds": [first_seed + n for n in picked], "audio": audio,
+        tasks.append({"paths": [paths[n % len(paths)] for n in picked], "seeds": [first_seed + n for n in picked],
+                      "audio": audio,
                       "duration": seconds, "path": str(Path(out) / f"real-train-{first_seed + start:06d}.safetensors")})
     todo = [task for task in tasks if not is_complete(task)]
     run_tasks(make_real_shard, todo, jobs, "real train", sum(len(t["seeds"]) for t in todo) * seconds)

@@ -1,4 +1,5 @@
-"""Is the corpus diverse? Histograms of tempo, instruments, loudness, spectral centroid and motion energy, in one picture.
+"""Is the corpus diverse? Histograms of tempo, instruments, loudness, spectral centroid and motion energy, in one
+picture.
 
 python -m models.lab.studio.report --corpus DIR --out docs/studio-diversity.png [--docs docs/studio-diversity.md]
 """
@@ -15,10 +16,11 @@ from core.errors import BadInput, BatonError
 from models.lab.studio import effects
 from models.training.shards import AUDIO_RATE, unpack_audio, unpack_motion
 
-FAMILIES = ("piano", "chromatic", "organ", "guitar", "bass", "strings", "ensemble", "brass", "reed", "pipe", "synth lead",
-            "synth pad", "synth effects", "ethnic", "percussive", "effects")
+FAMILIES = ("piano", "chromatic", "organ", "guitar", "bass", "strings", "ensemble", "brass", "reed", "pipe",
+            "synth lead", "synth pad", "synth effects", "ethnic", "percussive", "effects")
 FIGURES = (("bpm", "tempo (BPM)"), ("loudness_db", "loudness (dB)"), ("centroid_hz", "spectral centroid (Hz)"),
-           ("range_db", "loudness range (dB)"), ("notes_per_second", "notes per second"), ("energy", "joint speed (m/s)"))
+           ("range_db", "loudness range (dB)"), ("notes_per_second", "notes per second"),
+           ("energy", "joint speed (m/s)"))
 
 
 def spectral_centroid_hz(audio, rate):
@@ -92,7 +94,8 @@ def summarise(rows):
 
 def spread_table(rows):
     """Markdown: one line per genre or metre and per kind, `10th - 50th - 90th percentile` of each figure."""
-    lines = ["| | pieces | " + " | ".join(label for _, label in FIGURES) + " | sounds |", "|---" * (len(FIGURES) + 3) + "|"]
+    lines = ["| | pieces | " + " | ".join(label for _, label in FIGURES) + " | sounds |",
+             "|---" * (len(FIGURES) + 3) + "|"]
     kinds = {kind: [row for row in rows if row["kind"] == kind] for kind in ("dance", "conducting")}
     for kind, mine in kinds.items():
         table = {**summarise(mine), **summarise([{**row, "group": f"all {kind}"} for row in mine])} if mine else {}
@@ -168,9 +171,10 @@ def main(arguments=None):
         print(error, file=sys.stderr)
         return error.exit_code
     draw(rows, options.out)
-    text = (f"## Diversity of the studio\n\nPercentiles (10th - 50th - 90th) over {len(rows)} pieces. Sounds: families of "
-            "instruments, kits and\nsynthesisers that are heard.\n\n"
-            f"{spread_table(rows)}\n![Histograms of tempo, loudness, brightness and motion]({Path(options.out).name})\n")
+    text = (f"## Diversity of the studio\n\nPercentiles (10th - 50th - 90th) over {len(rows)} pieces. "
+            "Sounds: families of instruments, kits and\nsynthesisers that are heard.\n\n"
+            f"{spread_table(rows)}\n![Histograms of tempo, loudness, brightness and "
+            f"motion]({Path(options.out).name})\n")
     print(text)
     if options.docs:
         from models.lab.evaluation.tables import replace_section

@@ -1,8 +1,8 @@
 """Tempo as Romantic dances have it: times of the beats of a whole piece, drawn beat by beat.
 
-`romantic_times`: every phrase has a tempo of its own. `rhapsodic_times`: besides, the tempo lives inside the bar: bars that are
-held back alternate with bars in tempo, one beat of the bar is leaned on and the others make up for it or do not, and a breath is
-taken before a phrase, as small orchestras play Hungarian dances.
+`romantic_times`: every phrase has a tempo of its own. `rhapsodic_times`: besides, the tempo lives inside the bar: bars
+that are held back alternate with bars in tempo, one beat of the bar is leaned on and the others make up for it or do
+not, and a breath is taken before a phrase, as small orchestras play Hungarian dances.
 """
 import numpy as np
 
@@ -10,8 +10,9 @@ SHORTEST, LONGEST = 0.3, 1.5            # seconds of a beat
 
 
 def romantic_times(rng, bpm, metre, duration):
-    """Beats of a Romantic dance: each phrase takes a tempo of its own at once, slows into its end or gathers speed from its
-    start, and no two beats are quite as long; 40 to 200 beats a minute. Returns times (B,) seconds, positions (B,) 1..metre."""
+    """Beats of a Romantic dance: each phrase takes a tempo of its own at once, slows into its end or gathers speed from
+    its start, and no two beats are quite as long; 40 to 200 beats a minute. Returns times (B,) seconds, positions (B,)
+    1..metre."""
     def phrase(first):
         beats = metre * int(rng.choice([2, 4, 4, 8]))
         ratio = np.full(beats, 1.0 if first else np.exp(np.clip(rng.normal(0, 0.22), -0.45, 0.45)))

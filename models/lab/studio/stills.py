@@ -1,10 +1,11 @@
-"""Can the ten genres be told apart from one still? Single poses, judged by their nearest neighbours among other dancers.
+"""Can the ten genres be told apart from one still? Single poses, judged by their nearest neighbours among other
+dancers.
 
 python -m models.lab.studio.stills --docs docs/studio-diversity.md
 
-Nothing is trained: a pose, turned to face the viewer, is compared with poses of other pieces (other dancers, phrases and
-tempi), and the nearest `NEIGHBOURS` vote. Chance is 0.10. A sheet of `SHEET` stills of one piece, as `preview.genre_sheet`
-shows them, is judged by the votes of all its stills.
+Nothing is trained: a pose, turned to face the viewer, is compared with poses of other pieces (other dancers, phrases
+and tempi), and the nearest `NEIGHBOURS` vote. Chance is 0.10. A sheet of `SHEET` stills of one piece, as
+`preview.genre_sheet` shows them, is judged by the votes of all its stills.
 """
 import argparse
 import sys
@@ -58,7 +59,8 @@ def pieces(seeds):
 def confusion(known, asked):
     """Stills of the pieces `asked` judged by those of `known`, both as of `pieces`.
 
-    Returns (share of the stills of row genre that are taken for column genre (10,10), share of sheets told right (10,)).
+    Returns (share of the stills of row genre that are taken for column genre (10,10), share of sheets told right
+    (10,)).
     """
     poses, labels = [], []
     for label, genre in enumerate(GENRES):
@@ -93,7 +95,8 @@ def rows_of(table, sheets, one, one_sheets):
         rows[genre] = {"stills": float(table[label, label]), "sheets": float(sheets[label]),
                        "stills_1": float(one[label, label]), "sheets_1": float(one_sheets[label]),
                        "taken_for_1": f"{GENRES[int(others.argmax())]} {others.max():.2f}"}
-    means = {key: float(np.mean([row[key] for row in rows.values()])) for key in ("stills", "sheets", "stills_1", "sheets_1")}
+    means = {key: float(np.mean([row[key] for row in rows.values()])) for key in ("stills", "sheets", "stills_1",
+                                                                                  "sheets_1")}
     return {**rows, "all": {**means, "taken_for_1": ""}}
 
 
@@ -106,9 +109,10 @@ def main(arguments=None):
     known, asked = pieces(SEEDS["train"]), pieces(SEEDS["test"])
     results = (*confusion(known, asked), *one_sheet_known(known, asked))
     rows = rows_of(*results)
-    text = (f"## Genres in stills\n\nOne pose, turned to face the viewer, judged by its {NEIGHBOURS} nearest neighbours among "
-            f"stills of {len(SEEDS['train'])} other pieces of each genre; nothing is trained, chance is 0.10. `sheets`: "
-            f"{SHEET} stills of a piece vote together. `_1`: a single piece of each genre is known, as to a person who sees "
+    text = (f"## Genres in stills\n\nOne pose, turned to face the viewer, judged by its {NEIGHBOURS} nearest "
+            f"neighbours among stills of {len(SEEDS['train'])} other pieces of each genre; nothing is trained, chance "
+            f"is 0.10. `sheets`: {SHEET} stills of a piece vote together. `_1`: a single piece of each genre is known, "
+            f"as to a person who sees "
             f"one contact sheet. {len(SEEDS['test'])} pieces of each genre, every half beat.\n\n"
             + markdown_table(rows, list(rows["all"]), "genre") + "\n")
     print(text)

@@ -1,8 +1,10 @@
-"""How people move within a beat: captured runs of trunk, head, wrists, hips and heels, laid under what the dancer is told to do.
+"""How people move within a beat: captured runs of trunk, head, wrists, hips and heels, laid under what the dancer is
+told to do.
 
-A performer made of keys alone has parts that rest, start and stop together; a person's never do. `texture.npz` holds 33 runs
-of 16 counts of recorded dancers (texture_make.py; CMU Graphics Lab Motion Capture Database, mocap.cs.cmu.edu, created with
-funding from NSF EIA-0196217), deviations from their own means. They are played on the plan's counts, joined by cross-fades.
+A performer made of keys alone has parts that rest, start and stop together; a person's never do. `texture.npz` holds 33
+runs of 16 counts of recorded dancers (texture_make.py; CMU Graphics Lab Motion Capture Database, mocap.cs.cmu.edu,
+created with funding from NSF EIA-0196217), deviations from their own means. They are played on the plan's counts,
+joined by cross-fades.
 """
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +18,8 @@ COUNTS, SAMPLES = 16, 12                                   # counts of a run, sa
 STYLES = ("salsa", "indian", "break", "modern")
 # (name, columns); radians and metres in the dancer's frame, left before right: pelvis tilt, whole spine, neck and head,
 # wrists, detail of the hands' and the pelvis' place, heel lift, turn of the feet about their balls
-CHANNELS = (("tilt", 3), ("spine", 3), ("head", 3), ("wrists", 6), ("hands", 6), ("pelvis", 3), ("heels", 2), ("pivots", 2))
+CHANNELS = (("tilt", 3), ("spine", 3), ("head", 3), ("wrists", 6), ("hands", 6), ("pelvis", 3), ("heels", 2),
+            ("pivots", 2))
 WIDTH = sum(width for _, width in CHANNELS)
 FADE = 1.5                                                 # counts of a cross-fade
 _TURN, _WAY = np.array([1.0, -1.0, -1.0]), np.array([-1.0, 1.0, 1.0])

@@ -1,7 +1,8 @@
 """Makes `texture.npz` of captured dances: `python -m models.lab.studio.texture_make FOLDER`.
 
-What is kept (texture.py, `CHANNELS`) is how trunk, head, wrists, hips and heels of people move within a beat: 16-count runs
-of the training recordings, on their beats, means taken off, eight bits a number. Test and validation recordings never.
+What is kept (texture.py, `CHANNELS`) is how trunk, head, wrists, hips and heels of people move within a beat: 16-count
+runs of the training recordings, on their beats, means taken off, eight bits a number. Test and validation recordings
+never.
 """
 import sys
 from pathlib import Path
@@ -73,7 +74,8 @@ def runs_of(capture):
     for first, last in capture.good:
         times = capture.beats.times[(capture.beats.times * RATE >= first) & (capture.beats.times * RATE <= last - 1)]
         for start in range(0, len(times) - COUNTS, COUNTS // 2):
-            at = np.interp(np.arange(COUNTS * SAMPLES + 1) / SAMPLES, np.arange(COUNTS + 1), times[start:start + COUNTS + 1])
+            at = np.interp(np.arange(COUNTS * SAMPLES + 1) / SAMPLES, np.arange(COUNTS + 1),
+                           times[start:start + COUNTS + 1])
             run = np.stack([np.interp(at * RATE, np.arange(len(table)), column) for column in table.T], 1)
             heels = _columns("heels")
             run[:, :heels.start] -= run[:, :heels.start].mean(0)

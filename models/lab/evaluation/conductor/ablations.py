@@ -2,9 +2,10 @@
 
     python -m models.lab.evaluation.conductor.ablations --corpus DIR --out OUT
 
-x0 / epsilon, the share of masked frames, velocity loss and elbow reward on / off, contrastive encoder / trained from scratch.
-Every row has the same small network, data, seed, steps and batch as its neighbours; only the named setting differs. A second
-seed of the base says how large a difference means nothing. Scored by
+x0 / epsilon, the share of masked frames, velocity loss and elbow reward on / off, contrastive encoder / trained from
+scratch.
+Every row has the same small network, data, seed, steps and batch as its neighbours; only the named setting differs. A
+second seed of the base says how large a difference means nothing. Scored by
 `python -m models.lab.evaluation.conductor.evaluate --ablations OUT`.
 """
 import argparse
@@ -45,8 +46,8 @@ def run_queue(corpus, out, stage1="", steps=STEPS, pair_steps=PAIR_STEPS, report
             continue
         report(f"{name}: {budget} steps")
         train(task("denoiser", config, stage1=str(stage1)), folder, corpus, default_cache(corpus, "conductor"),
-              system="conductor", part="denoiser", config_name=config, steps=budget, seed=seed, resume=True, validations=3,
-              report=report)
+              system="conductor", part="denoiser", config_name=config, steps=budget, seed=seed, resume=True,
+              validations=3, report=report)
         if trained_steps(folder) < budget:                    # told to stop: the loop saved and returned
             return False
     return True

@@ -1,8 +1,9 @@
 """Scores of the conductor beside the rows that expose them: `build.py evaluate conductor --corpus DIR`.
 
-On studio test pieces: the corpus itself, the model with true / predicted / no rhythm, a rule that strikes at the same predicted
-beats, another piece's motion, scrambled weights, the mean pose. Then what `experiments` asks: moved music, seeds, seams, other
-domains, real tracks with agreed beats, sampling settings, and the runs of `models.lab.evaluation.conductor.ablations`.
+On studio test pieces: the corpus itself, the model with true / predicted / no rhythm, a rule that strikes at the same
+predicted beats, another piece's motion, scrambled weights, the mean pose. Then what `experiments` asks: moved music,
+seeds, seams, other domains, real tracks with agreed beats, sampling settings, and the runs of
+`models.lab.evaluation.conductor.ablations`.
 """
 import argparse
 import copy
@@ -28,14 +29,16 @@ from models.lab.evaluation.tables import replace_section, scramble, write_json
 
 
 def scrambled(conductor, seed=0):
-    """The same conductor with the entries of every weight matrix of its denoiser permuted: what the architecture alone does."""
+    """The same conductor with the entries of every weight matrix of its denoiser permuted: what the architecture alone
+    does."""
     other = copy.copy(conductor)
     other.denoiser = scramble(copy.deepcopy(conductor.denoiser), seed)
     return other
 
 
 def main_table(conductor, studio, few, say):
-    """The rows of one table. The corpus, the model with true and predicted rhythm and the rules have all pieces, others `few`."""
+    """The rows of one table. The corpus, the model with true and predicted rhythm and the rules have all pieces, others
+    `few`."""
     pieces, rows, few = studio.pieces, [], range(min(few, len(studio.pieces)))
 
     def add(name, motions, given=None, which=None):
@@ -78,7 +81,8 @@ def _still(conductor, frames):
 
 
 def music_beats(folders):
-    """find_beats(samples, rate) as the pipeline finds them, at a tempo that people conduct, or None where the network is missing."""
+    """find_beats(samples, rate) as the pipeline finds them, at a tempo that people conduct, or None where the network
+    is missing."""
     from core.contract import systems as registry
     from models.rhythm.detect import detect_music_beats
     if not checkpoints.has("rhythm", ["music"], folders):
@@ -140,12 +144,14 @@ def main(arguments=None):
     parser.add_argument("--clips", type=int, default=200)
     parser.add_argument("--steps", type=int, help="sampling steps (default: the configuration's)")
     parser.add_argument("--few", type=int, default=60, help="pieces of the dearer rows")
-    parser.add_argument("--sweep-clips", type=int, default=12, help="clips of each sampling setting and trained row; 0: none")
+    parser.add_argument("--sweep-clips", type=int, default=12, help="clips of each sampling setting and trained row; "
+                        "0: none")
     parser.add_argument("--music", help="folder of real tracks with .beats.txt")
     parser.add_argument("--dance", help="folder of dance shards, for the out-of-domain rows")
     parser.add_argument("--ablations", help="folder of the runs of models.lab.evaluation.conductor.ablations")
     parser.add_argument("--only", nargs="*", help="parts: studio seeds moved seam tracks dance sweep trained stage1")
-    parser.add_argument("--merge", nargs="*", default=[], help="results of earlier partial runs to report with this one")
+    parser.add_argument("--merge", nargs="*", default=[], help="results of earlier partial runs to report with this "
+                        "one")
     parser.add_argument("--out", default="conductor_results.json", help="the result as JSON")
     parser.add_argument("--docs", help="Markdown file whose conductor section is replaced")
     parser.add_argument("--picture", help="the sampling settings as a PNG")

@@ -1,4 +1,5 @@
-"""What is asked of the conductor beside the main table: sampling settings, trained rows, seams, other domains, real tracks.
+"""What is asked of the conductor beside the main table: sampling settings, trained rows, seams, other domains, real
+tracks.
 
 Every function returns JSON-ready rows and says each through `report`.
 """
@@ -25,11 +26,13 @@ LAGS = np.arange(-0.08, 0.081, 0.02)        # s
 GUIDANCE = (0, 1, 2, 3, 5, 8)
 STEPS = (5, 10, 20, 50)
 SWEEP_KEYS = ("ictus_f1", "downbeat_down", "loudness_correlation", "sdp_percent", "fgd", "bar_variation_m", "jerk")
-TRAINED_KEYS = ("ictus_f1", "ictus_f1_mismatched", "downbeat_down", "sdp_percent", "fgd", "mse", "bar_variation_m", "jerk")
+TRAINED_KEYS = ("ictus_f1", "ictus_f1_mismatched", "downbeat_down", "sdp_percent", "fgd", "mse", "bar_variation_m",
+                "jerk")
 
 
 def generate_all(conductor, studio, rhythm="true", which=None, offset=0, **options):
-    """One motion per piece of `which` with the piece's own lead; rhythm "true", "predicted", "none" or a list of `Beats`."""
+    """One motion per piece of `which` with the piece's own lead; rhythm "true", "predicted", "none" or a list of
+    `Beats`."""
     which = range(len(studio.pieces)) if which is None else which
     beats = studio.beats(rhythm) if isinstance(rhythm, str) else rhythm
     return [conductor.generate(None, beats=beats[i] if beats[i] is not None and len(beats[i]) > 1 else None,
@@ -39,10 +42,12 @@ def generate_all(conductor, studio, rhythm="true", which=None, offset=0, **optio
 
 
 def seed_row(conductor, studio, which, rhythm="true", **options):
-    """Two seeds of the same music: mean difference in picture units (shoulder width 0.2), and whether both keep the beat."""
+    """Two seeds of the same music: mean difference in picture units (shoulder width 0.2), and whether both keep the
+    beat."""
     both = [generate_all(conductor, studio, rhythm, which, offset, **options) for offset in (50, 1050)]
     f1 = [mean([beat_f1_70ms(ictus_times(m), visible(studio.pieces[i].beats.shifted(-studio.pieces[i].lead),
-                                                            studio.pieces[i].duration)) for i, m in zip(which, motions)])
+                                                            studio.pieces[i].duration))
+                for i, m in zip(which, motions)])
           for motions in both]
     return {"clips": len(which), "ictus_f1_first": f1[0], "ictus_f1_second": f1[1],
             "seed_spread": mean([scores.seed_spread([keypoints13(a), keypoints13(b)]) for a, b in zip(*both)])}
@@ -60,7 +65,8 @@ def sweep(conductor, studio, count, report, slow_clips=3):
         found = row("sweep", motions, studio)
         pairs = min(4, len(which)) if setting.get("steps", 0) < 1000 else 0
         again = generate_all(conductor, studio, "true", range(pairs), offset=90, **setting)
-        spread = mean([scores.seed_spread([keypoints13(a), keypoints13(b)]) for a, b in zip(motions, again)]) if pairs else None
+        spread = mean([scores.seed_spread([keypoints13(a), keypoints13(b)])
+                       for a, b in zip(motions, again)]) if pairs else None
         rows.append({**setting, "clips": len(which), **{key: found[key] for key in SWEEP_KEYS}, "seed_spread": spread,
                      "seconds_per_clip": wall})
         report(json.dumps(rows[-1]))
@@ -68,7 +74,8 @@ def sweep(conductor, studio, count, report, slow_clips=3):
 
 
 def trained_rows(runs, studio, count, encoder_run, report, find_beats=None):
-    """Every run of `models.lab.evaluation.conductor.ablations` on the same test pieces: true, predicted and no rhythm, seeds."""
+    """Every run of `models.lab.evaluation.conductor.ablations` on the same test pieces: true, predicted and no rhythm,
+    seeds."""
     rows, which = [], range(min(count, len(studio.pieces)))
     shared = studio.analysis
     for name, run in runs.items():
@@ -90,18 +97,21 @@ def trained_rows(runs, studio, count, encoder_run, report, find_beats=None):
 
 
 def moved_rows(conductor, studio, which, find_beats, report):
-    """Music moved by half a beat: does the ictus go with it? Once as beats given, once as sound with its beats found again."""
+    """Music moved by half a beat: does the ictus go with it? Once as beats given, once as sound with its beats found
+    again."""
     pieces, rows = studio.pieces, []
     gaps = [0.5 * float(np.median(np.diff(p.beats.times))) for p in pieces]
 
     def score(name, motions, shift):
-        f1 = lambda m, p, by: beat_f1_70ms(ictus_times(m), visible(p.beats.shifted(by - p.lead), p.duration))  # noqa: E731
+        def f1(motion, piece, by):
+            return beat_f1_70ms(ictus_times(motion), visible(piece.beats.shifted(by - piece.lead), piece.duration))
         rows.append({"name": name, "clips": len(which),
                      "ictus_f1_to_moved": mean([f1(m, pieces[i], shift(i)) for m, i in zip(motions, which)]),
                      "ictus_f1_to_original": mean([f1(m, pieces[i], 0.0) for m, i in zip(motions, which)])})
         report(json.dumps(rows[-1]))
 
-    score("beats given half a beat later", generate_all(conductor, studio, [p.beats.shifted(g) for p, g in zip(pieces, gaps)],
+    score("beats given half a beat later",
+          generate_all(conductor, studio, [p.beats.shifted(g) for p, g in zip(pieces, gaps)],
                                                         which), lambda i: gaps[i])
     if find_beats:
         motions = []
@@ -110,8 +120,8 @@ def moved_rows(conductor, studio, which, find_beats, report):
             samples, rate = piece.audio
             sound = samples[:, int(gaps[i] * rate):]
             found = find_beats(sound, rate)
-            motions.append(conductor.generate((sound, rate), beats=found if len(found) > 1 else None, lead=piece.lead, seed=i,
-                                              beat_pattern=piece.pattern)[0])
+            motions.append(conductor.generate((sound, rate), beats=found if len(found) > 1 else None, lead=piece.lead,
+                                              seed=i, beat_pattern=piece.pattern)[0])
         score("sound half a beat earlier, beats predicted", motions, lambda i: -gaps[i])
     return rows
 
@@ -127,14 +137,16 @@ def seam_row(conductor, piece, seconds=300.0, steps=None):
     keep = np.concatenate([[True], np.diff(times) > 0.15])
     beats = Beats(times[keep], np.tile(piece.beats.positions, repeat)[keep], piece.beats.metre)
     began = time.perf_counter()
-    motion = conductor.generate(audio, beats=beats, lead=piece.lead, duration=seconds, steps=steps, beat_pattern=piece.pattern)[0]
+    motion = conductor.generate(audio, beats=beats, lead=piece.lead, duration=seconds, steps=steps,
+                                beat_pattern=piece.pattern)[0]
     wall, path = time.perf_counter() - began, hand_path(motion)
     starts = np.array(window_starts(len(motion), config.window, config.overlap))
     edges = np.concatenate([starts[1:], starts[:-1] + config.window])
     near = np.zeros(len(motion), bool)
     near[np.clip(edges[:, None] + np.arange(-3, 4), 0, len(motion) - 1)] = True
     third, first = (np.linalg.norm(np.diff(path, n=n, axis=0), axis=1) for n in (3, 1))
-    return {"name": "five minutes", "windows": len(starts), "jerk_at_seams": float(third[near[2:-1]].mean() / third.mean()),
+    return {"name": "five minutes", "windows": len(starts),
+            "jerk_at_seams": float(third[near[2:-1]].mean() / third.mean()),
             "speed_at_seams": float(first[near[1:]].mean() / first.mean()), "times_real_time": seconds / wall,
             "foot_slide_m": foot_slide(motion.positions(), FPS)[0]}
 
@@ -155,11 +167,13 @@ def domain_rows(conductor, pieces, find_beats, report):
                                                             visible(piece.beats.shifted(-lead), piece.duration)))
             if name == "ictus_f1":
                 path = hand_path(motion)
-                values.setdefault("stroke_m", []).append(mean(scores.strokes(path[:, 2], piece.beats.times - lead, FPS)))
+                values.setdefault("stroke_m",
+                                  []).append(mean(scores.strokes(path[:, 2], piece.beats.times - lead, FPS)))
                 down = scores.downbeat_is_down(path[:, 2], piece.beats.shifted(-lead), FPS)[0]
                 values.setdefault("downbeat_down", []).append(down)
         if find_beats:
-            values.setdefault("beats_found_f1", []).append(beat_f1_70ms(given["ictus_f1_predicted"].times, piece.beats.times))
+            values.setdefault("beats_found_f1", []).append(beat_f1_70ms(given["ictus_f1_predicted"].times,
+                                                                        piece.beats.times))
     rows = [{"name": genre, "clips": len(values["ictus_f1"]), **{key: mean(value) for key, value in values.items()}}
             for genre, values in sorted(found.items())]
     for entry in rows:
@@ -168,7 +182,8 @@ def domain_rows(conductor, pieces, find_beats, report):
 
 
 def track_rows(conductor, tracks, find_beats, report, **options):
-    """Real tracks with agreed beats: lift of music -> ictus over the circular-shift null, model and rule on the same beats.
+    """Real tracks with agreed beats: lift of music -> ictus over the circular-shift null, model and rule on the same
+    beats.
 
     lift_*_best_lag: at the best constant lag within 80 ms: two trackers that agree may still be early or late together.
     tracks: list of (name, (samples, rate), agreed `Beats`). find_beats(samples, rate) -> `Beats`.
@@ -182,12 +197,14 @@ def track_rows(conductor, tracks, find_beats, report, **options):
         began = time.perf_counter()
         model = conductor.generate(audio, beats=found, lead=lead, **options)[0]
         wall = time.perf_counter() - began
-        entry = {"name": name, "beats": len(agreed), "found": len(found), "found_f1": beat_f1_70ms(found.times, agreed.times),
+        entry = {"name": name, "beats": len(agreed), "found": len(found), "found_f1": beat_f1_70ms(found.times,
+                                                                                                   agreed.times),
                  "strokes_a_bar": shown.metre, "times_real_time": duration / wall}
         for key, motion in (("model", model), ("rule", rule_motion(shown.shifted(-lead), len(model)))):
             ictus = ictus_times(motion) + lead
             entry[f"lift_{key}"] = align_report(agreed.times, ictus, duration)["lift"]
-            entry[f"lift_{key}_best_lag"] = max(align_report(agreed.times, ictus + lag, duration, shifts=31)["lift"] for lag in LAGS)
+            entry[f"lift_{key}_best_lag"] = max(align_report(agreed.times, ictus + lag, duration, shifts=31)["lift"]
+                                                for lag in LAGS)
             entry[f"bar_variation_{key}_m"] = scores.bar_variation(hand_path(motion), shown.shifted(-lead), FPS)
         rows.append(entry)
         report(json.dumps(entry))
@@ -195,7 +212,8 @@ def track_rows(conductor, tracks, find_beats, report, **options):
 
 
 def read_tracks(folder):
-    """(name, (samples, rate), agreed beats) of the .ogg files of a folder that have a .beats.txt; [] without the folder."""
+    """(name, (samples, rate), agreed beats) of the .ogg files of a folder that have a .beats.txt; [] without the
+    folder."""
     import soundfile
     tracks = []
     for path in sorted(Path(folder).glob("*.ogg")) if folder else []:

@@ -3,35 +3,45 @@ from pathlib import Path
 
 from models.lab.evaluation.tables import markdown_table
 
-BEAT = ("clips", "ictus_f1", "ictus_f1_mismatched", "ictus_f1_chance", "downbeat_down", "bar_variation_m", "loudness_correlation",
-        "loudness_null", "loudness_null_p95", "sdp_percent")
-BODY = ("stroke_m", "jerk", "jerk_within", "outside_range", "foot_slide_m", "hand_peak_m_s", "elbow_above", "hand_hangs", "pelvis_m",
-        "steps_a_minute")
-PUBLISHED = ("mse_x1000", "mse_mismatched_x1000", "fgd", "fgd_as_published", "bc", "bc_null", "bc_mismatched", "bc_as_published",
-             "diversity", "diversity_as_published", "rde", "sce")
+BEAT = ("clips", "ictus_f1", "ictus_f1_mismatched", "ictus_f1_chance", "downbeat_down", "bar_variation_m",
+        "loudness_correlation", "loudness_null", "loudness_null_p95", "sdp_percent")
+BODY = ("stroke_m", "jerk", "jerk_within", "outside_range", "foot_slide_m", "hand_peak_m_s", "elbow_above",
+        "hand_hangs", "pelvis_m", "steps_a_minute")
+PUBLISHED = ("mse_x1000", "mse_mismatched_x1000", "fgd", "fgd_as_published", "bc", "bc_null", "bc_mismatched",
+             "bc_as_published", "diversity", "diversity_as_published", "rde", "sce")
 
 
 MAIN = """
-{clips} studio {split} pieces of {seconds:g} s the model never saw ({few} where `clips` says so), {steps} steps, guidance
-{guidance:g}. Ictus F1 within 70 ms; *mismatched*: against the beats of another piece; *chance*: ictus rolled round the clip. Bars
-are compared with each other on the beats a row was given. Loudness: mean Spearman correlation of stroke and level; null and its
-95th percentile are those of this mean under circular shifts. The rule strikes a fixed pattern at the same predicted beats.
+{clips} studio {split} pieces of {seconds:g} s the model never saw ({few} where `clips` says so), {steps} steps, \
+guidance
+{guidance:g}. Ictus F1 within 70 ms; *mismatched*: against the beats of another piece; *chance*: ictus rolled round \
+the clip. Bars
+are compared with each other on the beats a row was given. Loudness: mean Spearman correlation of stroke and level; \
+null and its
+95th percentile are those of this mean under circular shifts. The rule strikes a fixed pattern at the same predicted \
+beats.
 """
 BODIES = """
-The body. `jerk_within`: share of clips whose jerk lies in the range of the corpus's clips; `outside_range`: share of joint
-channel values outside the corpus's range widened by 5 %; `hand_peak_m_s`: mean over clips of the fastest hand; `elbow_above`: share
-of frames with an elbow above its shoulder; `hand_hangs`: with the free wrist below 0.98 m; `pelvis_m`: its largest way along an axis.
+The body. `jerk_within`: share of clips whose jerk lies in the range of the corpus's clips; `outside_range`: share of \
+joint
+channel values outside the corpus's range widened by 5 %; `hand_peak_m_s`: mean over clips of the fastest hand; \
+`elbow_above`: share
+of frames with an elbow above its shoulder; `hand_hangs`: with the free wrist below 0.98 m; `pelvis_m`: its largest \
+way along an axis.
 """
 METRICS = """
-The published conducting metrics, with their corrected forms and the rows they need beside them. `fgd`: frames x 64 features of
-our own stage 1; `fgd_as_published`: rows are channels. `bc`: seconds on both sides, sigma 50 ms. None is comparable with the
+The published conducting metrics, with their corrected forms and the rows they need beside them. `fgd`: frames x 64 \
+features of
+our own stage 1; `fgd_as_published`: rows are channels. `bc`: seconds on both sides, sigma 50 ms. None is comparable \
+with the
 paper's figures: other data, other encoder.
 """
 SEEDS = """
 Two seeds, same music ({clips} pieces): mean difference {seed_spread:.4f} of a picture with shoulder width 0.2; ictus F1
 {ictus_f1_first:.3f} and {ictus_f1_second:.3f}."""
 SEAM = """
-Five minutes, {windows} windows: hand jerk near window edges {jerk_at_seams:.3f} of the mean, speed {speed_at_seams:.3f}; feet
+Five minutes, {windows} windows: hand jerk near window edges {jerk_at_seams:.3f} of the mean, speed \
+{speed_at_seams:.3f}; feet
 {foot_slide_m:.4f} m; {times_real_time:.1f} x real time."""
 TRACKS = """
 Real tracks, agreed beats: lift over the circular-shift null, music to ictus; predicted beats for both. Mean: model
@@ -43,13 +53,15 @@ Trained rows at one small equal budget (2 layers of width 96; same data, seed, s
 contrastive and scratch: half the steps, shorter windows, to be compared with each other only.
 """
 STAGE1 = """
-Stage 1, {split} split, share of right answers to "do these belong together?" (chance 0.5, {pairs} judgements each): easy
+Stage 1, {split} split, share of right answers to "do these belong together?" (chance 0.5, {pairs} judgements each): \
+easy
 negatives {easy:.3f}, hard {hard:.3f}, super-hard {superhard:.3f}."""
 SWEPT = ("clips", "ictus_f1", "downbeat_down", "loudness_correlation", "sdp_percent", "fgd", "bar_variation_m", "jerk",
          "seed_spread", "seconds_per_clip")
-FOUND = ("ictus_f1", "ictus_f1_predicted", "ictus_f1_none", "ictus_f1_mismatched", "downbeat_down", "sdp_percent", "fgd",
-         "mse_x1000", "bar_variation_m", "jerk", "seed_spread")
-TRACK = ("lift_model", "lift_rule", "lift_model_best_lag", "lift_rule_best_lag", "strokes_a_bar", "bar_variation_model_m", "bar_variation_rule_m", "found", "beats", "times_real_time")
+FOUND = ("ictus_f1", "ictus_f1_predicted", "ictus_f1_none", "ictus_f1_mismatched", "downbeat_down",
+         "sdp_percent", "fgd", "mse_x1000", "bar_variation_m", "jerk", "seed_spread")
+TRACK = ("lift_model", "lift_rule", "lift_model_best_lag", "lift_rule_best_lag", "strokes_a_bar",
+         "bar_variation_model_m", "bar_variation_rule_m", "found", "beats", "times_real_time")
 DANCE = ("clips", "ictus_f1", "ictus_f1_predicted", "beats_found_f1", "ictus_f1_none", "downbeat_down", "stroke_m")
 
 
@@ -77,7 +89,8 @@ def markdown(result, picture=None):
         out += ["\nOut of domain, dance music of the studio, ictus F1 with written, predicted and no beats:\n",
                 _table(result["dance"], DANCE, "genre")]
     if "sweep" in result:
-        out += ["\nSampling, true rhythm:\n", _table([{**r, "name": _setting(r)} for r in result["sweep"]], SWEPT, "setting")]
+        out += ["\nSampling, true rhythm:\n", _table([{**r, "name": _setting(r)} for r in result["sweep"]], SWEPT,
+                                                     "setting")]
         if picture:
             out.append(f"\n![Guidance and steps]({Path(picture).name})")
     if "trained" in result:

@@ -1,4 +1,5 @@
-"""The rule that the model must beat: a fixed stroke on each given beat, drawn after the beat pattern, nothing from the music.
+"""The rule that the model must beat: a fixed stroke on each given beat, drawn after the beat pattern, nothing from the
+music.
 
 Used by `evaluate` only; no released result ever comes from here.
 """

@@ -1,4 +1,5 @@
-"""Scores of a set of conducting motions against the studio pieces they were made for; used by `evaluate` and `experiments`."""
+"""Scores of a set of conducting motions against the studio pieces they were made for; used by `evaluate` and
+`experiments`."""
 import numpy as np
 import torch
 
@@ -20,8 +21,8 @@ HANDS = [20, 21, 22, 23]
 
 
 class Piece:
-    """20 s of a studio test piece: sound (read when asked for), true motion, its conductor's lead and beat pattern, and `beats`,
-    those of the music that get a stroke."""
+    """20 s of a studio test piece: sound (read when asked for), true motion, its conductor's lead and beat pattern, and
+    `beats`, those of the music that get a stroke."""
 
     def __init__(self, corpus, index, seconds=SECONDS):
         meta = corpus.meta(index)
@@ -49,7 +50,8 @@ def studio_pieces(folder, count, split="test", seconds=SECONDS, kind="conducting
 
 
 class Studio:
-    """Pieces with what every row is compared with: key points, encoder features, joint range and jerk of their true motion."""
+    """Pieces with what every row is compared with: key points, encoder features, joint range and jerk of their true
+    motion."""
 
     def __init__(self, pieces, judge):
         self.pieces, self.judge = pieces, judge
@@ -84,7 +86,8 @@ def hand_jerk(motion):
 
 
 class Seen:
-    """One motion looked at once: joint positions (T,24,3), path of the beating hand (T,3), its ictus (s), key points (T,13,2)."""
+    """One motion looked at once: joint positions (T,24,3), path of the beating hand (T,3), its ictus (s), key points
+    (T,13,2)."""
 
     def __init__(self, motion):
         self.positions = motion.positions()
@@ -94,7 +97,8 @@ class Seen:
 
 
 def clip_scores(seen, piece, given, lead, level):
-    """Scores of one `Seen` motion against the piece's true music beats, and what the pooled null needs (`drops`, `loudness`).
+    """Scores of one `Seen` motion against the piece's true music beats, and what the pooled null needs (`drops`,
+    `loudness`).
 
     given: the `Beats` it was asked to conduct (bars are compared with each other on these); lead (s) asked for.
     """
@@ -111,7 +115,8 @@ def clip_scores(seen, piece, given, lead, level):
             "bar_variation_m": scores.bar_variation(path, bars.shifted(-lead), FPS), "stroke_m": mean(drops),
             "jerk": jerk(seen.positions[:, HANDS], FPS), "foot_slide_m": foot_slide(seen.positions, FPS)[0],
             "hand_peak_m_s": float(hand.max()), "elbow_above": float(above.any(1).mean()),
-            "hand_hangs": float((seen.positions[:, 20, 2] < 0.98).mean()), "pelvis_m": float(np.ptp(seen.positions[:, 0], axis=0).max()),
+            "hand_hangs": float((seen.positions[:, 20, 2] < 0.98).mean()),
+            "pelvis_m": float(np.ptp(seen.positions[:, 0], axis=0).max()),
             "steps_a_minute": float((np.diff((toes > 0.04).astype(int), axis=0) == 1).sum() * 60 / piece.duration),
             "drops": drops, "loudness": loudness}
 
@@ -151,12 +156,14 @@ def _set_scores(seen, pieces, studio, which):
     reports = [align_report(p.beats.times, m, p.duration) for p, m in zip(pieces, moves)]
     return {
         "sdp_percent": temporal_spread(list(flat), list(flat_real)),
-        "mse": scores.conducting_mse(points, real), "mse_mismatched": scores.conducting_mse(points, np.roll(real, 1, axis=0)),
+        "mse": scores.conducting_mse(points, real), "mse_mismatched": scores.conducting_mse(points,
+                                                                                            np.roll(real, 1, axis=0)),
         "fgd": frechet_distance(rows, rows_real), "fgd_as_published": frechet_distance(columns, columns_real),
         "bc": mean([r["score"] for r in reports]), "bc_null": mean([r["null_mean"] for r in reports]),
         "bc_mismatched": mean([align_score(o.beats.times, m) for m, o in zip(moves, pieces[2:] + pieces[:2])]),
         "bc_as_published": mean([bc_as_published(p.beats.times, x) for p, x in zip(pieces, points)]),
-        "diversity": diversity(features.mean(1)), "diversity_as_published": diversity_as_published(features.transpose(0, 2, 1)),
+        "diversity": diversity(features.mean(1)),
+        "diversity_as_published": diversity_as_published(features.transpose(0, 2, 1)),
         "rde": scores.rhythm_density_error(flat, flat_real), "sce": scores.strength_contour_error(flat, flat_real)}
 
 
@@ -188,7 +195,8 @@ def mean(values):
 
 
 class Judge:
-    """Stage 1's motion encoder as the feature space of FGD and Diversity: our own weights, so compare rows, not papers."""
+    """Stage 1's motion encoder as the feature space of FGD and Diversity: our own weights, so compare rows, not
+    papers."""
 
     def __init__(self, net):
         self.net = net.eval()

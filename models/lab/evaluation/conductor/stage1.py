@@ -1,4 +1,6 @@
 """How well stage 1 tells what belongs together, on pieces it never saw."""
+import functools
+
 import numpy as np
 import torch
 
@@ -15,8 +17,13 @@ from models.training.loop import default_cache
 from models.training.shards import AUDIO_RATE, Corpus, unpack_audio
 
 
+def _drawn(pairs, generator, number):
+    return pairs.batch(number, generator)
+
+
 def stage1_rows(net, corpus, split="test", batches=10):
-    """Accuracy of stage 1's four judgements by kind of negative, on the pairs of a split of a corpus of shards; chance 0.5."""
+    """Accuracy of stage 1's four judgements by kind of negative, on the pairs of a split of a corpus of shards; chance
+    0.5."""
     cache, found = default_cache(corpus, "conductor"), {}
     if net.config.mel_rate == FPS:
         flat = flat_of_shards(corpus, split, cache / "flat")
@@ -27,8 +34,7 @@ def stage1_rows(net, corpus, split="test", batches=10):
         if net.config.mel_rate == FPS:
             pairs = DevicePairs(net.config, flat, cache / "flat.performed", split, kind, augment=False)
             pairs.resident(torch.device("cpu"))
-            generator = torch.Generator().manual_seed(2)
-            draw = lambda number: pairs.batch(number, generator)                                    # noqa: E731
+            draw = functools.partial(_drawn, pairs, torch.Generator().manual_seed(2))
         else:
             draw = Pairs(net.config, cache, split, kind, seed=2).__getitem__
         with torch.no_grad():

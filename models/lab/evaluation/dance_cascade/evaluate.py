@@ -1,8 +1,10 @@
-"""Scores of the dancer beside the rows that expose them: `build.py evaluate dance_cascade [--captures FLAT] [--pieces N]`.
+"""Scores of the dancer beside the rows that expose them: `build.py evaluate dance_cascade [--captures FLAT] [--pieces
+N]`.
 
-On studio test pieces: the studio's own dance, the model with true, predicted and no rhythm, half-beat-shifted markers, another
-piece's dance, scrambled weights. Against captures that nothing was trained on: FID and diversity, feet, the judge that tells
-dances from captures. Then seeds, seams over three minutes, real tracks, speed, and finished ablation runs.
+On studio test pieces: the studio's own dance, the model with true, predicted and no rhythm, half-beat-shifted markers,
+another piece's dance, scrambled weights. Against captures that nothing was trained on: FID and diversity, feet, the
+judge that tells dances from captures. Then seeds, seams over three minutes, real tracks, speed, and finished ablation
+runs.
 """
 import argparse
 import copy
@@ -85,7 +87,8 @@ def capture_rows(dancer, pieces, made, folder, say):
                    for n, (piece, style) in enumerate(zip(pieces, asked))]
     still = [rest_motion(int(scoring.SECONDS * 60), 60.0) for _ in pieces]
     sets = {"captures left out": clips, "model, styles of the captures": as_captured,
-            "model, the ten genres": made["model, true rhythm"], "studio's dance": made["studio's dance"], "standing": still}
+            "model, the ten genres": made["model, true rhythm"], "studio's dance": made["studio's dance"],
+            "standing": still}
     rows = {}
     for name, motions in sets.items():
         half = len(clips) // 2
@@ -121,7 +124,8 @@ def real_tracks(dancer, folder, say):
         rows[path.stem] = {**scoring.alignment([motion], [beats]), "bpm": beats.tempo_bpm}
         say(path.stem + " " + json.dumps(rows[path.stem]))
     if rows:
-        rows["mean"] = {name: float(np.mean([row[name] for row in rows.values()])) for name in next(iter(rows.values()))}
+        rows["mean"] = {name: float(np.mean([row[name] for row in rows.values()]))
+                        for name in next(iter(rows.values()))}
     return rows
 
 
@@ -132,16 +136,19 @@ def seams_and_speed(dancer, pieces, say):
     copies = int(np.ceil(180 / piece.audio.duration))
     long = Audio(np.concatenate([piece.audio.samples] * copies, axis=1), piece.audio.rate).slice(0.0, 180.0)
     times = np.arange(0.3, 180.0, 60 / 118)
-    motion = dancer.generate(long, beats=Beats(times, np.arange(len(times)) % 4 + 1), genre=piece.genre, seed=1, feet=False)[0]
+    motion = dancer.generate(long, beats=Beats(times, np.arange(len(times)) % 4 + 1), genre=piece.genre, seed=1,
+                             feet=False)[0]
     config = dancer.base.config
     near, rest, high = scoring.seams(motion, config.window, config.fps, config.overlap)
     out = {"seams": {"acceleration at window starts": near, "elsewhere, mean": rest, "elsewhere, 95th percentile": high,
-                     "furthest from the start, m": float(np.linalg.norm(motion.root[:, :2] - motion.root[0, :2], axis=1).max())}}
+                     "furthest from the start, m": float(np.linalg.norm(motion.root[:, :2] - motion.root[0, :2],
+                                                                        axis=1).max())}}
     pairs = [[dancer.generate(p.audio, beats=p.beats, genre=p.genre, seed=s)[0] for s in (1, 2)] for p in pieces[:3]]
     own = [(p.motion, q.motion) for p, q in zip(pieces, pieces[1:])]
     count = min(len(m) for pair in own for m in pair)
     out["seeds"] = {"two seeds, m": scoring.seed_distance(pairs),
-                    "two studio pieces, m": scoring.seed_distance([(a.slice(0, count), b.slice(0, count)) for a, b in own])}
+                    "two studio pieces, m": scoring.seed_distance([(a.slice(0, count), b.slice(0, count))
+                                                                   for a, b in own])}
     out["speed"] = {}
     for name, seconds, steps in (("60 s, Normal", 60.0, None), ("10 s, Draft", 10.0, 5)):
         began, cpu = time.perf_counter(), time.process_time()
@@ -182,7 +189,8 @@ def main(argv=None):
     parser.add_argument("--checkpoints", help="folder of checkpoints (default: the shipped ones)")
     parser.add_argument("--pieces", type=int, default=20, help="studio test pieces")
     parser.add_argument("--few", type=int, default=6, help="pieces of the rows that must be at chance")
-    parser.add_argument("--captures", help="flat folder of whole captured clips; rows against captures are left out without it")
+    parser.add_argument("--captures", help="flat folder of whole captured clips; rows against captures are left out "
+                        "without it")
     parser.add_argument("--tracks", help="folder of recorded music")
     parser.add_argument("--ablations", help="folder of ablation runs or of their logs")
     parser.add_argument("--out", default="dance-evaluation", help="folder for rows.json")

@@ -1,4 +1,5 @@
-"""What is measured on dances: alignment above the circular-shift null, distance to captures, feet, floor, range of motion."""
+"""What is measured on dances: alignment above the circular-shift null, distance to captures, feet, floor, range of
+motion."""
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,7 +48,8 @@ def studio_pieces(count, seconds=SECONDS, first=0):
 
 
 def captures(folder, splits=("test", "valid"), seconds=PASSAGE, most=40):
-    """[(Motion at 60 fps, style)] passages of `seconds` from the captured dances of a flat folder that nothing was trained on."""
+    """[(Motion at 60 fps, style)] passages of `seconds` from the captured dances of a flat folder that nothing was
+    trained on."""
     flat, out = Flat(folder), []
     for item in flat.items:
         if item["split"] not in splits or item.get("kind") != "dance":
@@ -63,7 +65,8 @@ def captures(folder, splits=("test", "valid"), seconds=PASSAGE, most=40):
 def whole(flat, item):
     """The `Motion` at 60 fps of an item of a flat folder."""
     from models.training.shards import unpack_motion
-    motion = unpack_motion(np.asarray(flat.rows(item, "rot6d60")).reshape(-1, 24, 6), np.array(flat.rows(item, "root60")))
+    motion = unpack_motion(np.asarray(flat.rows(item, "rot6d60")).reshape(-1, 24, 6),
+                           np.array(flat.rows(item, "root60")))
     return Motion(motion.rotations, motion.root, 60.0)
 
 
@@ -73,15 +76,17 @@ def body_beats(motion):
 
 
 def alignment(motions, beats):
-    """Means over pieces of both directions: score, null and lift; the lift of music -> dance at the best lag <= 80 ms."""
+    """Means over pieces of both directions: score, null and lift; the lift of music -> dance at the best lag <= 80
+    ms."""
     rows = []
     for motion, given in zip(motions, beats):
         body, music, duration = body_beats(motion), given.within(0.0, motion.duration).times, motion.duration
         forth, back = align_report(music, body, duration), align_report(body, music, duration)
         lagged = max(align_report(music, body + lag, duration, shifts=53)["lift"] for lag in LAGS)
-        rows.append([forth["score"], forth["null_mean"], forth["lift"], back["score"], back["null_mean"], back["lift"], lagged,
-                     forth["reference_per_second"]])
-    names = ("music_dance", "null", "lift", "dance_music", "null_back", "lift_back", "lift_lagged", "body_beats_per_second")
+        rows.append([forth["score"], forth["null_mean"], forth["lift"], back["score"], back["null_mean"], back["lift"],
+                     lagged, forth["reference_per_second"]])
+    names = ("music_dance", "null", "lift", "dance_music", "null_back", "lift_back", "lift_lagged",
+             "body_beats_per_second")
     return {name: float(value) for name, value in zip(names, np.mean(rows, axis=0))}
 
 
@@ -91,7 +96,8 @@ def planted(motion):
 
 
 def quality(motions):
-    """Feet, floor, jerk, how far and how lively: means over motions (slide in cm: mean and 95th percentile over contacts)."""
+    """Feet, floor, jerk, how far and how lively: means over motions (slide in cm: mean and 95th percentile over
+    contacts)."""
     slides, floor, jerks, speed, away, turns = [], [], [], [], [], []
     for motion in motions:
         positions = motion.positions()
@@ -105,7 +111,8 @@ def quality(motions):
         turns.append(float(np.abs(np.diff(heading)).sum() / (2 * np.pi) / motion.duration * 60))
     slid = np.concatenate(slides) if any(len(s) for s in slides) else np.zeros(1)
     return {"slide_cm": float(100 * slid.mean()), "slide_p95_cm": float(100 * np.percentile(slid, 95)),
-            "below_floor_cm": float(100 * max(floor)), "jerk": float(np.mean(jerks)), "joint_speed": float(np.mean(speed)),
+            "below_floor_cm": float(100 * max(floor)), "jerk": float(np.mean(jerks)),
+            "joint_speed": float(np.mean(speed)),
             "root_speed": float(np.mean(away)), "turning_per_minute": float(np.mean(turns)),
             "pfc": pfc([motion.resampled(30.0).positions() for motion in motions])}
 

@@ -1,6 +1,8 @@
-"""Contact sheets: `python -m models.lab.evaluation.dance_cascade.sheets --out DIR [--genres salsa house] [--sound FILE]`.
+"""Contact sheets: `python -m models.lab.evaluation.dance_cascade.sheets --out DIR [--genres salsa house] [--sound
+FILE]`.
 
-A row a genre: stills every 0.3 s of the same passage, and beside it, with --captures or for the ten genres, the real thing.
+A row a genre: stills every 0.3 s of the same passage, and beside it, with --captures or for the ten genres, the real
+thing.
 """
 import argparse
 import sys

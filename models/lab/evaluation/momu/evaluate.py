@@ -5,6 +5,7 @@ left-out recordings, `--data` (a folder with motion/). Records are kept in --cac
 interrupted, the command goes on.
 """
 import argparse
+import functools
 import hashlib
 import json
 import sys
@@ -61,7 +62,8 @@ class Evaluation:
         records, generated = [], not any(settings.get(name) for name in ("real", "click", "mean"))
         for number in range(count):
             asked = {"number": number, "seconds": seconds, **settings}
-            records.append(self.store.kept(method, asked, lambda: getattr(self.maker, method)(**asked), generated))  # noqa: B023
+            make = functools.partial(getattr(self.maker, method), **asked)
+            records.append(self.store.kept(method, asked, make, generated))
         self.report(f"{method} {settings}: {count} pieces")
         return records
 
@@ -93,7 +95,8 @@ class Evaluation:
         """Both at once from a style, a tempo and a length, beside scrambled weights and no beats."""
         count, seconds, few = self.options.count, self.options.seconds, max(2, self.options.count // 4)
         sound, motion = self.real
-        rows = {"joint": (count, {}), "without beats": (few, {"beats": False}), "scrambled weights": (few, {"scrambled": True})}
+        rows = {"joint": (count, {}), "without beats": (few, {"beats": False}),
+                "scrambled weights": (few, {"scrambled": True})}
         return {name: joint_figures(self.row("joint", number, seconds, **settings), sound, motion)
                 for name, (number, settings) in rows.items()}
 
@@ -119,8 +122,8 @@ class Evaluation:
         """A dance to music: true and no rhythm, the real dance, the mean pose."""
         count, seconds, few = self.options.count, self.options.seconds, max(2, self.options.count // 2)
         real = self.row("to_motion", count, seconds, real=True)
-        rows = {"real dance": (count, {"real": True}), "true rhythm": (count, {}), "music alone": (few, {"rhythm": "none"}),
-                "one pose, standing": (few, {"mean": True})}
+        rows = {"real dance": (count, {"real": True}), "true rhythm": (count, {}),
+                "music alone": (few, {"rhythm": "none"}), "one pose, standing": (few, {"mean": True})}
         return {name: motion_figures(self.row("to_motion", number, seconds, **settings), real)
                 for name, (number, settings) in rows.items()}
 

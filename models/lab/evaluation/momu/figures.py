@@ -26,7 +26,8 @@ def others(records, index):
         rest = [other for other in rest if abs(records[other]["bpm"] / mine - 1) > 0.03]
     if not rest:
         return []
-    return [records[rest[int(place)]] for place in np.unique(np.linspace(0, len(rest) - 1, min(OTHERS, len(rest))).astype(int))]
+    return [records[rest[int(place)]]
+            for place in np.unique(np.linspace(0, len(rest) - 1, min(OTHERS, len(rest))).astype(int))]
 
 
 def agreement(records, first, second):
@@ -35,7 +36,8 @@ def agreement(records, first, second):
     return {"f1": mean(beat_f1_70ms(x, y) for x, y in pairs),
             "f1_any_level": mean(beat_f1_any_level(x, y)[0] if len(y) > 1 else 0.0 for x, y in pairs),
             "mixed": mean(beat_f1_70ms(a[first], b[second]) for i, a in enumerate(records) for b in others(records, i)),
-            "shifted": mean(shift_null(x, y, a["seconds"], beat_f1_70ms, SHIFTS)[0] for (x, y), a in zip(pairs, records))}
+            "shifted": mean(shift_null(x, y, a["seconds"], beat_f1_70ms, SHIFTS)[0]
+                            for (x, y), a in zip(pairs, records))}
 
 
 def tempo(records, beats):
@@ -57,7 +59,8 @@ def sound_figures(records, real=None):
     if "sound_genre" in records[0]:
         out["sound_genre"] = mean(r["sound_genre"] == r["genre"] for r in records)
     if real and len(records) > 9:
-        out["fd_logmel"] = fd_logmel(np.array([r["features"] for r in records]), np.array([r["features"] for r in real]))
+        out["fd_logmel"] = fd_logmel(np.array([r["features"] for r in records]),
+                                     np.array([r["features"] for r in real]))
     if real and len(real) >= len(records):
         flags = lambda r: np.array([letter == "1" for letter in r["loris"]])                      # noqa: E731
         pairs = [(flags(b), flags(a)) for a, b in zip(records, real)]
@@ -85,7 +88,7 @@ def motion_figures(records, real=None):
         count = min(len(real), len(records))
         for kind in ("k", "g"):
             found, true = (np.array([r[kind] for r in rows[:count]]) for rows in (records, real))
-            varied = true.std(0) > 1e-6                   # a pose that no real piece holds has no spread to be measured in
+            varied = true.std(0) > 1e-6  # a pose that no real piece holds has no spread to be measured in
             found, true = found[:, varied], true[:, varied]
             found, true = z_score(found, true), z_score(true, true)
             if count > 2:

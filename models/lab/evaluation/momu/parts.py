@@ -103,7 +103,8 @@ def retrieval(sound, moves, heads, window):
     1/16."""
     def pooled(head, items):
         return torch.cat([pool_windows(head(z.transpose(1, 2)).transpose(1, 2), starts, window) for z, starts in items])
-    a, m = F.normalize(pooled(heads.music, sound), dim=-1), F.normalize(pooled(heads.motion, moves), dim=-1)     # (P, N, 64)
+    # (P, N, 64)
+    a, m = F.normalize(pooled(heads.music, sound), dim=-1), F.normalize(pooled(heads.motion, moves), dim=-1)
     within = torch.einsum("pid,pjd->pij", m, a)
     groups = [slice(first, first + CHOICES) for first in range(0, len(a) - CHOICES + 1, CHOICES)]
     across = torch.cat([torch.einsum("pid,qid->ipq", m[g], a[g]) for g in groups]) if groups else None
@@ -150,7 +151,8 @@ def contrast_section(vaes, music, count, seconds, report):
 
 def vae_section(vae, data, count, seconds, report):
     """Reconstruction of studio test dances and of left-out recordings."""
-    out = {"studio": reconstruction(vae, [studio_piece(number, seconds, sound=False)["motion"] for number in range(count)])}
+    out = {"studio": reconstruction(vae, [studio_piece(number, seconds, sound=False)["motion"]
+                                          for number in range(count)])}
     clips = left_out_clips(data, seconds)
     if clips:
         out["left-out recordings"] = reconstruction(vae, [motion for _, motion in clips])

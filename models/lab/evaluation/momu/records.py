@@ -91,7 +91,8 @@ class Maker:
         if scrambled:
             both = scrambled_copy(both, number)
         grid, began = regular_beats(bpm, seconds), time.perf_counter()
-        sound, motion = both.generate(duration=seconds, genre=genre, beats=grid if beats else None, seed=FIRST_SEED + number,
+        sound, motion = both.generate(duration=seconds, genre=genre, beats=grid if beats else None, seed=FIRST_SEED
+                                      + number,
                                       **settings)[0]
         wall = time.perf_counter() - began
         return {"genre": genre, "bpm": bpm, "seconds": seconds, "wall": wall, "times": grid.times.round(3).tolist(),
@@ -129,10 +130,12 @@ class Maker:
             motion = piece["motion"]
             if mean:
                 middle = len(motion) // 2
-                motion = Motion(motion.rotations[[middle] * len(motion)], motion.root[[middle] * len(motion)], motion.fps)
+                motion = Motion(motion.rotations[[middle] * len(motion)], motion.root[[middle] * len(motion)],
+                                motion.fps)
         else:
             motion = self.entry("MoMuMotion").generate(
-                Audio(piece["sound"], DELIVERY_RATE), genre=piece["genre"], beats=piece["beats"] if rhythm == "true" else None,
+                Audio(piece["sound"], DELIVERY_RATE), genre=piece["genre"], beats=piece["beats"] if rhythm == "true"
+                else None,
                 seed=FIRST_SEED + number, duration=seconds, **settings)[0]
         return {"genre": piece["genre"], "seconds": seconds, "times": piece["beats"].times.round(3).tolist(),
                 **see(motion, self.folders, self.motion_judge)}
@@ -144,5 +147,6 @@ def scrambled_copy(entry, seed):
 
     from models.lab.evaluation.tables import scramble
     other = copy.copy(entry)
-    other.music_dit, other.motion_dit = (scramble(copy.deepcopy(dit), seed) for dit in (entry.music_dit, entry.motion_dit))
+    other.music_dit, other.motion_dit = (scramble(copy.deepcopy(dit), seed) for dit in (entry.music_dit,
+                                                                                        entry.motion_dit))
     return other

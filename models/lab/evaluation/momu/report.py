@@ -7,7 +7,8 @@ def joint_row(figures):
     """The columns of a joint row."""
     network, kinematic = figures["music_body_network"], figures["music_body_kinematic"]
     sound, motion = figures["sound"], figures["motion"]
-    return {"pieces": sound["pieces"], "F1 music / body": network["f1"], "mixed": network["mixed"], "shifted": network["shifted"],
+    return {"pieces": sound["pieces"], "F1 music / body": network["f1"], "mixed": network["mixed"],
+            "shifted": network["shifted"],
             "any level": network["f1_any_level"], "kinematic": kinematic["f1"], "kinematic mixed": kinematic["mixed"],
             "F1 asked / music": sound["asked_heard"]["f1"], "F1 asked / body": motion["asked_seen"]["f1"],
             "tempo heard": figures["tempo_heard"]["within_3_percent"],
@@ -32,7 +33,8 @@ def sound_row(figures):
 def motion_row(figures):
     """The columns of a row of dances to music."""
     seen = figures["asked_seen"]
-    return {"pieces": figures["pieces"], "lift (network)": figures["lift_seen"], "lift (kinematic)": figures["lift_kinematic"],
+    return {"pieces": figures["pieces"], "lift (network)": figures["lift_seen"],
+            "lift (kinematic)": figures["lift_kinematic"],
             "F1": seen["f1"], "mixed": seen["mixed"], "fid_k": figures.get("fid_k"), "fid_g": figures.get("fid_g"),
             "div_k": figures.get("div_k"), "div_k real": figures.get("div_k_real"), "div_g": figures.get("div_g"),
             "slide cm": figures["slide_cm"], "genre": figures.get("motion_genre")}
@@ -49,14 +51,15 @@ def markdown(results):
     """The whole section."""
     settings = results.get("settings", {})
     lines = ["## MoMu: motion, music and both", "",
-             f"Studio test pieces of {settings.get('seconds')} s, performed anew from their seeds. Beats are heard by librosa's "
-             "tracker, seen by the body network and as minima of speed. *mixed*: the same lists of other pieces; *shifted*: "
-             "rolled round.", ""]
+             f"Studio test pieces of {settings.get('seconds')} s, performed anew from their seeds. Beats are heard by "
+             "librosa's tracker, seen by the body network and as minima of speed. *mixed*: the same lists of other "
+             "pieces; *shifted*: rolled round.", ""]
     if results.get("vae"):
         columns = ["clips", "joint_cm", "over_floor_cm", "slide_cm", "slide_cm_real", "fid_k"]
         lines += ["**Motion VAE**", "", markdown_table(results["vae"], columns), ""]
     if results.get("contrast"):
-        rows = {name: {f"{kind.replace('_', ' ')}, {way.replace('_', ' ')}": value for kind in ("same_piece", "other_pieces")
+        rows = {name: {f"{kind.replace('_', ' ')}, {way.replace('_', ' ')}": value
+                       for kind in ("same_piece", "other_pieces")
                        for way, value in found.get(kind, {}).items()} | {"chance": found["chance"]}
                 for name, found in results["contrast"].items()}
         columns = list(next(iter(rows.values())))

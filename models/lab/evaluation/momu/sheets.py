@@ -15,7 +15,8 @@ def draw_sheets(maker, folder, seeds=1):
     for number in range(10):
         genre, bpm = asked_style(number)
         beats = regular_beats(bpm, SECONDS)
-        sound, motion = maker.entry("MoMuBoth").generate(duration=SECONDS, genre=genre, beats=beats, seed=FIRST_SEED + number)[0]
+        sound, motion = maker.entry("MoMuBoth").generate(duration=SECONDS, genre=genre, beats=beats, seed=FIRST_SEED
+                                                         + number)[0]
         takes.append((f"{genre} {bpm:.0f}", sound, motion, beats.times))
     draw(takes, folder / "momu-sheet.png")
     return ["momu-sheet.png"]

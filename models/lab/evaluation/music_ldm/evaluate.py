@@ -1,7 +1,8 @@
 """Scores of the music model beside the rows that expose them: `build.py evaluate music_ldm --corpus DIR`.
 
-Beats are heard by librosa's tracker, which is no part of Baton, at the strict metrical level; the ceiling is the same tracker
-on the paired real audio. Rows and how many pieces each has: `evaluation_rows.py`; figures: `scoring.py`. Every piece's record is
+Beats are heard by librosa's tracker, which is no part of Baton, at the strict metrical level; the ceiling is the same
+tracker on the paired real audio. Rows and how many pieces each has: `evaluation_rows.py`; figures: `scoring.py`. Every
+piece's record is
 kept in the cache: interrupted, the same command goes on, and new weights make only the rows that depend on them anew.
 """
 import argparse
@@ -39,7 +40,8 @@ def planned_rows(options):
         name, equals, folder = pair.partition("=")
         if not equals or not Path(folder).is_dir():
             raise BadInput(f"--alike takes NAME=FOLDER, a folder of exported checkpoints, not {pair!r}.")
-        alike.append(Row(f"prediction {name}", 20, folders=folder, steps=options.steps, guidance=options.guidance, full=False))
+        alike.append(Row(f"prediction {name}", 20, folders=folder, steps=options.steps, guidance=options.guidance,
+                         full=False))
     return {"main": limited(main), "sampling": limited(SAMPLING), "alike": limited(alike)}
 
 
@@ -57,7 +59,8 @@ def studio_figures(planned, pieces, store, judge):
     spaces = [Space(vocoded, group, figure) for figure in FIELDS for group in (GROUP, HALF) if len(vocoded) >= group]
     more = [record for name, record in store.read(GENRES_APART).items() if name not in {r["id"] for r in vocoded}]
     distances = {space.name: {"pieces": space.group, "directions": space.axes.shape[1], "floor": space.halves(),
-                              "genres": space.genres(vocoded + more * (space.field != "embedding"))} for space in spaces}
+                              "genres": space.genres(vocoded + more * (space.field != "embedding"))}
+                 for space in spaces}
     for section, rows in planned.items():
         out[section] = {}
         for row in rows:
@@ -65,7 +68,8 @@ def studio_figures(planned, pieces, store, judge):
                 continue
             delivered = row.source not in ("real", "click")
             figures = row_figures(kept[row], real, spaces, delivered)
-            figures["seconds_of_sound_per_second"] = len(kept[row]) * store.seconds / max(sum(r["wall"] for r in kept[row]), 1e-6)
+            figures["seconds_of_sound_per_second"] = len(kept[row]) * store.seconds / max(sum(r["wall"]
+                                                                                              for r in kept[row]), 1e-6)
             out[section][row.name] = figures
             if row.body == "rolled":
                 still = [{**r, "times": real[r["id"]]["times"]} for r in kept[row]]
@@ -75,7 +79,8 @@ def studio_figures(planned, pieces, store, judge):
 
 
 def real_dances(data, folders, steps, guidance, report, genre="house"):
-    """Pairing matrices over the real TEST dances, and over all other clips, named as seen: does each music fit its own body?"""
+    """Pairing matrices over the real TEST dances, and over all other clips, named as seen: does each music fit its own
+    body?"""
     from core.motion_files import read_motion
     from models.music_ldm.pipeline import MusicLDM
     from models.rhythm.detect import detect_body_beats
@@ -91,8 +96,8 @@ def real_dances(data, folders, steps, guidance, report, genre="house"):
                 continue
             motion = motion.slice(0, int(DANCE_SECONDS * motion.fps))
             beats = detect_body_beats(motion, folders=folders)
-            sound = model.generate(motion, genre=genre, beats=beats, duration=DANCE_SECONDS, seed=len(music), steps=steps,
-                                   guidance_scale=guidance)[0]
+            sound = model.generate(motion, genre=genre, beats=beats, duration=DANCE_SECONDS, seed=len(music),
+                                   steps=steps, guidance_scale=guidance)[0]
             music.append(heard(deliver(sound)))
             bodies.append(beats.times)
             clips.append(key)
@@ -116,17 +121,21 @@ def main(arguments=None):
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="build.py evaluate music_ldm", description=__doc__.splitlines()[0])
     parser.add_argument("--corpus", required=True, help="folder of dance shards with a test split")
-    parser.add_argument("--genre-corpus", help="more dance shards of the test split: 100 pieces of each genre, for fd_logmel")
+    parser.add_argument("--genre-corpus", help="more dance shards of the test split: 100 pieces of each genre, for "
+                        "fd_logmel")
     parser.add_argument("--data", help="folder with real motion/ clips; left out when absent")
     parser.add_argument("--count", type=int, default=200, help="most pieces of a row (default 200)")
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--steps", type=int, default=10, help="of the main rows (Draft 8, Normal 10, Fine 50)")
     parser.add_argument("--guidance", type=float, default=1.6)
-    parser.add_argument("--split", choices=("test", "valid"), default="test", help="valid: to choose settings; not with --docs")
+    parser.add_argument("--split", choices=("test", "valid"), default="test", help="valid: to choose settings; not "
+                        "with --docs")
     parser.add_argument("--checkpoints")
-    parser.add_argument("--alike", nargs="*", default=[], metavar="NAME=FOLDER", help="denoisers trained alike, to be compared")
+    parser.add_argument("--alike", nargs="*", default=[], metavar="NAME=FOLDER", help="denoisers trained alike, to be "
+                        "compared")
     parser.add_argument("--only", nargs="*", choices=SECTIONS, default=SECTIONS, help="sections to make (default: all)")
-    parser.add_argument("--rows", nargs="*", metavar="NAME", help="of these sections, make only rows whose names begin so")
+    parser.add_argument("--rows", nargs="*", metavar="NAME", help="of these sections, make only rows whose names begin "
+                        "so")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--cache", help="folder of the records (default: beside the corpus)")
     parser.add_argument("--out", default="music_ldm_results.json")
@@ -147,15 +156,18 @@ def main(arguments=None):
         rows = [row for row in rows if options.rows is None or row.name.startswith(tuple(options.rows))]
         make_rows(rows, options.corpus, options.seconds, options.count, store, options.processes, report, options.split)
         if options.genre_corpus:
-            make_rows([GENRES_APART], options.genre_corpus, options.seconds, GENRES_APART.count, store, options.processes, report,
-                      options.split)
+            make_rows([GENRES_APART], options.genre_corpus, options.seconds, GENRES_APART.count, store,
+                      options.processes, report, options.split)
         figures, distances = studio_figures(planned, pieces, store, GenreJudge("audio", folders))
-        results = {"settings": {k: v for k, v in vars(options).items() if k in ("count", "seconds", "steps", "guidance")},
+        results = {"settings": {k: v for k, v in vars(options).items() if k in ("count", "seconds", "steps",
+                                                                                "guidance")},
                    "pieces": len(pieces), "rows": figures, "distances": distances}
         music = [("music_ldm", part) for part in ("vae", "denoiser", "vocoder")]
         if "dances" in options.only and options.data:
-            results["real_dances"] = kept(store, "dances", [*music, ("rhythm", "body")], [options.steps, options.guidance],
-                                          lambda: real_dances(options.data, folders, options.steps, options.guidance, report))
+            results["real_dances"] = kept(store, "dances", [*music, ("rhythm", "body")],
+                                          [options.steps, options.guidance],
+                                          lambda: real_dances(options.data, folders, options.steps, options.guidance,
+                                                              report))
         if "vocoder" in options.only:
             from models.lab.evaluation.music_ldm.vocoder_scores import score
             results["vocoder"] = kept(store, "vocoder", [("music_ldm", "vocoder")], [12, 10.0],

@@ -1,4 +1,5 @@
-"""Pictures of what the model makes: one motion in ten genres, one genre with three seeds; mels with the beats drawn over them."""
+"""Pictures of what the model makes: one motion in ten genres, one genre with three seeds; mels with the beats drawn
+over them."""
 from itertools import combinations
 from pathlib import Path
 
@@ -15,7 +16,8 @@ SHOWN = 8.0                     # seconds of each picture
 
 
 def sheet(path, panels, beats, columns):
-    """A PNG of mels: panels [(title, mono at the tracker's rate, heard beats)]; dotted: the body's beats, ticks: the heard."""
+    """A PNG of mels: panels [(title, mono at the tracker's rate, heard beats)]; dotted: the body's beats, ticks: the
+    heard."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -26,9 +28,11 @@ def sheet(path, panels, beats, columns):
     for number, (title, mono, found) in enumerate(panels):
         axes = figure.add_subplot(lines, columns, number + 1)
         mel = log_mel(mono[:int(SHOWN * TRACKER_RATE)])
-        axes.imshow(mel.T, origin="lower", aspect="auto", extent=(0, SHOWN, 0, mel.shape[1]), cmap="magma", vmin=-7, vmax=2)
+        axes.imshow(mel.T, origin="lower", aspect="auto", extent=(0, SHOWN, 0, mel.shape[1]), cmap="magma", vmin=-7,
+                    vmax=2)
         axes.vlines([t for t in beats if t < SHOWN], 0, mel.shape[1], colors="white", linestyles=":", linewidth=0.8)
-        axes.plot([t for t in found if t < SHOWN], [mel.shape[1] - 8] * sum(t < SHOWN for t in found), "c|", markersize=9)
+        axes.plot([t for t in found if t < SHOWN], [mel.shape[1] - 8] * sum(t < SHOWN for t in found), "c|",
+                  markersize=9)
         axes.set_title(title, fontsize=9)
         axes.set_yticks([])
         axes.tick_params(labelsize=7)
@@ -49,8 +53,8 @@ def draw_sheets(folder, pieces, folders=None, steps=20, guidance=2.0, number=5):
     model, judge, piece = MusicLDM.load(folders, "cpu"), GenreJudge("audio", folders), pieces[number]
 
     def made(genre, seed):
-        sound = deliver(model.generate(piece["motion"], genre=genre, beats=piece["beats"], duration=pieces.seconds, seed=seed,
-                                       steps=steps, guidance_scale=guidance)[0])
+        sound = deliver(model.generate(piece["motion"], genre=genre, beats=piece["beats"], duration=pieces.seconds,
+                                       seed=seed, steps=steps, guidance_scale=guidance)[0])
         mono = to_tracker(sound)
         return sound, mono, music_beats_librosa(mono, TRACKER_RATE)
     genres = [made(genre, 1) for genre in GENRES]

@@ -1,4 +1,5 @@
-"""The rows of the music evaluation: what is made of which piece, and records kept on disk so that an interrupted run goes on."""
+"""The rows of the music evaluation: what is made of which piece, and records kept on disk so that an interrupted run
+goes on."""
 import copy
 import hashlib
 import json
@@ -27,9 +28,11 @@ PARTS = {"model": ("vae", "denoiser", "vocoder"), "decoded": ("vae", "vocoder"),
 class Row:
     """One row: `count` pieces through `source`.
 
-    source: model; real (the piece's own sound); vocoded (its mel through the vocoder); decoded (through VAE and vocoder);
-    composer (the studio's own music on the true beats); click (2 Hz). body: true, rolled (by half a beat) or none. rhythm: true,
-    predicted (anew, from the body of the row) or none. Rows of the model may change a setting; folders: other checkpoints first.
+    source: model; real (the piece's own sound); vocoded (its mel through the vocoder); decoded (through VAE and
+    vocoder);
+    composer (the studio's own music on the true beats); click (2 Hz). body: true, rolled (by half a beat) or none.
+    rhythm: true, predicted (anew, from the body of the row) or none. Rows of the model may change a setting; folders:
+    other checkpoints first.
     bare: only what distances of log-mel statistics need is kept.
     """
 
@@ -55,7 +58,8 @@ class Row:
             settings = {k: settings[k] for k in ("source", "full", "bare")}
         if not self.bare:                                # rows that are not keep the key they had before there were any
             del settings["bare"]
-        weights = [checkpoints.find("music_ldm", part, self.all_folders(folders)).sha256 for part in PARTS.get(self.source, ())]
+        weights = [checkpoints.find("music_ldm", part, self.all_folders(folders)).sha256
+                   for part in PARTS.get(self.source, ())]
         if self.rhythm == "predicted":
             weights.append(checkpoints.find("rhythm", "body", folders).sha256)
         text = json.dumps([VERSION, settings, weights, seconds], sort_keys=True)
@@ -83,7 +87,8 @@ MAIN = (
 GENRES_APART = Row("more real audio through the vocoder", 1000, "vocoded", full=False, bare=True)
 _FEW = Row("", 20)              # as the main rows, whose records they share where the settings are the same
 SAMPLING = (
-    *(replace(_FEW, name=f"guidance {g:g}", guidance=float(g), two_seeds=True, full=False) for g in (0, 1, 1.6, 2, 3, 5, 8)),
+    *(replace(_FEW, name=f"guidance {g:g}", guidance=float(g), two_seeds=True, full=False)
+      for g in (0, 1, 1.6, 2, 3, 5, 8)),
     *(replace(_FEW, name=f"steps {n}", steps=n, full=n == 10) for n in (8, 10, 20, 50)),
     *(replace(_FEW, name=f"rhythm {kind}", rhythm=kind) for kind in ("true", "predicted", "none")),
     replace(_FEW, name="vocoder learned"), replace(_FEW, name="vocoder griffin_lim", vocoder="griffin_lim", full=False),
@@ -118,14 +123,15 @@ class Pieces:
         written = self.corpus.array(index, "beats").astype(float)
         motion = unpack_motion(self.corpus.array(index, "motion_rot6d"), self.corpus.array(index, "motion_root"))
         sound = unpack_audio(self.corpus.array(index, "audio", 0, int(self.seconds * AUDIO_RATE)))
-        return {"id": meta["id"], "genre": meta["genre"], "motion": motion.slice(0, int(self.seconds * 30)), "sound": sound,
-                "beats": Beats(written[:, 0], written[:, 1].astype(int), 4).within(0.0, self.seconds)}
+        return {"id": meta["id"], "genre": meta["genre"], "motion": motion.slice(0, int(self.seconds * 30)),
+                "sound": sound, "beats": Beats(written[:, 0], written[:, 1].astype(int), 4).within(0.0, self.seconds)}
 
 
 def roll(motion, times):
     """The motion rolled later by half a median beat of `times`, round the clip, and by how many seconds exactly."""
     frames = int(round(np.median(np.diff(times)) / 2 * motion.fps))
-    return Motion(np.roll(motion.rotations, frames, 0), np.roll(motion.root, frames, 0), motion.fps), frames / motion.fps
+    return Motion(np.roll(motion.rotations, frames, 0), np.roll(motion.root, frames, 0),
+                  motion.fps), frames / motion.fps
 
 
 class Maker:
@@ -146,7 +152,8 @@ class Maker:
         return model
 
     def __call__(self, row, piece, number, seconds):
-        """(sounds: one (2, N) per seed, delivered unless real or a click track; the beats they should keep in seconds)."""
+        """(sounds: one (2, N) per seed, delivered unless real or a click track; the beats they should keep in
+        seconds)."""
         times = piece["beats"].times
         if row.source == "real":
             return [piece["sound"]], times
@@ -232,11 +239,12 @@ class Store:
         path = self.path(row)
         if features is not None:
             save_array(path.with_suffix("") / f"{record['id']}.npy", features.astype(np.float16))
-        with open(path, "a", encoding="utf-8") as handle:           # a leading line break: the line before may have been cut off
+        with open(path, "a", encoding="utf-8") as handle:  # a leading line break: the line before may have been cut off
             handle.write("\n" + json.dumps(record))
 
     def judged(self, row, records, judge):
-        """The records with the judge's probabilities and `embedding`, from the kept features: a new judge needs no new sound."""
+        """The records with the judge's probabilities and `embedding`, from the kept features: a new judge needs no new
+        sound."""
         folder = self.path(row).with_suffix("")
         with torch.inference_mode():
             for record in records:
@@ -254,8 +262,8 @@ def make_record(maker, row, pieces, number):
     sounds, times = maker(row, piece, number, pieces.seconds)
     if row.bare:
         return {"id": piece["id"], "genre": piece["genre"], **bare_score(sounds[0])}, None
-    record = {"id": piece["id"], "genre": piece["genre"], "row": row.name, "wall": round(time.perf_counter() - began, 3),
-              **score_sound(sounds[0], times, row.full)}
+    record = {"id": piece["id"], "genre": piece["genre"], "row": row.name,
+              "wall": round(time.perf_counter() - began, 3), **score_sound(sounds[0], times, row.full)}
     if len(sounds) > 1:
         record["second"] = sounding_features(to_tracker(sounds[1]))
     return record, audio_features(sounds[0], AUDIO_RATE)

@@ -1,7 +1,7 @@
 """Figures of one piece of sound, and of a row of pieces, for `models.lab.evaluation.music_ldm.evaluate`.
 
-A piece's record holds what was heard in it (beats, onset flags, log-mel statistics, the judge's features), not verdicts, so that
-rows can be scored again, against other pieces as well, without making the sound anew.
+A piece's record holds what was heard in it (beats, onset flags, log-mel statistics, the judge's features), not
+verdicts, so that rows can be scored again, against other pieces as well, without making the sound anew.
 """
 import numpy as np
 
@@ -18,7 +18,7 @@ OTHERS = 5                      # other pieces whose beats a sound is scored aga
 SHIFTS = 53                     # of the circular-shift null
 LEAD_IN = 1.0                   # seconds at the beginning that distances of log-mel statistics leave out
 GROUP = 20                      # pieces of every set that a Frechet distance compares
-HALF = 100                      # pieces of a half of the whole test, the larger sets: the smaller the set, the higher its floor
+HALF = 100  # pieces of a half of the whole test, the larger sets: the smaller the set, the higher its floor
 
 
 def to_tracker(sound):
@@ -33,27 +33,29 @@ def heard(sound):
 
 
 def sounding_features(mono):
-    """`clip_features` without the first second. A studio piece begins with some 0.2 s of digital silence before its first beat; a
-    take is made for a passage and begins at once. That silence alone is an eighth of the spread over time of the middle bands."""
+    """`clip_features` without the first second. A studio piece begins with some 0.2 s of digital silence before its
+    first beat; a take is made for a passage and begins at once. That silence alone is an eighth of the spread over time
+    of the middle bands."""
     return audio_metrics.clip_features(mono[int(LEAD_IN * TRACKER_RATE):], TRACKER_RATE).round(4).tolist()
 
 
 def bare_score(sound):
     """The part of a record that distances of log-mel statistics need."""
     mono = to_tracker(sound)
-    return {"features": audio_metrics.clip_features(mono, TRACKER_RATE).round(4).tolist(), "sounding": sounding_features(mono)}
+    return {"features": audio_metrics.clip_features(mono, TRACKER_RATE).round(4).tolist(),
+            "sounding": sounding_features(mono)}
 
 
 def score_sound(sound, times, full=True):
-    """The record of one sound (2, N) at 48 kHz whose beats should be `times` (s); JSON-ready. full: also whether it is music
-    and whether it clicks, which take as long as all the rest."""
+    """The record of one sound (2, N) at 48 kHz whose beats should be `times` (s); JSON-ready. full: also whether it is
+    music and whether it clicks, which take as long as all the rest."""
     mono = to_tracker(sound)
     found, seconds = music_beats_librosa(mono, TRACKER_RATE), sound.shape[1] / AUDIO_RATE
     finite = bool(np.isfinite(sound).all())
     record = {"found": found.round(3).tolist(), "times": np.asarray(times, float).round(3).tolist(), "finite": finite,
               "chance": shift_null(found, times, seconds, beat_f1_70ms, SHIFTS)[0],
-              "features": audio_metrics.clip_features(mono, TRACKER_RATE).round(4).tolist(), "sounding": sounding_features(mono),
-              "lufs": audio_metrics.loudness_lufs(sound, AUDIO_RATE)}
+              "features": audio_metrics.clip_features(mono, TRACKER_RATE).round(4).tolist(),
+              "sounding": sounding_features(mono), "lufs": audio_metrics.loudness_lufs(sound, AUDIO_RATE)}
     for style in onset_flags.ONSET_ARGUMENTS:
         flags = onset_flags.second_flags(onset_flags.onset_times(mono, style), seconds)
         record[style] = "".join("1" if flag else "0" for flag in flags)
@@ -91,7 +93,8 @@ def row_figures(records, real, spaces=(), delivered=True):
     if "probabilities" in records[0]:
         from models.genre.judge import genre_report
         report = genre_report([r["probabilities"] for r in records], [r["genre"] for r in records])
-        row.update(genre_accuracy=report["accuracy"], genre_kld_own=report["genre_kld_own"], per_genre=report["per_genre"])
+        row.update(genre_accuracy=report["accuracy"], genre_kld_own=report["genre_kld_own"],
+                   per_genre=report["per_genre"])
     for space in spaces:
         if count >= space.group:
             row[space.name] = space.between(records)
@@ -114,14 +117,16 @@ def others(index, count):
 
 
 def published_forms(records, real):
-    """BCS / BHS / CSD / HSD / F1 in both published definitions (percent), against the paired and against other real sound."""
+    """BCS / BHS / CSD / HSD / F1 in both published definitions (percent), against the paired and against other real
+    sound."""
     out = {}
     for style in onset_flags.ONSET_ARGUMENTS:
         flags = [_flags(r[style]) for r in records]
         truth = [_flags(real[r["id"]][style]) for r in records]
         out[style] = onset_flags.summary([onset_flags.bcs_bhs(t, f, style) for t, f in zip(truth, flags)])
         out[style + "_mismatched"] = onset_flags.summary(
-            [onset_flags.bcs_bhs(truth[other], f, style) for i, f in enumerate(flags) for other in others(i, len(records))])
+            [onset_flags.bcs_bhs(truth[other], f, style) for i, f in enumerate(flags)
+             for other in others(i, len(records))])
     return out
 
 
@@ -135,12 +140,13 @@ FIELDS = {"fd_logmel": "sounding", "fd_logmel_whole": "features", "fd_judge": "e
 
 
 class Space:
-    """Principal directions of a field of the vocoded real pieces' records: one space for all distances, all between sets of
-    `group` pieces, so that distances may be compared with one another. (A basis per comparison, or other counts, would not
-    allow it.)
+    """Principal directions of a field of the vocoded real pieces' records: one space for all distances, all between
+    sets of `group` pieces, so that distances may be compared with one another. (A basis per comparison, or other
+    counts, would not allow it.)
 
-    figure: fd_logmel (log-mel statistics without the first second), fd_logmel_whole (with it) or fd_judge (the genre judge's
-    embedding, of which the model was told nothing). As many directions as `models.lab.metrics.audio.fd_logmel` takes for so many
+    figure: fd_logmel (log-mel statistics without the first second), fd_logmel_whole (with it) or fd_judge (the genre
+    judge's embedding, of which the model was told nothing). As many directions as `models.lab.metrics.audio.fd_logmel`
+    takes for so many
     pieces. name: of the figure in a row.
     """
 
@@ -165,9 +171,10 @@ class Space:
         return frechet_distance(self(first), self(second))
 
     def between(self, records):
-        """Mean distance of sets of generated pieces to sets of vocoded real pieces of other music (set k to j, j != k), or None
-        where there is but one set."""
-        found = [self.distance(a, b) for k, a in enumerate(self.groups(records)) for j, b in enumerate(self.reference) if j != k]
+        """Mean distance of sets of generated pieces to sets of vocoded real pieces of other music (set k to j, j != k),
+        or None where there is but one set."""
+        found = [self.distance(a, b) for k, a in enumerate(self.groups(records)) for j, b in enumerate(self.reference)
+                 if j != k]
         return mean(found) if found else None
 
     def halves(self):
@@ -176,7 +183,8 @@ class Space:
         return mean(self.distance(a, b) for a, b in pairs) if pairs else None
 
     def genres(self, records):
-        """{"mean", "median", "least"} distance of two genres, over all pairs of genres with enough vocoded real pieces."""
+        """{"mean", "median", "least"} distance of two genres, over all pairs of genres with enough vocoded real
+        pieces."""
         by_genre = {}
         for record in records:
             by_genre.setdefault(record["genre"], []).append(record)

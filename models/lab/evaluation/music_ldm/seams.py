@@ -2,11 +2,12 @@
 
     python -m models.lab.evaluation.music_ldm.seams [--pieces 4 --seconds 180 --steps 20] [--docs docs/results.md]
 
-Long pieces follow dances that the studio makes for the purpose (seeds of its test split), with their true beats. At the edges of
-the sampling windows the log-mel flux (what changes from one frame to the next) and the step of the spectrum (half a second
-before against half a second after) are compared with those of all other instants; so is the flux where neighbours overlap and
-are averaged, which might blur it. Beats cluster both, so the edges are also shifted round the piece together: a seam is a ratio
-outside of what shifted edges give. The composer's own sound, which has no windows, is measured at the same instants.
+Long pieces follow dances that the studio makes for the purpose (seeds of its test split), with their true beats. At the
+edges of the sampling windows the log-mel flux (what changes from one frame to the next) and the step of the spectrum
+(half a second before against half a second after) are compared with those of all other instants; so is the flux where
+neighbours overlap and are averaged, which might blur it. Beats cluster both, so the edges are also shifted round the
+piece together: a seam is a ratio outside of what shifted edges give. The composer's own sound, which has no windows, is
+measured at the same instants.
 """
 import argparse
 import sys
@@ -45,7 +46,8 @@ def flux(mel):
 
 
 def spectral_step(mel, frames=STEP_FRAMES):
-    """(T,) distance of the mean log-mel of the `frames` before and after each frame; held within `frames` of the ends."""
+    """(T,) distance of the mean log-mel of the `frames` before and after each frame; held within `frames` of the
+    ends."""
     total = np.concatenate([np.zeros_like(mel[:1]), np.cumsum(mel, axis=0, dtype=np.float64)])
     at = np.clip(np.arange(len(mel)), frames, max(frames, len(mel) - frames))
     before, after = total[at] - total[at - frames], total[np.minimum(at + frames, len(mel))] - total[at]
@@ -55,7 +57,8 @@ def spectral_step(mel, frames=STEP_FRAMES):
 def at_edges(curve, edges, reach, rng):
     """How `curve` (T,) near the frames `edges` compares with the rest of it.
 
-    ratio: mean within `reach` frames of the edges over the mean elsewhere; low, high: its 95 % range over edges drawn anew;
+    ratio: mean within `reach` frames of the edges over the mean elsewhere; low, high: its 95 % range over edges drawn
+    anew;
     null_low, null_high: the 95 % range of the ratio of edges shifted round the piece together, where no seam is.
     """
     around = np.arange(-reach, reach + 1)
@@ -74,8 +77,8 @@ def at_edges(curve, edges, reach, rng):
 
 
 def edge_frames(passage):
-    """(mel frames at which a window begins or ends, the ends of the piece left out; the middles of the overlaps; half the length
-    of the shortest overlap)."""
+    """(mel frames at which a window begins or ends, the ends of the piece left out; the middles of the overlaps; half
+    the length of the shortest overlap)."""
     starts, per_latent = np.array(passage.starts), passage.config.downsample
     begin, end = starts[1:], starts[:-1] + passage.config.window
     edges = np.unique(np.concatenate([begin, end])) * per_latent
@@ -95,10 +98,12 @@ def sound_figures(sound, passage, beats, rng):
         inside = [times[(times >= first) & (times < last)] for times in (found, beats)]
         scores.append(beat_f1_70ms(*inside))
     size = int(BLOCK_SECONDS * DELIVERY_RATE)
-    levels = np.array([loudness_lufs(sound[:, i:i + size], DELIVERY_RATE) for i in range(0, sound.shape[1] - size + 1, size)])
+    levels = np.array([loudness_lufs(sound[:, i:i + size], DELIVERY_RATE) for i in range(0, sound.shape[1] - size + 1,
+                                                                                         size)])
     slope = np.polyfit(np.arange(len(levels)) * BLOCK_SECONDS / 60, levels, 1)[0] if len(levels) > 1 else 0.0
     return {"windows": len(spans), "edges": len(edges), "flux": at_edges(flux(mel), edges, NEAR_FRAMES, rng),
-            "step": at_edges(spectral_step(mel), edges, 0, rng), "overlap": at_edges(flux(mel), overlaps, half - 1, rng),
+            "step": at_edges(spectral_step(mel), edges, 0, rng), "overlap": at_edges(flux(mel), overlaps,
+                                                                                     half - 1, rng),
             "beat_f1": beat_f1_70ms(found, beats),
             "window_f1": [round(score, 3) for score in scores], "drift_lu_per_minute": float(slope),
             "loudness_spread_lu": float(levels.std()), "clicks": len(clicks(sound, DELIVERY_RATE))}
@@ -144,7 +149,8 @@ def loops(model, count, steps, report):
 
 
 def at_beats(curve, joint):
-    """Mean of `curve` near the joint over that at the loop's other downbeats, and the share of those that it exceeds."""
+    """Mean of `curve` near the joint over that at the loop's other downbeats, and the share of those that it
+    exceeds."""
     bar = 4 * 60 / LOOP_BPM * FRAME_RATE
     around = np.arange(-NEAR_FRAMES, NEAR_FRAMES + 1)
     others = [curve[int(round(k * bar)) + around].mean() for k in range(1, LOOP_BARS)]
@@ -152,7 +158,8 @@ def at_beats(curve, joint):
     return {"ratio": float(own / np.mean(others)), "rank": float(np.mean([own > value for value in others]))}
 
 
-MEASURES = {"flux": "log-mel flux at edges", "step": "step of the spectrum at edges", "overlap": "log-mel flux in overlaps"}
+MEASURES = {"flux": "log-mel flux at edges", "step": "step of the spectrum at edges", "overlap": "log-mel flux in "
+            "overlaps"}
 RANGES = ("ratio", "low", "high", "null_low", "null_high")
 
 
@@ -179,22 +186,28 @@ def markdown(results):
     ratios = [joint["flux"]["ratio"] for joint in joints]
     return f"""### Minutes of music: seams
 
-{len(made)} pieces of {settings["seconds"]:g} s, {settings["steps"]} steps, {made[0]["windows"]} windows and {made[0]["edges"]}
-window edges each; denoiser {settings["denoiser"]}, VAE {settings["vae"]}. Ratios compare what lies within 70 ms of an edge (or
-in an overlap) with the rest; 1: no difference. `low`, `high`: 95 % range over edges drawn anew; `null_low`, `null_high`: the
+{len(made)} pieces of {settings["seconds"]:g} s, {settings["steps"]} steps, {made[0]["windows"]} windows and \
+{made[0]["edges"]}
+window edges each; denoiser {settings["denoiser"]}, VAE {settings["vae"]}. Ratios compare what lies within 70 ms of an \
+edge (or
+in an overlap) with the rest; 1: no difference. `low`, `high`: 95 % range over edges drawn anew; `null_low`, \
+`null_high`: the
 same for edges shifted together to where none are. Means over the pieces.
 
 {markdown_table(rows, RANGES)}
 
 {above} of the {len(MEASURES) * len(made)} ratios of single generated pieces lie above their null range
 ({0.025 * len(MEASURES) * len(made):.1f} expected by chance). Beat F1 within each of the {len(windows)} windows: median
-{np.median(windows):.3f}, tenth percentile {np.percentile(windows, 10):.3f}, lowest {min(windows):.3f}; first third of the windows
+{np.median(windows):.3f}, tenth percentile {np.percentile(windows, 10):.3f}, lowest {min(windows):.3f}; first third of \
+the windows
 {first:.3f}, last third {last:.3f}.
 
 {markdown_table(whole, columns)}
 
-Loops of {LOOP_BARS} bars, {len(joints)} genres: flux at the joint over that of the loop's other downbeats {np.mean(ratios):.3f}
-({min(ratios):.3f} to {max(ratios):.3f}), above {average(joints, "flux", "rank"):.2f} of them; step from the last sample to
+Loops of {LOOP_BARS} bars, {len(joints)} genres: flux at the joint over that of the loop's other downbeats \
+{np.mean(ratios):.3f}
+({min(ratios):.3f} to {max(ratios):.3f}), above {average(joints, "flux", "rank"):.2f} of them; step from the last \
+sample to
 the first over the 95th percentile of steps around it {average(joints, "step"):.2f}, at most
 {max(joint["step"] for joint in joints):.2f}; clicks at the joint: {sum(joint["clicks"] for joint in joints)}.
 
@@ -215,7 +228,8 @@ def main(arguments=None):
     torch.set_num_threads(1)
     report = lambda text: print(text, flush=True)              # noqa: E731
     model = MusicLDM.load(options.checkpoints)
-    weights = {part: checkpoints.find("music_ldm", part, options.checkpoints).sha256[:8] for part in ("denoiser", "vae")}
+    weights = {part: checkpoints.find("music_ldm", part, options.checkpoints).sha256[:8]
+               for part in ("denoiser", "vae")}
     results = {"settings": {"seconds": options.seconds, "steps": options.steps, **weights},
                **long_pieces(model, options.pieces, options.seconds, options.steps, report),
                "loops": loops(model, options.loops, options.steps, report)}

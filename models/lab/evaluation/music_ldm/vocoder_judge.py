@@ -3,11 +3,13 @@
     python -m models.lab.evaluation.music_ldm.vocoder_judge --corpus DIR [--pieces 40] [--seconds 8] [--judge-steps 200]
         [--vocoder NAME=FOLDER ...] [--json FILE] [--pictures DIR] [--docs FILE]
 
-Rows: Griffin-Lim, then each vocoder with and without the two stages after the network, from the true mel and from the mel
-that the VAE gives back; `another piece` compares real sound with other real sound of its genre, `the same sound` with itself.
-Columns: distances (multi-scale log10 mel summed over seven windows, multi-resolution STFT, log-mel at 22 kHz), error of the
-thirds of an octave from 50 Hz to 12.7 kHz (means over all pieces; and per genre the mean over genres of the worst), tilt in dB
-per octave, how many dB attacks lose, share of the side, and the accuracy of a judge trained afterwards (0.5: it cannot tell).
+Rows: Griffin-Lim, then each vocoder with and without the two stages after the network, from the true mel and from the
+mel that the VAE gives back; `another piece` compares real sound with other real sound of its genre, `the same sound`
+with itself.
+Columns: distances (multi-scale log10 mel summed over seven windows, multi-resolution STFT, log-mel at 22 kHz), error of
+the thirds of an octave from 50 Hz to 12.7 kHz (means over all pieces; and per genre the mean over genres of the worst),
+tilt in dB per octave, how many dB attacks lose, share of the side, and the accuracy of a judge trained afterwards (0.5:
+it cannot tell).
 """
 import argparse
 import json
@@ -35,7 +37,8 @@ HEAD = 1.0                      # seconds of a piece left out
 
 
 def load_pieces(corpus, count, seconds):
-    """[{"id", "genre", "true" (2, N) at 44,100 Hz and the model's level, "mono" at 22,050 Hz, "mel"}] of test pieces."""
+    """[{"id", "genre", "true" (2, N) at 44,100 Hz and the model's level, "mono" at 22,050 Hz, "mel"}] of test
+    pieces."""
     items = Corpus(corpus, split="test")
     pieces = []
     for index in np.unique(np.linspace(0, len(items) - 1, min(count, len(items))).astype(int)):
@@ -69,7 +72,8 @@ def makers(vocoders, vae):
         for finish, words in ((False, f"{name}, network alone"), (True, f"{name}, with the two stages")):
             rows[words] = lambda mel, n=network, f=finish: vocode(n, mel, rate=RATE, finish=f)
             if vae is not None:
-                rows[f"VAE, {words}"] = lambda mel, n=network, f=finish: vocode(n, through_vae(mel), rate=RATE, finish=f)
+                rows[f"VAE, {words}"] = lambda mel, n=network, f=finish: vocode(n, through_vae(mel), rate=RATE,
+                                                                                finish=f)
     return rows
 
 
@@ -91,13 +95,15 @@ def score_row(found, pieces, distance):
                        "attack_loss_db": measures.attack_loss_db(mine, true), "side_share": side_share(mine)})
     row = {name: float(np.nanmean([value[name] for value in values])) for name in values[0]}
     mean = np.mean(gaps, axis=0)
-    worst = [np.abs(np.mean([g for g, piece in zip(gaps, pieces) if piece["genre"] == genre], axis=0)).max() for genre in genres]
+    worst = [np.abs(np.mean([g for g, piece in zip(gaps, pieces) if piece["genre"] == genre], axis=0)).max()
+             for genre in genres]
     return {**row, "band_db": float(np.abs(mean).mean()), "worst_band_db": float(np.abs(mean).max()),
             "genre_worst_db": float(np.mean(worst)), "bands": np.round(mean, 2).tolist()}
 
 
 def judge(corpus, vocoders, *, vae=None, count=40, seconds=8.0, judge_steps=200, report=print, pictures=None):
-    """{"rows": {row: {column: value}}, "pieces", "seconds"}; one half of the pieces teaches the judges, all are scored."""
+    """{"rows": {row: {column: value}}, "pieces", "seconds"}; one half of the pieces teaches the judges, all are
+    scored."""
     pieces, distance, rows = load_pieces(corpus, count, seconds), MelLoss(), {}
     shown = {"the same sound": [piece["true"] for piece in pieces]}
     by_genre = {genre: [p for p in pieces if p["genre"] == genre] for genre in {p["genre"] for p in pieces}}
@@ -143,8 +149,8 @@ def draw(folder, shown, piece, seconds=2.0):
 
 def main(arguments=None):
     """The command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m models.lab.evaluation.music_ldm.vocoder_judge", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(prog="python -m models.lab.evaluation.music_ldm.vocoder_judge",
+                                     description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", required=True)
     parser.add_argument("--vocoder", action="append", metavar="NAME=FOLDER", help="default: the shipped one")
     parser.add_argument("--no-vae", action="store_true")

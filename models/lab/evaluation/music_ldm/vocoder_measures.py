@@ -13,7 +13,7 @@ BANDS = 1000.0 * 2.0 ** (np.arange(-13, 12) / 3)    # centres of thirds of an oc
 ATTACK_HERTZ = 2000.0                               # attacks are heard above this
 BEFORE, AFTER = (0.014, 0.004), (0.0, 0.008)        # seconds from an attack: the stretch before it, and the attack
 RISE_DB = 10.0                                      # least rise of a true attack
-JUDGED_HERTZ = 16_000.0                             # a judge hears up to here: above, codecs of training sound would tell
+JUDGED_HERTZ = 16_000.0  # a judge hears up to here: above, codecs of training sound would tell
 CROP = 16_384                                       # samples a judge hears at once: 0.37 s
 
 

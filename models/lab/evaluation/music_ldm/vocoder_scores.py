@@ -3,9 +3,10 @@
     python -m models.lab.evaluation.music_ldm.vocoder_scores --corpus DIR [--pieces 12] [--seconds 10] [--json FILE]
                                                              [--checkpoints DIR]
 
-In the mel's own band (mono, 22,050 Hz): multi-resolution STFT distance and log-mel distance of the reconstruction from the
-true log-mel. At full band (stereo, 44,100 Hz; Griffin-Lim has nothing above 11 kHz there): the same of left and right, the level
-above 11 kHz and the share of the side against the truth. And seconds of sound per second on this machine.
+In the mel's own band (mono, 22,050 Hz): multi-resolution STFT distance and log-mel distance of the reconstruction from
+the true log-mel. At full band (stereo, 44,100 Hz; Griffin-Lim has nothing above 11 kHz there): the same of left and
+right, the level above 11 kHz and the share of the side against the truth. And seconds of sound per second on this
+machine.
 """
 import argparse
 import json
@@ -38,7 +39,8 @@ def mel_distance(found, true):
 
 def air(stereo):
     """Mean level in dB above 11 kHz of stereo (2, N) at 44,100 Hz."""
-    spectrum = torch.stft(torch.from_numpy(stereo), 2048, 512, window=torch.hann_window(2048), return_complex=True).abs()
+    spectrum = torch.stft(torch.from_numpy(stereo), 2048, 512, window=torch.hann_window(2048),
+                          return_complex=True).abs()
     return float(20 * torch.log10(spectrum[:, 512:].square().mean().sqrt() + 1e-6))
 
 
@@ -70,12 +72,14 @@ def score(corpus, pieces=12, seconds=10.0, folders=None, report=print):
         began = time.perf_counter()
         published = griffin_lim(mel, 32)
         walls.append(time.perf_counter() - began)
-        for (name, stereo), wall in zip((("learned", learned), ("network alone", bare), ("griffin_lim_32", None)), walls):
+        for (name, stereo), wall in zip((("learned", learned), ("network alone", bare), ("griffin_lim_32", None)),
+                                        walls):
             own = Audio(stereo, RATE).resampled(MEL_RATE).mono() if stereo is not None else published
             if stereo is None:
                 stereo = Audio(published, MEL_RATE).resampled(RATE).stereo().samples
             count, own_count = min(truth.shape[1], stereo.shape[1]), min(len(mono), len(own))
-            full = np.mean([stft_distance(np.ascontiguousarray(stereo[c, :count]), np.ascontiguousarray(truth[c, :count]))
+            full = np.mean([stft_distance(np.ascontiguousarray(stereo[c, :count]),
+                                          np.ascontiguousarray(truth[c, :count]))
                             for c in (0, 1)])
             rows[name].append({
                 "stft_22k": stft_distance(np.ascontiguousarray(own[:own_count]), mono[:own_count]),
@@ -92,8 +96,8 @@ def score(corpus, pieces=12, seconds=10.0, folders=None, report=print):
 
 def main(arguments=None):
     """The command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m models.lab.evaluation.music_ldm.vocoder_scores", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(prog="python -m models.lab.evaluation.music_ldm.vocoder_scores",
+                                     description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", required=True)
     parser.add_argument("--pieces", type=int, default=12)
     parser.add_argument("--seconds", type=float, default=10.0)

@@ -1,4 +1,5 @@
-"""Arm poses: azimuth (0 forward, 90 outward, < 0 across the body), elevation, reach (share of the arm), elbow swivel."""
+"""Arm poses: azimuth (0 forward, 90 outward, < 0 across the body), elevation, reach (share of the arm), elbow
+swivel."""
 import numpy as np
 
 _DEGREES = {
@@ -17,8 +18,11 @@ _DEGREES = {
     "jab": (2, -4, 0.985, 10), "jab_low": (6, -30, 0.96, 10), "stab": (34, -56, 0.92, 0),
     "fist_up": (40, 60, 0.72, 0), "floor": (30, -84, 0.985, 0), "wave_hi": (86, 14, 0.93, 25),
     "wave_lo": (86, -16, 0.93, -20), "roll": (-20, -12, 0.40, 45), "roll_lo": (-18, -34, 0.44, 40),
-    "swing_hi": (14, -16, 0.90, 0), "swing_o": (88, -52, 0.95, 10), "loose": (70, -64, 0.93, 20), "loft": (72, 4, 0.88, 25),
-    "fist": (4, -26, 0.56, 0), "rib": (70, -48, 0.44, 10), "fold_hi": (-58, -8, 0.56, 35), "fold_lo": (-54, -34, 0.56, 10),
+    "swing_hi": (14, -16, 0.90, 0), "swing_o": (88, -52, 0.95, 10), "loose": (70, -64, 0.93, 20),
+    "loft": (72, 4, 0.88, 25),
+    "fist": (4, -26, 0.56, 0), "rib": (70, -48, 0.44, 10), "fold_hi": (-58, -8, 0.56, 35),
+    "fold_lo": (-54, -34, 0.56, 10),
     "belly_x": (-50, -52, 0.70, 0), "frame": (62, 40, 0.52, -15), "sweep": (20, -20, 0.97, 0),
 }
-ARM_POSES = {name: np.array([np.radians(a), np.radians(e), r, np.radians(s)]) for name, (a, e, r, s) in _DEGREES.items()}
+ARM_POSES = {name: np.array([np.radians(a), np.radians(e), r, np.radians(s)])
+             for name, (a, e, r, s) in _DEGREES.items()}
