@@ -1,29 +1,71 @@
-"""Whole or not at all: files are written under a temporary name beside their own, then renamed. stdlib only."""
+"""Whole or not at all: files are written under a temporary name beside their own, then renamed. stdlib only.
+
+Temporary names are random and made exclusively, so that nothing that lies there already, a link among it, is written
+through.
+"""
+import errno
 import os
+import secrets
 import shutil
+import stat
 from contextlib import contextmanager
 from pathlib import Path
 
+# What the system's error numbers mean to a user; the sentence around it says which file, and what to do.
+REASONS = {
+    errno.ENOSPC: "the disk is full", errno.EDQUOT: "your share of the disk is full",
+    errno.EROFS: "the disk is read-only", errno.ENOENT: "the file or its folder is gone",
+    errno.EACCES: "you have no right to it", errno.EPERM: "you have no right to it",
+    errno.EEXIST: "a file lies where a folder should be", errno.ENOTDIR: "a file lies where a folder should be",
+    errno.EISDIR: "a folder lies where the file should be", errno.ENOTEMPTY: "a folder lies where the file should be",
+    errno.ENAMETOOLONG: "the name is too long", errno.EIO: "the disk reports a fault",
+    errno.EMFILE: "too many files are open", errno.ENFILE: "too many files are open",
+    errno.ELOOP: "it is a link, or links lead in a circle", errno.EFBIG: "the disk takes no file so large",
+    errno.ENODEV: "the disk is gone", errno.ESTALE: "the network folder is gone",
+    errno.ETXTBSY: "another program uses it", errno.EBUSY: "another program uses it",
+    errno.EINVAL: "its name is not allowed here"}
+
+
+def reason(error: OSError) -> str:
+    """Why a file could not be read or written, in words, such as "the disk is full"."""
+    known = REASONS.get(error.errno)
+    return known or (error.strerror or "").lower() or str(error) or type(error).__name__
+
+
+def create(path, mode=0o666):
+    """A new file at `path` alone, opened for writing in binary; never one that is there, never through a link.
+
+    mode: its rights, less the umask; 0o600 keeps it from other users. Raises FileExistsError.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    return os.fdopen(os.open(path, flags, mode), "wb")
+
 
 @contextmanager
-def replacing(path):
+def replacing(path, mode=0o666):
     """A temporary path in the folder of `path` (made when missing), renamed to `path` when the block ends well.
 
-    When the block raises, the temporary file is removed and what `path` held before is untouched.
+    When the block raises, the temporary file is removed and what `path` held before is untouched. mode: as in `create`.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
+    # A long name leaves little room for more: many disks allow 255 bytes.
+    temporary = path.with_name(f".{path.name[:60]}.{secrets.token_hex(8)}.part")
+    create(temporary, mode).close()
+    made = os.lstat(temporary).st_mtime_ns
     try:
         yield temporary
+        now = os.lstat(temporary)
+        if not stat.S_ISREG(now.st_mode) or now.st_size == 0 and now.st_mtime_ns == made:
+            raise FileNotFoundError(errno.ENOENT, "Nothing was written", str(path))
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def write_text(path, text):
+def write_text(path, text, mode=0o666):
     """`text` as UTF-8."""
-    with replacing(path) as temporary:
+    with replacing(path, mode) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
@@ -31,3 +73,31 @@ def copy(source, path):
     """The file `source` at `path`."""
     with replacing(path) as temporary:
         shutil.copyfile(source, temporary)
+
+
+def claim(folder, name, suffixes):
+    """A path `<folder>/<name><suffixes[0]>` that is free with every one of the suffixes, claimed as an empty file for the
+    caller alone: two programs that ask at once get two names ("name (2)", ...). The folder is made when missing."""
+    folder, number = Path(folder), 1
+    folder.mkdir(parents=True, exist_ok=True)
+    while True:
+        start = name if number == 1 else f"{name} ({number})"
+        number += 1
+        if any(os.path.lexists(folder / f"{start}{suffix}") for suffix in suffixes):
+            continue
+        try:
+            create(folder / f"{start}{suffixes[0]}").close()
+        except FileExistsError:
+            continue
+        return folder / f"{start}{suffixes[0]}"
+
+
+def place(source, folder, name, suffixes):
+    """The file `source` in `folder` under a name that is free with every one of the suffixes; returns its path."""
+    path = claim(folder, name, suffixes)
+    try:
+        copy(source, path)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return path

@@ -1,6 +1,11 @@
 """Atomic writing: a failed write leaves the old file and no rubbish."""
+import errno
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
+from core.contract import files
 from core.contract.files import copy, replacing, write_text
 
 
@@ -33,3 +38,57 @@ def test_a_copy_is_whole_or_not_there(tmp_path):
     with pytest.raises(FileNotFoundError):
         copy(tmp_path / "absent.wav", tmp_path / "deep" / "c.wav")
     assert [p.name for p in (tmp_path / "deep").iterdir()] == ["b.wav"]
+
+
+def test_a_link_in_the_way_is_never_written_through(tmp_path, monkeypatch):
+    """Neither where a temporary file would lie, nor where the file itself would: what it points to stays."""
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"mine")
+    folder = tmp_path / "baton"
+    folder.mkdir()
+    monkeypatch.setattr(files.secrets, "token_hex", lambda count: "guessed")
+    (folder / ".a.wav.guessed.part").symlink_to(victim)
+    (folder / "a.wav.part").symlink_to(victim)
+    with pytest.raises(FileExistsError):
+        write_text(folder / "a.wav", "sound")
+    assert victim.read_bytes() == b"mine" and not (folder / "a.wav").exists()
+    (folder / "b.wav").symlink_to(victim)
+    write_text(folder / "b.wav", "sound")
+    assert victim.read_bytes() == b"mine" and not (folder / "b.wav").is_symlink()
+    with pytest.raises(FileExistsError):
+        files.create(folder / "a.wav.part")
+
+
+def test_a_private_file(tmp_path):
+    write_text(tmp_path / "rig.json", "{}", 0o600)
+    assert (tmp_path / "rig.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_files_never_take_the_place_of_others(tmp_path):
+    """Free with every suffix, dangling links counted; a copy that fails leaves the name free."""
+    (tmp_path / "a.wav").write_bytes(b"sound")
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "Music 1.json").write_text("the user's")
+    (out / "Music 1 (2).wav").symlink_to(tmp_path / "nowhere")
+    suffixes = (".wav", ".json")
+    made = [files.place(tmp_path / "a.wav", out, "Music 1", suffixes).name for _ in range(2)]
+    assert made == ["Music 1 (3).wav", "Music 1 (4).wav"] and (out / made[0]).read_bytes() == b"sound"
+    before = sorted(path.name for path in out.iterdir())
+    with pytest.raises(FileNotFoundError):
+        files.place(tmp_path / "gone.wav", out, "Music 2", suffixes)
+    assert sorted(path.name for path in out.iterdir()) == before
+
+
+def test_many_at_once_all_get_a_name_of_their_own(tmp_path):
+    (tmp_path / "a.wav").write_bytes(b"sound")
+    out = tmp_path / "out"
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: files.place(tmp_path / "a.wav", out, "Music 1", (".wav", ".json")), range(32)))
+    assert len(set(made)) == 32 == len(list(out.iterdir()))
+
+
+@pytest.mark.parametrize("number, words", [(errno.ENOSPC, "disk is full"), (errno.EACCES, "no right"),
+                                           (errno.EXDEV, "cross-device")])
+def test_reasons_are_words(number, words):
+    assert words in files.reason(OSError(number, os.strerror(number)))
