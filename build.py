@@ -221,6 +221,11 @@ def command_faults(args, rest):
     return run([dev_python(), "-m", "tests.faults", *rest])
 
 
+def command_rate(args, rest):
+    """A blind rating sheet: material, the page, its results."""
+    return run([dev_python(), "-m", "models.lab.rate", *rest])
+
+
 def command_bench(args, rest):
     return run([dev_python(), "-m", "tests.bench", *rest])
 
@@ -242,6 +247,7 @@ def main(argv=None):
     package.add_argument("--out", default="dist", help="folder for the zip (default dist)")
     commands.add_parser("train", help="make a corpus or train a part")
     commands.add_parser("evaluate", help="score a system with the rows that expose it")
+    commands.add_parser("rate", help="a blind rating sheet in the browser: make, serve, results", add_help=False)
     commands.add_parser("bench", help="measure speeds")
     args, rest = parser.parse_known_args(argv)
     if rest[:1] == ["--"]:
