@@ -7,7 +7,7 @@ from ..worker import manager as jobs
 from ..worker import options as prefs
 from ..worker import runtime
 from .operators import preferences as operators_prefs
-from .panels import wrap
+from .panels.text import wrap
 
 DEVICES = [("AUTO", "Automatic", "CUDA or Metal where there is one, else the processor"),
            ("CUDA", "CUDA", "NVIDIA graphics card"), ("MPS", "Metal", "Apple graphics"),

@@ -15,34 +15,16 @@ from baton import blender_addon  # noqa: E402
 from baton.blender_addon.scene import compat, takes  # noqa: E402
 from baton.blender_addon.scene import settings as scene_settings  # noqa: E402
 from baton.blender_addon.ui import panels, presets  # noqa: E402
-from tests.blender import scenes  # noqa: E402
+from tests.blender import recorder, scenes  # noqa: E402
 
 report = {}
 
 
-class Layout:
-    """Notes what a panel draws."""
-
-    def __init__(self, drawn):
-        self.drawn = drawn
-
-    def __getattr__(self, name):
-        def call(*arguments, **options):
-            if name in ("prop", "operator"):
-                self.drawn.append(arguments[-1])
-            return Layout(self.drawn)
-        return call
-
-
 def drawn(name):
     """What a panel class draws: names of properties and operators."""
-    out = []
-    cls = next(cls for cls in panels.CLASSES if cls.__name__ == name)
-    assert cls.poll(bpy.context), f"{name} is not drawn"
-    instance = type("Drawn", (), {"draw": cls.draw, "direction": cls.direction, "system": getattr(cls, "system", None),
-                                  "bl_label": cls.bl_label, "layout": Layout(out)})()
-    instance.draw(bpy.context)
-    return out
+    layout = recorder.draw(next(cls for cls in panels.CLASSES if cls.__name__ == name))
+    assert layout is not None, f"{name} is not drawn"
+    return layout.names("prop", "operator")
 
 
 def look():

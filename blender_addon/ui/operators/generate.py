@@ -1,5 +1,6 @@
 """Generate (one operator a system), Import Motion, Detect Beats, Cancel: operators only translate and report."""
 import random
+from types import SimpleNamespace
 
 import bpy
 from bpy_extras.io_utils import ImportHelper
@@ -25,10 +26,21 @@ class GenerateOperator(JobOperator):
         if system is None:
             cls.poll_message_set("There is no system for this yet")
             return False
-        return idle(cls) and has_rig(cls, context) and possible(cls, flow_class(system).check, context, system)
+        return ready(cls, context, system)
 
     def make_job(self, context):
         return flow(context, self.system(context)).job()
+
+
+def ready(cls, context, system):
+    """A job of the system can begin; else `cls.poll_message_set` gets the reason."""
+    return idle(cls) and has_rig(cls, context) and possible(cls, flow_class(system).check, context, system)
+
+
+def reason(context, system) -> str:
+    """Why the system's button is grey, in one sentence; "" where it is not."""
+    said = []
+    return "" if ready(SimpleNamespace(poll_message_set=said.append), context, system) else said[-1]
 
 
 def _of_system(system):

@@ -1,0 +1,109 @@
+"""The section of a direction: what it goes from, what one needs first, its button, below it status and takes."""
+from ....core.contract import systems as registry
+from ...scene import bone_map, strips
+from ...scene import settings as scene_settings
+from ...scene.stats import timed_draw
+from .. import presets
+from ..operators import generate
+from .status import draw_status, place_of
+from .takes import draw_frames, draw_takes
+
+DIRECTION_OF = {name: system.direction.name for name, system in registry.systems().items()}
+
+
+class DirectionPanel:
+    """What it goes from, *Model* where there are two, the first settings of the chosen system, its button, status and
+    takes."""
+
+    direction = None
+
+    @classmethod
+    def poll(cls, context):
+        return scene_settings.chosen(context.scene, cls.direction) is not None
+
+    @timed_draw
+    def draw(self, context):
+        layout, system = self.layout, scene_settings.chosen(context.scene, self.direction)
+        layout.use_property_split, layout.use_property_decorate = True, False
+        column = layout.column()
+        draw_rig(column, context)
+        if self.direction.source == "sound":
+            draw_strip(column, context)
+        if hasattr(context.scene.baton, scene_settings.choice(self.direction)):
+            column.prop(context.scene.baton, scene_settings.choice(self.direction))
+        draw_section(column, context, system, "")
+        button = layout.column()
+        button.scale_y = 1.4
+        button.operator(f"baton.generate_{system.name}", icon=system.icon)
+        draw_status(layout, context, lambda job: place_of(job, DIRECTION_OF) == self.direction.name,
+                    generate.reason(context, system))
+        draw_takes(layout, context, self.direction)
+
+    def draw_header_preset(self, context):
+        system = scene_settings.chosen(context.scene, self.direction)
+        if system is not None:
+            presets.PAIRS[system.name][1].draw_panel_header(self.layout)
+
+
+class SectionPanel:
+    """A further section of a system, below its direction's, drawn while the system is chosen."""
+
+    bl_options = {"DEFAULT_CLOSED"}
+    direction = system = None
+
+    @classmethod
+    def poll(cls, context):
+        return scene_settings.chosen(context.scene, cls.direction) == cls.system
+
+    @timed_draw
+    def draw(self, context):
+        self.layout.use_property_split, self.layout.use_property_decorate = True, False
+        draw_section(self.layout, context, self.system, self.bl_label)
+
+
+def draw_rig(layout, context):
+    """The rig meant, also where it is only the active one."""
+    settings, rig = context.scene.baton, bone_map.find_rig(context)
+    shown = rig.name if rig is not None else "Select an armature"
+    layout.prop(settings, "rig", text="Rig", icon="ARMATURE_DATA", placeholder=shown)
+
+
+def draw_strip(layout, context):
+    """The sound strip meant."""
+    _scene, strip = strips.sound_strip(context)
+    split = layout.split(factor=0.4)
+    caption = split.row()
+    caption.alignment = "RIGHT"
+    caption.label(text="Sound")
+    if strip is not None:
+        split.label(text=strip.name, icon="SEQ_SEQUENCER", translate=False)
+    else:
+        split.label(text="Select a strip", icon="INFO")
+
+
+def draw_section(layout, context, system, title):
+    """The settings and operators of one section of a system's row; a setting that does not count is left out."""
+    settings = scene_settings.group(context.scene, system)
+    for name in system.sections[title]:
+        if "." in name:
+            layout.operator(name, icon="ADD" if ".add_" in name else "NONE")
+            continue
+        setting = system.settings[name]
+        if not scene_settings.counts(settings, setting):
+            continue
+        beside = setting.raw.get("beside")
+        row = layout.row(align=True) if beside else layout
+        row.prop(settings, name)
+        if beside:
+            row.operator(beside, text="", icon="FILE_REFRESH").system = system.name
+        if setting.warn_above is not None and getattr(settings, name) > setting.warn_above:
+            layout.label(text=f"Degrades above {setting.warn_above:g}", icon="ERROR")
+        if setting.raw.get("below") == "edit_range" and getattr(settings, name):
+            draw_edit_range(layout, context.scene.baton)
+
+
+def draw_edit_range(layout, settings):
+    """The range that is made anew or kept."""
+    layout.prop(settings, "edit_range")
+    if settings.edit_range == "CUSTOM":
+        draw_frames(layout, settings, "edit_start", "edit_end")

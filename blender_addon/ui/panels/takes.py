@@ -1,0 +1,106 @@
+"""The takes of a direction: the list below its button, and what can be done with the active one."""
+import bpy
+
+from ...flows.generate import FLOWS
+from ...scene import compat, strips, takes
+from ...scene.stats import timed_draw
+
+ICONS = {"MUSIC": "SOUND", "MOTION": "ARMATURE_DATA", "BOTH": "OUTLINER_OB_ARMATURE"}
+
+
+class BATON_UL_takes(bpy.types.UIList):
+    """Takes of one direction; `list_id` is its name."""
+
+    def draw_item(self, context, layout, data, item, icon, active_data, active_property, index):
+        row = layout.row(align=True)
+        row.prop(item, "name", text="", emboss=False, icon=ICONS[item.kind])
+        if item.has_alignment:
+            tail = row.row()
+            tail.ui_units_x = 4.4
+            tail.label(text=f"{item.score:.2f} / {item.chance:.2f}", translate=False)
+        if item.kept:
+            row.label(text="", icon="CHECKMARK")
+        row.operator("baton.mute_take", text="", emboss=False,
+                     icon="HIDE_OFF" if item.audible else "HIDE_ON").name = item.name
+
+    def filter_items(self, context, data, propname):
+        return shown_flags(getattr(data, propname), self.list_id, self.bitflag_filter_item), []
+
+
+def shown_flags(collection, direction, flag):
+    """`flag` for each take of a direction, else 0."""
+    kind = FLOWS[direction].kind
+    return [flag if take.kind == kind else 0 for take in collection]
+
+
+def active(scene, direction):
+    """The take that a direction's buttons act on: the active one if it is of the direction, else its last; or None."""
+    kind, take = FLOWS[direction.name].kind, takes.active(scene)
+    if take is not None and take.kind == kind:
+        return take
+    return next((take for take in reversed(scene.baton.takes) if take.kind == kind), None)
+
+
+def draw_takes(layout, context, direction):
+    """The list, three rows high however many there are, and two rows of buttons."""
+    settings, take = context.scene.baton, active(context.scene, direction)
+    layout.template_list("BATON_UL_takes", direction.name, settings, "takes", settings, "take_index", rows=3, maxrows=3)
+    column = layout.column(align=True)
+    column.enabled = take is not None
+    for buttons in ((("baton.solo_take", "Solo", "SOLO_ON"), ("baton.keep_take", "Keep", "CHECKMARK")),
+                    (("baton.redo_take", "Redo", "FILE_REFRESH"), ("baton.remove_take", "Remove", "TRASH"))):
+        row = column.row(align=True)
+        for operator, text, icon in buttons:
+            row.operator(operator, text=text, icon=icon).name = take.name if take is not None else ""
+
+
+class TakePanel:
+    """More of the active take, below the list of its direction."""
+
+    bl_label = "Active Take"
+    bl_options = {"DEFAULT_CLOSED"}
+    direction = None
+
+    @classmethod
+    def poll(cls, context):
+        return active(context.scene, cls.direction) is not None
+
+    @timed_draw
+    def draw(self, context):
+        layout, settings = self.layout, context.scene.baton
+        take = active(context.scene, self.direction)
+        layout.use_property_split, layout.use_property_decorate = True, False
+        column = layout.column()
+        column.prop(settings, "edit_range")
+        if settings.edit_range == "CUSTOM":
+            draw_frames(column, settings, "edit_start", "edit_end")
+        if take.kind == "BOTH":
+            column.prop(settings, "edit_side")
+        column.operator("baton.redo_range", icon="ARROW_LEFTRIGHT").name = take.name
+        if take.has_alignment:
+            layout.label(text=f"Alignment {take.score:.2f}, by chance {take.chance:.2f}", icon="SNAP_ON")
+        column = layout.column(align=True)
+        column.operator("baton.take_beats", icon="MARKER_HLT").name = take.name
+        column.operator("baton.copy_recipe", icon="COPYDOWN").name = take.name
+        draw_playback(layout, context)
+
+
+def draw_playback(layout, context):
+    """What keeps sound and picture together, where it is off."""
+    wants_sync, wants_scrub = strips.playback_hints(compat.sequencer_scene(context))
+    if wants_sync or wants_scrub:
+        row = layout.row(align=True)
+        if wants_sync:
+            row.operator("baton.playback", text="Sync to Audio", icon="PLAY_SOUND").what = "SYNC"
+        if wants_scrub:
+            row.operator("baton.playback", text="Scrub", icon="ARROW_LEFTRIGHT").what = "SCRUB"
+
+
+def draw_frames(layout, settings, start, end):
+    """First and last frame of a custom range."""
+    column = layout.column(align=True)
+    column.prop(settings, start)
+    column.prop(settings, end)
+
+
+CLASSES = (BATON_UL_takes,)

@@ -1,0 +1,125 @@
+"""The sidebar: order of the sections, status of constant height, nothing cut at the default width of 280 pixels."""
+from types import SimpleNamespace
+
+import pytest
+
+from baton.blender_addon.scene import takes
+from baton.blender_addon.ui import panels
+from baton.blender_addon.ui.panels import status, text
+from baton.blender_addon.worker import manager as jobs
+from baton.core.contract import systems
+from tests.blender import recorder, scenes
+
+FIRST = {"rig", "model_to_sound", "model_to_motion", "model_to_both", "genre", "metre", "duration", "guidance_scale", "steps"}
+NAMES = [cls.__name__ for cls in panels.CLASSES if cls.__name__.startswith(("BATON_PT_view3d", "BATON_PT_sequencer"))]
+
+
+def panel(name):
+    return next(cls for cls in panels.CLASSES if cls.__name__ == name)
+
+
+def job(**more):
+    settings = {"kind": "generate", "params": {"system": "music_ldm"}, "title": "Generate Music", "phase": "Sampling",
+                "detail": "12/20", "fraction": 0.4, "eta": 185.0, "state": "running", "message": "", "warnings": []}
+    return SimpleNamespace(**{**settings, **more})
+
+
+@pytest.fixture
+def rig(blender):
+    made = scenes.smpl_rig()
+    scenes.sway(made, 60)
+    return made
+
+
+@pytest.mark.parametrize("direction", ["to_sound", "to_motion", "to_both"])
+def test_what_is_needed_first_stands_first(blender, rig, direction):
+    """Rig, genre or metre, guidance scale, quality, the button; then the takes of that button and nothing else."""
+    drawn = recorder.draw(panel(f"BATON_PT_view3d_{direction}")).names("prop", "operator", "list")
+    button = next(number for number, name in enumerate(drawn) if name.startswith("baton.generate_"))
+    assert set(drawn[:button]) <= FIRST | {"baton.hear_genre"} and "rig" == drawn[0] and "guidance_scale" in drawn[:button]
+    assert drawn[button + 1] == "BATON_UL_takes", "the takes stand under the button they belong to"
+    assert {"seed", "variations"} & set(drawn) == set()
+
+
+def test_the_rest_is_advanced(blender):
+    for system in systems.systems().values():
+        assert len(system.sections[""]) <= 4 and {"seed", "variations", "tempo"} <= set(system.sections["Advanced"])
+
+
+def test_takes_stand_under_their_own_direction(blender, rig):
+    scene = blender.context.scene
+    for start, kind in (("House", "MUSIC"), ("Dance", "MOTION"), ("Both", "BOTH"), ("Waack", "MUSIC")):
+        takes.new(scene, start, kind)
+    shown = panels.takes.shown_flags(scene.baton.takes, "to_sound", 4)
+    assert shown == [4, 0, 0, 4] and panels.takes.shown_flags(scene.baton.takes, "to_both", 4) == [0, 0, 4, 0]
+    directions = {row.name: row for row in systems.DIRECTIONS}
+    assert panels.takes.active(scene, directions["to_sound"]).name == "Waack 1"
+    assert panels.takes.active(scene, directions["to_motion"]).name == "Dance 1", "though it is not the active one"
+
+
+def test_nothing_jumps_when_a_job_begins_or_ends(blender, rig):
+    """The same number of rows above and below the button, whatever the status says."""
+    def layout():
+        drawn = recorder.draw(panel("BATON_PT_view3d_to_sound"))
+        rows = [note.kind for note in drawn.notes]
+        button = drawn.names().index("baton.generate_music_ldm")
+        end = rows.index("list")
+        return button, sum(note.kind in ("label", "progress") for note in drawn.notes[button:end])
+
+    long = "The worker ended unexpectedly (" + "a very long reason " * 8 + "); try again, or press Check in the preferences"
+    heights = [layout()]
+    try:
+        for working, last in ((job(), None), (None, job(state="done", message="House 1 placed at frame 1")),
+                              (None, job(state="failed", message=long, warnings=["Something else"]))):
+            jobs.manager.job, jobs.manager.last = working, last
+            heights.append(layout())
+    finally:
+        jobs.manager.job = jobs.manager.last = None
+    assert len(set(heights)) == 1 and heights[0][1] == 2, heights
+
+
+def test_a_grey_button_says_why_below(blender, rig):
+    drawn = recorder.draw(panel("BATON_PT_view3d_to_motion"))
+    assert any("Select a sound strip" in said for said in drawn.texts())
+
+
+def test_a_job_is_shown_where_its_button_is(blender, rig):
+    where = panels.direction.DIRECTION_OF
+    assert status.place_of(job(), where) == "to_sound" and status.place_of(job(kind="beats", params={}), where) == "beats"
+    assert status.place_of(job(params={"system": "momu_both"}), where) == "to_both"
+    jobs.manager.last = job(state="done", message="Here it is")
+    try:
+        assert "Here it is" in recorder.draw(panel("BATON_PT_sequencer_to_sound")).texts()
+        assert "Here it is" not in recorder.draw(panel("BATON_PT_sequencer_to_both")).texts()
+    finally:
+        jobs.manager.last = None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_is_cut_at_the_default_width(blender, rig, name):
+    """Every label, button and choice of every section in 280 pixels, with takes and with every setting that can be shown."""
+    scene = blender.context.scene
+    for start, kind in (("House", "MUSIC"), ("Dance", "MOTION"), ("Both", "BOTH")):
+        takes.new(scene, start, kind)
+    for system in systems.systems().values():
+        group = getattr(scene.baton, system.name)
+        for setting in system.shown.values():
+            for other, values in setting.when.items():
+                setattr(group, other, values[0])
+    scene.baton.edit_range = "CUSTOM"
+    blender.ops.baton.detect_bones()
+    cut = []
+    for system in systems.systems().values():
+        choice = f"model_{system.direction.name}"
+        if hasattr(scene.baton, choice):
+            setattr(scene.baton, choice, system.name)
+        drawn = recorder.draw(panel(name), nested=name.count("_") > 4)
+        cut += drawn.cut if drawn is not None else []
+    assert not cut, sorted(set(cut))
+
+
+def test_sentences_fit_a_sidebar():
+    lines = text.wrap("The worker's Python /a/very/long/path/that/has/no/spaces/at/all/in/it/python cannot be started")
+    assert all(len(line) <= 31 for line in lines) and "".join(lines).replace(" ", "").endswith("started")
+    assert all(text.cells(line) <= 31 for line in text.wrap("選択したサウンドストリップが見つかりません。シーケンサーで選択してください。"))
+    assert text.clock(12.4) == "12 s" and text.clock(185) == "3:05"
