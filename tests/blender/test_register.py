@@ -19,7 +19,8 @@ def test_register_twice_leaves_nothing_behind(blender):
     assert not blender.app.timers.is_registered(jobs.tick)
     blender_addon.register()
     assert {name: len(getattr(blender.app.handlers, name)) for name in handlers.HANDLERS} == counts
-    assert hasattr(blender.types, "BATON_PT_view3d_to_sound") and hasattr(blender.types, "BATON_PT_sequencer_to_motion_take")
+    assert hasattr(blender.types, "BATON_PT_view3d_to_sound")
+    assert hasattr(blender.types, "BATON_PT_sequencer_to_motion_take")
 
 
 def test_every_operator_explains_itself(blender):
