@@ -9,6 +9,11 @@ from ..errors import UserError
 from . import switches as switch
 
 FORMAT = 1
+SURE = 0.75             # a row that is less sure is for the user to look at
+LIMBS = {"Torso": ("pelvis", "spine1", "spine2", "spine3"), "Head": ("neck", "head"),
+         **{f"{side} {limb}": tuple(f"{side.lower()}_{joint}" for joint in joints) for limb, joints in (
+             ("Arm", ("collar", "shoulder", "elbow", "wrist", "hand")), ("Leg", ("hip", "knee", "ankle", "foot")))
+            for side in ("Left", "Right")}}
 
 
 def ensure_rows(rig):
@@ -46,6 +51,19 @@ def missing(rig):
     """Required joints without a bone, in joint order."""
     have = current(rig)
     return [joint for joint in contract.JOINTS if joint in contract.REQUIRED_JOINTS and joint not in have]
+
+
+def state(rig, row):
+    """How a row stands: "sure", "unsure" (a weak likeness), "lacking" (needed, or its bone is gone) or "empty"."""
+    if not row.bone or row.bone not in rig.data.bones:
+        return "lacking" if row.bone or row.name in contract.REQUIRED_JOINTS else "empty"
+    return "unsure" if row.how != "user" and row.confidence < SURE else "sure"
+
+
+def give(rig, joint, bone):
+    """The user's own choice of a bone ("" for none) for a joint."""
+    row = ensure_rows(rig)[joint]
+    row.bone, row.confidence = bone, 1.0 if bone else 0.0
 
 
 def require(rig):

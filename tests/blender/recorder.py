@@ -62,6 +62,9 @@ class Layout:
     def separator(self, **_options):
         self._note("separator", "", "", 4)
 
+    def panel(self, _identifier, **_options):
+        return self._inner(True), self._inner(False)
+
     def label(self, *, text="", icon="NONE", translate=True, **_options):
         text = bpy.app.translations.pgettext_iface(text) if translate else text
         self._note("label", "", text, pixels(text) + (ICON if icon != "NONE" else 0))
@@ -103,7 +106,10 @@ class Layout:
         self._note("prop", name, shown, need)
 
     def prop_search(self, data, name, _where, _what, *, text=None, icon="NONE", **_options):
-        self._note("prop", name, text or "", ICON * 3)
+        shown = bpy.app.translations.pgettext_iface(text or "")
+        if self.use_property_split and shown:
+            self._check(shown, pixels(shown) + 6, self.width * LABELS)
+        self._note("prop", name, shown, ICON * 3)
 
     prop_menu_enum = prop
 

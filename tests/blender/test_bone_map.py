@@ -1,10 +1,13 @@
 """Bone maps: instant exact names, the worker's fuzzy ones, editing, files."""
+from types import SimpleNamespace
+
 import pytest
 
 from baton.blender_addon.errors import UserError
 from baton.blender_addon.scene import bone_map
+from baton.blender_addon.ui import body_figure, panels
 from baton.core.contract import bone_tables
-from tests.blender import scenes
+from tests.blender import recorder, scenes
 
 
 @pytest.mark.parametrize("table", sorted(bone_tables.tables()))
@@ -100,3 +103,44 @@ def test_the_character_of_a_mesh_is_found(blender):
     assert bone_map.find_rig(blender.context) is None
     blender.context.scene.baton.rig = rig
     assert bone_map.find_rig(blender.context) == rig
+
+
+def test_rows_are_grouped_by_limb_under_full_names(blender):
+    """All 24 joints once, one picker a row, unsure ones marked; the eyedropper beside each row is gone."""
+    rig = scenes.smpl_rig()
+    bone_map.require(rig)
+    assert sorted(joint for joints in bone_map.LIMBS.values() for joint in joints) == sorted(scenes.JOINTS)
+    panel = next(cls for cls in panels.CLASSES if cls.__name__ == "BATON_PT_view3d_bones")
+    drawn = recorder.draw(panel)
+    names = [note.text for note in drawn.notes if note.name == "bone"]
+    assert len(names) == 24 and names[:4] == ["Pelvis", "Spine1", "Spine2", "Spine3"] and "Right Shoulder" in names
+    assert set(bone_map.LIMBS) <= set(drawn.texts()) and not drawn.cut
+    assert "baton.pick_bone" not in drawn.names() and "baton.confirm_bone" not in drawn.names()
+    row = rig.baton.bones["left_hand"]
+    row.bone, row.how, row.confidence = "left_hand", "fuzzy", 0.4
+    assert bone_map.state(rig, row) == "unsure" and recorder.draw(panel).names().count("baton.confirm_bone") == 1
+    assert blender.ops.baton.confirm_bone(joint="left_hand") == {"FINISHED"}
+    assert bone_map.state(rig, row) == "sure" and row.bone == "left_hand"
+    rig.baton.bones["left_knee"].bone = ""
+    assert bone_map.state(rig, rig.baton.bones["left_knee"]) == "lacking"
+
+
+def test_joints_are_clicked_on_a_body(blender):
+    """Every joint of the picture can be hit, left is at the right as one faces it; no bone is taken twice."""
+    for width, height, scale in ((900, 700, 1.0), (320, 240, 1.0), (1800, 1400, 2.0)):
+        place = body_figure.Place.of(SimpleNamespace(width=width, height=height), scale, 40)
+        left, bottom, right, top = place.box()
+        assert left >= 0 and bottom >= 0 and right <= width and top <= height, (width, height)
+        if height > 240:
+            assert [place.joint_at(*place.point(joint)) for joint in scenes.JOINTS] == scenes.JOINTS
+            assert place.joint_at(left + 5, bottom + 5) is None
+        assert place.point("left_wrist")[0] > place.point("right_wrist")[0]
+    rig = scenes.smpl_rig()
+    bone_map.require(rig)
+    pose = rig.pose.bones
+    assert body_figure.free_bone(rig, pose["neck"], "head") is None, "the neck has it"
+    assert body_figure.free_bone(rig, pose["neck"], "neck") == "neck"
+    assert body_figure.free_bone(rig, None, "neck") is None
+    assert body_figure.caption("head", "unsure", "neck") == "Head: neck, not sure"
+    assert blender.ops.baton.choose_bone(joint="head", bone="neck") == {"FINISHED"}
+    assert (rig.baton.bones["head"].bone, rig.baton.bones["head"].how) == ("neck", "user")

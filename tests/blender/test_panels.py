@@ -10,7 +10,8 @@ from baton.blender_addon.worker import manager as jobs
 from baton.core.contract import systems
 from tests.blender import recorder, scenes
 
-FIRST = {"rig", "model_to_sound", "model_to_motion", "model_to_both", "genre", "metre", "duration", "guidance_scale", "steps"}
+FIRST = {"rig", "model_to_sound", "model_to_motion", "model_to_both", "genre", "metre", "duration", "guidance_scale",
+         "steps"}
 NAMES = [cls.__name__ for cls in panels.CLASSES if cls.__name__.startswith(("BATON_PT_view3d", "BATON_PT_sequencer"))]
 
 
@@ -36,7 +37,8 @@ def test_what_is_needed_first_stands_first(blender, rig, direction):
     """Rig, genre or metre, guidance scale, quality, the button; then the takes of that button and nothing else."""
     drawn = recorder.draw(panel(f"BATON_PT_view3d_{direction}")).names("prop", "operator", "list")
     button = next(number for number, name in enumerate(drawn) if name.startswith("baton.generate_"))
-    assert set(drawn[:button]) <= FIRST | {"baton.hear_genre"} and "rig" == drawn[0] and "guidance_scale" in drawn[:button]
+    assert set(drawn[:button]) <= FIRST | {"baton.hear_genre"}
+    assert "rig" == drawn[0] and "guidance_scale" in drawn[:button]
     assert drawn[button + 1] == "BATON_UL_takes", "the takes stand under the button they belong to"
     assert {"seed", "variations"} & set(drawn) == set()
 
@@ -66,7 +68,7 @@ def test_nothing_jumps_when_a_job_begins_or_ends(blender, rig):
         end = rows.index("list")
         return button, sum(note.kind in ("label", "progress") for note in drawn.notes[button:end])
 
-    long = "The worker ended unexpectedly (" + "a very long reason " * 8 + "); try again, or press Check in the preferences"
+    long = "The worker ended unexpectedly (" + "a very long reason " * 8 + "); try again"
     heights = [layout()]
     try:
         for working, last in ((job(), None), (None, job(state="done", message="House 1 placed at frame 1")),
@@ -85,7 +87,8 @@ def test_a_grey_button_says_why_below(blender, rig):
 
 def test_a_job_is_shown_where_its_button_is(blender, rig):
     where = panels.direction.DIRECTION_OF
-    assert status.place_of(job(), where) == "to_sound" and status.place_of(job(kind="beats", params={}), where) == "beats"
+    assert status.place_of(job(), where) == "to_sound"
+    assert status.place_of(job(kind="beats", params={}), where) == "beats"
     assert status.place_of(job(params={"system": "momu_both"}), where) == "to_both"
     jobs.manager.last = job(state="done", message="Here it is")
     try:
@@ -97,7 +100,7 @@ def test_a_job_is_shown_where_its_button_is(blender, rig):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_is_cut_at_the_default_width(blender, rig, name):
-    """Every label, button and choice of every section in 280 pixels, with takes and with every setting that can be shown."""
+    """Every label, button and choice of every section in 280 pixels, with takes and all settings shown."""
     scene = blender.context.scene
     for start, kind in (("House", "MUSIC"), ("Dance", "MOTION"), ("Both", "BOTH")):
         takes.new(scene, start, kind)

@@ -64,8 +64,22 @@ class BATON_OT_pick_bone(bpy.types.Operator):
         if bone.id_data != rig:
             self.report({"ERROR"}, f"The active bone belongs to {bone.id_data.name}, not to {rig.name}")
             return {"CANCELLED"}
-        row = bone_map.ensure_rows(rig)[self.joint]
-        row.bone, row.confidence = bone.name, 1.0
+        bone_map.give(rig, self.joint, bone.name)
+        return {"FINISHED"}
+
+
+class BATON_OT_confirm_bone(NeedsRig, bpy.types.Operator):
+    """Baton is not sure of this bone: press to say that it is right, or pick another"""
+
+    bl_idname = "baton.confirm_bone"
+    bl_label = "Confirm Bone"
+    bl_options = {"REGISTER", "UNDO", "INTERNAL"}
+
+    joint: bpy.props.StringProperty(options={"HIDDEN"})
+
+    def execute(self, context):
+        rig = bone_map.find_rig(context)
+        bone_map.give(rig, self.joint, bone_map.ensure_rows(rig)[self.joint].bone)
         return {"FINISHED"}
 
 
@@ -160,7 +174,7 @@ class BATON_OT_add_baton(NeedsRig, ActOperator, bpy.types.Operator):
 
 
 CLASSES = (BATON_OT_add_smpl_character, BATON_OT_add_baton, BATON_OT_detect_bones, BATON_OT_pick_bone,
-           BATON_OT_clear_bones, BATON_OT_save_bones, BATON_OT_load_bones)
+           BATON_OT_confirm_bone, BATON_OT_clear_bones, BATON_OT_save_bones, BATON_OT_load_bones)
 
 
 def register():

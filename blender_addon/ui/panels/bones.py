@@ -1,5 +1,4 @@
 """The section *Bone Map*: which bone plays which joint."""
-from ....core import contract
 from ...scene import bone_map
 from ...scene.stats import timed_draw
 from .status import PLACES, draw_status
@@ -23,14 +22,29 @@ class BonesPanel:
         if len(rig.baton.bones) == 0:
             layout.label(text="Not detected yet", icon="INFO")
             return
-        required = contract.REQUIRED_JOINTS
-        column = layout.column(align=True)
-        for row in rig.baton.bones:
-            line = column.row(align=True)
-            known = bool(row.bone) and row.bone in rig.data.bones
-            line.alert = bool(row.bone) and not known or not row.bone and row.name in required
-            line.prop_search(row, "bone", rig.data, "bones", text=bone_map.label(row.name))
-            tail = line.row(align=True)
-            tail.ui_units_x = 2.2
-            tail.label(text=f"{row.confidence:.0%}" if known and row.how != "user" else "")
-            line.operator("baton.pick_bone", text="", icon="EYEDROPPER").joint = row.name
+        if context.area is None or context.area.type == "VIEW_3D":
+            layout.operator("baton.body_picture", icon="ARMATURE_DATA")
+        for limb, joints in bone_map.LIMBS.items():
+            draw_limb(layout, rig, limb, joints)
+
+
+def draw_limb(layout, rig, limb, joints):
+    """One limb: its joints by their full names, a picker each, a mark at those that are to be looked at."""
+    rows = [rig.baton.bones[joint] for joint in joints]
+    states = {row.name: bone_map.state(rig, row) for row in rows}
+    header, body = layout.panel(f"baton_{limb}".lower().replace(" ", "_"))
+    header.label(text=limb)
+    if "lacking" in states.values():
+        header.label(text="", icon="ERROR")
+    elif "unsure" in states.values():
+        header.label(text="", icon="QUESTION")
+    if body is None:
+        return
+    column = body.column(align=True)
+    column.use_property_split, column.use_property_decorate = True, False
+    for row in rows:
+        line = column.row(align=True)
+        line.alert = states[row.name] == "lacking"
+        line.prop_search(row, "bone", rig.data, "bones", text=bone_map.label(row.name))
+        if states[row.name] == "unsure":
+            line.operator("baton.confirm_bone", text="", icon="QUESTION").joint = row.name
