@@ -12,6 +12,7 @@ from ..scene import settings as scene_settings
 from ..scene.refs import Ref
 from ..scene.timebase import Passage
 from ..worker.manager import Job
+from .results import blending
 
 
 class Flow:
@@ -112,9 +113,12 @@ class Flow:
         yield from rig_sampling.sample(rig or self.rig, self.scene, mapped or self.mapped, here, folder)
 
     def sample_passage(self, folder):
-        """Generator: the controls and the bones they drive over the whole passage."""
+        """Generator: the controls and the bones they drive over the whole passage, and the local poses of what
+        stays."""
+        legs = blending(self.request)["legs"]
+        local = rig_sampling.Local(bone_map.switches(self.rig.get(), self.mapped, legs))
         yield from rig_sampling.sample(self.rig, self.scene, self.mapped, self.passage, folder,
-                                       also=self._driven().values())
+                                       also=self._driven().values(), local=local)
 
     def title(self) -> str:
         """Start of a take's name."""

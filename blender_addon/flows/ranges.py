@@ -2,6 +2,7 @@
 from pathlib import Path
 
 import bpy
+import numpy as np
 
 from ..errors import UserError
 from ..scene import takes
@@ -43,13 +44,13 @@ def seconds(frames, passage):
     return round(start, 4), round(stop, 4)
 
 
-def ends_stay(request, passage):
-    """True where both ends of the take are those of the take it was made from, which have been blended once already."""
-    keep = request.get("keep")
-    if not keep or keep.get("stays") == "inside":
-        return False
-    start, stop = seconds(keep["frames"], passage)
-    return start > 0 and stop < passage.duration
+def stays(keep, frames):
+    """(N,) bool: which of the frames (N,) of a take stay as they are, of what a request keeps."""
+    first, last = keep["frames"]
+    inside = (frames >= first) & (frames <= last)
+    if keep.get("side") == "sound":
+        return np.ones(len(frames), dtype=bool)
+    return inside if keep.get("stays") == "inside" else ~inside
 
 
 def request(scene, take):

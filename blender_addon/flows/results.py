@@ -5,8 +5,11 @@ import numpy as np
 
 from ...core.contract.files import copy
 from ..errors import UserError
-from ..scene import actions, bone_map, strips, takes
+from ..scene import actions, bone_map, keeping, strips, takes
 from ..scene.timebase import Passage, resample_quaternions, resample_vectors, scene_fps
+from . import ranges
+
+LAST_SAMPLE_SECONDS = 0.06      # of motion at 30 Hz whose length was rounded to whole samples
 
 
 def place_sound(place, scene, take, file: Path, target: Path, passage: Passage):
@@ -36,27 +39,37 @@ def _keep_file(source, folder, name):
 
 
 def write_motion(scene, rig, mapped, take, file: Path, passage: Passage, blend_seconds=0.0, reduce_degrees=0.0,
-                 stepped=False, legs=True):
+                 stepped=False, legs=True, keep=None):
     """A row's channels as a new action of the take, beside the takes that the rig has; (first, last) frame.
 
     stepped: the channels already begin where the rig is (core.retarget.Options.blend_in). legs: they key the legs.
+    keep: of the request, where parts of what the rig did stay as they were read into the file's folder.
     """
     times, rotations, locations = actions.channel_arrays(file)
     frames, rotations, locations = on_frames(times, rotations, locations, passage)
+    switches, stays, values = bone_map.switches(rig, mapped, legs), None, None
+    if keep is not None:
+        kept, stays = keeping.Kept.load(Path(file).parent), ranges.stays(keep, frames)
+        rotations, locations = kept.onto(frames, rotations, locations, stays, round(keeping.FADE_SECONDS * passage.fps))
+        values = kept.switch_values(frames, stays, switches)
     state = actions.write_take(
         rig, take.name, frames, rotations, locations, blend_frames=round(blend_seconds * passage.fps),
-        reduce_error=float(np.radians(reduce_degrees)), switches=bone_map.switches(rig, mapped, legs),
-        blend_start=not stepped, base=takes.base_state(scene, rig))
+        reduce_error=float(np.radians(reduce_degrees)), switches=switches, blend_start=not stepped,
+        base=takes.base_state(scene, rig), stays=stays, switch_values=values)
     takes.remember_motion(take, rig, state)
     return int(frames[0]), int(frames[-1])
 
 
 def on_frames(times, rotations, locations, passage: Passage):
-    """Channels at `times` (T,) seconds -> whole frames (N,) of the scene that they cover, and the channels there."""
+    """Channels at `times` (T,) seconds -> whole frames (N,) of the passage, and the channels there.
+
+    The last sample of a motion lies a sample before the passage's end: at higher frame rates it is held until there.
+    Where the motion ends earlier, so do the frames.
+    """
     times = np.asarray(times, dtype=np.float64)
-    first = int(np.ceil(passage.frame(times[0]) - 1e-4))
-    last = int(np.floor(passage.frame(times[-1]) + 1e-4))
-    frames = np.arange(first, max(last, first) + 1)
+    frames = passage.frames()
+    if passage.duration - times[-1] > LAST_SAMPLE_SECONDS:
+        frames = frames[frames <= max(passage.frame(times[-1]) + 1e-4, frames[0])]
     at = passage.seconds(frames)
     return (frames, {bone: resample_quaternions(times, values, at) for bone, values in rotations.items()},
             {bone: resample_vectors(times, values, at) for bone, values in locations.items()})

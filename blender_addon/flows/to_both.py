@@ -54,7 +54,7 @@ class ToBoth(Flow):
         """A take with two faces for each row, a strip and an action; whole or not at all. The last one plays."""
         names, (target, notice), rig = [], strips.output_folder(), self.rig.get()
         own = blending(self.request)
-        own["blend_seconds"] = 0.0 if ranges.ends_stay(self.request, self.passage) else own["blend_seconds"]
+        own["keep"] = self.request.get("keep")
         with takes.all_or_none(scene):
             for number, row in enumerate(made):
                 take = takes.new(scene, self.title(), self.kind)

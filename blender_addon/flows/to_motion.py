@@ -88,7 +88,7 @@ class ToMotion(Flow):
     def write(self, scene, made, folder):
         """A take with an action for each row; the last one plays."""
         own = blending(self.request)
-        own["blend_seconds"] = 0.0 if ranges.ends_stay(self.request, self.passage) else own["blend_seconds"]
+        own["keep"] = self.request.get("keep")
         own["stepped"] = self.steps()
         with takes.all_or_none(scene):
             sentence = write_takes(scene, self.rig.get(), self.mapped, made,

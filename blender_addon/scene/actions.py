@@ -29,22 +29,28 @@ def channel_arrays(path):
 
 
 def write_take(rig, name, frames, rotations, locations, *, blend_frames=0, blend_start=True, reduce_error=0.0,
-               switches=(), base=None):
+               switches=(), base=None, stays=None, switch_values=None):
     """Key a take named `name` on `rig`; returns the state that `remove_take` needs.
 
     frames (T,) whole, ascending; rotations {bone: (T,4) wxyz matrix_basis}; locations {bone: (T,3)}.
     blend_frames: length of the blend from and to what the rig does without the take, blend_start: from it too;
-    reduce_error: radians (and half as many metres) within which keys are left out, 0 keys every frame; switches: (bone,
-    custom property, value) that the take keys so that its bones lead, such as IK/FK (blender_addon/scene/switches.py);
-    base: state of an earlier take that this one stands beside (A/B), whose pushed-down action it then shares.
-    Raises UserError where the rig cannot be written.
+    reduce_error: radians (and half as many metres) within which keys are left out, 0 keys every frame; switches:
+    (bone, custom property, value) that the take keys so that its bones lead, such as IK/FK
+    (blender_addon/scene/switches.py); base: state of an earlier take that this one stands beside (A/B), whose
+    pushed-down action it then shares. stays (T,) bool: frames that are neither blended nor reduced; switch_values
+    {(bone, property): (T,)}: what is keyed of a switch instead of its one value. Raises UserError where the rig cannot
+    be written.
     """
     _check_writable(rig, rotations, locations)
     if base is not None:
         rig.animation_data.action = None  # the earlier take steps aside, what lies below it stays
-    if blend_frames > 0 and rig.animation_data is not None and len(frames) > 2:
-        blend_frames = min(blend_frames, (len(frames) - 1) // 2)
-        rotations, locations = blended(rig, frames, rotations, locations, blend_frames, blend_start)
+    stays = np.zeros(len(frames), dtype=bool) if stays is None else stays
+    blend_frames = min(blend_frames, (len(frames) - 1) // 2)
+    if blend_frames > 0 and rig.animation_data is not None:
+        # No farther than to the next frame that stays.
+        first, last = (min(blend_frames, int(part.argmax()) if part.any() else blend_frames)
+                       for part in (stays, stays[::-1]))
+        rotations, locations = blended(rig, frames, rotations, locations, first if blend_start else 0, last)
     state = dict(base) if base is not None else push_down(rig, name, {*rotations, *locations}, switches)
     action = bpy.data.actions.new(name)
     action.use_fake_user = True  # an A/B comparison unlinks it for a while
@@ -54,14 +60,17 @@ def write_take(rig, name, frames, rotations, locations, *, blend_frames=0, blend
         path, columns = rotation_columns(pose, values)
         # A small turn by a radians moves a unit quaternion by a / 2.
         error = reduce_error if path == "rotation_euler" else reduce_error / 2
-        _key_bone(bag, fcurves, f"{pose.path_from_id()}.{path}", bone, frames, columns, error)
+        _key_bone(bag, fcurves, f"{pose.path_from_id()}.{path}", bone, frames, columns, error, stays)
     for bone, values in locations.items():
         pose = rig.pose.bones[bone]
-        _key_bone(bag, fcurves, f"{pose.path_from_id()}.location", bone, frames, np.asarray(values), reduce_error / 2)
+        path, error = f"{pose.path_from_id()}.location", reduce_error / 2
+        _key_bone(bag, fcurves, path, bone, frames, np.asarray(values), error, stays)
     for bone, name_of, value in switches:
         curve = compat.new_curve(bag, fcurves, switch.path(rig.pose.bones[bone], name_of), 0, bone)
         spots, values = [0, -1], [value, value]
-        if name_of.startswith(".") and 0 < 2 * blend_frames < len(frames):  # a measure, not a switch: it can ease
+        if switch_values is not None:
+            spots, values = np.arange(len(frames)), switch_values[bone, name_of]
+        elif name_of.startswith(".") and 0 < 2 * blend_frames < len(frames):  # a measure, not a switch: it can ease
             now = switch.read(rig.pose.bones[bone], name_of)
             spots, values = [0, blend_frames, -1 - blend_frames, -1], [now, value, value, now]
         fill_curve(curve, frames[spots], values)
@@ -122,10 +131,10 @@ def _axis_angles(quaternions):
     return np.concatenate([np.unwrap(angle * sign)[:, None], axis * sign[:, None]], axis=1)
 
 
-def _key_bone(bag, fcurves, path, group, frames, columns, error):
+def _key_bone(bag, fcurves, path, group, frames, columns, error, stays):
     curves = [compat.new_curve(bag, fcurves, path, index, group) for index in range(columns.shape[1])]
     if error > 0:
-        fill_reduced(curves, frames, columns, error)
+        fill_reduced(curves, frames, columns, error, stays)
     else:
         for index, curve in enumerate(curves):
             fill_curve(curve, frames, columns[:, index])

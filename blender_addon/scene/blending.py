@@ -11,19 +11,19 @@ from ...core.contract import bone_tables
 
 # Joints whose controls a switch of the rig may have put out of use.
 SWITCHED = {"hip", "knee", "ankle", "foot", "shoulder", "elbow", "wrist", "neck", "head"}
+LIMBS = {"hip", "knee", "ankle", "shoulder", "elbow", "wrist"}
+LEADS = 0.02        # radians between a limb's control and the bone that shows it, below which the control leads
 
 
-def blended(rig, frames, rotations, locations, count, start=True):
-    """({bone: (T,4)}, {bone: (T,3)}) with the last `count` frames, and at the start the first, mixed by smooth weights
-    0..1.
+def blended(rig, frames, rotations, locations, first, last):
+    """({bone: (T,4)}, {bone: (T,3)}) with the `first` frames and the `last` ones mixed by smooth weights 0..1.
 
     Plays these frames; the current one comes back.
     """
     rotations = {bone: np.array(values, dtype=np.float64) for bone, values in rotations.items()}
     locations = {bone: np.array(values, dtype=np.float64) for bone, values in locations.items()}
-    ramp = np.arange(count + 1) / count
-    weight = ramp * ramp * (3 - 2 * ramp)
-    spots = [(i, weight[i]) for i in range(count) if start] + [(len(frames) - 1 - i, weight[i]) for i in range(count)]
+    spots = [(i, _eased(i / first)) for i in range(first)]
+    spots += [(len(frames) - 1 - i, _eased(i / last)) for i in range(last)]
     shown = Shown(rig, {*rotations, *locations})
     scene = bpy.context.scene
     before, sub = scene.frame_current, scene.frame_subframe
@@ -40,6 +40,10 @@ def blended(rig, frames, rotations, locations, count, start=True):
     return rotations, locations
 
 
+def _eased(part):
+    return part * part * (3 - 2 * part)
+
+
 class Shown:
     """The local poses (`matrix_basis`) of bones that reproduce what the rig shows now, whatever its switches say.
 
@@ -50,6 +54,8 @@ class Shown:
         self.rig, self.names = rig, names
         data = bone_tables.control_table_among(names) or {}
         self.neutral, self.follows = set(data.get("neutral", ())), data.get("follows", {})
+        bones = data.get("bones", {})
+        self.limbs = {bones.get(f"{side}_{joint}") for joint in LIMBS for side in ("left", "right")}
         self.shows, self.poles = {}, {}  # control: the bone that shows where it should be; pole: hip, knee, ankle
         if not data:
             return
@@ -69,6 +75,14 @@ class Shown:
     def basis(self):
         """{bone: Matrix} at the current frame."""
         return {name: self._basis(self.rig.pose.bones[name]) for name in self.names}
+
+    def follows_another(self, name):
+        """True for a limb's control that does not move the limb now: its own pose counts for nothing."""
+        if name not in self.limbs or name not in self.shows:
+            return False
+        pose = self.rig.pose.bones[name]
+        turn = self._wanted(pose).to_quaternion().rotation_difference(pose.matrix.to_quaternion()).angle
+        return min(turn, 2 * np.pi - turn) > LEADS
 
     def _basis(self, pose):
         if pose.name in self.poles:

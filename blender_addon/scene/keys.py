@@ -20,13 +20,14 @@ def fill_curve(curve, frames, values, linear=True):
     curve.update()
 
 
-def fill_reduced(curves, frames, values, error, rounds=12):
+def fill_reduced(curves, frames, values, error, exact=None, rounds=12):
     """Smooth curves with few keys: within `error` of values (T, C) at every frame, all columns keyed together.
 
     Straight lines choose the first keys; then, until all is within `error` (Euclidean over the columns), the worst
-    frame between two keys gets one.
+    frame between two keys gets one. exact (T,) bool: frames that have a key of their own whatever the error.
     """
-    keep = set(reduce_keys(frames, values, 3 * error).tolist())
+    keep = set() if exact is None else set(np.flatnonzero(exact).tolist())
+    keep |= set(reduce_keys(frames, values, 3 * error).tolist())
     for _ in range(rounds):
         picked = np.array(sorted(keep))
         for index, curve in enumerate(curves):

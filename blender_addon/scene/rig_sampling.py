@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError
-from . import compat
+from . import compat, keeping
+from . import switches as switch
+from .blending import Shown
 from .bone_map import with_ik
 from .stats import stall
 
@@ -83,9 +85,9 @@ def curves_suffice(rig, bones):
     return True, ""
 
 
-def sample(rig_ref, scene_ref, bone_map, passage, folder, also=()):
+def sample(rig_ref, scene_ref, bone_map, passage, folder, also=(), local=None):
     """Write rig.json, pose.npy and times.npy for `passage` into `folder`; yields fractions. also: names of further
-    bones.
+    bones. local: a `Local`, filled with the bones' local poses and written too.
 
     Raises UserError where the rig cannot be read. Frame, visibility and cursor are restored whatever happens.
     """
@@ -97,9 +99,9 @@ def sample(rig_ref, scene_ref, bone_map, passage, folder, also=()):
     plain, _why = curves_suffice(rig, bones)
     if plain:
         description = rig_description(rig, bones, bone_map, passage.fps)
-        pose = yield from _from_curves(rig_ref, bones, frames)
+        pose = yield from _from_curves(rig_ref, bones, frames, local)
     else:
-        pose, world = yield from _from_frames(rig_ref, scene_ref, bones, frames)
+        pose, world = yield from _from_frames(rig_ref, scene_ref, bones, frames, local)
         description = rig_description(rig_ref.get(), bones, bone_map, passage.fps)
         description["matrix_world"] = world[0].tolist()
         # A moving armature object: its motion relative to the first frame belongs to the bones.
@@ -107,6 +109,39 @@ def sample(rig_ref, scene_ref, bone_map, passage, folder, also=()):
     if not np.isfinite(pose).all():
         raise UserError(f"{rig_ref.name} has pose matrices that are not finite; look for a zero scale or a bad driver.")
     write_rig(folder, description, pose, (frames - passage.first) / passage.fps)
+    if local is not None:
+        keeping.save(folder, bones, frames, local)
+
+
+class Local:
+    """Local poses of the bones in each frame: `basis` (T, bones, 4, 4) as they are, with the switches at `values` (T,
+    S); `shown` what they would be for the rig to show the same once the switches stand as a take sets them.
+
+    switches: [(bone, property, value)] as the take sets them.
+    """
+
+    def __init__(self, switches):
+        self.switches, self.basis, self.shown, self.values = switches, None, None, None
+
+    def make_room(self, frames, bones):
+        self.basis, self.shown = np.zeros((2, frames, bones, 4, 4))
+        self.values = np.zeros((frames, len(self.switches)))
+
+    def read_switches(self, rig, frame):
+        self.values[frame] = [float(switch.read(rig.pose.bones[bone], name)) for bone, name, _ in self.switches]
+
+    def read(self, rig, bones, frame):
+        """From the evaluated rig at its present frame."""
+        self.read_switches(rig, frame)
+        shown = Shown(rig, bones)
+        same = all(abs(now - value) < 1e-6 for now, (_, _, value) in zip(self.values[frame], self.switches))
+        for i, name in enumerate(bones):
+            self.basis[frame, i] = rig.pose.bones[name].matrix_basis
+        found = {} if same or not shown.shows else shown.basis()
+        for i, name in enumerate(bones):
+            self.shown[frame, i] = found.get(name, self.basis[frame, i])
+            if name in found and shown.follows_another(name):
+                self.basis[frame, i] = self.shown[frame, i]
 
 
 def write_rig(folder, description, pose, times):
@@ -125,8 +160,12 @@ def current_pose(rig, bones):
 
 # --- from f-curves ---------------------------------------------------------------------------------------------------
 
-def _from_curves(rig_ref, bones, frames):
+def _from_curves(rig_ref, bones, frames, local=None):
     rig = rig_ref.get()
+    if local is not None:
+        local.make_room(len(frames), len(bones))
+        for i in range(len(frames)):
+            local.read_switches(rig, i)
     curves = {}
     for curve in compat.read_curves(rig.animation_data):
         if not curve.mute:
@@ -137,6 +176,8 @@ def _from_curves(rig_ref, bones, frames):
     for index, name in enumerate(bones):
         with stall("sample"):
             basis = _basis_from_curves(rig.pose.bones[name], curves, frames)
+            if local is not None:
+                local.basis[:, index] = local.shown[:, index] = basis
             if parents[name] is None:
                 pose[name] = rest[name] @ basis
             else:
@@ -202,11 +243,13 @@ def _euler_matrices(angles, order):
 
 # --- by playing the frames -------------------------------------------------------------------------------------------
 
-def _from_frames(rig_ref, scene_ref, bones, frames):
+def _from_frames(rig_ref, scene_ref, bones, frames, local=None):
     """Pose (T, bones, 4, 4) and world matrices (T, 4, 4), played; the user's frame comes back after each slice."""
     from . import sampling_watch
     pose = np.zeros((len(frames), len(bones), 4, 4))
     world = np.zeros((len(frames), 4, 4))
+    if local is not None:
+        local.make_room(len(frames), len(bones))
     hidden = _hide_meshes(scene_ref.get())
     restarts = 0
     sampling_watch.begin()
@@ -214,7 +257,7 @@ def _from_frames(rig_ref, scene_ref, bones, frames):
         done = 0
         while done < len(frames):
             with stall("sample"), sampling_watch.own_changes():
-                done = _slice(rig_ref.get(), scene_ref.get(), bones, frames, done, pose, world)
+                done = _slice(rig_ref.get(), scene_ref.get(), bones, frames, done, pose, world, local)
             yield done / len(frames)
             if sampling_watch.changed(rig_ref):
                 restarts += 1
@@ -227,7 +270,7 @@ def _from_frames(rig_ref, scene_ref, bones, frames):
     return pose, world
 
 
-def _slice(rig, scene, bones, frames, done, pose, world):
+def _slice(rig, scene, bones, frames, done, pose, world, local):
     before, sub = scene.frame_current, scene.frame_subframe
     started = time.perf_counter()
     try:
@@ -237,6 +280,8 @@ def _slice(rig, scene, bones, frames, done, pose, world):
             for i, name in enumerate(bones):
                 pose[done, i] = evaluated.pose.bones[name].matrix
             world[done] = evaluated.matrix_world
+            if local is not None:
+                local.read(evaluated, bones, done)
             done += 1
     finally:
         scene.frame_set(before, subframe=sub)

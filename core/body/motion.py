@@ -91,11 +91,9 @@ class Motion:
         rotations[:, 0] = matrix @ rotations[:, 0]
         return Motion(rotations, root.astype(np.float32), self.fps)
 
-    def canonical(self, frame=0, of=None):
-        """Moved so that `frame`, of the motion `of` where one is given, stands at xy = 0 and faces -y; heights
-        unchanged."""
-        origin = self if of is None else of
-        return self.moved(-origin.heading(frame), before=-origin.root[frame, :2])
+    def canonical(self, frame=0):
+        """Moved so that `frame` stands at xy = 0 and faces -y; heights unchanged."""
+        return self.moved(-self.heading(frame), before=-self.root[frame, :2])
 
 
 def rest_motion(frames, fps=FPS):

@@ -23,6 +23,7 @@ from core.retarget.contacts import (
 )
 from core.retarget.feet import keep_feet
 from core.retarget.legs_ik import leg_channels
+from core.retarget.placing import beside, heights_over_floor
 from core.retarget.pose import RigPose, basis_of, blend_weights, mix
 from core.retarget.rest import ID, align_rest, fill_unmapped
 from core.retarget.rig import orthonormal
@@ -145,12 +146,13 @@ def resample(local, root, times, fps):
     return Motion(rotations.astype(np.float32), place.astype(np.float32), float(fps))
 
 
-def from_smpl(motion, rig, options=None, poses=None, origin=None):
+def from_smpl(motion, rig, options=None, poses=None, stays=None):
     """Put a `Motion` on a rig -> `Channels` for every mapped bone.
 
     poses (K,N,4,4): the rig's present pose in armature space, one sample or one a frame of the take; it gives place,
     facing, what to blend from and to, and the pose of bones that are not mapped. None: the rest pose.
-    origin: a `Motion` beside `motion` whose first frame is the first of `poses`; it is `motion` itself when None.
+    stays: `Stays`, where a part of what the rig does now is kept: the motion is then placed by that, not by its first
+    frame.
     """
     options = options or Options()
     if len(motion) < 2:
@@ -161,45 +163,51 @@ def from_smpl(motion, rig, options=None, poses=None, origin=None):
     poses = rig.rest[None] if poses is None or len(poses) == 0 else np.asarray(poses, dtype=np.float64)
     motion = motion.mirrored() if options.mirror else motion
     motion = motion.resampled(options.fps or rig.fps or motion.fps)
-    if options.place == "rig":
+    if stays is not None:
+        motion, floor = beside(motion, stays, rig, rest, poses, joint_rotations)
+        rest = replace(rest, floor=floor)
+    elif options.place == "rig":
         rest = replace(rest, floor=_floor_now(rig, rest, poses[:1]))
-        motion = _placed(motion, rig, rest, poses[:1], motion if origin is None else origin)
+        motion = _placed(motion, rig, rest, poses[:1])
     stepping = 0.0
     if options.blend_in > 0 and options.legs and options.root_motion:
         present = to_smpl(rig, poses[[0, 0]], np.array([0.0, 1.0 / motion.fps]), fps=motion.fps, floor=rest.floor)
         if reachable(motion, present):
             motion, stepping = step_in(motion, present, options.blend_in)
-    pose = _pose(motion, rig, rest, poses, options)
+    pose = _pose(motion, rig, rest, poses[:1] if stays is None else _held(poses, len(motion)), options)
     return _channels(pose, rig, motion, options, poses, stepping)
 
 
 def _floor_now(rig, rest, pose):
     """World height of the floor under a pose (1,N,4,4): of the rest's floor and the object's origin, the one nearer to
     the soles. A capture's rest hangs with the hips at the origin, yet its motion stands on it."""
-    points = rig_points(rig, rest, {bone: pose[:, bone, :3, 3] for bone in rest.bones.values()},
-                        joint_rotations(rig, rest, pose))
-    soles = float((points[:, 1:, 2] - rest_heights(rest)[1:]).min())
+    soles = float(heights_over_floor(rig, rest, pose, joint_rotations(rig, rest, pose))[0])
     return min((rest.floor, float(rig.matrix_world[2, 3])), key=lambda height: abs(height - soles))
 
 
-def _placed(motion, rig, rest, pose, origin):
-    """The motion turned and moved as `origin` must be to start at the rig's place and facing."""
+def _placed(motion, rig, rest, pose):
+    """The motion turned and moved so that it starts at the rig's place and facing."""
     now = joint_rotations(rig, rest, pose)
     forward = now[0, 0] @ np.array([0.0, 0.0, 1.0])
     heading = np.arctan2(forward[0], -forward[1])
     hips = np.mean([rig.to_world(pose[0, rest.bones[f"{side}_hip"], :3, 3]) for side in ("left", "right")], axis=0)
-    first = origin.slice(0, 1).canonical().moved(heading)
+    first = motion.slice(0, 1).canonical().moved(heading)
     start = canonical_points(forward_kinematics(first.rotations, first.root)[0])[0, 0]
-    return motion.canonical(of=origin).moved(heading, after=hips[:2] * rest.scale - start[:2])
+    return motion.canonical().moved(heading, after=hips[:2] * rest.scale - start[:2])
+
+
+def _held(poses, count):
+    """The first `count` poses, the last one held where there are fewer."""
+    return poses[np.minimum(np.arange(count), len(poses) - 1)]
 
 
 def _pose(motion, rig, rest, poses, options):
-    """The `RigPose` over the whole take, feet kept."""
+    """The `RigPose` over the whole take, feet kept; poses (1 or T,N,4,4) tell what bones do that are not mapped."""
     positions, turns = forward_kinematics(motion.rotations.astype(np.float64), motion.root.astype(np.float64))
     wanted = canonical_points(positions)
     planted = contact(wanted[:, 1:], 1 / motion.fps)
     weights, heights = anchor_weights(wanted[:, 1:], 1 / motion.fps), rest_heights(rest)
-    pose = RigPose(rig, rest, len(motion), basis_of(rig, poses[0]))
+    pose = RigPose(rig, rest, len(motion), basis_of(rig, poses))
     world = rig.world_rotation
     for joint, bone in rest.bones.items():
         pose.wanted[bone] = (world.T @ turns[:, ID[joint]] @ rest.reference[joint].T @ world @ rig.rest_rotations[bone])

@@ -9,7 +9,7 @@ class RigPose:
     """Mapped bones and all bones they move with, over `frames` frames, in armature space.
 
     `wanted` {bone: (T,3,3)} rotations of mapped bones; `rotations` and `heads` {bone: (T,3,3) / (T,3)} after `solve`.
-    Unmapped bones keep `basis` (N,4,4), the local pose they have now.
+    Unmapped bones keep `basis` (1 or T,N,4,4), the local pose they have, now or in each frame.
     """
 
     def __init__(self, rig, rest, frames, basis):
@@ -39,10 +39,10 @@ class RigPose:
             rotation, head = self._free(bone)
             mapped = bone in self.wanted
             if not mapped:
-                head = head + rotation @ self.rest_basis[bone, :3, 3]
+                head = head + (rotation @ self.rest_basis[:, bone, :3, 3, None])[..., 0]
             if bone == self.root:
                 head = head + self.shift
-            self.rotations[bone] = self.wanted[bone] if mapped else rotation @ self.rest_basis[bone, :3, :3]
+            self.rotations[bone] = self.wanted[bone] if mapped else rotation @ self.rest_basis[:, bone, :3, :3]
             self.heads[bone] = head
 
     def move_root(self, world_shift):
@@ -76,18 +76,18 @@ def _parents_first(bones, parents):
 
 
 def basis_of(rig, pose):
-    """Local pose (N,4,4), rotations without scale, of one sampled pose (N,4,4) in armature space."""
+    """Local pose (...,N,4,4), rotations without scale, of sampled poses (...,N,4,4) in armature space."""
     clean = np.array(pose, dtype=np.float64)
-    clean[:, :3, :3] = orthonormal(clean[:, :3, :3])
+    clean[..., :3, :3] = orthonormal(clean[..., :3, :3])
     result = np.empty_like(clean)
     rest = rig.rest.copy()
     rest[:, :3, :3] = rig.rest_rotations
     for bone, parent in enumerate(rig.effective_parents):
         if rig.names[bone] in rig.neutral:
-            result[bone] = np.eye(4)
+            result[..., bone, :, :] = np.eye(4)
             continue
-        free = rest[bone] if parent < 0 else clean[parent] @ np.linalg.inv(rest[parent]) @ rest[bone]
-        result[bone] = np.linalg.inv(free) @ clean[bone]
+        free = rest[bone] if parent < 0 else clean[..., parent, :, :] @ np.linalg.inv(rest[parent]) @ rest[bone]
+        result[..., bone, :, :] = np.linalg.inv(free) @ clean[..., bone, :, :]
     return result
 
 

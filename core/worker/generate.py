@@ -152,7 +152,7 @@ def _write(context, system, settings, params, results, read):
         for number, result in enumerate(results):
             context.check_cancel()
             context.progress("Retargeting", 0.90 + 0.08 * number / len(results), f"{number + 1}/{len(results)}")
-            channels[number] = from_smpl(result.motion, read.rig, options, read.poses, _origin(system, read))
+            channels[number] = from_smpl(result.motion, read.rig, options, read.poses, _stays(system, read))
             others += [from_smpl(motion, rig, options, poses) for motion, (rig, poses) in zip(result.others,
                                                                                               read.others)]
     context.progress("Writing", 0.98)
@@ -169,11 +169,19 @@ def _write(context, system, settings, params, results, read):
     return rows
 
 
-def _origin(system, read):
-    """The motion by which a kept range says where the take lies."""
+def _stays(system, read):
+    """What the rig does now and the seconds of it that the take keeps, by which it is placed; None for a take of its
+    own."""
     if read.keep is None:
         return None
-    return read.keep[0] if system.to == "motion" else read.keep[1]
+    from core.retarget.placing import Stays
+    if system.to == "motion":
+        motion, start, stop, stays = read.keep
+        ranges = ((start, stop),) if stays == "inside" else ((0.0, start), (stop, motion.duration))
+    else:
+        _, motion, start, stop, side = read.keep
+        ranges = ((0.0, motion.duration),) if side == "sound" else ((0.0, start), (stop, motion.duration))
+    return Stays(motion, tuple((low, high) for low, high in ranges if high > low))
 
 
 def _answer(context, results, files):

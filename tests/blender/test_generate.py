@@ -10,6 +10,7 @@ from baton.blender_addon.scene import beat_markers as beats
 from baton.blender_addon.scene import bone_map, compat, strips
 from baton.blender_addon.worker import manager as jobs
 from tests.blender import scenes
+from tests.blender.test_keeping import apart
 
 MUSIC = {("music_ldm", "vae"), ("music_ldm", "denoiser"), ("music_ldm", "vocoder"), ("rhythm", "body")}
 CONDUCT = {("conductor", "encoder"), ("conductor", "denoiser"), ("rhythm", "music")}
@@ -151,26 +152,47 @@ def test_redo_range_of_music(blender, sound, checkpoints, tmp_path):
     assert json.loads(scene.baton.takes[1].recipe)["settings"]["loop"] is True
 
 
-def test_redo_range_and_keep_range_of_conducting(blender, sound, checkpoints, tmp_path):
-    need(checkpoints, CONDUCT)
+PARTS = {"conductor": CONDUCT,
+         "dance_cascade": {("dance_cascade", part) for part in ("encoder", "base", "super_resolution")},
+         "momu_motion": {("momu", "motion_vae"), ("momu", "motion_dit"), ("music_ldm", "vae")}}
+
+
+@pytest.mark.parametrize("name", list(PARTS))
+@pytest.mark.parametrize("t_pose", [False, True])
+def test_redo_range_and_keep_range_of_motion(blender, sound, checkpoints, tmp_path, name, t_pose):
+    """Outside a range made anew, and within one that is kept, nothing moves; what is new joins it where it lies."""
+    need(checkpoints, PARTS[name])
     rig, scene = scenes.smpl_rig(), blender.context.scene
     rig.location, rig.rotation_euler = (2, 1, 0), (0, 0, 1.0)
-    settings, conductor = scene.baton, scene.baton.conductor
-    conductor.steps, conductor.blend_seconds = "draft", 0.0
+    settings, system = scene.baton, getattr(scene.baton, name)
+    settings.model_to_motion, system.steps, system.blend_seconds = name, "draft", 0.0
     strip = strips.place(scene, scenes.write_wav(tmp_path / "p.wav", 5.0), "Piece", 31, 150)
     scene.sequence_editor.active_strip, strip.select = strip, True
-    arm = ["right_elbow", "right_wrist", "pelvis"]
-    assert blender.ops.baton.generate_conducting() == {"FINISHED"}
-    first = scenes.evaluated(rig, range(31, 181, 3), arm)
+    generate, frames = getattr(blender.ops.baton, f"generate_{name}"), np.arange(31, 181)
+    assert generate() == {"FINISHED"}
+    if t_pose:                                                  # as captures begin: another pose, another place
+        action = settings.takes[0].action
+        for curve in compat.curves_of(action, action.slots[0] if compat.SLOTTED else None):
+            place = curve.data_path.endswith("location")
+            plain = "quaternion" in curve.data_path and curve.array_index == 0
+            far = 1.5 if place else float(plain)
+            curve.keyframe_points[0].co.y = far
+            curve.update()
+    first = scenes.evaluated(rig, frames)
     settings.edit_range, settings.edit_start, settings.edit_end = "CUSTOM", 91, 120
     assert blender.ops.baton.redo_range() == {"FINISHED"}
-    gap = np.linalg.norm(scenes.evaluated(rig, range(31, 181, 3), arm)[:, :, :3, 3] - first[:, :, :3, 3], axis=-1)
-    assert gap[:15].max() < 0.01 and gap[36:48].max() < 0.01, "outside the range the take stays"
-    assert gap[20:30, :2].max() > 0.02, "inside it is another"
+    now = scenes.evaluated(rig, frames)
+    outside = (frames < 91) | (frames > 120)
+    metres, degrees = apart(first[outside], now[outside])
+    assert metres < 1e-4 and degrees < 0.01, (metres, degrees)
+    assert apart(first[~outside], now[~outside])[0] > 0.02, "inside it is another"
     # The other way round: what the rig does now in the range stays, the rest is new.
-    now = scenes.evaluated(rig, range(31, 181, 3), arm)
-    conductor.keep_range, conductor.seed = True, 77
-    assert blender.ops.baton.generate_conducting() == {"FINISHED"}
-    gap = np.linalg.norm(scenes.evaluated(rig, range(31, 181, 3), arm)[:, :, :3, 3] - now[:, :, :3, 3], axis=-1)
-    assert gap[21:29].max() < 0.015, "inside the range it stays, in its place"
-    assert gap[:12, :2].max() > 0.02 and gap[38:, :2].max() > 0.02
+    system.keep_range, system.seed = True, 77
+    assert generate() == {"FINISHED"}
+    new = scenes.evaluated(rig, frames)
+    metres, degrees = apart(now[~outside], new[~outside])
+    assert metres < 1e-4 and degrees < 0.01, (metres, degrees)
+    hips = new[:, 0, :3, 3]
+    assert np.linalg.norm(np.diff(hips, axis=0), axis=1).max() < 0.12, "metres a frame: no jump, no rush back"
+    assert np.linalg.norm(hips[outside] - hips[~outside].mean(axis=0), axis=1).max() < 3.0
+    assert apart(now[outside], new[outside])[0] > 0.02

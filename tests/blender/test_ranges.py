@@ -121,12 +121,11 @@ def test_a_range_of_conducting_reads_what_stays_from_the_rig(blender, sound, tmp
         blender.ops.baton.redo_range()
 
 
-def test_ends_that_stay_are_not_blended_again(blender):
-    passage = Passage(21.0, 2.0, 30.0)
-    for frames, stays, expected in (((41, 60), "outside", True), ((21, 40), "outside", False),
-                                    ((41, 60), "inside", False)):
-        assert ranges.ends_stay({"keep": {"frames": frames, "stays": stays}}, passage) is expected
-    assert not ranges.ends_stay({}, passage)
+@pytest.mark.parametrize(("keep", "kept"), [
+    ({"stays": "outside"}, [True, False, True]), ({"stays": "inside"}, [False, True, False]),
+    ({"side": "both"}, [True, False, True]), ({"side": "sound"}, [True, True, True])])
+def test_frames_that_stay(keep, kept):
+    assert ranges.stays({"frames": (41, 60), **keep}, np.array([40, 41, 61])).tolist() == kept
 
 
 def test_a_range_of_the_rigs_own_action_is_kept(blender, sound, tmp_path):
