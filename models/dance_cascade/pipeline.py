@@ -64,14 +64,13 @@ class Stage:
             low = (low + c.low_noise_sampling * noise(generators, low.shape[1:], device)).transpose(1, 2)
 
         def network(pieces, times, variations, numbers, null):
-            told = {"frames": torch.stack([frames[places[k]] for k in numbers]),
+            told = {"frames": frames[places[numbers]],
                     "style": torch.full((len(pieces),), style, dtype=torch.long, device=device)}
             if low is not None:
-                told["low"] = torch.stack([low[v][places[k]] for v, k in zip(variations, numbers)])
+                told["low"] = low[variations[:, None], places[numbers]]
                 told["low_noise"] = torch.full((len(pieces),), float(c.low_noise_sampling), device=device)
             with native_autocast(device):
-                return net(pieces.transpose(1, 2), times, told, torch.tensor(null, device=device)).float().transpose(1,
-                                                                                                                     2)
+                return net(pieces.transpose(1, 2), times, told, null).float().transpose(1, 2)
 
         denoise = guided_windows(network, layout, self.schedule, scale)
         if base is not None:

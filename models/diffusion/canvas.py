@@ -42,9 +42,10 @@ class Layout:
         """First frame of each window."""
         return window_starts(self.length, self.window, self.overlap, self.loop)
 
-    def places(self, device="cpu") -> list[torch.Tensor]:
-        """Frames (window,) of each window on the canvas."""
-        return [(torch.arange(start, start + self.window, device=device) % self.length) for start in self.starts]
+    def places(self, device="cpu") -> torch.Tensor:
+        """Frames (windows, window) of each window on the canvas."""
+        first = torch.tensor(self.starts)[:, None]
+        return ((first + torch.arange(self.window)) % self.length).to(device)
 
     def denoiser(self, denoise_windows: Callable) -> Callable:
         """(x (V, ..., length), t) -> x0 from a denoiser of single windows (x, t, variations, numbers) -> x0."""
@@ -67,22 +68,29 @@ def guided_windows(network: Callable, layout: Layout, schedule: Schedule, scale:
     pass.
 
     network(x (N, ..., window), t (N,) long, variations, numbers, null) -> output of the schedule's prediction; for each
-    row the variation and the window that it is of, and whether it is to be without condition (lists of N). interval,
-    rescale: `guided`.
+    row the variation and the window that it is of (N,) long, and whether it is to be without condition (N,) bool.
+    interval, rescale: `guided`.
     """
     def windows(count, null):
         def denoise(x, t, variations, numbers):
             times = torch.full((len(x),), t, dtype=torch.long, device=x.device)
-            output = network(x, times, [v % count for v in variations], numbers, [null(v) for v in variations])
+            output = network(x, times, variations % count, numbers, null(variations))
             return schedule.to_x0(output.float(), x, t)
         return layout.denoiser(denoise)
 
+    kept = {}
+
+    def made(count, name, null):
+        if (count, name) not in kept:               # a denoiser keeps its index tensors from step to step
+            kept[count, name] = windows(count, null)
+        return kept[count, name]
+
     def one(null):
-        return lambda x, t: windows(len(x), lambda v: null)(x, t)
+        return lambda x, t: made(len(x), null, lambda v: torch.full_like(v, null, dtype=torch.bool))(x, t)
 
     def both(x, t):
         count = len(x)                              # the second half of the rows without condition
-        return windows(count, lambda v: v >= count)(torch.cat([x, x]), t).chunk(2)
+        return made(count, None, lambda v: v >= count)(torch.cat([x, x]), t).chunk(2)
 
     return guided(one(False), one(True), scale, both=both, steps=schedule.steps, interval=interval, rescale=rescale)
 

@@ -32,30 +32,46 @@ def _fade(window, overlap, device):
     return ramp * ramp.flip(0)
 
 
+class _Rows:
+    """Which windows of which variations there are, as index tensors: made once for a canvas, so that no step has to send
+    any to the device."""
+
+    def __init__(self, count, starts, length, window, overlap, batch, like):
+        """count: variations; like: a tensor of the device and the type of the weights."""
+        device = like.device
+        self.fade = _fade(window, max(1, overlap), device).to(like)
+        self.places = (torch.tensor(starts)[:, None] + torch.arange(window)).remainder(length).to(device)
+        self.weight = torch.zeros(length, device=device, dtype=like.dtype)
+        self.weight.index_put_((self.places,), self.fade.expand(len(starts), -1), accumulate=True)
+        variations = torch.arange(count).repeat_interleave(len(starts)).to(device)
+        numbers = torch.arange(len(starts)).repeat(count).to(device)
+        self.parts = list(zip(variations.split(batch), numbers.split(batch)))
+
+
 def windowed(denoise_windows, length, window, overlap, loop=False, batch=8):
     """A denoiser of the whole canvas (V, ..., L) from one of single windows.
 
-    denoise_windows(x (N, ..., window), t, variation (N,) list, number (N,) list) -> x0 of the same shape; `number` says
-    which window of `window_starts` each row is, so that its condition can be looked up; at most `batch` rows a call, so
-    memory is flat.
+    denoise_windows(x (N, ..., window), t, variations (N,) long, numbers (N,) long) -> x0 of the same shape; `numbers`
+    says which window of `window_starts` each row is, so that its condition can be looked up; both lie on x's device. At
+    most `batch` rows a call, so memory is flat.
     """
-    starts = window_starts(length, window, overlap, loop)
+    starts, made = window_starts(length, window, overlap, loop), {}
 
     def denoise(x, t):
-        fade = _fade(window, max(1, overlap), x.device)
-        total = torch.zeros_like(x)
-        weight = torch.zeros(length, device=x.device)
-        places = [(torch.arange(start, start + window, device=x.device) % length) for start in starts]
-        for place in places:
-            weight.index_add_(0, place, fade)
-        rows = [(v, k) for v in range(len(x)) for k in range(len(starts))]
-        for first in range(0, len(rows), batch):
-            part = rows[first:first + batch]
-            pieces = torch.stack([x[v][..., places[k]] for v, k in part])
-            clean = denoise_windows(pieces, t, [v for v, _ in part], [k for _, k in part])
-            for (v, k), piece in zip(part, clean):
-                total[v].index_add_(-1, places[k], piece * fade)
-        return total / weight
+        key = (len(x), x.device, x.dtype, torch.is_inference_mode_enabled())
+        if key not in made:
+            made[key] = _Rows(len(x), starts, length, window, overlap, batch, x)
+        rows = made[key]
+        # Frames second, so that one index pair (variation, frame) reaches into canvases of any shape.
+        canvas = x.movedim(-1, 1)
+        total = torch.zeros(canvas.shape, dtype=x.dtype, device=x.device)
+        fade = rows.fade.reshape(-1, *(1,) * (x.dim() - 2))
+        for variations, numbers in rows.parts:
+            where = variations[:, None], rows.places[numbers]
+            pieces = canvas[where].movedim(1, -1).contiguous()
+            clean = denoise_windows(pieces, t, variations, numbers)
+            total.index_put_(where, clean.to(x.dtype).movedim(-1, 1) * fade, accumulate=True)
+        return total.movedim(1, -1).contiguous() / rows.weight
     return denoise
 
 

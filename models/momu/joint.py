@@ -21,13 +21,14 @@ class Side:
         modality, standardised as `network.other` does, or None."""
         self.network, self.schedule, self.canvas = network, schedule, canvas
         self.device = next(network.parameters()).device
+        self.places = canvas.places(self.device)
         self.codes = None if codes is None else codes.to(self.device)
         self.other = None if other is None else other.to(self.device)
         self.rhythm, self.tempo, self.style = (v.to(self.device) for v in (canvas.rhythm, canvas.tempo, canvas.style))
 
     def condition(self, variations, numbers):
-        """The `Condition` of window `numbers[i]` of variation `variations[i]`, (N,) lists."""
-        count, places = len(numbers), self.canvas.places(numbers, self.device)
+        """The `Condition` of window `numbers[i]` of variation `variations[i]`, (N,) long."""
+        count, places = len(numbers), self.places[numbers]
         rhythm = self.rhythm[:, places].transpose(0, 1)
         known = torch.ones(count, device=self.device)
         code = known[:, None] if self.codes is None else self.codes[variations]
@@ -35,7 +36,7 @@ class Side:
             other, known = torch.zeros(count, self.network.config.latent, places.shape[1],
                                        device=self.device), known * 0
         elif self.other.dim() == 3:
-            other = torch.stack([self.other[v][:, place] for v, place in zip(variations, places)])
+            other = self.other.transpose(1, 2)[variations[:, None], places].transpose(1, 2)
         else:
             other = self.other[:, places].transpose(0, 1)
         return Condition(other, known, rhythm, self.tempo.expand(count, -1), self.style.expand(count, -1), code)
@@ -91,7 +92,7 @@ def cross_guided(music, motion, scale, together_from, known=None, on_window=lamb
         for_a, for_m = music.condition(variations, numbers).alone(), motion.condition(variations, numbers).alone()
         if t >= together_from * steps:
             return torch.cat([music.guided(a, t, for_a, scale), motion.guided(m, t, for_m, scale)], dim=1)
-        places = music.canvas.places(numbers, x.device)
+        places = music.places[numbers]
         own_a, own_m = music.x0(a, t, for_a), motion.x0(m, t, for_m)
         seen = motion.as_other(fixed(own_m, places, slice(half, None)), music.network)
         heard = music.as_other(fixed(own_a, places, slice(0, half)), motion.network)

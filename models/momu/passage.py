@@ -97,8 +97,8 @@ class Passage:
         """Latents that neighbouring windows share at least."""
         return round(self.window * OVERLAP_PART)
 
-    def places(self, numbers, device="cpu"):
-        """Latents of the passage, (N, window) long, under the windows with these numbers."""
+    def places(self, device="cpu"):
+        """Latents of the passage, (windows, window) long, under each of the windows."""
         starts = window_starts(self.sampled, self.window, self.overlap, self.loop)
-        first = torch.tensor([self.first + starts[number] for number in numbers], device=device)
-        return (first[:, None] + torch.arange(self.window, device=device)) % self.length
+        first = self.first + torch.tensor(starts)[:, None]
+        return ((first + torch.arange(self.window)) % self.length).to(device)

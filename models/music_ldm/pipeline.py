@@ -120,7 +120,7 @@ class MusicLDM:
 
         def network(x, t, variations, numbers, null):
             stop_if_asked()
-            rows = encoded.rows([nothing if off else number for off, number in zip(null, numbers)])
+            rows = encoded.rows(numbers.masked_fill(null, nothing))
             if timbre is not None:
                 rows = rows.with_vector(timbre[variations])
             with native_autocast(self.device):

@@ -15,9 +15,9 @@ PULL = torch.linspace(-1, 1, 50)
 
 def network(x, t, variations, numbers, null):
     """Depends on everything that a network is told."""
-    pull = torch.stack([PULL[place] for place in (LAYOUT.places()[k] for k in numbers)])[:, None]
-    known = torch.tensor([0.0 if off else 1.0 for off in null]).reshape(-1, 1, 1)
-    which = torch.tensor(variations, dtype=torch.float32).reshape(-1, 1, 1)
+    pull = PULL[LAYOUT.places()[numbers]][:, None]
+    known = (~null).float().reshape(-1, 1, 1)
+    which = variations.float().reshape(-1, 1, 1)
     return torch.tanh(x * (0.5 + t.reshape(-1, 1, 1) / 200)) + known * pull + 0.1 * which
 
 
@@ -25,7 +25,7 @@ def two_passes(scale):
     """The same denoiser from two separate passes, as the systems had it each for itself."""
     def windows(null):
         def denoise(x, t, variations, numbers):
-            output = network(x, torch.full((len(x),), t), variations, numbers, [null] * len(x))
+            output = network(x, torch.full((len(x),), t), variations, numbers, torch.full((len(x),), null))
             return SCHEDULE.to_x0(output, x, t)
         return windowed(denoise, 50, 20, 6, batch=7)
     return guided(windows(False), windows(True), scale, steps=SCHEDULE.steps)
@@ -51,7 +51,7 @@ def test_a_variation_is_what_it_is_alone():
     both = sample(guided_windows(network, Layout(50, 20, 6), SCHEDULE, 1.0), noise(seeded(3, 2), (4, 50)), SCHEDULE, 5)
 
     def second(x, t, variations, *rest):
-        return network(x, t, [1] * len(x), *rest)
+        return network(x, t, torch.ones_like(variations), *rest)
     alone = sample(guided_windows(second, Layout(50, 20, 6), SCHEDULE, 1.0), noise(seeded(4, 1), (4, 50)), SCHEDULE, 5)
     assert torch.allclose(both[1], alone[0], atol=1e-5)
 
