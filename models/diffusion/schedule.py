@@ -39,14 +39,21 @@ class Schedule:
                 raise ValueError("eps says nothing about x0 at zero signal; use prediction v or x0 with zero_snr")
             root = (root - root[-1]) * root[0] / (root[0] - root[-1])
         self.alphas_bar = root**2                                    # (T,) float64, the paper's bar alpha_t
+        self._bars, self._placed = self.alphas_bar.tolist(), {}
+
+    def _bar(self, t):
+        """bar alpha_t (B,) float64 of a long tensor t; the table goes to t's device once."""
+        if t.device not in self._placed:
+            self._placed[t.device] = self.alphas_bar.to(t.device)
+        return self._placed[t.device][t]
 
     def alpha_sigma(self, t):
         """alpha_t, sigma_t: floats for an int t (t = -1 is the clean end: 1, 0); float32 tensors (B,) for a long tensor
         t."""
         if isinstance(t, int):
-            bar = 1.0 if t < 0 else float(self.alphas_bar[t])
+            bar = 1.0 if t < 0 else self._bars[t]
             return math.sqrt(bar), math.sqrt(1.0 - bar)
-        bar = self.alphas_bar.to(t.device)[t]
+        bar = self._bar(t)
         return bar.sqrt().float(), (1.0 - bar).sqrt().float()
 
     def timesteps(self, count, spacing="trailing"):
@@ -99,7 +106,7 @@ class Schedule:
         3.4)."""
         if min_snr_gamma is None:
             return torch.ones(len(t), device=t.device)
-        bar = self.alphas_bar.to(t.device)[t].float()
+        bar = self._bar(t).float()
         snr = bar / (1 - bar).clamp(min=1e-8)
         clipped = snr.clamp(max=min_snr_gamma)
         return clipped / {"eps": snr, "x0": torch.ones_like(snr), "v": snr + 1}[self.prediction].clamp(min=1e-8)
