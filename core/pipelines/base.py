@@ -143,6 +143,7 @@ class Pipeline:
     def _run(self, ask, device, small):
         """What the model makes; only the device used last keeps its networks."""
         if device not in self._models:
+            devices.prepare(device)
             self._models = {device: self.model.load(self.folders, device)}
         settings = SimpleNamespace(**{**vars(ask.settings), "batch": 1 if small else None})
         return self._models[device].generate(ask.condition, settings, should_cancel=ask.should_cancel,

@@ -21,6 +21,13 @@ def resolve(device="auto"):
     return str(device)
 
 
+def prepare(device):
+    """What a device wants once before networks run on it: TF32 for products in float32 on CUDA (Ampere and later)."""
+    import torch
+    if device.startswith("cuda"):
+        torch.set_float32_matmul_precision("high")
+
+
 def describe(device):
     """A name for people, such as "cuda (NVIDIA H200)" or "cpu (8 threads)"."""
     import torch

@@ -33,8 +33,8 @@ def _fade(window, overlap, device):
 
 
 class _Rows:
-    """Which windows of which variations there are, as index tensors: made once for a canvas, so that no step has to send
-    any to the device."""
+    """Which windows of which variations there are, as index tensors: made once for a canvas, so that no step has to
+    send any to the device."""
 
     def __init__(self, count, starts, length, window, overlap, batch, like):
         """count: variations; like: a tensor of the device and the type of the weights."""

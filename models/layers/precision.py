@@ -3,24 +3,32 @@ import torch
 from torch import nn
 
 PRODUCTS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d, nn.ConvTranspose2d)
+BF16_CARDS, FP16_CARDS = (8, 0), (7, 0)     # compute capability: Ampere multiplies bf16, Volta and Turing only fp16
 
 
-def native(device):
-    """Whether the hardware of a `torch.device` multiplies bf16 natively."""
-    return device.type == "cuda" or (device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+def half(device: torch.device) -> torch.dtype | None:
+    """The half-precision type that the hardware of a device multiplies natively, bf16 before fp16; None: float32."""
+    if device.type == "cuda":
+        able = torch.cuda.get_device_capability(device)
+        return torch.bfloat16 if able >= BF16_CARDS else torch.float16 if able >= FP16_CARDS else None
+    if device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return torch.bfloat16
+    return None
 
 
-def native_autocast(device):
-    """An autocast context of a `torch.device`: bf16 where the hardware multiplies it natively; float32 elsewhere."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=native(device))
+def native_autocast(device: torch.device) -> torch.autocast:
+    """An autocast context of a device: `half` of it, or none."""
+    found = half(device)
+    return torch.autocast(device.type, dtype=found or torch.bfloat16, enabled=found is not None)
 
 
-def native_weights(network, device):
-    """A network that is only ever called under `native_autocast`, its linear and convolution layers kept in what that
-    multiplies:
-    otherwise their weights are converted anew in every call. The same numbers come out. Returns the network."""
-    if native(device):
-        for layer in network.modules():
-            if isinstance(layer, PRODUCTS):
-                layer.to(torch.bfloat16)
+def native_weights(network: nn.Module, device: torch.device) -> nn.Module:
+    """A network that is only ever called under `native_autocast`, its linear and convolution layers kept in `half`.
+
+    Otherwise their weights are converted anew in every call. The same numbers come out. Returns the network.
+    """
+    found = half(device)
+    for layer in network.modules() if found is not None else ():
+        if isinstance(layer, PRODUCTS):
+            layer.to(found)
     return network

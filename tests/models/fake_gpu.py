@@ -149,6 +149,7 @@ def install():
             importlib.import_module(found.name)
     torch.inference_mode = plain_mode
     import safetensors.torch
+
     from core.pipelines import device as devices
     from models.diffusion import schedule
     safetensors.torch.load_file = _outside(safetensors.torch.load_file)

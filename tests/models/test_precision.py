@@ -1,0 +1,34 @@
+"""Half precision by what a device can: bf16 from Ampere on, fp16 before, float32 where neither is fast."""
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from core.pipelines import device as devices  # noqa: E402
+from models.layers import precision  # noqa: E402
+
+
+@pytest.mark.parametrize("capability, wanted", [
+    ((9, 0), torch.bfloat16), ((8, 9), torch.bfloat16), ((8, 0), torch.bfloat16), ((7, 5), torch.float16),
+    ((7, 0), torch.float16), ((6, 1), None)])
+def test_a_card_is_given_what_it_multiplies_fast(monkeypatch, capability, wanted):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=None: capability)
+    assert precision.half(torch.device("cuda")) is wanted
+    network = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.LayerNorm(2))
+    precision.native_weights(network, torch.device("cuda"))
+    assert network[0].weight.dtype == (wanted or torch.float32) and network[1].weight.dtype == torch.float32
+
+
+def test_other_devices_stay_in_float32():
+    assert precision.half(torch.device("mps")) is None
+    assert precision.half(torch.device("cpu")) in (None, torch.bfloat16)
+
+
+def test_tf32_is_for_cards_alone():
+    before = torch.get_float32_matmul_precision()
+    try:
+        devices.prepare("cpu")
+        assert torch.get_float32_matmul_precision() == before
+        devices.prepare("cuda:0")
+        assert torch.get_float32_matmul_precision() == "high"
+    finally:
+        torch.set_float32_matmul_precision(before)
