@@ -1,46 +1,25 @@
 """Features of a corpus on disk, and the random-access batches of both stages.
 
-Cache: one folder per shard with memory-mapped arrays, all items end to end: mel (3T, 128) float16, level (T, 2),
-keypoints (T, 13, 2), vector (T, 99) float32, music-<hash> (T, 64) float16 once a stage 1 is known; items.json holds
-metas and beats.
+A piece in the cache holds mel (3T, 128) float16, level (T, 2), keypoints (T, 13, 2), vector (T, 99) float32 and, once a
+stage 1 is known, music-<digest> (T, 64) float16; its meta holds the shard's, its beats and its mean pose.
 """
-import hashlib
-import json
-import os
-import shutil
-from pathlib import Path
-
 import numpy as np
 import torch
 
-from core.contract.files import replacing
-from core.errors import BadInput
 from core.rhythm.beats import Beats
 from models.conductor.beat_pattern import strokes
 from models.conductor.config import FPS
 from models.conductor.encoder import encode_music
 from models.conductor.features import condition_frames, keypoints13, level_frames, mel_frames, mono, motion_vector
-from models.training.shards import AUDIO_RATE, Corpus, unpack_audio, unpack_motion
+from models.training.cache import QUIET, Recipe, digest
+from models.training.shards import AUDIO_RATE, unpack_audio, unpack_motion
 
 MEL_PER_FRAME = 3
 
 
-def prepare_features(corpus, cache, progress):
-    """Mel, level, key points and motion vectors of every conducting item; shards already cached are skipped."""
-    shards = sorted(Path(corpus).glob("*.safetensors"))
-    if not shards:
-        raise BadInput(f"No shard in {corpus}; make the conducting corpus first.")
-    for number, path in enumerate(shards):
-        target = Path(cache) / path.stem
-        if not target.exists():
-            _prepare_shard(path, target)
-        progress((number + 1) / len(shards), path.name)
-
-
-def _prepare_shard(path, target):
-    corpus = Corpus(path.parent)
-    arrays, items, first = {"mel": [], "level": [], "keypoints": [], "vector": []}, [], 0
-    for index in (i for i, item in enumerate(corpus.items) if item[0] == path):
+def _pieces(corpus, indices):
+    """Mel, level, key points and motion vectors of every conducting item."""
+    for index in indices:
         meta = corpus.meta(index)
         if meta["kind"] != "conducting":
             continue
@@ -49,93 +28,62 @@ def _prepare_shard(path, target):
         mel, level = mel_frames(sound), level_frames(sound)
         frames = min(len(motion), len(mel) // MEL_PER_FRAME, len(level))
         motion = motion.slice(0, frames)
-        arrays["mel"].append(mel[:frames * MEL_PER_FRAME].astype(np.float16))
-        arrays["level"].append(level[:frames])
-        arrays["keypoints"].append(keypoints13(motion))
-        arrays["vector"].append(motion_vector(motion, "smpl24"))
-        items.append({"meta": meta, "first": first, "frames": frames, "beats": corpus.array(index, "beats").tolist(),
-                      "pose": motion.to_vector().mean(0).tolist()})
-        first += frames
-    temporary = target.with_name(target.name + ".part")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    if items:
-        for name, pieces in arrays.items():
-            np.save(temporary / f"{name}.npy", np.concatenate(pieces))
-    (temporary / "items.json").write_text(json.dumps(items), encoding="utf-8")
-    os.replace(temporary, target)
+        yield ({**meta, "beats": corpus.array(index, "beats").tolist(), "pose": motion.to_vector().mean(0).tolist()},
+               {"mel": mel[:frames * MEL_PER_FRAME].astype(np.float16), "level": level[:frames],
+                "keypoints": keypoints13(motion), "vector": motion_vector(motion, "smpl24")})
+
+
+FEATURES = Recipe("conductor", _pieces)
 
 
 def state_hash(state):
-    """Eight hex digits of a state dict: names the music features it makes."""
-    digest = hashlib.sha256()
-    for name, value in sorted(state.items()):
-        digest.update(name.encode() + value.detach().cpu().float().numpy().tobytes())
-    return digest.hexdigest()[:8]
+    """Ten hex digits of a state dict: names the music features it makes."""
+    return digest(*(name.encode() + value.detach().cpu().float().numpy().tobytes()
+                    for name, value in sorted(state.items())))
 
 
-def prepare_music(encoder, name, cache, progress):
-    """music-<name>.npy of every cached shard by the frozen stage 1 music encoder; what exists is kept."""
-    folders = [path.parent for path in sorted(Path(cache).glob("*/items.json"))]
-    for number, folder in enumerate(folders):
-        target = folder / f"music-{name}.npy"
-        items = json.loads((folder / "items.json").read_text(encoding="utf-8"))
-        if items and not target.exists():
-            mel = np.load(folder / "mel.npy", mmap_mode="r")
-            pieces = []
-            for item in items:
-                first = item["first"] * MEL_PER_FRAME
-                piece = torch.from_numpy(mel[first:first + item["frames"] * MEL_PER_FRAME].astype(np.float32))
-                pieces.append(encode_music(encoder, piece).numpy().astype(np.float16))
-            with replacing(target) as temporary, open(temporary, "wb") as handle:
-                np.save(handle, np.concatenate(pieces))
-        progress((number + 1) / len(folders), f"music features {folder.name}")
+def prepare_music(encoder, name, cache, progress=QUIET):
+    """music-<name> of every piece by the frozen stage 1 music encoder; what exists is kept."""
+    def hear(piece):
+        mel = torch.from_numpy(piece.array("mel").astype(np.float32))
+        return encode_music(encoder, mel).numpy().astype(np.float16)
+    FEATURES.derive(cache, f"music-{name}", hear, progress)
 
 
 class Clips:
     """The cached items of a split; `array(i, name, start, stop)` slices by motion frame."""
 
     def __init__(self, cache, split, minimum_frames=2):
-        self.items, self.arrays, self.cache = [], {}, Path(cache)
-        for path in sorted(Path(cache).glob("*/items.json")):
-            for item in json.loads(path.read_text(encoding="utf-8")):
-                if item["meta"]["split"] == split and item["frames"] >= minimum_frames:
-                    self.items.append((path.parent, item))
-        if not self.items:
-            raise BadInput(f"The cache {cache} holds no {split} items of {minimum_frames / FPS:.1f} s; make a larger "
-                           f"corpus.")
+        self.items = FEATURES.open(cache, split, lambda piece: piece.count("vector") >= minimum_frames)
 
     def __len__(self):
         return len(self.items)
 
     def meta(self, index):
         """The item's meta dict."""
-        return self.items[index][1]["meta"]
+        return self.items[index].meta
 
     def frames(self, index):
         """Motion frames of the item."""
-        return self.items[index][1]["frames"]
+        return self.items[index].count("vector")
 
     def pose(self, index):
         """Mean full-body vector (147,) of the item."""
-        return np.asarray(self.items[index][1]["pose"], dtype=np.float32)
+        return np.asarray(self.meta(index)["pose"], dtype=np.float32)
 
     def beats(self, index, lead=None):
         """`Beats` on the ictus clock: those that get a stroke, moved earlier by the item's lead (or by `lead`
         seconds)."""
-        written, meta = np.asarray(self.items[index][1]["beats"]), self.meta(index)
+        meta = self.meta(index)
+        written = np.asarray(meta["beats"])
         lead = float(meta.get("lead") or 0.0) if lead is None else lead
         music = Beats(written[:, 0] - lead, written[:, 1].astype(int), int(meta["metre"]))
         return strokes(music, meta.get("strokes"))
 
     def array(self, index, name, start=0, stop=None):
         """Rows start..stop (motion frames) of an array of the item."""
-        folder, item = self.items[index]
-        if (folder, name) not in self.arrays:
-            self.arrays[folder, name] = np.load(folder / f"{name}.npy", mmap_mode="r")
-        stop = item["frames"] if stop is None else stop
         rate = MEL_PER_FRAME if name == "mel" else 1
-        return self.arrays[folder, name][(item["first"] + start) * rate:(item["first"] + stop) * rate]
+        return self.items[index].array(name, start * rate, None if stop is None else stop * rate)
 
 
 class Pairs:

@@ -4,7 +4,7 @@ piece.
 The corpus carries music and plans only (`mel`, `level`, `plan` in the metas, see models/training/flat.py); motion is
 made where the
 training runs. Cache: vector (F, 113), points (F, 26) float32, rhythm (JITTERS, F, 9 + metres) float16, all rows end to
-end, and rows.json.
+end, and rows.json ({"made_of": a digest of corpus and settings, "rows": [...]}).
 """
 import importlib
 import json
@@ -38,7 +38,7 @@ class Rows:
     """
 
     def __init__(self, corpus, cache, split, least, heard=False):
-        rows = json.loads((Path(cache) / "rows.json").read_text(encoding="utf-8"))
+        rows = json.loads((Path(cache) / "rows.json").read_text(encoding="utf-8"))["rows"]
         self.rows = [row for row in rows if row["split"] == split and row["frames"] >= least
                      and (row["music"] >= 0 or not heard)]
         if not self.rows:

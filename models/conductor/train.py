@@ -8,7 +8,7 @@ import torch
 
 from core.errors import BadInput
 from models.conductor.config import CHANNELS, CONFIGS, FPS, ConductorConfig, EncoderConfig, encoder_config
-from models.conductor.data import Pairs, Windows, prepare_features, prepare_music, state_hash, statistics
+from models.conductor.data import FEATURES, Pairs, Windows, prepare_music, state_hash, statistics
 from models.conductor.device_data import KINDS, DevicePairs, DeviceWindows
 from models.conductor.encoder import Frozen, M2SNet, load_stage1
 from models.conductor.losses import contrastive_loss, denoiser_loss
@@ -38,7 +38,7 @@ class EncoderTask(Task):
             self.flat = corpus
             perform_corpus(corpus, cache, BEAT_JITTER, progress)
         else:
-            prepare_features(corpus, cache, progress)
+            FEATURES.prepare(corpus, cache, progress)
 
     def build(self):
         """A new M2S-Net."""
@@ -93,7 +93,7 @@ class DenoiserTask(Task):
         if is_flat(corpus):
             self._prepare_flat(corpus, cache, progress)
             return
-        prepare_features(corpus, cache, progress)
+        FEATURES.prepare(corpus, cache, progress)
         if self.config.encoder_trained == "frozen":
             config, net = load_stage1(self.config.stage1)
             self.config = dataclasses.replace(self.config, encoder=config)

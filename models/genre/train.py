@@ -1,23 +1,38 @@
 """Training tasks of the genre classifiers: `python -m models.training.loop genre audio|motion ...`."""
-from pathlib import Path
+import functools
 
 import numpy as np
 import torch
-from safetensors.numpy import load_file, save_file
 from torch.nn import functional
 
 from core.contract import GENRES
-from core.contract.files import replacing
-from core.errors import BadInput
 from models.genre.config import CONFIGS
 from models.genre.network import GenreNetwork
-from models.training.shards import Corpus, unpack_audio, unpack_motion
+from models.training.cache import Recipe
+from models.training.shards import unpack_audio, unpack_motion
 from models.training.task import Task, pick_config
 
 
+def _pieces(part, corpus, indices):
+    """Features of the studio's dance pieces; real clips have no genre and are left out."""
+    from models.genre.features import audio_features, motion_features
+    for index in indices:
+        meta = corpus.meta(index)
+        if meta["kind"] != "dance" or meta["genre"] not in GENRES or meta["source"] != "studio":
+            continue
+        if part == "audio":
+            features = audio_features(unpack_audio(corpus.array(index, "audio")))
+        else:
+            features = motion_features(unpack_motion(corpus.array(index, "motion_rot6d"),
+                                                     corpus.array(index, "motion_root")))
+        yield meta, {"features": features.astype(np.float16)}
+
+
+FEATURES = {part: Recipe(f"genre-{part}", functools.partial(_pieces, part)) for part in ("audio", "motion")}
+
+
 class GenreTask(Task):
-    """Cross-entropy with label smoothing on random crops of the dance pieces; real clips have no genre and are left
-    out."""
+    """Cross-entropy with label smoothing on random crops of the dance pieces."""
 
     lr, weight_decay = 1e-3, 5e-2
 
@@ -26,34 +41,13 @@ class GenreTask(Task):
         self.part = part
 
     def prepare(self, corpus, cache, progress):
-        from models.genre.features import audio_features, motion_features
-        for split in ("train", "valid"):
-            target = Path(cache) / f"genre-{self.part}-{split}.safetensors"
-            if target.exists():
-                continue
-            items, tensors = Corpus(corpus, split=split, kind="dance"), {}
-            for index in range(len(items)):
-                meta = items.meta(index)
-                if meta["genre"] not in GENRES or meta["source"] != "studio":
-                    continue
-                if self.part == "audio":
-                    features = audio_features(unpack_audio(items.array(index, "audio")))
-                else:
-                    motion = unpack_motion(items.array(index, "motion_rot6d"), items.array(index, "motion_root"))
-                    features = motion_features(motion)
-                # safetensors writes the buffer whatever the strides, so the order must be C
-                tensors[f"{index:06d}-{GENRES.index(meta['genre'])}"] = np.ascontiguousarray(features, np.float16)
-                progress(index / len(items), f"genre {self.part} {split}")
-            if not tensors:
-                raise BadInput(f"{corpus} holds no studio dance pieces of split {split}; make the corpus first.")
-            with replacing(target) as temporary:
-                save_file(tensors, str(temporary))
+        FEATURES[self.part].prepare(corpus, cache, progress)
 
     def build(self):
         return GenreNetwork(self.config)
 
     def dataset(self, cache, split):
-        return Crops(Path(cache) / f"genre-{self.part}-{split}.safetensors", self.config, self.part == "audio")
+        return Crops(FEATURES[self.part].open(cache, split), self.config, self.part == "audio")
 
     def loss(self, model, batch, generator):
         logits = model(batch["features"])
@@ -95,8 +89,8 @@ def vary(crop, rng):
 class Crops:
     """Random crops of the features; audio is varied (`vary`)."""
 
-    def __init__(self, path, config, augment):
-        self.items = [(features, int(name.split("-")[1])) for name, features in sorted(load_file(str(path)).items())]
+    def __init__(self, pieces, config, augment):
+        self.items = [(np.array(piece.array("features")), GENRES.index(piece.meta["genre"])) for piece in pieces]
         self.config, self.augment = config, augment
         self.frames = int(config.crop_seconds * config.rate)
 

@@ -1,6 +1,5 @@
 """Training task of the U-Net: latents of the frozen VAE, motion, genre and rhythm of random windows."""
 import dataclasses
-import json
 import math
 from pathlib import Path
 
@@ -12,8 +11,8 @@ from core.body.kinematics import FPS
 from core.contract import GENRES
 from core.errors import BadInput
 from models.diffusion import Schedule
-from models.music_ldm.data import FeatureCache, prepare_features, save_array
-from models.music_ldm.features import mirrored, motion_features, to_image, to_rotations
+from models.music_ldm.data import FEATURES, encode_latents, mel_of, motion_of, rhythm_of
+from models.music_ldm.features import mirrored, motion_features, to_rotations
 from models.music_ldm.losses import diffusion_loss
 from models.music_ldm.network import UNet, batch_condition, standardise
 from models.music_ldm.resident import FlatWindows
@@ -44,7 +43,7 @@ class DenoiserTask(Task):
         if self.flat is not None:
             self._prepare_flat()
             return
-        prepare_features(corpus, cache, progress)
+        FEATURES.prepare(corpus, cache, progress)
         vae, self.fingerprint = load_vae(config.vae)
         encode_latents(vae, self.fingerprint, cache, progress)
         config.latent, config.downsample = vae.config.latent, vae.config.downsample
@@ -53,8 +52,8 @@ class DenoiserTask(Task):
             config.latent_mean, config.latent_std = latent_statistics(train)
         if not config.motion_mean:
             config.motion_mean, config.motion_std = motion_statistics(train)
-        self.profiles = [train.profile(item) for item in train.items] if config.timbre else []
-        self.profile_genres = [GENRES.index(item["genre"]) if item["genre"] in GENRES else -1 for item in train.items]
+        self.profiles = [train.profile(piece) for piece in train.pieces] if config.timbre else []
+        self.profile_genres = [_genre(piece.meta) for piece in train.pieces]
 
     def _prepare_flat(self):
         """A flat corpus needs no features on disk. Its latents are those of the shipped VAE, whose statistics the
@@ -64,7 +63,7 @@ class DenoiserTask(Task):
                            "(--from-released), or give --set latent_mean=... and latent_std=... of its VAE.")
         windows = FlatWindows(self.flat, "train", self.config)
         self.profiles = windows.profiles if self.config.timbre else []
-        self.profile_genres = [GENRES.index(item["genre"]) if item["genre"] in GENRES else -1 for item in windows.items]
+        self.profile_genres = [_genre(item) for item in windows.items]
         if not self.config.motion_mean:
             windows.resident("cpu")
             generator = torch.Generator().manual_seed(9)
@@ -125,34 +124,8 @@ class DenoiserTask(Task):
         return dataclasses.asdict(dataclasses.replace(self.config, vae="")), state
 
 
-@torch.no_grad()
-def encode_latents(vae, fingerprint, cache, progress):
-    """For each shard of the cache `<stem>.latent-<fingerprint>.npy` (frames, 2 latent[, height]): mean and
-    log-variance, fp16, pieces one after the other, each floor(mel frames / d) long; and
-    `.latent-<fingerprint>.offsets.npy`, their first rows."""
-    cache, d = Path(cache), vae.config.downsample
-    paths = sorted(path for path in cache.glob("*.json"))
-    for number, path in enumerate(paths):
-        target = cache / f"{path.stem}.latent-{fingerprint}.npy"
-        offsets = cache / f"{path.stem}.latent-{fingerprint}.offsets.npy"
-        if offsets.is_file():
-            continue
-        progress(number / len(paths), f"latents of {path.stem}")
-        items = json.loads(path.read_text(encoding="utf-8"))["items"]
-        mels = np.load(cache / f"{path.stem}.mel.npy", mmap_mode="r")
-        rows, starts, at = [], [], 0
-        for item in items:
-            start, frames = item["mel"]
-            mel = np.asarray(mels[start:start + frames // d * d], dtype=np.float32)
-            mel = torch.from_numpy(to_image(mel) if vae.config.mel == "image" else mel)[None]
-            with torch.autocast("cpu", dtype=torch.bfloat16):
-                moments = torch.cat(vae.encode(mel), dim=1)[0]
-            rows.append(moments.movedim(-1, 0).numpy().astype(np.float16))
-            starts.append(at)
-            at += len(rows[-1])
-        save_array(target, np.concatenate(rows))
-        save_array(offsets, np.array(starts))
-    progress(1.0, f"latents of {len(paths)} shards")
+def _genre(meta):
+    return GENRES.index(meta["genre"]) if meta["genre"] in GENRES else -1
 
 
 class Windows:
@@ -161,69 +134,55 @@ class Windows:
     mirrored half of the time."""
 
     def __init__(self, cache, split, config, fingerprint):
-        self.features, self.config, self.split = FeatureCache(cache, split), config, split
-        self.fingerprint, d = fingerprint, config.downsample
-        self.frames = config.mel_frames
-        everyone = {}
-        # others may have come since, not yet encoded
-        for stem in sorted({item["stem"] for item in self.features.items}):
-            items = json.loads((Path(cache) / f"{stem}.json").read_text(encoding="utf-8"))["items"]
-            starts = np.load(Path(cache) / f"{stem}.latent-{fingerprint}.offsets.npy")
-            everyone.update({(stem, item["id"]): int(start) for item, start in zip(items, starts)})
-        self.items = [{**item, "latent": (everyone[item["stem"], item["id"]], item["mel"][1] // d)}
-                      for item in self.features.items]
-        self.items = [item for item in self.items if item["latent"][1] >= config.window]
-        if not self.items:
-            raise BadInput(f"No {split} piece is as long as a window ({config.window_seconds:.1f} s); make longer "
-                           f"pieces.")
-        lengths = np.array([item["latent"][1] for item in self.items], dtype=np.float64)
+        self.config, self.split, self.frames = config, split, config.mel_frames
+        self.name = f"latent-{fingerprint}"
+        self.pieces = FEATURES.open(cache, split, lambda piece: piece.count(self.name) >= config.window)
+        lengths = np.array([piece.count(self.name) for piece in self.pieces], dtype=np.float64)
         self.chance = lengths / lengths.sum()
         self.motion_frames = math.ceil(config.window_seconds * FPS) + 1
         self.motion_frames += -self.motion_frames % round(FPS / config.motion_rate)
         self.profiles = {}
 
-    def profile(self, item):
-        """The `timbre_profile` (96,) of a whole item; zeros where the configuration has no timbre code."""
+    def profile(self, piece):
+        """The `timbre_profile` (96,) of a whole piece; zeros where the configuration has no timbre code."""
         if not self.config.timbre:
             return np.zeros(PROFILE, np.float32)
-        key = item["stem"], item["id"]
+        key = piece.flat.folder, piece.meta["id"]
         if key not in self.profiles:
-            self.profiles[key] = timbre_profile(self.features.mel(item))
+            self.profiles[key] = timbre_profile(mel_of(piece))
         return self.profiles[key]
 
-    def latent(self, item, start):
-        """Moments (window, 2 C[, H]) from latent frame `start` of an item."""
-        moments = self.features.array(item["stem"], f"latent-{self.fingerprint}")
-        offset = item["latent"][0] + start
-        return np.asarray(moments[offset:offset + self.config.window], dtype=np.float32)
+    def latent(self, piece, start):
+        """Moments (window, 2 C[, H]) from latent frame `start` of a piece."""
+        return np.asarray(piece.array(self.name, start, start + self.config.window), dtype=np.float32)
 
     def __getitem__(self, index):
         rng = np.random.default_rng([{"train": 1, "valid": 2, "test": 3}[self.split], index])
-        chosen = rng.choice(len(self.items), size=self.config.batch, p=self.chance)
-        places = [(self.items[k], int(rng.integers(self.items[k]["latent"][1] - self.config.window + 1)))
+        chosen = rng.choice(len(self.pieces), size=self.config.batch, p=self.chance)
+        places = [(self.pieces[k], int(rng.integers(self.pieces[k].count(self.name) - self.config.window + 1)))
                   for k in chosen]
         return self.batch(places, rng)
 
     def batch(self, places, rng=None):
-        """The batch of (item, first latent frame) pairs; `rng` mirrors half of the motions."""
+        """The batch of (piece, first latent frame) pairs; `rng` mirrors half of the motions."""
         config, count = self.config, len(places)
         latents, rhythm = [], np.zeros((count, 5, self.frames), np.float32)
         sixd = np.zeros((count, self.motion_frames, 24, 6), np.float32)
         sixd[..., 0], sixd[..., 4] = 1.0, 1.0
         root, known = np.zeros((count, self.motion_frames, 3), np.float32), np.zeros(count, np.float32)
         offset, genre = np.zeros(count, np.float32), np.zeros((count, len(GENRES)), np.float32)
-        for row, (item, start) in enumerate(places):
+        for row, (piece, start) in enumerate(places):
             second = start * config.downsample / FRAME_RATE
-            latents.append(self.latent(item, start))
-            if item["confidence"] >= config.unreliable_beats:
-                rhythm[row] = self.features.rhythm(item, second, self.frames, FRAME_RATE).T
+            latents.append(self.latent(piece, start))
+            if piece.meta["confidence"] >= config.unreliable_beats:
+                rhythm[row] = rhythm_of(piece, second, self.frames).T
             first = int(math.floor(second * FPS)) if config.rotary else round(second * FPS)
             offset[row] = first / FPS - second
-            if item["motion"][1] > 1:
-                sixd[row], root[row] = self.features.motion(item, first, self.motion_frames)
+            if piece.count("rot6d") > 1:
+                sixd[row], root[row] = motion_of(piece, first, self.motion_frames)
                 known[row] = 1.0
-            if item["genre"] in GENRES:
-                genre[row, GENRES.index(item["genre"])] = 1.0
+            if _genre(piece.meta) >= 0:
+                genre[row, _genre(piece.meta)] = 1.0
         rotations = to_rotations(sixd)
         if rng is not None:
             flip = rng.random(count) < 0.5
@@ -234,7 +193,7 @@ class Windows:
         return {"latent_mean": mean, "latent_log_variance": log_variance, "motion": torch.from_numpy(motion),
                 "motion_known": torch.from_numpy(known), "offset": torch.from_numpy(offset),
                 "genre": torch.from_numpy(genre), "rhythm": torch.from_numpy(rhythm),
-                "profile": torch.from_numpy(np.stack([self.profile(item) for item, _ in places]))}
+                "profile": torch.from_numpy(np.stack([self.profile(piece) for piece, _ in places]))}
 
 
 def latent_statistics(windows, batches=40):
@@ -242,9 +201,9 @@ def latent_statistics(windows, batches=40):
     means, variances = [], []
     for index in range(batches):
         rng = np.random.default_rng([9, index])
-        item = windows.items[int(rng.choice(len(windows.items), p=windows.chance))]
+        piece = windows.pieces[int(rng.choice(len(windows.pieces), p=windows.chance))]
         for _ in range(16):
-            moments = windows.latent(item, int(rng.integers(item["latent"][1] - windows.config.window + 1)))
+            moments = windows.latent(piece, int(rng.integers(piece.count(windows.name) - windows.config.window + 1)))
             moments = np.moveaxis(moments, 1, -1).reshape(-1, moments.shape[1])
             mean, log_variance = np.split(moments, 2, axis=-1)
             means.append(mean)

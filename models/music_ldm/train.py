@@ -10,7 +10,7 @@ from torch import nn
 
 from core.audio.mel import BANDS
 from models.music_ldm.config import CONFIGS
-from models.music_ldm.data import FeatureCache, prepare_features
+from models.music_ldm.data import FEATURES, mel_of
 from models.music_ldm.features import jitter, to_image
 from models.music_ldm.losses import adversarial, kl_divergence, reconstruction
 from models.music_ldm.vae import VAE, Discriminator, load_vae
@@ -42,7 +42,7 @@ class VAETask(Task):
 
     def prepare(self, corpus, cache, progress):
         """Mel features, then mean and spread of the training split into the config (log mels only)."""
-        prepare_features(corpus, cache, progress)
+        FEATURES.prepare(corpus, cache, progress)
         if self.config.sharpen:
             self.trained = load_vae(self.config.sharpen)[0]
             kept = ("dims", "widths", "blocks", "latent", "linear", "mel", "mel_mean", "mel_std")
@@ -50,10 +50,10 @@ class VAETask(Task):
                                                               for name in kept})
             return
         if self.config.mel == "log" and not self.config.mel_mean:
-            mean, std = mel_statistics(FeatureCache(cache, "train"))
+            mean, std = mel_statistics(FEATURES.open(cache, "train"))
             self.config.mel_mean, self.config.mel_std = mean, std
         if self.config.linear:
-            self.components = principal_components(FeatureCache(cache, "train"), self.config)
+            self.components = principal_components(FEATURES.open(cache, "train"), self.config)
 
     def build(self):
         """VAE and discriminator in one module, so that one loop trains both."""
@@ -70,7 +70,10 @@ class VAETask(Task):
         return nn.ModuleDict(parts)
 
     def dataset(self, cache, split):
-        return MelCrops(FeatureCache(cache, split), self.config)
+        return MelCrops(FEATURES.open(cache, split, self._long_enough), self.config)
+
+    def _long_enough(self, piece):
+        return piece.count("mel") >= self.config.frames
 
     def loss(self, model, batch, generator):
         mel = batch["mel"]
@@ -107,41 +110,39 @@ class MelCrops:
     """Batches of random mel crops with level jitter: {"mel": (B, frames, 256)}; pieces drawn in proportion to their
     length."""
 
-    def __init__(self, features, config):
-        self.features, self.config = features, config
-        self.items = [item for item in features.items if item["mel"][1] >= config.frames]
-        lengths = np.array([item["mel"][1] for item in self.items], dtype=np.float64)
+    def __init__(self, pieces, config):
+        self.pieces, self.config = pieces, config
+        lengths = np.array([piece.count("mel") for piece in pieces], dtype=np.float64)
         self.chance = lengths / lengths.sum()
 
     def __getitem__(self, index):
         rng = np.random.default_rng([17, index])
         config, crops = self.config, []
-        for number in rng.choice(len(self.items), size=config.batch, p=self.chance):
-            item = self.items[number]
-            start = int(rng.integers(item["mel"][1] - config.frames + 1))
-            mel = self.features.mel(item, start, config.frames)
+        for number in rng.choice(len(self.pieces), size=config.batch, p=self.chance):
+            piece = self.pieces[number]
+            start = int(rng.integers(piece.count("mel") - config.frames + 1))
+            mel = mel_of(piece, start, config.frames)
             crops.append(to_image(mel) if config.mel == "image" else jitter(mel, rng, config.gain_db))
         return {"mel": torch.from_numpy(np.stack(crops))}
 
 
-def mel_statistics(features, most=400):
+def mel_statistics(pieces, most=400):
     """Per-band mean (256,) and one common spread of the training split, from up to `most` pieces spread over it."""
-    items = features.items[:: max(1, len(features.items) // most)]
     total, square, count = np.zeros(BANDS), np.zeros(BANDS), 0
-    for item in items:
-        mel = features.mel(item).astype(np.float64)
+    for piece in pieces[:: max(1, len(pieces) // most)]:
+        mel = mel_of(piece).astype(np.float64)
         total, square, count = total + mel.sum(0), square + (mel**2).sum(0), count + len(mel)
     mean = total / count
     return mean.round(4).tolist(), round(float(np.sqrt((square / count - mean**2).mean())), 4)
 
 
-def principal_components(features, config, most=300):
+def principal_components(pieces, config, most=300):
     """Basis (d 256, latent) and variances (latent,) of standardised patches of d frames; up to `most` pieces; float32
     tensors."""
     size = config.downsample * BANDS
     covariance, count = np.zeros((size, size)), 0
-    for item in features.items[:: max(1, len(features.items) // most)]:
-        mel = (features.mel(item) - np.float32(config.mel_mean)) / np.float32(config.mel_std)
+    for piece in pieces[:: max(1, len(pieces) // most)]:
+        mel = (mel_of(piece) - np.float32(config.mel_mean)) / np.float32(config.mel_std)
         patches = mel[:len(mel) // config.downsample * config.downsample].reshape(-1, size)
         covariance += patches.T @ patches
         count += len(patches)

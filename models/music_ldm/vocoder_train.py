@@ -1,18 +1,15 @@
 """Training of the vocoder: `python -m models.training.loop music_ldm vocoder --corpus DIR --out RUN`."""
-import json
+import functools
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
-from safetensors.numpy import save_file
 
 from core.audio.spectra import htk_filters
-from core.contract.files import replacing
-from core.errors import BadInput
 from models.music_ldm.vocoder import MEL_HOP, RATE, SILENCE, Vocoder, VocoderConfig
-from models.training.shards import AUDIO_RATE, Corpus, unpack_audio
+from models.training.cache import Recipe, shards_of
+from models.training.shards import AUDIO_RATE, unpack_audio
 from models.training.task import Task, pick_config
 
 STORED_SCALE = 8192.0            # levelled sound is stored as int16 at full scale 4
@@ -66,21 +63,12 @@ class VocoderTask(Task):
     def __init__(self, config):
         super().__init__(config)
         self.lr = config.learning_rate
-        self._mel = None
+        self._mel = self.features = None
 
     def prepare(self, corpus, cache, progress=lambda fraction, text: None):
         """Cache levelled 44,100 Hz sound and log-mels: about `hours` for training, a tenth of it for validation."""
-        cache = Path(cache)
-        cache.mkdir(parents=True, exist_ok=True)
-        folders = [f for f in [Path(corpus), *sorted(Path(corpus).glob("*"))] if any(f.glob("*.safetensors"))]
-        shards = [path for folder in folders for path in sorted(folder.glob("*.safetensors"))]
-        if not shards:
-            raise BadInput(f"No shard in {corpus} or its folders; make the corpus first.")
-        for number, shard in enumerate(shards):
-            target = cache / f"vocoder_{shard.parent.name}_{shard.name}"
-            if not target.exists():
-                _cache_shard(shard, target, self.config.hours * 3600 / len(shards))
-            progress((number + 1) / len(shards), shard.name)
+        self.features = features_of(corpus, self.config.hours)
+        self.features.prepare(corpus, cache, progress)
 
     def build(self):
         """A fresh vocoder."""
@@ -88,7 +76,10 @@ class VocoderTask(Task):
 
     def dataset(self, cache, split):
         """Random-access batches: mel (N, T, 256), sound (N, 2, samples) mid and side, side_choice (N,)."""
-        return SoundCrops(self.config, cache, split)
+        return SoundCrops(self.config, self.features.open(cache, split, self._long_enough), split)
+
+    def _long_enough(self, piece):
+        return piece.count("mel") > self.config.crop
 
     def loss(self, model, batch, generator=None):
         """Multi-resolution STFT and mel distance of mid and of one of left and right."""
@@ -110,16 +101,22 @@ class VocoderTask(Task):
         return {name: float(np.mean([float(part[name]) for part in parts])) for name in parts[0]}
 
 
-def _cache_shard(shard, target, seconds):
+def features_of(corpus, hours):
+    """The `Recipe` of a corpus of which about so many hours are kept, the same share of every shard."""
+    seconds = round(hours * 3600 / len(shards_of(corpus)), 3)
+    return Recipe("vocoder", functools.partial(_pieces, seconds), settings={"seconds_a_shard": seconds})
+
+
+def _pieces(seconds, corpus, indices):
     """Items of a shard until `seconds` of training sound (and a tenth of that for validation) are there."""
     from core.audio import Audio
     from core.audio.mel import levelled, log_mel
-    corpus = Corpus(shard.parent)
-    metas, mels, sounds, used = [], [], [], {"train": 0.0, "valid": 0.0}
-    for index, (path, _, meta) in enumerate(corpus.items):
+    used = {"train": 0.0, "valid": 0.0}
+    for index in indices:
+        meta = corpus.meta(index)
         split = meta["split"]
         limit = seconds if split == "train" else seconds / 10 + 20
-        if path != shard or split not in used or used[split] >= limit or "audio" not in corpus.names(index):
+        if split not in used or used[split] >= limit or "audio" not in corpus.names(index):
             continue
         audio = Audio(unpack_audio(corpus.array(index, "audio")), AUDIO_RATE)
         mono, gain = levelled(audio.resampled(22_050).mono())
@@ -128,50 +125,32 @@ def _cache_shard(shard, target, seconds):
         samples = np.zeros((len(mel) * MEL_HOP, 2), dtype=np.int16)
         count = min(len(samples), stereo.shape[1])
         samples[:count] = np.clip(np.round(stereo[:, :count].T * STORED_SCALE), -32767, 32767)
-        mels.append(mel.astype(np.float16))
-        sounds.append(samples)
-        metas.append({"id": meta["id"], "split": split, "frames": len(mel)})
         used[split] += len(mel) * MEL_HOP / RATE
-    if not metas:
-        return
-    with replacing(target) as temporary:
-        save_file({"mel": np.ascontiguousarray(np.concatenate(mels)), "sound": np.concatenate(sounds)}, str(temporary),
-                  metadata={"items": json.dumps(metas)})
+        yield {"id": meta["id"], "split": split}, {"mel": mel.astype(np.float16), "sound": samples}
 
 
 class SoundCrops:
     """Random crops of the cached sound; `crops[index]` depends on the index alone."""
 
-    def __init__(self, config, cache, split):
-        self.config, self.split = config, split
-        self.clips = []                                     # (path, first frame, frames)
-        for path in sorted(Path(cache).glob("vocoder_*.safetensors")):
-            with safe_open(str(path), framework="np") as handle:
-                first = 0
-                for meta in json.loads(handle.metadata()["items"]):
-                    if meta["split"] == split and meta["frames"] > config.crop:
-                        self.clips.append((path, first, meta["frames"]))
-                    first += meta["frames"]
-        if not self.clips:
-            raise BadInput(f"The cache {cache} holds no sound of split {split}; run prepare first.")
-        length = np.array([frames for _, _, frames in self.clips], dtype=float)
+    def __init__(self, config, pieces, split):
+        self.config, self.pieces, self.split = config, pieces, split
+        length = np.array([piece.count("mel") for piece in pieces], dtype=float)
         self.shares = length / length.sum()
 
     def __getitem__(self, index):
         rng = np.random.default_rng([3, 1 if self.split == "train" else 2, int(index)])
-        crops = [self._crop(*self.clips[clip], rng) for clip in rng.choice(len(self.clips), self.config.batch,
-                                                                           p=self.shares)]
+        drawn = rng.choice(len(self.pieces), self.config.batch, p=self.shares)
+        crops = [self._crop(self.pieces[piece], rng) for piece in drawn]
         batch = {key: torch.from_numpy(np.stack([crop[key] for crop in crops])) for key in ("mel", "sound")}
         batch["side_choice"] = torch.from_numpy(rng.choice([-1.0, 1.0], self.config.batch).astype(np.float32))
         return batch
 
-    def _crop(self, path, start, frames, rng):
-        crop, margin = self.config.crop, self.config.margin
+    def _crop(self, piece, rng):
+        crop, margin, frames = self.config.crop, self.config.margin, piece.count("mel")
         first = int(rng.integers(0, frames - crop))
         low, high = max(0, first - margin), min(frames, first + crop + margin + 1)
-        with safe_open(str(path), framework="np") as handle:
-            inside = handle.get_slice("mel")[start + low:start + high].astype(np.float32)
-            sound = handle.get_slice("sound")[(start + first) * MEL_HOP:(start + first + crop) * MEL_HOP]
+        inside = piece.array("mel", low, high).astype(np.float32)
+        sound = piece.array("sound", first * MEL_HOP, (first + crop) * MEL_HOP)
         mel = np.full((crop + 2 * margin + 1, self.config.bands), SILENCE, dtype=np.float32)
         at = low - (first - margin)
         mel[at:at + len(inside)] = inside

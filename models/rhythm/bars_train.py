@@ -1,23 +1,17 @@
 """Training of the bar network: `python -m models.training.loop rhythm bars --corpus DIR --out RUN`."""
-import json
-from pathlib import Path
-
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
-from safetensors.numpy import save_file
 
-from core.contract.files import replacing
-from core.errors import BadInput
 from core.rhythm.alignment import beat_f1_70ms
 from core.rhythm.decoder import METRES, find_bars
 from models.rhythm.bars import PITCHED, BarNetwork, bar_features, chroma
 from models.rhythm.config import COPIES, JITTER, MUSIC_FPS, MUSIC_RATE
-from models.rhythm.data import cache_shards, kind_of
+from models.rhythm.data import kind_of
 from models.rhythm.features import log_mel, to_mono
 from models.rhythm.resident import FlatBars, flat_folders, pieces_of
-from models.training.shards import AUDIO_RATE, Corpus
+from models.training.cache import Recipe
+from models.training.shards import AUDIO_RATE
 from models.training.task import Task
 
 KIND_SHARE = {"dance": 0.5, "conducting": 0.5}
@@ -37,7 +31,7 @@ class BarsTask(Task):
         out."""
         self.corpus = corpus if flat_folders(corpus) else None
         if self.corpus is None:
-            cache_shards("bars", _cache_shard, corpus, cache, progress)
+            FEATURES.prepare(corpus, cache, progress)
 
     def build(self):
         """A fresh network."""
@@ -101,10 +95,10 @@ def bars_of_rows(model, rows, times):
     return down, positions, metre
 
 
-def _cache_shard(shard, target):
-    corpus = Corpus(shard.parent)
-    metas, rows, beats = [], [], []
-    for index in [i for i, item in enumerate(corpus.items) if item[0] == shard]:
+def _pieces(corpus, indices):
+    """Rows of the beats of every studio item; those of the train split several times, with other errors of the
+    beats."""
+    for index in indices:
         names, meta = corpus.names(index), dict(corpus.meta(index))
         if not {"beats", "audio"} <= set(names) or meta.get("source", "studio") != "studio":
             continue
@@ -115,30 +109,16 @@ def _cache_shard(shard, target):
         for copy in range(COPIES if meta["split"] == "train" else 1):
             times = written[:, 0].astype(np.float64)
             times = np.sort(times + (JITTER * rng.normal(size=len(times)) if copy else 0.0))
-            rows.append(bar_features(mel, harmony, times).astype(np.float16))
-            beats.append(written)
-            metas.append({**meta, "beat_count": len(written)})
-    if not metas:
-        return
-    with replacing(target) as temporary:
-        save_file({"rows": np.concatenate(rows), "beats": np.concatenate(beats)}, str(temporary),
-                  metadata={"items": json.dumps(metas)})
+            yield meta, {"rows": bar_features(mel, harmony, times).astype(np.float16), "beats": written}
+
+
+FEATURES = Recipe("rhythm-bars", _pieces, settings={"copies": COPIES, "jitter": JITTER})
 
 
 def load_rows(cache, split):
     """List of (meta, rows (B, BAR_CHANNELS), beats (B, 2)) of a split. Raises BadInput when there are none."""
-    out = []
-    for path in sorted(Path(cache).glob("bars_*.safetensors")):
-        with safe_open(str(path), framework="np") as handle:
-            rows, beats, first = handle.get_tensor("rows"), handle.get_tensor("beats"), 0
-            for meta in json.loads(handle.metadata()["items"]):
-                last = first + meta["beat_count"]
-                if meta["split"] == split and last > first:
-                    out.append((meta, rows[first:last], beats[first:last].astype(np.float64)))
-                first = last
-    if not out:
-        raise BadInput(f"The cache {cache} holds no bars of split {split}; run prepare first.")
-    return out
+    return [(piece.meta, np.array(piece.array("rows")), np.array(piece.array("beats"), dtype=np.float64))
+            for piece in FEATURES.open(cache, split, lambda piece: piece.count("rows") > 0)]
 
 
 class BarCrops:

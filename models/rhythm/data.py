@@ -1,32 +1,18 @@
 """Clips for the beat networks: features of a corpus cached on disk once, and random crops of them with their beats."""
-import json
-from pathlib import Path
+import functools
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.numpy import save_file
 
-from core.contract.files import replacing
-from core.errors import BadInput
 from core.rhythm.beats import rhythm_curve
 from models.rhythm.augment import mirrored_6d, stretch, warp_curve
 from models.rhythm.config import BODY_FPS, MUSIC_FPS
-from models.training.shards import AUDIO_RATE, ROTATION_SCALE, Corpus
+from models.training.cache import Recipe
+from models.training.shards import AUDIO_RATE, ROTATION_SCALE
 
 # Share of the crops of a step by kind, of the kinds at hand: the harder ones more.
 KIND_SHARE = {"body": {"dance": 0.40, "conducting": 0.25, "real": 0.35},
               "music": {"dance": 0.30, "conducting": 0.55, "real": 0.15}}
-
-
-def corpus_folders(corpus):
-    """The folder itself if it holds shards, and its direct subfolders that do."""
-    corpus = Path(corpus)
-    found = [folder for folder in [corpus, *sorted(p for p in corpus.glob("*") if p.is_dir())]
-             if any(folder.glob("*.safetensors"))]
-    if not found:
-        raise BadInput(f"No shard in {corpus} or its folders; make the corpus first.")
-    return found
 
 
 def body_offset(meta):
@@ -34,50 +20,22 @@ def body_offset(meta):
     return -float(meta.get("lead", 0.0) or 0.0) if meta["kind"] == "conducting" else 0.0
 
 
-def prepare(part, corpus, cache, progress=lambda fraction, text: None):
-    """Write one cache file a shard: motions (body) or log-mels (music) end to end, with beats; existing files are
-    kept."""
-    cache_shards(part, lambda shard, target: _cache_shard(part, shard, target), corpus, cache, progress)
-
-
-def cache_shards(part, write, corpus, cache, progress):
-    """`write(shard, target)` for every shard that has no file of this part in the cache yet."""
-    cache = Path(cache)
-    cache.mkdir(parents=True, exist_ok=True)
-    shards = [path for folder in corpus_folders(corpus) for path in sorted(folder.glob("*.safetensors"))]
-    for number, shard in enumerate(shards):
-        target = cache / f"{part}_{shard.parent.name}_{shard.name}"
-        if not target.exists():
-            write(shard, target)
-        progress((number + 1) / len(shards), shard.name)
-
-
-def _cache_shard(part, shard, target):
-    corpus = Corpus(shard.parent)
-    indices = [index for index, item in enumerate(corpus.items) if item[0] == shard]
-    metas, arrays = [], {"beats": []}
-    keys = ("motion_rot6d", "motion_root") if part == "body" else ("mel",)
-    arrays.update({key: [] for key in keys})
+def _pieces(part, corpus, indices):
+    """Motions (body) or log-mels (music) with their beats."""
     for index in indices:
         names, meta = corpus.names(index), dict(corpus.meta(index))
-        if "beats" not in names or (part == "body" and "motion_rot6d" not in names):
+        if "beats" not in names or ("motion_rot6d" if part == "body" else "audio") not in names:
             continue
         if part == "music":
-            if "audio" not in names:
-                continue
             from models.rhythm.features import log_mel
-            arrays["mel"].append(log_mel(corpus.array(index, "audio"), AUDIO_RATE).astype(np.float16))
+            arrays = {"mel": log_mel(corpus.array(index, "audio"), AUDIO_RATE).astype(np.float16)}
         else:
-            for key in keys:
-                arrays[key].append(corpus.array(index, key))
-        arrays["beats"].append(corpus.array(index, "beats").astype(np.float32))
-        meta["frames"], meta["beat_count"] = len(arrays[keys[0]][-1]), len(arrays["beats"][-1])
-        metas.append(meta)
-    if not metas:
-        return
-    with replacing(target) as temporary:       # safetensors writes memory as it lies: C order is needed
-        save_file({key: np.ascontiguousarray(np.concatenate(value)) for key, value in arrays.items()}, str(temporary),
-                  metadata={"items": json.dumps(metas)})
+            arrays = {name: corpus.array(index, name) for name in ("motion_rot6d", "motion_root")}
+        meta["frames"] = len(next(iter(arrays.values())))
+        yield meta, {**arrays, "beats": corpus.array(index, "beats").astype(np.float32)}
+
+
+FEATURES = {part: Recipe(f"rhythm-{part}", functools.partial(_pieces, part)) for part in ("body", "music")}
 
 
 class Clips:
@@ -86,22 +44,12 @@ class Clips:
 
     def __init__(self, part, cache, split=None):
         self.part, self.items = part, []
-        for path in sorted(Path(cache).glob(f"{part}_*.safetensors")):
-            with safe_open(str(path), framework="np") as handle:
-                metas = json.loads(handle.metadata()["items"])
-                stored = {key: handle.get_tensor(key) for key in handle.keys()}
-            frame = beat = 0
-            for meta in metas:
-                frames, beats = slice(frame, frame + meta["frames"]), slice(beat, beat + meta["beat_count"])
-                frame, beat = frames.stop, beats.stop
-                if split is None or meta["split"] == split:
-                    written = stored["beats"][beats].astype(np.float64).copy()
-                    if part == "body":
-                        written[:, 0] += body_offset(meta)
-                    arrays = {key: value[frames] for key, value in stored.items() if key != "beats"}
-                    self.items.append((meta, arrays, written))
-        if not self.items:
-            raise BadInput(f"The cache {cache} holds no {part} clips of split {split}; run prepare first.")
+        for piece in FEATURES[part].open(cache, split):
+            written = np.array(piece.array("beats"), dtype=np.float64)
+            if part == "body":
+                written[:, 0] += body_offset(piece.meta)
+            arrays = {name: np.array(piece.array(name)) for name in piece.meta["arrays"] if name != "beats"}
+            self.items.append((piece.meta, arrays, written))
 
     def __len__(self):
         return len(self.items)

@@ -10,7 +10,7 @@ from models.rhythm.augment import augment_body, augment_music
 from models.rhythm.bars import BarsConfig
 from models.rhythm.bars_train import BarsTask
 from models.rhythm.config import rhythm_config
-from models.rhythm.data import Clips, Crops, kind_of, prepare
+from models.rhythm.data import FEATURES, Clips, Crops, kind_of
 from models.rhythm.features import body_features
 from models.rhythm.losses import rhythm_loss
 from models.rhythm.network import BeatNetwork, activations
@@ -37,7 +37,7 @@ class RhythmTask(Task):
         """Cache motions or log-mels of every shard; resumable. A flat corpus needs no cache."""
         self.corpus = corpus if flat_folders(corpus) else None
         if self.corpus is None:
-            prepare(self.part, corpus, cache, progress)
+            FEATURES[self.part].prepare(corpus, cache, progress)
 
     def build(self):
         """A fresh network."""

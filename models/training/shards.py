@@ -54,6 +54,16 @@ def read_header(path):
     return json.loads(header["items"])
 
 
+def corpus_folders(corpus):
+    """The folder itself if it holds shards, and its direct subfolders that do. Raises BadInput where none does."""
+    corpus = Path(corpus)
+    found = [folder for folder in [corpus, *sorted(path for path in corpus.glob("*") if path.is_dir())]
+             if any(folder.glob("*.safetensors"))]
+    if not found:
+        raise BadInput(f"No shard in {corpus} or its folders; make the corpus first.")
+    return found
+
+
 class Corpus:
     """All shards of a folder as a sequence of items; arrays are read (or sliced) on demand.
 

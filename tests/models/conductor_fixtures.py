@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from models.conductor.config import TINY
-from models.conductor.data import prepare_features, statistics
+from models.conductor.data import FEATURES, statistics
 from models.conductor.encoder import MusicEncoder
 from models.conductor.network import Denoiser
 from models.conductor.pipeline import Conductor
@@ -49,7 +49,7 @@ def corpus(tmp_path_factory):
                            "duration": plan.duration}, arrays))
         write_shard(folder / f"{split}.safetensors", items)
     cache = folder.parent / "cache"
-    prepare_features(folder, cache, lambda fraction, text: None)
+    FEATURES.prepare(folder, cache)
     return folder, cache
 
 

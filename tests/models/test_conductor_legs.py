@@ -137,6 +137,15 @@ def test_the_corpus_is_performed_by_several_conductors(flat):
         Rows(*flat, "test", 2)
 
 
+def test_the_corpus_is_performed_again_only_for_other_settings(flat, monkeypatch):
+    def perform(tasks):
+        raise InterruptedError
+    monkeypatch.setattr("models.lab.studio.performed._performed", perform)
+    perform_corpus(*flat, 0.01, lambda fraction, text: None)
+    with pytest.raises(InterruptedError):
+        perform_corpus(*flat, 0.02, lambda fraction, text: None)
+
+
 def test_batches_are_made_on_the_device(flat):
     device, generator = torch.device("cpu"), torch.Generator().manual_seed(0)
     for kind in (*KINDS, None):

@@ -153,9 +153,9 @@ def test_the_linear_start_is_a_principal_component_analysis():
     rng = np.random.default_rng(0)
     mixing = rng.normal(size=(6, 256)) * np.array([8, 4, 2, 1, 0.5, 0.2])[:, None]
     mel = np.repeat(rng.normal(size=(500, 6)), 4, axis=0) @ mixing + 0.05 * rng.normal(size=(2000, 256))
-    cache = type("Cache", (), {"items": [0], "mel": lambda self, item: mel.astype(np.float32)})()
+    piece = type("Piece", (), {"array": lambda self, name, start, stop: mel[start:stop]})()
     config = dataclasses.replace(configs.VAE_TINY, mel_mean=mel.mean(0).tolist(), mel_std=float(mel.std()))
-    basis, variances = principal_components(cache, config)
+    basis, variances = principal_components([piece], config)
     assert torch.allclose(basis.T @ basis, torch.eye(8), atol=1e-4)
     vae = VAE(config)
     vae.start_linear(basis, variances)

@@ -11,6 +11,7 @@ from core.body.motion import Motion, rest_motion  # noqa: E402
 from core.errors import BadInput, Cancelled, NoCheckpoint  # noqa: E402
 from core.rhythm.beats import Beats  # noqa: E402
 from models.music_ldm import config as configs  # noqa: E402
+from models.music_ldm.data import mel_of  # noqa: E402
 from models.music_ldm.denoiser_train import Windows  # noqa: E402
 from models.music_ldm.network import batch_condition, restore, standardise  # noqa: E402
 from models.music_ldm.passage import Passage  # noqa: E402
@@ -39,13 +40,13 @@ def test_statistics_are_measured_and_latents_standardised(trained):
 def test_latents_in_the_cache_are_the_vaes(trained):
     vae, fingerprint = load_vae(trained / "vae")
     windows = Windows(trained / "cache", "valid", configs.TINY, fingerprint)
-    item = windows.items[1]
+    piece = windows.pieces[1]
     with torch.no_grad():
-        whole = torch.cat(vae.encode(torch.from_numpy(windows.features.mel(item)[:item["latent"][1] * 4])[None]),
-                          dim=1)[0]
-    assert np.abs(windows.latent(item, 20) - whole[:, 20:84].T.numpy()).max() < 0.1      # fp16 store, bf16 arithmetic
+        mel = torch.from_numpy(mel_of(piece)[:piece.count(windows.name) * 4])[None]
+        whole = torch.cat(vae.encode(mel), dim=1)[0]
+    assert np.abs(windows.latent(piece, 20) - whole[:, 20:84].T.numpy()).max() < 0.1      # fp16 store, bf16 arithmetic
     exported = load_vae(trained / "checkpoints" / "music_ldm-vae.safetensors")[0]
-    mel = torch.from_numpy(windows.features.mel(item, 0, 64))[None]
+    mel = torch.from_numpy(mel_of(piece, 0, 64))[None]
     with torch.no_grad():
         assert torch.allclose(exported.encode(mel)[0], vae.encode(mel)[0], atol=0.02)
 
@@ -70,16 +71,16 @@ def test_training_and_generation_see_the_same_condition(trained):
     config = configs.TINY
     _, fingerprint = load_vae(trained / "vae")
     windows = Windows(trained / "cache", "train", config, fingerprint)
-    item = windows.items[0]
+    piece = windows.pieces[0]
     motion = moving_motion(int(SECONDS * 30), 0)
-    written = np.asarray(item["beats"])
+    written = np.asarray(piece.meta["beats"])
     beats = Beats(written[:, 0], written[:, 1].astype(int), 4)
-    passage = Passage(config, SECONDS, motion, beats, item["genre"])
+    passage = Passage(config, SECONDS, motion, beats, piece.meta["genre"])
     for number in (0, 1, len(passage.starts) - 1):
         start = passage.starts[number]
-        if start + config.window > item["latent"][1]:
+        if start + config.window > piece.count(windows.name):
             continue
-        seen, made = batch_condition(windows.batch([(item, start)])), passage.conditions([number])
+        seen, made = batch_condition(windows.batch([(piece, start)])), passage.conditions([number])
         for name, tolerance in (("motion", 0.05), ("motion_known", 0), ("offset", 1e-4), ("genre", 0),
                                 ("rhythm", 2e-2)):
             assert torch.allclose(getattr(seen, name), getattr(made, name), atol=tolerance), (number, name)

@@ -16,7 +16,7 @@ from core.rhythm.alignment import beat_f1_70ms
 from core.rhythm.beats import rhythm_curve
 from models.rhythm.augment import augment_body, augment_music, mirrored_6d, stretch, warp_curve
 from models.rhythm.config import rhythm_config
-from models.rhythm.data import Crops, prepare
+from models.rhythm.data import FEATURES, Crops
 from models.rhythm.detect import (
     SPEEDS,
     detect_body_beats,
@@ -118,7 +118,7 @@ def test_stretch_keeps_time():
 
 def test_warped_crops_keep_beats_on_the_sound(corpus, tmp_path):
     """After any warp the loudest onsets still lie on the beats of the curve."""
-    prepare("music", corpus, tmp_path)
+    FEATURES["music"].prepare(corpus, tmp_path)
     batch = Crops(rhythm_config("music", "tiny"), tmp_path, "train")[3]
     rise = torch.relu(batch["mel"].diff(dim=1)).mean(-1)                    # (N, T - 1)
     on_beat = (rise * batch["curve"][:, 1:, 0]).sum() / batch["curve"][:, 1:, 0].sum()
@@ -246,14 +246,14 @@ def test_loss_prefers_the_truth_and_obeys_trust():
 
 
 def test_crops_are_random_access(corpus, tmp_path):
-    prepare("body", corpus, tmp_path)
-    prepare("body", corpus, tmp_path)                        # a second time: nothing to do
-    assert len(list(tmp_path.glob("body_*"))) == 1
+    FEATURES["body"].prepare(corpus, tmp_path)
+    FEATURES["body"].prepare(corpus, tmp_path)                        # a second time: nothing to do
+    assert len(list(FEATURES["body"].place(tmp_path).glob("*/items.json"))) == 1
     crops = Crops(rhythm_config("body", "tiny"), tmp_path, "train")
     assert torch.equal(crops[5]["root"], crops[5]["root"])
     assert not torch.equal(crops[5]["root"], crops[6]["root"])
     with pytest.raises(BadInput):
-        prepare("body", tmp_path / "none", tmp_path)
+        FEATURES["body"].prepare(tmp_path / "none", tmp_path)
 
 
 @pytest.mark.parametrize("part", ["body", "music"])
@@ -296,7 +296,7 @@ sys.meta_path.insert(0, Absent())
 @pytest.mark.parametrize("part", ["body", "music"])
 def test_training_needs_torch_numpy_and_safetensors_only(part, corpus, tmp_path):
     """Steps and validation of a cached corpus on a machine without scipy, librosa, soundfile and soxr."""
-    prepare(part, corpus, tmp_path / "cache")
+    FEATURES[part].prepare(corpus, tmp_path / "cache")
     code = BARE + "from models.training.loop import main; sys.exit(main(sys.argv[1:]))"
     folders = ["--corpus", corpus, "--cache", tmp_path / "cache", "--out", tmp_path / "run"]
     done = subprocess.run([sys.executable, "-c", code, "rhythm", part, *map(str, folders), "--config", "tiny",

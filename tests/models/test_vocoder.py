@@ -9,7 +9,7 @@ from core.errors import BadInput, Cancelled
 from models.music_ldm import vocoder as module
 from models.music_ldm import vocoder_finish as finish
 from models.music_ldm.vocoder import Vocoder, VocoderConfig, load_vocoder, vocode
-from models.music_ldm.vocoder_train import CONFIGS, SoundCrops, multi_resolution, vocoder_task
+from models.music_ldm.vocoder_train import CONFIGS, SoundCrops, features_of, multi_resolution, vocoder_task
 from models.training.shards import write_shard
 
 TINY = CONFIGS["vocoder"]["tiny"]
@@ -123,7 +123,7 @@ def test_tiny_run_and_checkpoint(tmp_path):
                  config_name="tiny", steps=40, validations=2, log_every=10, report=lambda text: None)
     losses = [row["loss"] for row in rows if "loss" in row]
     assert losses[-1] < 0.9 * losses[0]
-    crops = SoundCrops(TINY, tmp_path / "cache", "train")
+    crops = SoundCrops(TINY, features_of(tmp_path / "corpus", TINY.hours).open(tmp_path / "cache", "train"), "train")
     assert torch.equal(crops[3]["sound"], crops[3]["sound"])
     # Mel and sound of a crop are the same moment.
     batch = crops[1]

@@ -21,9 +21,9 @@ from core.rhythm.alignment import beat_f1_70ms, match_count
 from core.rhythm.beats import read_beats
 from models.lab.evaluation.tables import markdown_table, replace_section, write_json
 from models.lab.metrics.beat_align import beat_f1_any_level, music_beats_librosa
-from models.rhythm.data import body_offset, corpus_folders
+from models.rhythm.data import body_offset
 from models.rhythm.detect import detect_body_beats, detect_music_beats, load_network
-from models.training.shards import AUDIO_RATE, Corpus, unpack_audio, unpack_motion
+from models.training.shards import AUDIO_RATE, Corpus, corpus_folders, unpack_audio, unpack_motion
 
 COUPLES = (("05", "20"), ("11", "26"))      # TEST partners of one dance each
 SECTIONS = ("body", "music", "tracks", "couples", "speed")

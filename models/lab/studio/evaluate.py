@@ -17,12 +17,11 @@ from models.lab.evaluation.tables import markdown_table, replace_section, write_
 from models.lab.metrics import conducting, motion
 from models.lab.metrics.beat_align import align_report, beat_f1_any_level, kinematic_beats_bailando, music_beats_librosa
 from models.lab.studio.overlap import overlap_share
-from models.training.shards import AUDIO_RATE, Corpus, unpack_audio, unpack_motion
+from models.training.shards import AUDIO_RATE, Corpus, corpus_folders, unpack_audio, unpack_motion
 
 
 def open_split(folder, kind, split):
     """The corpus of a kind below `folder`, or None where there is none."""
-    from models.rhythm.data import corpus_folders
     for place in corpus_folders(folder):
         try:
             return Corpus(place, split=split, kind=kind)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.contract.files import replacing, write_text
+from core.contract.files import write_text
 from core.errors import BadInput
 from core.rhythm.beats import Beats
 from models.conductor.config import STROKES
@@ -15,8 +15,10 @@ from models.conductor.performed import JITTERS
 from models.lab.studio.conducted import pattern_of, stroke_plan
 from models.lab.studio.conductor import conduct
 from models.lab.studio.plan import plan_from_json
-from models.training.flat import Flat
+from models.training.cache import digest
+from models.training.flat import Flat, write_array
 
+VERSION = 1                 # of what is made of a piece
 VARIANTS = 4                # conductors a piece; the held-out splits have one
 POOLED = 24                 # rows from which several processes are worth their start
 
@@ -44,11 +46,14 @@ def perform(task):
 
 
 def prepare(corpus, cache, jitter, progress, variants=VARIANTS):
-    """Perform every piece of a flat corpus into `cache`, once. Pieces that are heard get several conductors, silent
-    ones one."""
+    """Perform every piece of a flat corpus into `cache`, once; again where the corpus or the jitter is another. Pieces
+    that are heard get several conductors, silent ones one."""
     cache, flat = Path(cache), Flat(corpus)
+    made_of = digest((flat.folder / "items.json").read_bytes(), jitter, variants, VERSION)
     if (cache / "rows.json").exists():
-        return
+        known = json.loads((cache / "rows.json").read_text(encoding="utf-8"))
+        if isinstance(known, dict) and known["made_of"] == made_of:
+            return
     items = [item for item in flat.items if "plan" in item and flat.has(item, "level")]
     if not items:
         raise BadInput(f"{corpus} holds no conducted pieces; make them with models.lab.studio.conducted_flat.")
@@ -68,11 +73,9 @@ def prepare(corpus, cache, jitter, progress, variants=VARIANTS):
         first += row["frames"]
         if done % 50 == 0:
             progress(done / len(tasks), "performing")
-    cache.mkdir(parents=True, exist_ok=True)
     for name, parts in arrays.items():
-        with replacing(cache / f"{name}.npy") as temporary, open(temporary, "wb") as handle:
-            np.save(handle, np.concatenate(parts, axis=1 if name == "rhythm" else 0))
-    write_text(cache / "rows.json", json.dumps(rows))
+        write_array(cache / f"{name}.npy", np.concatenate(parts, axis=1 if name == "rhythm" else 0))
+    write_text(cache / "rows.json", json.dumps({"made_of": made_of, "rows": rows}))
 
 
 def _performed(tasks):

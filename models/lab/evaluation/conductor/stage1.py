@@ -5,7 +5,7 @@ import numpy as np
 import torch
 
 from models.conductor.config import FPS
-from models.conductor.data import Pairs, prepare_features
+from models.conductor.data import FEATURES, Pairs
 from models.conductor.device_data import KINDS, DevicePairs
 from models.conductor.features import mono
 from models.conductor.losses import contrastive_loss
@@ -29,7 +29,7 @@ def stage1_rows(net, corpus, split="test", batches=10):
         flat = flat_of_shards(corpus, split, cache / "flat")
         perform_corpus(flat, cache / "flat.performed", 0.0, lambda fraction, text: None)
     else:
-        prepare_features(corpus, cache, lambda fraction, text: None)
+        FEATURES.prepare(corpus, cache)
     for kind in KINDS:
         if net.config.mel_rate == FPS:
             pairs = DevicePairs(net.config, flat, cache / "flat.performed", split, kind, augment=False)

@@ -17,7 +17,7 @@ from core.rhythm.beats import Beats
 from models.lab.evaluation.music_ldm.scoring import bare_score, score_sound, sounding_features, to_tracker
 from models.lab.evaluation.tables import scramble
 from models.lab.metrics import onset_flags
-from models.music_ldm.data import save_array
+from models.training.flat import write_array
 from models.training.shards import AUDIO_RATE, Corpus, unpack_audio, unpack_motion
 
 VERSION = 2                     # of the records
@@ -238,7 +238,7 @@ class Store:
         """Append one record; `features`, if any, are kept as half precision."""
         path = self.path(row)
         if features is not None:
-            save_array(path.with_suffix("") / f"{record['id']}.npy", features.astype(np.float16))
+            write_array(path.with_suffix("") / f"{record['id']}.npy", features.astype(np.float16))
         with open(path, "a", encoding="utf-8") as handle:  # a leading line break: the line before may have been cut off
             handle.write("\n" + json.dumps(record))
 
