@@ -130,7 +130,8 @@ class Setting:
 
 def _items(raw):
     out, values, tips = [], raw.get("values") or {}, raw.get("item_tips") or {}
-    listed = [{"id": row["slug"], "label": row["label"], "aliases": [row["aist"].lower()] if "aist" in row else []}
+    listed = [{"id": row["slug"], "label": row["label"], "tip": row.get(raw.get("tips_of")) or "",
+               "aliases": [row["aist"].lower()] if "aist" in row else []}
               for row in (load(raw["items_from"]) if raw.get("items_from") else ())]
     only = raw.get("only")                          # a row may offer some of a setting's items
     for item in (item for item in [*(raw.get("items") or ()), *listed] if only is None or item["id"] in only):

@@ -1,6 +1,6 @@
 """The section of a direction: what it goes from, what one needs first, its button, below it status and takes."""
 from ....core.contract import systems as registry
-from ...scene import bone_map, strips
+from ...scene import bone_map, player, strips
 from ...scene import settings as scene_settings
 from ...scene.stats import timed_draw
 from .. import presets
@@ -92,14 +92,25 @@ def draw_section(layout, context, system, title):
         if not scene_settings.counts(settings, setting):
             continue
         beside = setting.raw.get("beside")
+        if beside == "baton.hear_genre" and not player.has_examples(system):
+            beside = None
         row = layout.row(align=True) if beside else layout
         row.prop(settings, name)
         if beside:
-            row.operator(beside, text="", icon="FILE_REFRESH").system = system.name
+            row.operator(beside, text="", icon=beside_icon(context, system, beside)).system = system.name
         if setting.warn_above is not None and getattr(settings, name) > setting.warn_above:
             layout.label(text=f"Degrades above {setting.warn_above:g}", icon="ERROR")
         if setting.raw.get("below") == "edit_range" and getattr(settings, name):
             draw_edit_range(layout, context.scene.baton)
+
+
+def beside_icon(context, system, operator):
+    """Icon of the button beside a setting."""
+    if operator != "baton.hear_genre":
+        return "FILE_REFRESH"
+    genre = scene_settings.group(context.scene, system).genre
+    playing = player.playing()
+    return "PAUSE" if playing and playing == str(player.example(system, genre)) else "PLAY_SOUND"
 
 
 def draw_edit_range(layout, settings):

@@ -2,10 +2,17 @@
 import bpy
 
 from ...flows.generate import FLOWS
-from ...scene import compat, strips, takes
+from ...scene import compat, player, strips, takes
 from ...scene.stats import timed_draw
 
 ICONS = {"MUSIC": "SOUND", "MOTION": "ARMATURE_DATA", "BOTH": "OUTLINER_OB_ARMATURE"}
+
+SOLO, AUDITION = ("baton.solo_take", "Solo", "SOLO_ON"), ("baton.audition_take", "Audition", "PLAY_SOUND")
+KEEP, REDO = ("baton.keep_take", "Keep", "CHECKMARK"), ("baton.redo_take", "Redo", "FILE_REFRESH")
+REMOVE = ("baton.remove_take", "", "TRASH")
+BUTTONS = {"MUSIC": ((SOLO, AUDITION), (KEEP, REDO, REMOVE)),
+           "MOTION": ((SOLO, REDO), (KEEP, REMOVE)),
+           "BOTH": ((SOLO, AUDITION), (KEEP, REDO, REMOVE))}
 
 
 class BATON_UL_takes(bpy.types.UIList):
@@ -42,16 +49,24 @@ def active(scene, direction):
 
 
 def draw_takes(layout, context, direction):
-    """The list, three rows high however many there are, and two rows of buttons."""
+    """The list, three rows high however many there are, and the buttons of the active take."""
     settings, take = context.scene.baton, active(context.scene, direction)
     layout.template_list("BATON_UL_takes", direction.name, settings, "takes", settings, "take_index", rows=3, maxrows=3)
     column = layout.column(align=True)
     column.enabled = take is not None
-    for buttons in ((("baton.solo_take", "Solo", "SOLO_ON"), ("baton.keep_take", "Keep", "CHECKMARK")),
-                    (("baton.redo_take", "Redo", "FILE_REFRESH"), ("baton.remove_take", "Remove", "TRASH"))):
+    name = take.name if take is not None else ""
+    for buttons in BUTTONS[FLOWS[direction.name].kind]:
         row = column.row(align=True)
         for operator, text, icon in buttons:
-            row.operator(operator, text=text, icon=icon).name = take.name if take is not None else ""
+            icon = audition_icon(take) if operator == "baton.audition_take" else icon
+            row.operator(operator, text=text, icon=icon).name = name
+
+
+def audition_icon(take):
+    """Pause while the take's sound plays by itself."""
+    playing = player.playing()
+    same = take is not None and playing and playing == bpy.path.abspath(take.path)
+    return "PAUSE" if same else "PLAY_SOUND"
 
 
 class TakePanel:
