@@ -1,4 +1,6 @@
 """The preferences of Baton and their page."""
+import shutil
+
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
 
@@ -26,7 +28,7 @@ class BatonPreferences(bpy.types.AddonPreferences):
         name="Checkpoints", subtype="DIR_PATH",
         description="Folder with further or newer checkpoints; empty uses those of the extension")
     idle_minutes: FloatProperty(
-        name="Idle Time", min=0.5, max=600.0, default=15.0,
+        name="Idle Time (min)", min=0.5, max=600.0, default=15.0,
         description="Minutes without a job after which the worker ends and frees its memory")
     wheels: StringProperty(
         name="Wheels", subtype="DIR_PATH",
@@ -72,13 +74,8 @@ def _runtime(box, preferences):
     folder = prefs.user_folder()
     box.label(text="Runtime")
     if folder is not None:
-        python = runtime.ready_python(folder / "runtime")
-        if python is None:
-            box.label(text="Not set up yet: about 1 GB is downloaded once (CUDA 4 GB)", icon="INFO")
-        elif not runtime.is_current(folder / "runtime", operators_prefs.lock_path()):
-            box.label(text="Made for another version of Baton; set it up again", icon="ERROR")
-        else:
-            box.label(text=f"Ready: {python}", icon="CHECKMARK")
+        text, icon = state(preferences, folder / "runtime")
+        box.label(text=text, icon=icon)
     box.prop(preferences, "torch")
     box.prop(preferences, "wheels")
     if not preferences.wheels and not bpy.app.online_access:
@@ -96,6 +93,21 @@ def _runtime(box, preferences):
             line = box.row()
             line.alert = True
             line.label(text=setup.error, icon="ERROR")
+
+
+def state(preferences, folder):
+    """(sentence, icon) about the worker's Python: one that works is never called missing."""
+    own, python = runtime.ready_python(folder), prefs.worker_python()
+    if python and str(own) != python:
+        found = shutil.which(python) is not None
+        return (f"In use: {python}", "CHECKMARK") if found else (f"There is no Python at {python}", "ERROR")
+    if own is None:
+        cuda = operators_prefs.backend_of(preferences) == "cuda"
+        loaded, stored = runtime.SIZES["cuda" if cuda else "cpu"]
+        return f"Not set up yet: {loaded:g} GB are downloaded once, {stored:g} GB stored", "INFO"
+    if not runtime.is_current(folder, operators_prefs.lock_path()):
+        return "Made for another version of Baton; set it up again", "ERROR"
+    return f"Ready: {own}", "CHECKMARK"
 
 
 def _job(box):

@@ -21,6 +21,13 @@ def lock_path():
     return contract.ROOT / "core" / "contract" / "runtime-lock.txt"
 
 
+def backend_of(options):
+    """"cuda" or "cpu": the build of PyTorch that the preferences mean on this machine."""
+    if options.torch == "AUTO":
+        return "cuda" if shutil.which("nvidia-smi") else "cpu"
+    return options.torch.lower()
+
+
 @timed
 def _watch():
     """Timer: redraws the preferences while the set-up runs."""
@@ -53,10 +60,7 @@ class BATON_OT_setup_runtime(bpy.types.Operator):
     def execute(self, context):
         global setup
         options = prefs.get()
-        if options.torch == "AUTO":
-            backend = "cuda" if shutil.which("nvidia-smi") else "cpu"
-        else:
-            backend = options.torch.lower()
+        backend = backend_of(options)
         setup = runtime.RuntimeSetup(
             prefs.user_folder(create=True) / "runtime", lock_path(), backend=backend,
             wheels=bpy.path.abspath(options.wheels) if options.wheels else None, extras=(SMPLX,) if options.smplx
