@@ -175,10 +175,15 @@ def mirrored(vector):
 class Standard(nn.Module):
     """Mean and standard deviation of the channels as buffers: they travel with the weights they belong to."""
 
-    def __init__(self, channels=CHANNELS):
+    def __init__(self, channels=CHANNELS, given=None):
+        """given: (mean, std) where the network's configuration holds them, exactly, so that a checkpoint, whose numbers
+        are rounded to half precision, need not; empty lists where they are not measured yet."""
         super().__init__()
-        self.register_buffer("mean", torch.zeros(channels))
-        self.register_buffer("std", torch.ones(channels))
+        self.register_buffer("mean", torch.zeros(channels), persistent=given is None)
+        self.register_buffer("std", torch.ones(channels), persistent=given is None)
+        if given is not None and given[0]:
+            self.mean.copy_(torch.tensor(given[0]))
+            self.std.copy_(torch.tensor(given[1]))
 
     @torch.no_grad()
     def measure(self, vectors, weights=None):

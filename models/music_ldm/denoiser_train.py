@@ -14,7 +14,7 @@ from models.diffusion import Schedule
 from models.music_ldm.data import FEATURES, encode_latents, mel_of, motion_of, rhythm_of
 from models.music_ldm.features import mirrored, motion_features, to_rotations
 from models.music_ldm.losses import diffusion_loss
-from models.music_ldm.network import UNet, batch_condition, standardise
+from models.music_ldm.network import UNet, batch_condition
 from models.music_ldm.resident import FlatWindows
 from models.music_ldm.timbre import PROFILE, timbre_profile
 from models.music_ldm.vae import load_vae
@@ -96,8 +96,8 @@ class DenoiserTask(Task):
         batches = self._valid_batches(cache, device)
         sums = {"loss": [], "loss_motion": [], "loss_none": []}
         for index, batch in enumerate(batches):
-            condition, x0 = batch_condition(batch, model.condition.timbre), standardise(batch["latent_mean"],
-                                                                                        self.config)
+            condition = batch_condition(batch, model.condition.timbre)
+            x0 = model.standardise(batch["latent_mean"])
             everything = torch.ones(len(x0), dtype=torch.bool, device=device)
             variants = {"loss": condition, "loss_motion": condition.dropped(rhythm=everything),
                         "loss_none": condition.none()}

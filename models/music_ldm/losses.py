@@ -5,7 +5,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from models.diffusion.loss import draw, normal, weighted
-from models.music_ldm.network import batch_condition, standardise
+from models.music_ldm.network import batch_condition
 
 
 def kl_divergence(mean, log_variance):
@@ -53,7 +53,7 @@ def diffusion_loss(model, schedule, config, batch, generator):
     """
     mean = batch["latent_mean"]
     z = mean + (0.5 * batch["latent_log_variance"]).exp() * normal(mean.shape, generator, mean.device)
-    drawn = draw(schedule, standardise(z, config), generator, config.high_noise)
+    drawn = draw(schedule, model.standardise(z), generator, config.high_noise)
     timbre = {"timbre": config.drop_timbre} if config.timbre else {}
     condition = batch_condition(batch, model.condition.timbre).at_random(
         generator, config.drop_all, motion=config.drop_motion, rhythm=config.drop_rhythm, genre=config.drop_genre,

@@ -10,6 +10,7 @@ from torch import nn
 from core.body.kinematics import FPS
 from models.conditions import Conditions
 from models.layers import Attention, Downsample, FeedForward, ResBlock, TimeEmbedding, Upsample, conv_nd, make_norm
+from models.motion.representation import Standard
 from models.music_ldm.config import MOTION_CHANNELS, RHYTHM_CHANNELS
 from models.music_ldm.timbre import Timbre
 
@@ -63,10 +64,7 @@ class ConditionEncoder(nn.Module):
     def __init__(self, config, embedding_width):
         super().__init__()
         self.config = config
-        mean = torch.tensor(config.motion_mean or [0.0] * MOTION_CHANNELS)
-        std = torch.tensor(config.motion_std or [1.0] * MOTION_CHANNELS)
-        self.register_buffer("motion_mean", mean, persistent=False)
-        self.register_buffer("motion_std", std, persistent=False)
+        self.motion = Standard(MOTION_CHANNELS, (config.motion_mean, config.motion_std))
         self.stride = round(FPS / config.motion_rate)
         genres = len(config.genres)
         if config.memory:
@@ -81,7 +79,7 @@ class ConditionEncoder(nn.Module):
 
     def forward(self, condition):
         known = condition.motion_known[:, None, None]
-        motion = (condition.motion - self.motion_mean) / self.motion_std * known
+        motion = self.motion(condition.motion) * known
         frames = motion.shape[1]
         genre = condition.genre[:, None].expand(-1, frames, -1)
         seconds = condition.offset[:, None] + torch.arange(frames, device=motion.device) / FPS
@@ -143,6 +141,7 @@ class UNet(nn.Module):
         widths, dims = config.widths, config.dims
         embedding = 2 * widths[0]
         memory = config.memory or MOTION_CHANNELS + len(config.genres)
+        self.own = Standard(config.latent, (config.latent_mean, config.latent_std))
         self.time = TimeEmbedding(embedding)
         self.condition = ConditionEncoder(config, embedding)
         extra = RHYTHM_CHANNELS * config.downsample if config.rhythm else 0
@@ -165,6 +164,14 @@ class UNet(nn.Module):
                                     conv_nd(dims, widths[0], config.latent, 3))
         nn.init.zeros_(self.output[2].weight)
         nn.init.zeros_(self.output[2].bias)
+
+    def standardise(self, latent):
+        """Latents (B, C, ...) as the VAE gives them -> zero mean and unit spread per channel."""
+        return self.own(latent.transpose(1, -1)).transpose(1, -1)
+
+    def restore(self, latent):
+        """Inverse of `standardise`."""
+        return self.own.restore(latent.transpose(1, -1)).transpose(1, -1)
 
     def encode(self, condition):
         """Condition -> Encoded."""
@@ -203,19 +210,3 @@ def batch_condition(batch, timbre=None):
     known = torch.ones_like(batch["offset"])[:, None]
     code = 0 * known if timbre is None else torch.cat([timbre.code(batch["profile"]), known], dim=1)
     return Condition(batch["motion"], batch["motion_known"], batch["offset"], batch["genre"], batch["rhythm"], code)
-
-
-def standardise(latent, config):
-    """Latents (B, C, ...) to zero mean and unit spread per channel."""
-    shape = (1, -1) + (1,) * (latent.dim() - 2)
-    mean, std = (torch.tensor(values, device=latent.device).reshape(shape) for values in (config.latent_mean,
-                                                                                          config.latent_std))
-    return (latent - mean) / std
-
-
-def restore(latent, config):
-    """Inverse of `standardise`."""
-    shape = (1, -1) + (1,) * (latent.dim() - 2)
-    mean, std = (torch.tensor(values, device=latent.device).reshape(shape) for values in (config.latent_mean,
-                                                                                          config.latent_std))
-    return latent * std + mean

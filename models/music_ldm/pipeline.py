@@ -14,7 +14,7 @@ from core.errors import BadInput
 from models.diffusion import SAMPLERS, Schedule, canvas
 from models.layers.precision import native_autocast, native_weights
 from models.music_ldm.config import DenoiserConfig, VAEConfig
-from models.music_ldm.network import UNet, restore, standardise
+from models.music_ldm.network import UNet
 from models.music_ldm.passage import Passage
 from models.music_ldm.settings import Settings
 from models.music_ldm.timbre import timbre_profile
@@ -128,10 +128,10 @@ class MusicLDM:
         layout = canvas.Layout(passage.canvas, config.window, passage.overlap, passage.loop, batch)
         denoise = canvas.guided_windows(network, layout, self.schedule, asked.guidance_scale,
                                         interval=asked.guidance_interval, rescale=asked.guidance_rescale)
-        kept = None if take is None else (standardise(take["latent"], config), take["mask"])
+        kept = None if take is None else (self.denoiser.standardise(take["latent"]), take["mask"])
         x = canvas.sample(denoise, x, self.schedule, asked.steps, sampler=asked.sampler, generators=generators,
                           kept=kept, on_step=on_step)
-        return restore(x, config)
+        return self.denoiser.restore(x)
 
     def _timbre(self, passage, generators, profile):
         """(V, E) what each variation's timbre adds to the embedding: the profile's, else drawn from its genre; or

@@ -90,7 +90,7 @@ class VAETask(Task):
         ideal)."""
         crops, vae, rows = self.dataset(cache, "valid"), model["vae"], []
         for index in range(VALID_BATCHES):
-            mel = crops[index]["mel"].to(vae.mel_mean.device)
+            mel = crops[index]["mel"].to(vae.mel.mean.device)
             mean, log_variance = vae.encode(mel)
             output, target = vae.synthesise(mean), vae.standardise(mel)
             rows.append({"l1": (output - target).abs().mean(), "log_mel_l1": (vae.restore(output) - mel).abs().mean(),

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from core.audio.mel import BANDS
 from core.errors import BadInput
 from models.layers import Downsample, ResBlock, Upsample, conv_nd, make_norm
+from models.motion.representation import Standard
 from models.music_ldm.config import VAEConfig
 
 START_LOG_VARIANCE = -5.0       # of the posterior, beside whitened latents
@@ -34,8 +35,7 @@ class VAE(nn.Module):
         dims, widths = config.dims, config.widths
         norm = "channel" if dims == 1 else "group"
         inputs = BANDS if dims == 1 else 1
-        mean = torch.tensor(config.mel_mean or [0.0] * BANDS, dtype=torch.float32)
-        self.register_buffer("mel_mean", mean, persistent=False)
+        self.mel = Standard(BANDS, (config.mel_mean or [0.0] * BANDS, config.mel_std))
         down = [conv_nd(dims, inputs, widths[0], 5 if dims == 1 else 3)]
         for level, width in enumerate(widths):
             down += [ResBlock(dims, width, norm=norm) for _ in range(config.blocks)]
@@ -75,13 +75,13 @@ class VAE(nn.Module):
 
     def standardise(self, mel):
         """(B, T, 256) -> network units, (B, 256, T) or (B, 1, 256, T)."""
-        x = ((mel - self.mel_mean) / self.config.mel_std).transpose(1, 2)
+        x = self.mel(mel).transpose(1, 2)
         return x if self.config.dims == 1 else x[:, None]
 
     def restore(self, x):
         """Inverse of `standardise`."""
         x = x if self.config.dims == 1 else x[:, 0]
-        return x.transpose(1, 2) * self.config.mel_std + self.mel_mean
+        return self.mel.restore(x.transpose(1, 2))
 
     def encode(self, mel):
         """mel (B, T, 256), T a multiple of d -> mean and log-variance of q(z | mel), each of the latent's shape;

@@ -295,6 +295,9 @@ def test_drop_rates_are_those_of_the_configuration():
     class Spy(torch.nn.Module):
         condition = SimpleNamespace(timbre=None)
 
+        def standardise(self, latent):
+            return latent
+
         def encode(self, condition):
             seen.append(condition)
             return condition

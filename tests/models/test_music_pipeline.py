@@ -13,7 +13,7 @@ from core.rhythm.beats import Beats  # noqa: E402
 from models.music_ldm import config as configs  # noqa: E402
 from models.music_ldm.data import mel_of  # noqa: E402
 from models.music_ldm.denoiser_train import Windows  # noqa: E402
-from models.music_ldm.network import batch_condition, restore, standardise  # noqa: E402
+from models.music_ldm.network import UNet, batch_condition  # noqa: E402
 from models.music_ldm.passage import Passage  # noqa: E402
 from models.music_ldm.pipeline import MusicLDM, image_to_log_mel, splice  # noqa: E402
 from models.music_ldm.settings import Settings  # noqa: E402
@@ -27,10 +27,14 @@ def test_statistics_are_measured_and_latents_standardised(trained):
     config = configs.DenoiserConfig(**RunFolder(trained / "denoiser").read_config()["config"])
     vae, fingerprint = load_vae(trained / "vae")
     windows = Windows(trained / "cache", "train", config, fingerprint)
-    z = torch.cat([standardise(windows[k]["latent_mean"] + (0.5 * windows[k]["latent_log_variance"]).exp()
-                               * torch.randn(4, 8, 64), config) for k in range(6)])
+    network = UNet(config)
+    z = torch.cat([network.standardise(windows[k]["latent_mean"] + (0.5 * windows[k]["latent_log_variance"]).exp()
+                               * torch.randn(4, 8, 64)) for k in range(6)])
     assert z.mean().abs() < 0.15 and 0.8 < float(z.std()) < 1.2
-    assert torch.allclose(restore(standardise(z, config), config), z, atol=1e-4)
+    assert torch.allclose(network.restore(network.standardise(z)), z, atol=1e-4)
+    assert network.own.mean.tolist() == pytest.approx(config.latent_mean)
+    assert network.condition.motion.std.tolist() == pytest.approx(config.motion_std)
+    assert not [name for name in network.state_dict() if name.endswith(("own.mean", "motion.std"))]
     assert len(config.motion_mean) == 360 and min(config.motion_std) >= 0.02
     batch, again = windows[3], windows[3]
     assert all(torch.equal(batch[name], again[name]) for name in batch)
