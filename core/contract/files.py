@@ -76,7 +76,8 @@ def copy(source, path):
 
 
 def claim(folder, name, suffixes):
-    """A path `<folder>/<name><suffixes[0]>` that is free with every one of the suffixes, claimed as an empty file for the
+    """A path `<folder>/<name><suffixes[0]>` that is free with every one of the suffixes, claimed as an empty file for
+    the
     caller alone: two programs that ask at once get two names ("name (2)", ...). The folder is made when missing."""
     folder, number = Path(folder), 1
     folder.mkdir(parents=True, exist_ok=True)
