@@ -15,6 +15,11 @@ from ..worker.manager import Job
 from .results import blending
 
 
+def doubts_of(*rigs) -> list[str]:
+    """A sentence for each rig whose bone map has unsure rows: said before a job on them starts."""
+    return [text for text in map(bone_map.unsure_sentence, rigs) if text]
+
+
 class Flow:
     """One job: it holds names and session uids, never bpy references.
 
@@ -32,6 +37,7 @@ class Flow:
             "system": system.name, "rig": rig.name, "params": scene_settings.params_of(context.scene, system),
             "own": scene_settings.own_of(context.scene, system), **self.ask(context, rig)}
         self.passage: Passage | None = None
+        self.others = []                                        # `Ref`s of further rigs that perform too
 
     @classmethod
     def check(cls, context, system: System):
@@ -48,7 +54,8 @@ class Flow:
     def job(self) -> Job:
         """The `Job` for the manager."""
         params = {"system": self.system.name, "settings": dict(self.request["params"])}
-        return Job("generate", self.system.button, params, self.prepare, self.apply, self.watched())
+        return Job("generate", self.system.button, params, self.prepare, self.apply, self.watched(),
+                   warnings=doubts_of(self.rig.get(), *(ref.get() for ref in self.others)))
 
     def prepare(self, folder):
         """Generator: read the scene into the job's folder, yielding fractions; returns what joins the job's params."""
@@ -110,7 +117,9 @@ class Flow:
     def sample_pose(self, folder, rig=None, mapped=None):
         """Generator: the pose of the rig, or of another, where the passage begins."""
         here = Passage(float(int(self.passage.first)), 0.5 / self.passage.fps, self.passage.fps)
-        yield from rig_sampling.sample(rig or self.rig, self.scene, mapped or self.mapped, here, folder)
+        rig, mapped = rig or self.rig, mapped or self.mapped
+        yield from rig_sampling.sample(rig, self.scene, mapped, here, folder)
+        yield from rig_sampling.sample_own(rig, self.scene, mapped, self.passage.fps, folder)
 
     def sample_passage(self, folder):
         """Generator: the controls and the bones they drive over the whole passage, and the local poses of what
@@ -119,6 +128,7 @@ class Flow:
         local = rig_sampling.Local(bone_map.switches(self.rig.get(), self.mapped, legs))
         yield from rig_sampling.sample(self.rig, self.scene, self.mapped, self.passage, folder,
                                        also=self._driven().values(), local=local)
+        yield from rig_sampling.sample_own(self.rig, self.scene, self.mapped, self.passage.fps, folder)
 
     def title(self) -> str:
         """Start of a take's name."""

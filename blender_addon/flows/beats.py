@@ -8,6 +8,7 @@ from ..scene import settings as scene_settings
 from ..scene.refs import Ref
 from ..scene.timebase import Passage, scene_fps
 from ..worker.manager import Job
+from .base import doubts_of
 from .to_sound import passage_of
 
 
@@ -23,7 +24,8 @@ def motion_job(context, rig):
         yield from rig_sampling.sample(rig_ref, scene_ref, bone_map.reading_map(rig_ref.get(), mapped), passage, folder)
 
     return Job("beats", "Detect Beats", _tempo_of(scene, "to_sound"), prepare,
-               lambda result, folder: _show(scene_ref, result, passage, music=False), (rig_ref, scene_ref))
+               lambda result, folder: _show(scene_ref, result, passage, music=False), (rig_ref, scene_ref),
+               warnings=doubts_of(rig))
 
 
 def strip_job(context, strip_scene, strip):
@@ -84,11 +86,8 @@ def bone_job(context, rig):
         found = {joint: (row["bone"], float(row["confidence"]), row["how"])
                  for joint, row in result["bone_map"].items()}
         bone_map.set_rows(thing, found, "fuzzy")
-        lacking = bone_map.missing(thing)
         compat.tag_redraw_all()
-        if lacking:
-            return f"{len(found)} of 24 bones matched; pick {', '.join(bone_map.label(j) for j in lacking)}"
-        return f"{len(found)} of 24 bones matched"
+        return bone_map.matched(thing)
 
     return Job("bonemap", "Detect Bones", {}, prepare, apply, (rig_ref,))
 

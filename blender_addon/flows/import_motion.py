@@ -1,4 +1,5 @@
-"""A motion file onto the rig: BVH, AMASS npz or AIST++ pkl -> worker -> channels -> a take."""
+"""A motion onto the rig, from a file (BVH, AMASS npz, AIST++ pkl ...) or from another armature of the scene: worker ->
+channels -> a take."""
 from pathlib import Path
 
 import bpy
@@ -6,29 +7,58 @@ import bpy
 from ...core import contract
 from ...core.contract import systems as registry
 from ..errors import UserError
-from ..scene import bone_map, rig_sampling
+from ..scene import animated, bone_map, rig_sampling
 from ..scene import settings as scene_settings
 from ..scene.refs import Ref
 from ..scene.timebase import Passage, scene_fps
 from ..worker import options as prefs
 from ..worker.manager import Job
+from .base import doubts_of
 from .results import blending
 from .to_motion import write_takes
 
+SOURCE = "source"               # folder of the job with the other armature, as core/worker/jobs.py reads it
 
-def request_of(scene, rig, path, fps=None):
+
+def request_of(scene, rig, path, fps=None, *, up=None, root=None, start=None, duration=None, frame=None):
     """What the job asks, JSON-ready. With a folder of SMPL models the performer's own skeleton counts. Raises
-    UserError."""
+    UserError.
+
+    fps, up ("auto", "x", "-x" ... "-z"), root (a name of `core.contract.bvh_roots.roots(path)`), start and duration
+    (seconds of the file): as its reader takes them; None: by itself. frame: where the take begins; None: the current.
+    """
     path = bpy.path.abspath(path)
+    if path.lower().endswith(contract.SCENE_FILES):
+        raise UserError(f"{Path(path).name} is no motion file but a scene: bring it in with File > Import, then use "
+                        f"its "
+                        "armature as the source of the motion")
     if not path.lower().endswith(contract.MOTION_SUFFIXES) or not Path(path).is_file():
         raise UserError(f"{path or 'Nothing'} is no motion file; choose {', '.join(contract.MOTION_FILES)} (or .gz of "
                         f"these)")
     models = prefs.get().smpl_folder
+    params = {"motion": path, "fps": fps, "up": up, "root": root, "start": start, "duration": duration,
+              "smpl_models": bpy.path.abspath(models) if models else None}
+    return _request(scene, rig, scene.frame_current if frame is None else frame, params)
+
+
+def request_from(scene, rig, source, frame=None, place="rig"):
+    """What the job asks where the motion is that of `source`, another armature of the scene, over all its animation.
+
+    frame: where the take begins; None: where the source's animation does. place: "rig", from where the rig stands, or
+    "motion", where the source moves. Raises UserError.
+    """
+    if source is None or source.type != "ARMATURE" or source == rig:
+        raise UserError("Choose another armature as the source of the motion: select it, then the rig")
+    first, last = animated.frames(source)
+    request = _request(scene, rig, first if frame is None else frame, {}, place)
+    return {**request, "source": source.name, "frames": [first, last]}
+
+
+def _request(scene, rig, first, params, place="rig"):
     own = {name: _setting(scene, name) for name in ("blend_seconds", "reduce_keys", "reduce_degrees")}
-    return {"kind": "import", "rig": rig.name, "first": scene.frame_current, "own": own,
-            "params": {"motion": path, "fps": fps, "smpl_models": bpy.path.abspath(models) if models else None,
-                       "place": "rig",
-                       "in_place": _setting(scene, "in_place"), "plant_feet": _setting(scene, "plant_feet")}}
+    return {"kind": "import", "rig": rig.name, "first": first, "own": own,
+            "params": {**params, "place": place, "in_place": _setting(scene, "in_place"),
+                       "plant_feet": _setting(scene, "plant_feet")}}
 
 
 def _setting(scene, name):
@@ -41,17 +71,44 @@ def job(context, rig, request):
     scene, mapped = context.scene, bone_map.require(rig)
     rig_ref, scene_ref = Ref.of(rig), Ref.of(scene)
     fps = scene_fps(scene.render)
+    source = _source(scene, request)
+    source_map = bone_map.require(source) if source is not None else None
+    source_ref = Ref.of(source) if source is not None else None
 
     def prepare(folder):
         yield 0.0
-        yield from rig_sampling.sample(rig_ref, scene_ref, mapped, Passage(float(request["first"]), 0.5 / fps, fps),
-                                       folder)
+        here = Passage(float(request["first"]), 0.5 / fps, fps)
+        if source_ref is not None:
+            driven = bone_map.reading_map(source_ref.get(), source_map)
+            yield from rig_sampling.sample(source_ref, scene_ref, driven, Passage.from_frames(*request["frames"], fps),
+                                           Path(folder) / SOURCE)
+        yield from rig_sampling.sample(rig_ref, scene_ref, mapped, here, folder)
+        yield from rig_sampling.sample_own(rig_ref, scene_ref, mapped, fps, folder)
 
     def apply(result, folder):
         passage = Passage(float(request["first"]), result["seconds"], fps)
-        row = {"file": result["channels"], "recipe": {"system": "import", "source": request["params"]}}
-        title = Path(request["params"]["motion"]).name.partition(".")[0]
+        asked = request["params"] if source_ref is None else {"armature": request["source"]}
+        row = {"file": result["channels"], "recipe": {"system": "import", "source": asked}}
+        title = request.get("source") or Path(request["params"]["motion"]).name.partition(".")[0]
         return write_takes(scene_ref.get(), rig_ref.get(), mapped, [row], [request], passage, Path(folder), title,
                            blending(request))
 
-    return Job("retarget", "Import Motion", dict(request["params"]), prepare, apply, (rig_ref, scene_ref))
+    watched = (rig_ref, scene_ref) if source_ref is None else (rig_ref, scene_ref, source_ref)
+    warnings = doubts_of(rig) if source is None else doubts_of(rig, source)
+    return Job("retarget", "Import Motion", dict(request["params"]), prepare, apply, watched, warnings=warnings)
+
+
+def _source(scene, request):
+    """The armature that the motion comes from, or None. Raises UserError where it is gone."""
+    if not request.get("source"):
+        return None
+    found = scene.objects.get(request["source"])
+    if found is None:
+        raise UserError(f"The armature {request['source']} is gone; choose another source")
+    return found
+
+
+def other_armature(context, rig):
+    """The one further armature that is selected beside the rig, or None."""
+    names = bone_map.others(context, rig, 2)
+    return context.scene.objects.get(names[0]) if len(names) == 1 else None

@@ -1,8 +1,7 @@
 """Motion to sound: rig -> job -> WAV beside the file -> sound strip on the right frame."""
 from ..errors import UserError
-from ..scene import bone_map, compat, rig_sampling, strips, takes
+from ..scene import animated, bone_map, compat, rig_sampling, strips, takes
 from ..scene import settings as scene_settings
-from ..scene.actions import REACH
 from ..scene.refs import Ref
 from ..scene.timebase import Passage, scene_fps
 from . import ranges
@@ -61,7 +60,7 @@ def passage_of(scene, rig, system):
     settings, fps = scene_settings.group(scene, system), scene_fps(scene.render)
     wanted = getattr(settings, "range", "SCENE")
     if wanted == "ACTION":
-        first, last = action_range(rig)
+        first, last = animated.frames(rig)
     elif wanted == "PREVIEW":
         first, last = ranges.preview(scene)
     elif wanted == "CUSTOM":
@@ -72,23 +71,3 @@ def passage_of(scene, rig, system):
     if not low <= passage.duration <= high:
         raise UserError(f"The range is {passage.duration:.1f} s long; music needs {low:g} to {high:g} s")
     return passage
-
-
-def action_range(rig):
-    """First and last keyed frame of the rig's action and playing NLA strips. Raises UserError without keys."""
-    data = rig.animation_data
-    spans = []
-    if data is not None:
-        if data.action is not None and data.action.frame_range[1] > data.action.frame_range[0]:
-            spans.append(tuple(data.action.frame_range))
-        if data.use_nla:
-            for track in data.nla_tracks:
-                for strip in track.strips:
-                    if not track.mute and not strip.mute and strip.action is not None:
-                        low, high = strip.action.frame_range
-                        spans.append((max(strip.frame_start, low), min(strip.frame_end, high))
-                                     if strip.frame_end - strip.frame_start > REACH
-                                     else (strip.frame_start, strip.frame_end))
-    if not spans:
-        raise UserError(f"{rig.name} has no animation; choose another range or animate it")
-    return int(min(low for low, _ in spans)), int(max(high for _, high in spans))

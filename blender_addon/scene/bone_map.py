@@ -3,7 +3,7 @@ import json
 from pathlib import Path
 
 from ...core import contract
-from ...core.contract import bone_tables
+from ...core.contract import bone_doubts, bone_tables
 from ...core.contract.files import write_text
 from ..errors import UserError
 from . import switches as switch
@@ -27,12 +27,55 @@ def ensure_rows(rig):
 
 
 def set_rows(rig, found, table=""):
-    """Fill the rows from {joint: (bone, confidence, how)}; others become empty."""
+    """Fill the rows from {joint: (bone, confidence, how)}; others become empty. Rows that hierarchy or rest speak
+    against become unsure."""
     for row in ensure_rows(rig):
         bone, confidence, how = found.get(row.name) or ("", 0.0, "")
         row.bone = bone or ""
         row.confidence, row.how = confidence, how if bone else ""
     rig.baton.table = table
+    judge(rig)
+
+
+def picked(row):
+    """The user has chosen the bone of a row: that is no matter of doubt."""
+    row.how, row.doubt = "user" if row.bone else "", ""
+
+
+def judge(rig):
+    """Ask hierarchy and rest pose about every row that the user has not chosen: `doubt` and a lower `confidence`."""
+    found = bone_doubts.doubts(current(rig), {bone.name: bone.parent.name if bone.parent else None
+                                              for bone in rig.data.bones},
+                               {bone.name: tuple(bone.head_local) for bone in rig.data.bones})
+    for row in rig.baton.bones:
+        row.doubt = found.get(row.name, "") if row.how not in ("user", "file") else ""
+        if row.doubt:
+            row.confidence = min(row.confidence, bone_doubts.UNSURE)
+
+
+def is_unsure(row):
+    """Should the user look at this row of `rig.baton.bones` before a job? `row.doubt` says why."""
+    return bool(row.bone) and row.how not in ("user", "file") and row.confidence <= bone_doubts.UNSURE
+
+
+def unsure(rig):
+    """The rows of the rig that the user should look at, in joint order."""
+    return [row for row in rig.baton.bones if is_unsure(row) and row.bone in rig.data.bones]
+
+
+def unsure_sentence(rig):
+    """One sentence that names these rows, or ""."""
+    return bone_doubts.sentence({label(row.name): row.doubt or "its name is like others" for row in unsure(rig)},
+                                rig.name)
+
+
+def matched(rig):
+    """How many of the 24 joints are matched for sure, and which not: what Detect Bones reports."""
+    doubtful = [label(row.name) for row in unsure(rig)]
+    text = f"{len(current(rig)) - len(doubtful)} of {len(contract.JOINTS)} bones matched"
+    text += f"; unsure: {', '.join(doubtful)}" if doubtful else ""
+    lacking = missing(rig)
+    return text + (f"; pick {', '.join(label(joint) for joint in lacking)}" if lacking else "")
 
 
 def detect(rig):

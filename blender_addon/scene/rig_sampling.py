@@ -9,14 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
+from ...core.contract.bone_doubts import stands
 from ..errors import UserError
-from . import compat, keeping
+from . import animated, compat, keeping
 from . import switches as switch
 from .blending import Shown
 from .bone_map import with_ik
 from .stats import stall
+from .timebase import Passage
 
 SLICE_SECONDS = 0.15
+OWN_FRAMES = 600                # of a rig's own motion: enough to see every joint move
 
 
 # What hangs on these joints tells the rest pose of hands and feet, and fingers are keyed.
@@ -142,6 +145,21 @@ class Local:
             self.shown[frame, i] = found.get(name, self.basis[frame, i])
             if name in found and shown.follows_another(name):
                 self.basis[frame, i] = self.shown[frame, i]
+
+
+def sample_own(rig_ref, scene_ref, bone_map, fps, folder):
+    """Generator: what a rig does by itself, into `own/` of `folder`, where its rest does not stand: from how it moves
+    the worker learns which way its bones point. Nothing for any other rig, and for one without animation."""
+    rig = rig_ref.get()
+    at = {joint: tuple(rig.data.bones[name].head_local) for joint, name in bone_map.items() if name in rig.data.bones}
+    if stands(at):
+        return
+    try:
+        first, last = animated.frames(rig)
+    except UserError:
+        return
+    passage = Passage.from_frames(first, min(last, first + OWN_FRAMES - 1), fps)
+    yield from sample(rig_ref, scene_ref, bone_map, passage, Path(folder) / "own")
 
 
 def write_rig(folder, description, pose, times):

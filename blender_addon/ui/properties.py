@@ -12,6 +12,7 @@ from bpy.props import (
 
 from ...core.contract import systems as registry
 from ...core.contract.systems import Setting, System
+from ..scene import bone_map
 from ..scene import settings as scene_settings
 
 RANGES = [("SCENE", "Scene", "The frame range of the scene"),
@@ -73,9 +74,10 @@ class BatonBone(bpy.types.PropertyGroup):
     """One row of the bone map; `name` is the SMPL joint."""
 
     bone: StringProperty(name="Bone", description="Bone that plays this joint",
-                         update=lambda self, context: setattr(self, "how", "user" if self.bone else ""))
+                         update=lambda self, context: bone_map.picked(self))
     confidence: FloatProperty(name="Confidence", min=0.0, max=1.0, description="How sure the match is")
     how: StringProperty(name="How", description="How the bone was found: exact, prefix, fuzzy, file or user")
+    doubt: StringProperty(name="Doubt", description="What speaks against the bone, in words; empty: nothing")
 
 
 class BatonRig(bpy.types.PropertyGroup):

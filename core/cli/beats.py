@@ -3,7 +3,7 @@ import json
 import time
 
 from core.cli import common
-from core.contract import MOTION_SUFFIXES
+from core.contract import MOTION_SUFFIXES, SCENE_FILES
 
 
 def add_arguments(parser):
@@ -22,7 +22,7 @@ def run(options):
     from core.pipelines.beats import find_beats
     common.hush_libraries()
     began = time.perf_counter()
-    if options.file.lower().endswith(MOTION_SUFFIXES):
+    if options.file.lower().endswith((*MOTION_SUFFIXES, *SCENE_FILES)):
         condition = common.read_motion_of(options, options.file)
     else:
         from core.audio.io import read_audio

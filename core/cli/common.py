@@ -45,6 +45,8 @@ def motion_arguments(parser):
                         "is wrong")
     parser.add_argument("--up", default="auto", choices=["auto", "x", "-x", "y", "-y", "z", "-z"],
                         help="the axis of the file that is up, where the motion itself does not tell (default auto)")
+    parser.add_argument("--root", metavar="NAME", default=None,
+                        help="whose motion of a BVH with several people: the name of a root, or of another joint")
     parser.add_argument("--bone-map", metavar="FILE", default=None,
                         help="JSON of {SMPL joint: bone}, as Blender's bone map saves it, for a BVH whose names are "
                         "not known")
@@ -59,7 +61,7 @@ def read_motion_of(options, path):
     from core.retarget import bonemap
     bones = bonemap.to_map(bonemap.load(options.bone_map)) if options.bone_map else None
     return read_motion(path, fps=options.fps, start=options.start, duration=options.duration, bone_map=bones,
-                       smpl_models=options.smpl_models, up=options.up, notify=say)
+                       smpl_models=options.smpl_models, up=options.up, root=options.root, notify=say)
 
 
 

@@ -99,7 +99,8 @@ def _read(options, system):
         motion = common.read_motion_of(options, options.motion)
         source |= {"motion": str(options.motion), "fps": options.fps, "start": options.start,
                    "duration": options.duration,
-                   "bone_map": options.bone_map, "smpl_models": options.smpl_models, "up": options.up}
+                   "bone_map": options.bone_map, "smpl_models": options.smpl_models, "up": options.up,
+                   "root": options.root}
         return motion, (read_take(options.keep), *options.range) if keeps else None, source
     if direction == "to_motion":
         from core.audio.io import read_audio

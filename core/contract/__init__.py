@@ -25,4 +25,5 @@ REPRESENTATION_VERSION = SKELETON["representation_version"]
 GENRES = [g["slug"] for g in load("genres")]
 METRES = (2, 3, 4, 6)                   # beats in a bar that a network can name
 MOTION_FILES = (".bvh", ".npz", ".pkl")
+SCENE_FILES = (".fbx", ".glb", ".gltf", ".usd", ".usda", ".usdc", ".usdz", ".dae", ".abc", ".blend", ".vrm")
 MOTION_SUFFIXES = (*MOTION_FILES, *(f"{suffix}.gz" for suffix in MOTION_FILES))

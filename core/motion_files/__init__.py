@@ -7,7 +7,7 @@ import numpy as np
 
 from core.body.kinematics import FPS
 from core.body.motion import Motion
-from core.contract import MOTION_FILES
+from core.contract import MOTION_FILES, SCENE_FILES
 from core.contract.files import replacing
 from core.errors import BadInput
 
@@ -15,22 +15,23 @@ LIMIT_BYTES = 1 << 30
 
 
 def read_motion(path, fps=None, start=0.0, duration=None, bone_map=None, smpl_models=None, up=None,
-                notify=None):
+                root=None, notify=None):
     """Read a BVH, AMASS-style npz or AIST++ pkl (each also gzipped) as a `Motion` at 30 fps.
 
     fps overrides a wrong rate in the header. start and duration (seconds) cut a passage; its frame 0 is at `start`.
     bone_map {SMPL joint: bone} is for BVH with names that detection does not know. A T-pose that the clip begins with
     and leaves at once is replaced by the first real frame, so that times stay those of the file.
     smpl_models: the user's folder of SMPL body models; AMASS and AIST++ files are then read with the performer's own
-    skeleton. up: x, -x, y, -y, z or -z, where the motion itself does not tell. notify(sentence): what was mended, left
-    out or assumed. Raises BadInput with one sentence.
+    skeleton. up: x, -x, y, -y, z or -z, where the motion itself does not tell. root: whose motion of a BVH with several
+    people, by the name of a root or another joint. notify(sentence): what was mended, left out or
+    assumed. Raises BadInput with one sentence.
     """
     path = Path(path)
     data, suffix = _load(path)
     if fps is not None and not 1 <= fps <= 1000:
         raise BadInput(f"A frame rate of {fps} fps is not usable; give 1 to 1000.")
     if suffix == ".bvh":
-        motion = _from_bvh(data, path.name, fps, bone_map, up, notify)
+        motion = _from_bvh(data, path.name, fps, bone_map, up, root, notify)
     elif suffix == ".npz":
         from core.motion_files.amass import read_npz
         motion = read_npz(data, path.name, fps, smpl_models, up, notify)
@@ -42,6 +43,10 @@ def read_motion(path, fps=None, start=0.0, duration=None, bone_map=None, smpl_mo
 
 def _load(path):
     suffix = Path(path.stem).suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
+    if suffix in SCENE_FILES:
+        raise BadInput(f"{path.name} is a scene, which Baton does not read by itself; import it in Blender (File > "
+                       "Import) and use the armature there as the source of Motion onto Rig, or export its animation "
+                       "as BVH.")
     if suffix not in MOTION_FILES:
         raise BadInput(f"{path.name} is not a motion file Baton reads; give {', '.join(MOTION_FILES)} (or .gz of "
                        f"these).")
@@ -58,17 +63,18 @@ def _load(path):
     return data, suffix
 
 
-def _from_bvh(data, name, fps, bone_map, up, notify):
+def _from_bvh(data, name, fps, bone_map, up, root, notify):
     from core.motion_files.bvh import bvh_rig
     from core.motion_files.bvh_text import parse_bvh
+    from core.motion_files.people import one_person
     from core.retarget import to_smpl
-    bvh = parse_bvh(data, name, notify)
+    bvh = one_person(parse_bvh(data, name, notify), root, name, notify)
     if len(bvh.values) < 2:
         raise BadInput(f"{name} has a single frame; a motion needs at least 2.")
     if fps is not None:
         bvh = replace(bvh, frame_time=1.0 / fps)
     rig, poses = bvh_rig(bvh, bone_map, name, up, notify)
-    return to_smpl(rig, poses, np.arange(len(poses)) * bvh.frame_time)
+    return to_smpl(rig, poses, np.arange(len(poses)) * bvh.frame_time, notify=notify)
 
 
 def _cut(motion, name, start, duration):

@@ -53,12 +53,8 @@ class Bvh:
 
 def bvh_rig(bvh, bone_map=None, name="the file", up=None, notify=None):
     """(Rig, poses (T,J,4,4)) of a BVH; the file's up axis becomes z. bone_map None detects it from the names; up None
-    finds it in the motion."""
-    from core.retarget.bonemap import check_map, detect, require
-    if bone_map is None:
-        rows = detect([(n, bvh.names[p] if p >= 0 else None) for n, p in zip(bvh.names, bvh.parents)])
-        bone_map = require(rows, name)
-    check_map(bone_map, bvh.names, name)
+    finds it in the motion. notify(sentence): what is left out, assumed or unsure."""
+    from core.retarget.bonemap import check_map, detect, require, unsure_sentence
     count = len(bvh.names)
     bvh = _with_offsets(bvh, name, notify)
     heads = np.zeros((count, 3))
@@ -66,6 +62,13 @@ def bvh_rig(bvh, bone_map=None, name="the file", up=None, notify=None):
         # The root's own offset is its place in the first frame in some exporters; it says nothing about the rest.
         parent = bvh.parents[joint]
         heads[joint] = heads[parent] + bvh.offsets[joint] if parent >= 0 else 0.0
+    if bone_map is None:
+        rows = detect([(n, bvh.names[p] if p >= 0 else None) for n, p in zip(bvh.names, bvh.parents)],
+                      dict(zip(bvh.names, heads.tolist())))
+        bone_map = require(rows, name)
+        if notify is not None and unsure_sentence(rows):
+            notify(unsure_sentence(rows, name))
+    check_map(bone_map, bvh.names, name)
     bone_map = _without_empty(bone_map, bvh, heads, name, notify)
     rest = np.tile(np.eye(4), (count, 1, 1))
     rest[:, :3, 3] = heads

@@ -12,6 +12,7 @@ from core.body.motion import Motion
 from core.body.rotations import axis_angle_to_matrix, matrix_to_axis_angle, matrix_to_quaternion, unroll_quaternions
 from core.contract.files import replacing
 from core.errors import BadInput
+from core.retarget.carrier import carried_rig
 from core.retarget.contacts import (
     anchor_weights,
     canonical_points,
@@ -23,6 +24,7 @@ from core.retarget.contacts import (
 )
 from core.retarget.feet import keep_feet
 from core.retarget.legs_ik import leg_channels
+from core.retarget.own_rest import to_own
 from core.retarget.placing import beside, heights_over_floor
 from core.retarget.pose import RigPose, basis_of, blend_weights, mix
 from core.retarget.rest import ID, align_rest, fill_unmapped
@@ -66,18 +68,18 @@ class Channels:
             np.savez(handle, times=np.asarray(self.times, dtype=np.float64), **arrays)
 
 
-def to_smpl(rig, poses, times, *, fps=FPS, floor="auto"):
+def to_smpl(rig, poses, times, *, fps=FPS, floor="auto", notify=None):
     """Sampled poses of a rig -> `Motion` at `fps`, frame 0 at times[0].
 
     poses (T,N,4,4): bone matrices in armature space; times (T,) ascending seconds. floor: "auto" finds the height
     the feet stand on, "rest" takes the rest pose's, a number is a world height. Facing and place are kept (scaled).
     A T-pose that the clip begins with and leaves at once is replaced by the first real pose. Of a control rig the
-    driven bones are read where they are in `rig`.
+    driven bones are read where they are in `rig`. notify(sentence): where the pelvis of the bone map is passed over.
     Raises BadInput for empty or non-finite input.
     """
     poses, times = np.asarray(poses, dtype=np.float64), np.asarray(times, dtype=np.float64)
     _check(rig, poses, times)
-    rig = rig.reading()
+    rig = carried_rig(rig.reading(), poses, notify)
     flash = leading_tpose(rig, poses)
     if flash:
         poses = np.concatenate([poses[flash:flash + 1].repeat(flash, 0), poses[flash:]])
@@ -229,8 +231,8 @@ def _channels(pose, rig, motion, options, poses, stepping=0.0):
     times = np.arange(len(motion)) / motion.fps
     rotations, locations = pose.basis()
     extra_rotations, extra_locations = leg_channels(pose, rig, poses[0])
-    lower = {pose.rest.bones[joint] for joint in LOWER_BODY
-             if joint in pose.rest.bones} | set(extra_rotations) | set(extra_locations)
+    lower = {pose.rest.bones[joint] for joint in LOWER_BODY if joint in pose.rest.bones} | {pose.root}
+    lower |= set(extra_rotations) | set(extra_locations)
     if options.legs:
         rotations, locations = rotations | extra_rotations, locations | extra_locations
     else:
@@ -251,6 +253,7 @@ def _channels(pose, rig, motion, options, poses, stepping=0.0):
         rotations, locations = rotations | own[0], locations | own[1]
     else:
         rotations, locations = mix(rig, rotations, locations, poses, weight)
+    rotations, locations = to_own(rig, rotations, locations)
     quaternions = {rig.names[bone]: unroll_quaternions(matrix_to_quaternion(values))
                    for bone, values in rotations.items()}
     return Channels(times, quaternions, {rig.names[bone]: values for bone, values in locations.items()})

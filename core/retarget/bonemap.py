@@ -3,34 +3,44 @@
 The tables and the exact matching are `core/contract/bone_tables.py`, which the add-on uses too.
 """
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from core.contract import JOINTS, SKELETON
+from core.contract import JOINTS, SKELETON, bone_doubts
+from core.contract.bone_doubts import UNSURE
 from core.contract.bone_tables import CONFIDENCE, best_table, common_prefix, control_table
 from core.contract.files import write_text
 from core.errors import BadInput
 from core.retarget.bonemap_fuzzy import carrier, fuzzy_matches, highest_spine
 
 FORMAT = 1
-UNSURE = 0.5                    # confidence of a row that the user should look at
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the bone map: confidence 0..1; how: "exact", "prefix", "fuzzy", "file", "user" or "" (no bone)."""
+    """One line of the bone map: confidence 0..1; how: "exact", "prefix", "fuzzy", "file", "user" or "" (no bone).
+
+    doubt: what speaks against the bone ("does not carry Spine"), or "".
+    """
 
     joint: str
     bone: str | None
     confidence: float
     how: str
+    doubt: str = ""
+
+    @property
+    def unsure(self):
+        """Should the user look at this row before a job?"""
+        return self.bone is not None and self.confidence <= UNSURE
 
 
-def detect(bones):
-    """24 `Row`s, in joint order, for a list of (name, parent name or None).
+def detect(bones, heads=None):
+    """24 `Row`s, in joint order, for a list of (name, parent name or None). heads {bone: (x, y, z)}: where bones lie at
+    rest.
 
     The table that names the most bones wins (required ones count double) if it names the hips, and its gaps are filled
-    by fuzzy matching; otherwise everything is fuzzy.
+    by fuzzy matching; otherwise everything is fuzzy. A row that hierarchy or rest speak against is unsure.
     """
     _, best_map, how = best_table([name for name, _ in bones])
     required = [joint for joint in SKELETON["required"] if joint not in ("head",)]
@@ -46,8 +56,22 @@ def detect(bones):
     mapping = {joint: row.bone for joint, row in rows.items()}
     bone, sure = (mapping.get("pelvis"), True) if control_table(mapping) else carrier(bones, mapping)
     if not sure:                              # hips that leave the spine or a thigh behind when they move
-        rows["pelvis"] = Row("pelvis", bone, UNSURE, "fuzzy")
-    return [rows.get(joint, Row(joint, None, 0.0, "")) for joint in JOINTS]
+        why = f"{mapping['pelvis']} does not carry spine and thighs" if bone != mapping["pelvis"] else ""
+        rows["pelvis"] = Row("pelvis", bone, UNSURE, "fuzzy", why)
+    return judged([rows.get(joint, Row(joint, None, 0.0, "")) for joint in JOINTS], dict(bones), heads)
+
+
+def judged(rows, parents, heads=None):
+    """Rows with doubts from hierarchy and rest; what the user has chosen stays as it is. parents {bone: parent or
+    None}."""
+    found = bone_doubts.doubts(to_map(rows), parents, heads)
+    return [replace(row, confidence=min(row.confidence, UNSURE), doubt=found[row.joint])
+            if row.joint in found and row.how not in ("user", "file") else row for row in rows]
+
+
+def unsure_sentence(rows, name="the armature"):
+    """One sentence that names the doubtful rows, or ""."""
+    return bone_doubts.sentence({row.joint: row.doubt or "its name is like others" for row in rows if row.unsure}, name)
 
 
 def _fuzzy_without_prefix(bones, known):
@@ -102,7 +126,7 @@ def load(path, bones=None):
         data = json.loads(Path(path).read_text(encoding="utf-8"))
         if "bones" in data and isinstance(data["bones"], list):
             found = {row["joint"]: Row(row["joint"], row["bone"], float(row.get("confidence", 1.0)),
-                                       row.get("how", "file")) for row in data["bones"]}
+                                       row.get("how", "file"), row.get("doubt", "")) for row in data["bones"]}
         else:
             found = {joint: Row(joint, bone, 1.0, "file") for joint, bone in data.get("bones", data).items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

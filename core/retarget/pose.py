@@ -2,6 +2,7 @@
 import numpy as np
 
 from core.body.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from core.retarget.carrier import mover
 from core.retarget.rig import orthonormal
 
 
@@ -14,9 +15,9 @@ class RigPose:
 
     def __init__(self, rig, rest, frames, basis):
         self.rig, self.rest, self.frames, self.rest_basis = rig, rest, frames, basis
-        self.root = rest.bones["pelvis"]
+        self.root = mover(rig)                           # whose location moves the body
         needed = set()
-        for bone in rest.bones.values():
+        for bone in (*rest.bones.values(), self.root):
             while bone >= 0 and bone not in needed:
                 needed.add(bone)
                 bone = rig.effective_parents[bone]
@@ -56,11 +57,13 @@ class RigPose:
         self.wanted[bone] = world.T @ world_turn @ world @ self.wanted[bone]
 
     def basis(self):
-        """({bone: (T,3,3)}, {root: (T,3)}): local rotations of mapped bones and location of the root bone."""
+        """({bone: (T,3,3)}, {root: (T,3)}): local rotations of mapped bones and location of the bone that moves the
+        body."""
         rotations, locations = {}, {}
-        for bone in self.wanted:
+        for bone in {*self.wanted, self.root}:
             free, head = self._free(bone)
-            rotations[bone] = np.swapaxes(free, -1, -2) @ self.rotations[bone]
+            if bone in self.wanted:
+                rotations[bone] = np.swapaxes(free, -1, -2) @ self.rotations[bone]
             if bone == self.root:
                 locations[bone] = (np.swapaxes(free, -1, -2) @ (self.heads[bone] - head)[..., None])[..., 0]
         return rotations, locations

@@ -9,6 +9,9 @@ from core.contract import JOINTS, SKELETON
 from core.contract.bone_tables import control_table, reading_map
 from core.errors import BadInput
 
+MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0])
+OTHER = {"left": "right", "right": "left"}
+
 
 @dataclass(frozen=True)
 class Rig:
@@ -17,7 +20,9 @@ class Rig:
     matrix_world (4,4) takes armature space to the z-up world. bone_map: {SMPL joint: bone name}. fps: the scene's
     frame rate in Hz or None. follows: {bone: bone it really moves with, or None}, for control rigs whose
     constraints, not parents, carry a control; bones not named there follow their parent. neutral: bones of a control
-    rig that only its switches move: once a take has set these, they add nothing to what they follow.
+    rig that only its switches move: once a take has set these, they add nothing to what they follow. real: the rig
+    whose rest channels are for, where `rest` was laid out anew from its motion. mirrored: rest and poses are those of
+    an armature object with a negative scale, seen in a mirror (`unmirrored`), left and right of the bone map exchanged.
     """
 
     names: tuple
@@ -29,6 +34,8 @@ class Rig:
     fps: float | None = None
     follows: dict = field(default_factory=dict)
     neutral: frozenset = frozenset()
+    real: "Rig | None" = None
+    mirrored: bool = False
 
     def __post_init__(self):
         count = len(self.names)
@@ -115,15 +122,40 @@ def rig_from_json(data):
         bones = [bones[number] for number in order]
         index = {bone["name"]: number for number, bone in enumerate(bones)}
         control = control_table(data["bone_map"]) or {}
+        world = np.array(data["matrix_world"], dtype=np.float64).reshape(4, 4)
+        size = np.linalg.det(world[:3, :3])
+        if abs(size) < 1e-12:
+            raise BadInput("The armature object has a scale of 0; give it a size, then try again.")
+        if size < 0 and control:
+            raise BadInput("The armature object has a negative scale, with which its control rig does not work; apply "
+                           "the scale (Ctrl A), then try again.")
         follows = {bone: target for bone, target in control.get("follows", {}).items() if {bone, target} <= set(index)}
         follows |= {bone["name"]: bone["follows"] for bone in bones if "follows" in bone}
-        return Rig(tuple(index), tuple(index[b["parent"]] if b["parent"] else -1 for b in bones),
-                   np.array([b["matrix_local"] for b in bones], dtype=np.float64).reshape(-1, 4, 4),
-                   np.array([b["tail"] for b in bones], dtype=np.float64).reshape(-1, 3),
-                   np.array(data["matrix_world"], dtype=np.float64).reshape(4, 4), dict(data["bone_map"]),
-                   data.get("fps"), follows, frozenset(set(control.get("neutral", ())) & set(index)))
+        rig = Rig(tuple(index), tuple(index[b["parent"]] if b["parent"] else -1 for b in bones),
+                  np.array([b["matrix_local"] for b in bones], dtype=np.float64).reshape(-1, 4, 4),
+                  np.array([b["tail"] for b in bones], dtype=np.float64).reshape(-1, 3), world, dict(data["bone_map"]),
+                  data.get("fps"), follows, frozenset(set(control.get("neutral", ())) & set(index)))
+        return rig if size > 0 else mirror_image(rig)
     except (KeyError, TypeError, ValueError) as error:
         raise BadInput(f"rig.json is incomplete or damaged ({error!r}); sample the rig again.") from error
+
+
+def mirror_image(rig):
+    """The rig of an object with a negative scale as one with a positive scale that looks the same: armature space is
+    mirrored at x = 0, and what hangs on the left of it is the left."""
+    bone_map = {_other_side(joint): bone for joint, bone in rig.bone_map.items()}
+    return replace(rig, rest=unmirrored(rig.rest), tails=rig.tails * [-1.0, 1.0, 1.0],
+                   matrix_world=rig.matrix_world @ MIRROR, bone_map=bone_map, mirrored=True)
+
+
+def _other_side(joint):
+    side, _, rest = joint.partition("_")
+    return f"{OTHER[side]}_{rest}" if side in OTHER else joint
+
+
+def unmirrored(matrices):
+    """(...,4,4) matrices of a mirrored armature space, seen in a mirror at x = 0: proper again, and its own inverse."""
+    return MIRROR @ matrices @ MIRROR
 
 
 def bone_order(pairs):
@@ -156,4 +188,5 @@ def read_job(folder):
     place = {bone["name"]: number for number, bone in enumerate(data["bones"])}
     if poses.ndim != 4 or poses.shape[1:] != (len(place), 4, 4) or len(times) != len(poses):
         raise BadInput(f"pose.npy must be (T,{len(place)},4,4) with T times, not {poses.shape} and {len(times)}.")
-    return rig, poses[:, [place[name] for name in rig.names]], times
+    poses = poses[:, [place[name] for name in rig.names]]
+    return rig, unmirrored(poses) if rig.mirrored else poses, times

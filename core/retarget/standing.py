@@ -12,11 +12,13 @@ from itertools import permutations, product
 import numpy as np
 
 from core.body.kinematics import OFFSETS
+from core.contract.bone_doubts import along_one_line
 from core.errors import BadInput
 from core.retarget.rest import ID, TORSO, joint_bones, swing, unit
 from core.retarget.rig import orthonormal
 
 FRAMES = 1500                       # looked at, spread over the clip
+LEAST = 30                          # frames that a rest can be found in
 ALONG = np.cos(np.radians(25.0))    # a bone this near an axis lies along it
 LEAN = np.radians(40.0)             # the mean of a frame over time is trusted to this
 STILL = np.radians(10.0)            # half of a standing foot's pitches lie as near together
@@ -45,11 +47,48 @@ def stands(rig):
     return all(unit(heads[f"{side}_ankle"] - heads[f"{side}_hip"]) @ up < -np.cos(np.radians(50)) for side in sides)
 
 
+def source_rig(rig, poses):
+    """The rig, in a rest that stands, of a motion (T,N,4,4) of its own. Raises BadInput where neither rest nor motion
+    tell."""
+    if stands(rig):
+        return rig
+    return standing_rig(rig, poses) if len(poses) >= LEAST else target_rig(rig, poses)
+
+
+def target_rig(rig, poses=None, own=None):
+    """The rig that a motion is put on, in a rest that stands: found in what it does by itself, `own` (T,N,4,4), where
+    the add-on has read that; else its first pose is the rest where all bones lie along one line.
+
+    Raises BadInput where nothing tells which way such bones point.
+    """
+    if stands(rig):
+        return rig
+    if own is not None and len(own) >= LEAST:
+        return replace(standing_rig(rig, own), real=rig)
+    if not along_one_line({joint: rig.rest[rig.index[bone], :3, 3] for joint, bone in rig.bone_map.items()}):
+        return rig                                # limb by limb, core/retarget/rest.py
+    posed = None if poses is None or len(poses) == 0 else _posed(rig, poses[0])
+    if posed is None or not stands(posed):
+        raise BadInput("All bones of the armature lie along one line at rest, and it neither moves nor stands in a "
+                       "pose that would tell which way they point; put it into a T-pose, or give it an action, and "
+                       "try again.")
+    return replace(posed, real=rig)
+
+
+def _posed(rig, pose):
+    """The rig with a pose (N,4,4) as its rest."""
+    rest = np.array(pose, dtype=np.float64)
+    rest[:, :3, :3] = orthonormal(rest[:, :3, :3])
+    turn = rest[:, :3, :3] @ np.swapaxes(rig.rest_rotations, -1, -2)
+    return replace(rig, rest=rest, tails=rest[:, :3, 3] + np.einsum("nab,nb->na", turn, rig.tails - rig.rest[:, :3, 3]))
+
+
 def standing_rig(rig, poses):
     """`Rig` in a T-pose made from its motion. poses (T,N,4,4) in armature space. Raises BadInput where joints
     coincide."""
     poses = poses[::max(1, len(poses) // FRAMES)]
-    turns = orthonormal(poses[..., :3, :3])
+    # Since rest: programs that give bones axes of their own (Blender) have turned them away from those of the file.
+    turns = orthonormal(poses[..., :3, :3]) @ np.swapaxes(rig.rest_rotations, -1, -2)
     bones = {joint: rig.index[name] for joint, name in joint_bones(rig.bone_map).items()}
     axes = _Axes(rig, bones, turns, poses[..., :3, 3])
     axes.trunk()
@@ -60,8 +99,8 @@ def standing_rig(rig, poses):
 
 
 class _Axes:
-    """found {joint: (3,3)}: bone axes -> SMPL axes. turns (T,N,3,3) and places (T,N,3) of all bones in armature
-    space."""
+    """found {joint: (3,3)}: axes of the rest -> SMPL axes. turns (T,N,3,3) of all bones since rest and places (T,N,3)
+    in armature space."""
 
     def __init__(self, rig, bones, turns, places):
         self.rig, self.bones = rig, bones
@@ -98,10 +137,10 @@ class _Axes:
         return across
 
     def along(self, joint, end):
-        """(3,) unit direction in a bone's own axes in which it points; None where it has no length."""
+        """(3,) unit direction in which a bone points at rest; None where it has no length."""
         bone = self.bones[joint]
         to = self.rig.rest[self.bones[end], :3, 3] if end in self.bones else self.rig.tails[bone]
-        way = self.rig.rest_rotations[bone].T @ (to - self.rig.rest[bone, :3, 3])
+        way = to - self.rig.rest[bone, :3, 3]
         return unit(way) if np.linalg.norm(way) > 1e-9 else None
 
     def limb(self, joint):
@@ -209,21 +248,19 @@ def _nearest_axis(vector):
 
 
 def _laid_out(rig, found, turns):
-    """The rig with rest rotations by `found` {bone: axes}; other bones turn with their parent as they do on average."""
+    """The rig whose bones `found` {bone: axes} have turned from their rest into a T-pose; other bones turn with their
+    parent as they do on average."""
     body = rig.world_rotation.T @ WORLD
-    rest, tails = np.tile(np.eye(4), (len(rig.names), 1, 1)), np.zeros_like(rig.tails)
+    rest, tails = rig.rest.copy(), np.zeros_like(rig.tails)
+    turned = np.tile(np.eye(3), (len(rig.names), 1, 1))
     for bone, parent in enumerate(rig.parents):
-        old = rig.rest_rotations[bone]
         if bone in found:
-            rest[bone, :3, :3] = body @ found[bone]
-        elif parent < 0:
-            rest[bone, :3, :3] = old
-        else:
-            rest[bone, :3, :3] = rest[parent, :3, :3] @ _quarter(
+            turned[bone] = body @ found[bone]
+        elif parent >= 0:
+            turned[bone] = turned[parent] @ _quarter(
                 np.mean(np.swapaxes(turns[:, parent], -1, -2) @ turns[:, bone], axis=0))
-        rest[bone, :3, 3] = rig.rest[bone, :3, 3]
+        rest[bone, :3, :3] = turned[bone] @ rig.rest_rotations[bone]
         if parent >= 0:
-            offset = rig.rest_rotations[parent].T @ (rig.rest[bone, :3, 3] - rig.rest[parent, :3, 3])
-            rest[bone, :3, 3] = rest[parent, :3, 3] + rest[parent, :3, :3] @ offset
-        tails[bone] = rest[bone, :3, 3] + rest[bone, :3, :3] @ old.T @ (rig.tails[bone] - rig.rest[bone, :3, 3])
+            rest[bone, :3, 3] = rest[parent, :3, 3] + turned[parent] @ (rig.rest[bone, :3, 3] - rig.rest[parent, :3, 3])
+        tails[bone] = rest[bone, :3, 3] + turned[bone] @ (rig.tails[bone] - rig.rest[bone, :3, 3])
     return replace(rig, rest=rest, tails=tails)

@@ -17,6 +17,7 @@ from core.worker.inputs import (
     params_of,
     read_beats,
     read_motion,
+    read_performance,
     read_rig,
     read_sound,
     retarget_options,
@@ -83,10 +84,9 @@ def _read_to_motion(context, params):
 
 def _others(context):
     """(rig, poses) of each further performer: the folders rig_2, rig_3 ... of the job."""
-    from core.retarget.rig import read_job
     number = 2
     while (context.folder / f"rig_{number}" / "rig.json").is_file():
-        yield read_job(context.folder / f"rig_{number}")[:2]
+        yield read_rig(context, context.folder / f"rig_{number}")[:2]
         number += 1
 
 
@@ -130,9 +130,7 @@ def _media(context, system: System, settings: dict, read: Read) -> dict:
     for name, setting in system.settings.items():
         kind, there = kind_of(setting), context.folder and context.folder / name
         if kind == "motion" and there and (there / "rig.json").is_file():
-            from core.retarget import to_smpl
-            from core.retarget.rig import read_job
-            out[name] = to_smpl(*read_job(there))
+            out[name] = read_performance(there, warn(context))
         elif kind == "points" and there and there.with_suffix(".npy").is_file():
             from core.retarget.paths import from_world
             out[name] = from_world(read_points(there.with_suffix(".npy")), read.rig, read.poses)

@@ -8,7 +8,7 @@ from core.errors import BadInput
 DEFAULTS = {"device": "auto", "checkpoints": None}       # what `python -m core worker` was told; a job's params win
 
 EVERY = {"device", "checkpoints", "source"}
-FROM_FILE = {"motion", "fps", "start", "duration", "bone_map", "smpl_models", "up"}
+FROM_FILE = {"motion", "fps", "start", "duration", "bone_map", "smpl_models", "up", "root"}
 SOUND = {"audio", "start", "speed", "duration"}
 RIG = {"in_place", "place", "blend_in", "blend_out", "plant_feet", "fingers"}
 
@@ -39,14 +39,30 @@ def read_json(path):
         raise BadInput(f"The job's {path.name} cannot be read ({error}); sample the rig again.") from error
 
 
-def read_rig(context):
-    """(Rig, poses or None, times or None) of the job folder."""
+def read_rig(context, folder=None):
+    """(Rig, poses or None, times or None) of the job folder, or of one in it, for a motion to be put on.
+
+    A rest that does not stand is laid out by the motion in its `own/`, where the add-on has left one.
+    """
     from core.retarget.rig import read_job, rig_from_json
-    if context.folder is None:
+    from core.retarget.standing import target_rig
+    folder = folder or context.folder
+    if folder is None:
         raise BadInput(f"A {context.kind} job needs a folder with rig.json.")
-    if (context.folder / "pose.npy").is_file():
-        return read_job(context.folder)
-    return rig_from_json(read_json(context.folder / "rig.json")), None, None
+    if not (folder / "pose.npy").is_file():
+        return target_rig(rig_from_json(read_json(folder / "rig.json"))), None, None
+    rig, poses, times = read_job(folder)
+    own = read_job(folder / "own")[1] if (folder / "own" / "rig.json").is_file() else None
+    return target_rig(rig, poses, own), poses, times
+
+
+def read_performance(folder, notify=None):
+    """The `Motion` of rig.json, pose.npy and times.npy of a folder, whether or not the rig stands at rest."""
+    from core.retarget import to_smpl
+    from core.retarget.rig import read_job
+    from core.retarget.standing import source_rig
+    rig, poses, times = read_job(folder)
+    return to_smpl(source_rig(rig.reading(), poses), poses, times, notify=notify)
 
 
 def read_motion(context):
@@ -55,15 +71,24 @@ def read_motion(context):
         return read_motion_file(context.params, warn(context))
     if context.folder is None or not (context.folder / "rig.json").is_file():
         return None
-    from core.retarget import to_smpl
-    rig, poses, times = read_rig(context)
-    if poses is None:
+    if not (context.folder / "pose.npy").is_file():
         raise BadInput("The job's folder has a rig but no poses; sample the rig again.")
+    check_length(context.folder)
+    return read_performance(context.folder, warn(context))
+
+
+def check_length(folder):
+    """Raises BadInput for a performance in a folder that lasts longer than any system takes."""
+    import numpy as np
+    try:
+        times = np.load(folder / "times.npy")
+    except (OSError, ValueError) as error:
+        raise BadInput(f"The job's times.npy cannot be read ({error}); sample the rig again.") from error
     longest = max(system.seconds[1] for system in registry.systems().values())
     if len(times) and times[-1] - times[0] > longest:
         raise BadInput(f"The motion lasts {(times[-1] - times[0]) / 60:.0f} min; Baton handles {longest / 60:.0f} min "
-                       "at once, choose a shorter range.")
-    return to_smpl(rig, poses, times)
+                       f"at once, "
+                       "choose a shorter range.")
 
 
 def read_motion_file(params, notify=None):
@@ -74,7 +99,7 @@ def read_motion_file(params, notify=None):
     if not isinstance(params.get("bone_map") or {}, dict):
         raise BadInput("`bone_map` must be an object of {SMPL joint: bone}.")
     return motion_files.read_motion(params["motion"], start=params.get("start") or 0.0, notify=notify,
-                                    **given(params, "fps", "duration", "bone_map", "smpl_models", "up"))
+                                    **given(params, "fps", "duration", "bone_map", "smpl_models", "up", "root"))
 
 
 def read_sound(context):

@@ -19,6 +19,7 @@ from core.worker.inputs import (
     read_json,
     read_motion,
     read_motion_file,
+    read_performance,
     read_rig,
     read_sound,
     retarget_options,
@@ -28,6 +29,7 @@ from core.worker.inputs import (
 BEATS = SOUND | FROM_FILE | {"metre", "bpm", "tempo", "level"}
 BODY = {"models", "gender", "kind", "betas"}
 RETARGET = FROM_FILE | RIG | {"mirror"}
+SOURCE = "source"               # folder of the job with the rig whose motion another is given
 
 
 def beats(context):
@@ -49,20 +51,26 @@ def bonemap(context):
     from core.retarget import bonemap as maps
     bones = read_json(context.folder / "rig.json").get("bones")
     try:
-        rows = maps.detect([(bone["name"], bone["parent"]) for bone in bones])
-    except (TypeError, KeyError) as error:
+        heads = {bone["name"]: [float(value) for value in bone["head"]] for bone in bones if "head" in bone}
+        rows = maps.detect([(bone["name"], bone["parent"]) for bone in bones], heads or None)
+    except (TypeError, KeyError, ValueError) as error:
         raise BadInput("rig.json lists no bones with name and parent; sample the rig again.") from error
-    return {"bone_map": {row.joint: {"bone": row.bone, "confidence": round(row.confidence, 3), "how": row.how}
+    return {"bone_map": {row.joint: {"bone": row.bone, "confidence": round(row.confidence, 3), "how": row.how,
+                                     "doubt": row.doubt}
                          for row in rows if row.bone}, "missing": maps.missing(rows)}
 
 
 def retarget(context):
-    """A motion file (`motion`) onto the rig -> channels.npz."""
+    """A motion file (`motion`), or what another rig does (the job's `source/`), onto the rig -> channels.npz."""
     params = params_of(context, RETARGET)
     from core.retarget import from_smpl
     context.progress("Reading", 0.0)
     rig, poses, _ = read_rig(context)
-    motion = read_motion_file(params, warn(context))
+    other = context.folder / SOURCE
+    if not params.get("motion") and (other / "rig.json").is_file():
+        motion = read_performance(other, warn(context))
+    else:
+        motion = read_motion_file(params, warn(context))
     context.check_cancel()
     context.progress("Retargeting", 0.3)
     from_smpl(motion, rig, retarget_options(params, params.get("mirror")), poses).save(context.folder / "channels.npz")

@@ -30,10 +30,13 @@ class JobOperator:
         if bpy.app.background:
             return self.execute(context)
         try:
-            jobs.manager.start(self.make_job(context))
+            job = self.make_job(context)
+            jobs.manager.start(job)
         except UserError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
+        for text in job.warnings:                               # what is known before it has begun: unsure bones
+            self.report({"WARNING"}, text)
         bpy.ops.baton.escape("INVOKE_DEFAULT")
         return {"FINISHED"}
 

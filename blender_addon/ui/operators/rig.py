@@ -33,7 +33,7 @@ class BATON_OT_detect_bones(JobOperator, bpy.types.Operator):
 
     def _tell(self, context):
         rig = bone_map.find_rig(context)
-        self.report({"INFO"}, f"{rig.baton.table}: {len(bone_map.current(rig))} of 24 bones matched")
+        self.report({"WARNING" if bone_map.unsure(rig) else "INFO"}, f"{rig.baton.table}: {bone_map.matched(rig)}")
         return {"FINISHED"}
 
     def make_job(self, context):
