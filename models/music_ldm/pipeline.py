@@ -25,6 +25,7 @@ EDGE_SECONDS = 0.06         # blend where a regenerated range meets the kept tak
 CONTEXT_FRAMES = 64         # mel frames vocoded on either side of what is used, on loops and ranges
 SAMPLING_SHARE = 0.75       # of the progress
 FARTHEST = 3.0  # standard deviations a given sound's timbre may lie out: of a second of sound much is chance
+VOCODERS = ("learned", "griffin_lim")
 LEAST_LIKE = 1.0            # seconds of a sound to go by
 
 
@@ -57,8 +58,8 @@ class MusicLDM:
             networks.append(built)
         if vocoder == "griffin_lim":
             return cls(*networks, None, device)
-        if vocoder != "learned":
-            raise BadInput(f"There is no vocoder {vocoder!r}; choose learned or griffin_lim.")
+        if vocoder not in VOCODERS:
+            raise BadInput(f"There is no vocoder {vocoder!r}; choose {' or '.join(VOCODERS)}.")
         from models.music_ldm.vocoder import load_vocoder
         return cls(*networks, load_vocoder(folders)[0], device)
 
@@ -73,6 +74,8 @@ class MusicLDM:
         asked = Settings.of(settings, **changes)
         if motion is None and asked.duration is None:
             raise BadInput("Without a motion the length of the music must be given.")
+        if asked.vocoder not in VOCODERS:
+            raise BadInput(f"There is no vocoder {asked.vocoder!r}; choose {' or '.join(VOCODERS)}.")
         if asked.sampler not in SAMPLERS:
             raise BadInput(f"There is no sampler {asked.sampler!r}; choose one of {', '.join(SAMPLERS)}.")
         duration = motion.duration if asked.duration is None else asked.duration
@@ -89,7 +92,7 @@ class MusicLDM:
             stop_if_asked()
             progress("Decoding", SAMPLING_SHARE + (1 - SAMPLING_SHARE) * number / len(latents),
                      f"{number + 1}/{len(latents)}")
-            samples = self._sound(passage, latent, int(asked.seed) + number, should_cancel)
+            samples = self._sound(passage, latent, int(asked.seed) + number, should_cancel, asked.vocoder)
             takes.append(samples if take is None else splice(*asked.keep, samples / take["gain"], passage))
         progress("Decoding", 1.0, "")
         return takes
@@ -193,7 +196,7 @@ class MusicLDM:
 
     # ------------------------------------------------------------------------------------------ sound
 
-    def _sound(self, passage, latent, seed, should_cancel):
+    def _sound(self, passage, latent, seed, should_cancel, vocoder="learned"):
         """One variation's latents (latent, ..., canvas) -> (2, N) at 48 kHz, from where the passage's canvas begins."""
         with native_autocast(self.device):
             mel = self.vae.decode_long(latent[None], loop=passage.loop)[0].cpu().numpy()
@@ -201,19 +204,19 @@ class MusicLDM:
             mel = image_to_log_mel(mel)
         mel = np.maximum(mel, np.log(mels.FLOOR))
         if not passage.loop:
-            sound = self._vocode(mel, seed, should_cancel, DELIVERY_RATE)
+            sound = self._vocode(mel, seed, should_cancel, DELIVERY_RATE, vocoder)
             whole = passage.canvas == passage.length
             return fit(sound, round(passage.duration * DELIVERY_RATE)) if whole else sound
         frames = len(mel)  # a ring: vocode it with its own ends as context, cut one turn
         around = mel[np.arange(-CONTEXT_FRAMES, frames + CONTEXT_FRAMES + 1) % frames]
         rate = 2 * mels.RATE                                     # one mel frame is exactly 1024 samples
-        sound = self._vocode(around, seed, should_cancel,
-                             rate)[:, CONTEXT_FRAMES * 1024:(CONTEXT_FRAMES + frames) * 1024]
+        sound = self._vocode(around, seed, should_cancel, rate,
+                             vocoder)[:, CONTEXT_FRAMES * 1024:(CONTEXT_FRAMES + frames) * 1024]
         from scipy.signal import resample
         return resample(sound, round(passage.duration * DELIVERY_RATE), axis=1).astype(np.float32)    # by FFT: periodic
 
-    def _vocode(self, mel, seed, should_cancel, rate):
-        if self.vocoder is not None:
+    def _vocode(self, mel, seed, should_cancel, rate, vocoder="learned"):
+        if self.vocoder is not None and vocoder != "griffin_lim":
             from models.music_ldm.vocoder import vocode
             return vocode(self.vocoder, mel, rate=rate, should_cancel=should_cancel)
         mono = mels.griffin_lim(mel, seed=seed)

@@ -9,9 +9,8 @@ from models.diffusion.settings import SamplingSettings
 class Settings(SamplingSettings):
     """genre: slug or None. loop: the end joins the beginning. keep: (samples (2, M) at 48 kHz, start, stop): that take,
     made anew between the two seconds only. like: `Audio` whose timbre the music is to have, not one drawn by the seed;
-    a kept take
-    has its own. guidance_interval: shares of the noise, from 1 down, in which guidance acts; guidance_rescale: as
-    models/diffusion/guidance.py.
+    a kept take has its own. vocoder: learned or griffin_lim. guidance_interval: shares of the noise, from 1 down, in
+    which guidance acts; guidance_rescale: as models/diffusion/guidance.py.
     """
 
     guidance_scale: float = 1.6
@@ -20,5 +19,6 @@ class Settings(SamplingSettings):
     loop: bool = False
     like: Audio | None = None
     sampler: str = "dpmpp_2m"
+    vocoder: str = "learned"
     guidance_interval: tuple = (0.0, 1.0)
     guidance_rescale: float = 0.0

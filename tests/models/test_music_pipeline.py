@@ -144,6 +144,21 @@ def test_splice_blends_without_a_step():
     assert np.abs(np.diff(take[0])).max() < 1e-3 and take.max() < 1.5
 
 
+def test_griffin_lim_is_one_setting_away(trained):
+    """The same latents through another vocoder: the same beats and level, another waveform; with the learned one loaded
+    it is the same as without it."""
+    from models.music_ldm.vocoder import Vocoder, VocoderConfig
+    plain = MusicLDM.load(trained / "checkpoints", vocoder="griffin_lim")
+    vocoder = Vocoder(VocoderConfig(width=16, blocks=1, upper_width=16, upper_blocks=1))
+    both = MusicLDM(plain.vae, plain.denoiser, vocoder)
+    asked = dict(genre="lock", duration=2.0, beats=BEATS, **FAST)
+    made = {name: both.generate(moving_motion(60), vocoder=name, **asked)[0] for name in ("learned", "griffin_lim")}
+    assert np.array_equal(made["griffin_lim"], plain.generate(moving_motion(60), **asked)[0])
+    assert not np.allclose(made["griffin_lim"], made["learned"])
+    with pytest.raises(BadInput, match="choose learned or griffin_lim"):
+        both.generate(moving_motion(60), vocoder="bigvgan", **asked)
+
+
 def test_a_loop_closes_without_a_click(trained):
     """With a vocoder of small random weights: the step over the seam is like the steps elsewhere, and the length is
     exact."""

@@ -77,6 +77,16 @@ def bc_as_published(music_beats_seconds, positions, fps=30, order=10):
     return align_score(np.round(np.asarray(music_beats_seconds, float) * 90), motion, sigma=3.0)
 
 
+def bas_as_published(body_beats_seconds, music_beats_seconds):
+    """Tan et al.'s BAS with its defect: music beats are frames at 43.07 Hz (22,050 Hz, hop 512), body beats frames at
+    60 fps, and both are compared as if they were of one clock; sigma 3 frames.
+
+    Not a beat measure; for reproducing the published figure (0.21, which is chance) only (systems.md 5).
+    """
+    music = np.round(np.asarray(music_beats_seconds, float) * 22_050 / 512)
+    return align_score(np.round(np.asarray(body_beats_seconds, float) * 60), music, sigma=3.0)
+
+
 def bc_rates_matched(music_beats_seconds, positions, fps=30, order=10, sigma=0.1):
     """The same beat consistency with both sides in seconds: music to motion beats, sigma 3 frames at 30 fps (100 ms).
 
