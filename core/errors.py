@@ -1,4 +1,6 @@
 """Errors that reach the user as one clear sentence: what, where, what to do."""
+from contextlib import contextmanager
+
 from core.contract import load
 
 
@@ -49,3 +51,18 @@ class Cancelled(BatonError):
 
     def __init__(self, sentence="Cancelled."):
         super().__init__(sentence)
+
+
+@contextmanager
+def reading(sentence, error=BadInput):
+    """The one boundary of a reader: whatever a parser raises on a damaged file becomes `sentence`; it stays the
+    error's cause.
+
+    Parsers of other people raise what they like. Baton's own errors pass, and so does a lack of memory.
+    """
+    try:
+        yield
+    except (BatonError, MemoryError):
+        raise
+    except Exception as cause:
+        raise error(sentence) from cause

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import bpy
 
+from ...core.contract import recipes
 from ...core.contract.files import copy, write_text
 from ..errors import UserError
-from . import actions, compat, strips, versioning
+from . import actions, compat, strips
 
 
 def has_sound(take):
@@ -22,7 +23,15 @@ def has_motion(take):
 
 def request_of(take) -> dict:
     """What made the take and Redo asks again, in today's form whatever version wrote it."""
-    return versioning.request(json.loads(take.request))
+    try:
+        return recipes.read_request(take.request)
+    except recipes.Refused as error:
+        raise UserError(f"{take.name} is damaged: {error}; it cannot be made again, Remove it") from error
+
+
+def damaged(take) -> str:
+    """Why what the file stores of a take cannot be used, as the end of a sentence; "" where all is sound."""
+    return recipes.damage(take.request, take.beats, take.recipe, take.state)
 
 
 def new(scene, start, kind):

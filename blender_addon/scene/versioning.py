@@ -1,8 +1,7 @@
-"""Files of earlier versions: their settings and the requests of their takes in today's form.
+"""Files of earlier versions: their settings in today's form. Requests of takes: `core/contract/recipes.py`.
 
-Version 0 (Baton 0.1) had one flat group of settings for both directions, and requests by kind.
+Version 0 (Baton 0.1) had one flat group of settings for both directions.
 """
-from ...core.contract import load
 from ...core.contract import systems as registry
 from . import settings as scene_settings
 
@@ -54,27 +53,3 @@ def update(scene):
             for direction in directions:
                 setattr(scene_settings.group(scene, registry.systems()[FIRST[direction]]), new, value)
     scene.baton.version = VERSION
-
-
-def request(data: dict) -> dict:
-    """The request of a take in today's form: {"system", "params", "own", ...}, or that of an import."""
-    if "system" in data or "own" in data:
-        return data
-    if data["kind"] == "import":
-        return {**data, "own": {"blend_seconds": data["blend_seconds"], "reduce_degrees": data["reduce_degrees"],
-                                "reduce_keys": data["reduce_degrees"] > 0}}
-    old, params = dict(data), dict(data["params"])
-    name = {"music": "music_ldm", "conduct": "conductor"}[old.pop("kind")]
-    system = registry.systems()[name]
-    beats, keep = params.pop("beats", None), params.get("keep")
-    if "loudness_lufs" in params:
-        params["loudness"] = next((row["slug"] for row in load("loudness") if row["lufs"] == params["loudness_lufs"]),
-                                  None)
-    follows = old.pop("follow_markers", False) or beats is not None
-    params["tempo"] = "markers" if follows else "fixed" if params.get("bpm") else "auto"
-    own = {"blend_seconds": old.pop("blend_seconds", 0.0), "reduce_degrees": old.pop("reduce_degrees", 0.0)}
-    own["reduce_keys"] = own["reduce_degrees"] > 0
-    known = {key: value for key, value in params.items() if key in system.settings}
-    return {**old, "system": name, "params": known, "own": {key: value for key, value in own.items()
-                                                            if key in system.settings},
-            **({"beats": beats} if beats else {}), **({"keep": keep} if keep else {})}

@@ -3,12 +3,16 @@ from pathlib import Path
 
 import numpy as np
 
+from core import cancelling
 from core.audio import DELIVERY_RATE, Audio
 from core.contract.files import replacing
-from core.errors import BadInput
+from core.errors import BadInput, reading
 
 MIN_RATE, MAX_RATE = 4_000, 384_000
 MAX_SECONDS = 3600.0
+MAX_CHANNELS = 32
+BLOCK_SECONDS = 10
+MOST_SAMPLES = 1 << 30
 
 
 def read_audio(path, *, start=0.0, duration=None, minimum=0.0):
@@ -24,7 +28,8 @@ def read_audio(path, *, start=0.0, duration=None, minimum=0.0):
         raise BadInput(f"The range of {path.name} starts at {start:g} s and lasts {duration:g} s; give a start of 0 or "
                        "later and a length above 0." if duration is not None else
                        f"The range of {path.name} starts at {start:g} s; give a start of 0 or later.")
-    samples, rate = _decode(path, start, duration)
+    with reading(f"{path.name} is damaged and cannot be read as sound; convert it to WAV, FLAC, OGG or MP3."):
+        samples, rate = _decode(path, start, duration)
     if not MIN_RATE <= rate <= MAX_RATE:
         raise BadInput(f"{path.name} has a sample rate of {rate} Hz; convert it to one between 8 and 192 kHz.")
     if samples.shape[1] == 0:
@@ -87,11 +92,15 @@ def _decode(path, start, duration):
     try:
         with soundfile.SoundFile(str(path)) as file:
             rate = file.samplerate
+            if not 1 <= file.channels <= MAX_CHANNELS or not MIN_RATE <= rate <= MAX_RATE:
+                raise BadInput(f"{path.name} has {file.channels} channels at {rate} Hz; convert it to stereo at 8 to "
+                               "192 kHz.")
             first = min(int(round(start * rate)), file.frames)
-            count = file.frames - first if duration is None else int(round(duration * rate))
-            _check_length(path, min(count, file.frames - first) / rate)
+            left = max(0, file.frames - first)
+            count = left if duration is None else min(left, int(round(duration * rate)))
+            _check_length(path, count / rate)
             file.seek(first)
-            return file.read(count, dtype="float32", always_2d=True).T, rate
+            return _blocks(file, count), rate
     except (soundfile.SoundFileError, RuntimeError) as error:
         first_error = error
     import warnings
@@ -110,6 +119,22 @@ def _decode(path, start, duration):
     samples = np.atleast_2d(np.asarray(samples, dtype=np.float32))
     _check_length(path, samples.shape[1] / rate)
     return samples, int(rate)
+
+
+def _blocks(file, count):
+    """Samples (C, at most count) of an open file, a few seconds at a time: a length that the file only claims costs
+    nothing, and the user's Cancel is heard."""
+    if count * file.channels > MOST_SAMPLES:
+        raise BadInput(f"{Path(file.name).name} holds too much sound to read at once; convert it to stereo at 48 kHz.")
+    blocks = []
+    while count > 0:
+        cancelling.check()
+        block = file.read(min(count, BLOCK_SECONDS * file.samplerate), dtype="float32", always_2d=True).T
+        if block.shape[1] == 0:
+            break                                                # the file ends before the length that it claims
+        blocks.append(block)
+        count -= block.shape[1]
+    return np.concatenate(blocks, axis=1) if blocks else np.zeros((file.channels, 0), np.float32)
 
 
 def _check_length(path, seconds):

@@ -4,6 +4,7 @@ The model files and the smplx package are under non-commercial terms of their ow
 https://smpl-x.is.tue.mpg.de): Baton ships neither; both are the user's choice.
 """
 import pickle
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +12,12 @@ import numpy as np
 
 from core.body.unpickle import NumpyUnpickler, plain, scan
 from core.contract import JOINTS
-from core.contract.files import replacing
-from core.errors import BadInput, NoRuntime
+from core.contract.arrays import Unsound, check_npz
+from core.contract.files import reason, replacing
+from core.errors import BadInput, NoRuntime, reading
 
 KINDS = ("smpl", "smplh", "smplx")
+LIMIT_BYTES, MOST_CELLS = 2 << 30, 1 << 26
 GENDERS = ("neutral", "male", "female")
 JOINT_COUNT = {"smpl": 24, "smplh": 52, "smplx": 55}
 # The joints that stand for SMPL's left and right hand: the first of the middle finger.
@@ -67,11 +70,19 @@ def load_body(folder, betas=(), gender="neutral", kind="smpl"):
     """
     data = _read_model(find_model(folder, gender, kind))
     try:
-        import torch
-        from smplx.lbs import blend_shapes, vertices2joints
+        import smplx.lbs  # noqa: F401
+        import torch  # noqa: F401
     except ImportError as error:
         raise NoRuntime("SMPL body models need the smplx package; tick it in Set Up Runtime (its licence is "
                         "non-commercial).") from error
+    with reading(f"The {kind} model in {folder} is damaged; download it again."):
+        return _shaped(data, betas, kind, gender, folder)
+
+
+def _shaped(data, betas, kind, gender, folder):
+    """The body of a model's arrays."""
+    import torch
+    from smplx.lbs import blend_shapes, vertices2joints
     template, shapes = (np.asarray(data[key], dtype=np.float32) for key in ("v_template", "shapedirs"))
     betas = np.asarray(betas, dtype=np.float32).reshape(-1)[:shapes.shape[-1]]
     if not np.isfinite(betas).all():
@@ -125,6 +136,8 @@ class _Chumpy(_State):
 class _Sparse(_State):
     def todense(self):
         shape = getattr(self, "_shape", None) or self.shape
+        if len(shape) != 2 or not 0 < shape[0] * shape[1] < MOST_CELLS:
+            raise ValueError("a matrix of no sensible shape")
         dense = np.zeros(shape)
         starts, rows, values = plain(self.indptr), plain(self.indices), plain(self.data)
         for column in range(shape[1]):
@@ -152,20 +165,32 @@ class _ModelUnpickler(NumpyUnpickler):
         return super().find_class(module, name)
 
 
+@contextmanager
+def _reading_model(path):
+    """What is wrong with the file, where its readers say so; else that it is damaged."""
+    with reading(f"The body model {path} cannot be read, it is damaged; download it again."):
+        try:
+            yield
+        except (Unsound, OSError, pickle.UnpicklingError) as error:
+            why = reason(error) if isinstance(error, OSError) else error
+            raise BadInput(f"The body model {path} cannot be read ({why}); download it again.") from error
+
+
 def _read_model(path):
-    try:
+    with _reading_model(path):
         if path.suffix == ".npz":
+            check_npz(path, LIMIT_BYTES, strict=False)
             with np.load(path, allow_pickle=False) as archive:
                 data = {key: archive[key] for key in NEEDED if key in archive.files}
         else:
+            if path.stat().st_size > LIMIT_BYTES:
+                raise Unsound(f"it is larger than {LIMIT_BYTES >> 30} GB")
             scan(path.read_bytes())
             with open(path, "rb") as handle:
                 held = _ModelUnpickler(handle, encoding="latin1").load()
             data = {key: held[key].array() if isinstance(held[key], _Chumpy) else held[key]
                     if isinstance(held[key], _Sparse)
                     else plain(held[key]) for key in NEEDED if key in held}
-    except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError, pickle.UnpicklingError) as error:
-        raise BadInput(f"The body model {path} cannot be read ({error}); download it again.") from error
     lacking = [key for key in NEEDED if key not in data]
     if lacking:
         raise BadInput(f"The body model {path} lacks {', '.join(lacking)}; it is not an SMPL model.")

@@ -69,15 +69,30 @@ class _Array:
         self.content = _array_of(raw.encode("latin1") if isinstance(raw, str) else raw, dtype, shape, bool(fortran))
 
 
-class _ArrayClass:
-    """What `numpy.ndarray` is in these files: named as a class, never called."""
+class _Named:
+    """What a file may name, and call where there is something to call. A file's BUILD cannot reach into it."""
 
-    def __init__(self, *_):
-        raise _Refused("it wants to call numpy.ndarray")
+    __slots__ = ("_call",)
+
+    def __init__(self, call):
+        self._call = call
+
+    def __call__(self, *arguments):
+        return self._call(*arguments)
+
+    def __setstate__(self, state):
+        raise _Refused("it wants to change what it names")
+
+
+def _never(*_):
+    raise _Refused("it wants to call numpy.ndarray")
+
+
+ARRAY = _Named(_never)          # what `numpy.ndarray` is in these files: named as a class, never called
 
 
 def _reconstruct(kind, shape, code):
-    if kind is not _ArrayClass:
+    if kind is not ARRAY:
         raise _Refused("it wants to rebuild something that is no array")
     return _Array()
 
@@ -97,11 +112,11 @@ def _latin(text, encoding):
     return text.encode(encoding)
 
 
-ALLOWED = {("numpy", "ndarray"): _ArrayClass, ("numpy", "dtype"): _DType, ("_codecs", "encode"): _latin}
+ALLOWED = {("numpy", "ndarray"): ARRAY, ("numpy", "dtype"): _Named(_DType), ("_codecs", "encode"): _Named(_latin)}
 for _core in ("numpy.core", "numpy._core"):
-    ALLOWED[f"{_core}.multiarray", "_reconstruct"] = _reconstruct
-    ALLOWED[f"{_core}.multiarray", "scalar"] = _scalar
-    ALLOWED[f"{_core}.numeric", "_frombuffer"] = _frombuffer
+    ALLOWED[f"{_core}.multiarray", "_reconstruct"] = _Named(_reconstruct)
+    ALLOWED[f"{_core}.multiarray", "scalar"] = _Named(_scalar)
+    ALLOWED[f"{_core}.numeric", "_frombuffer"] = _Named(_frombuffer)
 
 
 class NumpyUnpickler(pickle.Unpickler):
@@ -125,20 +140,22 @@ def scan(data):
             raise _Refused("it is nested or long beyond what a motion can be")
 
 
-def plain(value, depth=0):
-    """The value with arrays in the place of their stand-ins."""
-    if depth > DEEPEST:
-        raise _Refused("it is nested beyond what a motion can be")
+def plain(value, depth=0, left=None):
+    """The value with arrays in the place of their stand-ins. left: a counter, since what a file holds once it can name
+    often."""
+    left = iter(range(MOST_STEPS)) if left is None else left
+    if depth > DEEPEST or next(left, None) is None:
+        raise _Refused("it is nested or long beyond what a motion can be")
     if isinstance(value, _Array):
         if value.content is None:
             raise _Refused("it holds an array without content")
         return value.content
-    if isinstance(value, (_DType, _ArrayClass)) or value is _ArrayClass or callable(value):
+    if isinstance(value, _DType) or callable(value):
         raise _Refused("it holds something that is no data")
     if isinstance(value, dict):
-        return {plain(key, depth + 1): plain(each, depth + 1) for key, each in value.items()}
+        return {plain(key, depth + 1, left): plain(each, depth + 1, left) for key, each in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return type(value)(plain(each, depth + 1) for each in value)
+        return type(value)(plain(each, depth + 1, left) for each in value)
     return value
 
 

@@ -1,5 +1,6 @@
 """Motion files in and out: `read_motion`, `write_bvh`, `write_npz`."""
 import gzip
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,10 +9,12 @@ import numpy as np
 from core.body.kinematics import FPS
 from core.body.motion import Motion
 from core.contract import MOTION_FILES, SCENE_FILES
-from core.contract.files import replacing
-from core.errors import BadInput
+from core.contract.files import reason, replacing
+from core.errors import BadInput, reading
 
 LIMIT_BYTES = 1 << 30
+LIMIT_TEXT_BYTES = 256 << 20    # of a BVH; ten minutes of 70 joints at 100 fps are 100 MB
+BLOCK_BYTES = 1 << 22
 
 
 def read_motion(path, fps=None, start=0.0, duration=None, bone_map=None, smpl_models=None, up=None,
@@ -27,18 +30,22 @@ def read_motion(path, fps=None, start=0.0, duration=None, bone_map=None, smpl_mo
     assumed. Raises BadInput with one sentence.
     """
     path = Path(path)
+    _check_passage(fps, start, duration)
     data, suffix = _load(path)
-    if fps is not None and not 1 <= fps <= 1000:
-        raise BadInput(f"A frame rate of {fps} fps is not usable; give 1 to 1000.")
+    with reading(f"{path.name} is damaged or no {suffix[1:]} motion that Baton knows; export it again."):
+        motion, begins = _parse(data, suffix, path, fps, bone_map, smpl_models, up, root, notify, (start, duration))
+    return _cut(motion, path.name, start, duration, begins)
+
+
+def _parse(data, suffix, path, fps, bone_map, smpl_models, up, root, notify, passage):
+    """(Motion of at least the passage, the second of the file at which it starts)."""
     if suffix == ".bvh":
-        motion = _from_bvh(data, path.name, fps, bone_map, up, root, notify)
-    elif suffix == ".npz":
+        return _from_bvh(data, path.name, fps, bone_map, up, root, notify, passage)
+    if suffix == ".npz":
         from core.motion_files.amass import read_npz
-        motion = read_npz(data, path.name, fps, smpl_models, up, notify)
-    else:
-        from core.motion_files.aist import read_pkl
-        motion = read_pkl(data, path.name, fps, smpl_models, up, notify)
-    return _cut(motion, path.name, start, duration)
+        return read_npz(data, path.name, fps, smpl_models, up, notify, passage)
+    from core.motion_files.aist import read_pkl
+    return read_pkl(data, path.name, fps, smpl_models, up, notify, passage)
 
 
 def _load(path):
@@ -49,23 +56,36 @@ def _load(path):
                        "as BVH.")
     if suffix not in MOTION_FILES:
         raise BadInput(f"{path.name} is not a motion file Baton reads; give {', '.join(MOTION_FILES)} (or .gz of "
-                       f"these).")
+                       "these).")
+    packed, limit = path.suffix.lower() == ".gz", LIMIT_TEXT_BYTES if suffix == ".bvh" else LIMIT_BYTES
     try:
-        if path.suffix.lower() == ".gz":
-            with gzip.open(path, "rb") as handle:
-                data = handle.read(LIMIT_BYTES)
-        else:
-            data = path.read_bytes()
-    except (OSError, EOFError) as error:
-        raise BadInput(f"The motion file {path} cannot be read: {error}.") from error
+        with gzip.open(path, "rb") if packed else open(path, "rb") as handle:
+            data = _whole(handle, limit, path.name)
+    except (OSError, EOFError, zlib.error) as error:
+        why = "it is damaged or cut" if packed and path.is_file() else reason(error)
+        raise BadInput(f"The motion file {path} cannot be read ({why}).") from error
     if not data:
         raise BadInput(f"The motion file {path} is empty.")
     return data, suffix
 
 
-def _from_bvh(data, name, fps, bone_map, up, root, notify):
-    from core.motion_files.bvh import bvh_rig
+def _whole(handle, limit, name):
+    """All bytes, in blocks: what a small packed file unpacks to is known only on the way."""
+    blocks, size = [], 0
+    while block := handle.read(BLOCK_BYTES):
+        blocks.append(block)
+        size += len(block)
+        if size > limit:
+            raise BadInput(f"{name} holds more than {limit >> 20} MB; that is no motion that Baton reads at "
+                           "once. Cut it.")
+    return b"".join(blocks)
+
+
+def _from_bvh(data, name, fps, bone_map, up, root, notify, passage=(0.0, None)):
+    """(Motion, the second of the file at which it starts)."""
+    from core.motion_files.bvh import bvh_poses, bvh_rig
     from core.motion_files.bvh_text import parse_bvh
+    from core.motion_files.passage import THIN_ROWS, check_size, rows_of
     from core.motion_files.people import one_person
     from core.retarget import to_smpl
     bvh = one_person(parse_bvh(data, name, notify), root, name, notify)
@@ -73,17 +93,30 @@ def _from_bvh(data, name, fps, bone_map, up, root, notify):
         raise BadInput(f"{name} has a single frame; a motion needs at least 2.")
     if fps is not None:
         bvh = replace(bvh, frame_time=1.0 / fps)
-    rig, poses = bvh_rig(bvh, bone_map, name, up, notify)
-    return to_smpl(rig, poses, np.arange(len(poses)) * bvh.frame_time, notify=notify)
+    first, last = rows_of(len(bvh.values), 1.0 / bvh.frame_time, *passage)
+    check_size(last - first, len(bvh.names), 1.0 / bvh.frame_time, name)
+    if last - first == len(bvh.values):
+        rig, poses = bvh_rig(bvh, bone_map, name, up, notify)
+    else:                                                # rest and way up are told by the whole clip, thinned
+        every = max(1, len(bvh.values) // THIN_ROWS)
+        rig, _ = bvh_rig(replace(bvh, values=bvh.values[::every]), bone_map, name, up, notify)
+        poses = bvh_poses(replace(bvh, values=bvh.values[first:last]))
+    return to_smpl(rig, poses, np.arange(len(poses)) * bvh.frame_time, notify=notify), first * bvh.frame_time
 
 
-def _cut(motion, name, start, duration):
-    if start < 0 or (duration is not None and duration <= 0):
+def _check_passage(fps, start, duration):
+    if fps is not None and not 1 <= fps <= 1000:
+        raise BadInput(f"A frame rate of {fps} fps is not usable; give 1 to 1000.")
+    if not 0 <= start < 1e6 or (duration is not None and not 0 < duration < 1e6):
         raise BadInput("Start must be 0 or later and duration above 0 seconds.")
-    first = int(round(start * motion.fps))
+
+
+def _cut(motion, name, start, duration, begins):
+    """The passage of a motion that starts at second `begins` of its file."""
+    first = int(round((start - begins) * motion.fps))
     stop = len(motion) if duration is None else min(len(motion), first + int(round(duration * motion.fps)))
     if stop - first < 2:
-        raise BadInput(f"{name} lasts {motion.duration:.1f} s; nothing is left of it from {start:g} s on.")
+        raise BadInput(f"{name} lasts {begins + motion.duration:.1f} s; nothing is left of it from {start:g} s on.")
     return motion.slice(first, stop)
 
 

@@ -30,10 +30,11 @@ def parse_name(name):
             "situation": match[2], "choreography": match[8]}
 
 
-def read_pkl(data, name, fps=None, models=None, up=None, notify=None):
-    """pkl bytes -> `Motion` at 30 fps: AIST++ (60 fps, y up, `smpl_scaling`) and what dance models write in its
-    likeness
-    (EDGE: 30 fps, z up, no scaling). models: folder of SMPL body models, for the exact pelvis. Raises BadInput."""
+def read_pkl(data, name, fps=None, models=None, up=None, notify=None, passage=(0.0, None)):
+    """pkl bytes -> (`Motion` at 30 fps of at least the passage, the second at which it starts).
+
+    AIST++ (60 fps, y up, `smpl_scaling`) and what dance models write in its likeness (EDGE: 30 fps, z up, no scaling).
+    models: folder of SMPL body models, for the exact pelvis. Raises BadInput."""
     held = load_numpy_pickle(data, name)
     if not isinstance(held, dict):
         raise BadInput(f"{name} holds no dictionary of arrays; Baton reads the motions of AIST++ and its likes.")
@@ -51,4 +52,4 @@ def read_pkl(data, name, fps=None, models=None, up=None, notify=None):
     # AIST++ fits a scaled body: the translation in body units is trans / scaling, in metres.
     recorded = "smpl_scaling" in held
     return smpl_motion(poses, trans / scaling, fps or (FPS_AIST if recorded else FPS_MODELS), name,
-                       hint="y" if recorded else "z", up=up, skeleton=skeleton, notify=notify)
+                       hint="y" if recorded else "z", up=up, skeleton=skeleton, notify=notify, passage=passage)

@@ -1,14 +1,15 @@
 """AMASS-style npz: `poses` (T, 66 or more) axis-angle, `trans` (T,3), `mocap_framerate` or `mocap_frame_rate`,
 `betas`."""
 import io
-import zipfile
 
 import numpy as np
 
 from core.body.kinematics import FPS, forward_kinematics
 from core.body.rotations import axis_angle_to_matrix
 from core.contract import PARENTS
-from core.errors import BadInput
+from core.contract.arrays import Unsound, check_npz
+from core.errors import BadInput, reading
+from core.motion_files.passage import check_size, rows_of
 from core.motion_files.rates import rate_of_rate
 from core.motion_files.up import find_up, to_z
 from core.retarget import anchored_root, resample
@@ -21,23 +22,23 @@ POSES = (("poses",), ("fullpose",), ("full_pose",), ("smpl_poses",), ("root_orie
 TRANSLATIONS = ("trans", "transl", "translation", "smpl_trans", "root_trans")
 ASSUMED = 30.0              # frames a second of files that say none, as most models' outputs are
 KIND_OF_WIDTH = {72: "smpl", 156: "smplh", 165: "smplx"}
-LIMIT_BYTES = 1 << 30       # of what an archive unpacks to
+LIMIT_BYTES = 512 << 20     # of what an archive unpacks to: two hours of SMPL-X at 120 fps
 
 
-def read_npz(data, name, fps=None, models=None, up=None, notify=None):
-    """npz bytes -> `Motion` at 30 fps. Which way is up is looked for in the motion, z (AMASS) as a hint. Raises
-    BadInput.
+def read_npz(data, name, fps=None, models=None, up=None, notify=None, passage=(0.0, None)):
+    """npz bytes -> (`Motion` at 30 fps of at least the passage (start, duration), the second of the file at which it
+    starts). Which way is up is looked for in the motion, z (AMASS) as a hint. Raises BadInput.
 
     models: the user's folder of SMPL body models; with it the clip's betas and gender give the performer's skeleton.
     """
     held = _arrays(data, name)
     poses, trans = parameters(held, name)
-    rate = fps or next((float(np.ravel(held[key])[0]) for key in RATES if np.size(held.get(key, ()))), None)
+    rate = fps or next((_number(held[key], key, name) for key in RATES if np.size(held.get(key, ()))), None)
     if rate is None:
         rate = ASSUMED
         if notify is not None:
             notify(f"{name} does not say its frame rate; {ASSUMED:g} frames a second are taken, say --fps if that is "
-                   f"wrong.")
+                   "wrong.")
     rate = rate_of_rate(rate, name, notify)
     exact = bool(held.get("trans_is_pelvis", False))
     skeleton = None
@@ -46,28 +47,28 @@ def read_npz(data, name, fps=None, models=None, up=None, notify=None):
         kind = KIND_OF_WIDTH.get(poses.shape[-1], "smplh")
         skeleton = load_body(models, held.get("betas", ()), _gender(held), kind).skeleton
     return smpl_motion(poses, trans, rate, name, hint="z", up="z" if exact else up, on_floor=not exact,
-                       skeleton=skeleton, notify=notify)
+                       skeleton=skeleton, notify=notify, passage=passage)
+
+
+def _number(value, key, name):
+    """The first number of a field. Raises BadInput."""
+    try:
+        return float(np.ravel(value)[0])
+    except (TypeError, ValueError, IndexError, OverflowError) as error:
+        raise BadInput(f"{name} has a {key} that is no number; export it again.") from error
 
 
 def _arrays(data, name):
-    """{key: array} of the plain arrays of an npz; objects (old AMASS files hold the gender as one) are left out."""
-    held = {}
+    """{key: array, or None where nothing needs it} of an npz; objects (old AMASS files hold the gender as one) are
+    left out."""
+    wanted = {*RATES, *TRANSLATIONS, *(key for keys in POSES for key in keys), "trans_is_pelvis", "betas", "gender"}
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > LIMIT_BYTES:
-                raise BadInput(f"{name} unpacks to more than 1 GiB; that is no motion. Cut it.")
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            for key in archive.files:
-                try:
-                    held[key] = archive[key]
-                except ValueError:                            # an object array: nothing that is needed is one
-                    continue
-    except BadInput:
-        raise
-    # numpy, zipfile and zlib raise what they like on a damaged file; all mean the same here.
-    except Exception as error:  # noqa: BLE001
-        raise BadInput(f"{name} is not a readable npz; download or export it again.") from error
-    return held
+        found = check_npz(io.BytesIO(data), LIMIT_BYTES, strict=False)
+    except Unsound as error:
+        raise BadInput(f"{name} is not a readable npz ({error}); download or export it again.") from error
+    with reading(f"{name} is not a readable npz; download or export it again."), \
+            np.load(io.BytesIO(data), allow_pickle=False) as archive:
+        return {key: archive[key] if key in wanted else None for key in found}
 
 
 def parameters(held, name):
@@ -83,13 +84,14 @@ def parameters(held, name):
         parts = [np.asarray(held[key], dtype=np.float64) for key in keys]
         trans = np.asarray(held[moved], dtype=np.float64)
         parts = [part.reshape(len(part), -1) for part in parts]
+        trans = trans.reshape(len(trans), -1) if trans.ndim else trans
         if len({len(part) for part in parts}) != 1:
             raise ValueError("lengths differ")
         poses = np.concatenate(parts, axis=1)
     except (TypeError, ValueError) as error:
         raise BadInput(f"{name}: its {' and '.join(keys)} are no arrays of joint rotations; export it "
                        "again.") from error
-    return poses, trans.reshape(len(trans), -1) if trans.ndim else trans
+    return poses, trans
 
 
 def _gender(held):
@@ -99,11 +101,14 @@ def _gender(held):
     return word if word in ("male", "female") else "neutral"
 
 
-def smpl_motion(poses, trans, fps, name, *, hint="z", up=None, on_floor=True, skeleton=None, notify=None):
-    """SMPL parameters -> `Motion` at 30 fps.
+def smpl_motion(poses, trans, fps, name, *, hint="z", up=None, on_floor=True, skeleton=None, notify=None,
+                passage=(0.0, None)):
+    """SMPL parameters -> (`Motion` at 30 fps of at least the passage (start, duration) in s, the second at which it
+    starts).
 
-    poses (T,>=66) axis-angle in SMPL order; trans (T,3) metres. up: the axis of the file's world that is up, looked for
-    in the motion where None; hint: the one that its kind of file usually has.
+    poses (T,>=66) axis-angle in SMPL order; trans (T,3) metres. up: the axis of the file's world that is up, looked
+    for in
+    the motion where None; hint: the one that its kind of file usually has.
     on_floor: trans is SMPL's translation, whose height over the floor depends on the body; the standing feet are put
     on z = 0. skeleton (24,3): rest joints of the performer's body in SMPL axes; the pelvis is then exact and the way
     is scaled to the canonical body, else the body is taken to be of canonical size.
@@ -116,21 +121,33 @@ def smpl_motion(poses, trans, fps, name, *, hint="z", up=None, on_floor=True, sk
         raise BadInput(f"{name} has {len(poses)} frame(s); a motion needs at least 2.")
     if not np.isfinite(poses).all() or not np.isfinite(trans).all():
         raise BadInput(f"{name} holds values that are not numbers (NaN or infinite); repair or skip the clip.")
+    first, last = rows_of(len(poses), fps, *passage)
+    check_size(last - first, 24, fps, name)
+    some = slice(None, None, max(1, len(poses) // 2000))            # the whole clip tells which way is up
+    turns = _matrices(poses[some])
+    points = forward_kinematics(turns, trans[some])[0]
+    head, feet = points[:, ID["head"]], points[:, [ID["left_ankle"], ID["right_ankle"]]]
+    turn = to_z(find_up(points, head, feet, hint=hint, asked=up, name=name, notify=notify))
+    floor = 0.0
+    if on_floor and skeleton is None:
+        turns[:, 0] = turn @ turns[:, 0]
+        feet = canonical_points(forward_kinematics(turns, trans[some] @ turn.T)[0])[:, 1:, 2] - HEIGHTS[1:]
+        floor = np.percentile(feet.min(axis=1), 10)
+    poses, trans = poses[first:last], trans[first:last]
+    rotations = _matrices(poses)
+    rotations[:, 0] = turn @ rotations[:, 0]
+    root = trans @ turn.T - np.array([0.0, 0.0, floor])
+    if skeleton is not None:
+        root = _with_skeleton(rotations, trans, np.asarray(skeleton, dtype=np.float64), fps, turn)
+    return resample(rotations, root, np.arange(len(poses)) / fps, FPS), first / fps
+
+
+def _matrices(poses):
+    """(T,24,3,3) of axis-angle poses (T,>=66); hands only of 24 joints."""
     rotations = np.tile(np.eye(3), (len(poses), 24, 1, 1))
     joints = 24 if poses.shape[1] == 72 else 22
     rotations[:, :joints] = axis_angle_to_matrix(poses[:, :joints * 3].reshape(len(poses), joints, 3))
-    some = slice(None, None, max(1, len(poses) // 2000))
-    points = forward_kinematics(rotations[some], trans[some])[0]
-    turn = to_z(find_up(points, points[:, ID["head"]], points[:, [ID["left_ankle"], ID["right_ankle"]]], hint=hint,
-                        asked=up, name=name, notify=notify))
-    rotations[:, 0] = turn @ rotations[:, 0]
-    root = trans @ turn.T
-    if skeleton is not None:
-        root = _with_skeleton(rotations, trans, np.asarray(skeleton, dtype=np.float64), fps, turn)
-    elif on_floor:
-        feet = canonical_points(forward_kinematics(rotations, root)[0])[:, 1:, 2] - HEIGHTS[1:]
-        root = root - np.array([0, 0, np.percentile(feet.min(axis=1), 10)])
-    return resample(rotations, root, np.arange(len(poses)) / fps, FPS)
+    return rotations
 
 
 def _with_skeleton(rotations, trans, skeleton, fps, turn):
@@ -147,7 +164,7 @@ def _with_skeleton(rotations, trans, skeleton, fps, turn):
     scale = CANONICAL_LEG / leg
     # The sole lies under the ankle as deep as on the canonical body of this size.
     ankle = HEIGHTS[0] / scale
-    heights = np.array([ankle, ankle, standing[2, 1] - standing[1, 1] + ankle, ankle, standing[4, 1] - standing[3, 1]
-                        + ankle])
+    heights = np.array([ankle, ankle, standing[2, 1] - standing[1, 1] + ankle, ankle,
+                        standing[4, 1] - standing[3, 1] + ankle])
     floor = np.percentile((points[:, 1:, 2] - heights[1:]).min(axis=1), 10)
     return anchored_root(to_canonical(points, heights, floor, scale), local=rotations, step=1 / fps)

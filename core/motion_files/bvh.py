@@ -72,14 +72,20 @@ def bvh_rig(bvh, bone_map=None, name="the file", up=None, notify=None):
     bone_map = _without_empty(bone_map, bvh, heads, name, notify)
     rest = np.tile(np.eye(4), (count, 1, 1))
     rest[:, :3, 3] = heads
-    positions, rotations = bvh.global_pose()
-    poses = np.tile(np.eye(4), (*positions.shape[:2], 1, 1))
-    poses[..., :3, :3], poses[..., :3, 3] = rotations, positions
+    poses = bvh_poses(bvh)
     rig = Rig(tuple(bvh.names), tuple(bvh.parents), rest, _tails(bvh, heads), np.eye(4), bone_map, 1 / bvh.frame_time)
     world, upright = np.eye(4), stands(rig)
-    world[:3, :3] = _up_to_z(bvh, heads if upright else None, positions, bone_map, up, name, notify)
+    world[:3, :3] = _up_to_z(bvh, heads if upright else None, poses[..., :3, 3], bone_map, up, name, notify)
     rig = replace(rig, matrix_world=world)
     return (rig if upright else standing_rig(rig, poses)), poses
+
+
+def bvh_poses(bvh):
+    """(T,J,4,4) joint matrices in the file's axes."""
+    positions, rotations = bvh.global_pose()
+    poses = np.zeros((*positions.shape[:2], 4, 4))
+    poses[..., :3, :3], poses[..., :3, 3], poses[..., 3, 3] = rotations, positions, 1.0
+    return poses
 
 
 def _with_offsets(bvh, name, notify):

@@ -1,13 +1,16 @@
 """Settings that are files or scene objects, read: what the model is given for a path, and what a recipe says of it."""
-import json
 from pathlib import Path
 
 import numpy as np
 
 from core.audio import Audio
 from core.body.motion import Motion
+from core.contract import json_text
+from core.contract.arrays import check_npy
 from core.contract.systems import System
-from core.errors import BadInput
+from core.errors import BadInput, reading
+
+MOST_BYTES = 64 << 20        # of a path: far more points than a curve has
 
 
 def read_media(system: System, values: dict) -> dict:
@@ -42,13 +45,11 @@ def _read(path, kind):
 def read_points(path) -> np.ndarray:
     """Points (N,3) float32 of a path, metres, z up, of an .npy file or a JSON list. Raises BadInput."""
     path = Path(path).expanduser()
-    try:
-        data = np.load(path,
-                       allow_pickle=False) if path.suffix == ".npy" else json.loads(path.read_text(encoding="utf-8"))
+    with reading(f"The path {path.name} cannot be read; give an .npy file or a JSON list of points."):
+        if path.suffix == ".npy":
+            check_npy(path, MOST_BYTES)
+        data = np.load(path, allow_pickle=False) if path.suffix == ".npy" else json_text.read(path, MOST_BYTES)
         points = np.asarray(data, dtype=np.float32)
-    except (OSError, ValueError) as error:
-        raise BadInput(f"The path {path.name} cannot be read ({error}); give an .npy file or a JSON list of "
-                       "points.") from error
     if points.ndim != 2 or points.shape[1] not in (2, 3) or len(points) < 2 or not np.isfinite(points).all():
         raise BadInput(f"The path {path.name} must be at least two points of 2 or 3 finite numbers.")
     return np.pad(points, ((0, 0), (0, 3 - points.shape[1])))

@@ -4,16 +4,16 @@ The tables and the exact matching are `core/contract/bone_tables.py`, which the 
 """
 import json
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
-from core.contract import JOINTS, SKELETON, bone_doubts
+from core.contract import JOINTS, SKELETON, bone_doubts, json_text
 from core.contract.bone_doubts import UNSURE
 from core.contract.bone_tables import CONFIDENCE, best_table, common_prefix, control_table
-from core.contract.files import write_text
-from core.errors import BadInput
+from core.contract.files import reason, write_text
+from core.errors import BadInput, reading
 from core.retarget.bonemap_fuzzy import carrier, fuzzy_matches, highest_spine
 
 FORMAT = 1
+MOST_BYTES = 1 << 20            # of a file of bone names
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,11 @@ def require(rows, name="the armature"):
 
 def check_map(bone_map, bones, name="the armature"):
     """Raises BadInput where {joint: bone} lacks a required joint or names a bone that is not among `bones`."""
+    if not all(isinstance(bone, str) for bone in bone_map.values()):
+        raise BadInput("A bone map gives each joint the name of a bone.")
+    unknown = sorted(set(bone_map) - set(JOINTS))
+    if unknown:
+        raise BadInput(f"The bone map names unknown joints: {', '.join(unknown)[:200]}.")
     lacking = [joint for joint in SKELETON["required"] if not bone_map.get(joint)]
     if lacking:
         raise BadInput(f"The bone map lacks {', '.join(lacking)} of {name}; assign these bones, then try again.")
@@ -123,17 +128,21 @@ def save(path, rows):
 def load(path, bones=None):
     """Rows saved by `save`, or a plain JSON of {joint: bone}; bones (names) checks that they exist. Raises BadInput."""
     try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
+        data = json_text.read(path, MOST_BYTES)
+    except (OSError, ValueError) as error:
+        why = reason(error) if isinstance(error, OSError) else error
+        raise BadInput(f"{path} is not a bone map ({why}); save one from the bone map panel.") from error
+    with reading(f"{path} is not a bone map; save one from the bone map panel."):
         if "bones" in data and isinstance(data["bones"], list):
             found = {row["joint"]: Row(row["joint"], row["bone"], float(row.get("confidence", 1.0)),
                                        row.get("how", "file"), row.get("doubt", "")) for row in data["bones"]}
         else:
             found = {joint: Row(joint, bone, 1.0, "file") for joint, bone in data.get("bones", data).items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadInput(f"{path} is not a bone map ({error!r}); save one from the bone map panel.") from error
+        if not all(isinstance(row.bone, (str, type(None))) and isinstance(joint, str) for joint, row in found.items()):
+            raise ValueError("bones are names")
     unknown = sorted(set(found) - set(JOINTS))
     if unknown:
-        raise BadInput(f"The bone map {path} names unknown joints: {', '.join(unknown)}.")
+        raise BadInput(f"The bone map {path} names unknown joints: {', '.join(unknown)[:200]}.")
     if bones is not None:
         found = {joint: row for joint, row in found.items() if row.bone is None or row.bone in set(bones)}
     return [found.get(joint, Row(joint, None, 0.0, "")) for joint in JOINTS]

@@ -1,13 +1,17 @@
 """A rig as data: rest bones, their parents, the object's transform, and which bone is which SMPL joint."""
-import json
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
-from core.contract import JOINTS, SKELETON
+from core.contract import JOINTS, SKELETON, json_text
+from core.contract.arrays import check_npy
 from core.contract.bone_tables import control_table, reading_map
-from core.errors import BadInput
+from core.contract.files import reason
+from core.errors import BadInput, reading
+
+LIMIT_BYTES = 2 << 30        # of sampled poses: ten minutes of 400 bones at 60 fps are 0.9 GB
+MOST_BONES = 20_000
 
 MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0])
 OTHER = {"left": "right", "right": "left"}
@@ -116,8 +120,14 @@ def rig_from_json(data):
     Per bone, `follows` (name or null) is optional; known control rigs bring theirs from the bone map tables. Bones
     may come in any order; see `bone_order`.
     """
-    try:
+    with reading("rig.json lacks bones, or what it says of them is damaged; sample the rig again."):
         bones = data["bones"]
+        if len(bones) > MOST_BONES:
+            raise BadInput(f"The rig has {len(bones)} bones; Baton handles {MOST_BONES}.")
+        if not all(isinstance(bone["name"], str) and isinstance(bone["parent"], (str, type(None))) for bone in bones):
+            raise TypeError("names")
+        if not all(isinstance(pair, str) for row in data["bone_map"].items() for pair in row):
+            raise TypeError("bone map")
         order = bone_order([(bone["name"], bone["parent"]) for bone in bones])
         bones = [bones[number] for number in order]
         index = {bone["name"]: number for number, bone in enumerate(bones)}
@@ -134,10 +144,14 @@ def rig_from_json(data):
         rig = Rig(tuple(index), tuple(index[b["parent"]] if b["parent"] else -1 for b in bones),
                   np.array([b["matrix_local"] for b in bones], dtype=np.float64).reshape(-1, 4, 4),
                   np.array([b["tail"] for b in bones], dtype=np.float64).reshape(-1, 3), world, dict(data["bone_map"]),
-                  data.get("fps"), follows, frozenset(set(control.get("neutral", ())) & set(index)))
+                  _rate(data.get("fps")), follows, frozenset(set(control.get("neutral", ())) & set(index)))
         return rig if size > 0 else mirror_image(rig)
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadInput(f"rig.json is incomplete or damaged ({error!r}); sample the rig again.") from error
+
+
+def _rate(fps):
+    if fps is not None and not (type(fps) in (int, float) and 1 <= fps <= 1000):
+        raise BadInput(f"The scene has a rate of {str(fps)[:20]} frames a second; give it 1 to 1000.")
+    return fps
 
 
 def mirror_image(rig):
@@ -163,11 +177,12 @@ def bone_order(pairs):
     place = {name: number for number, (name, _) in enumerate(pairs)}
     depth = {}
     for name, parent in pairs:
-        chain = [name]
+        chain, above = [name], {name}
         while parent is not None and parent not in depth:
-            if parent in chain or parent not in place:
-                raise BadInput(f"The bone {chain[-1]!r} has a parent that does not exist or is its own child.")
+            if parent in above or parent not in place:
+                raise BadInput(f"The bone {chain[-1][:60]!r} has a parent that does not exist or is its own child.")
             chain.append(parent)
+            above.add(parent)
             parent = pairs[place[parent]][1]
         start = depth[parent] + 1 if parent is not None else 0
         for offset, link in enumerate(reversed(chain)):
@@ -180,11 +195,16 @@ def read_job(folder):
     from pathlib import Path
     folder = Path(folder)
     try:
-        data = json.loads((folder / "rig.json").read_text(encoding="utf-8"))
+        data = json_text.read(folder / "rig.json", finite=False)
+        for name, most in (("pose.npy", LIMIT_BYTES), ("times.npy", LIMIT_BYTES >> 4)):
+            check_npy(folder / name, most)
         poses, times = np.load(folder / "pose.npy"), np.load(folder / "times.npy")
     except (OSError, ValueError) as error:
-        raise BadInput(f"The job folder {folder} cannot be read: {error}.") from error
+        why = reason(error) if isinstance(error, OSError) else error
+        raise BadInput(f"The job's rig cannot be read ({why}); sample the rig again.") from error
     rig = rig_from_json(data)
+    if poses.dtype.kind != "f" or times.dtype.kind != "f" or times.ndim != 1:
+        raise BadInput("The job's poses or times are no numbers; sample the rig again.")
     place = {bone["name"]: number for number, bone in enumerate(data["bones"])}
     if poses.ndim != 4 or poses.shape[1:] != (len(place), 4, 4) or len(times) != len(poses):
         raise BadInput(f"pose.npy must be (T,{len(place)},4,4) with T times, not {poses.shape} and {len(times)}.")

@@ -4,10 +4,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from core.body.kinematics import FPS
-from core.errors import BadInput
+from core.contract import json_text
+from core.contract.files import reason
+from core.errors import BadInput, reading
 
 RHYTHM_CHANNELS = ("beat", "downbeat", "phase_cos", "phase_sin", "known")
 BUMP_SECONDS = 1.0 / 30.0
+MOST, LATEST_S = 100_000, 1e6
+METRES = (1, 32)
 
 
 @dataclass(frozen=True)
@@ -82,10 +86,26 @@ class Beats:
 
     @classmethod
     def from_json(cls, data):
-        """Inverse of `to_json`; missing positions count as unknown."""
-        times = data["times"]
-        return cls(times, data.get("positions") or [0] * len(times), int(data.get("metre", 4)),
-                   float(data.get("confidence", 1.0)))
+        """Inverse of `to_json`; missing positions count as unknown. Raises BadInput for anything else."""
+        with reading("The beats are damaged: they must be times (s) and positions in the bar; detect them again."):
+            times = list(data["times"])
+            positions = list(data.get("positions") or [0] * len(times))
+            metre, confidence = int(data.get("metre", 4)), float(data.get("confidence", 1.0))
+            if not all(type(value) in (int, float) for value in (*times, *positions)):
+                raise ValueError("no numbers")
+            return checked(cls(times, positions, metre, confidence))
+
+
+def checked(beats):
+    """Beats from a file or message, where they are within what music can be. Raises BadInput."""
+    low, high = METRES
+    if len(beats) > MOST or np.abs(beats.times).max(initial=0.0) > LATEST_S:
+        raise BadInput(f"Beats must be at most {MOST}, within {LATEST_S:g} s.")
+    if not low <= beats.metre <= high or beats.positions.min(initial=0) < 0 or beats.positions.max(initial=0) > high:
+        raise BadInput(f"A bar has {low} to {high} beats, and positions in it go from 1 to their number (0: unknown).")
+    if not 0 <= beats.confidence <= 1:
+        raise BadInput("The confidence of beats is a number from 0 to 1.")
+    return beats
 
 
 def read_beats(path):
@@ -93,16 +113,18 @@ def read_beats(path):
 
     Raises BadInput naming the line that cannot be read.
     """
-    import json
     from pathlib import Path
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"The beats file {path} cannot be read: {error}.") from error
-    if text.lstrip().startswith("{"):
+        with open(Path(path), "rb") as handle:
+            text = handle.read(json_text.MOST_CHARACTERS).decode("utf-8-sig")
+    except OSError as error:
+        raise BadInput(f"The beats file {path} cannot be read: {reason(error)}.") from error
+    except UnicodeDecodeError as error:
+        raise BadInput(f"The beats file {path} cannot be read: it is no text in UTF-8.") from error
+    if text.lstrip().startswith(("{", "[")):
         try:
-            return Beats.from_json(json.loads(text))
-        except (ValueError, KeyError, TypeError) as error:
+            return Beats.from_json(json_text.loads(text))
+        except ValueError as error:
             raise BadInput(f"{path} is not a beats JSON ({error}); write it with `beats --json`.") from error
     times, positions = [], []
     for number, line in enumerate(text.splitlines(), 1):
@@ -114,8 +136,9 @@ def read_beats(path):
             times.append(float(words[0]))
             positions.append(int(words[1]) if len(words) > 1 else 0)
         except ValueError as error:
-            raise BadInput(f"Line {number} of {path} is not `seconds [position]`: {line!r}.") from error
-    return Beats(times, positions, max([4 if max(positions, default=0) < 2 else max(positions)]))
+            raise BadInput(f"Line {number} of {path} is not `seconds [position]`: {line[:80]!r}.") from error
+    with reading(f"{path} holds positions that are none; a bar has up to {METRES[1]} beats."):
+        return checked(Beats(times, positions, max([4 if max(positions, default=0) < 2 else max(positions)])))
 
 
 def rhythm_curve(beats, downbeats, frames, fps=FPS, start=0.0):

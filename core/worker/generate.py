@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from core.contract.files import write_text
 from core.contract.systems import System
-from core.errors import BadInput
+from core.errors import BadInput, reading
 from core.worker.inputs import (
     FROM_FILE,
     SOUND,
@@ -24,6 +24,7 @@ from core.worker.inputs import (
     warn,
 )
 
+LONGEST_S = 86_400.0
 COMMON = {"system", "settings", "beats", "keep"}
 PLACING = {"place", "blend_in", "blend_out"}
 INPUTS = {"to_sound": FROM_FILE, "to_motion": SOUND | PLACING, "to_both": PLACING}
@@ -101,18 +102,18 @@ READ = {"to_sound": _read_to_sound, "to_motion": _read_to_motion, "to_both": _re
 
 
 def _range(keep):
-    try:
-        return float(keep["start"]), float(keep["stop"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadInput("`keep` needs start and stop.") from error
+    with reading("`keep` needs start and stop, in seconds."):
+        start, stop = (keep[name] for name in ("start", "stop"))
+        if not all(type(value) in (int, float) and 0 <= value <= LONGEST_S for value in (start, stop)):
+            raise ValueError("not seconds")
+        return float(start), float(stop)
 
 
 def _kept_sound(keep):
     from core.audio.io import read_take
-    try:
-        return read_take(keep["file"])
-    except (KeyError, TypeError) as error:
-        raise BadInput("`keep` needs the file of the take.") from error
+    if not isinstance(keep.get("file"), str):
+        raise BadInput("`keep` needs the file of the take.")
+    return read_take(keep["file"])
 
 
 def _present_motion(rig, poses, times):

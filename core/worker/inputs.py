@@ -1,9 +1,10 @@
 """What a job is given: params over the defaults, rig and poses, a motion, a sound, beats. Every refusal is one
 sentence."""
-import json
-
+from core.contract import json_text
 from core.contract import systems as registry
+from core.contract.files import reason
 from core.errors import BadInput
+from core.worker.params import check
 
 DEFAULTS = {"device": "auto", "checkpoints": None}       # what `python -m core worker` was told; a job's params win
 
@@ -15,10 +16,7 @@ RIG = {"in_place", "place", "blend_in", "blend_out", "plant_feet", "fingers"}
 
 def params_of(context, known):
     """The job's params over the defaults; a name that means nothing here is a mistake worth a sentence."""
-    unknown = sorted(set(context.params) - known - EVERY)
-    if unknown:
-        raise BadInput(f"A {context.kind} job has no setting {', '.join(unknown)}.")
-    return {**DEFAULTS, **{name: value for name, value in context.params.items() if value is not None}}
+    return {**DEFAULTS, **check(context.kind, context.params, known | EVERY)}
 
 
 def given(params, *names):
@@ -34,9 +32,10 @@ def warn(context):
 def read_json(path):
     """A JSON file of the job folder."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json_text.read(path, finite=False)
     except (OSError, ValueError) as error:
-        raise BadInput(f"The job's {path.name} cannot be read ({error}); sample the rig again.") from error
+        why = reason(error) if isinstance(error, OSError) else error
+        raise BadInput(f"The job's {path.name} cannot be read ({why}); sample the rig again.") from error
 
 
 def read_rig(context, folder=None):
@@ -96,8 +95,6 @@ def read_motion_file(params, notify=None):
     from core import motion_files
     if not params.get("motion"):
         raise BadInput("No motion file was named.")
-    if not isinstance(params.get("bone_map") or {}, dict):
-        raise BadInput("`bone_map` must be an object of {SMPL joint: bone}.")
     return motion_files.read_motion(params["motion"], start=params.get("start") or 0.0, notify=notify,
                                     **given(params, "fps", "duration", "bone_map", "smpl_models", "up", "root"))
 
@@ -105,7 +102,7 @@ def read_motion_file(params, notify=None):
 def read_sound(context):
     """The passage a sound strip plays."""
     from core.audio.io import read_passage
-    params = context.params
+    params = check(context.kind, {name: context.params.get(name) for name in SOUND}, SOUND)
     if not params.get("audio"):
         raise BadInput("No sound file was named; select a sound strip.")
     return read_passage(params["audio"], offset=params.get("start") or 0.0, duration=params.get("duration"),
@@ -118,10 +115,7 @@ def read_beats(context):
     data = context.params.get("beats")
     if data is None:
         return None
-    try:
-        return Beats.from_json(data)
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadInput(f"The beats of the job cannot be read ({error!r}); detect them again.") from error
+    return Beats.from_json(data)
 
 
 def retarget_options(params, mirror=False):

@@ -2,6 +2,8 @@
 import json
 import threading
 
+from core.contract import json_text
+
 TO_WORKER = ("job", "cancel", "ping", "quit")
 
 
@@ -27,9 +29,11 @@ class Writer:
 def parse(line):
     """A message from one line of bytes. Raises ValueError with the reason when it is not one."""
     try:
-        message = json.loads(line.decode("utf-8"))
+        message = json_text.loads(line.decode("utf-8"), finite=False)
+    except UnicodeDecodeError as error:
+        raise ValueError("a line that is no UTF-8") from error
     except ValueError as error:
-        raise ValueError(f"a line is not UTF-8 JSON ({error})") from error
+        raise ValueError(f"a line that cannot be read ({error})") from error
     if not isinstance(message, dict) or message.get("type") not in TO_WORKER:
         raise ValueError(f"a message has no known type ({line[:80]!r})")
     if message["type"] in ("job", "cancel") and not isinstance(message.get("job"), (str, int)):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from baton.blender_addon.scene import takes, versioning
-from baton.core.contract import systems
+from baton.core.contract import recipes, systems
 
 DATA = Path(__file__).parent / "data"
 FILES = sorted(DATA.glob("settings_0_1_*.blend"))
@@ -74,11 +74,11 @@ def test_requests_of_before():
     old = {"kind": "music", "rig": "A", "first": 1.0, "duration": 2.0, "fps": 30.0, "params": {
         "seed": 3, "variations": 1, "bpm": None, "beats": {"times": [0.0, 1.0]}, "loudness_lufs": None,
         "level": "normal", "source": {}, "keep": {"file": "x.wav", "start": 0.5, "stop": 1.0}}}
-    new = versioning.request(old)
+    new = recipes.todays(old)
     assert new["params"]["tempo"] == "markers" and new["beats"]["times"] == [0.0, 1.0]
     assert new["params"]["loudness"] == "peak"
-    assert new["keep"]["file"] == "x.wav" and "keep" not in new["params"] and versioning.request(new) == new
-    new = versioning.request({"kind": "import", "rig": "A", "first": 1, "blend_seconds": 0.4, "reduce_degrees": 0.0,
-                              "params": {"motion": "a.bvh"}})
+    assert new["keep"]["file"] == "x.wav" and "keep" not in new["params"] and recipes.todays(new) == new
+    new = recipes.todays({"kind": "import", "rig": "A", "first": 1, "blend_seconds": 0.4, "reduce_degrees": 0.0,
+                           "params": {"motion": "a.bvh"}})
     assert new["own"] == {"blend_seconds": 0.4, "reduce_degrees": 0.0,
-                          "reduce_keys": False} and versioning.request(new) == new
+                          "reduce_keys": False} and recipes.todays(new) == new

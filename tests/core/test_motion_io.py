@@ -151,7 +151,7 @@ def test_bad_files(tmp_path):
     (tmp_path / "a.fbx").write_text("hello")
     np.savez(tmp_path / "nan.npz", poses=np.full((9, 72), np.nan), trans=np.zeros((9, 3)), mocap_framerate=30.0)
     for name, words in (("empty.bvh", "is empty"), ("broken.bvh.gz", "cannot be read"),
-                        ("text.npz", "not a readable npz"), ("a.fbx", "not a motion file"), ("nan.npz", "not numbers"),
+                        ("text.npz", "not a readable npz"), ("a.fbx", "is a scene"), ("nan.npz", "not numbers"),
                         ("absent.bvh", "cannot be read")):
         with pytest.raises(BadInput, match=words):
             read_motion(tmp_path / name)

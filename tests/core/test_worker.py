@@ -212,7 +212,7 @@ def test_errors_are_one_sentence_with_a_code(start):
 
 def test_what_is_no_message_is_answered_and_survived(start):
     worker = start()
-    for data, words in ((b"{\n", "not UTF-8 JSON"), (b"\xff\xfe\n", "not UTF-8 JSON"), (b"[1]\n", "no known type"),
+    for data, words in ((b"{\n", "no JSON"), (b"\xff\xfe\n", "no UTF-8"), (b"[1]\n", "no known type"),
                         (b'{"type":"job"}\n', "no job id")):
         worker.send_raw(data)
         error = worker.next("error")

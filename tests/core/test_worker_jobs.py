@@ -128,7 +128,7 @@ def test_cancel_of_a_real_job_within_its_steps(job, clicks_file, tiny_checkpoint
     ("generate", {"system": "dance"}, "no system 'dance'"),
     ("generate", {"system": "conductor", "settings": [1]}, "must be an object"),
     ("generate", {"system": "conductor", "settings": {"loop": True}}, "no setting loop"),
-    ("music", {"beats": {"x": 1}}, "beats of the job"),
+    ("music", {"beats": {"x": 1}}, "The beats are damaged"),
     ("retarget", {}, "No motion file"), ("retarget", {"motion": "/no/such.bvh"}, "cannot be read")])
 def test_bad_requests_are_one_sentence(job, kind, params, words):
     rig = mixamo_rig()
