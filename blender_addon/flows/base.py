@@ -11,6 +11,7 @@ from ..scene import beat_markers, bone_map, curves, rig_sampling, takes
 from ..scene import settings as scene_settings
 from ..scene.refs import Ref
 from ..scene.timebase import Passage
+from ..scene.whole import whole
 from ..worker.manager import Job
 from .results import blending
 
@@ -68,10 +69,11 @@ class Flow:
     def apply(self, result, folder):
         """Write the takes; returns a sentence."""
         made, scene = takes.rows(result), self.scene.get()
-        sentence = self.write(scene, made, Path(folder))
-        if made[-1].get("beats"):
-            scene.baton.music_beats = json.dumps({**made[-1]["beats"], "frame_start": self.passage.first,
-                                                  "fps": self.passage.fps})
+        with whole(ref.get() for ref in self.watched()):
+            sentence = self.write(scene, made, Path(folder))
+            if made[-1].get("beats"):
+                scene.baton.music_beats = json.dumps({**made[-1]["beats"], "frame_start": self.passage.first,
+                                                      "fps": self.passage.fps})
         return sentence + takes.account(result)
 
     def _beats(self):

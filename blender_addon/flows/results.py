@@ -3,10 +3,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ...core.contract.files import copy
 from ..errors import UserError
 from ..scene import actions, bone_map, keeping, strips, takes
 from ..scene.timebase import Passage, resample_quaternions, resample_vectors, scene_fps
+from ..scene.whole import place
 from . import ranges
 
 LAST_SAMPLE_SECONDS = 0.06      # of motion at 30 Hz whose length was rounded to whole samples
@@ -14,7 +14,7 @@ LAST_SAMPLE_SECONDS = 0.06      # of motion at 30 Hz whose length was rounded to
 
 def place_sound(place, scene, take, file: Path, target: Path, passage: Passage):
     """A row's WAV in the folder `target` under the take's name, and its strip in the sequencer's scene `place`."""
-    path, fps = _keep_file(file, target, take.name), scene_fps(place.render)
+    path, fps = keep_file(file, target, take.name), scene_fps(place.render)
     strip = strips.place(place, path, take.name, _frame_in(place, scene, passage), int(passage.duration * fps + 1))
     take.strip, take.path = strip.name, str(path)
 
@@ -26,16 +26,11 @@ def _frame_in(place, scene, passage):
     return place.frame_start + (passage.first - scene.frame_start) / passage.fps * scene_fps(place.render)
 
 
-def _keep_file(source, folder, name):
-    """Copy the worker's file to `folder` under a free name; first under a temporary one."""
+def keep_file(source, folder, name):
+    """The worker's file in `folder` under a free name, also for the recipe beside it. Raises UserError."""
     if not source.is_file():
         raise UserError(f"The worker did not leave the file {source.name} that it announced.")
-    path, number = folder / f"{name}.wav", 1
-    while path.exists():
-        number += 1
-        path = folder / f"{name} ({number}).wav"
-    copy(source, path)
-    return path
+    return place(source, folder, name)
 
 
 def write_motion(scene, rig, mapped, take, file: Path, passage: Passage, blend_seconds=0.0, reduce_degrees=0.0,

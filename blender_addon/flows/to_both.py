@@ -6,6 +6,7 @@ from ..scene import compat, strips, takes
 from ..scene import settings as scene_settings
 from ..scene.refs import Ref
 from ..scene.timebase import Passage, scene_fps
+from ..scene.whole import whole
 from . import ranges
 from .base import Flow
 from .results import blending, place_sound, write_motion
@@ -55,7 +56,7 @@ class ToBoth(Flow):
         names, (target, notice), rig = [], strips.output_folder(), self.rig.get()
         own = blending(self.request)
         own["keep"] = self.request.get("keep")
-        with takes.all_or_none(scene):
+        with whole([rig]):
             for number, row in enumerate(made):
                 take = takes.new(scene, self.title(), self.kind)
                 take.rig = rig
@@ -63,6 +64,6 @@ class ToBoth(Flow):
                 place_sound(self.place.get(), scene, take, folder / row["file"], target, self.passage)
                 takes.remember(take, row, takes.one_of(self.request, number), self.passage.first)
                 names.append(take.name)
-        takes.solo(scene, names[-1])
+            takes.solo(scene, names[-1])
         placed = f"{', '.join(names)} on {rig.name}, frames {first} to {last}"
         return f"{placed}. {notice}" if notice else placed

@@ -8,6 +8,7 @@ from ..scene import bone_map, strips, takes
 from ..scene import settings as scene_settings
 from ..scene.refs import Ref
 from ..scene.timebase import Passage, scene_fps
+from ..scene.whole import whole
 from . import ranges
 from .base import Flow
 from .results import blending, write_motion
@@ -90,7 +91,7 @@ class ToMotion(Flow):
         own = blending(self.request)
         own["keep"] = self.request.get("keep")
         own["stepped"] = self.steps()
-        with takes.all_or_none(scene):
+        with whole():
             sentence = write_takes(scene, self.rig.get(), self.mapped, made,
                                    [takes.one_of(self.request, number) for number in range(len(made))], self.passage,
                                    folder, self.title(), own)
@@ -105,14 +106,14 @@ def write_takes(scene, rig, mapped, made, requests, passage, folder, title, own)
     """Each row of a result (`file` of channels in `folder`) as a take on the rig; the last one plays. Returns a
     sentence."""
     names = []
-    with takes.all_or_none(scene):
+    with whole([rig]):
         for row, request in zip(made, requests):
             take = takes.new(scene, title, "MOTION")
             first, last = write_motion(scene, rig, mapped, take, folder / row["file"], passage, **own)
             takes.remember(take, row, request, passage.first)
             names.append(take.name)
-    for other in takes.rivals(scene, take):
-        other.audible = other.name == take.name
+        for other in takes.rivals(scene, take):
+            other.audible = other.name == take.name
     return f"{', '.join(names)} on {rig.name}, frames {first} to {last}"
 
 

@@ -4,6 +4,7 @@ from ..scene import animated, bone_map, compat, rig_sampling, strips, takes
 from ..scene import settings as scene_settings
 from ..scene.refs import Ref
 from ..scene.timebase import Passage, scene_fps
+from ..scene.whole import whole
 from . import ranges
 from .base import Flow
 from .results import place_sound
@@ -43,14 +44,14 @@ class ToSound(Flow):
     def write(self, scene, made, folder):
         """A take with a strip for each row."""
         names, (target, notice) = [], strips.output_folder()
-        with takes.all_or_none(scene):
+        with whole([self.rig.get()]):
             for number, row in enumerate(made):
                 take = takes.new(scene, self.title(), self.kind)
                 take.rig = self.rig.get()
                 place_sound(self.place.get(), scene, take, folder / row["file"], target, self.passage)
                 takes.remember(take, row, takes.one_of(self.request, number), self.passage.first)
                 names.append(take.name)
-        takes.solo(scene, names[-1])
+            takes.solo(scene, names[-1])
         placed = f"{', '.join(names)} placed at frame {int(self.passage.first)}"
         return f"{placed}. {notice}" if notice else placed
 

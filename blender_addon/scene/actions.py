@@ -5,6 +5,7 @@ down to an NLA track below, stretched so far that every frame evaluates as befor
 in a JSON-ready dict, so that Remove restores it.
 """
 import uuid
+from functools import partial
 
 import bpy
 import numpy as np
@@ -15,6 +16,7 @@ from . import compat
 from . import switches as switch
 from .blending import blended
 from .keys import fill_curve, fill_reduced
+from .whole import later
 
 REACH = 100000  # frames to either side for which the pushed-down action answers
 TRACK = "Baton: below {}"
@@ -252,13 +254,11 @@ def remove_take(rig, state):
         data.action = None
         track = _track_of(data, state)
         previous = bpy.data.actions.get(state["previous"]) if state["previous"] else None
-        if track is not None:
-            data.nla_tracks.remove(track)
         rest = data.nla_tracks.get(state["rest_track"]) if state["rest_track"] else None
-        if rest is not None:
-            data.nla_tracks.remove(rest)
-        if state["rest_action"] in bpy.data.actions:
-            bpy.data.actions.remove(bpy.data.actions[state["rest_action"]])
+        for gone in (track, rest):
+            if gone is not None:
+                _drop_track(rig, gone)
+        _drop_action(state["rest_action"])
         data.use_nla = state["use_nla"]
         for name in state["muted"]:
             if data.nla_tracks.get(name) is not None:
@@ -267,12 +267,36 @@ def remove_take(rig, state):
             compat.assign_action(data, previous, state["slot"])
         data.action_blend_type, data.action_influence = state["blend"], state["influence"]
         data.action_extrapolation = state["extrapolation"]
-        if not state["had_data"] and data.action is None and not data.nla_tracks and not data.drivers:
-            rig.animation_data_clear()
+        if not state["had_data"]:
+            later(partial(_clear_empty, rig))
         _restore_pose(rig, state["pose"])
         _restore_switches(rig, state["switches"])
-    if action is not None:
-        bpy.data.actions.remove(action)
+    _drop_action(state["action"])
+
+
+def _drop_action(name):
+    """Delete an action, after all else has been done."""
+    def goes():
+        if name in bpy.data.actions:
+            bpy.data.actions.remove(bpy.data.actions[name])
+    later(goes)
+
+
+def _drop_track(rig, track):
+    """Delete an NLA track, after all else has been done."""
+    pointer = track.as_pointer()
+
+    def goes():
+        for found in [found for found in rig.animation_data.nla_tracks if found.as_pointer() == pointer]:
+            rig.animation_data.nla_tracks.remove(found)
+    track.mute = True
+    later(goes)
+
+
+def _clear_empty(rig):
+    data = rig.animation_data
+    if data is not None and data.action is None and not data.nla_tracks and not data.drivers:
+        rig.animation_data_clear()
 
 
 def _track_of(data, state):
@@ -291,7 +315,9 @@ def drop_action(rig, state):
     if action is None:
         return False
     playing = rig.animation_data is not None and rig.animation_data.action == action
-    bpy.data.actions.remove(action)
+    if playing:
+        rig.animation_data.action = None
+    _drop_action(action.name)
     return playing
 
 
@@ -299,7 +325,7 @@ def _drop_below(data, state):
     """The take lies under something newer: only its own NLA strips go."""
     for track in list(data.nla_tracks):
         if any(strip.action is not None and strip.action.name == state["action"] for strip in track.strips):
-            data.nla_tracks.remove(track)
+            _drop_track(data.id_data, track)
 
 
 def keep_take(rig, state):

@@ -8,6 +8,7 @@ import bpy
 from ..errors import UserError
 from . import compat, timebase
 from .stats import stall
+from .whole import later
 
 READABLE = {".wav", ".flac", ".ogg", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".opus", ".wma"}
 
@@ -168,6 +169,23 @@ def free_channel(editor, first, stop):
     if channel is None:
         raise UserError("All 128 channels of the sequencer are taken at this place.")
     return channel
+
+
+def drop(strip):
+    """Take a sound strip away, and its sound where nothing else plays it; after all else has been done."""
+    scene, pointer, sound = strip.id_data, strip.as_pointer(), strip.sound
+
+    def strip_goes():
+        for found in [found for found in compat.sequences(scene.sequence_editor) if found.as_pointer() == pointer]:
+            compat.sequences(scene.sequence_editor).remove(found)
+
+    def sound_goes():
+        if name in bpy.data.sounds and bpy.data.sounds[name].users == 0:
+            bpy.data.sounds.remove(bpy.data.sounds[name])
+    later(strip_goes)
+    if sound is not None and sound.library is None:
+        name = sound.name
+        later(sound_goes)
 
 
 def find(scene, name):

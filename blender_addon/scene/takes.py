@@ -1,14 +1,14 @@
 """Takes: what was made, with its recipe; A/B, keep, remove, redo."""
 import json
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import bpy
 
 from ...core.contract import recipes
-from ...core.contract.files import copy, write_text
 from ..errors import UserError
-from . import actions, compat, strips
+from . import actions, strips
+from .whole import later, place, whole, write_beside
 
 
 def has_sound(take):
@@ -43,18 +43,6 @@ def new(scene, start, kind):
     take.name, take.kind = f"{start} {number}", kind
     scene.baton.take_index = len(collection) - 1
     return take
-
-
-@contextmanager
-def all_or_none(scene):
-    """Takes made inside go again when it raises: a result is written whole or not at all."""
-    before = {take.name for take in scene.baton.takes}
-    try:
-        yield
-    except Exception:
-        for name in [take.name for take in scene.baton.takes if take.name not in before]:
-            remove(scene, name)
-        raise
 
 
 def rows(result):
@@ -100,7 +88,7 @@ def remember(take, row, request, frame_start):
         strip["baton_recipe"] = take.recipe
     if take.path:
         sidecar = Path(take.path).with_suffix(".json")
-        write_text(sidecar, json.dumps(row.get("recipe") or {}, indent=1))
+        write_beside(sidecar, json.dumps(row.get("recipe") or {}, indent=1))
 
 
 def remember_motion(take, rig, state):
@@ -170,19 +158,23 @@ def mute(take, silent, sound=True, motion=True):
 
 
 def remove(scene, name):
-    """Take a result away: strip and rig as they were before; the sound file stays on disk."""
+    """Take a result away, whole or not at all: strip and rig as they were before; the sound file stays on disk."""
     take = scene.baton.takes[name]
-    strip = strip_of(take)
-    if strip is not None:
-        sound, editor = strip.sound, strip.id_data.sequence_editor
-        compat.sequences(editor).remove(strip)
-        if sound is not None and sound.users == 0:
-            bpy.data.sounds.remove(sound)
-    if has_motion(take) and take.rig is not None and take.state:
-        _remove_motion(scene, take)
+    with whole([take.rig]):
+        strip = strip_of(take)
+        if strip is not None:
+            strips.drop(strip)
+        if has_motion(take) and take.rig is not None and take.state:
+            _remove_motion(scene, take)
+        next_index = max(0, min(scene.baton.takes.find(name), len(scene.baton.takes) - 2))
+        later(partial(_drop_row, scene, name))
+        later(partial(setattr, scene.baton, "take_index", next_index))
+
+
+def _drop_row(scene, name):
     index = scene.baton.takes.find(name)
-    scene.baton.takes.remove(index)
-    scene.baton.take_index = max(0, min(index, len(scene.baton.takes) - 1))
+    if index >= 0:
+        scene.baton.takes.remove(index)
 
 
 def _remove_motion(scene, take):
@@ -242,8 +234,9 @@ def _settle_file(take):
         raise UserError("Save the file first: until then the sound lies in a temporary folder")
     folder = Path(bpy.path.abspath("//baton"))
     if path.parent != folder and path.is_file():
-        for source in (path, path.with_suffix(".json")):
-            if source.is_file():
-                copy(source, folder / source.name)
-        take.path = str(folder / path.name)
+        recipe = path.with_suffix(".json")
+        path = place(path, folder, path.stem)
+        if recipe.is_file():
+            write_beside(path.with_suffix(".json"), recipe.read_text(encoding="utf-8"))
+        take.path = str(path)
         strip.sound.filepath = bpy.path.relpath(take.path)

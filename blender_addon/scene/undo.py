@@ -1,22 +1,18 @@
 """One undo step per result: writes made in a timer would otherwise melt into the user's last step."""
-from contextlib import contextmanager
+from contextlib import nullcontext
 
 import bpy
 
 
-@contextmanager
-def one_step(message):
-    """What is written inside becomes one step of its own; nothing is pushed when it raises."""
+def in_window():
+    """`with in_window()`: a window for what is inside, also in a timer, where Blender names none."""
     windows = bpy.context.window_manager.windows
     if bpy.context.window is None and len(windows):
-        with bpy.context.temp_override(window=windows[0]):
-            yield
-            _push(message)
-    else:
-        yield
-        _push(message)
+        return bpy.context.temp_override(window=windows[0])
+    return nullcontext()
 
 
-def _push(message):
+def push(message):
+    """What was written since the last step becomes a step of its own."""
     if bpy.ops.ed.undo_push.poll():
         bpy.ops.ed.undo_push(message=message)

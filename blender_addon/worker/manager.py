@@ -8,6 +8,8 @@ import shutil
 import tempfile
 import threading
 import time
+import traceback
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,13 +18,15 @@ import bpy
 from ...core import contract
 from ...core.contract.protocol import code_hash
 from ..errors import Cancelled, UserError
-from ..scene import compat, undo
+from ..scene import compat
 from ..scene.stats import stall, timed
+from ..scene.whole import whole
 from . import options as prefs
 from .client import WorkerClient, WorkerError
 
 TICK_SECONDS = 0.1
 CANCEL_SECONDS = 4.0  # then the worker is ended
+FAULT = "{}: Baton met a fault of its own, and the file is as before; Copy Report in Baton's preferences tells more"
 _numbers = itertools.count(1)
 
 
@@ -54,6 +58,7 @@ class Job:
     result: dict | None = None
     folder: Path | None = None
     cancel_at: float | None = None
+    written: object = None  # the `Block` of its result, `done` once that stands in the scene
     on_end: object = None
 
     @property
@@ -163,9 +168,10 @@ class Manager:
                 self._end("cancelled", "Cancelled; the worker did not answer and was ended")
         except (UserError, WorkerError) as error:
             self._end("failed", str(error))
-        except Exception as error:
+        except Exception:
             # Whatever went wrong, the job must not stay for ever; the traceback still reaches the console.
-            self._end("failed", f"Baton failed: {type(error).__name__}: {error}.")
+            job.trace = traceback.format_exc()
+            self._end("failed", fault(job.title, job.trace))
             raise
 
     def _messages(self, timeout):
@@ -265,23 +271,23 @@ class Manager:
         return False
 
     def _apply(self, job):
-        with stall("write"):
-            if job.undo:
-                with undo.one_step(f"Baton: {job.title}"):
-                    sentence = job.apply(job.result, job.folder)
-            else:
-                sentence = job.apply(job.result, job.folder)
-        self._end("done", sentence or f"{job.title}: done")
+        step = f"Baton: {job.title}" if job.undo else None
+        with stall("write"), whole((ref.find() for ref in job.watched), step) as block:
+            job.written = block
+            job.message = job.apply(job.result, job.folder) or f"{job.title}: done"
+        self._end("done", job.message)
 
     def _end(self, state, sentence):
         job, self.job = self.job, None
         if job is None:
             return
-        if self._steps is not None:
-            self._steps.close()
-            self._steps = None
+        if job.written is not None and job.written.done:        # nothing that comes after makes a failure of it
+            state, sentence = "done", job.message
         job.state, job.message, job.fraction, job.eta = state, sentence, None, None
         self.last = job
+        steps, self._steps = self._steps, None
+        if steps is not None:
+            steps.close()
         self._active_left = time.monotonic()
         if job.folder is not None:
             shutil.rmtree(job.folder, ignore_errors=True)
@@ -344,6 +350,13 @@ class Manager:
 
 
 manager = Manager()
+faults = deque(maxlen=5)  # tracebacks of what Baton did not foresee, for Copy Report
+
+
+def fault(title, trace):
+    """Note the traceback of a fault of Baton's own; the sentence for the user."""
+    faults.append(f"{title}:\n{trace}")
+    return FAULT.format(title)
 
 
 @timed

@@ -38,7 +38,13 @@ def create(path, mode=0o666):
     mode: its rights, less the umask; 0o600 keeps it from other users. Raises FileExistsError.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    return os.fdopen(os.open(path, flags, mode), "wb")
+    number = os.open(path, flags, mode)
+    try:
+        return os.fdopen(number, "wb")
+    except BaseException:
+        os.close(number)
+        os.unlink(path)
+        raise
 
 
 @contextmanager
@@ -51,9 +57,10 @@ def replacing(path, mode=0o666):
     path.parent.mkdir(parents=True, exist_ok=True)
     # A long name leaves little room for more: many disks allow 255 bytes.
     temporary = path.with_name(f".{path.name[:60]}.{secrets.token_hex(8)}.part")
-    create(temporary, mode).close()
-    made = os.lstat(temporary).st_mtime_ns
+    file = create(temporary, mode)
     try:
+        file.close()
+        made = os.lstat(temporary).st_mtime_ns
         yield temporary
         now = os.lstat(temporary)
         if not stat.S_ISREG(now.st_mode) or now.st_size == 0 and now.st_mtime_ns == made:
@@ -77,8 +84,7 @@ def copy(source, path):
 
 def claim(folder, name, suffixes):
     """A path `<folder>/<name><suffixes[0]>` that is free with every one of the suffixes, claimed as an empty file for
-    the
-    caller alone: two programs that ask at once get two names ("name (2)", ...). The folder is made when missing."""
+    the caller alone: two programs that ask at once get two names ("name (2)", ...). The folder is made when missing."""
     folder, number = Path(folder), 1
     folder.mkdir(parents=True, exist_ok=True)
     while True:
@@ -86,11 +92,17 @@ def claim(folder, name, suffixes):
         number += 1
         if any(os.path.lexists(folder / f"{start}{suffix}") for suffix in suffixes):
             continue
+        path = folder / f"{start}{suffixes[0]}"
         try:
-            create(folder / f"{start}{suffixes[0]}").close()
+            file = create(path)
         except FileExistsError:
             continue
-        return folder / f"{start}{suffixes[0]}"
+        try:
+            file.close()
+        except BaseException:
+            os.unlink(path)
+            raise
+        return path
 
 
 def place(source, folder, name, suffixes):

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 PREFIX = "campaign_"
 # A sentence for the user never begins so: it is the manager's last resort, for faults that Baton did not foresee.
 UNFORESEEN = re.compile(r"^Baton failed:|^(?:[a-z_]+\.)+[A-Z]\w*: |^(?:[A-Z][a-z]+){2,}\w*: |"
-                        r"^[A-Za-z]*(?:Error|Exception|Warning): |Traceback \(most recent call last\)|\[Errno|\b\w+Error\(")
+                        r"^[A-Za-z]*(?:Error|Exception|Warning): |"
+                        r"Traceback \(most recent call last\)|\[Errno|\b\w+Error\(")
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,29 @@
 """What the operators share: a job that is started or waited for, an act whose errors are reported, reasons for grey
 buttons."""
+import traceback
+
 import bpy
 
 from ...errors import Cancelled, UserError
 from ...scene import beat_markers as beats
 from ...scene import bone_map
+from ...scene.whole import whole
 from ...worker import manager as jobs
 from ...worker import options as prefs
 
 
 class ActOperator:
-    """Base: `act(context)` does it at once and may return a sentence; a UserError is reported."""
+    """Base: `act(context)` does it at once, whole or not at all, and may return a sentence; a UserError is reported."""
 
     def execute(self, context):
         try:
-            sentence = self.act(context)
+            with whole([bone_map.find_rig(context)]):
+                sentence = self.act(context)
         except UserError as error:
             self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        except Exception:  # noqa: BLE001 - a fault of Baton's own: a sentence for the user, the traceback for the report
+            self.report({"ERROR"}, jobs.fault(self.bl_label, traceback.format_exc()))
             return {"CANCELLED"}
         if sentence:
             self.report({"INFO"}, sentence)

@@ -6,7 +6,7 @@ import bpy
 
 from ...scene import beat_markers as beats
 from ...scene.timebase import scene_fps
-from .base import NeedsMarkers
+from .base import ActOperator, NeedsMarkers
 
 _taps = []  # (perf_counter, frame) of the running tap-in
 TAP_PAUSE_SECONDS = 3.0
@@ -21,7 +21,7 @@ def _shown(scene):
     return beats.read(scene, origin, fps), origin, fps
 
 
-class BATON_OT_scale_beats(NeedsMarkers, bpy.types.Operator):
+class BATON_OT_scale_beats(NeedsMarkers, ActOperator, bpy.types.Operator):
     """Half or double the tempo of the beat markers"""
 
     bl_idname = "baton.scale_beats"
@@ -31,14 +31,13 @@ class BATON_OT_scale_beats(NeedsMarkers, bpy.types.Operator):
     factor: bpy.props.EnumProperty(items=[("HALF", "Half Time", "Every second beat"),
                                           ("DOUBLE", "Double Time", "A beat between each two")])
 
-    def execute(self, context):
+    def act(self, context):
         shown, origin, fps = _shown(context.scene)
         changed = beats.half(shown) if self.factor == "HALF" else beats.double(shown)
         beats.show(context.scene, changed, origin, fps)
-        return {"FINISHED"}
 
 
-class BATON_OT_tap_beat(bpy.types.Operator):
+class BATON_OT_tap_beat(ActOperator, bpy.types.Operator):
     """Tap along: each press sets a beat at the playhead, also during playback; the first after a pause is a downbeat"""
 
     bl_idname = "baton.tap_beat"
@@ -47,7 +46,7 @@ class BATON_OT_tap_beat(bpy.types.Operator):
 
     downbeat: bpy.props.BoolProperty(name="Downbeat", default=False, description="First beat of a bar")
 
-    def execute(self, context):
+    def act(self, context):
         scene, now = context.scene, time.perf_counter()
         if _taps and now - _taps[-1] > TAP_PAUSE_SECONDS:
             _taps.clear()
@@ -58,7 +57,6 @@ class BATON_OT_tap_beat(bpy.types.Operator):
             scene.timeline_markers.remove(marker)
         scene.timeline_markers.new("B" if down else "b", frame=frame)
         _rename(scene)
-        return {"FINISHED"}
 
 
 def _rename(scene):
@@ -67,17 +65,16 @@ def _rename(scene):
     beats.show(scene, shown, origin, fps)
 
 
-class BATON_OT_clear_beats(NeedsMarkers, bpy.types.Operator):
+class BATON_OT_clear_beats(NeedsMarkers, ActOperator, bpy.types.Operator):
     """Remove Baton's beat markers; your own markers stay"""
 
     bl_idname = "baton.clear_beats"
     bl_label = "Clear Beats"
     bl_options = {"REGISTER", "UNDO"}
 
-    def execute(self, context):
+    def act(self, context):
         beats.clear(context.scene)
         context.scene.baton.beats = ""
-        return {"FINISHED"}
 
 
 class BATON_OT_jump_beat(NeedsMarkers, bpy.types.Operator):

@@ -92,21 +92,21 @@ class BATON_OT_cancel_setup(bpy.types.Operator):
 
 
 class BATON_OT_copy_report(bpy.types.Operator):
-    """Copy the report of the set-up, or of the last check, to the clipboard"""
+    """Copy the report of the set-up, of the last check and of faults of Baton's own to the clipboard"""
 
     bl_idname = "baton.copy_report"
     bl_label = "Copy Report"
 
     @classmethod
     def poll(cls, context):
-        if setup is None and not getattr(prefs.get(), "report", ""):
+        if setup is None and not getattr(prefs.get(), "report", "") and not jobs.faults:
             cls.poll_message_set("Nothing was set up or checked yet")
             return False
         return True
 
     def execute(self, context):
         parts = [setup.report()] if setup is not None else []
-        parts += [getattr(prefs.get(), "report", "")]
+        parts += [getattr(prefs.get(), "report", ""), *jobs.faults]
         context.window_manager.clipboard = "\n\n".join(filter(None, parts))
         return {"FINISHED"}
 

@@ -83,16 +83,15 @@ class BATON_OT_confirm_bone(NeedsRig, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class BATON_OT_clear_bones(NeedsRig, bpy.types.Operator):
+class BATON_OT_clear_bones(NeedsRig, ActOperator, bpy.types.Operator):
     """Empty all rows of the bone map"""
 
     bl_idname = "baton.clear_bones"
     bl_label = "Clear Bone Map"
     bl_options = {"REGISTER", "UNDO"}
 
-    def execute(self, context):
+    def act(self, context):
         bone_map.set_rows(bone_map.find_rig(context), {})
-        return {"FINISHED"}
 
 
 class BoneFile(NeedsRig, ActOperator):

@@ -1,0 +1,271 @@
+"""The acts that are broken off: each builds its scene and gives a function that acts once and tells how it ended."""
+import copy
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from baton.blender_addon.flows import beats as beat_flows
+from baton.blender_addon.flows import import_motion, smpl_character
+from baton.blender_addon.flows.to_both import ToBoth
+from baton.blender_addon.scene import beat_markers, strips
+from baton.blender_addon.worker import manager as jobs
+from baton.core import contract
+from baton.core.contract import systems
+from tests.blender import scenes
+from tests.blender.stand_ins import BEATS, channels, prepare, row, to_motion, to_sound
+
+JOB, BUTTON = "_apply", "execute"                               # where calls begin to count
+
+
+def base(folder):
+    """A saved file with a dancer who moves, markers and a strip of the user's own, something selected, a pose
+    unkeyed."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    scene = bpy.context.scene
+    scene.render.fps, scene.render.fps_base = 30, 1.0
+    bpy.ops.wm.save_as_mainfile(filepath=str(folder / "file.blend"))
+    scene = bpy.context.scene
+    rig = scenes.smpl_rig()
+    scenes.sway(rig, 60)
+    rig.pose.bones["head"].rotation_quaternion = (0.9, 0.1, 0.0, 0.0)
+    rig.pose.bones["head"]["mood"] = 0.5
+    scene.timeline_markers.new("verse", frame=12).select = False
+    beat_markers.show(scene, BEATS, 3.0, 30.0)
+    strips.place(scene, scenes.write_wav(folder / "Piece.wav", 2.0), "Piece", 1, 60)
+    scene.frame_set(7)
+    bpy.ops.ed.undo_push(message="mine")
+    return scene, rig
+
+
+def through_the_manager(job, result, folder):
+    """Applies a result as a tick of the timer does; (state, sentence)."""
+    def act():
+        there = folder / "a job's folder"
+        shutil.rmtree(there, ignore_errors=True)
+        if (folder / "job").is_dir():
+            shutil.copytree(folder / "job", there)
+        manager = jobs.manager
+        manager.job = replace(job, state="applying", result=copy.deepcopy(result), folder=there)
+        try:
+            manager.poll()
+        except Exception as error:  # noqa: BLE001 - the manager raises what it did not foresee, for the console
+            assert manager.last is not None, f"the job stays for ever after {error!r}"
+        shutil.rmtree(there, ignore_errors=True)
+        return manager.last.state, manager.last.message
+    return act
+
+
+def button(operator, **arguments):
+    """Presses a button; (state, sentence)."""
+    def act():
+        try:
+            done = operator(**arguments)
+        except RuntimeError as error:
+            return "failed", str(error).removeprefix("Error: ").strip()
+        return ("done" if done == {"FINISHED"} else "failed"), "as asked"
+    return act
+
+
+def music(folder):
+    scene, rig = base(folder)
+    scene.baton.music_ldm.variations, scene.baton.music_ldm.range = 2, "SCENE"
+    scene.frame_end = 60
+    job = prepare(to_sound(bpy.context, rig).job(), folder / "job")
+    for number in (1, 2):
+        scenes.write_wav(folder / "job" / f"take_{number}.wav", 2.0)
+    return JOB, through_the_manager(job, {"takes": [row("take_1.wav", 1), row("take_2.wav", 2)]}, folder)
+
+
+def _conducting(folder, blend=0.3):
+    scene, rig = bpy.context.scene, bpy.data.objects["Dancer"]
+    scene.baton.conductor.variations, scene.baton.conductor.blend_seconds = 2, blend
+    job = prepare(to_motion(bpy.context, rig, scene, strips.find(scene, "Piece")).job(), folder / "job")
+    for name in ("one.npz", "two.npz"):
+        channels(folder / "job", name)
+    return job, {"takes": [row("one.npz", 1), row("two.npz", 2)]}
+
+
+def conducting(folder):
+    base(folder)
+    return JOB, through_the_manager(*_conducting(folder), folder)
+
+
+def conducting_beside(folder):
+    """A take plays already: the new ones stand beside it."""
+    base(folder)
+    through_the_manager(*_conducting(folder), folder)()
+    return JOB, through_the_manager(*_conducting(folder), folder)
+
+
+def conducting_bare(folder):
+    """The rig has no animation at all."""
+    _, rig = base(folder)
+    rig.animation_data_clear()
+    return JOB, through_the_manager(*_conducting(folder), folder)
+
+
+def conducting_on_tracks(folder):
+    """NLA tracks that do not play, of which one is muted, lie on the rig; the action is mixed in."""
+    scene, rig = base(folder)
+    data = rig.animation_data
+    for name in ("walk", "wave"):
+        track = data.nla_tracks.new()
+        track.name = name
+        track.strips.new(name, 1, bpy.data.actions.new(name))
+    data.nla_tracks["walk"].mute, data.use_nla, data.action_influence = True, False, 0.5
+    return JOB, through_the_manager(*_conducting(folder), folder)
+
+
+def both(folder):
+    scene, rig = base(folder)
+    system = next(system for system in systems.systems().values() if system.direction.name == "to_both")
+    getattr(scene.baton, system.name).duration = 4.0
+    job = prepare(ToBoth(bpy.context, system, rig).job(), folder / "job")
+    made = []
+    for number in (1, 2):
+        scenes.write_wav(folder / "job" / f"take_{number}.wav", 4.0)
+        channels(folder / "job", f"channels_{number}.npz", seconds=4.0)
+        made.append({**row(f"take_{number}.wav", number), "channels": f"channels_{number}.npz"})
+    return JOB, through_the_manager(job, {"takes": made}, folder)
+
+
+def imported(folder):
+    scene, rig = base(folder)
+    path = scenes.ROOT / "core" / "assets" / "demo_dance.npz"
+    job = prepare(import_motion.job(bpy.context, rig, import_motion.request_of(scene, rig, str(path))), folder / "job")
+    channels(folder / "job")
+    return JOB, through_the_manager(job, {"channels": "channels.npz", "seconds": 2.0}, folder)
+
+
+def beats(folder):
+    scene, rig = base(folder)
+    job = prepare(beat_flows.motion_job(bpy.context, rig), folder / "job")
+    return JOB, through_the_manager(job, {"beats": {**BEATS, "times": [0.1, 0.7, 1.3]}}, folder)
+
+
+def bones(folder):
+    _, rig = base(folder)
+    job = prepare(beat_flows.bone_job(bpy.context, rig), folder / "job")
+    found = {joint: {"bone": joint, "confidence": 0.9, "how": "fuzzy"} for joint in contract.JOINTS}
+    return JOB, through_the_manager(job, {"bone_map": found}, folder)
+
+
+def character(folder):
+    scene, _ = base(folder)
+    job = smpl_character.job(bpy.context, "smpl", "neutral", [0.0] * 10)
+    (folder / "job").mkdir()
+    joints = np.array(scenes.rest_positions())[:, [0, 2, 1]] * (1, 1, -1)
+    vertices = np.concatenate([joints, joints + 0.05])
+    weights = np.tile(np.eye(24), (2, 1))
+    np.savez(folder / "job" / "body.npz", vertices=vertices, faces=np.array([[0, 1, 2], [2, 3, 4]]), weights=weights,
+             joints=joints, parents=np.array(scenes.PARENTS), names=np.array(scenes.JOINTS))
+    return JOB, through_the_manager(job, {"body": "body.npz"}, folder)
+
+
+def range_of_music(folder):
+    scene, rig = base(folder)
+    JOB, act = music(folder)
+    act()
+    scene = bpy.context.scene
+    scene.baton.edit_range, scene.baton.edit_start, scene.baton.edit_end = "CUSTOM", 10, 30
+    from baton.blender_addon.flows import ranges
+    request = ranges.request(scene, scene.baton.takes[0])
+    job = prepare(to_sound(bpy.context, bpy.data.objects["Dancer"], request).job(), folder / "job")
+    return JOB, through_the_manager(job, {"takes": [row("take_1.wav", 3)]}, folder)
+
+
+def range_of_conducting(folder):
+    base(folder)
+    through_the_manager(*_conducting(folder), folder)()
+    scene = bpy.context.scene
+    scene.baton.edit_range, scene.baton.edit_start, scene.baton.edit_end = "CUSTOM", 10, 30
+    from baton.blender_addon.flows import ranges
+    request = ranges.request(scene, scene.baton.takes[-1])
+    job = prepare(to_motion(bpy.context, bpy.data.objects["Dancer"], scene, strips.find(scene, "Piece"), request).job(),
+                  folder / "job")
+    channels(folder / "job", "one.npz")
+    return JOB, through_the_manager(job, {"takes": [row("one.npz", 3)]}, folder)
+
+
+def keep_sound(folder):
+    """Made before the file was saved: the sound moves beside it."""
+    _, act = music(folder)
+    elsewhere = folder / "temporary"
+    elsewhere.mkdir(exist_ok=True)
+    act()
+    take = bpy.context.scene.baton.takes[-1]
+    for path in (folder / "baton").iterdir():
+        shutil.move(path, elsewhere / path.name)
+    (folder / "baton").rmdir()
+    strips.find(bpy.context.scene, take.strip).sound.filepath = str(elsewhere / Path(take.path).name)
+    take.path = str(elsewhere / Path(take.path).name)
+    return BUTTON, button(bpy.ops.baton.keep_take, name=take.name)
+
+
+def keep_motion(folder):
+    _, act = conducting(folder)
+    act()
+    return BUTTON, button(bpy.ops.baton.keep_take)
+
+
+def _after(make, operator, which=-1, **more):
+    def scenario(folder):
+        _, act = make(folder)
+        act()
+        return BUTTON, button(operator, name=bpy.context.scene.baton.takes[which].name, **more)
+    return scenario
+
+
+def remove_the_last(folder):
+    """The only take of the rig: everything comes back."""
+    _, act = conducting(folder)
+    act()
+    bpy.ops.baton.remove_take()
+    return BUTTON, button(bpy.ops.baton.remove_take)
+
+
+def remove_bare(folder):
+    _, act = conducting_bare(folder)
+    act()
+    bpy.ops.baton.remove_take()
+    return BUTTON, button(bpy.ops.baton.remove_take)
+
+
+def remove_below(folder):
+    """A kept take on which a newer one stands."""
+    _, act = conducting(folder)
+    act()
+    bpy.ops.baton.keep_take()
+    through_the_manager(*_conducting(folder), folder)()
+    return BUTTON, button(bpy.ops.baton.remove_take, name=next(t.name for t in bpy.context.scene.baton.takes if t.kept))
+
+
+def marked(operator, **arguments):
+    def scenario(folder):
+        base(folder)
+        return BUTTON, button(operator, **arguments)
+    return scenario
+
+
+def clear_bones(folder):
+    _, rig = base(folder)
+    bpy.ops.baton.detect_bones()
+    return BUTTON, button(bpy.ops.baton.clear_bones)
+
+
+SCENARIOS = {
+    "music": music, "conducting": conducting, "conducting beside": conducting_beside, "conducting bare":
+    conducting_bare, "conducting on tracks": conducting_on_tracks, "both": both, "import": imported, "beats": beats,
+    "bones": bones, "character": character, "range of music": range_of_music, "range of conducting":
+    range_of_conducting, "keep sound": keep_sound, "keep motion": keep_motion,
+    "remove music": _after(music, bpy.ops.baton.remove_take), "remove both": _after(both, bpy.ops.baton.remove_take),
+    "remove beside": _after(conducting, bpy.ops.baton.remove_take), "remove the last": remove_the_last,
+    "remove bare": remove_bare, "remove below": remove_below,
+    "solo music": _after(music, bpy.ops.baton.solo_take, 0), "solo motion": _after(conducting, bpy.ops.baton.solo_take,
+    0), "mute": _after(conducting, bpy.ops.baton.mute_take), "beats to markers": _after(music,
+    bpy.ops.baton.take_beats), "half time": marked(bpy.ops.baton.scale_beats, factor="HALF"), "tap":
+    marked(bpy.ops.baton.tap_beat), "clear beats": marked(bpy.ops.baton.clear_beats), "clear bones": clear_bones,
+    "baton": marked(bpy.ops.baton.add_baton)}
