@@ -22,14 +22,14 @@ def one(name, seed, trials, out):
     out.write_text("".join(json.dumps(asdict(outcome)) + "\n" for outcome in outcomes), encoding="utf-8")
 
 
-def apart(name, seed, trials, out):
+def apart(name, seed, trials, out, **environment):
     """A campaign in a process of its own; its outcomes, one more where the process itself fell."""
     out.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix="baton-user-") as user:
         done = subprocess.run(
             [sys.executable, "-m", "tests.faults", name, "--seed", str(seed), "--trials", str(trials), "--one",
              str(out)],
-            env={"OMP_NUM_THREADS": "1", "BATON_WORKER_PYTHON": sys.executable, **os.environ,
+            env={"OMP_NUM_THREADS": "1", "BATON_WORKER_PYTHON": sys.executable, **os.environ, **environment,
                  "BLENDER_USER_RESOURCES": user},
             cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace")
     lines = out.read_text(encoding="utf-8").splitlines() if out.is_file() else []

@@ -4,6 +4,7 @@ Read through Blender's own list of properties, so that nothing is compared only 
 with every key, NLA, strips, markers, custom properties, selection, mode, takes, datablocks and their users, the undo
 steps, and the files of some folders.
 """
+import ctypes
 import hashlib
 import os
 import sys
@@ -171,12 +172,15 @@ def undo_steps() -> list:
     manager = bpy.context.window_manager
     if manager is None:
         return []
+    out = ctypes.CDLL(None)                                     # Blender's print lies in the buffer of the C library
     sys.stdout.flush()
+    out.fflush(None)
     before = os.dup(1)
     with tempfile.TemporaryFile() as caught:
         os.dup2(caught.fileno(), 1)
         try:
             manager.print_undo_steps()
+            out.fflush(None)
         finally:
             os.dup2(before, 1)
             os.close(before)
