@@ -195,7 +195,7 @@ def load_stage1(source="", folders=None):
         # a developer's own run; released weights need no training code
         from models.training.run_folder import RunFolder
         run = RunFolder(source)
-        config, state = encoder_config(run.read_config()["config"]), run.read_checkpoint()["ema"]
+        config, state = encoder_config(run.read_config()["config"]), run.average()
     else:
         found = checkpoints.find("conductor", "encoder", folders)
         config, state = encoder_config(found.config), checkpoints.load_state(found)

@@ -115,7 +115,7 @@ class Conductor:
         run = RunFolder(run)
         config = ConductorConfig.from_json(run.read_config()["config"])
         denoiser = Denoiser(config)
-        denoiser.load_state_dict(run.read_checkpoint()["ema"])
+        denoiser.load_state_dict(run.average())
         encoder = denoiser.encoder
         if encoder is None:
             encoder = load_stage1(encoder_run or config.stage1, folders)[1].music

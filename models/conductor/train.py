@@ -67,6 +67,10 @@ class EncoderTask(Task):
             scores[f"accuracy_{kind.replace('-', '_')}"] = sum(found) / len(found)
         return scores
 
+    def error(self, values):
+        """Share of judgements that are wrong."""
+        return 1.0 - sum(values.values()) / len(values)
+
     def _held_out(self, cache, kind, device):
         """Pairs of the valid split with one kind of negatives; on the device, where the corpus is flat."""
         if not self.flat:
@@ -123,7 +127,7 @@ class DenoiserTask(Task):
         for name in ("mean", "std", "pose"):
             getattr(model, name).copy_(torch.from_numpy(getattr(self, name)))
         if self.config.start:
-            model.load_state_dict(RunFolder(self.config.start).read_checkpoint()["ema"])
+            model.load_state_dict(RunFolder(self.config.start).average())
         return model
 
     def dataset(self, cache, split):
@@ -159,6 +163,10 @@ class DenoiserTask(Task):
             for name, value in quiet.loss(model, batch, generator)[1].items():
                 sums.setdefault(name, []).append(value)
         return {name: sum(values) / len(values) for name, values in sums.items()}
+
+    def error(self, values):
+        """The sum of the loss's parts."""
+        return sum(values.values())
 
     def _validate_flat(self, model, cache, config):
         device = next(model.parameters()).device

@@ -32,7 +32,7 @@ def load_aligner(source="", folders=None):
     """The `Aligner` of a run folder, or of the checkpoint found in `folders` when `source` is empty; frozen."""
     if source:
         run = RunFolder(source)
-        config, state = EncoderConfig(**run.read_config()["config"]), run.read_checkpoint()["ema"]
+        config, state = EncoderConfig(**run.read_config()["config"]), run.average()
     else:
         found = checkpoints.find("dance_cascade", "encoder", folders)
         config, state = EncoderConfig(**found.config), checkpoints.load_state(found)
@@ -105,6 +105,10 @@ class EncoderTask(_Corpus):
                 scores[f"{name}_{what}"] = sum(row[place] for row in rows) / len(rows)
         return {**scores, "chance": 1 / VALIDATION_CLIPS}
 
+    def error(self, values):
+        """The loss among clips of the same pieces."""
+        return values["hard_loss"]
+
 
 class StageTask(_Corpus):
     """Base or super-resolution."""
@@ -158,6 +162,10 @@ class StageTask(_Corpus):
             for name, value in denoiser_loss(config, self.schedule, model, batch, generator)[1].items():
                 sums.setdefault(name, []).append(float(value))
         return {name: sum(values) / len(values) for name, values in sums.items()}
+
+    def error(self, values):
+        """The sum of the loss's parts."""
+        return sum(values.values())
 
     def export(self, state):
         """The config without the training machine's path."""

@@ -60,6 +60,10 @@ class GenreTask(Task):
                  for f, g in items.items]
         return {"accuracy": float(np.mean(right))}
 
+    def error(self, values):
+        """Share of pieces that are named wrong."""
+        return 1.0 - values["accuracy"]
+
 
 def vary(crop, rng):
     """Log-mel (T, bands) mixed, played and recorded otherwise, so that a classifier listens to more than the mix: speed

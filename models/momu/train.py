@@ -76,6 +76,10 @@ class MotionVAETask(Task):
                                     generator)[1])
         return {name: float(np.mean([float(row[name]) for row in rows])) for name in rows[0]}
 
+    def error(self, values):
+        """Distance of the rebuilt joints."""
+        return values["joint_cm"]
+
     def export(self, state):
         """The VAE with the names a `MotionVAE` has; the contrast heads stay as `heads.*`, which it leaves aside."""
         config, state = super().export(state)

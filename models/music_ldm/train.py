@@ -99,6 +99,10 @@ class VAETask(Task):
                          "posterior_std": (0.5 * log_variance).exp().mean()})
         return {name: float(np.mean([float(row[name]) for row in rows])) for name in rows[0]}
 
+    def error(self, values):
+        """L1 in network units; nothing of an adversarial training."""
+        return None if self.config.adversarial or self.config.matching else values["l1"]
+
     def export(self, state):
         """The VAE alone, without the path of the run it continued, which means nothing elsewhere."""
         config, state = super().export(state)

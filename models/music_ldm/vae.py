@@ -165,7 +165,7 @@ def load_vae(source):
         from models.training.run_folder import RunFolder
         run = RunFolder(source)
         config = VAEConfig(**run.read_config()["config"])
-        state = {name[4:]: value for name, value in run.read_checkpoint()["ema"].items() if name.startswith("vae.")}
+        state = run.average("vae.")
     else:
         from safetensors.torch import load_file
 

@@ -246,7 +246,7 @@ def load_weights(source):
     source = Path(source).expanduser()
     if source.is_dir():
         from models.training.run_folder import RunFolder
-        state = RunFolder(source).read_checkpoint()["ema"]
+        state = RunFolder(source).average()
         return {name.removeprefix("vocoder."): value for name, value in state.items() if not name.startswith("judges.")}
     if not source.exists():
         raise BadInput(f"There is no trained vocoder {source}; give the exported file or its run folder.")

@@ -100,6 +100,10 @@ class VocoderTask(Task):
             parts.append(self.loss(model, batch)[1])
         return {name: float(np.mean([float(part[name]) for part in parts])) for name in parts[0]}
 
+    def error(self, values):
+        """The sum of both distances."""
+        return values["stft"] + values["mel"]
+
 
 def features_of(corpus, hours):
     """The `Recipe` of a corpus of which about so many hours are kept, the same share of every shard."""

@@ -82,6 +82,11 @@ class BarsTask(Task):
         model.train(was_training)
         return {name: float(np.mean(values)) for name, values in scores.items()}
 
+    def error(self, values):
+        """Mean entropy of the written downbeats; None where the corpus has no valid pieces."""
+        found = [value for name, value in values.items() if name.startswith("entropy_")]
+        return float(np.mean(found)) if found else None
+
 
 def bars_of_rows(model, rows, times):
     """(log-odds of a downbeat (B,), positions (B,), metre) of cached rows (B, BAR_CHANNELS), by the network alone."""

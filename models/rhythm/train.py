@@ -103,6 +103,15 @@ class RhythmTask(Task):
         return {name: float(np.mean(values)) for name, values in scores.items()}
 
 
+    def error(self, values):
+        """One minus the mean F1 of beats over the kinds; of a flat corpus the loss. None where it has no valid
+        pieces."""
+        if "beat" in values:
+            return (values["beat"] + self.config.downbeat_weight * values["downbeat"]
+                    + self.config.phase_weight * values["phase"])
+        found = [value for name, value in values.items() if name.startswith("f1_")]
+        return 1.0 - float(np.mean(found)) if found else None
+
     def _flat_losses(self, model, split):
         """Parts of the loss on crops of the held-out pieces as they are: decoding would cost more than a short
         training."""

@@ -1,5 +1,5 @@
-"""The averaged weights of a run as a released checkpoint: `python -m models.training.export RUN NAME [--checkpoints
-DIR]`."""
+"""The averaged weights of a run, those that validated best, as a released checkpoint: `python -m
+models.training.export RUN NAME [--checkpoints DIR]`."""
 import argparse
 import sys
 
@@ -13,25 +13,29 @@ CARD = """# {name}
 {system} / {part}, configuration `{config_name}`, {parameters:.2f} M parameters stored as {dtype}.
 
 - Trained for {steps} steps, {minutes:.0f} minutes of wall time.
-- Last values of the training log: {values}
+- Values of the training log at that step: {values}
 {notes}
 """
 
 
-def export(run, name, folder=checkpoints.FOLDER, *, licence="GPL-3.0-or-later", notes="", dtype="float16", part=None):
+def export(run, name, folder=checkpoints.FOLDER, *, licence="GPL-3.0-or-later", notes="", dtype="float16", part=None,
+           last=False):
     """Write the averaged weights of `run` into `folder` and its index; returns the `core.checkpoints.Checkpoint`.
+
+    They are those that validated best, or the last of the run where `last` is true or the run kept no best.
 
     notes: Markdown lines for the card (data, hours, scores, limits). part: released as, if not as what was trained.
     Raises BadInput on a folder that holds no run.
     """
     run = RunFolder(run)
-    record, state = run.read_config(), run.read_checkpoint()
+    record, state = run.read_config(), run.read_average(last)
     task = make_task(record["system"], record["part"], record["config_name"], record["config"])
     config, weights = task.export(state["ema"])
-    last = {}
+    values = {}
     for row in run.rows():
-        last.update(row)
-    scores = {key: value for key, value in last.items() if key not in ("step", "minutes", "lr", "steps_per_second")}
+        if row["step"] <= state["step"]:
+            values.update(row)
+    scores = {key: value for key, value in values.items() if key not in ("step", "minutes", "lr", "steps_per_second")}
     extra = {"steps": state["step"], "minutes": round(state["seconds"] / 60, 1), "scores": scores}
     part = part or record["part"]
     card = CARD.format(name=name, system=record["system"], part=part, config_name=record["config_name"], dtype=dtype,
@@ -51,6 +55,8 @@ def main(arguments=None):
                         "shipped one)")
     parser.add_argument("--notes", default="", help="Markdown for the card, or @FILE")
     parser.add_argument("--part", help="release it as another part of the system than the one that was trained")
+    parser.add_argument("--last", action="store_true", help="the averaged weights of the last step, not those that "
+                        "validated best")
     parser.add_argument("--dtype", default="float16", choices=("float16", "bfloat16", "float32"))
     options = parser.parse_args(arguments)
     notes = options.notes
@@ -59,7 +65,7 @@ def main(arguments=None):
             notes = handle.read()
     try:
         written = export(options.run, options.name, options.checkpoints, notes=notes, dtype=options.dtype,
-                         part=options.part)
+                         part=options.part, last=options.last)
     except BatonError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

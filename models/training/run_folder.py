@@ -1,4 +1,5 @@
-"""A training run on disk: config.json, checkpoint.pt (to resume), log.jsonl, loss.png. torch and numpy only."""
+"""A training run on disk: config.json, checkpoint.pt (to resume), best.pt (the averaged weights that validated best),
+log.jsonl, loss.png. torch and numpy only."""
 import dataclasses
 import json
 from pathlib import Path
@@ -16,6 +17,7 @@ class RunFolder:
     def __init__(self, path):
         self.path = Path(path)
         self.config_path, self.checkpoint_path = self.path / "config.json", self.path / "checkpoint.pt"
+        self.best_path = self.path / "best.pt"
         self.log_path, self.plot_path = self.path / "log.jsonl", self.path / "loss.png"
 
     def write_config(self, system, part, config_name, config):
@@ -41,12 +43,24 @@ class RunFolder:
         with replacing(self.checkpoint_path) as temporary:
             torch.save(state, temporary)
 
+    def write_best(self, state):
+        """state: as `write_checkpoint`, with the averaged weights as "ema"."""
+        with replacing(self.best_path) as temporary:
+            torch.save(state, temporary)
+
     def read_checkpoint(self):
         """The state last written, on the CPU. Raises BadInput when there is none."""
-        try:
-            return torch.load(self.checkpoint_path, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError) as error:
-            raise BadInput(f"{self.checkpoint_path} cannot be read ({error}).") from error
+        return _read(self.checkpoint_path)
+
+    def read_average(self, last=False):
+        """The state that holds the run's averaged weights as "ema": the best by validation, or the last where a run
+        kept no best or `last` is true. On the CPU. Raises BadInput when there is none."""
+        return _read(self.checkpoint_path if last or not self.best_path.is_file() else self.best_path)
+
+    def average(self, prefix=""):
+        """{name: tensor} of the averaged weights whose names begin with `prefix`, which is taken off."""
+        weights = self.read_average()["ema"]
+        return {name[len(prefix):]: value for name, value in weights.items() if name.startswith(prefix)}
 
     def log(self, **row):
         """Append one JSON line."""
@@ -87,3 +101,10 @@ class RunFolder:
         with replacing(self.plot_path) as temporary:
             figure.savefig(temporary, dpi=90, format="png")
         return True
+
+
+def _read(path):
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError) as error:
+        raise BadInput(f"{path} cannot be read ({error}).") from error

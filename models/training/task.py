@@ -57,6 +57,12 @@ class Task:
         """{name: float} of the averaged weights; called a few times a run, without gradients."""
         return {}
 
+    def error(self, values):
+        """What `validate` gave as one number, lower is better: the averaged weights with the lowest are what is
+        exported. None where the last weights are, as in adversarial trainings, whose distances grow while their sound
+        gets better."""
+        return values.get("loss")
+
     def export(self, state):
         """(config dict, state dict) of a released checkpoint from the averaged weights; drop what only training
         needs."""

@@ -65,7 +65,7 @@ def test_the_queue_trains_each_row_once(corpus, tmp_path, monkeypatch):  # noqa:
     start.prepare(folder, cache, lambda fraction, text: None)
     start.mean = start.mean + 1.0
     model = start.build()
-    kept = RunFolder(runs["base"]).read_checkpoint()["ema"]
+    kept = RunFolder(runs["base"]).average()
     assert all(torch.equal(value, kept[name]) for name, value in model.state_dict().items())
     assert np.array_equal(start.dataset(cache, "train").mean, kept["mean"].numpy())
     assert ConductorConfig.from_json(start.export(kept)[0]).start == ""

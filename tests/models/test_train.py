@@ -14,7 +14,9 @@ from core import checkpoints  # noqa: E402
 from core.errors import BadInput, BatonError  # noqa: E402
 from models.layers import Attention, FiLM, ResBlock, Rotary, Stylisation, TimeEmbedding  # noqa: E402
 from models.training import export as export_module  # noqa: E402
-from models.training.loop import Ema, default_cache, learning_rate  # noqa: E402
+from models.training.loop import default_cache  # noqa: E402
+from models.training.optimise import Ema, learning_rate  # noqa: E402
+from models.training.run_folder import RunFolder  # noqa: E402
 from models.training.task import make_task, parse_overrides, pick_config  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
@@ -115,6 +117,53 @@ def test_export_writes_a_checkpoint_that_loads(tmp_path, monkeypatch):
     loaded = checkpoints.load_state(found)
     assert all(torch.equal(loaded[name], value) for name, value in state["ema"].items())
     assert "made of noise" in (tmp_path / "checkpoints" / "toy.md").read_text()
+
+
+class Overfitting(Toy):
+    """Validates best at the third of its validations, and worse from then on."""
+
+    scores = (4.0, 3.0, 1.0, 2.0, 5.0, 6.0, 7.0, 8.0)
+
+    def __init__(self, config=None):
+        super().__init__(config)
+        self.seen = []
+
+    def validate(self, model, cache):
+        self.seen.append({name: value.clone() for name, value in model.state_dict().items()})
+        return {"squared": self.scores[len(self.seen) - 1]}
+
+    def error(self, values):
+        return values["squared"]
+
+
+def test_the_weights_that_validate_best_are_kept_and_exported(tmp_path, monkeypatch):
+    task = Overfitting()
+    _, state = run(tmp_path / "run", task, steps=80)
+    best = RunFolder(tmp_path / "run").read_average()
+    assert best["step"] == 30 and state["step"] == 80 and best["scores"] == {"valid_squared": 1.0}
+    monkeypatch.setattr(export_module, "make_task", lambda *arguments: Overfitting(ToyConfig(**arguments[3])))
+    for last, weights, step in ((False, task.seen[2], 30), (True, state["ema"], 80)):
+        words = [str(tmp_path / "run"), "toy", "--checkpoints", str(tmp_path / f"out-{last}"), "--dtype", "float32"]
+        assert export_module.main(words + ["--last"] * last) == 0
+        found = checkpoints.find("toy", "toy", tmp_path / f"out-{last}")
+        assert found.extra["steps"] == step and found.extra["scores"]["valid_squared"] == (8.0 if last else 1.0)
+        loaded = checkpoints.load_state(found)
+        assert all(torch.equal(loaded[name], value) for name, value in weights.items()), last
+    assert all(torch.equal(RunFolder(tmp_path / "run").average("0.")[name], task.seen[2][f"0.{name}"])
+               for name in ("weight", "bias"))
+
+
+def test_a_resumed_run_still_knows_its_best(tmp_path):
+    run(tmp_path / "run", Overfitting(), steps=40, validations=4)
+    assert RunFolder(tmp_path / "run").read_average()["step"] == 30
+    later = Overfitting()
+    later.scores = (1.5, 1.2, 0.5, 9.0, 9.0, 9.0)
+    run(tmp_path / "run", later, steps=60, validations=6, resume=True)
+    assert later.scores[:2] > (1.0, 1.0) and RunFolder(tmp_path / "run").read_average()["error"] == 0.5
+    for name in ("checkpoint.pt", "log.jsonl"):
+        (tmp_path / "run" / name).unlink()
+    run(tmp_path / "run", Toy(), steps=2)                       # another run in this folder: the best of before is gone
+    assert RunFolder(tmp_path / "run").read_average()["step"] == 2 and not (tmp_path / "run" / "best.pt").exists()
 
 
 def test_a_run_can_start_from_released_weights(tmp_path):
