@@ -138,6 +138,9 @@ TINY = replace(
 TINY_FEET = replace(TINY, encoder=replace(TINY.encoder, bands=64, mel_rate=FPS, context=(1, 2)),
                     representation="smpl24_feet", metres=STROKES)
 
+TINY_PAPER = replace(TINY, representation="keypoints13", rhythm=False, level=False, weight_hands=0.0,
+                     weight_acceleration=0.0, weight_head=0.1, smooth=False, guidance_scale=1.0)
+
 # The paper's experiments at one small budget (`models.lab.evaluation.conductor.ablations`): each an override of the
 # same small model.
 _SMALL = replace(FIRST, layers=2, width=96, style=96, ffn=192, batch=6)
@@ -157,4 +160,4 @@ ABLATIONS = {
 CONFIGS = {"encoder": {"paper": PAPER.encoder, "release": RELEASE.encoder, "first": FIRST.encoder, "tiny": TINY.encoder,
                        "tiny-feet": TINY_FEET.encoder},
            "denoiser": {"paper": PAPER, "release": RELEASE, "first": FIRST, "tiny": TINY, "tiny-feet": TINY_FEET,
-                        **ABLATIONS}}
+                        "tiny-paper": TINY_PAPER, **ABLATIONS}}

@@ -1,16 +1,19 @@
 """Features of a corpus on disk, and the random-access batches of both stages.
 
 A piece in the cache holds mel (3T, 128) float16, level (T, 2), keypoints (T, 13, 2), vector (T, 99) float32 and, once a
-stage 1 is known, music-<digest> (T, 64) float16; its meta holds the shard's, its beats and its mean pose.
+stage 1 is known, music-<digest> (T, 64) float16; its meta holds the shard's, its beats and its mean pose. A piece of
+ConductorMotion100 has mel and key points alone: no body (vector, pose), and nothing is known of its level and beats.
 """
 import numpy as np
 import torch
 
+from core.errors import BadInput
 from core.rhythm.beats import Beats
 from models.conductor.beat_pattern import strokes
 from models.conductor.config import FPS
 from models.conductor.encoder import encode_music
 from models.conductor.features import condition_frames, keypoints13, level_frames, mel_frames, mono, motion_vector
+from models.conductor.lift import lifted
 from models.training.cache import QUIET, Recipe, digest
 from models.training.shards import AUDIO_RATE, unpack_audio, unpack_motion
 
@@ -23,6 +26,9 @@ def _pieces(corpus, indices):
         meta = corpus.meta(index)
         if meta["kind"] != "conducting":
             continue
+        if "keypoints13" in corpus.names(index):
+            yield _published(corpus, index, meta)
+            continue
         sound = mono(unpack_audio(corpus.array(index, "audio")), AUDIO_RATE)
         motion = unpack_motion(corpus.array(index, "motion_rot6d"), corpus.array(index, "motion_root"))
         mel, level = mel_frames(sound), level_frames(sound)
@@ -31,6 +37,15 @@ def _pieces(corpus, indices):
         yield ({**meta, "beats": corpus.array(index, "beats").tolist(), "pose": motion.to_vector().mean(0).tolist()},
                {"mel": mel[:frames * MEL_PER_FRAME].astype(np.float16), "level": level[:frames],
                 "keypoints": keypoints13(motion), "vector": motion_vector(motion, "smpl24")})
+
+
+def _published(corpus, index, meta):
+    """A piece of ConductorMotion100, whose features are what was published."""
+    mel, points = corpus.array(index, "mel"), corpus.array(index, "keypoints13")
+    frames = min(len(points), len(mel) // MEL_PER_FRAME)
+    return ({**meta, "beats": []},
+            {"mel": mel[:frames * MEL_PER_FRAME].astype(np.float16), "level": np.zeros((frames, 2), np.float32),
+             "keypoints": points[:frames].astype(np.float32)})
 
 
 FEATURES = Recipe("conductor", _pieces)
@@ -53,8 +68,15 @@ def prepare_music(encoder, name, cache, progress=QUIET):
 class Clips:
     """The cached items of a split; `array(i, name, start, stop)` slices by motion frame."""
 
-    def __init__(self, cache, split, minimum_frames=2):
-        self.items = FEATURES.open(cache, split, lambda piece: piece.count("vector") >= minimum_frames)
+    def __init__(self, cache, split, minimum_frames=2, needs="keypoints"):
+        """needs: the array that every item must have, at least so many frames of it."""
+        try:
+            self.items = FEATURES.open(cache, split, lambda piece: piece.count(needs) >= minimum_frames)
+        except BadInput as error:
+            if needs != "vector":
+                raise
+            raise BadInput(f"{error} A corpus of key points (ConductorMotion100) has no bodies: train on it with "
+                           "--config paper, or with --set representation=keypoints13.") from error
 
     def __len__(self):
         return len(self.items)
@@ -65,17 +87,23 @@ class Clips:
 
     def frames(self, index):
         """Motion frames of the item."""
-        return self.items[index].count("vector")
+        return self.items[index].count("keypoints")
 
     def pose(self, index):
-        """Mean full-body vector (147,) of the item."""
-        return np.asarray(self.meta(index)["pose"], dtype=np.float32)
+        """Mean full-body vector (147,) of the item; of key points that of the body they are lifted onto."""
+        pose = self.meta(index).get("pose")
+        if pose is None:
+            mean = self.array(index, "keypoints").mean(0, keepdims=True)
+            return lifted(mean, smooth=False).to_vector()[0]
+        return np.asarray(pose, dtype=np.float32)
 
     def beats(self, index, lead=None):
         """`Beats` on the ictus clock: those that get a stroke, moved earlier by the item's lead (or by `lead`
-        seconds)."""
+        seconds); None where the item has none."""
         meta = self.meta(index)
         written = np.asarray(meta["beats"])
+        if not len(written):
+            return None
         lead = float(meta.get("lead") or 0.0) if lead is None else lead
         music = Beats(written[:, 0] - lead, written[:, 1].astype(int), int(meta["metre"]))
         return strokes(music, meta.get("strokes"))
@@ -133,7 +161,8 @@ class Windows:
 
     def __init__(self, config, cache, split, music, mean, std, seed=0, augment=True):
         self.config, self.music, self.augment, self.seed = config, music, augment, seed
-        self.clips, self.mean, self.std = Clips(cache, split, config.window // 4), mean, std
+        self.clips = Clips(cache, split, config.window // 4, array_of(config.representation))
+        self.mean, self.std = mean, std
 
     def __getitem__(self, number):
         rng = np.random.default_rng([self.seed, number])
@@ -147,7 +176,7 @@ class Windows:
         total, width = clips.frames(index), self.config.window
         start = int(rng.integers(max(0, total - width) + 1)) if start is None else start
         stop = min(total, start + width)
-        name = "vector" if c.representation == "smpl24" else "keypoints"
+        name = array_of(c.representation)
         x0 = np.array(clips.array(index, name, start, stop), dtype=np.float32).reshape(stop - start, -1)
         x0 = np.pad((x0 - self.mean) / self.std, ((0, width - len(x0)), (0, 0)))
         beats, metre_known, slip = clips.beats(index), True, 0
@@ -171,7 +200,7 @@ class Windows:
     def _worsen(self, rng, beats):
         """Beats as a detector or a user may give them: missing, without bars, or a little off."""
         c = self.config
-        if rng.random() < c.rhythm_dropout:
+        if beats is None or rng.random() < c.rhythm_dropout:
             return None, False
         if rng.random() < 0.5 and len(beats) > 1:
             limit = 0.3 * float(np.diff(beats.times).min())
@@ -180,13 +209,18 @@ class Windows:
         return beats, rng.random() >= c.metre_dropout
 
 
+def array_of(representation):
+    """The array of a piece that a representation is made of."""
+    return "vector" if representation == "smpl24" else "keypoints"
+
+
 def statistics(cache, representation):
     """mean, std (C,) over the train split and the mean full-body vector (147,) of the same items.
 
     A channel that hardly moves gets the std floor 0.003, so that standardising cannot blow up its noise.
     """
-    clips = Clips(cache, "train")
-    name = "vector" if representation == "smpl24" else "keypoints"
+    name = array_of(representation)
+    clips = Clips(cache, "train", needs=name)
     total, squares, count, pose = 0.0, 0.0, 0, 0.0
     for index in range(len(clips)):
         values = np.asarray(clips.array(index, name), dtype=np.float64).reshape(clips.frames(index), -1)

@@ -29,6 +29,7 @@ from models.conductor.features import (
     stand,
 )
 from models.conductor.legs import BALL_HEIGHT, Feet, carried, feet_of, hang, planted
+from models.conductor.lift import lifted
 from models.conductor.network import Denoiser
 from models.conductor.settings import Settings
 from models.diffusion import Schedule, canvas
@@ -145,7 +146,7 @@ class Conductor:
         Raises BadInput; Cancelled once `should_cancel()` is true, asked at every sampling step.
         """
         asked = Settings.of(settings, **changes)
-        points = self.config.representation == "keypoints13"
+        points = self.config.representation == "keypoints13" and not asked.lift
         if points and (asked.amplitude != 1 or asked.left_hand != 1 or asked.mirror):
             raise BadInput("Amplitude, left hand and mirror need the smpl24 representation; this model draws 13 key "
                            "points.")
@@ -167,7 +168,7 @@ class Conductor:
         rest = rest_weight(level[first:first + frames], frames)
         motions = []
         for vector in vectors:
-            vector = smoothed(vector) if self.config.smooth else vector
+            vector = smoothed(vector) if self.config.smooth and self.config.representation != "keypoints13" else vector
             motion = self._standing(vector, (0.0 if asked.ready else asked.amplitude) * (1 - rest), asked.legs)
             motion = blend_left_arm(motion, asked.left_hand)
             motion = motion.mirrored() if asked.mirror else motion
@@ -184,6 +185,7 @@ class Conductor:
         if pattern == "auto" and shown is not None and np.all(shown.positions > 0):             # the choice is shown
             pattern = next((name for name, count in NAMES.items() if count == shown.metre), "auto")
         return SimpleNamespace(**{**vars(settings), "lead": lead, "beat_pattern": pattern, "centre": True,
+                                  "lift": True,
                                   "ready": settings.beats is None})
 
     @staticmethod
@@ -199,6 +201,8 @@ class Conductor:
 
     def _standing(self, vector, amplitude, legs):
         """The motion of a vector (T, C), its size scaled by amplitude (T,), on legs of the kind asked for."""
+        if self.config.representation == "keypoints13":
+            return scaled(lifted(vector.reshape(-1, 13, 2)), self.pose, amplitude)
         motion = body_from_vector(vector, self.pose)
         if legs == "stand" or self.config.representation != "smpl24_feet":
             return scaled(stand(motion, self.pose), self.pose, amplitude)
@@ -227,7 +231,7 @@ class Conductor:
         if not keep:
             return None
         motion, ranges = keep
-        points = self.config.representation == "keypoints13"
+        points = isinstance(motion, np.ndarray)
         kept = np.asarray(motion, dtype=np.float32) if points else motion.resampled(FPS)
         if len(kept) < frames:
             raise BadInput(f"The action to keep covers {len(kept) / FPS:.1f} s of the {frames / FPS:.1f} s passage; "

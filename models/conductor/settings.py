@@ -16,6 +16,7 @@ class Settings(SamplingSettings):
     13, 2) at 30 fps, and amplitude, left_hand and
     mirror do not exist. centre: the rest is made about the place and facing that what stays has on average, not about
     xy = 0 and -y.
+    lift: key points are put onto a body (models.conductor.lift) and all else goes on from there; `keep` is a Motion.
     ready: stand ready instead, as where no beat was found in the sound. features: an earlier `analyse(audio)`.
     """
 
@@ -28,6 +29,7 @@ class Settings(SamplingSettings):
     mirror: bool = False
     centre: bool = False
     ready: bool = False
+    lift: bool = False
     legs: str = "natural"
     sampler: str = "ddim"
     features: tuple | None = None
