@@ -3,22 +3,20 @@ from pathlib import Path
 
 import numpy as np
 
-from core import cancelling
 from core.audio import DELIVERY_RATE, Audio
+from core.audio.decode import MAX_RATE, MIN_RATE, check_length, decode
 from core.contract.files import replacing
 from core.errors import BadInput, reading
 
-MIN_RATE, MAX_RATE = 4_000, 384_000
-MAX_SECONDS = 3600.0
-MAX_CHANNELS = 32
-BLOCK_SECONDS = 10
-MOST_SAMPLES = 1 << 30
+def unheard(sentence):
+    """A notify that tells nobody."""
 
 
-def read_audio(path, *, start=0.0, duration=None, minimum=0.0):
+def read_audio(path, *, start=0.0, duration=None, minimum=0.0, notify=unheard):
     """Seconds start..start+duration of a sound file as `Audio`, at the file's own rate and channels.
 
     A range that ends beyond the file is cut there; `minimum` is the shortest passage (s) that is any use to the caller.
+    notify(sentence) hears of a file that ends before it should: what is there is used.
     Raises BadInput with one sentence for a missing, unreadable, empty, too short or too long file, for NaN samples and
     for a range outside the file.
     """
@@ -29,7 +27,7 @@ def read_audio(path, *, start=0.0, duration=None, minimum=0.0):
                        "later and a length above 0." if duration is not None else
                        f"The range of {path.name} starts at {start:g} s; give a start of 0 or later.")
     with reading(f"{path.name} is damaged and cannot be read as sound; convert it to WAV, FLAC, OGG or MP3."):
-        samples, rate = _decode(path, start, duration)
+        samples, rate = decode(path, start, duration, notify)
     if not MIN_RATE <= rate <= MAX_RATE:
         raise BadInput(f"{path.name} has a sample rate of {rate} Hz; convert it to one between 8 and 192 kHz.")
     if samples.shape[1] == 0:
@@ -44,7 +42,7 @@ def read_audio(path, *, start=0.0, duration=None, minimum=0.0):
     return audio
 
 
-def read_passage(path, *, offset=0.0, duration=None, speed=1.0, minimum=0.0):
+def read_passage(path, *, offset=0.0, duration=None, speed=1.0, minimum=0.0, notify=unheard):
     """What a sound strip plays: the second t of the passage is the second offset + t * speed of the file.
 
     A negative offset begins with silence, and a passage longer than the file ends with it, so that the result always
@@ -55,12 +53,13 @@ def read_passage(path, *, offset=0.0, duration=None, speed=1.0, minimum=0.0):
     if duration is not None and duration <= 0:
         raise BadInput(f"The sound strip of {Path(path).name} has a length of zero; choose a longer one.")
     if duration is not None:
-        _check_length(Path(path), duration)
+        check_length(Path(path), duration)
     before = max(0.0, -offset) / speed
     if duration is not None and before >= duration:
         raise BadInput(f"The passage ends before the sound of {Path(path).name} begins; choose another range.")
     wanted = None if duration is None else (duration - before) * speed
-    audio = read_audio(path, start=max(0.0, offset), duration=wanted).sped_up(speed).padded(before, duration)
+    audio = read_audio(path, start=max(0.0, offset), duration=wanted, notify=notify).sped_up(speed).padded(before,
+                                                                                                           duration)
     if audio.duration < minimum:
         raise BadInput(f"The passage of {Path(path).name} is only {audio.duration:.2f} s long; "
                        f"at least {minimum:g} s are needed.")
@@ -84,63 +83,6 @@ def _check_file(path):
         raise BadInput(f"{path} is a folder, not a sound file.")
     if path.stat().st_size == 0:
         raise BadInput(f"The sound file {path} is empty (0 bytes); choose another file.")
-
-
-def _decode(path, start, duration):
-    """Samples (C,N) float32 and rate; soundfile first, then librosa's decoders (ffmpeg), as for m4a."""
-    import soundfile
-    try:
-        with soundfile.SoundFile(str(path)) as file:
-            rate = file.samplerate
-            if not 1 <= file.channels <= MAX_CHANNELS or not MIN_RATE <= rate <= MAX_RATE:
-                raise BadInput(f"{path.name} has {file.channels} channels at {rate} Hz; convert it to stereo at 8 to "
-                               "192 kHz.")
-            first = min(int(round(start * rate)), file.frames)
-            left = max(0, file.frames - first)
-            count = left if duration is None else min(left, int(round(duration * rate)))
-            _check_length(path, count / rate)
-            file.seek(first)
-            return _blocks(file, count), rate
-    except (soundfile.SoundFileError, RuntimeError) as error:
-        first_error = error
-    import warnings
-
-    import librosa
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")                    # librosa warns that the fallback is the fallback
-            _check_length(path, duration if duration is not None else 0.0)
-            samples, rate = librosa.load(str(path), sr=None, mono=False, offset=start, duration=duration)
-    except BadInput:
-        raise
-    except Exception as error:  # noqa: BLE001 - every decoder behind librosa raises types of its own
-        raise BadInput(f"{path.name} cannot be read as sound ({_reason(first_error, error)}); "
-                       "install ffmpeg, or convert it to WAV, FLAC, OGG or MP3.") from error
-    samples = np.atleast_2d(np.asarray(samples, dtype=np.float32))
-    _check_length(path, samples.shape[1] / rate)
-    return samples, int(rate)
-
-
-def _blocks(file, count):
-    """Samples (C, at most count) of an open file, a few seconds at a time: a length that the file only claims costs
-    nothing, and the user's Cancel is heard."""
-    if count * file.channels > MOST_SAMPLES:
-        raise BadInput(f"{Path(file.name).name} holds too much sound to read at once; convert it to stereo at 48 kHz.")
-    blocks = []
-    while count > 0:
-        cancelling.check()
-        block = file.read(min(count, BLOCK_SECONDS * file.samplerate), dtype="float32", always_2d=True).T
-        if block.shape[1] == 0:
-            break                                                # the file ends before the length that it claims
-        blocks.append(block)
-        count -= block.shape[1]
-    return np.concatenate(blocks, axis=1) if blocks else np.zeros((file.channels, 0), np.float32)
-
-
-def _check_length(path, seconds):
-    if seconds > MAX_SECONDS:
-        raise BadInput(f"The passage of {path.name} lasts {seconds / 60:.0f} min; "
-                       f"Baton handles {MAX_SECONDS / 60:.0f} min at once, choose a shorter range.")
 
 
 def _reason(*errors):

@@ -26,7 +26,8 @@ def run(options):
         condition = common.read_motion_of(options, options.file)
     else:
         from core.audio.io import read_audio
-        condition = read_audio(options.file, start=options.start, duration=options.duration, minimum=0.5)
+        condition = read_audio(options.file, start=options.start, duration=options.duration, minimum=0.5,
+                               notify=common.say)
     if options.device not in ("auto", "cpu"):
         device.resolve(options.device)  # a wrong name is still an error; the networks use the CPU
     beats = find_beats(condition, bpm=options.bpm, tempo=options.tempo, metre=options.metre, level=options.level,

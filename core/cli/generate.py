@@ -104,7 +104,8 @@ def _read(options, system):
         return motion, (read_take(options.keep), *options.range) if keeps else None, source
     if direction == "to_motion":
         from core.audio.io import read_audio
-        audio = read_audio(options.audio, start=options.start, duration=options.duration, minimum=system.seconds[0])
+        audio = read_audio(options.audio, start=options.start, duration=options.duration, minimum=system.seconds[0],
+                           notify=common.say)
         source |= {"audio": str(options.audio), "start": options.start, "duration": options.duration}
         return audio, (read_motion(options.keep), *options.range, options.stays) if keeps else None, source
     if not keeps:

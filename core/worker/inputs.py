@@ -106,7 +106,7 @@ def read_sound(context):
     if not params.get("audio"):
         raise BadInput("No sound file was named; select a sound strip.")
     return read_passage(params["audio"], offset=params.get("start") or 0.0, duration=params.get("duration"),
-                        speed=params.get("speed") or 1.0, minimum=0.5)
+                        speed=params.get("speed") or 1.0, minimum=0.5, notify=warn(context))
 
 
 def read_beats(context):
