@@ -8,6 +8,7 @@ from core.audio.decode import MAX_RATE, MIN_RATE, check_length, decode
 from core.contract.files import replacing
 from core.errors import BadInput, reading
 
+
 def unheard(sentence):
     """A notify that tells nobody."""
 
