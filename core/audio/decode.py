@@ -166,6 +166,8 @@ def _by_ffmpeg(path, start, duration, reason):
     except Exception as error:  # noqa: BLE001 - every decoder behind librosa raises types of its own
         raise BadInput(_unread(path, reason)) from error
     samples = np.atleast_2d(np.asarray(samples, dtype=np.float32))
+    if not rate or samples.size == 0 and start == 0:
+        raise BadInput(_unread(path, reason))
     check_length(path, samples.shape[1] / rate)
     return samples, int(rate)
 
