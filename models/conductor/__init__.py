@@ -3,8 +3,7 @@
 Where the paper's parts are; a = music, m or x_0 = motion, c = music features of each frame, i = frame, t = noise level
 
 Contrastive pre-training
-- P(a, m) = mean_i sigmoid(h(f(a)_i, g(m)_i)), f mel CNN, g ST-GCN .. `encoder.M2SNet.judge`, `MusicEncoder`,
-`MotionEncoder`
+- P(a, m) = mean_i sigmoid(h(f(a)_i, g(m)_i)), f mel CNN, g ST-GCN .. `encoder.M2SNet.judge` and both encoders
 - L = -log P(a1,m1) - log P(a2,m2) - log(1-P(a1,m2)) - log(1-P(a2,m1))  `losses.contrastive_loss`
 - negatives: easy (another piece), hard, super-hard ............... `data.Pairs`
 - f frozen afterwards, in chunks of any length .................... `encoder.Frozen`, `encoder.encode_music`
@@ -15,13 +14,11 @@ Diffusion
 - L_vel = || (x_0[i+1] - x_0[i]) - (F[i+1] - F[i]) ||^2 ........... `losses.geometric_losses` (velocity)
 - L_elbow = -w min(|| F[i+1] - F[i] ||^2 of the arms, cap) ........ `losses.geometric_losses` (elbow; also head)
 Cross-modality linear transformer F
-- y = softmax_channels(Q) (softmax_time(K)^T V) ................... `network.LinearAttention` (self, and cross to the
-music)
+- y = softmax_channels(Q) (softmax_time(K)^T V) ................... `network.LinearAttention` (self, cross)
 - y' = W0 SiLU(LN(y) (1 + s) + b), (s, b) from t and c_i .......... `models.layers.Stylisation`
-- feed-forward, layers, time and music embedding .................. `network.FeedForward`, `network.Layer`,
-`network.Denoiser` Sampling
-- DDIM x_s = sqrt(abar_s) x_0^ + sqrt(1-abar_s) eps^, eta 0 ....... `models.diffusion.ddim`,
-`pipeline.Conductor.generate`
+- feed-forward, layers, time and music embedding .................. `network.FeedForward`, `Layer`, `Denoiser`
+Sampling
+- DDIM x_s = sqrt(abar_s) x_0^ + sqrt(1-abar_s) eps^, eta 0 ....... `models.diffusion.ddim`, `pipeline.Conductor`
 - guidance F(null) + w (F(c) - F(null)), not in the paper ......... `models.diffusion.guided`
 Experiments: `ablations` (trained), `experiments` (sampling, other domains), `evaluate` (all of docs/results.md)
 

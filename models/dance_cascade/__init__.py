@@ -9,8 +9,8 @@ Cascade
 - base: x_0 of 20 s at 15 fps from noise, transformer ..................... `network.Denoiser`, `config.CascadeConfig`
 - sequence super-resolution 15 -> 60 fps on the up-sampled base ........... `Denoiser` with `low`, `features.upsampled`
 - x0-prediction, T = 100 .................................................. `models.diffusion.Schedule`
-- condition drop 10 %, x_uncond + w (x_cond - x_uncond), w = 2.5 .......... `losses.denoiser_loss` (null_dropout),
-`guided` Losses
+- condition drop 10 %, x_uncond + w (x_cond - x_uncond), w = 2.5 .......... `losses.denoiser_loss`, `guided`
+Losses
 - L = |x_0 - F|^2 + w(t) (l1 position + l2 velocity + l3 rotation) ........ `losses.geometric_losses`
 - w(t) = exp(-alpha t), alpha 0.1 ......................................... `losses.timestep_weight`
 - key joints by forward kinematics, sudden turns .......................... `models.motion.losses`
@@ -25,15 +25,14 @@ What differs, in every configuration (no code of the paper was found; the printe
 - losses by the paper's names: squared distance of key joints, squared error of their velocities over the floor, squared
   hinge of rotation steps above the 99th percentile of the corpus; all on un-normalised values
 - the base is made noisy in training the super-resolution, and its level is told: cascades else trust their base too
-much
+  much
 - sampling the super-resolution, its estimate is tied to the base at the base's rate (`Stage._anchored`, after Choi et
-al. 2021):
-  alone it smooths accents away
+  al. 2021): alone it smooths accents away
 - any length on one canvas of overlapping windows per stage (paper: 20 s); loop, kept ranges, in place, along a path
 
 What `release` adds: the rhythm curve and the bar, frame by frame; the music's embedding frame by frame too (FiLM
 instead of attention), compared per frame and against other passages of the same piece in the alignment stage; a style
 token (ten genres and those of the captures); an energy that can be asked for; a velocity loss at every t; ten steps.
-`paper` has none of these.
-Music, beats, energy and style are dropped separately as well, so that each may be left unknown.
+`paper` has none of these. Music, beats, energy and style are dropped separately as well, so that each may be left
+unknown.
 """

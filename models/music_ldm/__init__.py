@@ -7,11 +7,11 @@
 |---|---|
 | 3.1 mel x: 22,050 Hz, Hann 2048, hop 512, 256 bins | `core/audio/mel.py: log_mel`, `image_mel` |
 | 3.1 VAE, z = E(x), x = D(z); Kingma & Welling | `vae.py: VAE`, `losses.py: reconstruction, adversarial` |
-| 3.2 m_i = {p, q, p', q'}_i; p, p' global, q, q' relative to the parent, q as 6D | `features.py: motion_features` (360)
-| | 3.2 c = m + g, genre one-hot concatenated to every frame (370) | `network.py: ConditionEncoder` with `memory=0` |
+| 3.2 m_i = {p, q, p', q'}_i; p, p' global, q, q' of the parent's frame, q as 6D | `features.py: motion_features` |
+| 3.2 c = m + g, genre one-hot concatenated to every frame (370) | `network.py: ConditionEncoder` with `memory=0` |
 | 3.2 c enters by cross-attention | `network.py: CrossBlock` |
-| eq. 1 forward process q(z_t | z_{t-1}); closed form q(z_t | z_0) | `models/diffusion/schedule.py: Schedule.add_noise`
-| | eq. 2 L_simple, epsilon prediction, T = 1000 | `losses.py: diffusion_loss`, `config.py: PAPER` |
+| eq. 1 forward process q(z_t | z_{t-1}); closed form q(z_t | z_0) | `models/diffusion: Schedule.add_noise` |
+| eq. 2 L_simple, epsilon prediction, T = 1000 | `losses.py: diffusion_loss`, `config.py: PAPER` |
 | 4.2 three down and three up ResNet blocks with cross-attention and skips | `network.py: UNet` |
 | 4.2 AdamW 1e-4, batch 8, 50 inference steps | `config.py: PAPER`, `pipeline.py: generate(steps=50)` |
 | 3.3 Griffin-Lim | `core/audio/mel.py: griffin_lim`, `MusicLDM.load(vocoder="griffin_lim")` |
@@ -26,22 +26,18 @@ guidance).
 What `release` changes, and why:
 
 - One dimension: bands are channels, a VAE of factor 4 in time with 64 latents that starts from principal components,
-the same
-  U-Net over time only. Small enough for a CPU to train it in hours and to sample faster than real time.
+  the same U-Net over time only. Small enough for a CPU to train it in hours and to sample faster than real time.
 - One clock: rotary positions in seconds on queries and keys (`models/layers/attention.py`), so that timing need not be
   discovered.
 - The rhythm curve (`core/rhythm/beats.py`) joins the input frame by frame; motion, rhythm and genre are dropped apart
-in
-  training, so that each works alone and guidance has an unconditional twin.
+  in training, so that each works alone and guidance has an unconditional twin.
 - A code of the whole piece's timbre (`timbre.py`) joins the time embedding: windows of one passage share it, every seed
-draws
-  its own from its genre's spread, a range made anew has its take's. Without it pieces of a genre sound more alike than
-  real ones.
+  draws its own from its genre's spread, a range made anew has its take's. Without it pieces of a genre sound more alike
+  than real ones.
 - v-prediction; `eps` and `x0` are configurations. No min-SNR weights: they leave the noisiest steps, where a window's
-mix is
-  settled, next to none; those are drawn more often instead, and the error of a window's mean over time counts beside
-  that of every frame.
+  mix is settled, next to none; those are drawn more often instead, and the error of a window's mean over time counts
+  beside that of every frame.
 - Any length, loops and the regeneration of a range: windows on one canvas (`passage.py`,
-`models/diffusion/windows.py`).
+  `models/diffusion/windows.py`).
 - A learned vocoder (`vocoder.py`) from the 11 kHz mel to full band.
 """
