@@ -2,8 +2,7 @@
 
 What pyloudnorm computes, with its filters (RBJ cookbook forms at 1500 and 38 Hz); pyloudnorm judges the result in
 `models.lab.metrics.audio` and in the tests. Here the two filters are one product in the frequency domain, a few seconds
-at a
-time: memory stays flat, and a first preview does not wait for scipy.signal to be imported.
+at a time: memory stays flat, and a first preview does not wait for scipy.signal to be imported.
 """
 from functools import lru_cache
 

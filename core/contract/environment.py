@@ -1,8 +1,7 @@
 """Makes and completes a Python environment that holds exactly a lock's packages, with `uv`. Standard library only.
 
 build.py makes the development environments with it, Set Up Runtime in Blender's preferences the worker's. uv itself is
-a
-package: it is installed once with pip into a small environment of its own (`tools`). A stamp is written last, so a
+a package: it is installed once with pip into a small environment of its own (`tools`). A stamp is written last, so a
 half-made environment is completed by the next run and never trusted.
 """
 import json

@@ -106,13 +106,12 @@ def smpl_motion(poses, trans, fps, name, *, hint="z", up=None, on_floor=True, sk
     """SMPL parameters -> (`Motion` at 30 fps of at least the passage (start, duration) in s, the second at which it
     starts).
 
-    poses (T,>=66) axis-angle in SMPL order; trans (T,3) metres. up: the axis of the file's world that is up, looked
-    for in
-    the motion where None; hint: the one that its kind of file usually has.
-    on_floor: trans is SMPL's translation, whose height over the floor depends on the body; the standing feet are put
-    on z = 0. skeleton (24,3): rest joints of the performer's body in SMPL axes; the pelvis is then exact and the way
-    is scaled to the canonical body, else the body is taken to be of canonical size.
-    Hands 22, 23 are taken only from 24-joint poses: other SMPL variants hold fingers there.
+    poses (T,>=66) axis-angle in SMPL order; trans (T,3) metres. up: the axis of the file's world that is up, looked for
+    in the motion where None; hint: the one that its kind of file usually has. on_floor: trans is SMPL's translation,
+    whose height over the floor depends on the body; the standing feet are put on z = 0. skeleton (24,3): rest joints of
+    the performer's body in SMPL axes; the pelvis is then exact and the way is scaled to the canonical body, else the
+    body is taken to be of canonical size. Hands 22, 23 are taken only from 24-joint poses: other SMPL variants hold
+    fingers there.
     """
     poses, trans = np.asarray(poses, dtype=np.float64), np.asarray(trans, dtype=np.float64)
     if poses.ndim != 2 or poses.shape[1] < 66 or poses.shape[1] % 3 or trans.shape != (len(poses), 3):

@@ -2,9 +2,8 @@
 
 *Auto* holds three explanations of the activations against each other: `steady.straight` (one tempo), `steady.drifting`
 (slow drift and sections) and `beat_decoder.decode` (every beat on its own). The last always explains most, as it may
-follow
-every doubt of the network: the less sure the network is, the more of the explanation may be lost to a steady grid
-before the beats are followed one by one.
+follow every doubt of the network: the less sure the network is, the more of the explanation may be lost to a steady
+grid before the beats are followed one by one.
 """
 import dataclasses
 

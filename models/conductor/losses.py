@@ -47,10 +47,9 @@ def geometric_losses(config, estimate, x0, mask, mean, std):
     """{name: weighted loss} of an x0 estimate (B, T, C) against x0, both standardised; mask (B, T); mean, std (C,).
 
     velocity, acceleration: squared error of first and second frame differences. head (keypoints13): squared frame
-    differences of the five head points.
-    hands (not keypoints13): wrists and hands by forward kinematics in metres, position and velocity, because the ictus
-    is an
-    event of the hand. elbow: the reward -w min(v, cap) with v the mean squared frame difference of the arms.
+    differences of the five head points. hands (not keypoints13): wrists and hands by forward kinematics in metres,
+    position and velocity, because the ictus is an event of the hand. elbow: the reward -w min(v, cap) with v the mean
+    squared frame difference of the arms.
     """
     pair = mask[:, 1:] & mask[:, :-1]
     delta, delta0 = estimate[:, 1:] - estimate[:, :-1], x0[:, 1:] - x0[:, :-1]

@@ -2,9 +2,8 @@
 piece.
 
 The corpus carries music and plans only (`mel`, `level`, `plan` in the metas, see models/training/flat.py); motion is
-made where the
-training runs. Cache: vector (F, 113), points (F, 26) float32, rhythm (JITTERS, F, 9 + metres) float16, all rows end to
-end, and rows.json ({"made_of": a digest of corpus and settings, "rows": [...]}).
+made where the training runs. Cache: vector (F, 113), points (F, 26) float32, rhythm (JITTERS, F, 9 + metres) float16,
+all rows end to end, and rows.json ({"made_of": a digest of corpus and settings, "rows": [...]}).
 """
 import importlib
 import json

@@ -1,9 +1,8 @@
 """Several trainings on one card that is rented for minutes: `python -m models.training.rental PLAN.json --out DIR`.
 
 PLAN.json: {"seconds": N, "work": FOLDER,
-            "unpack": [{"file", "folder", "clips"?}],
-            "jobs": [{"name", "argv": ["dance_cascade", "base", ...] (arguments of models.training.loop), "after":
-            [folders, jobs],
+            "unpack": [{"file", "folder", "clips"?}], "jobs": [{"name", "argv": ["dance_cascade", "base", ...]
+            (arguments of models.training.loop), "after": [folders, jobs],
                       "until": second of the plan at which it must have ended, "export": checkpoint's name or null}]}
 
 Each job is a process of its own; `{minutes}` in its arguments becomes the time that is left to it when it starts, so

@@ -20,8 +20,7 @@ def trial(function, memory=MEMORY, seconds=CPU_SECONDS):
     stdout.
 
     Ends: "result", "sentence" (a `core.errors.BatonError`), "python message" (one that reads like an exception),
-    "traceback",
-    "memory", "hang", "crash".
+    "traceback", "memory", "hang", "crash".
     """
     reading, writing = os.pipe()
     child = os.fork()

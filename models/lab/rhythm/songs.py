@@ -1,10 +1,9 @@
 """Songs on human drumming, and dance forms in every common metre.
 
 Human drumming: Groove MIDI Dataset (Gillick et al. 2019, "Learning to Groove with Inverse Sequence Transformations";
-Google
-LLC, CC BY 4.0): drummers against an exact click, so that the beats are known exactly; a bass and chords play along.
-Dance forms: waltzes, minuets, mazurkas, marches, polkas and others from their typical accompaniments, some by drums
-alone.
+Google LLC, CC BY 4.0): drummers against an exact click, so that the beats are known exactly; a bass and chords play
+along. Dance forms: waltzes, minuets, mazurkas, marches, polkas and others from their typical accompaniments, some by
+drums alone.
 """
 import csv
 from dataclasses import dataclass

@@ -29,8 +29,7 @@ LEFT_BEHIND = 0.36          # m from where a foot would stand at ease
 
 def kept_near(steps, counts, facing, centre, stance, free):
     """The steps with those that would split the legs pulled in, and with catching steps where a turn or the dancer's
-    way
-    leaves a foot behind. counts: times (s) at which a catching step may land; free(time): False on the floor, where
+    way leaves a foot behind. counts: times (s) at which a catching step may land; free(time): False on the floor, where
     hands and feet are measured out."""
     home = {foot: (SIDE[foot] * max(stance, 0.13), 0.0) for foot in (0, 1)}
     events = [(step.time, 0, step) for step in steps] + [(time, 1, None) for time in counts]

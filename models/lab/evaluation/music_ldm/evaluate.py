@@ -2,8 +2,8 @@
 
 Beats are heard by librosa's tracker, which is no part of Baton, at the strict metrical level; the ceiling is the same
 tracker on the paired real audio. Rows and how many pieces each has: `evaluation_rows.py`; figures: `scoring.py`. Every
-piece's record is
-kept in the cache: interrupted, the same command goes on, and new weights make only the rows that depend on them anew.
+piece's record is kept in the cache: interrupted, the same command goes on, and new weights make only the rows that
+depend on them anew.
 """
 import argparse
 import hashlib

@@ -29,11 +29,9 @@ class Row:
     """One row: `count` pieces through `source`.
 
     source: model; real (the piece's own sound); vocoded (its mel through the vocoder); decoded (through VAE and
-    vocoder);
-    composer (the studio's own music on the true beats); click (2 Hz). body: true, rolled (by half a beat) or none.
-    rhythm: true, predicted (anew, from the body of the row) or none. Rows of the model may change a setting; folders:
-    other checkpoints first.
-    bare: only what distances of log-mel statistics need is kept.
+    vocoder); composer (the studio's own music on the true beats); click (2 Hz). body: true, rolled (by half a beat) or
+    none. rhythm: true, predicted (anew, from the body of the row) or none. Rows of the model may change a setting;
+    folders: other checkpoints first. bare: only what distances of log-mel statistics need is kept.
     """
 
     name: str

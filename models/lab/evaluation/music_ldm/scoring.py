@@ -146,8 +146,7 @@ class Space:
 
     figure: fd_logmel (log-mel statistics without the first second), fd_logmel_whole (with it) or fd_judge (the genre
     judge's embedding, of which the model was told nothing). As many directions as `models.lab.metrics.audio.fd_logmel`
-    takes for so many
-    pieces. name: of the figure in a row.
+    takes for so many pieces. name: of the figure in a row.
     """
 
     def __init__(self, reference, group=GROUP, figure="fd_logmel"):

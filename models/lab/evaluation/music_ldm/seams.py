@@ -58,8 +58,7 @@ def at_edges(curve, edges, reach, rng):
     """How `curve` (T,) near the frames `edges` compares with the rest of it.
 
     ratio: mean within `reach` frames of the edges over the mean elsewhere; low, high: its 95 % range over edges drawn
-    anew;
-    null_low, null_high: the 95 % range of the ratio of edges shifted round the piece together, where no seam is.
+    anew; null_low, null_high: the 95 % range of the ratio of edges shifted round the piece together, where no seam is.
     """
     around = np.arange(-reach, reach + 1)
 
