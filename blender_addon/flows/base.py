@@ -7,7 +7,7 @@ import numpy as np
 
 from ...core.contract.systems import System
 from ..errors import UserError
-from ..scene import beat_markers, bone_map, curves, rig_sampling, takes
+from ..scene import beat_markers, bone_map, curves, moves, rig_sampling, takes
 from ..scene import settings as scene_settings
 from ..scene.refs import Ref
 from ..scene.timebase import Passage
@@ -92,9 +92,12 @@ class Flow:
         sent = {}
         for name, setting in self.system.shown.items():
             value, there = self.request["params"].get(name), Path(folder) / name
-            if not value or setting.type not in ("object", "motion"):
+            if not value or setting.type not in ("object", "motion", "actions"):
                 continue
             sent[name] = None                                   # the worker takes what lies in the folder
+            if setting.type == "actions":
+                yield from moves.sample(value, self.rig, self.scene, self._driven(), there)
+                continue
             if setting.type == "motion":
                 seconds = float(setting.raw["seconds"])
                 before = Passage(self.passage.first - round(seconds * self.passage.fps), seconds, self.passage.fps)

@@ -80,12 +80,12 @@ def read(scene, frame_start=None, fps=None):
         if times and time <= times[-1] + 1e-3:
             continue  # two handles on one instant are one beat
         times.append(time)
-        positions.append(_position(marker.name, positions, metre))
+        positions.append(place_in_bar(marker.name, positions, metre))
     return {"times": [round(time, 4) for time in times], "positions": positions, "metre": metre,
             "confidence": record.get("confidence", 1.0)}
 
 
-def _position(name, before, metre):
+def place_in_bar(name, before, metre):
     """Place in the bar: 1 for `B`, else one after the beat before; the first of an upbeat as its name says."""
     kind, _bar, count = NAME.match(name).groups()
     if kind == "B":

@@ -41,6 +41,17 @@ def curves_of(action, slot):
     return curves
 
 
+def all_curves(action):
+    """F-curves of every slot of `action`, one after the other."""
+    if not SLOTTED:
+        yield from action.fcurves
+        return
+    for layer in action.layers:
+        for strip in layer.strips:
+            for bag in strip.channelbags:
+                yield from bag.fcurves
+
+
 def new_curve(bag, fcurves, path, index, group):
     """A new f-curve in the channel group `group`."""
     curve = fcurves.new(path, index=index)

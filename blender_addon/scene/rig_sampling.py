@@ -7,6 +7,7 @@ import json
 import time
 from pathlib import Path
 
+import bpy
 import numpy as np
 
 from ...core.contract.bone_doubts import stands
@@ -17,6 +18,7 @@ from .blending import Shown
 from .bone_map import with_ik
 from .stats import stall
 from .timebase import Passage
+from .worn import worn
 
 SLICE_SECONDS = 0.15
 OWN_FRAMES = 600                # of a rig's own motion: enough to see every joint move
@@ -64,12 +66,12 @@ def rig_description(rig, bones, bone_map, fps):
     return {"bones": rows, "matrix_world": [list(row) for row in rig.matrix_world], "fps": fps, "bone_map": bone_map}
 
 
-def curves_suffice(rig, bones):
-    """(True, "") where f-curves alone give the pose, else (False, why not)."""
+def curves_suffice(rig, bones, action=None):
+    """(True, "") where f-curves alone give the pose, else (False, why not). action: one that is played alone."""
     data = rig.animation_data
-    if data is not None and (data.drivers or (data.use_nla and len(data.nla_tracks) > 0)):
+    if data is not None and (data.drivers or (action is None and data.use_nla and len(data.nla_tracks) > 0)):
         return False, "drivers or NLA tracks"
-    if data is not None and data.action_blend_type != "REPLACE":
+    if action is None and data is not None and data.action_blend_type != "REPLACE":
         return False, "the action is blended"
     if rig.parent is not None or len(rig.constraints) > 0:
         return False, "the armature object has a parent or constraints"
@@ -81,16 +83,22 @@ def curves_suffice(rig, bones):
             return False, f"{name} does not inherit plainly"
         if pose.is_in_ik_chain:
             return False, f"{name} is moved by IK"
-    if any(not curve.data_path.startswith("pose.bones[") for curve in compat.read_curves(data)):
+    if any(not curve.data_path.startswith("pose.bones[") for curve in _curves(rig, action)):
         return False, "the armature object itself is animated"
     if rig.data.animation_data is not None and rig.data.animation_data.action is not None:
         return False, "the armature's data is animated"
     return True, ""
 
 
-def sample(rig_ref, scene_ref, bone_map, passage, folder, also=(), local=None):
+def _curves(rig, action):
+    """F-curves of the rig's active action, or of the one named."""
+    return compat.all_curves(bpy.data.actions[action]) if action else compat.read_curves(rig.animation_data)
+
+
+def sample(rig_ref, scene_ref, bone_map, passage, folder, also=(), local=None, action=None):
     """Write rig.json, pose.npy and times.npy for `passage` into `folder`; yields fractions. also: names of further
-    bones. local: a `Local`, filled with the bones' local poses and written too.
+    bones. local: a `Local`, filled with the bones' local poses and written too. action: name of an action that the rig
+    plays alone meanwhile, in the action's own frames.
 
     Raises UserError where the rig cannot be read. Frame, visibility and cursor are restored whatever happens.
     """
@@ -99,12 +107,12 @@ def sample(rig_ref, scene_ref, bone_map, passage, folder, also=(), local=None):
         raise UserError(f"{rig.name} stands in rest position; switch it to Pose Position in the armature's properties.")
     bones = mapped_bones(rig, {**with_ik(rig, bone_map), **{name: name for name in also}})
     frames = passage.frames()
-    plain, _why = curves_suffice(rig, bones)
+    plain, _why = curves_suffice(rig, bones, action)
     if plain:
         description = rig_description(rig, bones, bone_map, passage.fps)
-        pose = yield from _from_curves(rig_ref, bones, frames, local)
+        pose = yield from _from_curves(rig_ref, bones, frames, local, action)
     else:
-        pose, world = yield from _from_frames(rig_ref, scene_ref, bones, frames, local)
+        pose, world = yield from _from_frames(rig_ref, scene_ref, bones, frames, local, action)
         description = rig_description(rig_ref.get(), bones, bone_map, passage.fps)
         description["matrix_world"] = world[0].tolist()
         # A moving armature object: its motion relative to the first frame belongs to the bones.
@@ -178,14 +186,14 @@ def current_pose(rig, bones):
 
 # --- from f-curves ---------------------------------------------------------------------------------------------------
 
-def _from_curves(rig_ref, bones, frames, local=None):
+def _from_curves(rig_ref, bones, frames, local=None, action=None):
     rig = rig_ref.get()
     if local is not None:
         local.make_room(len(frames), len(bones))
         for i in range(len(frames)):
             local.read_switches(rig, i)
     curves = {}
-    for curve in compat.read_curves(rig.animation_data):
+    for curve in _curves(rig, action):
         if not curve.mute:
             curves[curve.data_path, curve.array_index] = curve
     rest = {name: np.array(rig.data.bones[name].matrix_local) for name in bones}
@@ -261,7 +269,7 @@ def _euler_matrices(angles, order):
 
 # --- by playing the frames -------------------------------------------------------------------------------------------
 
-def _from_frames(rig_ref, scene_ref, bones, frames, local=None):
+def _from_frames(rig_ref, scene_ref, bones, frames, local=None, action=None):
     """Pose (T, bones, 4, 4) and world matrices (T, 4, 4), played; the user's frame comes back after each slice."""
     from . import sampling_watch
     pose = np.zeros((len(frames), len(bones), 4, 4))
@@ -275,7 +283,7 @@ def _from_frames(rig_ref, scene_ref, bones, frames, local=None):
         done = 0
         while done < len(frames):
             with stall("sample"), sampling_watch.own_changes():
-                done = _slice(rig_ref.get(), scene_ref.get(), bones, frames, done, pose, world, local)
+                done = _slice(rig_ref.get(), scene_ref.get(), bones, frames, done, pose, world, local, action)
             yield done / len(frames)
             if sampling_watch.changed(rig_ref):
                 restarts += 1
@@ -288,19 +296,20 @@ def _from_frames(rig_ref, scene_ref, bones, frames, local=None):
     return pose, world
 
 
-def _slice(rig, scene, bones, frames, done, pose, world, local):
+def _slice(rig, scene, bones, frames, done, pose, world, local, action):
     before, sub = scene.frame_current, scene.frame_subframe
     started = time.perf_counter()
     try:
-        while done < len(frames) and time.perf_counter() - started < SLICE_SECONDS:
-            scene.frame_set(int(frames[done]))
-            evaluated = _evaluated(rig, scene)
-            for i, name in enumerate(bones):
-                pose[done, i] = evaluated.pose.bones[name].matrix
-            world[done] = evaluated.matrix_world
-            if local is not None:
-                local.read(evaluated, bones, done)
-            done += 1
+        with worn(rig, action):
+            while done < len(frames) and time.perf_counter() - started < SLICE_SECONDS:
+                scene.frame_set(int(frames[done]))
+                evaluated = _evaluated(rig, scene)
+                for i, name in enumerate(bones):
+                    pose[done, i] = evaluated.pose.bones[name].matrix
+                world[done] = evaluated.matrix_world
+                if local is not None:
+                    local.read(evaluated, bones, done)
+                done += 1
     finally:
         scene.frame_set(before, subframe=sub)
     return done
@@ -324,7 +333,6 @@ def _hide_meshes(scene):
 
 
 def _show_meshes(names):
-    import bpy
     for name in names:
         thing = bpy.data.objects.get(name)
         if thing is not None:

@@ -6,6 +6,7 @@ import bpy
 from ...core.contract import systems as registry
 from ...core.contract.systems import Setting, System
 from ..errors import UserError
+from . import moves
 
 
 def group(scene, system: System):
@@ -56,8 +57,10 @@ def _sent(setting, raw):
         return raw.name if raw is not None else None
     if setting.type == "motion":
         return True if raw else None
-    if setting.type == "file":
+    if setting.type in ("file", "folder"):
         return bpy.path.abspath(raw) if raw else None
+    if setting.type == "actions":
+        return moves.ticked() or None
     return raw * setting.scale if setting.scale != 1 else raw
 
 
@@ -73,6 +76,13 @@ def check_files(scene, system: System):
     tooltip."""
     settings = group(scene, system)
     for name, setting in system.shown.items():
-        named = getattr(settings, name) if setting.type == "file" and counts(settings, setting) else ""
-        if named and not Path(bpy.path.abspath(named)).is_file():
-            raise UserError(f"The file of {setting.label}, {named}, is not there; choose another or empty the field")
+        if not counts(settings, setting):
+            continue
+        raw = getattr(settings, name)
+        named = raw if setting.type in ("file", "folder") else ""
+        there = Path(bpy.path.abspath(named))
+        if named and not (there.is_file() if setting.type == "file" else there.is_dir()):
+            raise UserError(f"The {setting.type} of {setting.label}, {named}, is not there; choose another or empty "
+                            "the field")
+        if setting.needed and not _sent(setting, raw):
+            raise UserError(setting.needed)

@@ -32,8 +32,11 @@ def property_of(setting: Setting):
     if setting.type == "enum":
         return EnumProperty(items=[(item.id, item.label, item.tip) for item in setting.items], default=setting.default,
                             **common)
-    if setting.type in ("string", "file"):
-        more = {"subtype": "FILE_PATH"} if setting.type == "file" else {}
+    if setting.type == "actions":
+        return IntProperty(**common)                # the active row of the list; the actions themselves are ticked
+    if setting.type in registry.TEXTS:
+        subtype = {"file": "FILE_PATH", "folder": "DIR_PATH"}.get(setting.type)
+        more = {"subtype": subtype} if subtype else {}
         if more and bpy.app.version >= (4, 5):
             more["options"] = {"PATH_SUPPORTS_BLEND_RELATIVE"}
         return StringProperty(default=setting.default, **more, **common)
@@ -98,6 +101,12 @@ def _unique_name(self, context):
         self.name = f"{start} ({number})"
 
 
+class BatonAction(bpy.types.PropertyGroup):
+    """On an action."""
+
+    move: BoolProperty(name="Move", description="Systems that are made of your own moves use this action")
+
+
 class BatonTake(bpy.types.PropertyGroup):
     """A result; its strip or action had its name when it was made."""
 
@@ -145,7 +154,7 @@ class BatonSettings(bpy.types.PropertyGroup):
 
 
 BatonSettings.__annotations__.update(groups_and_choices())
-CLASSES = (*GROUPS.values(), BatonBone, BatonRig, BatonTake, BatonSettings)
+CLASSES = (*GROUPS.values(), BatonBone, BatonRig, BatonAction, BatonTake, BatonSettings)
 
 
 def register():
@@ -153,9 +162,11 @@ def register():
         bpy.utils.register_class(cls)
     bpy.types.Scene.baton = PointerProperty(type=BatonSettings)
     bpy.types.Object.baton = PointerProperty(type=BatonRig)
+    bpy.types.Action.baton = PointerProperty(type=BatonAction)
 
 
 def unregister():
+    del bpy.types.Action.baton
     del bpy.types.Object.baton
     del bpy.types.Scene.baton
     for cls in reversed(CLASSES):

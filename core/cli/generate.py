@@ -29,7 +29,8 @@ def add_system(parser, system: System):
                         help="beats to follow: lines of `seconds [position in the bar]`, seconds from the start of the "
                              "passage, or the JSON of the beats command")
     for setting in system.settings.values():
-        if setting.by in ("model", "frame") and (setting.flag or setting.type in ("object", "motion", "file")):
+        if setting.by in ("model", "frame") and (
+                setting.flag or setting.type in registry.MEDIA and setting.type != "actions"):
             _add_setting(parser, setting)
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     suffix, helped = OUTS[system.direction.name]
@@ -51,7 +52,8 @@ def _add_setting(parser, setting: Setting):
         text += f", or a number from {setting.min} to {setting.max}" if setting.raw.get("numbers") else ""
     if setting.warn_above is not None:
         text += f"; above {setting.warn_above:g} the result degrades"
-    usual = {"file": "FILE", "object": "FILE", "motion": "FILE", "int": "N", "enum": "NAME"}.get(setting.type, "X")
+    usual = {"file": "FILE", "folder": "DIR", "object": "FILE", "motion": "FILE", "int": "N", "enum": "NAME"}.get(
+        setting.type, "X")
     metavar = setting.raw.get("metavar", usual)
     default = argparse.SUPPRESS if setting.required else setting.absent
     kind = {"float": common.number, "int": int}.get(setting.type, str)
@@ -155,8 +157,7 @@ def run(options):
     bar = common.Bar(options.quiet)
     bar("Reading", 0.0)
     condition, keep, source = _read(options, system)
-    source |= {name: value for name, value in settings.items() if system.settings[name].type in ("file", "object",
-                                                                                                 "motion")}
+    source |= {name: value for name, value in settings.items() if system.settings[name].type in registry.MEDIA}
     results = open_pipeline(system.name, options.checkpoints, options.device, common.say).generate_variations(
         condition, beats=beats, keep=keep, progress=bar, source=source, **settings)
     bar("Writing", 1.0)

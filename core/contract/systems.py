@@ -19,7 +19,9 @@ from pathlib import Path
 from . import load
 
 ENVIRONMENT = "BATON_SYSTEMS"
-TYPES = ("float", "int", "bool", "enum", "string", "file", "object", "motion")
+TYPES = ("float", "int", "bool", "enum", "string", "file", "folder", "object", "motion", "actions")
+TEXTS = ("string", "file", "folder")            # settings that are a text
+MEDIA = ("file", "folder", "object", "motion", "actions")      # settings that name something to be read
 SIDES = ("model", "frame", "rig", "scene")      # who uses a setting: see Setting.by
 
 
@@ -61,20 +63,20 @@ class Setting:
     "scene" (Blender alone; never sent to the worker). default: what the panel begins with; absent: what a missing value
     means.
     min, max: in the panel's unit, value = panel's number x scale. when: {other setting: [values]} under which it
-    counts.
+    counts. needed: what the user is told where it counts and is empty, or None.
     """
 
     def __init__(self, name: str, raw: dict):
         self.name, self.raw = name, raw
         self.type, self.label, self.tip = raw["type"], raw["label"], raw["tip"]
         self.by, self.noun = raw.get("by", "model"), raw.get("noun") or raw["label"].lower()
-        self.default = raw.get("default", "" if self.type in ("file", "string") else None)
+        self.default = raw.get("default", "" if self.type in TEXTS else None)
         self.absent = raw["absent"] if "absent" in raw else (
-            None if self.type in ("file", "object", "motion") else self.default)
+            None if self.type in MEDIA else self.default)
         self.scale, self.when, self.flag = raw.get("scale", 1), raw.get("when") or {}, raw.get("flag")
         self.min, self.max = raw.get("min"), raw.get("max")
         self.preset, self.required = raw.get("preset", True), raw.get("required", False)
-        self.reads, self.warn_above = raw.get("reads"), raw.get("warn_above")
+        self.reads, self.warn_above, self.needed = raw.get("reads"), raw.get("warn_above"), raw.get("needed")
         self.items = _items(raw) if self.type == "enum" else ()
 
     def check(self, value):
@@ -89,10 +91,14 @@ class Setting:
             if not isinstance(value, (bool, int)):
                 raise Refused(f"The setting {self.noun} is true or false, not {value!r}.")
             return bool(value)
-        if self.type in ("file", "string"):
+        if self.type in TEXTS:
             if not isinstance(value, (str, os.PathLike)):
-                raise Refused(f"The {self.noun} must be a {'file' if self.type == 'file' else 'text'}, not {value!r}.")
+                kind = self.type if self.type in MEDIA else "text"
+                raise Refused(f"The {self.noun} must be a {kind}, not {value!r}.")
             return str(value) or None
+        if self.type == "actions" and (isinstance(value, (str, bool, int, float)) or not all(
+                isinstance(name, str) or hasattr(name, "motion") for name in value)):
+            raise Refused(f"The {self.noun} must be a list of names, not {value!r}.")
         return value
 
     def _chosen(self, value):

@@ -116,7 +116,7 @@ class Pipeline:
         system's settings, each with the default of its row. Raises BadInput, NoCheckpoint, OutOfMemory, Cancelled.
         """
         started = time.perf_counter()
-        values = read_media(self.system, checked(self.system, params))
+        values = read_media(self.system, checked(self.system, params), self.notify)
         condition, duration = self._condition(condition, duration, values)
         check_seconds(self.system, duration)
         ask = Ask(condition, duration, values, keep, source, progress, should_cancel, performers=performers)
@@ -134,7 +134,8 @@ class Pipeline:
     def _settings(self, ask):
         """What the model is asked; recorded values are those it settles on."""
         mine = {name: value for name, value in ask.values.items() if self.system.settings[name].by == "model"}
-        settings = SimpleNamespace(**mine, duration=ask.duration, beats=ask.clear, keep=self._kept(ask), batch=None)
+        settings = SimpleNamespace(**mine, duration=ask.duration, beats=ask.clear, keep=self._kept(ask), batch=None,
+                                   notify=self.notify)
         if hasattr(self.model, "settle"):
             settings = self.model.settle(settings)
             ask.values.update({name: getattr(settings, name) for name in mine})

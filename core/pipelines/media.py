@@ -13,32 +13,37 @@ from core.errors import BadInput, reading
 MOST_BYTES = 64 << 20        # of a path: far more points than a curve has
 
 
-def read_media(system: System, values: dict) -> dict:
+def read_media(system: System, values: dict, notify=lambda sentence: None) -> dict:
     """Values with the files that settings name read: a sound as `Audio`, a motion as `Motion`, a path as points (N,3)
-    in metres.
+    in metres, a folder of motions as a list of `Move`.
 
-    What is no path is taken as read already. Raises BadInput.
+    What is no path is taken as read already. notify(sentence): what was left out. Raises BadInput.
     """
-    return {name: _read(value, kind_of(system.settings[name])) if isinstance(value, str) else value
+    return {name: _read(value, kind_of(system.settings[name]), notify) if isinstance(value, str) else value
             for name, value in values.items()}
 
 
 def kind_of(setting) -> str | None:
-    """"sound", "motion", "points", or None where a setting is no medium."""
+    """"sound", "motion", "motions", "points", or None where a setting is no medium."""
+    if setting.type == "actions":
+        return "motions"
     if setting.type == "motion":
         return "motion"
     if setting.type == "object":
         return "points" if setting.raw.get("object") == "CURVE" else "motion"
-    return setting.reads if setting.type == "file" else None
+    return setting.reads if setting.type in ("file", "folder") else None
 
 
-def _read(path, kind):
+def _read(path, kind, notify):
     if kind == "sound":
         from core.audio.io import read_like
         return read_like(path)
     if kind == "motion":
         from core.motion_files import read_motion
         return read_motion(path)
+    if kind == "motions":
+        from core.motion_files.moves import read_moves
+        return read_moves(path, notify)
     return read_points(path) if kind == "points" else path
 
 
@@ -61,4 +66,6 @@ def described(value):
         return {"seconds": round(value.duration, 2)}
     if isinstance(value, float):
         return round(value, 6)
+    if isinstance(value, list) and value and all(hasattr(move, "motion") for move in value):
+        return {"moves": len(value), "seconds": round(sum(move.motion.duration for move in value), 2)}
     return {"points": len(value)} if isinstance(value, np.ndarray) else value

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from core.contract.files import write_text
 from core.contract.systems import System
 from core.errors import BadInput, reading
+from core.rhythm.beats import Beats
 from core.worker.inputs import (
     FROM_FILE,
     SOUND,
     given,
     params_of,
     read_beats,
+    read_json,
     read_motion,
     read_performance,
     read_rig,
@@ -132,10 +134,24 @@ def _media(context, system: System, settings: dict, read: Read) -> dict:
         kind, there = kind_of(setting), context.folder and context.folder / name
         if kind == "motion" and there and (there / "rig.json").is_file():
             out[name] = read_performance(there, warn(context))
+        elif setting.type == "actions" and there and there.is_dir():
+            out[name] = list(_moves(there, warn(context)))
         elif kind == "points" and there and there.with_suffix(".npy").is_file():
             from core.retarget.paths import from_world
             out[name] = from_world(read_points(there.with_suffix(".npy")), read.rig, read.poses)
     return out
+
+
+def _moves(folder, notify):
+    """Each `Move` of the folders 1, 2 ... in `folder`: a motion as ever, move.json with its name and marked beats."""
+    from core.motion_files.moves import Move
+    number = 1
+    while (folder / str(number) / "rig.json").is_file():
+        there = folder / str(number)
+        told = read_json(there / "move.json")
+        beats = Beats.from_json(told["beats"]) if told.get("beats") else None
+        yield Move(str(told.get("name") or number), read_performance(there, notify), beats)
+        number += 1
 
 
 # ---------------------------------------------------------------------------------------------- out

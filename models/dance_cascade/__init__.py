@@ -15,7 +15,8 @@ Losses
 - w(t) = exp(-alpha t), alpha 0.1 ......................................... `losses.timestep_weight`
 - key joints by forward kinematics, sudden turns .......................... `models.motion.losses`
 Sampling
-- the first 2 s given, noised to level t at each step ..................... `pipeline.Known`, `models.diffusion.Inpaint`
+- the first 2 s given, noised to level t at each step ..................... `models.motion.kept`,
+`models.diffusion.Inpaint`
 
 What differs, in every configuration (no code of the paper was found; the printed forms of its losses were not obtained)
 - encoders: two small ones of ours trained with the adapter, for Wav2CLIP and MotionCLIP frozen (third-party weights)

@@ -11,7 +11,6 @@ from core import checkpoints
 from core.body.motion import Motion
 from core.errors import BadInput
 from models.dance_cascade.config import BASE_FPS, FULL_FPS, RATIO, STYLES, CascadeConfig, EncoderConfig
-from models.dance_cascade.course import Course
 from models.dance_cascade.encoder import Aligner, encode_music
 from models.dance_cascade.features import (
     asked_energy,
@@ -29,8 +28,10 @@ from models.dance_cascade.settings import Settings
 from models.diffusion.canvas import Layout, guided_windows, noise, reporting, sample, seeded
 from models.diffusion.schedule import Schedule
 from models.layers.precision import native_autocast
+from models.motion import kept
 from models.motion.contacts import clean
-from models.motion.representation import CHANNELS, CONTACTS, decode, encode, headings
+from models.motion.course import Course
+from models.motion.representation import CHANNELS, CONTACTS, decode
 from models.motion.smoothing import joined, looped
 
 SEED_SECONDS = 2.0                          # of given motion that a dance grows out of, at most
@@ -232,22 +233,10 @@ def frames_of(duration, left, loop):
 
 
 def known_of(asked, frames):
-    """(`Known` or None, frames before the passage) of what a request gives: kept ranges, or the motion before the
-    passage."""
-    if asked.keep is not None:
-        motion, ranges = asked.keep
-        return Known(motion, ranges, frames, asked.mirror), 0
-    if asked.grow is None or len(asked.grow) == 0:
-        return None, 0
-    if asked.loop:
-        raise BadInput("A loop begins with its own end: it cannot grow out of another motion; turn one of the two off.")
-    motion = asked.grow.resampled(float(FULL_FPS))
-    before = min(int(SEED_SECONDS * BASE_FPS), len(motion) // RATIO) * RATIO
-    if before < 2 * RATIO:                                 # a pose is held for two frames of the base
-        held = np.array([len(motion) - 1] * (2 * RATIO))
-        motion, before = Motion(motion.rotations[held], motion.root[held], float(FULL_FPS)), 2 * RATIO
-    motion = motion.slice(len(motion) - before, len(motion))
-    return Known(motion, [(0.0, before / FULL_FPS)], frames + before, asked.mirror), before
+    """(`Kept` or None, frames before the passage) of what a request gives: kept ranges, or the motion before the
+    passage.
+    """
+    return kept.known_of(asked, frames, FULL_FPS, RATIO, SEED_SECONDS)
 
 
 def finished(vector, course, known, asked):
@@ -264,36 +253,3 @@ def finished(vector, course, known, asked):
         if known is not None:
             motion = joined(motion, known.motion, known.mask)
     return motion.mirrored() if asked.mirror else motion
-
-
-class Known:
-    """Frames of a given motion that stay, at 60 fps: mask (T,) bool; `motion` of T frames, held beyond its end."""
-
-    def __init__(self, motion, ranges, frames, mirror):
-        motion = motion.resampled(float(FULL_FPS))
-        index = np.arange(frames)
-        self.mask = np.zeros(frames, dtype=bool)
-        for low, high in ranges:
-            if not 0 <= low < high:
-                raise BadInput(f"A range to keep runs from an earlier to a later second, not {low} to {high}.")
-            self.mask |= (index >= round(low * FULL_FPS)) & (index < round(high * FULL_FPS))
-        if self.mask[len(motion) + FULL_FPS // 2:].any():
-            raise BadInput(f"The motion to keep lasts {motion.duration:.1f} s and ends before the range that stays.")
-        if not self.mask.any():
-            raise BadInput("The range to keep is shorter than a frame or lies outside the passage.")
-        held = np.minimum(index, len(motion) - 1)
-        motion = Motion(motion.rotations[held], motion.root[held], float(FULL_FPS))
-        self.motion = motion.mirrored() if mirror else motion
-        self.turn = headings(self.motion.rotations[:, 0])
-
-    def vectors(self, fps):
-        """(vectors (t, 152), mask (t,)) at the rate of a stage, for masked replacement."""
-        stride = FULL_FPS // fps
-        rotations, root = torch.from_numpy(self.motion.rotations), torch.from_numpy(self.motion.root)
-        # A frame whose velocity reaches back into what is made anew stays too: the course decides where it stands.
-        return encode(rotations, root, FULL_FPS, stride)[::stride], torch.from_numpy(self.mask[::stride].copy())
-
-    def course(self, stride):
-        """The kept course for `Course`, every `stride`-th frame."""
-        return (torch.from_numpy(self.mask[::stride].copy()), torch.from_numpy(self.turn[::stride].astype(np.float32)),
-                torch.from_numpy(self.motion.root[::stride, :2].astype(np.float32)))

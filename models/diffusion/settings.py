@@ -1,25 +1,27 @@
-"""What every sampler is asked; a system's own settings are a dataclass upon this one."""
+"""What every model is asked, and what every sampler is asked besides; a system's own settings are a dataclass upon one
+of these.
+"""
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from core.rhythm.beats import Beats
 
 
 @dataclass(frozen=True)
-class SamplingSettings:
+class CallSettings:
     """duration in seconds, None: as long as the condition. beats: `Beats` in seconds of the passage, None: left to the
     model. variations: takes of the seeds seed, seed + 1, ... keep: what stays of an earlier take, as the system says.
-    batch:
-    rows of one network call, None: the system's own number; it bounds the memory.
+    batch: rows of one network call, None: the system's own number; it bounds the memory. notify(sentence): tells the
+    user, or None.
     """
 
-    guidance_scale: float | None = None
-    steps: int | None = None
     seed: int = 0
     variations: int = 1
     duration: float | None = None
     beats: Beats | None = None
     keep: tuple | None = None
     batch: int | None = None
+    notify: Callable | None = None
 
     @classmethod
     def of(cls, given=None, **changes):
@@ -29,3 +31,11 @@ class SamplingSettings:
         """
         values = {name: value for name, value in vars(given).items() if value is not None} if given is not None else {}
         return replace(cls(**values), **changes)
+
+
+@dataclass(frozen=True)
+class SamplingSettings(CallSettings):
+    """guidance_scale, steps: None is the system's own."""
+
+    guidance_scale: float | None = None
+    steps: int | None = None

@@ -27,11 +27,13 @@ LIMITS = {1: 130, 2: 130, 3: 50, 4: 155, 5: 155, 6: 50, 7: 70, 8: 70, 9: 50, 10:
           15: 60, 18: 160, 19: 160, 20: 95, 21: 95, 22: 60, 23: 60}
 
 
-def clean(motion, contacts):
-    """A cleaned `Motion`. contacts (T, 4) in 0..1 at its rate, of left ankle, left toe, right ankle, right toe."""
+def clean(motion, contacts, lifts=None):
+    """A cleaned `Motion`. contacts (T, 4) in 0..1 at its rate, of left ankle, left toe, right ankle, right toe. lifts:
+    (T, 2) metres by which the left and the right foot are raised, or None.
+    """
     motion = limited(motion)
     motion = above_floor(motion)
-    return locked(motion, np.asarray(contacts, dtype=np.float64))
+    return locked(motion, np.asarray(contacts, dtype=np.float64), lifts)
 
 
 def limited(motion):
@@ -65,13 +67,17 @@ def above_floor(motion):
     return Motion(motion.rotations, root, motion.fps)
 
 
-def locked(motion, contacts):
-    """Feet that do not slide while planted and never sink; the pelvis comes down where a leg would be too short."""
+def locked(motion, contacts, lifts=None):
+    """Feet that do not slide while planted and never sink; the pelvis comes down where a leg would be too short. lifts:
+    as `clean`.
+    """
     positions, _ = forward_kinematics(motion.rotations, motion.root)
     wanted = {}
-    for (hip, _, ankle, toe), channels in LEGS:
+    for foot, ((hip, _, ankle, toe), channels) in enumerate(LEGS):
         points = positions[:, (ankle, toe)]
         wanted[hip] = positions[:, ankle] + _correction(points, contacts[:, channels], motion.fps)
+        if lifts is not None:
+            wanted[hip] = wanted[hip] + np.outer(lifts[:, foot], [0.0, 0.0, 1.0])
     root = motion.root + _lowering(positions, wanted, motion.fps)
     moved = Motion(motion.rotations, root.astype(np.float32), motion.fps)
     return _reach(moved, wanted)

@@ -10,7 +10,6 @@ from dance_fixtures import clicks, dancer, one_thread  # noqa: F401
 from core.body.motion import Motion
 from core.errors import BadInput, Cancelled
 from core.rhythm.beats import Beats
-from models.dance_cascade.course import Course, resampled_path, with_course
 from models.dance_cascade.network import Denoiser
 from models.dance_cascade.pipeline import known_of
 from models.dance_cascade.settings import Settings
@@ -18,6 +17,7 @@ from models.diffusion import canvas
 from models.diffusion.windows import window_starts, windowed
 from models.lab.studio.dancer import dance
 from models.lab.studio.plan import make_plan
+from models.motion.course import Course, resampled_path, with_course
 from models.motion.representation import encode, start_of, to_vector, trajectory
 
 TIMES = np.arange(0.2, 12.0, 0.5)

@@ -7,7 +7,8 @@ torch = pytest.importorskip("torch")
 
 from core.audio.frames import FRAME_HZ, from_bytes, log_mel_rows, to_bytes  # noqa: E402
 from core.errors import BadInput  # noqa: E402
-from models.lab.packs.flat import expand, pack, passage_arrays, squeeze, unpack  # noqa: E402
+from core.squeeze import expand, squeeze  # noqa: E402
+from models.lab.packs.flat import pack, passage_arrays, unpack  # noqa: E402
 from models.lab.studio.build import item_plan  # noqa: E402
 from models.lab.studio.dancer import dance  # noqa: E402
 from models.training.flat import Flat, FlatWriter, join  # noqa: E402

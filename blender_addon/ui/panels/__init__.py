@@ -2,7 +2,7 @@
 import bpy
 
 from ....core.contract import systems as registry
-from . import status, takes
+from . import actions, status, takes
 from .beats import BeatsPanel
 from .bones import BonesPanel
 from .direction import DirectionPanel, SectionPanel
@@ -51,6 +51,6 @@ def _classes():
     return tuple(out)
 
 
-CLASSES = (*status.CLASSES, *takes.CLASSES, *_classes())
+CLASSES = (*actions.CLASSES, *status.CLASSES, *takes.CLASSES, *_classes())
 
 register, unregister = bpy.utils.register_classes_factory(CLASSES)

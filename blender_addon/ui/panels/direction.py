@@ -1,4 +1,6 @@
 """The section of a direction: what it goes from, what one needs first, its button, below it status and takes."""
+import bpy
+
 from ....core.contract import systems as registry
 from ...scene import bone_map, player, strips
 from ...scene import settings as scene_settings
@@ -92,6 +94,9 @@ def draw_section(layout, context, system, title):
         if not scene_settings.counts(settings, setting):
             continue
         beside = setting.raw.get("beside")
+        if setting.type == "actions":
+            layout.template_list("BATON_UL_actions", "", bpy.data, "actions", settings, name, rows=3)
+            continue
         if beside == "baton.hear_genre" and not player.has_examples(system):
             beside = None
         row = layout.row(align=True) if beside else layout

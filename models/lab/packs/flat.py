@@ -17,34 +17,13 @@ import numpy as np
 
 from core.contract.files import replacing
 from core.errors import BadInput, BatonError
+from core.squeeze import expand, squeeze
 from models.training.flat import FORMAT, Flat, write_array, write_index
 
 INDEPENDENT = ("latent",)   # neighbouring rows are hardly alike: differences would only add their noise
 MOTION = ("rot6d", "root", "rot6d60", "root60")
 ROTATION = 32_767.0
 MILLI = 5_000.0             # root positions are carried in fifths of a millimetre
-FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 6}]
-
-
-def squeeze(array, order=1):
-    """An array as bytes: differences along time (`order` times, wrapping), byte planes apart, xz."""
-    array = np.ascontiguousarray(array)
-    if array.dtype.kind in "iu":
-        for _ in range(order):
-            array = np.concatenate([array[:1], array[1:] - array[:-1]])
-    planes = array.view(np.uint8).reshape(-1, array.dtype.itemsize).T
-    return lzma.compress(np.ascontiguousarray(planes).tobytes(), format=lzma.FORMAT_RAW, filters=FILTERS)
-
-
-def expand(data, dtype, shape, order=1):
-    """Inverse of `squeeze`."""
-    dtype = np.dtype(dtype)
-    planes = np.frombuffer(lzma.decompress(data, format=lzma.FORMAT_RAW, filters=FILTERS), np.uint8)
-    array = np.ascontiguousarray(planes.reshape(dtype.itemsize, -1).T).view(dtype).reshape(shape)
-    if dtype.kind in "iu":
-        for _ in range(order):
-            array = np.cumsum(array, axis=0, dtype=dtype)
-    return array
 
 
 def is_remade(item):

@@ -1,6 +1,6 @@
 """Where a dance goes on the floor: in place, along a path, back to where a loop or a kept range begins.
 
-The networks draw velocities. While they sample, the course that the current estimate adds up to is bent to what is
+Networks draw velocities. While they sample, the course that the current estimate adds up to is bent to what is
 wanted and turned into velocities again, so that the steps of the next estimate fit it; correcting the result alone
 would make feet slide.
 Torch, on canvases (V, T, 152) of un-normalised vectors.
