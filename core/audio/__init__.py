@@ -3,6 +3,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.audio.resample import resample
 from core.errors import BadInput
 
 DELIVERY_RATE = 48_000
@@ -71,14 +72,10 @@ class Audio:
 
     def resampled(self, rate):
         """The same sound at another sample rate (soxr, high quality)."""
-        if rate == self.rate or self.samples.shape[1] == 0:
-            return Audio(self.samples, rate)
-        import soxr
-        return Audio(soxr.resample(self.samples.T, self.rate, rate).T, rate)
+        return Audio(resample(self.samples, self.rate, rate), rate)
 
     def sped_up(self, speed):
         """Played `speed` times as fast (pitch follows), at the same sample rate: what a strip's speed factor does."""
         if abs(speed - 1.0) < 1e-9:
             return self
-        import soxr
-        return Audio(soxr.resample(self.samples.T, self.rate * speed, self.rate).T, self.rate)
+        return Audio(resample(self.samples, self.rate * speed, self.rate), self.rate)

@@ -2,7 +2,7 @@
 import numpy as np
 
 from core.audio.meter import loudness_of_energy, weighted_energy
-from core.audio.resample import resample_poly
+from core.audio.resample import oversample
 from core.contract import load
 from core.errors import BadInput
 
@@ -31,7 +31,7 @@ def peak_envelope(samples, rate):
     out = np.empty(total, dtype=np.float32)
     for start in range(0, total, chunk):                      # in chunks, so that memory stays flat for long takes
         first, last = max(0, start - edge), min(total, start + chunk + edge)
-        fine = resample_poly(samples[:, first:last], OVERSAMPLING, 1)
+        fine = oversample(samples[:, first:last], OVERSAMPLING)
         fine = np.maximum(fine.max(axis=0), -fine.min(axis=0))
         coarse = fine.reshape(-1, OVERSAMPLING).max(axis=1)   # sample n and the three points before n + 1 ...
         coarse[1:] = np.maximum(coarse[1:], fine[OVERSAMPLING - 1 :: OVERSAMPLING][:-1])   # ... and the one before n

@@ -1,9 +1,9 @@
-"""Oversampling for the true peak (ITU-R BS.1770-4 annex 2) as one matrix product; the answer is that of SciPy's
-`resample_poly`.
+"""Sound at another sample rate: `resample` (soxr) is the one way to it, `resample_ring` that of a loop; `oversample` is
+for the true peak alone.
 
-Sound that goes on to another rate is resampled by soxr (`core.audio.Audio.resampled`), whose steeper filter reads peaks
-of hiss too low.
-Importing scipy.signal costs half a second, a fifth of a first preview; and on a CPU the product is three times as fast.
+The true peak (ITU-R BS.1770-4 annex 2) is not read from soxr's output: its steeper filter reads peaks of hiss too low.
+`oversample` gives the answer of SciPy's `resample_poly` as one matrix product. Importing scipy.signal costs half a
+second, a fifth of a first preview; and on a CPU the product is three times as fast.
 """
 from functools import lru_cache
 from math import gcd
@@ -15,7 +15,22 @@ BETA = 5.0                  # of its Kaiser window
 ROW = 128                   # results of one row of the product, at least: short rows waste its speed
 
 
-def resample_poly(samples, up, down):
+def resample(samples: np.ndarray, rate: float, wanted: float) -> np.ndarray:
+    """(C, N) or (N,) float at `rate` -> the same sound at the rate `wanted`, float32; soxr, high quality."""
+    samples = np.asarray(samples, dtype=np.float32)
+    if rate == wanted or samples.shape[-1] == 0:
+        return samples
+    import soxr
+    return soxr.resample(samples.T, rate, wanted).T
+
+
+def resample_ring(samples: np.ndarray, count: int) -> np.ndarray:
+    """(C, N) of a loop -> (C, count) float32, by FFT: its end goes on into its beginning."""
+    from scipy.signal import resample as by_fft
+    return by_fft(samples, count, axis=-1).astype(np.float32)
+
+
+def oversample(samples: np.ndarray, up: int, down: int = 1) -> np.ndarray:
     """(C, N) or (N,) float -> the same at up / down times the rate, ceil(N up / down) samples, float32."""
     import torch
     common = gcd(up, down)

@@ -9,13 +9,16 @@ import numpy as np
 CHUNK_FRAMES = 3000                     # taken at once: memory stays flat for any length
 
 
-def slaney_filters(bands: int, rate: float, n_fft: int) -> tuple[np.ndarray, np.ndarray]:
+def slaney_filters(bands: int, rate: float, n_fft: int, low: float = 0.0,
+                   high: float | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Mel filters (Slaney's scale and norm) in closed form: (bands + 2,) edges in Hz and (bands, 1 + n_fft / 2)
-    weights."""
+    weights. low, high: Hz of the outer edges, 0 and half the rate unless given."""
+    def to_mel(hertz):
+        return hertz * 3 / 200 if hertz < 1000 else 15 + 27 * np.log(hertz / 1000) / np.log(6.4)
+
     def to_hertz(mel):
         return np.where(mel < 15, mel * 200 / 3, 1000 * np.exp((mel - 15) * np.log(6.4) / 27))
-    top = 15 + 27 * np.log(rate / 2 / 1000) / np.log(6.4)
-    edges = to_hertz(np.linspace(0, top, bands + 2))
+    edges = to_hertz(np.linspace(to_mel(low), to_mel(rate / 2 if high is None else high), bands + 2))
     bins = np.arange(n_fft // 2 + 1) * rate / n_fft
     rise = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
     fall = (edges[2:, None] - bins) / np.diff(edges)[1:, None]

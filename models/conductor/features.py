@@ -6,6 +6,7 @@ reduction to the motion's own 30 Hz and 64 bands.
 import numpy as np
 
 from core.audio.mel import filters
+from core.audio.resample import resample
 from core.audio.spectra import mel_spectrum
 from core.body.ik import two_bone
 from core.body.kinematics import OFFSETS, forward_kinematics
@@ -26,11 +27,10 @@ FLOOR_DB = 60.0             # range of the level
 
 def mono(samples, rate):
     """(N,) or (channels, N) samples at `rate` -> (N',) float32 at 22,050 Hz."""
-    import soxr
     samples = np.asarray(samples, dtype=np.float32)
     if samples.ndim == 2:
         samples = samples.mean(0)
-    return samples if rate == RATE else soxr.resample(samples, rate, RATE).astype(np.float32)
+    return resample(samples, rate, RATE)
 
 
 def mel_frames(sound, bands=BANDS):

@@ -5,7 +5,6 @@ known length that looks short points out of the picture. Which way, the picture 
 the front, where a conductor's arms are. Legs stand. The published system ends at the picture; this step is ours.
 """
 import numpy as np
-from scipy.signal import savgol_filter
 
 from core.body.ik import frame_from, normalise
 from core.body.kinematics import OFFSETS, local_from_global
@@ -33,6 +32,7 @@ def lifted(points, smooth=True):
     if points.ndim != 3 or points.shape[1:] != (13, 2):
         raise ValueError(f"key points are (T, 13, 2), not {points.shape}")
     if smooth and len(points) > SMOOTHING[0]:
+        from scipy.signal import savgol_filter
         points = savgol_filter(points, *SMOOTHING, axis=0)
     scale = WIDTH / SHOULDER_WIDTH
     # The body's own axes: x to its left, which is the picture's right; y up; z to the front, unknown yet.

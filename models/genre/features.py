@@ -1,20 +1,26 @@
-"""What the classifiers hear and see. Features are computed where librosa is; training reads them from disk."""
+"""What the classifiers hear and see."""
+from functools import lru_cache
+
 import numpy as np
 
+from core.audio.resample import resample
+from core.audio.spectra import mel_spectrum, slaney_filters
+
 RATE, HOP, N_FFT, BANDS = 48_000, 2048, 4096, 64
+
+
+@lru_cache(maxsize=1)
+def _filters():
+    return slaney_filters(BANDS, RATE, N_FFT, 30.0, 11_000.0)[1].astype(np.float32)
 
 
 def audio_features(samples, rate=RATE):
     """Mono or (C,N) audio -> (T,64) log-mel at 23.4 Hz, up to 11 kHz, mean level removed so that loudness tells
     nothing."""
-    import librosa
     samples = np.asarray(samples, np.float32)
     samples = samples if samples.ndim == 1 else samples.mean(0)
-    if rate != RATE:
-        samples = librosa.resample(samples, orig_sr=rate, target_sr=RATE, res_type="soxr_hq")
-    mel = librosa.feature.melspectrogram(y=samples, sr=RATE, n_fft=N_FFT, hop_length=HOP, n_mels=BANDS, fmin=30,
-                                         fmax=11_000)
-    log = np.log(mel + 1e-7 * max(mel.max(), 1e-9)).T
+    mel = mel_spectrum(resample(samples, rate, RATE), _filters(), HOP, power=2.0)
+    log = np.log(mel + 1e-7 * max(mel.max(), 1e-9))
     return ((log - log.mean()) / 2.0).astype(np.float32)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from core.audio.resample import resample
 from core.contract import files
 from core.contract import systems as registry
 from core.errors import BatonError
@@ -46,9 +47,8 @@ def make(system, out, only=(), seed=SEED, device="auto"):
 
 def write(path, samples):
     """(2, N) samples at 48 kHz as Ogg Vorbis with a short fade; the file is there whole or not at all."""
-    import librosa
     import soundfile
-    samples = librosa.resample(np.asarray(samples, np.float32), orig_sr=48_000, target_sr=RATE)
+    samples = resample(samples, 48_000, RATE)
     fade = np.minimum(1.0, np.arange(samples.shape[1])[::-1] / (0.25 * RATE))
     path.parent.mkdir(parents=True, exist_ok=True)
     with files.replacing(path) as part:

@@ -6,6 +6,8 @@ Needs matplotlib (in the development lock); imported on use.
 
 import numpy as np
 
+from core.audio.mel import filters
+from core.audio.spectra import mel_spectrum
 from core.contract.files import replacing
 
 MEL_SECONDS = 12.0
@@ -13,9 +15,8 @@ POSES = 12
 
 
 def _mel(axis, mono, rate, start, seconds):
-    import librosa
     clip = np.asarray(mono[int(start * rate):int((start + seconds) * rate)], np.float32)
-    mel = librosa.feature.melspectrogram(y=clip, sr=rate, n_fft=2048, hop_length=512, n_mels=128)
+    mel = mel_spectrum(clip, filters(rate, 2048, 128), 512, power=2.0).T
     log = 10 * np.log10(np.maximum(mel, 1e-10))
     axis.imshow(log, origin="lower", aspect="auto", cmap="magma", vmin=log.max() - 70, vmax=log.max(),
                 extent=(start, start + seconds, 0, 128))

@@ -4,6 +4,7 @@ import torch
 
 from core.audio import DELIVERY_RATE, Audio
 from core.audio import mel as mels
+from core.audio.resample import resample_ring
 from core.errors import BadInput
 from models.layers.precision import native_autocast
 from models.momu.config import DOWNSAMPLE
@@ -58,9 +59,8 @@ class Music:
         frames, hop = len(mel), 2 * mels.HOP  # a ring: vocoded with its own ends as context, cut one turn
         around = mel[np.arange(-CONTEXT_FRAMES, frames + CONTEXT_FRAMES + 1) % frames]
         sound = vocode(self.vocoder, around, rate=2 * mels.RATE, should_cancel=should_cancel)
-        from scipy.signal import resample
         sound = sound[:, CONTEXT_FRAMES * hop:(CONTEXT_FRAMES + frames) * hop]
-        return resample(sound, round(canvas.duration * DELIVERY_RATE), axis=1).astype(np.float32)  # by FFT: periodic
+        return resample_ring(sound, round(canvas.duration * DELIVERY_RATE))
 
 
 def as_audio(samples):

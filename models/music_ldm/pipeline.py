@@ -10,6 +10,7 @@ import torch
 
 from core.audio import DELIVERY_RATE, Audio
 from core.audio import mel as mels
+from core.audio.resample import resample_ring
 from core.errors import BadInput
 from models.diffusion import SAMPLERS, Schedule, canvas
 from models.layers.precision import native_autocast, native_weights
@@ -212,8 +213,7 @@ class MusicLDM:
         rate = 2 * mels.RATE                                     # one mel frame is exactly 1024 samples
         sound = self._vocode(around, seed, should_cancel, rate,
                              vocoder)[:, CONTEXT_FRAMES * 1024:(CONTEXT_FRAMES + frames) * 1024]
-        from scipy.signal import resample
-        return resample(sound, round(passage.duration * DELIVERY_RATE), axis=1).astype(np.float32)    # by FFT: periodic
+        return resample_ring(sound, round(passage.duration * DELIVERY_RATE))
 
     def _vocode(self, mel, seed, should_cancel, rate, vocoder="learned"):
         if self.vocoder is not None and vocoder != "griffin_lim":

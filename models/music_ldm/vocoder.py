@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from core.audio import mel as mels
+from core.audio.resample import resample
 from core.audio.spectra import slaney_filters
 
 RATE = 44_100                   # Hz inside; delivery resamples to 48,000
@@ -198,9 +199,7 @@ def vocode(network, log_mel, *, rate=48_000, should_cancel=None, finish=None):
         pieces.append(sound[:, OVERLAP * MEL_HOP:(OVERLAP + count) * MEL_HOP].cpu().numpy())
     mid, side = np.concatenate(pieces, axis=1)[:, :total]
     stereo = np.stack([mid + side, mid - side])
-    if rate != RATE:
-        import soxr
-        stereo = soxr.resample(stereo.T, RATE, rate).T
+    stereo = resample(stereo, RATE, rate)
     wanted = int(round(total / RATE * rate))
     out = np.zeros((2, wanted), dtype=np.float32)
     out[:, :min(wanted, stereo.shape[1])] = stereo[:, :wanted]

@@ -5,6 +5,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from core.audio.resample import resample
 from core.audio.spectra import htk_filters, mel_spectrum
 from core.body.kinematics import OFFSETS, forward_kinematics
 from models.rhythm.config import BODY_FPS, MUSIC_BANDS, MUSIC_FFT, MUSIC_HOP, MUSIC_RATE
@@ -76,11 +77,7 @@ def to_mono(samples, rate):
         samples = samples.astype(np.float32) / np.iinfo(samples.dtype).max
     if samples.ndim == 2:
         samples = samples.mean(axis=int(np.argmin(samples.shape)))
-    samples = samples.astype(np.float32)
-    if int(rate) != MUSIC_RATE:
-        import soxr
-        samples = soxr.resample(samples, int(rate), MUSIC_RATE)
-    return np.asarray(samples, dtype=np.float32)
+    return resample(samples, int(rate), MUSIC_RATE)
 
 
 def log_mel(samples, rate):

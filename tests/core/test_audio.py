@@ -142,13 +142,13 @@ def test_loudness_is_pyloudnorms(seconds, rate):
 def test_resampling_is_scipys(up, down, count):
     from scipy.signal import resample_poly as reference
 
-    from core.audio.resample import resample_poly
+    from core.audio.resample import oversample
     x = np.random.default_rng(count).normal(size=(2, count)).astype(np.float32)
     wanted = reference(x, up, down, axis=1)
-    made = resample_poly(x, up, down)
+    made = oversample(x, up, down)
     assert made.shape == wanted.shape and made.dtype == np.float32
     np.testing.assert_allclose(made, wanted, atol=3e-6)
-    np.testing.assert_allclose(resample_poly(x[0], up, down), wanted[0], atol=3e-6)
+    np.testing.assert_allclose(oversample(x[0], up, down), wanted[0], atol=3e-6)
 
 
 def test_a_mel_spectrum_is_centred_and_the_same_in_chunks(monkeypatch):
@@ -227,3 +227,15 @@ def test_channels_in_opposite_phase_do_not_cancel():
     assert np.allclose(Audio(np.stack([tone, -tone]), 48_000).mono(), tone)
     assert np.allclose(Audio(np.stack([tone, -0.95 * tone]), 48_000).mono(), tone)
     assert np.allclose(Audio(np.stack([tone, 0 * tone]), 48_000).mono(), tone / 2)  # one side alone: the plain mean
+
+
+def test_there_is_one_way_to_another_rate_and_one_to_a_mel():
+    """Everything resamples by `core.audio.resample` and takes its mel of `core.audio.spectra`."""
+    root, found = Path(__file__).resolve().parents[2], []
+    for path in [*root.glob("core/**/*.py"), *root.glob("models/**/*.py")]:
+        text = path.read_text(encoding="utf-8")
+        for word, home in (("soxr.resample", "resample.py"), ("librosa.resample", ""), ("melspectrogram", ""),
+                           ("scipy.signal import resample", "resample.py")):
+            if word in text and path.name != home:
+                found.append(f"{path.relative_to(root)}: {word}")
+    assert not found

@@ -6,6 +6,7 @@ import torch
 from core.body.motion import rest_motion
 from core.body.rotations import axis_angle_to_matrix
 from core.contract import GENRES
+from models.genre.features import audio_features
 from models.genre.judge import GenreJudge, genre_report
 from models.genre.train import task
 from models.training.export import export
@@ -53,6 +54,16 @@ def test_trained_saved_loaded_judging(part, corpus, tmp_path):
         found.append(judge(tone, 48_000) if part == "audio" else judge(motion))
     report = genre_report(found, [GENRES[s % 2] for s in (101, 102, 103, 104)])
     assert report["accuracy"] == 1.0 and report["genre_kld_own"] < 1.5
+
+
+def test_the_judge_hears_what_it_was_trained_on():
+    """Its weights were trained on librosa's log-mel, 64 bands from 30 Hz to 11 kHz."""
+    import librosa
+    tone, _ = clip(0, 1)
+    mel = librosa.feature.melspectrogram(y=tone.astype(np.float32), sr=48_000, n_fft=4096, hop_length=2048, n_mels=64,
+                                         fmin=30, fmax=11_000)
+    log = np.log(mel + 1e-7 * mel.max()).T
+    assert np.abs(audio_features(tone) - (log - log.mean()) / 2).max() < 1e-4
 
 
 def test_report_of_a_blind_judge_is_at_chance():

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from core.audio.io import read_audio
+from core.audio.resample import resample
 from core.errors import BatonError
 from core.rhythm import tempo as rhythm_tempo
 from core.rhythm.alignment import beat_f1_70ms, match_count
@@ -178,7 +179,6 @@ def _means(rows):
 def sounds_without_beat(speech=None, seconds=30.0):
     """{name: mono at 22,050 Hz} of silence, noises, drones and pads, and passages of the WAV files in `speech`."""
     import soundfile
-    import soxr
     rng, count = np.random.default_rng(0), int(seconds * MUSIC_RATE)
     clock = np.arange(count) / MUSIC_RATE
     power = 1 / np.sqrt(np.maximum(np.arange(count // 2 + 1), 1.0))
@@ -191,7 +191,7 @@ def sounds_without_beat(speech=None, seconds=30.0):
         out[f"drone {hertz:.0f}"] = 0.1 * tones * (1 + 0.2 * np.sin(2 * np.pi * 0.07 * clock))
     for path in sorted(Path(speech).glob("*.wav")) if speech else ():
         sound, rate = soundfile.read(path)
-        sound = soxr.resample(sound if sound.ndim == 1 else sound.mean(1), rate, MUSIC_RATE)
+        sound = resample(sound if sound.ndim == 1 else sound.mean(1), rate, MUSIC_RATE)
         out |= {f"speech {path.stem} {k}": sound[k * count:(k + 1) * count] for k in range(min(3, len(sound) // count))}
     return out
 

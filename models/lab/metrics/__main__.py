@@ -15,6 +15,7 @@ import sys
 
 import numpy as np
 
+from core.audio.resample import resample
 from core.errors import BadInput, BatonError
 
 
@@ -100,12 +101,10 @@ def flags_command(options):
 
 def _studio_piece(number, seconds):
     """Mono sound at 22,050 Hz of a dance piece of the studio's test split, drawn without regard to anything."""
-    import librosa
-
     from models.lab.studio.music import compose, render
     from models.lab.studio.plan import make_plan
     plan = make_plan("dance", 900_000 + number, duration=float(max(2, seconds)))
-    return librosa.resample(render(compose(plan), plan).mean(0), orig_sr=48_000, target_sr=22_050, res_type="polyphase")
+    return resample(render(compose(plan), plan).mean(0), 48_000, 22_050)
 
 
 def main(arguments=None):

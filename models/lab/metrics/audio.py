@@ -2,6 +2,9 @@
 import numpy as np
 from scipy import signal
 
+from core.audio.mel import filters
+from core.audio.resample import resample
+from core.audio.spectra import mel_spectrum
 from models.lab.metrics.frechet import frechet_distance
 
 RATE, HOP = 22_050, 512
@@ -13,16 +16,17 @@ def _mono(samples):
 
 
 def _at_rate(samples, rate):
-    import librosa
-    mono = _mono(samples)
-    return mono if rate == RATE else librosa.resample(mono, orig_sr=rate, target_sr=RATE, res_type="soxr_hq")
+    return resample(_mono(samples), rate, RATE)
+
+
+def _mel_power(samples, rate):
+    """(64, T) mel power at 22,050 Hz."""
+    return mel_spectrum(_at_rate(samples, rate), filters(RATE, 2048, 64), HOP, power=2.0).T
 
 
 def clip_features(samples, rate):
     """(192,) mean, std and std of differences of a 64-band log-mel: what `fd_logmel` compares."""
-    import librosa
-    mel = librosa.feature.melspectrogram(y=_at_rate(samples, rate), sr=RATE, n_fft=2048, hop_length=HOP, n_mels=64)
-    log = np.log(mel + 1e-6)
+    log = np.log(_mel_power(samples, rate) + 1e-6)
     return np.concatenate([log.mean(1), log.std(1), np.diff(log, axis=1).std(1)])
 
 
@@ -45,8 +49,7 @@ def pulse(samples, rate):
 
     The factor keeps a bare click track, perfectly periodic and mostly silent, near 0. Our own definition.
     """
-    import librosa
-    power = librosa.feature.melspectrogram(y=_at_rate(samples, rate), sr=RATE, n_fft=2048, hop_length=HOP, n_mels=64)
+    power = _mel_power(samples, rate)
     if power.max() <= 0:
         return 0.0
     log = np.log(power + 1e-5 * power.max())

@@ -10,6 +10,7 @@ from collections import Counter
 
 import numpy as np
 
+from core.audio.resample import resample
 from core.body.ictus import hand_path, ictus_times
 from core.errors import BatonError
 from core.rhythm.alignment import beat_f1_70ms
@@ -44,7 +45,6 @@ def item(corpus, index):
 
 def dance_rows(corpus, count, folders):
     """Per genre and over all: librosa's F, judges' accuracy, kinematic beats, feet."""
-    import librosa
 
     from core import checkpoints
     from models.genre.judge import GENRES, GenreJudge
@@ -53,8 +53,7 @@ def dance_rows(corpus, count, folders):
     rows, levels = {}, Counter()
     for index in spread(corpus, count):
         meta, moved, beats, mono = item(corpus, index)
-        found = music_beats_librosa(librosa.resample(mono, orig_sr=AUDIO_RATE, target_sr=22_050, res_type="soxr_hq"),
-                                    22_050)
+        found = music_beats_librosa(resample(mono, AUDIO_RATE, 22_050), 22_050)
         best, level = beat_f1_any_level(found, beats[:, 0])
         levels[level] += 1
         positions = moved.positions()

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from core.audio.spectra import mel_spectrum, slaney_filters
 from core.contract import PARENTS
 from core.contract.files import replacing
 
@@ -90,10 +91,9 @@ def draw_piece(path, plan, motion, lead, sound=None, rate=48_000, score=None):
     grid = figure.add_gridspec(4, 12, height_ratios=[1.2, 1.0, 1.0, 1.5], hspace=0.35)
     axis = figure.add_subplot(grid[0, :])
     if sound is not None:
-        import librosa
-        mel = librosa.feature.melspectrogram(y=sound.mean(0), sr=rate, n_fft=2048, hop_length=960, n_mels=96,
-                                             fmax=12_000)
-        axis.imshow(librosa.power_to_db(mel, ref=np.max, top_db=70), origin="lower", aspect="auto",
+        bands = slaney_filters(96, rate, 2048, high=12_000)[1]
+        mel = 10 * np.log10(np.maximum(mel_spectrum(sound.mean(0), bands, 960, power=2.0).T, 1e-10))
+        axis.imshow(mel, origin="lower", aspect="auto", vmin=mel.max() - 70, vmax=mel.max(),
                     extent=[0, plan.duration, 0, 96], cmap="magma")
     _beat_lines(axis, plan, 0.0, "white")
     axis.set_title(f"{plan.kind}  seed {plan.seed}  {plan.genre or ''}  {plan.metre} beats a bar  {plan.bpm:.0f} BPM  "

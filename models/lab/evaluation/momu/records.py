@@ -4,6 +4,7 @@ import time
 import numpy as np
 
 from core.audio import DELIVERY_RATE
+from core.audio.resample import resample
 from core.contract import GENRES, load
 from core.pipelines.base import regular_beats
 from core.rhythm.beats import Beats
@@ -42,8 +43,7 @@ def asked_style(number):
 def hear(sound, judge=None):
     """Record of a sound (2, N) at 48 kHz: beats of librosa's tracker, whether it is music, log-mel statistics,
     genre."""
-    import librosa
-    mono = librosa.resample(sound.mean(0), orig_sr=DELIVERY_RATE, target_sr=TRACKER_RATE, res_type="soxr_hq")
+    mono = resample(sound.mean(0), DELIVERY_RATE, TRACKER_RATE)
     flags = onset_flags.second_flags(onset_flags.onset_times(mono, "loris"), sound.shape[1] / DELIVERY_RATE)
     record = {"heard": music_beats_librosa(mono, TRACKER_RATE).round(3).tolist(),
               "music": bool(audio_metrics.is_music(mono, TRACKER_RATE)["music"]),

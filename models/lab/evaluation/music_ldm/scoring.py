@@ -6,6 +6,7 @@ verdicts, so that rows can be scored again, against other pieces as well, withou
 import numpy as np
 
 from core.audio.loudness import default_preset, presets
+from core.audio.resample import resample
 from core.rhythm.alignment import beat_f1_70ms, shift_null
 from models.lab.metrics import audio as audio_metrics
 from models.lab.metrics import onset_flags
@@ -23,8 +24,7 @@ HALF = 100  # pieces of a half of the whole test, the larger sets: the smaller t
 
 def to_tracker(sound):
     """(2, N) at 48 kHz -> mono at the tracker's rate."""
-    import librosa
-    return librosa.resample(sound.mean(0), orig_sr=AUDIO_RATE, target_sr=TRACKER_RATE, res_type="soxr_hq")
+    return resample(sound.mean(0), AUDIO_RATE, TRACKER_RATE)
 
 
 def heard(sound):
