@@ -28,6 +28,11 @@ What differs from the published code, in every configuration
 - positions are sinusoidal: a trained window can be sampled at any place and length
 - a frozen encoder is frozen whole, batch-norm statistics too (`encoder.Frozen`)
 - beside the paper's frame-wise mask there is a null token for the whole condition, so guidance is real
+- AdamW (weight decay 0.01, warm-up and cosine) with averaged weights; published: Adam at a fixed rate
+- negatives of stage 1 are easy, hard or super-hard by turns (`mixed`), super-hard never nearer than 0.5 s; published:
+  hard alone after a first epoch of easy ones, super-hard from 0 s
+- the music's features pass a linear map and then another to the style's width, which is both memory and style, as
+  published; the memory's norm is learned for each layer
 - the elbow reward is -w min(v, cap) in standardised units and off by default; the 1e-6 feature term is left out
 
 What `release` adds: SMPL-24 6D of pelvis, trunk, head and arms, and for each foot place, heading, pitch and contact,

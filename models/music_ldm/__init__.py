@@ -23,6 +23,25 @@ ship) with the shape of its template, one latent channel and a factor of 8; a la
 standard deviation), not 0.18215; block widths 128-256-512; condition dropped in 10 % of the items (the paper names no
 guidance).
 
+`paper` follows the text; `paper_code` follows their released code (vtan05/dmd, MIT) where it differs from it:
+
+| | text: `paper` | code: `paper_code` |
+|---|---|---|
+| betas | scaled linear 0.00085..0.012, of the template | linear 1e-4..0.02 |
+| U-Net | three levels, 62 M, attention to the condition alone | a fourth level of residual blocks; among latents too |
+| motion | at xy = 0 facing -y, standardised | where the clip has it, 0..1 by least and greatest, clipped |
+| slice | 224 mel frames (5.2 s) | 256 frames (5.94 s) |
+| condition drop, guidance | 10 %, as asked for | none: sample with `--guidance 1` |
+| AdamW | 1e-4, betas 0.9 and 0.99 | betas 0.95 and 0.999 |
+| sampler | 50 steps | `--sampler ddim --steps fine` (50) |
+
+Where `paper_code` is not their code: theirs has 138 M parameters (100 M here: feed-forward layers twice as wide as the
+tokens, not four times, and as many blocks up as down); slices are whole music, not 5 s padded with zeros; the four
+values of an angular velocity are an axis and an angle, not an element-wise product of quaternions; their shipped
+scripts take 226 features without the 6D rotations, the text's 370 stay; seeds differ from clip to clip; both VAEs are
+trained here, and the latent scale is measured. In both, VAE and denoiser see the same slices: cut end to end, each
+under its own maximum. A take longer than a slice is our extension: windows on one canvas.
+
 What `release` changes, and why:
 
 - One dimension: bands are channels, a VAE of factor 4 in time with 64 latents that starts from principal components,

@@ -61,6 +61,7 @@ class DenoiserConfig:
     motion_rate: float = 10.0           # tokens per second after the motion encoder (30: every frame is a token)
     rotary: bool = True                 # positions in seconds in all attention
     self_attention_from: int = 1        # from this level down, also attend among latents; 9: nowhere
+    cross_levels: int = 9               # levels from the top that attend at all; below them residual blocks only
     rhythm: bool = True                 # the rhythm curve joins the input frame by frame
     schedule: str = "cosine"
     prediction: str = "v"
@@ -73,6 +74,10 @@ class DenoiserConfig:
     latent_height: int = 1              # dims 2: height of the latent image
     downsample: int = 4                 # mel frames per latent frame
     mel_frames: int = 256               # mel frames of a window (paper: 5 s = 216 padded to 224)
+    sliced: bool = False                # pieces are cut into windows, each a picture under its own maximum
+    centred: bool = True                # motion of a window stands at xy = 0 facing -y; False: where the clip has it
+    scale: str = "standard"             # motion features: standard (zero mean, unit spread) | minmax (0..1, clipped)
+    betas: tuple = (0.9, 0.99)          # of AdamW
     drop_motion: float = 0.2
     drop_rhythm: float = 0.15
     drop_genre: float = 0.1
@@ -87,12 +92,14 @@ class DenoiserConfig:
     vae: str = ""                       # run folder or checkpoint file of the VAE (training only)
     latent_mean: list = field(default_factory=list)     # (latent,) measured on the training split
     latent_std: list = field(default_factory=list)      # (latent,)
-    motion_mean: list = field(default_factory=list)     # (360,)
-    motion_std: list = field(default_factory=list)      # (360,)
+    motion_mean: list = field(default_factory=list)     # (360,) of minmax the least value
+    motion_std: list = field(default_factory=list)      # (360,) of minmax the range
     genres: list = field(default_factory=lambda: list(GENRES))
 
     def __post_init__(self):
-        self.widths = tuple(self.widths)
+        self.widths, self.betas = tuple(self.widths), tuple(self.betas)
+        if self.scale not in ("standard", "minmax"):
+            raise ValueError(f"scale is standard or minmax, not {self.scale!r}")
         if self.timbre and not self.memory:
             raise ValueError("a timbre code needs condition tokens (memory)")
 
@@ -108,27 +115,33 @@ class DenoiserConfig:
 
 
 VAE_RELEASE = VAEConfig(linear=True)
-VAE_PAPER = VAEConfig(dims=2, widths=(128, 256, 512, 512), latent=1, mel="image", frames=256, batch=8, lr=1e-4,
-                      ema=0.9999,
-                      kl=1e-6, difference=0.0, adversarial=0.5, matching=0.0, adversarial_from=0.5, discriminator=64,
-                      gain_db=0.0)
+VAE_PAPER = VAEConfig(dims=2, widths=(128, 256, 512, 512), latent=1, mel="image", frames=224, batch=8, lr=1e-4,
+                      ema=0.9999, kl=1e-6, difference=0.0, adversarial=0.5, matching=0.0, adversarial_from=0.5,
+                      discriminator=64, gain_db=0.0)
 VAE_TINY = VAEConfig(linear=True, widths=(16, 16, 16), blocks=1, latent=8, frames=64, batch=4, discriminator=4, ema=0.9)
 
 RELEASE = DenoiserConfig(timbre=16, min_snr=0.0, high_noise=0.3, level=4.0)
 PAPER = DenoiserConfig(dims=2, widths=(128, 256, 512), blocks=2, heads=8, memory=0, motion_rate=30.0, rotary=False,
                        self_attention_from=9, rhythm=False, schedule="scaled_linear", prediction="eps", min_snr=0.0,
-                       window=28,
-                       latent=1, latent_height=32, downsample=8, mel_frames=224, drop_motion=0.0, drop_rhythm=0.0,
-                       drop_genre=0.0, drop_all=0.1, batch=8, lr=1e-4, ema=0.9999)
+                       window=28, latent=1, latent_height=32, downsample=8, mel_frames=224, drop_motion=0.0,
+                       drop_rhythm=0.0, drop_genre=0.0, drop_all=0.1, batch=8, lr=1e-4, ema=0.9999, sliced=True)
+# What their released code does where it differs from their text (the table in models/music_ldm/__init__.py).
+PAPER_CODE = replace(PAPER, widths=(128, 256, 512, 512), self_attention_from=0, cross_levels=3, schedule="linear",
+                     window=32, mel_frames=256, drop_all=0.0, centred=False, scale="minmax", betas=(0.95, 0.999))
 TINY = DenoiserConfig(widths=(16, 16, 16), heads=2, memory=16, timbre=4, min_snr=0.0, high_noise=0.3, level=4.0,
                       latent=8, window=64, batch=4, ema=0.9)
 
 CONFIGS = {
     "vae": {"release": VAE_RELEASE, "paper": VAE_PAPER, "tiny": VAE_TINY,
+            "paper_code": replace(VAE_PAPER, frames=256),
+            "tiny-paper": replace(VAE_PAPER, widths=(4, 4, 4, 4), blocks=1, batch=2, discriminator=4, ema=0.9),
             "no-adversary": replace(VAE_RELEASE, adversarial=0.0, matching=0.0),
             "no-linear": replace(VAE_RELEASE, linear=False),
             "sharpen": replace(VAE_RELEASE, adversarial_from=0.0, kl=0.0, lr=2e-4)},
-    "denoiser": {"release": RELEASE, "paper": PAPER, "tiny": TINY,
+    "denoiser": {"release": RELEASE, "paper": PAPER, "paper_code": PAPER_CODE, "tiny": TINY,
+                 "tiny-paper": replace(PAPER, widths=(8, 8, 8), blocks=1, heads=2, batch=2, ema=0.9),
+                 "tiny-paper-code": replace(PAPER_CODE, widths=(8, 8, 8, 8), blocks=1, heads=2, batch=2, ema=0.9,
+                                            window=28, mel_frames=224),
                  "eps": replace(RELEASE, prediction="eps"), "x0": replace(RELEASE, prediction="x0"),
                  "no-rhythm": replace(RELEASE, rhythm=False), "no-rotary": replace(RELEASE, rotary=False),
                  "no-timbre": replace(RELEASE, timbre=0)},

@@ -33,17 +33,31 @@ def _pieces(corpus, indices):
 FEATURES = Recipe("music_ldm", _pieces)
 
 
+def latent_name(fingerprint, config):
+    """The array of a piece that holds its latents for a `DenoiserConfig`."""
+    return f"latent-{fingerprint}" + (f"-{config.mel_frames}" if config.sliced else "")
+
+
 @torch.no_grad()
-def encode_latents(vae, fingerprint, cache, progress=QUIET):
-    """`latent-<fingerprint>` of every piece: mean and log-variance."""
-    def encode(piece):
-        mel = piece.array("mel", 0, piece.count("mel") // vae.config.downsample * vae.config.downsample)
+def encode_latents(vae, fingerprint, cache, config, progress=QUIET):
+    """`latent_name` of every piece: mean and log-variance; of one that is cut, those of its slices end to end."""
+    def picture(mel):
         mel = np.asarray(mel, dtype=np.float32)
-        mel = torch.from_numpy(to_image(mel) if vae.config.mel == "image" else mel)[None]
+        return torch.from_numpy(to_image(mel) if vae.config.mel == "image" else mel)
+
+    def moments(mels):
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            moments = torch.cat(vae.encode(mel), dim=1)[0]
-        return moments.movedim(-1, 0).numpy().astype(np.float16)
-    FEATURES.derive(cache, f"latent-{fingerprint}", encode, progress)
+            return torch.cat(vae.encode(mels), dim=1).movedim(-1, 1).numpy().astype(np.float16)
+
+    def encode(piece):
+        if config.sliced:
+            starts = range(0, piece.count("mel") - config.mel_frames + 1, config.mel_frames)
+            slices = [moments(picture(piece.array("mel", start, start + config.mel_frames))[None])[0]
+                      for start in starts]
+            return np.concatenate(slices) if slices else np.zeros((0, 2 * vae.config.latent), np.float16)
+        whole = piece.count("mel") // vae.config.downsample * vae.config.downsample
+        return moments(picture(piece.array("mel", 0, whole))[None])[0]
+    FEATURES.derive(cache, latent_name(fingerprint, config), encode, progress)
 
 
 def mel_of(piece: Piece, start=0, count=None):

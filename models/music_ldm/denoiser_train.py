@@ -11,7 +11,7 @@ from core.body.kinematics import FPS
 from core.contract import GENRES
 from core.errors import BadInput
 from models.diffusion import Schedule
-from models.music_ldm.data import FEATURES, encode_latents, mel_of, motion_of, rhythm_of
+from models.music_ldm.data import FEATURES, encode_latents, latent_name, mel_of, motion_of, rhythm_of
 from models.music_ldm.features import mirrored, motion_features, to_rotations
 from models.music_ldm.losses import diffusion_loss
 from models.music_ldm.network import UNet, batch_condition
@@ -32,7 +32,7 @@ class DenoiserTask(Task):
 
     def __init__(self, config):
         super().__init__(config)
-        self.lr, self.ema = config.lr, config.ema
+        self.lr, self.ema, self.betas = config.lr, config.ema, config.betas
         self.schedule = Schedule(config.schedule, config.prediction, zero_snr=config.zero_snr)
         self.flat = None                                         # a flat corpus, once `prepare` was given one
 
@@ -40,18 +40,23 @@ class DenoiserTask(Task):
         """Features, latents of the VAE (mean and log-variance, fp16), then statistics into the config."""
         config = self.config
         self.flat = Flat(corpus) if (Path(corpus) / "items.json").is_file() else None
+        if self.flat is not None and (config.sliced or not config.centred or config.scale != "standard"):
+            raise BadInput("A flat corpus trains the released kind of model; give paper a corpus of shards.")
         if self.flat is not None:
             self._prepare_flat()
             return
         FEATURES.prepare(corpus, cache, progress)
         vae, self.fingerprint = load_vae(config.vae)
-        encode_latents(vae, self.fingerprint, cache, progress)
+        if config.sliced and vae.config.frames != config.mel_frames:
+            raise BadInput(f"The VAE was trained on {vae.config.frames} mel frames and these windows have "
+                           f"{config.mel_frames}; train the VAE of the same configuration, or --set mel_frames.")
+        encode_latents(vae, self.fingerprint, cache, config, progress)
         config.latent, config.downsample = vae.config.latent, vae.config.downsample
         train = Windows(cache, "train", config, self.fingerprint)
         if not config.latent_mean:
             config.latent_mean, config.latent_std = latent_statistics(train)
         if not config.motion_mean:
-            config.motion_mean, config.motion_std = motion_statistics(train)
+            config.motion_mean, config.motion_std = motion_statistics(train, config.scale)
         self.profiles = [train.profile(piece) for piece in train.pieces] if config.timbre else []
         self.profile_genres = [_genre(piece.meta) for piece in train.pieces]
 
@@ -135,7 +140,7 @@ class Windows:
 
     def __init__(self, cache, split, config, fingerprint):
         self.config, self.split, self.frames = config, split, config.mel_frames
-        self.name = f"latent-{fingerprint}"
+        self.name, self.grid = latent_name(fingerprint, config), config.window if config.sliced else 1
         self.pieces = FEATURES.open(cache, split, lambda piece: piece.count(self.name) >= config.window)
         lengths = np.array([piece.count(self.name) for piece in self.pieces], dtype=np.float64)
         self.chance = lengths / lengths.sum()
@@ -159,9 +164,11 @@ class Windows:
     def __getitem__(self, index):
         rng = np.random.default_rng([{"train": 1, "valid": 2, "test": 3}[self.split], index])
         chosen = rng.choice(len(self.pieces), size=self.config.batch, p=self.chance)
-        places = [(self.pieces[k], int(rng.integers(self.pieces[k].count(self.name) - self.config.window + 1)))
-                  for k in chosen]
-        return self.batch(places, rng)
+        return self.batch([(self.pieces[k], self.start(self.pieces[k], rng)) for k in chosen], rng)
+
+    def start(self, piece, rng):
+        """A random latent frame that a window begins at; where pieces are cut, the beginning of a slice."""
+        return self.grid * int(rng.integers((piece.count(self.name) - self.config.window) // self.grid + 1))
 
     def batch(self, places, rng=None):
         """The batch of (piece, first latent frame) pairs; `rng` mirrors half of the motions."""
@@ -189,7 +196,7 @@ class Windows:
             rotations[flip], root[flip] = mirrored(rotations[flip], root[flip])
         moments = torch.from_numpy(np.stack(latents)).movedim(1, -1)              # (B, L, 2C[, H]) -> (B, 2C, [H,] L)
         mean, log_variance = moments.chunk(2, dim=1)
-        motion = motion_features(rotations, root) * known[:, None, None]
+        motion = motion_features(rotations, root, centred=config.centred) * known[:, None, None]
         return {"latent_mean": mean, "latent_log_variance": log_variance, "motion": torch.from_numpy(motion),
                 "motion_known": torch.from_numpy(known), "offset": torch.from_numpy(offset),
                 "genre": torch.from_numpy(genre), "rhythm": torch.from_numpy(rhythm),
@@ -203,7 +210,7 @@ def latent_statistics(windows, batches=40):
         rng = np.random.default_rng([9, index])
         piece = windows.pieces[int(rng.choice(len(windows.pieces), p=windows.chance))]
         for _ in range(16):
-            moments = windows.latent(piece, int(rng.integers(piece.count(windows.name) - windows.config.window + 1)))
+            moments = windows.latent(piece, windows.start(piece, rng))
             moments = np.moveaxis(moments, 1, -1).reshape(-1, moments.shape[1])
             mean, log_variance = np.split(moments, 2, axis=-1)
             means.append(mean)
@@ -213,13 +220,14 @@ def latent_statistics(windows, batches=40):
     return mean.mean(axis=0).round(4).tolist(), np.maximum(std, 1e-3).round(4).tolist()
 
 
-def motion_statistics(windows, batches=20):
-    """Mean and standard deviation (360 each, the latter at least 0.02) of the motion features of random windows.
-    Lists."""
+def motion_statistics(windows, scale="standard", batches=20):
+    """Mean and standard deviation (360 each, the latter at least 0.02) of the motion features of random windows; of
+    minmax the least value and the range. Lists."""
     parts = []
     for index in range(batches):
         batch = windows[index]
         parts.append(batch["motion"][batch["motion_known"] > 0].flatten(0, 1))
     features = torch.cat(parts) if sum(len(part) for part in parts) else torch.zeros(2, 360)
-    return ([round(value, 4) for value in features.mean(0).tolist()],
-            [round(max(value, 0.02), 4) for value in features.std(0).tolist()])
+    low = features.amin(0) if scale == "minmax" else features.mean(0)
+    spread = features.amax(0) - low if scale == "minmax" else features.std(0)
+    return ([round(value, 4) for value in low.tolist()], [round(max(value, 0.02), 4) for value in spread.tolist()])

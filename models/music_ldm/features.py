@@ -12,14 +12,15 @@ LOG_FLOOR = float(np.log(FLOOR))
 MIRROR_SIGN = np.array([-1.0, 1.0, 1.0], dtype=np.float32)
 
 
-def motion_features(rotations, root, fps=FPS):
-    """Condition m_i = (p, q, p', q') of Tan et al., section 3.2, of windows brought to xy = 0 facing -y.
+def motion_features(rotations, root, fps=FPS, centred=True):
+    """Condition m_i = (p, q, p', q') of Tan et al., section 3.2, of windows brought to xy = 0 facing -y (centred).
 
     rotations (..., T, 24, 3, 3) local, root (..., T, 3) metres -> (..., T, 360) float32: global joint positions p (72,
     m), local 6D rotations q (144), global linear velocity p' (72, m/s), angular velocity q' relative to the parent (72,
     rad/s, joint axes).
     """
-    rotations, root = face_forward(rotations, root)
+    if centred:
+        rotations, root = face_forward(rotations, root)
     positions = forward_kinematics(rotations, root)[0]
     velocity = np.gradient(positions, axis=-3) * fps if positions.shape[-3] > 1 else np.zeros_like(positions)
     lead = positions.shape[:-2]

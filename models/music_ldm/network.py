@@ -79,7 +79,8 @@ class ConditionEncoder(nn.Module):
 
     def forward(self, condition):
         known = condition.motion_known[:, None, None]
-        motion = self.motion(condition.motion) * known
+        motion = self.motion(condition.motion)
+        motion = (motion.clamp(0, 1) if self.config.scale == "minmax" else motion) * known
         frames = motion.shape[1]
         genre = condition.genre[:, None].expand(-1, frames, -1)
         seconds = condition.offset[:, None] + torch.arange(frames, device=motion.device) / FPS
@@ -107,10 +108,13 @@ class CrossBlock(nn.Module):
     """ResBlock, then (self-attention,) cross-attention to the condition tokens and feed-forward among latents as
     tokens."""
 
-    def __init__(self, config, in_channels, width, embedding_width, memory_width, self_attention):
+    def __init__(self, config, in_channels, width, embedding_width, memory_width, self_attention, cross=True):
+        """cross False: the residual block alone."""
         super().__init__()
         self.res = ResBlock(config.dims, in_channels, width, embedding_width=embedding_width)
-        rotary = config.rotary
+        rotary, self.attends = config.rotary, cross
+        if not cross:
+            return
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
         self.self_attention = Attention(width, config.heads, rotary=rotary or None) if self_attention else None
         self.cross = Attention(width, config.heads, memory_width, rotary=rotary or None)
@@ -119,6 +123,8 @@ class CrossBlock(nn.Module):
     def forward(self, x, embedding, encoded, seconds):
         """x (B, in, ..., L); seconds (L,) of its columns -> (B, width, ..., L)."""
         x = self.res(x, embedding)
+        if not self.attends:
+            return x
         shape = x.shape[2:]
         clock = seconds.expand(shape).reshape(-1)
         y = x.flatten(2).transpose(1, 2)
@@ -148,7 +154,8 @@ class UNet(nn.Module):
         self.input = conv_nd(dims, config.latent + extra, widths[0], 3)
 
         def block(inputs, level):
-            return CrossBlock(config, inputs, widths[level], embedding, memory, level >= config.self_attention_from)
+            return CrossBlock(config, inputs, widths[level], embedding, memory, level >= config.self_attention_from,
+                              level < config.cross_levels)
 
         self.down, self.shrink, self.up, self.grow = (nn.ModuleList() for _ in range(4))
         for level, width in enumerate(widths):
@@ -156,7 +163,9 @@ class UNet(nn.Module):
             last = level + 1 == len(widths)
             self.shrink.append(nn.Identity() if last else Downsample(dims, width, widths[level + 1]))
         deepest = len(widths) - 1
-        self.middle = nn.ModuleList([block(widths[deepest], deepest) for _ in range(2)])
+        attending = min(deepest, config.cross_levels - 1)           # the middle attends whatever its level does
+        self.middle = nn.ModuleList([CrossBlock(config, widths[deepest], widths[deepest], embedding, memory,
+                                                attending >= config.self_attention_from) for _ in range(2)])
         for level in reversed(range(len(widths))):
             self.up.append(nn.ModuleList(block(2 * widths[level], level) for _ in range(config.blocks)))
             self.grow.append(Upsample(dims, widths[level], widths[level - 1]) if level else nn.Identity())

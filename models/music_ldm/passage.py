@@ -89,7 +89,8 @@ class Passage:
             firsts = [math.floor(s * FPS + 1e-6) if config.rotary else round(s * FPS) for s in starts]
             offset[:] = [first / FPS - s for first, s in zip(firsts, starts)]
             rotations, root = zip(*(self._motion(first) for first in firsts))
-            motion, known[:] = motion_features(np.stack(rotations), np.stack(root)), 1.0
+            motion, known[:] = motion_features(np.stack(rotations), np.stack(root),
+                                                    centred=config.centred), 1.0
         if self.beats is not None:
             beats, downbeats = self._beats()
             for row, s in enumerate(starts):

@@ -200,7 +200,8 @@ class MusicLDM:
     def _sound(self, passage, latent, seed, should_cancel, vocoder="learned"):
         """One variation's latents (latent, ..., canvas) -> (2, N) at 48 kHz, from where the passage's canvas begins."""
         with native_autocast(self.device):
-            mel = self.vae.decode_long(latent[None], loop=passage.loop)[0].cpu().numpy()
+            chunk = {"chunk": self.denoiser.config.window} if self.denoiser.config.sliced else {}
+            mel = self.vae.decode_long(latent[None], loop=passage.loop, **chunk)[0].cpu().numpy()
         if self.vae.config.mel == "image":
             mel = image_to_log_mel(mel)
         mel = np.maximum(mel, np.log(mels.FLOOR))

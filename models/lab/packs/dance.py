@@ -124,7 +124,8 @@ def gather(parts, out):
         with np.load(path, allow_pickle=False) as data:
             for number, meta in enumerate(json.loads(str(data["metas"]))):
                 metas.append(meta)
-                arrays.append({name: data[f"{number}/{name}"] for name in ("mel", "profile", "raw")})
+                names = [key.partition("/")[2] for key in data.files if key.startswith(f"{number}/")]
+                arrays.append({name: data[f"{number}/{name}"] for name in sorted(names)})
     mean = _vae()[1]
     spread = np.concatenate([each["raw"] for each in arrays]).astype(np.float32).std(0)
     scale = np.round(np.maximum(spread, 1e-3) / LATENT_STEP, 6).astype(np.float32)
