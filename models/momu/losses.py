@@ -109,17 +109,14 @@ def diffusion_loss(model, schedule, config, batch, side, generator):
     x0 = model.standardise(batch[side])
     drawn = draw(schedule, x0, generator, config.high_noise)
     device, count = x0.device, len(x0)
-    chance = uniform((6, count), generator, device)
     condition = batch_condition(batch, model, side)
     if config.condition_noise:
         # At sampling the other side is an estimate or a made one, never quite what the encoder gives.
-        amount = (chance[0] - 0.5).clamp(min=0) * 2 * config.condition_noise
+        amount = (uniform((count,), generator, device) - 0.5).clamp(min=0) * 2 * config.condition_noise
         condition = condition.given(condition.other + amount[:, None, None] * normal(x0.shape, generator, device))
-    everything = chance[1] < config.drop_all
-    condition = condition.dropped(other=everything | (chance[2] < config.drop_other),
-                                  rhythm=everything | (chance[3] < config.drop_rhythm),
-                                  style=everything | (chance[4] < config.drop_style),
-                                  code=(chance[5] < config.drop_code) if config.code else None)
+    code = {"code": config.drop_code} if config.code else {}
+    condition = condition.at_random(generator, config.drop_all, other=config.drop_other, rhythm=config.drop_rhythm,
+                                    style=config.drop_style, **code)
     mask = batch["mask"]
     output = model(drawn.x * mask[:, None], drawn.t, condition, mask).float()
     error, level = masked_errors(output - drawn.target, mask)
