@@ -42,14 +42,26 @@ def stored(scene) -> dict:
     return {name: found[name] for name in found.keys()} if found is not None else {}
 
 
+def moved(values: dict, direction: str) -> dict:
+    """{setting of today: value} of settings of version 0 for a direction; enums as numbers (files) or words
+    (presets, where tempi were written large)."""
+    out = {}
+    for name, (directions, new) in MOVED.items():
+        if name in values and direction in directions:
+            value = values[name]
+            if name in ORDERS and not isinstance(value, str):
+                value = ORDERS[name][value]
+            out[new] = value.lower() if ORDERS.get(name) is TEMPI else value
+    return out
+
+
 def update(scene):
     """Bring a scene's settings to today's layout; a scene that has it is left alone."""
     if scene.baton.version >= VERSION:
         return
     old = stored(scene)
-    for name, (directions, new) in MOVED.items():
-        if name in old:
-            value = ORDERS[name][old[name]] if name in ORDERS else old[name]
-            for direction in directions:
-                setattr(scene_settings.group(scene, registry.systems()[FIRST[direction]]), new, value)
+    for direction, system in FIRST.items():
+        group = scene_settings.group(scene, registry.systems()[system])
+        for name, value in moved(old, direction).items():
+            setattr(group, name, value)
     scene.baton.version = VERSION

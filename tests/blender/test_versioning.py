@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from baton.blender_addon.scene import takes, versioning
+from baton.blender_addon.ui import user_presets
 from baton.core.contract import recipes, systems
 
 DATA = Path(__file__).parent / "data"
@@ -82,3 +83,82 @@ def test_requests_of_before():
                            "params": {"motion": "a.bvh"}})
     assert new["own"] == {"blend_seconds": 0.4, "reduce_degrees": 0.0,
                           "reduce_keys": False} and recipes.todays(new) == new
+
+
+# As Blender wrote them for Baton 0.1: `settings` is the scene's one flat group.
+OLD_MUSIC = """import bpy
+settings = bpy.context.scene.baton
+
+settings.genre = 'waack'
+settings.guidance_music = 3.25
+settings.steps = 'fine'
+settings.variations = 2
+settings.tempo = 'FIXED'
+settings.tempo_bpm = 123.0
+settings.level_music = 'half'
+settings.range = 'CUSTOM'
+settings.loudness = 'broadcast'
+settings.loop = True
+"""
+OLD_MOTION = """import bpy
+settings = bpy.context.scene.baton
+
+settings.guidance_motion = 4.5
+settings.steps = 'draft'
+settings.metre = '3'
+settings.motion_tempo = 'MARKERS'
+settings.level_motion = 'double'
+settings.lead_auto = False
+settings.lead = 120.0
+settings.fingers = 'relaxed'
+"""
+
+
+@pytest.fixture
+def presets_of_0_1(tmp_path):
+    for kind, text in (("music", OLD_MUSIC), ("motion", OLD_MOTION)):
+        (tmp_path / "baton" / kind).mkdir(parents=True)
+        (tmp_path / "baton" / kind / "My_Own.py").write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def test_the_users_presets_survive(blender, presets_of_0_1):
+    user_presets.carry_over(presets_of_0_1)
+    baton = blender.context.scene.baton
+    baton.music_ldm.seed, baton.conductor.seed = 5, 6
+    for system in ("music_ldm", "conductor"):
+        path = presets_of_0_1 / "baton" / system / "My_Own.py"
+        assert blender.ops.script.execute_preset(filepath=str(path), menu_idname=f"BATON_PT_{system}_presets") == {
+            "FINISHED"}
+    wanted = {name: MUSIC[name] for name in ("genre", "guidance_scale", "steps", "variations", "tempo", "bpm", "level",
+                                             "range", "loudness", "loop")}
+    assert of(baton.music_ldm, wanted) == pytest.approx(wanted) and baton.music_ldm.seed == 5
+    wanted = {"guidance_scale": 4.5, "steps": "draft", "metre": "3", "tempo": "markers", "level": "double",
+              "lead_auto": False, "lead": 120.0, "fingers": "relaxed"}
+    assert of(baton.conductor, wanted) == pytest.approx(wanted) and baton.conductor.seed == 6
+
+
+def test_presets_are_carried_once_and_nothing_is_lost(blender, presets_of_0_1, capsys):
+    new = presets_of_0_1 / "baton" / "music_ldm"
+    new.mkdir()
+    (new / "My_Own.py").write_text("import bpy\n", encoding="utf-8")
+    user_presets.carry_over(presets_of_0_1)
+    assert (new / "My_Own.py").read_text() == "import bpy\n" and "waack" in (new / "My_Own_0_1.py").read_text()
+    assert (presets_of_0_1 / "baton" / "music" / "My_Own.py").read_text() == OLD_MUSIC
+    (new / "My_Own_0_1.py").unlink()                                 # the user does not want it any more
+    user_presets.carry_over(presets_of_0_1)
+    assert not (new / "My_Own_0_1.py").exists() and not capsys.readouterr().err
+    (presets_of_0_1 / "baton" / "motion" / "broken.py").write_text("settings.lead = open('x')", encoding="utf-8")
+    user_presets.carry_over(presets_of_0_1)
+    said = capsys.readouterr().err
+    assert "not carried over" in said and said.count("\n") == 1 and not list(presets_of_0_1.rglob("*.part"))
+    assert not (presets_of_0_1 / "baton" / "conductor" / "broken.py").exists()
+
+
+def test_a_preset_is_read_and_never_run(tmp_path):
+    with pytest.raises(ValueError):
+        user_presets.convert("import os\nsettings.lead = os.remove('x')", "to_motion")
+    with pytest.raises(ValueError, match="no setting"):
+        user_presets.convert("import bpy\nother.genre = 3", "to_sound")
+    with pytest.raises(ValueError):
+        user_presets.convert("settings.genre =", "to_sound")
