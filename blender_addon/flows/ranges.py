@@ -5,7 +5,7 @@ import bpy
 import numpy as np
 
 from ..errors import UserError
-from ..scene import takes
+from ..scene import sound_files, takes
 from ..scene.timebase import Passage
 
 SHORTEST_SECONDS = 0.2
@@ -76,7 +76,13 @@ def request(scene, take):
 
 def _sound_file(take):
     strip = takes.strip_of(take)
-    path = Path(bpy.path.abspath(strip.sound.filepath) if strip is not None and strip.sound is not None else take.path)
+    if strip is not None and strip.sound is not None:
+        path = Path(bpy.path.abspath(strip.sound.filepath))
+    else:
+        path = sound_files.real(take.path)
+        if not (sound_files.in_project(path) or sound_files.temporary(path)):
+            raise UserError(f"The strip of {take.name} is gone, and its sound is said to lie outside the project, at "
+                            f"{path}: put the file on the timeline again")
     if not path.is_file():
         raise UserError(f"The sound file of {take.name} is missing: {path}")
     return path

@@ -4,17 +4,18 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError
-from ..scene import actions, bone_map, keeping, strips, takes
+from ..scene import actions, bone_map, keeping, sound_files, strips, takes
 from ..scene.timebase import Passage, resample_quaternions, resample_vectors, scene_fps
-from ..scene.whole import place
 from . import ranges
 
 LAST_SAMPLE_SECONDS = 0.06      # of motion at 30 Hz whose length was rounded to whole samples
 
 
-def place_sound(place, scene, take, file: Path, target: Path, passage: Passage):
-    """A row's WAV in the folder `target` under the take's name, and its strip in the sequencer's scene `place`."""
-    path, fps = keep_file(file, target, take.name), scene_fps(place.render)
+def place_sound(place, scene, take, file: Path, passage: Passage):
+    """A row's WAV where new sounds go under the take's name, and its strip in the sequencer's scene `place`."""
+    if not file.is_file():
+        raise UserError(f"The worker did not leave the file {file.name} that it announced.")
+    path, fps = sound_files.place_new(file, take.name), scene_fps(place.render)
     strip = strips.place(place, path, take.name, _frame_in(place, scene, passage), int(passage.duration * fps + 1))
     take.strip, take.path = strip.name, str(path)
 
@@ -24,13 +25,6 @@ def _frame_in(place, scene, passage):
     if place == scene:
         return passage.first
     return place.frame_start + (passage.first - scene.frame_start) / passage.fps * scene_fps(place.render)
-
-
-def keep_file(source, folder, name):
-    """The worker's file in `folder` under a free name, also for the recipe beside it. Raises UserError."""
-    if not source.is_file():
-        raise UserError(f"The worker did not leave the file {source.name} that it announced.")
-    return place(source, folder, name)
 
 
 def write_motion(scene, rig, mapped, take, file: Path, passage: Passage, blend_seconds=0.0, reduce_degrees=0.0,

@@ -2,7 +2,7 @@
 from pathlib import Path
 
 from ..errors import UserError
-from ..scene import compat, strips, takes
+from ..scene import compat, sound_files, takes
 from ..scene import settings as scene_settings
 from ..scene.refs import Ref
 from ..scene.timebase import Passage, scene_fps
@@ -53,7 +53,7 @@ class ToBoth(Flow):
 
     def write(self, scene, made, folder):
         """A take with two faces for each row, a strip and an action; whole or not at all. The last one plays."""
-        names, (target, notice), rig = [], strips.output_folder(), self.rig.get()
+        names, (_, notice), rig = [], sound_files.output(), self.rig.get()
         own = blending(self.request)
         own["keep"] = self.request.get("keep")
         with whole([rig]):
@@ -61,7 +61,7 @@ class ToBoth(Flow):
                 take = takes.new(scene, self.title(), self.kind)
                 take.rig = rig
                 first, last = write_motion(scene, rig, self.mapped, take, folder / row["channels"], self.passage, **own)
-                place_sound(self.place.get(), scene, take, folder / row["file"], target, self.passage)
+                place_sound(self.place.get(), scene, take, folder / row["file"], self.passage)
                 takes.remember(take, row, takes.one_of(self.request, number), self.passage.first)
                 names.append(take.name)
             takes.solo(scene, names[-1])

@@ -1,6 +1,6 @@
 """Motion to sound: rig -> job -> WAV beside the file -> sound strip on the right frame."""
 from ..errors import UserError
-from ..scene import animated, bone_map, compat, rig_sampling, strips, takes
+from ..scene import animated, bone_map, compat, rig_sampling, sound_files, takes
 from ..scene import settings as scene_settings
 from ..scene.refs import Ref
 from ..scene.timebase import Passage, scene_fps
@@ -43,12 +43,12 @@ class ToSound(Flow):
 
     def write(self, scene, made, folder):
         """A take with a strip for each row."""
-        names, (target, notice) = [], strips.output_folder()
+        names, (_, notice) = [], sound_files.output()
         with whole([self.rig.get()]):
             for number, row in enumerate(made):
                 take = takes.new(scene, self.title(), self.kind)
                 take.rig = self.rig.get()
-                place_sound(self.place.get(), scene, take, folder / row["file"], target, self.passage)
+                place_sound(self.place.get(), scene, take, folder / row["file"], self.passage)
                 takes.remember(take, row, takes.one_of(self.request, number), self.passage.first)
                 names.append(take.name)
             takes.solo(scene, names[-1])

@@ -5,7 +5,7 @@ from pathlib import Path
 from ...core import contract
 from ...core.contract import bone_doubts, bone_tables
 from ...core.contract.files import write_text
-from ..errors import UserError
+from ..errors import UserError, on_disk
 from . import switches as switch
 
 FORMAT = 1
@@ -173,12 +173,14 @@ def save(rig, path):
 
 def load(rig, path):
     """Read rows saved by `save`; returns the names of bones that this rig lacks. Raises UserError."""
+    with on_disk("The bone map", path, verb="read"):
+        content = Path(path).read_bytes()
     try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
+        data = json.loads(content.decode("utf-8"))
         rows = {row["joint"]: (row["bone"], float(row.get("confidence", 1.0)), row.get("how") or "file")
                 for row in data["bones"] if row["bone"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is not a bone map ({error}); save one with Save Bone Map.") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(f"{path} is not a bone map; save one with Save Bone Map.") from error
     unknown = sorted(set(rows) - set(contract.JOINTS))
     if unknown:
         raise UserError(f"The bone map {path} names unknown joints: {', '.join(unknown)}.")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import bpy
 
+from ...core.contract import files
 from ..errors import UserError
 from . import compat, timebase
 from .stats import stall
@@ -103,8 +104,11 @@ def _file(sound, folder):
         raise UserError("The strip has no sound; choose its file in the sequencer's sidebar.")
     if sound.packed_file is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / (Path(sound.filepath.replace("\\", "/")).name or f"{sound.name}.wav")
-        path.write_bytes(sound.packed_file.data)
+        # Its names are what some file says: none of them becomes a path.
+        suffix = Path(sound.filepath.replace("\\", "/")).suffix.lower()
+        path = folder / f"packed{suffix if suffix in READABLE else '.wav'}"
+        with files.create(path, 0o600) as file:
+            file.write(sound.packed_file.data)
         return path
     path = Path(bpy.path.abspath(sound.filepath, library=sound.library))
     if not path.is_file():
@@ -203,14 +207,6 @@ def find_file(scene, path):
         if Path(bpy.path.abspath(strip.sound.filepath)) == Path(path):
             return strip
     return None
-
-
-def output_folder():
-    """(folder for results, notice): `//baton` beside the saved file, else a temporary one with a notice."""
-    if bpy.data.filepath:
-        return Path(bpy.path.abspath("//baton")), ""
-    return Path(bpy.app.tempdir) / "baton", ("The file is not saved: the sound lies in a temporary folder. "
-                                             "Save the file and use Keep on the take to move it beside it")
 
 
 def playback_hints(scene):

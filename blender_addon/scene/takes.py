@@ -6,8 +6,8 @@ from pathlib import Path
 import bpy
 
 from ...core.contract import recipes
-from ..errors import UserError
-from . import actions, strips
+from ..errors import UserError, on_disk
+from . import actions, sound_files, strips
 from .whole import later, place, whole, write_beside
 
 
@@ -88,7 +88,8 @@ def remember(take, row, request, frame_start):
         strip["baton_recipe"] = take.recipe
     if take.path:
         sidecar = Path(take.path).with_suffix(".json")
-        write_beside(sidecar, json.dumps(row.get("recipe") or {}, indent=1))
+        with on_disk("The folder for sounds", sidecar.parent, "make room there, or press Save Take As"):
+            write_beside(sidecar, json.dumps(row.get("recipe") or {}, indent=1))
 
 
 def remember_motion(take, rig, state):
@@ -216,27 +217,36 @@ def keep(scene, name):
     take = scene.baton.takes[name]
     if has_motion(take) and take.rig is None:
         raise UserError(f"The rig of {take.name} is gone.")
-    if has_sound(take):
-        _settle_file(take)
+    notice = _settle_file(take) if has_sound(take) else ""
     mute(take, False)
     if has_motion(take):
         actions.keep_take(take.rig, state_of(take))
     take.kept = True
-    return f"{take.name} kept"
+    return f"{take.name} kept{notice}"
 
 
 def _settle_file(take):
-    """Move a sound from the temporary folder to `//baton`, once the file has been saved."""
-    strip, path = strip_of(take), Path(take.path)
+    """Move a sound from the temporary folder to `//baton`, once the file has been saved; what to add to the message.
+
+    What lies elsewhere stays there: the path is what a file says, and nothing outside the project is copied for it.
+    """
+    strip, path = strip_of(take), Path(bpy.path.abspath(take.path))
     if strip is None:
         raise UserError(f"The strip of {take.name} is gone.")
     if not bpy.data.filepath:
         raise UserError("Save the file first: until then the sound lies in a temporary folder")
     folder = Path(bpy.path.abspath("//baton"))
-    if path.parent != folder and path.is_file():
-        recipe = path.with_suffix(".json")
-        path = place(path, folder, path.stem)
-        if recipe.is_file():
-            write_beside(path.with_suffix(".json"), recipe.read_text(encoding="utf-8"))
+    if sound_files.temporary(path) and path.is_file():
+        with on_disk("The folder for sounds", folder, "make room there, or save the file on another disk"):
+            recipe = path.with_suffix(".json")
+            path = place(path, folder, path.stem)
+            if sound_files.temporary(recipe) and recipe.is_file():
+                write_beside(path.with_suffix(".json"), recipe.read_text(encoding="utf-8"))
         take.path = str(path)
         strip.sound.filepath = bpy.path.relpath(take.path)
+    elif not sound_files.in_project(path):
+        if strip.sound is None or sound_files.real(strip.sound.filepath) != sound_files.real(path):
+            raise UserError(f"The sound of {take.name} is said to lie outside the project, at {path}, where its strip "
+                            "plays another: choose its file in the strip's properties")
+        return f"; its sound stays outside the project, at {path}"
+    return ""

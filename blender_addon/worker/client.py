@@ -3,7 +3,9 @@
 One line of UTF-8 JSON is one message, on the worker's stdin and stdout (docs/contracts.md, Worker messages). Reader
 threads only fill a queue; whoever owns the client empties it from the main thread with `messages()`.
 """
+import itertools
 import json
+import os
 import queue
 import subprocess
 import threading
@@ -11,12 +13,28 @@ import time
 from pathlib import Path
 
 from ...core.contract.environment import clean_environment, no_window
+from ...core.contract.files import create
+from ...core.contract.holding import hold, unlink_unless_held
 from ...core.contract.protocol import PROTOCOL
 
 HELLO_SECONDS = 30.0
 SILENT_SECONDS = 60.0  # without a heartbeat; it comes every 2 s
 ASLEEP_SECONDS = 10.0  # nobody has asked for so long: this computer may have slept
 LOG_LINES = 12
+
+
+_numbers = itertools.count(1)
+
+
+def _by_age(paths):
+    """Oldest first; those that somebody else deletes meanwhile are left out."""
+    found = []
+    for path in paths:
+        try:
+            found.append((path.stat().st_mtime, str(path), path))
+        except OSError:
+            continue
+    return [path for _, _, path in sorted(found)]
 
 
 class WorkerError(Exception):
@@ -33,18 +51,15 @@ class WorkerClient:
     def __init__(self, python, root, folder, idle_seconds=900.0):
         self.python, self.root, self.folder = str(python), Path(root), Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        for old in sorted(self.folder.glob("worker-*.log"), key=lambda path: path.stat().st_mtime)[:-3]:
-            try:
-                old.unlink()
-            except OSError:
-                pass  # Windows keeps a file that is still open
+        for old in _by_age(self.folder.glob("worker-*.log"))[:-3]:
+            unlink_unless_held(old)
         # One log a process: the last words of one must not be overwritten by the next.
-        self.log_path = self.folder / f"worker-{time.time_ns():x}.log"
+        self.log_path = self.folder / f"worker-{time.time_ns():x}-{os.getpid()}-{next(_numbers)}.log"
         self.hello = None
         self._inbox = queue.Queue()
         self._outbox = queue.Queue()
         self._started = self._last_sign = self._asked = time.monotonic()
-        self._log = open(self.log_path, "wb")
+        self._log = hold(create(self.log_path, 0o600))          # held by the worker, too: it inherits the file
         try:
             self._process = subprocess.Popen(
                 [self.python, "-s", str(self.root / "core" / "worker" / "main.py"), "--idle", f"{idle_seconds:g}"],

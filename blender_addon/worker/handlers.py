@@ -12,6 +12,7 @@ persistent = bpy.app.handlers.persistent
 @timed
 def on_load_pre(*args):
     jobs.manager.abort("Another file was loaded: the job was ended")
+    jobs.manager.drop_unplaced()
 
 
 @persistent

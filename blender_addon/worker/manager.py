@@ -4,8 +4,6 @@ A `Job` holds names and session uids, never bpy references. The manager is drive
 by `run_blocking` for scripts and `--background`: both call the same `poll`.
 """
 import itertools
-import shutil
-import tempfile
 import threading
 import time
 import traceback
@@ -16,11 +14,13 @@ from pathlib import Path
 import bpy
 
 from ...core import contract
+from ...core.contract.files import reason
 from ...core.contract.protocol import code_hash
-from ..errors import Cancelled, UserError
+from ..errors import Cancelled, DiskError, UserError, on_disk
 from ..scene import compat
 from ..scene.stats import stall, timed
-from ..scene.whole import whole
+from ..scene.whole import later, whole
+from . import job_folder
 from . import options as prefs
 from .client import WorkerClient, WorkerError
 
@@ -72,6 +72,7 @@ class Manager:
     def __init__(self):
         self.job = None
         self.last = None  # the job that ended last, for its message
+        self.unplaced = None  # a job whose sound is made but could not be put where it belongs: Save Take As
         self.busy = set()  # "render", "save": inserting waits
         self._client = None
         self._client_key = None
@@ -95,7 +96,7 @@ class Manager:
         """Begin `job` and return at once. Raises UserError while another is running."""
         if self.job is not None:
             raise UserError("Baton is working already; wait or press Cancel.")
-        job.folder = Path(tempfile.mkdtemp(prefix=f"baton-{job.id}-", dir=bpy.app.tempdir or None))
+        job.folder = job_folder.make(job.id)
         self.job, self.last = job, None
         self._steps = job.prepare(job.folder)
         self._start_worker()
@@ -142,6 +143,7 @@ class Manager:
     def shutdown(self):
         """End job and worker for good; waits up to a second for the worker to go."""
         self.abort("Baton was disabled")
+        self.drop_unplaced()
         client = self._let_go()
         if client is not None:
             client.quit(wait=1.0)
@@ -189,7 +191,8 @@ class Manager:
 
     def _prepare(self, job):
         try:
-            job.fraction = next(self._steps)
+            with on_disk("The job's temporary folder", job.folder, "make room there and try again"):
+                job.fraction = next(self._steps)
             job.phase = "Reading"
         except StopIteration as stop:
             job.params.update(stop.value or {})
@@ -216,6 +219,7 @@ class Manager:
                 self._kill_worker()
                 self._start_worker()
             return
+        job_folder.seal(job.folder)
         job.state, self._active = "running", job.id
         options = prefs.get()
         common = {"device": options.device.lower(), "checkpoints": options.checkpoints or None}
@@ -272,10 +276,41 @@ class Manager:
 
     def _apply(self, job):
         step = f"Baton: {job.title}" if job.undo else None
-        with stall("write"), whole((ref.find() for ref in job.watched), step) as block:
-            job.written = block
-            job.message = job.apply(job.result, job.folder) or f"{job.title}: done"
+        try:
+            with stall("write"), whole((ref.find() for ref in job.watched), step) as block:
+                job.written = block
+                job.message = job.apply(job.result, job.folder) or f"{job.title}: done"
+        except OSError as error:
+            raise DiskError(f"{job.title}: the result cannot be read or written: {reason(error)}") from error
+        except DiskError:
+            if job.kind == "generate":
+                self.drop_unplaced()
+                self.unplaced = job
+            raise
         self._end("done", job.message)
+
+    def place_again(self):
+        """Write the result whose sound could not be placed once more, whole or not at all; returns its sentence."""
+        job = self.unplaced
+        if job is None:
+            raise UserError("There is no take that waits to be saved")
+        for ref in job.watched:
+            ref.get()
+        with whole(ref.find() for ref in job.watched):
+            sentence = job.apply(job.result, job.folder)
+            later(self._placed)
+        return sentence
+
+    def _placed(self):
+        if self.last is self.unplaced:
+            self.last = None
+        self.drop_unplaced()
+
+    def drop_unplaced(self):
+        """Forget the take that waits to be saved."""
+        job, self.unplaced = self.unplaced, None
+        if job is not None:
+            job_folder.clear(job.folder)
 
     def _end(self, state, sentence):
         job, self.job = self.job, None
@@ -289,8 +324,8 @@ class Manager:
         if steps is not None:
             steps.close()
         self._active_left = time.monotonic()
-        if job.folder is not None:
-            shutil.rmtree(job.folder, ignore_errors=True)
+        if job.folder is not None and job is not self.unplaced:
+            job_folder.clear(job.folder)
         if job.on_end is not None:
             job.on_end(job)
         compat.tag_redraw_all()
@@ -314,16 +349,17 @@ class Manager:
         idle = prefs.get().idle_minutes * 60
 
         self._generation += 1
-        generation, root = self._generation, contract.ROOT
+        generation, root, places = self._generation, contract.ROOT, job_folder.places()
 
         def work():
             expected, client, failure = code_hash(root), None, None
             if reuse is None:
+                job_folder.sweep(places)
                 try:
-                    client = WorkerClient(python, root, folder, idle_seconds=idle)
-                except (WorkerError, OSError) as error:
-                    failure = error if isinstance(error, WorkerError) else WorkerError(
-                        f"The worker cannot be started: {error}.")
+                    with on_disk("The folder of the worker's log", folder, "make room there or remove what lies there"):
+                        client = WorkerClient(python, root, folder, idle_seconds=idle)
+                except (WorkerError, DiskError) as error:
+                    failure = error
             with self._handover:
                 stale = generation != self._generation  # a later start or a stop has overtaken this one
                 if not stale and client is not None:

@@ -48,26 +48,45 @@ def create(path, mode=0o666):
 
 
 @contextmanager
+def folder_for(path):
+    """Make the folder of `path` where it is missing; when the block raises, it goes again, if it is empty."""
+    missing, folder = [], Path(path).parent
+    while not os.path.lexists(folder) and folder != folder.parent:
+        missing.append(folder)
+        folder = folder.parent
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for made in missing:
+            try:
+                made.rmdir()
+            except OSError:
+                break                                           # it was never made, or somebody uses it meanwhile
+        raise
+
+
+@contextmanager
 def replacing(path, mode=0o666):
     """A temporary path in the folder of `path` (made when missing), renamed to `path` when the block ends well.
 
     When the block raises, the temporary file is removed and what `path` held before is untouched. mode: as in `create`.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     # A long name leaves little room for more: many disks allow 255 bytes.
     temporary = path.with_name(f".{path.name[:60]}.{secrets.token_hex(8)}.part")
-    file = create(temporary, mode)
-    try:
-        file.close()
-        made = os.lstat(temporary).st_mtime_ns
-        yield temporary
-        now = os.lstat(temporary)
-        if not stat.S_ISREG(now.st_mode) or now.st_size == 0 and now.st_mtime_ns == made:
-            raise FileNotFoundError(errno.ENOENT, "Nothing was written", str(path))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with folder_for(path):
+        file = create(temporary, mode)
+        try:
+            file.close()
+            made = os.lstat(temporary).st_mtime_ns
+            yield temporary
+            now = os.lstat(temporary)
+            if not stat.S_ISREG(now.st_mode) or now.st_size == 0 and now.st_mtime_ns == made:
+                raise FileNotFoundError(errno.ENOENT, "Nothing was written", str(path))
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def write_text(path, text, mode=0o666):

@@ -18,6 +18,7 @@ def custom(scene, first, last):
 
 def music_take(blender, tmp_path, fps=30):
     """A music take of frames 1-60, without a strip so that Blenders without sound have it too."""
+    blender.ops.wm.save_as_mainfile(filepath=str(tmp_path / "file.blend"))
     scene = blender.context.scene
     scene.render.fps = fps
     rig = scenes.smpl_rig()

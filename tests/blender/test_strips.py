@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from baton.blender_addon.errors import UserError
-from baton.blender_addon.scene import compat, strips, timebase
+from baton.blender_addon.scene import compat, sound_files, strips, timebase
 from baton.blender_addon.scene.refs import Ref
 from tests.blender import scenes
 
@@ -183,7 +183,7 @@ def test_first_free_channel(blender, sound, tmp_path):
 
 def test_saved_files_get_relative_paths(blender, sound, tmp_path):
     blender.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
-    assert strips.output_folder() == (tmp_path / "baton", "")
+    assert sound_files.output() == (tmp_path / "baton", "")
     (tmp_path / "baton").mkdir()
     strip = strips.place(blender.context.scene, scenes.write_wav(tmp_path / "baton" / "a.wav", 1.0), "A", 1, 30)
     assert strip.sound.filepath == "//baton/a.wav"

@@ -42,19 +42,25 @@ def base(folder):
 
 def through_the_manager(job, result, folder):
     """Applies a result as a tick of the timer does; (state, sentence)."""
+    there = folder.with_name(f"{folder.name} of the job")       # which the manager deletes
+
+    def lay_out():
+        there.mkdir(exist_ok=True)
+        for path in (folder / "job").glob("*"):
+            shutil.copy2(path, there / path.name)
+
     def act():
-        there = folder / "a job's folder"
-        shutil.rmtree(there, ignore_errors=True)
-        if (folder / "job").is_dir():
-            shutil.copytree(folder / "job", there)
+        if not there.is_dir():
+            lay_out()
         manager = jobs.manager
         manager.job = replace(job, state="applying", result=copy.deepcopy(result), folder=there)
         try:
             manager.poll()
         except Exception as error:  # noqa: BLE001 - the manager raises what it did not foresee, for the console
             assert manager.last is not None, f"the job stays for ever after {error!r}"
-        shutil.rmtree(there, ignore_errors=True)
         return manager.last.state, manager.last.message
+    shutil.rmtree(there, ignore_errors=True)
+    lay_out()
     return act
 
 
@@ -193,8 +199,9 @@ def range_of_conducting(folder):
 def keep_sound(folder):
     """Made before the file was saved: the sound moves beside it."""
     _, act = music(folder)
-    elsewhere = folder / "temporary"
-    elsewhere.mkdir(exist_ok=True)
+    elsewhere = Path(bpy.app.tempdir) / "baton"
+    shutil.rmtree(elsewhere, ignore_errors=True)
+    elsewhere.mkdir()
     act()
     take = bpy.context.scene.baton.takes[-1]
     for path in (folder / "baton").iterdir():

@@ -22,7 +22,7 @@ def run(seed, trials, folder):
     if os.environ.get("BATON_FAULTS_WITHOUT") == "restore":     # to see that the campaign would notice
         snapshot.take = lambda rigs=(): lambda: None
     bpy.context.preferences.edit.undo_steps = 32
-    uuid.uuid4 = _Counted()
+    uuid.uuid4 = Counted()
     try:
         planned = {name: Scenario(name, make, folder) for name, make in SCENARIOS.items()}
         chosen = plan({name: scenario.calls for name, scenario in planned.items()}, seed, trials)
@@ -101,7 +101,7 @@ class Scenario:
                 yield Outcome(trial, False, "half done", f"{len(undone)} differences, {'; '.join(undone[:3])}"[:300])
 
 
-class _Counted:
+class Counted:
     """Numbers instead of chance, so that two runs can be compared."""
 
     number = itertools.count()

@@ -2,7 +2,7 @@
 import bpy
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
-from ...errors import UserError
+from ...errors import on_disk
 from ...flows import beats, smpl_character
 from ...scene import baton_prop, bone_map
 from ...scene import settings as scene_settings
@@ -108,10 +108,8 @@ class BATON_OT_save_bones(BoneFile, bpy.types.Operator, ExportHelper):
     bl_label = "Save Bone Map"
 
     def act(self, context):
-        try:
+        with on_disk("The bone map", self.filepath, "choose another place"):
             bone_map.save(bone_map.find_rig(context), self.filepath)
-        except OSError as error:
-            raise UserError(f"{self.filepath} cannot be written: {error.strerror}") from error
 
 
 class BATON_OT_load_bones(BoneFile, bpy.types.Operator, ImportHelper):

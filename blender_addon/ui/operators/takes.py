@@ -2,14 +2,16 @@
 import json
 
 import bpy
+from bpy_extras.io_utils import ExportHelper
 
 from ....core.contract import systems as registry
 from ...errors import UserError
 from ...flows import import_motion, ranges
 from ...flows.generate import flow
 from ...scene import beat_markers as beats
-from ...scene import takes
+from ...scene import sound_files, takes
 from ...scene.timebase import scene_fps
+from ...worker import manager as jobs
 from .base import ActOperator, JobOperator, idle, possible
 
 
@@ -165,7 +167,29 @@ class BATON_OT_redo_range(RedoOperator, bpy.types.Operator):
         return ranges.request(scene, take)
 
 
+class BATON_OT_save_take_as(ActOperator, bpy.types.Operator, ExportHelper):
+    """The sound is made but could not be put where it belongs: choose another place for it"""
+
+    bl_idname = "baton.save_take_as"
+    bl_label = "Save Take As"
+    bl_options = {"REGISTER", "UNDO"}
+
+    filename_ext = ".wav"
+    filter_glob: bpy.props.StringProperty(default="*.wav", options={"HIDDEN"})
+
+    @classmethod
+    def poll(cls, context):
+        if jobs.manager.unplaced is None:
+            cls.poll_message_set("There is no take that waits to be saved")
+            return False
+        return True
+
+    def act(self, context):
+        with sound_files.elsewhere(self.filepath):
+            return jobs.manager.place_again()
+
+
 CLASSES = (BATON_OT_solo_take, BATON_OT_mute_take, BATON_OT_keep_take, BATON_OT_remove_take, BATON_OT_take_beats,
-           BATON_OT_copy_recipe, BATON_OT_redo_take, BATON_OT_redo_range)
+           BATON_OT_copy_recipe, BATON_OT_redo_take, BATON_OT_redo_range, BATON_OT_save_take_as)
 
 register, unregister = bpy.utils.register_classes_factory(CLASSES)

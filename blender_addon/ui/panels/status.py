@@ -53,6 +53,8 @@ def _ended(column, context, last):
     said.alert = last.state == "failed"
     _two_rows(said, lines, ICONS.get(last.state, "CHECKMARK"))
     ends = row.row(align=True)
+    if last is jobs.manager.unplaced:
+        ends.operator("baton.save_take_as", text="", icon="FILE_TICK")
     if len(lines) > 2 or last.warnings:
         ends.popover("BATON_PT_message", text="", icon="QUESTION" if last.warnings else "THREE_DOTS")
     ends.operator("baton.dismiss", text="", icon="X", emboss=False)

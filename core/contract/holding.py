@@ -1,0 +1,52 @@
+"""Which files a living process holds: a lock goes with its process, however that ends. stdlib only.
+
+Where there are no such locks (Windows) an open file cannot be deleted, which serves as well.
+"""
+import os
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:
+    fcntl = None
+
+
+def hold(file):
+    """Hold an open file until it is closed, here and in processes that inherited it. Returns the file."""
+    if fcntl is not None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            pass                                                # a disk without locks: `held` finds none there either
+    return file
+
+
+def held(path) -> bool:
+    """Whether a living process holds the file at `path`; True where that cannot be told."""
+    flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+    try:
+        number = os.open(path, flags)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    try:
+        if fcntl is None:
+            return False                                        # who deletes it is refused where it is open
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return False
+    except OSError:
+        return True
+    finally:
+        os.close(number)
+
+
+def unlink_unless_held(path) -> bool:
+    """Delete the file where no living process holds it; whether it is gone."""
+    if held(path):
+        return False
+    try:
+        Path(path).unlink(missing_ok=True)
+    except OSError:
+        return False
+    return True
