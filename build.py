@@ -6,7 +6,6 @@ completed by the next call.
 """
 import argparse
 import hashlib
-import json
 import shutil
 import subprocess
 import sys
@@ -202,17 +201,8 @@ def command_train(args, rest):
 
 
 def command_evaluate(args, rest):
-    """A system by the name of its row or of its folder, or the beats and the studio behind them."""
-    rows = json.loads((ROOT / "core" / "contract" / "systems.json").read_text(encoding="utf-8"))
-    modules = {"rhythm": "models.lab.evaluation.rhythm", "rhythm-world": "models.lab.evaluation.rhythm_world",
-               "studio": "models.lab.studio.evaluate"}
-    for folder in (path.parent.name for path in (ROOT / "models" / "lab" / "evaluation").glob("*/evaluate.py")):
-        names = [row["name"] for row in rows if row["module"].split(".")[1] == folder]
-        modules |= dict.fromkeys([folder, *names], f"models.lab.evaluation.{folder}.evaluate")
-    if not rest or rest[0] not in modules:
-        say(f"name what to evaluate: {', '.join(sorted(modules))}")
-        return 2
-    return run([dev_python(), "-m", modules[rest[0]], *rest[1:]])
+    """A system by the name of a row or of its folder, or the beats and the studio behind them."""
+    return run([dev_python(), "-m", "models.lab.evaluation", *rest])
 
 
 def command_faults(args, rest):

@@ -3,6 +3,8 @@ the recipe and the doctor, with no other file touched. `tests/blender/test_toys_
 Blender."""
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -83,6 +85,19 @@ def test_the_doctor_and_the_panel_list_it(toys):
     from core.worker.doctor import examine
     assert examine()["systems"]["toy_nod"] == {"label": "Nodding from Music", "ready": True, "missing": []}
     assert [system.name for system in registry.by_direction()[registry.find("toy_both").direction]][-1] == "toy_both"
+
+
+def test_it_is_evaluated_by_its_name(toys):
+    def evaluate(*words):
+        return subprocess.run([sys.executable, "-m", "models.lab.evaluation", *words], capture_output=True, text=True,
+                              cwd=TOYS.parents[1])
+    assert line_of(evaluate("toy_nod", "--pieces", "3")) == {"peak": 0.3, "asked": ["--pieces", "3"]}
+    done = evaluate("toy_dance")
+    names = done.stderr.strip().removeprefix("name what to evaluate: ").split(", ")
+    assert done.returncode == 2 and {"toy", "toy_hum", "toy_both", "rhythm", "studio"} <= set(names)
+    trained = [system for system in registry.systems().values()
+               if (TOYS.parents[1] / "models" / system.folder / "train.py").is_file()]
+    assert len(trained) >= 6 and {system.name for system in trained} <= set(names), "a row that cannot be evaluated"
 
 
 @pytest.fixture
