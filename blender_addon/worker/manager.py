@@ -1,15 +1,12 @@
-"""A job from the click to the result, and the one manager that runs it.
+"""The one manager that runs jobs, from the click to the result.
 
-A `Job` holds names and session uids, never bpy references. The manager is driven by `tick`, a persistent timer, and
-by `run_blocking` for scripts and `--background`: both call the same `poll`.
+It is driven by `tick`, a persistent timer, and by `run_blocking` for scripts and `--background`: both call the same
+`poll`.
 """
-import itertools
 import threading
 import time
 import traceback
 from collections import deque
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import bpy
 
@@ -23,47 +20,13 @@ from ..scene.whole import later, whole
 from . import job_folder
 from . import options as prefs
 from .client import WorkerClient, WorkerError
+from .job import Job
+
+__all__ = ["Job", "Manager", "manager", "shutdown", "tick"]
 
 TICK_SECONDS = 0.1
 CANCEL_SECONDS = 4.0  # then the worker is ended
 FAULT = "{}: Baton met a fault of its own, and the file is as before; Copy Report in Baton's preferences tells more"
-_numbers = itertools.count(1)
-
-
-@dataclass
-class Job:
-    """One request.
-
-    kind, params: of the worker message. prepare(folder): generator yielding fractions while it reads the scene; it
-    may return a dict that is merged into params. apply(result, folder): writes the result into the scene, returns a
-    sentence. watched: `Ref`s that must live on. title: for the panel and the undo step.
-    """
-
-    kind: str
-    title: str
-    params: dict
-    prepare: object
-    apply: object
-    watched: tuple = ()
-    undo: bool = True
-    id: str = field(default_factory=lambda: f"job{next(_numbers)}")
-    state: str = "preparing"  # preparing, waiting, running, applying, done, failed, cancelled
-    phase: str = "Reading"
-    detail: str = ""
-    fraction: float | None = 0.0
-    eta: float | None = None
-    message: str = ""
-    trace: str = ""
-    warnings: list = field(default_factory=list)
-    result: dict | None = None
-    folder: Path | None = None
-    cancel_at: float | None = None
-    written: object = None  # the `Block` of its result, `done` once that stands in the scene
-    on_end: object = None
-
-    @property
-    def over(self):
-        return self.state in {"done", "failed", "cancelled"}
 
 
 class Manager:
