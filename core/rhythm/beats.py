@@ -16,13 +16,17 @@ METRES = (1, 32)
 
 @dataclass(frozen=True)
 class Beats:
-    """times (B,) seconds, ascending; positions (B,) 1..metre with 1 = downbeat (0 = unknown); confidence 0..1."""
+    """times (B,) seconds, ascending; positions (B,) 1..metre with 1 = downbeat (0 = unknown); confidence 0..1.
+
+    bars (B,): counts of the bar that each beat lies in, where bars differ; None: `metre` in all.
+    """
 
     times: np.ndarray
     positions: np.ndarray
     metre: int = 4
     confidence: float = 1.0
     extra: dict = field(default_factory=dict)
+    bars: np.ndarray | None = None
 
     def __post_init__(self):
         times = np.asarray(self.times, dtype=np.float64).reshape(-1)
@@ -35,6 +39,11 @@ class Beats:
             raise BadInput("Beat times must ascend; remove the doubled or unordered beat.")
         object.__setattr__(self, "times", times)
         object.__setattr__(self, "positions", positions)
+        if self.bars is not None:
+            bars = np.asarray(self.bars, dtype=np.int64).reshape(-1)
+            if len(bars) != len(times):
+                raise BadInput(f"{len(times)} beat times but counts of {len(bars)} bars.")
+            object.__setattr__(self, "bars", bars)
 
     def __len__(self):
         return len(self.times)
@@ -45,18 +54,24 @@ class Beats:
         return self.times[self.positions == 1]
 
     @property
+    def counts(self):
+        """(B,) counts of the bar that each beat lies in."""
+        return np.full(len(self), self.metre) if self.bars is None else self.bars
+
+    @property
     def tempo_bpm(self):
         """Median tempo; 0 with fewer than two beats."""
         return float(60.0 / np.median(np.diff(self.times))) if len(self) > 1 else 0.0
 
     def shifted(self, seconds):
         """All beats later by `seconds`."""
-        return Beats(self.times + seconds, self.positions, self.metre, self.confidence, self.extra)
+        return Beats(self.times + seconds, self.positions, self.metre, self.confidence, self.extra, self.bars)
 
     def within(self, start, stop):
         """Beats in [start, stop), counted from `start`."""
         keep = (self.times >= start) & (self.times < stop)
-        return Beats(self.times[keep] - start, self.positions[keep], self.metre, self.confidence, self.extra)
+        bars = None if self.bars is None else self.bars[keep]
+        return Beats(self.times[keep] - start, self.positions[keep], self.metre, self.confidence, self.extra, bars)
 
     def double_time(self):
         """A beat added half-way between neighbours; bars keep their number of counts."""
@@ -82,7 +97,9 @@ class Beats:
         data = {"times": [round(float(t), 4) for t in self.times], "positions": [int(p) for p in self.positions],
                 "metre": int(self.metre), "tempo_bpm": round(self.tempo_bpm, 2),
                 "confidence": round(self.confidence, 3)}
-        return {**data, "tempo": self.extra["tempo"]} if "tempo" in self.extra else data
+        if self.bars is not None:
+            data["bars"] = [int(count) for count in self.bars]
+        return {**data, **{key: self.extra[key] for key in ("tempo", "groups") if key in self.extra}}
 
     @classmethod
     def from_json(cls, data):
@@ -91,9 +108,10 @@ class Beats:
             times = list(data["times"])
             positions = list(data.get("positions") or [0] * len(times))
             metre, confidence = int(data.get("metre", 4)), float(data.get("confidence", 1.0))
-            if not all(type(value) in (int, float) for value in (*times, *positions)):
+            groups, bars = tuple(data.get("groups") or ()), data.get("bars")
+            if not all(type(value) in (int, float) for value in (*times, *positions, *groups, *(bars or ()))):
                 raise ValueError("no numbers")
-            return checked(cls(times, positions, metre, confidence))
+            return checked(cls(times, positions, metre, confidence, {"groups": groups} if groups else {}, bars))
 
 
 def checked(beats):
@@ -101,7 +119,8 @@ def checked(beats):
     low, high = METRES
     if len(beats) > MOST or np.abs(beats.times).max(initial=0.0) > LATEST_S:
         raise BadInput(f"Beats must be at most {MOST}, within {LATEST_S:g} s.")
-    if not low <= beats.metre <= high or beats.positions.min(initial=0) < 0 or beats.positions.max(initial=0) > high:
+    if not low <= beats.metre <= high or beats.positions.min(initial=0) < 0 or beats.positions.max(initial=0) > high \
+            or not low <= beats.counts.min(initial=low) <= beats.counts.max(initial=low) <= high:
         raise BadInput(f"A bar has {low} to {high} beats, and positions in it go from 1 to their number (0: unknown).")
     if not 0 <= beats.confidence <= 1:
         raise BadInput("The confidence of beats is a number from 0 to 1.")

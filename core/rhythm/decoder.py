@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.contract import METRES
+from core.contract import PLAIN_METRES
 from core.errors import BadInput
 from core.rhythm.beats import Beats
 
@@ -58,7 +58,8 @@ def decode(activations, fps, *, bpm=None, metre=None, beats=None, level="normal"
     activations: (T, 2) or (T, 4): probability of a beat and of a downbeat per frame, 0..1, and, if there, cos and sin
     of the beat's phase (0 on the beat), whose length says how sure it is. Frame i is the instant start + i / fps
     (seconds).
-    bpm: fixed tempo (the decoder stays within `hint_width` of it). metre: counts in a bar, else the best of 2, 3, 4, 6.
+    bpm: fixed tempo (the decoder stays within `hint_width` of it). metre: counts in a bar, else the best of those that
+    the evidence can name.
     beats: the user's own `Beats` (same clock as `start`): times are kept, and positions too unless all are 0 (unknown).
     level: "half", "normal" or "double" time. bars: evidence about bars, see `find_bars`.
     Returns `Beats` with confidence 0..1; fewer than two frames give no beats. Raises BadInput on bad values.
@@ -277,8 +278,8 @@ def _around(activations, fps, times, column, reach=0.04):
 
 
 def find_bars(activations, fps, times, metre=None, evidence=None, config=CONFIG):
-    """Positions (B,) 1..metre of beats at `times` (seconds from frame 0) and the metre, the best of 2, 3, 4, 6 if not
-    given.
+    """Positions (B,) 1..metre of beats at `times` (seconds from frame 0) and the metre: if not given, the best of those
+    that `evidence` names, or of 2, 3, 4, 6.
 
     Viterbi over the position in the bar: a beat at 1 scores the log odds of a downbeat there, any other nothing; an
     irregular bar costs `break_cost`. The odds are those of the frames, the share q of the downbeat in the beat's
@@ -291,19 +292,35 @@ def find_bars(activations, fps, times, metre=None, evidence=None, config=CONFIG)
     frames = None if activations is None else _frame_odds(activations, fps, times) - config.downbeat_bias
     if evidence is None:
         # Long bars explain weak evidence as well as short ones; a bar of 4 is the commonest.
-        reward, prior = frames, {2: -1.0, 3: -1.0, 4: 0.0, 6: -2.0}
+        reward, prior = frames, dict(zip(PLAIN_METRES, (-1.0, -1.0, 0.0, -2.0)))
     else:
         reward, metres = evidence(times)
         prior = {key: config.metre_weight * value for key, value in metres.items()}
         if frames is not None:
             reward = reward + config.frame_share * frames
     best = None
-    for candidate in (metre,) if metre else METRES:
+    for candidate in (metre,) if metre else prior:
         score, positions = _bars(reward, candidate, config.break_cost)
         score += prior.get(candidate, 0.0)
         if best is None or score > best[0]:
             best = (score, positions, candidate)
     return best[1], best[2]
+
+
+# How bars of five and seven fall into groups.
+GROUPINGS = {5: ((3, 2), (2, 3)), 7: ((2, 2, 3), (3, 2, 2), (2, 3, 2))}
+
+
+def groups_of(odds, positions, metre):
+    """The grouping of bars of five or seven whose later groups begin where beats (B,) are likest downbeats; None for
+    other metres.
+
+    odds: log odds (B,) of a downbeat, `evidence` of `find_bars`; positions: (B,) in the bar.
+    """
+    if metre not in GROUPINGS or len(odds) < 2 * metre:
+        return None
+    mean = np.array([np.asarray(odds)[np.asarray(positions) == place + 1].mean() for place in range(metre)])
+    return max(GROUPINGS[metre], key=lambda groups: float(np.mean(mean[np.cumsum(groups)[:-1]])))
 
 
 def _frame_odds(activations, fps, times):

@@ -12,7 +12,11 @@ keeps its song's tempo, and so does most music: where single beats are doubtful,
 whose tempo may creep at a cost, and jump to a new section at a high one (Viterbi; after the bar-pointer model of
 Whiteley et al.
 2006, with a tempo that is stiff); the tempo of each section is then smoothed as far as the activations bear it out.
+`pieced` finds songs that were cut together: sections of one tempo each. Over the cut either tempo's component fades,
+so that what looks like a dancer without a beat may be one who dances well to two songs.
 """
+import copy
+import dataclasses
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -38,6 +42,9 @@ class SteadyConfig:
     reach: int = 3                  # the furthest neighbour in one step
     jump: float = 7.0               # cost of a new section
     stiffness: float = 2.0          # of the smoothed tempo: cost of a second per (rad / s^2)^2 of curvature
+    cut: float = 4.0                # cost of a new section among those of one tempo each ...
+    cut_ratio: float = 1.05         # ... whose tempi differ at least so much: a dancer strays by less and comes back
+    cut_seconds: float = 6.0        # the shortest of them
 
 
 MUSIC = SteadyConfig()
@@ -128,6 +135,12 @@ class Evidence:
         scale = 1.0 / max(self.power, 1e-6)
         self.first, self.second = first * scale, config.second_share * beat * scale
 
+    def with_config(self, config):
+        """The same signals under other constants of the path (the shares of the signals stay)."""
+        other = copy.copy(self)
+        other.config = config
+        return other
+
     @property
     def duration(self):
         """Seconds."""
@@ -212,6 +225,20 @@ def drifting(evidence, low=None, high=None, centre=None, width=None):
             knots[-1] = evidence.duration
         sections.append(_smoothed(evidence, knots, turned, config.stiffness))
     return evidence.grid(sections)
+
+
+def pieced(evidence, low=None, high=None, centre=None, width=None):
+    """The `Grid` of sections of one tempo each, two or more; None where one tempo, or tempi too near each other, explain
+    most."""
+    config = evidence.config
+    rigid = dataclasses.replace(config, jump=config.cut, reach=0, tempo_ratio=0.0025, stiffness=np.inf)
+    grid = drifting(evidence.with_config(rigid), low, high, centre, width)
+    if grid is None or len(grid.sections) < 2:
+        return None
+    tempi = np.log([section.bpm for section in grid.sections])
+    if np.abs(np.diff(tempi)).min() < np.log(config.cut_ratio):
+        return None
+    return grid if min(section.stop - section.start for section in grid.sections) >= config.cut_seconds else None
 
 
 def _wrap(angle):

@@ -12,8 +12,8 @@ import numpy as np
 from core.errors import BadInput
 from core.rhythm import steady
 from core.rhythm.beats import Beats
-from core.rhythm.decoder import CONFIG, MUSIC, apply_level, check_activations, decode, find_bars, given_beats
-from core.rhythm.steady import Evidence, Section, drifting, straight
+from core.rhythm.decoder import CONFIG, MUSIC, apply_level, check_activations, decode, find_bars, given_beats, groups_of
+from core.rhythm.steady import Evidence, Section, drifting, pieced, straight
 
 MODES = ("auto", "steady", "follow", "fixed", "markers")
 FIXED_WIDTH = 0.03              # a given tempo is refined within this share of it
@@ -28,6 +28,10 @@ DRIFTING = (0.70, 0.80, 0.95, 0.99)
 # One tempo is not enough where drift explains so much more of the activations' length (a share, over the same scale). A
 # dancer strays from the song and comes back to it; an ensemble's tempo is what it plays.
 DRIFT_GAIN = {"body": (0.15, 0.14, 0.14, 0.04), "music": (0.05, 0.05, 0.05, 0.02)}
+# Dances to songs cut together: sections of one tempo each are taken where they explain so much more than one tempo
+# does. Chosen on captured dances of training, spliced and drowned in others' activations: F1 0.74 instead of 0.59 where
+# there is a cut, 0.84 instead of 0.85 where there is none.
+CUT_GAIN = {"body": 0.10}
 SAME_LEVEL = float(np.log2(1.8))        # octaves: sections' tempi further apart are one tempo read at two levels
 
 
@@ -76,7 +80,10 @@ def find(activations, fps, *, part, mode="auto", bpm=None, metre=None, beats=Non
     if usual is not None:
         times = to_usual(times, activations, fps, usual)
     positions, counts = find_bars(activations, fps, times, metre, bars, config)
-    found = apply_level(Beats(times + start, positions, counts, float(np.clip(strength, 0, 1))), level)
+    groups = groups_of(bars(times)[0], positions, counts) if bars is not None and len(times) else None
+    extra = {} if groups is None else {"groups": groups}
+    found = Beats(times + start, positions, counts, float(np.clip(strength, 0, 1)), extra)
+    found = apply_level(found, level)
     return _told(found, mode, chosen, strength, [(start + at, tempo) for at, tempo in sections])
 
 
@@ -112,6 +119,9 @@ def _choose(evidence, activations, fps, part, mode, bpm, limits, config):
     if mode == "fixed":
         return one, "fixed", None
     many = drifting(evidence, **limits) or one
+    pieces = pieced(evidence, **limits) if part in CUT_GAIN else None
+    if pieces is not None and pieces.strength - one.strength >= CUT_GAIN[part]:
+        one = pieces
     gain = many.strength - one.strength
     if mode == "steady":
         return (one, "steady", None) if gain < DRIFT_GAIN[part][0] else (many, "drifting", None)

@@ -1,8 +1,10 @@
-"""Which beats of the music get a stroke: in one, in two (alla breve, fast 4, 6/8), in three ... in nine.
+"""Which beats of the music get a stroke: in one, in two (alla breve, fast 4, 6/8) ... in nine, in uneven groups.
 
 Conductors beat neither every beat of fast music nor only the beats of slow: the pattern is chosen so that strokes come
-at a tempo an arm can show. The network hears of the *strokes* (times, place in the bar, how many a bar), not of all
-beats.
+at a tempo an arm can show, bar by bar, so that it changes where the music does. The network hears of the *strokes*
+(times, place in the bar, how many a bar), not of all beats. A bar of five or seven has groups of two and three: slow,
+each group is beaten as a small bar of its own (3 + 2 is a three and a two); fast, each gets one stroke, and the strokes
+are uneven.
 """
 import numpy as np
 
@@ -10,10 +12,16 @@ from core.errors import BadInput
 from core.rhythm.beats import Beats
 
 NAMES = {"one": 1, "two": 2, "three": 3, "four": 4, "six": 6, "nine": 9}
-CHOICES = ("auto", *NAMES)
+GROUPS = {"three_two": (3, 2), "two_three": (2, 3),
+          "two_two_three": (2, 2, 3), "three_two_two": (3, 2, 2), "two_three_two": (2, 3, 2)}
+CHOICES = ("auto", *NAMES, *GROUPS)
+USUAL_GROUPS = {5: (3, 2), 7: (2, 2, 3)}        # where the music does not tell
 # Beats a minute from which a metre is beaten in fewer strokes than it has beats: {metre: (tempo, strokes)}. Two quick
 # strokes a bar are short ways, so a fast two stays a two for longer (a Hungarian dance at 148 is beaten in two).
 FASTER = {2: (160.0, 1), 3: (146.0, 1), 4: (136.0, 2), 6: (126.0, 2), 9: (126.0, 3), 12: (0.0, 4)}
+GROUPED_FASTER = 150.0          # beats a minute from which a group of two or three gets one stroke
+NEAR = 1.06                     # a pattern stays while the tempo is no further than so from where it would change
+AROUND = 4                      # bars on each side whose tempo counts: one broad bar does not change the pattern
 
 
 def choose(metre, bpm):
@@ -24,13 +32,86 @@ def choose(metre, bpm):
 
 
 def strokes_of(name, beats):
-    """Strokes a bar of a choice ("auto", "one" ... "nine") for `Beats`. Raises BadInput on another name."""
+    """Strokes a bar of a choice ("auto", "one" ... "nine") for `Beats`, by their middle tempo; None for groups.
+
+    Raises BadInput on another name.
+    """
     if name not in CHOICES:
         raise BadInput(f"The beat pattern is one of {', '.join(CHOICES)}, not {name!r}.")
     if name != "auto":
-        return NAMES[name]
+        return NAMES.get(name)
     counted = beats is not None and len(beats) > 1 and np.all(beats.positions > 0)
     return choose(beats.metre, beats.tempo_bpm) if counted else None
+
+
+def patterned(beats, name="auto"):
+    """The `Beats` that get a stroke when `beats` are conducted in the pattern `name`; `bars` tells of bars that differ.
+
+    "auto" chooses anew for every bar, by the tempo around it. Raises BadInput on an unknown name.
+    """
+    count = strokes_of(name, beats)
+    counted = beats is not None and len(beats) > 1 and bool(np.all(beats.positions > 0))
+    if not counted or name in NAMES:
+        return strokes(beats, count)
+    groups = GROUPS.get(name) or beats.extra.get("groups") or USUAL_GROUPS.get(beats.metre)
+    if groups is not None and sum(groups) == beats.metre:
+        return _grouped(beats, tuple(groups))
+    return strokes(beats, count) if name in GROUPS else _by_bars(beats)
+
+
+def _bars(beats):
+    """[(first, stop), ...) places of the beats of each bar, and beats a minute (bars,) around each."""
+    starts = np.flatnonzero(beats.positions == 1)
+    edges = np.unique(np.concatenate([[0], starts, [len(beats)]]))
+    gaps = np.append(np.diff(beats.times), beats.times[-1] - beats.times[-2])
+    spans = np.array([np.median(gaps[edges[max(0, bar - AROUND)]:edges[min(len(edges) - 1, bar + AROUND + 1)]])
+                      for bar in range(len(edges) - 1)])
+    return list(zip(edges[:-1], edges[1:])), 60.0 / spans
+
+
+def _kept(tempi, limit):
+    """Whether each of the tempi (bars,) counts as faster than the limit, with a little inertia."""
+    fast, out = None, []
+    for tempo in tempi:
+        near = fast is not None and limit / NEAR < tempo < limit * NEAR
+        fast = fast if near else tempo > limit
+        out.append(fast)
+    return np.array(out, dtype=bool)
+
+
+def _by_bars(beats):
+    """Strokes in the pattern that the tempo around each bar asks for."""
+    bars, tempi = _bars(beats)
+    limit, fewer = FASTER.get(beats.metre, (np.inf, beats.metre))
+    fast = _kept(tempi, limit)
+    if len(set(fast.tolist())) < 2:
+        return strokes(beats, fewer if fast[0] else beats.metre)
+    group, keep = beats.metre // fewer, np.ones(len(beats), dtype=bool)
+    positions, counts = beats.positions.copy(), np.full(len(beats), beats.metre)
+    for (first, stop), quick in zip(bars, fast):
+        if quick:
+            keep[first:stop] = (beats.positions[first:stop] - 1) % group == 0
+            positions[first:stop], counts[first:stop] = (beats.positions[first:stop] - 1) // group + 1, fewer
+    main = beats.metre if fast.mean() < 0.5 else fewer
+    return Beats(beats.times[keep], positions[keep], main, beats.confidence, beats.extra, counts[keep])
+
+
+def _grouped(beats, groups):
+    """Strokes of bars in groups: every beat, each group a small bar; where it is fast, one stroke a group."""
+    bars, tempi = _bars(beats)
+    fast = _kept(tempi, GROUPED_FASTER)
+    starts = np.concatenate([[0], np.cumsum(groups)[:-1]])
+    group = np.repeat(np.arange(len(groups)), groups)                               # of each place in the bar
+    place = np.clip(beats.positions, 1, beats.metre) - 1
+    positions, counts = place - starts[group[place]] + 1, np.asarray(groups)[group[place]]
+    keep = np.ones(len(beats), dtype=bool)
+    for (first, stop), quick in zip(bars, fast):
+        if quick:
+            here = place[first:stop]
+            keep[first:stop] = np.isin(here, starts)
+            positions[first:stop], counts[first:stop] = group[here] + 1, len(groups)
+    main = len(groups) if fast.mean() >= 0.5 else max(groups)
+    return Beats(beats.times[keep], positions[keep], main, beats.confidence, beats.extra, counts[keep])
 
 
 def strokes(beats, count):

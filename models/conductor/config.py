@@ -1,7 +1,7 @@
 """Settings of both stages. `paper` is the published system, `release` the shipped one, `tiny` for tests."""
 from dataclasses import dataclass, field, replace
 
-from core.contract import METRES  # what the metre one-hot of the first checkpoints can name
+from core.contract import PLAIN_METRES as METRES  # what the metre one-hot of the first checkpoints can name
 
 MEL_RATE = 90               # Hz, mel frames
 FPS = 30                    # Hz, motion frames; every third mel frame after the music encoder

@@ -104,7 +104,8 @@ def rhythm_features(beats, frames, start=0.0, metre_known=True, metres=METRES):
     features[:, unknown] = 1.0
     if beats is None or len(beats) < 2 or frames == 0:
         return features
-    positioned = metre_known and beats.metre in metres and bool(np.all(beats.positions > 0))
+    counts = beats.counts
+    positioned = metre_known and bool(np.isin(counts, metres).all()) and bool(np.all(beats.positions > 0))
     features[:, :5] = rhythm_curve(beats.times, beats.downbeats if positioned else [], frames, FPS, start)
     if not positioned:
         return features
@@ -113,11 +114,14 @@ def rhythm_features(beats, frames, start=0.0, metre_known=True, metres=METRES):
     grid = np.concatenate([[beats.times[0] - gap[0]], beats.times, [beats.times[-1] + gap[-1]]])
     place = np.clip(np.searchsorted(grid, times, side="right") - 1, 0, len(grid) - 2)
     position = np.concatenate([[beats.positions[0] - 1], beats.positions, [beats.positions[-1] + 1]])[place]
+    bar = np.concatenate([counts[:1], counts, counts[-1:]])[place]
     phase = np.clip((times - grid[place]) / (grid[place + 1] - grid[place]), 0, 1)
-    angle = 2 * np.pi * (position - 1 + phase) / beats.metre
+    angle = 2 * np.pi * (position - 1 + phase) / bar
     known = features[:, 4]
     features[:, 5], features[:, 6], features[:, 7] = np.cos(angle) * known, np.sin(angle) * known, known
-    features[:, 8 + metres.index(beats.metre)], features[:, unknown] = known, 1 - known
+    for column, count in enumerate(metres):
+        features[:, 8 + column] = known * (bar == count)
+    features[:, unknown] = 1 - known
     return features
 
 

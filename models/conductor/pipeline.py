@@ -13,10 +13,11 @@ from core import checkpoints
 from core.body.ictus import ictus_times
 from core.body.motion import Motion
 from core.body.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from core.contract import METRES
 from core.errors import BadInput
 from core.rhythm.beats import Beats
-from models.conductor.beat_pattern import NAMES, strokes, strokes_of
-from models.conductor.config import FOOT, FPS, METRES, MOVING, STROKES, ConductorConfig
+from models.conductor.beat_pattern import NAMES, patterned
+from models.conductor.config import FOOT, FPS, MOVING, STROKES, ConductorConfig
 from models.conductor.encoder import Frozen, encode_music, load_stage1
 from models.conductor.features import (
     body_from_vector,
@@ -68,7 +69,7 @@ def default_lead(beats):
 
 
 def with_metre(beats, metre):
-    """Beats recounted in `metre` (2, 3, 4 or 6) from their first downbeat; None and "auto" keep them."""
+    """Beats recounted in `metre` (2 to 7, 9) from their first downbeat; None and "auto" keep them."""
     if beats is None or metre in (None, "auto") or (beats.metre == metre and np.all(beats.positions > 0)):
         return beats
     if metre not in set(METRES) | set(STROKES):
@@ -81,8 +82,7 @@ def with_metre(beats, metre):
 def conducted(beats, metre=None, beat_pattern="auto"):
     """The `Beats` that get a stroke: recounted in `metre` (None: as they are), in the beat pattern asked for or
     chosen."""
-    beats = with_metre(beats, metre)
-    return strokes(beats, strokes_of(beat_pattern, beats))
+    return patterned(with_metre(beats, metre), beat_pattern)
 
 
 class Conductor:
@@ -182,7 +182,8 @@ class Conductor:
         motion may be anywhere. Sound without a beat is not conducted: the conductor stands ready."""
         shown, pattern = Conductor.shown_beats(settings), getattr(settings, "beat_pattern", Settings.beat_pattern)
         lead = default_lead(shown) if settings.lead is None else float(settings.lead)
-        if pattern == "auto" and shown is not None and np.all(shown.positions > 0):             # the choice is shown
+        # The choice is shown, where it is one for the whole piece.
+        if pattern == "auto" and shown is not None and shown.bars is None and np.all(shown.positions > 0):
             pattern = next((name for name, count in NAMES.items() if count == shown.metre), "auto")
         return SimpleNamespace(**{**vars(settings), "lead": lead, "beat_pattern": pattern, "centre": True,
                                   "lift": True,

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from core.rhythm.decoder import METRES
+from core.contract import PLAIN_METRES
 from models.rhythm.config import MUSIC_BANDS, MUSIC_FPS, MUSIC_RATE
 from models.rhythm.network import ChannelNorm, DilatedBlock
 
@@ -116,11 +116,12 @@ class BarsConfig:
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
     metre_weight: float = 0.3
+    metres: tuple = PLAIN_METRES        # that it can name: the first checkpoints' four; `release` names `METRES`
 
 
 class BarNetwork(nn.Module):
-    """Rows (N, B, BAR_CHANNELS) and which are beats (N, B) -> (N, B, 5): log-odds of a downbeat, logits of metre 2, 3,
-    4, 6."""
+    """Rows (N, B, BAR_CHANNELS) and which are beats (N, B) -> (N, B, 1 + metres): log-odds of a downbeat, logits of
+    the metres."""
 
     def __init__(self, config):
         super().__init__()
@@ -129,7 +130,7 @@ class BarNetwork(nn.Module):
         self.blocks = nn.ModuleList(DilatedBlock(config.width, config.kernel, 2 ** (i % config.cycle), config.dropout)
                                     for i in range(config.blocks))
         self.norm = ChannelNorm(config.width)
-        self.head = nn.Conv1d(config.width, 1 + len(METRES), 1)
+        self.head = nn.Conv1d(config.width, 1 + len(config.metres), 1)
 
     def forward(self, rows, known):
         x = torch.cat([rows * known[..., None], known[..., None]], dim=-1).transpose(1, 2)
@@ -146,6 +147,6 @@ def bar_evidence(network, mel, harmony):
         rows = torch.from_numpy(bar_features(mel, harmony, times))[None]
         with torch.inference_mode():
             out = network(rows, torch.ones(rows.shape[:2]))[0]
-        metre = out[:, 1:].log_softmax(-1).mean(0) if len(out) else torch.zeros(len(METRES))
-        return out[:, 0].double().numpy(), {m: float(value) for m, value in zip(METRES, metre)}
+        metre = out[:, 1:].log_softmax(-1).mean(0) if len(out) else torch.zeros(len(network.config.metres))
+        return out[:, 0].double().numpy(), {m: float(value) for m, value in zip(network.config.metres, metre)}
     return evidence

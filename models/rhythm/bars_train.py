@@ -3,8 +3,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from core.contract import PLAIN_METRES
 from core.rhythm.alignment import beat_f1_70ms
-from core.rhythm.decoder import METRES, find_bars
+from core.rhythm.decoder import find_bars
 from models.rhythm.bars import PITCHED, BarNetwork, bar_features, chroma
 from models.rhythm.config import COPIES, JITTER, MUSIC_FPS, MUSIC_RATE
 from models.rhythm.data import kind_of
@@ -36,6 +37,17 @@ class BarsTask(Task):
     def build(self):
         """A fresh network."""
         return BarNetwork(self.config)
+
+    def adopt(self, model, released):
+        """Released weights, also of a network that names other metres: what it says of those both name is kept."""
+        weight, bias = released["head.weight"], released["head.bias"]
+        if len(weight) == 1 + len(PLAIN_METRES) and len(weight) != 1 + len(self.config.metres):
+            rows = [0] + [1 + list(self.config.metres).index(metre) for metre in PLAIN_METRES]
+            head = torch.zeros_like(model.head.weight), torch.full_like(model.head.bias, -3.0)
+            for part, stored in zip(head, (weight, bias)):
+                part[rows] = stored.to(part)
+            released = {**released, "head.weight": head[0], "head.bias": head[1]}
+        model.load_state_dict(released)
 
     def dataset(self, cache, split, seed=0):
         """Random-access batches of beats."""
@@ -75,7 +87,7 @@ class BarsTask(Task):
             kind = kind_of(meta)
             scores.setdefault(f"downbeat_{kind}", []).append(
                 beat_f1_70ms(written[positions == 1, 0], written[written[:, 1] == 1, 0]))
-            if meta["metre"] in METRES:
+            if meta["metre"] in self.config.metres:
                 scores.setdefault(f"metre_{kind}", []).append(metre == meta["metre"])
             scores.setdefault(f"entropy_{kind}",
                               []).append(float(np.logaddexp(0, -down * (2 * (written[:, 1] == 1) - 1)).mean()))
@@ -94,7 +106,7 @@ def bars_of_rows(model, rows, times):
     device = next(model.parameters()).device
     with torch.no_grad(), torch.autocast(device.type, enabled=False):
         out = model(rows.to(device), torch.ones(rows.shape[:2], device=device))[0].float().cpu()
-    metres = dict(zip(METRES, out[:, 1:].log_softmax(-1).mean(0).tolist()))
+    metres = dict(zip(model.config.metres, out[:, 1:].log_softmax(-1).mean(0).tolist()))
     down = out[:, 0].double().numpy()
     positions, metre = find_bars(None, MUSIC_FPS, times, evidence=lambda _: (down, metres))
     return down, positions, metre
@@ -127,11 +139,12 @@ def load_rows(cache, split):
 
 
 class BarCrops:
-    """Random-access batches: rows (N, B, C), known (N, B), down (N, B), metre (N,) as a place in METRES."""
+    """Random-access batches: rows (N, B, C), known (N, B), down (N, B), metre (N,) as a place in
+    the configuration's metres."""
 
     def __init__(self, config, cache, split, seed=0):
         self.config, self.seed, self.split = config, seed, split
-        self.clips = [clip for clip in load_rows(cache, split) if clip[0]["metre"] in METRES]
+        self.clips = [clip for clip in load_rows(cache, split) if clip[0]["metre"] in config.metres]
         kinds = [kind_of(meta) for meta, _, _ in self.clips]
         weight = np.array([KIND_SHARE.get(kind, 0.0) / max(1, kinds.count(kind)) for kind in kinds])
         self.shares = weight / weight.sum()
@@ -152,7 +165,7 @@ class BarCrops:
             out["rows"][slot, at:at + length] = rows[first:first + length]
             out["known"][slot, at:at + length] = 1.0
             out["down"][slot, at:at + length] = beats[first:first + length, 1] == 1
-            out["metre"][slot] = METRES.index(meta["metre"])
+            out["metre"][slot] = list(self.config.metres).index(meta["metre"])
         return {name: torch.from_numpy(value) for name, value in out.items()}
 
 

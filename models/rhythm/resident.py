@@ -197,14 +197,14 @@ class FlatBars:
         """Copy all rows to the device."""
         if self.device == torch.device(device):
             return
-        from core.rhythm.decoder import METRES
         self.device = torch.device(device)
         self.rows = torch.from_numpy(np.concatenate([rows for _, rows, _ in self.clips])).to(device)
         self.down = torch.from_numpy(np.concatenate([beats[:, 1] == 1
                                                      for _, _, beats in self.clips])).float().to(device)
         self.counts = torch.tensor([len(rows) for _, rows, _ in self.clips], device=device)
         self.first = torch.cumsum(self.counts, 0) - self.counts
-        metres = [METRES.index(item["metre"]) if item["metre"] in METRES else -1 for item, _, _ in self.clips]
+        known = list(self.config.metres)
+        metres = [known.index(item["metre"]) if item["metre"] in known else -1 for item, _, _ in self.clips]
         self.metre = torch.tensor(metres, device=device)
         kinds = [item["kind"] for item, _, _ in self.clips]
         shares = np.zeros(len(kinds))
@@ -215,7 +215,7 @@ class FlatBars:
         self.chance = torch.from_numpy(np.cumsum(shares / shares.sum())).float().to(device)
 
     def batch(self, index, generator):
-        """rows (N, B, C), known (N, B), down (N, B), metre (N,): a place in METRES or -1."""
+        """rows (N, B, C), known (N, B), down (N, B), metre (N,): a place in the configuration's metres or -1."""
         config, device = self.config, self.device
         draw = torch.rand((3, config.batch), generator=generator, device=device)
         row = torch.searchsorted(self.chance, draw[0]).clamp(max=len(self.clips) - 1)

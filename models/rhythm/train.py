@@ -3,6 +3,7 @@ import numpy as np
 import torch
 
 from core.body.rotations import sixd_to_matrix
+from core.contract import METRES
 from core.errors import BadInput
 from core.rhythm.alignment import beat_f1_70ms
 from core.rhythm.decoder import CONFIG, MUSIC, decode
@@ -133,8 +134,8 @@ class RhythmTask(Task):
 
 
 CONFIGS = {part: {name: rhythm_config(part, name) for name in ("release", "paper", "tiny")} for part in PARTS}
-CONFIGS["bars"] = {"release": BarsConfig(), "paper": BarsConfig(), "tiny": BarsConfig(width=16, blocks=4, window=24,
-                                                                                      batch=8)}
+CONFIGS["bars"] = {"release": BarsConfig(metres=METRES), "paper": BarsConfig(metres=METRES),
+                   "tiny": BarsConfig(width=16, blocks=4, window=24, batch=8)}
 
 
 def task(part, config="release", **overrides):

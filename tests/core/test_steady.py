@@ -61,6 +61,19 @@ def test_two_songs_cut_together_are_two_sections():
     assert beat_f1_70ms(grid.beats(), times) > 0.95
 
 
+def test_a_dance_to_two_songs_is_no_dance_without_a_beat():
+    """Over the cut neither tempo is strong; each half is."""
+    rng = np.random.default_rng(5)
+    times = np.concatenate([np.arange(0.2, 13, 60 / 182.4), np.arange(13.1, 35, 60 / 160.3)])
+    found = tempo.find(activations(times, 35, rng, noise=1.2, strength=0.6), FPS, part="body")
+    assert [round(bpm) for _, bpm in found.extra["tempo"]["sections"]] == [182, 160]
+    assert beat_f1_70ms(found.times, times) > 0.95
+    # One who strays by less than another song would is held to one tempo.
+    times = np.concatenate([np.arange(0.2, 15, 60 / 165), np.arange(15.1, 32, 60 / 168)])
+    found = tempo.find(activations(times, 32, rng, noise=1.2, strength=0.6), FPS, part="body")
+    assert len(found.extra["tempo"]["sections"]) == 1
+
+
 def test_rubato_from_beat_to_beat_is_followed():
     rng = np.random.default_rng(0)
     times = np.cumsum(0.55 * np.exp(0.22 * rng.normal(size=60)))

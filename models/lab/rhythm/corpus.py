@@ -20,6 +20,8 @@ from models.rhythm.config import CHROMA_STEPS, LOGMEL_LOWEST, LOGMEL_STEP
 from models.training.flat import FlatWriter
 
 HELD_OUT = ("Dvořák", "Schubert", "Mendelssohn", "Smetana", "Borodin", "Ravel", "Saint-Georges", "Beach")    # composers
+# Composers of the training's own validation, by which weights and decoders are chosen; the tests stay unseen.
+VALIDATION = ("Grieg", "Fauré", "Hensel", "Reger", "Arriaga", "Nielsen", "Wolf", "Gouvy", "Smyth")
 KINDS = {"score": 120, "groove": 100, "form": 80, "dance": 60, "conducting": 90}        # pieces of training
 
 
@@ -45,7 +47,8 @@ def make_piece(task):
     from models.rhythm.config import MUSIC_RATE
     from models.rhythm.features import log_mel
     beats = found.pop("beats")
-    kept = "valid" if split == "train" and number % 13 == 12 else split
+    apart = found["composer"] in VALIDATION if kind == "score" else number % 13 == 12
+    kept = "valid" if split == "train" and apart else split
     meta = {"id": f"{kind}-{split}-{number:04d}", "kind": kind, "split": kept, "seed": number, "source": "render",
             "duration": round(len(mono) / MUSIC_RATE, 3), "beat_confidence": 1.0,
             "beats": [[round(float(t), 4), int(p)] for t, p in beats], **found}
@@ -78,14 +81,15 @@ def _score(kind, number, split, data, scores, rng):
 
 
 def score_files(data, split):
-    """Scores of the composers of a split ("train" or "test"), composers taken in turn."""
+    """Scores of the composers of a split ("train" or "test"), composers in turn; of the test's at most six each."""
     by_composer = {}
     for path in sorted(Path(data, "music", "openscore_quartets", "scores").rglob("*.mxl")):
         composer = path.parents[1].name.split(",")[0]
         if (composer in HELD_OUT) == (split == "test"):
             by_composer.setdefault(composer, []).append(path)
     rounds = max(len(paths) for paths in by_composer.values())
-    return [paths[r] for r in range(rounds) for paths in by_composer.values() if r < min(len(paths), 6)]
+    most = 6 if split == "test" else rounds
+    return [paths[r] for r in range(rounds) for paths in by_composer.values() if r < min(len(paths), most)]
 
 
 def _groove(kind, number, split, data, scores, rng):

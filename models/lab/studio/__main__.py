@@ -2,7 +2,7 @@
 import argparse
 from pathlib import Path
 
-from core.contract import GENRES, METRES
+from core.contract import GENRES, PLAIN_METRES
 from models.lab.studio.preview import genre_sheet, metre_sheet, preview
 
 
@@ -16,7 +16,7 @@ def main(argv=None):
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument("--kind", choices=["dance", "conducting"], default="dance")
     parser.add_argument("--genre", choices=GENRES, help="instead of the one drawn from the seed")
-    parser.add_argument("--metre", type=int, choices=METRES, help="instead of the one drawn from the seed")
+    parser.add_argument("--metre", type=int, choices=PLAIN_METRES, help="instead of the one drawn from the seed")
     parser.add_argument("--seconds", type=float, default=24.0)
     parser.add_argument("--no-audio", dest="audio", action="store_false")
     args = parser.parse_args(argv)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.contract import GENRES, METRES
+from core.contract import GENRES, PLAIN_METRES
 from core.errors import BadInput
 from models.lab.studio.conducted import PATTERNS_STYLE, conducting_plan, pattern_of
 from models.lab.studio.plan import SPLIT_SEEDS, STYLES, make_plan, split_of
@@ -27,8 +27,8 @@ def item_plan(kind, seed, duration, stratified=False, fermatas=True, style=None)
         return conducting_plan(seed, duration)
     if kind == "dance":
         return make_plan(kind, seed, genre=GENRES[seed % len(GENRES)] if stratified else None, duration=duration)
-    return make_plan(kind, seed, metre=METRES[seed % len(METRES)] if stratified else None, duration=duration,
-                     fermatas=fermatas, style=style)
+    metre = PLAIN_METRES[seed % len(PLAIN_METRES)] if stratified else None
+    return make_plan(kind, seed, metre=metre, duration=duration, fermatas=fermatas, style=style)
 
 
 def plan_of(meta):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.contract import GENRES, METRES
+from core.contract import GENRES, PLAIN_METRES
 from models.lab.studio.picture import draw_piece
 from models.lab.studio.plan import make_plan
 from models.training.shards import AUDIO_RATE
@@ -59,7 +59,7 @@ def metre_sheet(path, seed=5, poses=14):
     from models.lab.studio.conductor import conduct
     from models.lab.studio.picture import rows_of_poses
     rows = []
-    for metre in METRES:
+    for metre in PLAIN_METRES:
         plan = make_plan("conducting", seed, metre=metre)
         motion, lead = conduct(plan)
         rows.append((f"{metre} beats", motion, _half_beats(plan, poses) - lead))
