@@ -228,7 +228,7 @@ def drifting(evidence, low=None, high=None, centre=None, width=None):
 
 
 def pieced(evidence, low=None, high=None, centre=None, width=None):
-    """The `Grid` of sections of one tempo each, two or more; None where one tempo, or tempi too near each other, explain
+    """The `Grid` of sections of one tempo each; None where one tempo, or tempi too near each other, explain
     most."""
     config = evidence.config
     rigid = dataclasses.replace(config, jump=config.cut, reach=0, tempo_ratio=0.0025, stiffness=np.inf)

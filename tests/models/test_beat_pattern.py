@@ -69,7 +69,7 @@ def test_the_network_hears_of_every_group():
 
 def test_patterns_that_do_not_fit_and_unknown_ones():
     assert set(CHOICES) >= {"auto", "one", "three_two"}
-    assert len(patterned(counted(4, 100), "three_two")) == 32                   # a four has no such groups: it stays a four
+    assert len(patterned(counted(4, 100), "three_two")) == 32       # a four has no such groups
     with pytest.raises(BadInput, match="beat pattern"):
         patterned(counted(4, 100), "eleven")
     with pytest.raises(BadInput, match="bars"):
