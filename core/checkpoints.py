@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +21,7 @@ from core.contract.files import replacing, write_text
 from core.errors import NoCheckpoint
 
 FOLDER = Path(__file__).resolve().parent.parent / "checkpoints"
+Folders = str | os.PathLike | Iterable[str | os.PathLike] | None  # further folders, looked into before the shipped one
 INDEX = "index.json"
 INDEX_FORMAT = 1
 HALF_FROM_ELEMENTS = 4096       # smaller tensors cost nothing in float32 and are the sensitive ones

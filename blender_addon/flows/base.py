@@ -1,8 +1,10 @@
 """A generation from scene to scene: what is asked, what is read, what is written. One class per direction, any system
 in it."""
 import json
+from collections.abc import Generator
 from pathlib import Path
 
+import bpy
 import numpy as np
 
 from ...core.contract.systems import System
@@ -41,7 +43,7 @@ class Flow:
         self.others = []                                        # `Ref`s of further rigs that perform too
 
     @classmethod
-    def check(cls, context, system: System):
+    def check(cls, context: bpy.types.Context, system: System):
         """Raises UserError where scene and settings as they stand cannot give a result; cheap, for the button's
         tooltip."""
         scene_settings.check_files(context.scene, system)
@@ -58,7 +60,7 @@ class Flow:
         return Job("generate", self.system.button, params, self.prepare, self.apply, self.watched(),
                    warnings=doubts_of(self.rig.get(), *(ref.get() for ref in self.others)))
 
-    def prepare(self, folder):
+    def prepare(self, folder: Path) -> Generator:
         """Generator: read the scene into the job's folder, yielding fractions; returns what joins the job's params."""
         yield 0.0
         inputs = yield from self.read(folder)
@@ -66,7 +68,7 @@ class Flow:
         settings = {**self.request["params"], **media}
         return {**inputs, "settings": settings, "beats": self._beats()}
 
-    def apply(self, result, folder):
+    def apply(self, result: dict, folder: Path) -> str:
         """Write the takes; returns a sentence."""
         made, scene = takes.rows(result), self.scene.get()
         with whole(ref.get() for ref in self.watched()):
@@ -119,14 +121,15 @@ class Flow:
             raise UserError(f"The object {name} is not in the scene any more; choose another")
         return found
 
-    def sample_pose(self, folder, rig=None, mapped=None):
+    def sample_pose(self, folder: Path, rig: bpy.types.Object | None = None,
+                    mapped: dict[str, str] | None = None) -> Generator:
         """Generator: the pose of the rig, or of another, where the passage begins."""
         here = Passage(float(int(self.passage.first)), 0.5 / self.passage.fps, self.passage.fps)
         rig, mapped = rig or self.rig, mapped or self.mapped
         yield from rig_sampling.sample(rig, self.scene, mapped, here, folder)
         yield from rig_sampling.sample_own(rig, self.scene, mapped, self.passage.fps, folder)
 
-    def sample_passage(self, folder):
+    def sample_passage(self, folder: Path) -> Generator:
         """Generator: the controls and the bones they drive over the whole passage, and the local poses of what
         stays."""
         legs = blending(self.request)["legs"]

@@ -1,4 +1,7 @@
 """Beats of a rig's motion or of a sound strip, as timeline markers; and the small jobs: doctor, bone names."""
+from collections.abc import Callable
+
+import bpy
 import numpy as np
 
 from ..errors import UserError
@@ -12,7 +15,7 @@ from .base import doubts_of
 from .to_sound import passage_of
 
 
-def motion_job(context, rig):
+def motion_job(context: bpy.types.Context, rig: bpy.types.Object) -> Job:
     """Detect the beats of `rig` in the chosen range and show them as markers."""
     scene = context.scene
     system = scene_settings.chosen(scene, scene_settings.direction("to_sound"))
@@ -28,7 +31,7 @@ def motion_job(context, rig):
                warnings=doubts_of(rig))
 
 
-def strip_job(context, strip_scene, strip):
+def strip_job(context: bpy.types.Context, strip_scene: bpy.types.Scene, strip: bpy.types.bpy_struct) -> Job:
     """Detect the beats of a sound strip and show them as markers."""
     scene_ref, strip_scene_ref, name = Ref.of(context.scene), Ref.of(strip_scene), strip.name
     box = []
@@ -61,7 +64,7 @@ def _show(scene_ref, result, passage, music):
     return f"{len(found['times'])} beats, {tempo:.1f} BPM, confidence {found.get('confidence', 0):.2f}"
 
 
-def doctor_sentence(findings):
+def doctor_sentence(findings: dict) -> str:
     """The doctor's findings in one line."""
     problems = findings.get("problems") or []
     if problems:
@@ -70,7 +73,7 @@ def doctor_sentence(findings):
     return f"The runtime works: Python {findings.get('python')}, {findings.get('device')}"
 
 
-def bone_job(context, rig):
+def bone_job(context: bpy.types.Context, rig: bpy.types.Object) -> Job:
     """Ask the worker for bones that no name table knows."""
     rig_ref = Ref.of(rig)
 
@@ -92,7 +95,7 @@ def bone_job(context, rig):
     return Job("bonemap", "Detect Bones", {}, prepare, apply, (rig_ref,))
 
 
-def doctor_job(report):
+def doctor_job(report: Callable[[dict], None]) -> Job:
     """Check: `report(findings)` gets the dict of core/worker/doctor.py."""
     def prepare(folder):
         yield 1.0

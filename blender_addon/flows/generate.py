@@ -1,4 +1,6 @@
 """The flow of a system: which class its direction has."""
+import bpy
+
 from ...core.contract.systems import System
 from ..errors import UserError
 from ..scene import bone_map
@@ -15,7 +17,8 @@ def flow_class(system: System) -> type[Flow]:
     return FLOWS[system.direction.name]
 
 
-def flow(context, system: System, rig=None, request: dict | None = None) -> Flow:
+def flow(context: bpy.types.Context, system: System, rig: bpy.types.Object | None = None,
+         request: dict | None = None) -> Flow:
     """The flow of a system on the rig that the user means, or of an earlier request. Raises UserError."""
     if request and request.get("others"):                       # whichever of the performers is asked again, all are
         rig = context.scene.objects.get(request["rig"])

@@ -20,7 +20,9 @@ from .to_motion import write_takes
 SOURCE = "source"               # folder of the job with the other armature, as core/worker/jobs.py reads it
 
 
-def request_of(scene, rig, path, fps=None, *, up=None, root=None, start=None, duration=None, frame=None):
+def request_of(scene: bpy.types.Scene, rig: bpy.types.Object, path: str, fps: float | None = None, *,
+               up: str | None = None, root: str | None = None, start: float | None = None,
+               duration: float | None = None, frame: float | None = None) -> dict:
     """What the job asks, JSON-ready. With a folder of SMPL models the performer's own skeleton counts. Raises
     UserError.
 
@@ -41,7 +43,8 @@ def request_of(scene, rig, path, fps=None, *, up=None, root=None, start=None, du
     return _request(scene, rig, scene.frame_current if frame is None else frame, params)
 
 
-def request_from(scene, rig, source, frame=None, place="rig"):
+def request_from(scene: bpy.types.Scene, rig: bpy.types.Object, source: bpy.types.Object, frame: float | None = None,
+                 place: str = "rig") -> dict:
     """What the job asks where the motion is that of `source`, another armature of the scene, over all its animation.
 
     frame: where the take begins; None: where the source's animation does. place: "rig", from where the rig stands, or
@@ -66,7 +69,7 @@ def _setting(scene, name):
     return scene_settings.value(scene, "to_motion", name, registry.setting(name).default)
 
 
-def job(context, rig, request):
+def job(context: bpy.types.Context, rig: bpy.types.Object, request: dict) -> Job:
     """The `Job` that puts the motion of `request` on `rig`, from the request's frame on. Raises UserError."""
     scene, mapped = context.scene, bone_map.require(rig)
     rig_ref, scene_ref = Ref.of(rig), Ref.of(scene)
@@ -108,7 +111,7 @@ def _source(scene, request):
     return found
 
 
-def other_armature(context, rig):
+def other_armature(context: bpy.types.Context, rig: bpy.types.Object) -> bpy.types.Object | None:
     """The one further armature that is selected beside the rig, or None."""
     names = bone_map.others(context, rig, 2)
     return context.scene.objects.get(names[0]) if len(names) == 1 else None

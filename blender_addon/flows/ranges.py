@@ -11,14 +11,14 @@ from ..scene.timebase import Passage
 SHORTEST_SECONDS = 0.2
 
 
-def preview(scene):
+def preview(scene: bpy.types.Scene) -> tuple[int, int]:
     """(first, last) frame of the preview range. Raises UserError where there is none."""
     if not scene.use_preview_range:
         raise UserError("There is no preview range; set one in the timeline (P), or choose another range")
     return scene.frame_preview_start, scene.frame_preview_end
 
 
-def chosen(scene):
+def chosen(scene: bpy.types.Scene) -> tuple[int, int]:
     """(first, last) frame of the range to edit. Raises UserError where it has no length."""
     settings = scene.baton
     if settings.edit_range == "PREVIEW":
@@ -32,7 +32,7 @@ def chosen(scene):
     return first, last
 
 
-def seconds(frames, passage):
+def seconds(frames: tuple[float, float], passage: Passage) -> tuple[float, float]:
     """(start, stop) in seconds of `passage` of the part of frames (first, last) that lies in it. Raises UserError."""
     first, last = frames
     start, stop = max(0.0, passage.seconds(first)), min(passage.duration, passage.seconds(last + 1))
@@ -44,7 +44,7 @@ def seconds(frames, passage):
     return round(start, 4), round(stop, 4)
 
 
-def stays(keep, frames):
+def stays(keep: dict | None, frames: np.ndarray) -> np.ndarray:
     """(N,) bool: which of the frames (N,) of a take stay as they are, of what a request keeps."""
     first, last = keep["frames"]
     inside = (frames >= first) & (frames <= last)
@@ -53,7 +53,7 @@ def stays(keep, frames):
     return inside if keep.get("stays") == "inside" else ~inside
 
 
-def request(scene, take):
+def request(scene: bpy.types.Scene, take: bpy.types.PropertyGroup) -> dict:
     """The take's own request, for the chosen range alone: all else stays, the seed is one that was not used yet."""
     own = takes.request_of(take)
     if "system" not in own:

@@ -1,6 +1,7 @@
 """What results become in the scene: a sound file beside the .blend and its strip, channels as an action on the rig."""
 from pathlib import Path
 
+import bpy
 import numpy as np
 
 from ..errors import UserError
@@ -11,7 +12,8 @@ from . import ranges
 LAST_SAMPLE_SECONDS = 0.06      # of motion at 30 Hz whose length was rounded to whole samples
 
 
-def place_sound(place, scene, take, file: Path, passage: Passage):
+def place_sound(place: bpy.types.Scene, scene: bpy.types.Scene, take: bpy.types.PropertyGroup, file: Path,
+                passage: Passage):
     """A row's WAV where new sounds go under the take's name, and its strip in the sequencer's scene `place`."""
     if not file.is_file():
         raise UserError(f"The worker did not leave the file {file.name} that it announced.")
@@ -27,8 +29,9 @@ def _frame_in(place, scene, passage):
     return place.frame_start + (passage.first - scene.frame_start) / passage.fps * scene_fps(place.render)
 
 
-def write_motion(scene, rig, mapped, take, file: Path, passage: Passage, blend_seconds=0.0, reduce_degrees=0.0,
-                 stepped=False, legs=True, keep=None):
+def write_motion(scene: bpy.types.Scene, rig: bpy.types.Object, mapped: dict[str, str], take: bpy.types.PropertyGroup,
+                 file: Path, passage: Passage, blend_seconds: float = 0.0, reduce_degrees: float = 0.0,
+                 stepped: bool = False, legs: bool = True, keep: dict | None = None) -> tuple[float, float]:
     """A row's channels as a new action of the take, beside the takes that the rig has; (first, last) frame.
 
     stepped: the channels already begin where the rig is (core.retarget.Options.blend_in). legs: they key the legs.
@@ -49,7 +52,8 @@ def write_motion(scene, rig, mapped, take, file: Path, passage: Passage, blend_s
     return int(frames[0]), int(frames[-1])
 
 
-def on_frames(times, rotations, locations, passage: Passage):
+def on_frames(times: np.ndarray, rotations: dict[str, np.ndarray], locations: dict[str, np.ndarray],
+              passage: Passage) -> tuple[np.ndarray, dict, dict]:
     """Channels at `times` (T,) seconds -> whole frames (N,) of the passage, and the channels there.
 
     The last sample of a motion lies a sample before the passage's end: at higher frame rates it is held until there.

@@ -13,7 +13,7 @@ from ..worker import options as prefs
 from ..worker.manager import Job
 
 
-def job(context, kind, gender, betas):
+def job(context: bpy.types.Context, kind: str, gender: str, betas: list[float]) -> Job:
     """The `Job` that adds the character to the active scene."""
     scene_ref = Ref.of(context.scene)
 
@@ -29,7 +29,7 @@ def job(context, kind, gender, betas):
                prepare, apply, (scene_ref,))
 
 
-def build(scene, path, name):
+def build(scene: bpy.types.Scene, path: Path, name: str) -> bpy.types.Object:
     """Armature and skinned mesh of a `body.npz`; y up becomes z up, the feet stand on the floor. Returns the
     armature."""
     with np.load(path, allow_pickle=False) as data:

@@ -1,6 +1,10 @@
 """From nothing but settings to sound and motion: one job -> WAV and channels -> one take with a strip and an action."""
+from collections.abc import Generator
 from pathlib import Path
 
+import bpy
+
+from ...core.contract.systems import System
 from ..errors import UserError
 from ..scene import compat, sound_files, takes
 from ..scene import settings as scene_settings
@@ -23,22 +27,22 @@ class ToBoth(Flow):
         self.passage = Passage(self.request["first"], self.request["params"]["duration"], self.request["fps"])
 
     @classmethod
-    def check(cls, context, system):
+    def check(cls, context: bpy.types.Context, system: System):
         low, high = system.seconds
         seconds = scene_settings.group(context.scene, system).duration
         if not low <= seconds <= high:
             raise UserError(f"The length is {seconds:.1f} s; {system.short} makes {low:g} to {high:g} s")
         super().check(context, system)
 
-    def ask(self, context, rig):
+    def ask(self, context: bpy.types.Context, rig: bpy.types.Object) -> dict:
         """It begins at the current frame."""
         self.check(context, self.system)
         return {"first": float(context.scene.frame_current), "fps": scene_fps(context.scene.render)}
 
-    def watched(self):
+    def watched(self) -> tuple:
         return self.rig, self.scene, self.place
 
-    def read(self, folder):
+    def read(self, folder: Path) -> Generator:
         """Generator: the rig's pose; over the whole passage, with the take's sound, where a part of the take stays."""
         inputs = {"place": "rig", "source": {"rig": self.rig.name, "first_frame": self.passage.first}}
         keep = self.request.get("keep")
@@ -51,7 +55,7 @@ class ToBoth(Flow):
         yield from self.sample_passage(folder)
         return {**inputs, "keep": {"file": keep["file"], "start": start, "stop": stop, "side": keep["side"]}}
 
-    def write(self, scene, made, folder):
+    def write(self, scene: bpy.types.Scene, made: list[dict], folder: Path) -> str:
         """A take with two faces for each row, a strip and an action; whole or not at all. The last one plays."""
         names, (_, notice), rig = [], sound_files.output(), self.rig.get()
         own = blending(self.request)

@@ -1,8 +1,10 @@
 """Sound to motion: sound strip -> job -> channels -> a new action on the rig."""
+from collections.abc import Generator
 from pathlib import Path
 
 import bpy
 
+from ...core.contract.systems import System
 from ..errors import UserError
 from ..scene import bone_map, strips, takes
 from ..scene import settings as scene_settings
@@ -40,7 +42,7 @@ class ToMotion(Flow):
         return scene, strip
 
     @classmethod
-    def check(cls, context, system):
+    def check(cls, context: bpy.types.Context, system: System):
         strip_scene, strip = strips.sound_strip(context)
         if strip is None:
             raise UserError("Select a sound strip in the sequencer")
@@ -49,7 +51,7 @@ class ToMotion(Flow):
         if getattr(scene_settings.group(context.scene, system), "keep_range", False):
             ranges.chosen(context.scene)
 
-    def ask(self, context, rig):
+    def ask(self, context: bpy.types.Context, rig: bpy.types.Object) -> dict:
         """The strip is named, not its file: trims of today count at Redo."""
         asked = {"strip": self.strip, "strip_scene": self.strip_scene.name,
                  "others": bone_map.others(context, rig, self.system.performers - 1)}
@@ -57,10 +59,10 @@ class ToMotion(Flow):
             asked["keep"] = {"frames": ranges.chosen(context.scene), "stays": "inside"}
         return asked
 
-    def watched(self):
+    def watched(self) -> tuple:
         return self.rig, self.scene, self.strip_scene, *self.others
 
-    def read(self, folder):
+    def read(self, folder: Path) -> Generator:
         """Generator: the passage that the strip plays, and the rig's pose; over the whole passage where a part of it
         stays."""
         clip = yield from strips.describe(self.strip_scene, self.strip, folder)
@@ -80,13 +82,13 @@ class ToMotion(Flow):
         yield from self.sample_passage(folder)
         return {**inputs, "keep": {"start": start, "stop": stop, "stays": keep["stays"]}}
 
-    def steps(self):
+    def steps(self) -> bool:
         """Whether the take begins by steps from the pose of the rig (core/retarget/step_in.py). What the controls of a
         control rig show is known here only, so there the keys are mixed here, too."""
         plain = not any(bone_map.bone_tables.control_table(mapped) for mapped in (self.mapped, *self.maps))
         return plain and not self.request.get("keep") and blending(self.request)["blend_seconds"] > 0
 
-    def write(self, scene, made, folder):
+    def write(self, scene: bpy.types.Scene, made: list[dict], folder: Path) -> str:
         """A take with an action for each row; the last one plays."""
         own = blending(self.request)
         own["keep"] = self.request.get("keep")
@@ -102,7 +104,8 @@ class ToMotion(Flow):
         return sentence + (f", and {len(self.others)} more" if self.others else "")
 
 
-def write_takes(scene, rig, mapped, made, requests, passage, folder, title, own):
+def write_takes(scene: bpy.types.Scene, rig: bpy.types.Object, mapped: dict[str, str], made: list[dict],
+                requests: list[dict], passage: Passage, folder: Path, title: str, own: dict) -> str:
     """Each row of a result (`file` of channels in `folder`) as a take on the rig; the last one plays. Returns a
     sentence."""
     names = []
@@ -117,7 +120,7 @@ def write_takes(scene, rig, mapped, made, requests, passage, folder, title, own)
     return f"{', '.join(names)} on {rig.name}, frames {first} to {last}"
 
 
-def check_length(system, seconds):
+def check_length(system: System, seconds: float):
     """Raises UserError for a strip that is too short or too long."""
     low, high = system.seconds
     if not low <= seconds <= high:

@@ -1,4 +1,10 @@
 """Motion to sound: rig -> job -> WAV beside the file -> sound strip on the right frame."""
+from collections.abc import Generator
+from pathlib import Path
+
+import bpy
+
+from ...core.contract.systems import System
 from ..errors import UserError
 from ..scene import animated, bone_map, compat, rig_sampling, sound_files, takes
 from ..scene import settings as scene_settings
@@ -21,27 +27,27 @@ class ToSound(Flow):
         self.passage = Passage(self.request["first"], self.request["duration"], self.request["fps"])
 
     @classmethod
-    def check(cls, context, system):
+    def check(cls, context: bpy.types.Context, system: System):
         passage_of(context.scene, bone_map.find_rig(context), system)
         super().check(context, system)
 
-    def ask(self, context, rig):
+    def ask(self, context: bpy.types.Context, rig: bpy.types.Object) -> dict:
         """The frames meant: where they begin, how long they last."""
         self.check(context, self.system)
         passage = passage_of(context.scene, rig, self.system)
         return {"first": passage.first, "duration": passage.duration, "fps": passage.fps}
 
-    def watched(self):
+    def watched(self) -> tuple:
         return self.rig, self.scene, self.place
 
-    def read(self, folder):
+    def read(self, folder: Path) -> Generator:
         """Generator: the rig's motion in the passage."""
         yield from rig_sampling.sample(self.rig, self.scene, self._driven(), self.passage, folder)
         inputs = {"duration": self.passage.duration,
                   "source": {"rig": self.rig.name, "first_frame": self.passage.first, "fps": self.passage.fps}}
         return {**inputs, "keep": self.request["keep"]} if self.request.get("keep") else inputs
 
-    def write(self, scene, made, folder):
+    def write(self, scene: bpy.types.Scene, made: list[dict], folder: Path) -> str:
         """A take with a strip for each row."""
         names, (_, notice) = [], sound_files.output()
         with whole([self.rig.get()]):
@@ -56,7 +62,7 @@ class ToSound(Flow):
         return f"{placed}. {notice}" if notice else placed
 
 
-def passage_of(scene, rig, system):
+def passage_of(scene: bpy.types.Scene, rig: bpy.types.Object, system: System) -> Passage:
     """The `Passage` chosen in the settings. Raises UserError where there is none."""
     settings, fps = scene_settings.group(scene, system), scene_fps(scene.render)
     wanted = getattr(settings, "range", "SCENE")

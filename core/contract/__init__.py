@@ -12,7 +12,7 @@ ROOT = FOLDER.parents[1]                # of the installed extension, or of the 
 
 
 @cache
-def load(name: str):
+def load(name: str) -> dict | list:
     """Return the parsed `core/contract/<name>.json`; treat the result as read-only."""
     return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
 

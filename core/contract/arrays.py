@@ -10,6 +10,7 @@ import os
 import re
 import zipfile
 import zlib
+from typing import BinaryIO
 
 MAGIC = b"\x93NUMPY"
 MOST_HEADER = 10_000
@@ -22,7 +23,7 @@ class Unsound(ValueError):
     """The file is not what it says it is; the text is the end of a sentence: "... cannot be read: " + it."""
 
 
-def check_npz(file, most: int, stored: bool = False, strict: bool = True) -> dict:
+def check_npz(file: str | os.PathLike | BinaryIO, most: int, stored: bool = False, strict: bool = True) -> dict:
     """{name: (dtype, shape)} of an npz (a path or a binary handle) that unpacks to at most `most` bytes. Raises
     Unsound, OSError.
 
@@ -63,7 +64,7 @@ def check_npz(file, most: int, stored: bool = False, strict: bool = True) -> dic
         raise error if isinstance(error, Unsound) else Unsound("it is damaged") from error
 
 
-def check_npy(path, most: int) -> tuple:
+def check_npy(path: str | os.PathLike, most: int) -> tuple:
     """(dtype, shape) of an .npy file of at most `most` bytes. Raises Unsound, OSError."""
     size = os.path.getsize(path)
     if size > most:

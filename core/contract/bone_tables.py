@@ -7,6 +7,7 @@ docs/contracts.md says of control rigs.
 import json
 import re
 from collections import Counter
+from collections.abc import Iterable
 from functools import cache
 
 from . import FOLDER, REQUIRED_JOINTS
@@ -24,7 +25,7 @@ def tables() -> dict[str, dict]:
     return {data["name"]: data for data in (json.loads(path.read_text(encoding="utf-8")) for path in files)}
 
 
-def best_table(names, complete: bool = False) -> tuple[str, dict[str, str], str]:
+def best_table(names: Iterable[str], complete: bool = False) -> tuple[str, dict[str, str], str]:
     """(table, mapping, "exact" or "prefix") of the table that names the most of these bones; ("", {}, "") if none names
     any.
 
@@ -60,7 +61,7 @@ def _key(name, strip, own=""):
     return name.lower()
 
 
-def common_prefix(names) -> str:
+def common_prefix(names: Iterable[str]) -> str:
     """What most bone names (four of five) begin with, up to a separator: "Character1_", "Take 001_"; "" if nothing."""
     starts = Counter(name[:end.end()] for name in names for end in re.finditer(r"[_:|. -]+", name))
     return max((start for start, count in starts.items() if count >= 0.8 * len(names)), key=len, default="")
@@ -74,13 +75,13 @@ def control_table(mapping: dict[str, str]) -> dict | None:
     return None
 
 
-def control_table_among(names) -> dict | None:
+def control_table_among(names: Iterable[str]) -> dict | None:
     """The table of a control rig whose controls are among these bone names, or None."""
     return next((data for data in tables().values()
                  if "read_from" in data and len(set(names) & set(data["bones"].values())) >= CONTROLS), None)
 
 
-def reading_map(mapping: dict[str, str], names) -> dict[str, str]:
+def reading_map(mapping: dict[str, str], names: Iterable[str]) -> dict[str, str]:
     """The bones to *sample*: controls of a known rig are replaced by the bones that they drive.
 
     Controls do not show what inverse kinematics does; the driven bones do. names: of all bones of the rig.

@@ -9,7 +9,7 @@ MOTION = re.compile(r"(?:^|[\r\n])\s*MOTION\b", re.IGNORECASE)
 LIMIT_BYTES = 8 << 20           # a hierarchy is smaller
 
 
-def roots(path) -> list[str]:
+def roots(path: Path | str) -> list[str]:
     """Names of the roots of a BVH (`.bvh`, `.bvh.gz`), as its reader names them: a second `Hips` is `Hips.001`. []
     where the file cannot be read or is none; what is wrong with it the import says."""
     try:

@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def no_window() -> dict:
     return {"creationflags": subprocess.CREATE_NO_WINDOW} if sys.platform == "win32" else {}
 
 
-def version_of(candidate) -> tuple[int, int] | None:
+def version_of(candidate: Path | str) -> tuple[int, int] | None:
     """(major, minor) that a program says of itself as a Python, or None: names lie, running it does not."""
     try:
         done = subprocess.run([str(candidate), "-I", "-c", "import sys; print('py', *sys.version_info[:2])"],
@@ -55,7 +55,8 @@ def version_of(candidate) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found and done.returncode == 0 else None
 
 
-def find_python(search, low: tuple[int, int], high: tuple[int, int]) -> tuple[Path | None, list[str]]:
+def find_python(search: Iterable[Path | str], low: tuple[int, int],
+                high: tuple[int, int]) -> tuple[Path | None, list[str]]:
     """(the first program of `search` that runs as a Python from `low` to before `high`, or None; what was tried)."""
     tried = []
     for candidate in filter(None, search):

@@ -8,8 +8,10 @@ import os
 import secrets
 import shutil
 import stat
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 # What the system's error numbers mean to a user; the sentence around it says which file, and what to do.
 REASONS = {
@@ -32,7 +34,7 @@ def reason(error: OSError) -> str:
     return known or (error.strerror or "").lower() or str(error) or type(error).__name__
 
 
-def create(path, mode=0o666):
+def create(path: Path | str, mode: int = 0o666) -> BinaryIO:
     """A new file at `path` alone, opened for writing in binary; never one that is there, never through a link.
 
     mode: its rights, less the umask; 0o600 keeps it from other users. Raises FileExistsError.
@@ -48,7 +50,7 @@ def create(path, mode=0o666):
 
 
 @contextmanager
-def folder_for(path):
+def folder_for(path: Path | str) -> Iterator[None]:
     """Make the folder of `path` where it is missing; when the block raises, it goes again, if it is empty."""
     missing, folder = [], Path(path).parent
     while not os.path.lexists(folder) and folder != folder.parent:
@@ -67,7 +69,7 @@ def folder_for(path):
 
 
 @contextmanager
-def replacing(path, mode=0o666):
+def replacing(path: Path | str, mode: int = 0o666) -> Iterator[Path]:
     """A temporary path in the folder of `path` (made when missing), renamed to `path` when the block ends well.
 
     When the block raises, the temporary file is removed and what `path` held before is untouched. mode: as in `create`.
@@ -89,19 +91,19 @@ def replacing(path, mode=0o666):
             temporary.unlink(missing_ok=True)
 
 
-def write_text(path, text, mode=0o666):
+def write_text(path: Path | str, text: str, mode: int = 0o666):
     """`text` as UTF-8."""
     with replacing(path, mode) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def copy(source, path):
+def copy(source: Path | str, path: Path | str):
     """The file `source` at `path`."""
     with replacing(path) as temporary:
         shutil.copyfile(source, temporary)
 
 
-def claim(folder, name, suffixes):
+def claim(folder: Path | str, name: str, suffixes: Sequence[str]) -> Path:
     """A path `<folder>/<name><suffixes[0]>` that is free with every one of the suffixes, claimed as an empty file for
     the caller alone: two programs that ask at once get two names ("name (2)", ...). The folder is made when missing."""
     folder, number = Path(folder), 1
@@ -124,7 +126,7 @@ def claim(folder, name, suffixes):
         return path
 
 
-def place(source, folder, name, suffixes):
+def place(source: Path | str, folder: Path | str, name: str, suffixes: Sequence[str]) -> Path:
     """The file `source` in `folder` under a name that is free with every one of the suffixes; returns its path."""
     path = claim(folder, name, suffixes)
     try:

@@ -4,6 +4,7 @@ Where there are no such locks (Windows) an open file cannot be deleted, which se
 """
 import os
 from pathlib import Path
+from typing import IO
 
 try:
     import fcntl
@@ -11,7 +12,7 @@ except ImportError:
     fcntl = None
 
 
-def hold(file):
+def hold(file: IO) -> IO:
     """Hold an open file until it is closed, here and in processes that inherited it. Returns the file."""
     if fcntl is not None:
         try:
@@ -21,7 +22,7 @@ def hold(file):
     return file
 
 
-def held(path) -> bool:
+def held(path: Path | str) -> bool:
     """Whether a living process holds the file at `path`; True where that cannot be told."""
     flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
     try:
@@ -41,7 +42,7 @@ def held(path) -> bool:
         os.close(number)
 
 
-def unlink_unless_held(path) -> bool:
+def unlink_unless_held(path: Path | str) -> bool:
     """Delete the file where no living process holds it; whether it is gone."""
     if held(path):
         return False

@@ -3,12 +3,13 @@ only."""
 
 import json
 import math
+from pathlib import Path
 
 MOST_CHARACTERS = 64 << 20
 DEEPEST = 60
 
 
-def loads(text: str, most: int = MOST_CHARACTERS, finite: bool = True):
+def loads(text: str, most: int = MOST_CHARACTERS, finite: bool = True) -> object:
     """The value of a text. Raises ValueError, in words for a user, for what is no JSON, too long, nested beyond
     DEEPEST, or (finite)
     holds numbers that are none."""
@@ -34,7 +35,7 @@ def loads(text: str, most: int = MOST_CHARACTERS, finite: bool = True):
     raise ValueError("it is nested too deeply")
 
 
-def read(path, most: int = MOST_CHARACTERS, finite: bool = True):
+def read(path: Path | str, most: int = MOST_CHARACTERS, finite: bool = True) -> object:
     """The value of a file, as `loads`. Raises OSError or ValueError."""
     with open(path, "rb") as handle:
         data = handle.read(most + 1)

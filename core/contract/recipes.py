@@ -48,7 +48,7 @@ def _loaded(text, what):
         raise Refused(f"its {what} cannot be read: {error}") from error
 
 
-def check_beats(value) -> dict:
+def check_beats(value: object) -> dict:
     """Beats as `Beats.to_json` gives them. Raises Refused, the end of a sentence."""
     _object(value, "beats")
     times, metre = value.get("times"), value.get("metre", 4)

@@ -15,7 +15,7 @@ LABELS = {"mp4": "MPEG-4 (m4a, mp4, mov)", "matroska": "WebM or Matroska", "asf"
           "ac3": "AC-3", "avi": "AVI", "mpeg": "MPEG video", "flv": "Flash video", "ogv": "Ogg video"}
 
 
-def kind(path) -> str:
+def kind(path: Path | str) -> str:
     """"wav", "aiff", "flac", "ogg", "mp3", ... "mp4", "matroska", "asf", "aac"; "" where the bytes tell nothing."""
     return kind_of(_head(path))
 
@@ -41,7 +41,7 @@ def kind_of(head: bytes) -> str:
     return ""
 
 
-def worker_reads(path) -> bool:
+def worker_reads(path: Path | str) -> bool:
     """Does the worker read this without ffmpeg? True where the bytes tell nothing: it will say what is wrong."""
     head = _head(path)
     what = kind_of(head)
@@ -51,7 +51,7 @@ def worker_reads(path) -> bool:
     return not what or what in READ
 
 
-def has_sound_track(path) -> bool | None:
+def has_sound_track(path: Path | str) -> bool | None:
     """False where a movie surely has no sound track, True where it has one, None where that cannot be told."""
     head, what = _head(path), kind(path)
     if what == "mp4":

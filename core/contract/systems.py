@@ -79,7 +79,7 @@ class Setting:
         self.reads, self.warn_above, self.needed = raw.get("reads"), raw.get("warn_above"), raw.get("needed")
         self.items = _items(raw) if self.type == "enum" else ()
 
-    def check(self, value):
+    def check(self, value: object) -> object:
         """The value the model is given for one from a panel, a request or a command line. Raises Refused."""
         if value is None:
             return self.check(self.absent) if self.absent is not None else None

@@ -4,10 +4,12 @@
 A system whose code is absent is not offered; one whose weights are absent raises NoCheckpoint when it is used.
 """
 import importlib
+from collections.abc import Callable
 from importlib.util import find_spec
 
 import models
 from core import checkpoints
+from core.checkpoints import Folders
 from core.contract import systems as registry
 from core.contract.systems import System
 from core.errors import BadInput
@@ -48,13 +50,14 @@ def _add_folders():
             models.__path__.append(str(folder))
 
 
-def available(folders=None) -> dict[str, bool]:
+def available(folders: Folders = None) -> dict[str, bool]:
     """{name: True when all its checkpoints are there}."""
     return {name: all(checkpoints.has(folder, [part], folders) for folder, part in system.needs.values())
             for name, system in offered().items()}
 
 
-def open_pipeline(name: str, folders=None, device: str = "auto", notify=None):
+def open_pipeline(name: str, folders: Folders = None, device: str = "auto",
+                  notify: Callable[[str], None] | None = None) -> object:
     """The pipeline of a system, kept warm between calls; networks load on its first use.
 
     folders: extra checkpoint folders. device: "auto", "cuda", "mps" or "cpu". notify(sentence): warnings for the user.

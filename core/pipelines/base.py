@@ -9,12 +9,16 @@ sampling; `body_beats(motion, settings) -> (Beats, lead in seconds)` finds the b
 `shown_beats(settings) -> Beats` says which of the music's beats its motion shows.
 """
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import numpy as np
 
 from core import checkpoints
+from core.audio import Audio
+from core.body.motion import Motion
+from core.checkpoints import Folders
 from core.contract import REPRESENTATION_VERSION, load
 from core.contract import systems as registry
 from core.contract.systems import System
@@ -51,16 +55,16 @@ class Result:
         return self.audio.shape[-1] / 48_000 if self.audio is not None else self.motion.duration
 
 
-def silent(phase, fraction=None, detail=""):
+def silent(phase: str, fraction: float | None = None, detail: str = ""):
     """A progress callback that tells nobody."""
 
 
-def never():
+def never() -> bool:
     """A should_cancel that never does."""
     return False
 
 
-def share(progress, low, high):
+def share(progress: Callable, low: float, high: float) -> Callable:
     """A progress callback for a part of the job: its fractions 0..1 become low..high of the whole."""
     def part(phase, fraction=None, detail=""):
         progress(phase, None if fraction is None else low + (high - low) * fraction, detail)
@@ -101,14 +105,14 @@ class Pipeline:
         self.system, self.model, self.folders, self.wanted, self.notify = system, model, folders, device, notify
         self._models = {}
 
-    def generate(self, condition=None, **options) -> Result:
+    def generate(self, condition: Motion | Audio | None = None, **options) -> Result:
         """One `Result`; options as `generate_variations`."""
         return self.generate_variations(condition, **{**options, "variations": 1})[0]
 
-    def generate_variations(self, condition=None, *, duration: float | None = None, beats: Beats | None = None,
-                            keep=None,
-                            performers: int = 1, source: dict | None = None, progress=silent, should_cancel=never,
-                            **params) -> list[Result]:
+    def generate_variations(self, condition: Motion | Audio | None = None, *, duration: float | None = None,
+                            beats: Beats | None = None, keep: tuple | None = None,
+                            performers: int = 1, source: dict | None = None, progress: Callable = silent,
+                            should_cancel: Callable[[], bool] = never, **params) -> list[Result]:
         """`variations` results with seeds seed, seed + 1, ...
 
         condition: what the direction goes from; duration (s): all of it when None. beats: `Beats` in seconds of the
@@ -185,7 +189,7 @@ def _time(seconds):
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def find_parts(system: System, folders, notify) -> dict:
+def find_parts(system: System, folders: Folders, notify: Callable[[str], None]) -> dict:
     """{part: Checkpoint} of everything the system needs, rhythm network included. Raises NoCheckpoint."""
     return {name: checkpoints.find(*need, folders, warn=notify) for name, need in system.needs.items()}
 
@@ -223,7 +227,7 @@ def genre_tempo(genre: str | None) -> float | None:
     return usual and sum(usual) / 2
 
 
-def regular_beats(bpm, duration, metre=4, first=0.0):
+def regular_beats(bpm: float, duration: float, metre: int = 4, first: float = 0.0) -> Beats:
     """A steady grid of beats over the passage, a downbeat first. Raises BadInput for an unusable tempo."""
     if not 30 <= bpm <= 300:
         raise BadInput(f"A tempo of {bpm:g} BPM is out of range; choose 30 to 300.")

@@ -1,14 +1,21 @@
 """Beats of a body or of music, as the pipelines, the worker and the command line find them."""
+from collections.abc import Callable
+
 from core import checkpoints
 from core.audio import Audio
+from core.body.motion import Motion
+from core.checkpoints import Folders
 from core.contract import systems as registry
 from core.errors import BadInput, Cancelled
 from core.pipelines.base import never, silent
 from core.rhythm.beats import Beats
 
 
-def find_beats(condition, *, bpm=None, tempo=None, metre=None, beats=None, level="normal", usual=None, folders=None,
-               progress=silent, should_cancel=never, notify=lambda sentence: None):
+def find_beats(condition: Motion | Audio, *, bpm: float | None = None, tempo: str | float | None = None,
+               metre: int | None = None, beats: Beats | None = None, level: str = "normal",
+               usual: tuple[float, float] | None = None, folders: Folders = None,
+               progress: Callable = silent, should_cancel: Callable[[], bool] = never,
+               notify: Callable[[str], None] = lambda sentence: None) -> Beats:
     """`Beats` (s from the start) of an `Audio` or a `Motion`. Raises BadInput, NoCheckpoint, Cancelled.
 
     tempo: "auto" (None), "steady", "follow" or the tempo to keep in BPM; bpm: a tempo to stay near. beats: the user's
@@ -46,7 +53,8 @@ def _checked(name, value):
         raise BadInput(str(error)) from error
 
 
-def given_or_found(condition, beats, *, duration, level="normal", **options):
+def given_or_found(condition: Motion | Audio | None, beats: Beats | None, *, duration: float, level: str = "normal",
+                   **options) -> tuple[Beats | None, str]:
     """(beats, "user" or "predicted"): the user's own, their bars found where not given; else found in the condition.
 
     level (half, normal or double time) is for beats that are found: the user's own are on the level meant.

@@ -1,11 +1,13 @@
 """Where the networks run: CUDA, then MPS, then the CPU; and what happens when a device's memory is full."""
+from collections.abc import Callable
+
 from core.errors import BadInput, OutOfMemory
 from core.start import import_all
 
 KINDS = ("auto", "cuda", "mps", "cpu")
 
 
-def resolve(device="auto"):
+def resolve(device: str = "auto") -> str:
     """The torch device name for a choice. Raises BadInput for an unknown or absent device."""
     import_all(["torch"])                                      # for a pipeline the first use of torch
     import torch
@@ -21,14 +23,14 @@ def resolve(device="auto"):
     return str(device)
 
 
-def prepare(device):
+def prepare(device: str):
     """What a device wants once before networks run on it: TF32 for products in float32 on CUDA (Ampere and later)."""
     import torch
     if device.startswith("cuda"):
         torch.set_float32_matmul_precision("high")
 
 
-def describe(device):
+def describe(device: str) -> str:
     """A name for people, such as "cuda (NVIDIA H200)" or "cpu (8 threads)"."""
     import torch
     if device.startswith("cuda"):
@@ -36,7 +38,7 @@ def describe(device):
     return f"cpu ({torch.get_num_threads()} threads)" if device == "cpu" else device
 
 
-def is_out_of_memory(error):
+def is_out_of_memory(error: BaseException) -> bool:
     """True for what torch raises when a device (or the CPU's allocator) has no memory left."""
     import torch
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
@@ -45,7 +47,7 @@ def is_out_of_memory(error):
     return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
 
 
-def with_fallback(run, device, notify):
+def with_fallback(run: Callable, device: str, notify: Callable[[str], None]) -> tuple[object, str]:
     """run(device, small) with one retry on smaller windows, then the CPU; notify(sentence) tells the user.
 
     Returns (what run returned, device used). Raises OutOfMemory when even the CPU's small windows do not fit.
@@ -67,7 +69,7 @@ def with_fallback(run, device, notify):
                       "shorter range or fewer variations.") from reason
 
 
-def release(device):
+def release(device: str):
     """Give cached memory of a device back."""
     import gc
 

@@ -1,4 +1,5 @@
 """Settings that are files or scene objects, read: what the model is given for a path, and what a recipe says of it."""
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,13 +8,13 @@ from core.audio import Audio
 from core.body.motion import Motion
 from core.contract import json_text
 from core.contract.arrays import check_npy
-from core.contract.systems import System
+from core.contract.systems import Setting, System
 from core.errors import BadInput, reading
 
 MOST_BYTES = 64 << 20        # of a path: far more points than a curve has
 
 
-def read_media(system: System, values: dict, notify=lambda sentence: None) -> dict:
+def read_media(system: System, values: dict, notify: Callable[[str], None] = lambda sentence: None) -> dict:
     """Values with the files that settings name read: a sound as `Audio`, a motion as `Motion`, a path as points (N,3)
     in metres, a folder of motions as a list of `Move`.
 
@@ -23,7 +24,7 @@ def read_media(system: System, values: dict, notify=lambda sentence: None) -> di
             for name, value in values.items()}
 
 
-def kind_of(setting) -> str | None:
+def kind_of(setting: Setting) -> str | None:
     """"sound", "motion", "motions", "points", or None where a setting is no medium."""
     if setting.type == "actions":
         return "motions"
@@ -47,7 +48,7 @@ def _read(path, kind, notify):
     return read_points(path) if kind == "points" else path
 
 
-def read_points(path) -> np.ndarray:
+def read_points(path: Path | str) -> np.ndarray:
     """Points (N,3) float32 of a path, metres, z up, of an .npy file or a JSON list. Raises BadInput."""
     path = Path(path).expanduser()
     with reading(f"The path {path.name} cannot be read; give an .npy file or a JSON list of points."):
@@ -60,7 +61,7 @@ def read_points(path) -> np.ndarray:
     return np.pad(points, ((0, 0), (0, 3 - points.shape[1])))
 
 
-def described(value):
+def described(value: object) -> object:
     """A value as a recipe names it: of a medium its length, a number without the dust of floating point."""
     if isinstance(value, (Audio, Motion)):
         return {"seconds": round(value.duration, 2)}

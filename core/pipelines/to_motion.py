@@ -1,4 +1,6 @@
 """Sound -> motion: music, its beats, any system of the direction, a motion with its recipe and alignment."""
+from types import SimpleNamespace
+
 import numpy as np
 
 from core.audio import Audio
@@ -7,6 +9,7 @@ from core.errors import BadInput
 from core.pipelines import base
 from core.pipelines.base import Result, asked_tempo
 from core.pipelines.beats import given_or_found
+from core.rhythm.beats import Beats
 
 STAYS = ("outside", "inside")
 
@@ -60,7 +63,7 @@ class Pipeline(base.Pipeline):
         return out
 
 
-def together(motions, ask):
+def together(motions: list[Motion], ask: SimpleNamespace) -> list[Motion]:
     """A motion for each performer out of what was made; in a canon each begins a bar after the one before."""
     from core.body.ensemble import group
     beats = ask.clear
@@ -68,7 +71,7 @@ def together(motions, ask):
     return group(motions, ask.values.get("formation") or "unison", ask.performers, spacing=0.0, delay=bar)
 
 
-def body_beats(pipeline, motion, settings):
+def body_beats(pipeline: base.Pipeline, motion: Motion, settings: dict) -> tuple[Beats | None, float]:
     """(Beats of a motion or None, seconds it is meant to be ahead of the sound), as its system finds them or the body
     network."""
     if hasattr(pipeline.model, "body_beats"):
@@ -80,7 +83,7 @@ def body_beats(pipeline, motion, settings):
     return detect_body_beats(motion, folders=pipeline.folders), 0.0
 
 
-def aligned(body, lead, beats, duration):
+def aligned(body: Beats | None, lead: float, beats: Beats | None, duration: float) -> dict | None:
     """The body's beats, moved later by the lead they were asked for, against the music's; None where either is
     unknown."""
     from core.rhythm.alignment import alignment
@@ -89,7 +92,8 @@ def aligned(body, lead, beats, duration):
     return alignment(body.times + lead, beats.within(0.0, duration).times, duration)
 
 
-def kept_ranges(motion, start, stop, stays="outside", *, duration):
+def kept_ranges(motion: Motion | None, start: float, stop: float, stays: str = "outside", *,
+                duration: float) -> tuple[Motion, list[tuple[float, float]]] | None:
     """(the motion, at least `duration` long; [(from, to), ...] in seconds that stay) of a request, or None: nothing
     stays."""
     if stays not in STAYS:

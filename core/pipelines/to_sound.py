@@ -1,5 +1,7 @@
 """Motion -> sound: a body, its beats, any system of the direction, sound at delivery loudness with its recipe and
 alignment."""
+import numpy as np
+
 from core import checkpoints
 from core.audio import DELIVERY_RATE
 from core.body.motion import Motion
@@ -7,6 +9,7 @@ from core.errors import BadInput, Cancelled
 from core.pipelines import base
 from core.pipelines.base import Result, asked_tempo, genre_range, genre_tempo, regular_beats, share
 from core.pipelines.beats import given_or_found
+from core.rhythm.beats import Beats
 
 LEAST_CONFIDENCE = 0.1          # of beats found in a body: standing still gives 0.05, the captures at hand 0.27-0.9
 
@@ -68,7 +71,7 @@ class Pipeline(base.Pipeline):
         return out
 
 
-def delivered(samples, values, kept):
+def delivered(samples: np.ndarray, values: dict, kept: object) -> np.ndarray:
     """Samples (2,N) at the loudness asked for; of a take that is kept in part only the peaks are limited."""
     from core.audio.loudness import CEILING_DBTP, deliver, limit
     if kept:
@@ -76,7 +79,7 @@ def delivered(samples, values, kept):
     return deliver(samples, DELIVERY_RATE, values.get("loudness"), loop=values.get("loop", False))
 
 
-def heard_beats(pipeline, samples, beats):
+def heard_beats(pipeline: base.Pipeline, samples: np.ndarray, beats: Beats | None) -> Beats | None:
     """Beats that the music network finds in the sound; None without it or without beats to compare them with."""
     if beats is None or len(beats) < 2 or checkpoints.find("rhythm", "music", pipeline.folders, required=False,
                                                            warn=pipeline.notify) is None:
@@ -85,7 +88,7 @@ def heard_beats(pipeline, samples, beats):
     return detect_music_beats(samples.mean(axis=0), DELIVERY_RATE, folders=pipeline.folders)
 
 
-def aligned(body, heard, duration):
+def aligned(body: Beats | None, heard: Beats | None, duration: float) -> dict | None:
     """The body's beats against those heard in the sound: score, chance, f1 ... over the passage."""
     from core.rhythm.alignment import alignment
     return alignment(body.within(0.0, duration).times, heard.within(0.0, duration).times, duration)

@@ -3,6 +3,7 @@
 Timing: the rhythm condition is the *ictus clock*, the music's beats moved earlier by `lead`. The denoiser is trained
 that way (each studio conductor has a known lead), so the lead is exact control, not something the network guesses.
 """
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,9 +11,11 @@ import torch
 from scipy.signal import savgol_filter
 
 from core import checkpoints
+from core.audio import Audio
 from core.body.ictus import ictus_times
 from core.body.motion import Motion
 from core.body.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from core.checkpoints import Folders
 from core.contract import METRES
 from core.errors import BadInput
 from core.rhythm.beats import Beats
@@ -98,7 +101,7 @@ class Conductor:
         self.sha256 = None
 
     @classmethod
-    def load(cls, folders=None, device="cpu"):
+    def load(cls, folders: Folders = None, device: str = "cpu") -> "Conductor":
         """The released (or `folders`') checkpoints. Raises NoCheckpoint."""
         found = checkpoints.find("conductor", "denoiser", folders)
         config = ConductorConfig.from_json(found.config)
@@ -137,7 +140,8 @@ class Conductor:
         music = encode_music(self.music_encoder, mel).cpu().numpy()
         return music * min(1.0, MUSIC_RMS / max(1e-6, float(music.std()))), level
 
-    def generate(self, audio, settings=None, *, progress=None, should_cancel=None, **changes) -> list:
+    def generate(self, audio: Audio | None, settings: Settings | None = None, *, progress: Callable | None = None,
+                 should_cancel: Callable[[], bool] | None = None, **changes) -> list:
         """Conducting motions for the music, `variations` of them (seeds seed, seed + 1, ...): `Motion`, or with
         keypoints13 arrays.
 

@@ -4,11 +4,15 @@ The base canvas (15 fps, any length, overlapping windows) is sampled first, with
 little noisy and refined on a second canvas at 60 fps, without guidance. Then the course is summed up, kept ranges are
 put back exactly, and the feet are cleaned.
 """
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
 from core import checkpoints
+from core.audio import Audio
 from core.body.motion import Motion
+from core.checkpoints import Folders
 from core.errors import BadInput
 from models.dance_cascade.config import BASE_FPS, FULL_FPS, RATIO, STYLES, CascadeConfig, EncoderConfig
 from models.dance_cascade.encoder import Aligner, encode_music
@@ -126,7 +130,7 @@ class Dancer:
         self.sha256 = None
 
     @classmethod
-    def load(cls, folders=None, device="cpu"):
+    def load(cls, folders: Folders = None, device: str = "cpu") -> "Dancer":
         """The released (or `folders`') checkpoints. Raises NoCheckpoint."""
         parts = []
         for part in ("base", "super_resolution"):
@@ -154,7 +158,8 @@ class Dancer:
             return torch.zeros(1, self.base.config.music_size)
         return encode_music(self.encoder, torch.from_numpy(mel_of(audio)).to(self.device)).cpu()
 
-    def generate(self, audio, settings=None, *, progress=None, should_cancel=None, **changes):
+    def generate(self, audio: Audio | None, settings: Settings | None = None, *, progress: Callable | None = None,
+                 should_cancel: Callable[[], bool] | None = None, **changes) -> list[Motion]:
         """`variations` dances (seeds seed, seed + 1, ...), `Motion` at 60 fps, to seconds start .. start + duration of
         the music.
 

@@ -5,11 +5,16 @@ canvas.
     motions = MoMuMotion.load().generate(audio, beats=beats)
     takes = MoMuBoth.load().generate(genre="house", beats=beats, duration=20.0)         # [(samples, motion), ...]
 """
+from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import torch
 
 from core import checkpoints
+from core.audio import Audio
+from core.body.motion import Motion
+from core.checkpoints import Folders
 from core.errors import BadInput
 from models.diffusion import Schedule
 from models.diffusion.canvas import Layout, noise, reporting, sample, seeded, stopping
@@ -119,13 +124,14 @@ class MoMuMusic(Entry):
     """Motion -> dance music."""
 
     @classmethod
-    def load(cls, folders=None, device="cpu"):
+    def load(cls, folders: Folders = None, device: str = "cpu") -> "MoMuMusic":
         """From checkpoints: `folders` before the shipped ones. Raises NoCheckpoint."""
         return cls(load_music(folders, device), load_network("motion_vae", folders), load_network("music_dit", folders),
                    device=device)
 
     @torch.inference_mode()
-    def generate(self, motion=None, settings=None, *, progress=None, should_cancel=None, **changes):
+    def generate(self, motion: Motion | None = None, settings: Settings | None = None, *, progress: Callable
+                 | None = None, should_cancel: Callable[[], bool] | None = None, **changes) -> list[np.ndarray]:
         """A list of `variations` arrays (2, N) float32 at 48 kHz, N = round(48000 duration), of seeds seed, seed +
         1, ...
 
@@ -144,13 +150,14 @@ class MoMuMotion(Entry):
     """Music -> dance."""
 
     @classmethod
-    def load(cls, folders=None, device="cpu"):
+    def load(cls, folders: Folders = None, device: str = "cpu") -> "MoMuMotion":
         """From checkpoints: `folders` before the shipped ones. Raises NoCheckpoint."""
         return cls(load_music(folders, device, vocoder=False), load_network("motion_vae", folders),
                    motion_dit=load_network("motion_dit", folders), device=device)
 
     @torch.inference_mode()
-    def generate(self, audio=None, settings=None, *, progress=None, should_cancel=None, **changes):
+    def generate(self, audio: Audio | None = None, settings: Settings | None = None, *, progress: Callable
+                 | None = None, should_cancel: Callable[[], bool] | None = None, **changes) -> list[Motion]:
         """A list of `variations` motions at 30 fps, of seeds seed, seed + 1, ...; anew they start at xy = 0 facing -y.
 
         audio: `Audio`, or None: beats and genre alone. settings, changes: of `models.momu.settings.Settings`.
@@ -169,7 +176,7 @@ class MoMuBoth(Entry):
     """A dance and its song from a style, a tempo and a length."""
 
     @classmethod
-    def load(cls, folders=None, device="cpu"):
+    def load(cls, folders: Folders = None, device: str = "cpu") -> "MoMuBoth":
         """From checkpoints: `folders` before the shipped ones. Raises NoCheckpoint."""
         return cls(load_music(folders, device), load_network("motion_vae", folders), load_network("music_dit", folders),
                    load_network("motion_dit", folders), device=device)
@@ -182,7 +189,8 @@ class MoMuBoth(Entry):
                            "release.")
 
     @torch.inference_mode()
-    def generate(self, condition=None, settings=None, *, progress=None, should_cancel=None, **changes):
+    def generate(self, condition: None = None, settings: Settings | None = None, *, progress: Callable | None = None,
+                 should_cancel: Callable[[], bool] | None = None, **changes) -> list[tuple[np.ndarray, Motion]]:
         """A list of `variations` pairs (samples (2, N) float32 at 48 kHz, `Motion` at 30 fps), of seeds seed, seed
         + 1, ...
 

@@ -4,6 +4,7 @@
     takes = model.generate(motion, genre="house", duration=20.0, variations=2)
 """
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -11,6 +12,8 @@ import torch
 from core.audio import DELIVERY_RATE, Audio
 from core.audio import mel as mels
 from core.audio.resample import resample_ring
+from core.body.motion import Motion
+from core.checkpoints import Folders
 from core.errors import BadInput
 from models.diffusion import SAMPLERS, Schedule, canvas
 from models.layers.precision import native_autocast, native_weights
@@ -47,7 +50,7 @@ class MusicLDM:
         self.schedule = Schedule(config.schedule, config.prediction, zero_snr=config.zero_snr)
 
     @classmethod
-    def load(cls, folders=None, device="cpu", vocoder="learned"):
+    def load(cls, folders: Folders = None, device: str = "cpu", vocoder: str = "learned") -> "MusicLDM":
         """From checkpoints: `folders` before the shipped ones. vocoder: "learned" or "griffin_lim". Raises
         NoCheckpoint."""
         from core import checkpoints
@@ -65,8 +68,9 @@ class MusicLDM:
         return cls(*networks, load_vocoder(folders)[0], device)
 
     @torch.inference_mode()
-    def generate(self, motion=None, settings=None, *, progress=lambda phase, fraction=None, detail="": None,
-                 should_cancel=lambda: False, **changes) -> list[np.ndarray]:
+    def generate(self, motion: Motion | None = None, settings: Settings | None = None, *,
+                 progress: Callable = lambda phase, fraction=None, detail="": None,
+                 should_cancel: Callable[[], bool] = lambda: False, **changes) -> list[np.ndarray]:
         """A list of `variations` arrays (2, N) float32, N = round(48000 duration), of seeds seed, seed + 1, ...
 
         motion: `Motion` or None. settings, changes: of `models.music_ldm.settings.Settings`. Raises BadInput,

@@ -6,13 +6,16 @@ song's and joined (`perform`); then the course on the floor is bent to what is a
 and feet are locked.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
 import torch
 
 from core import checkpoints
+from core.audio import Audio
 from core.body.motion import Motion
+from core.checkpoints import Folders
 from core.errors import BadInput, NoCheckpoint
 from models.motion import kept
 from models.motion.contacts import clean
@@ -44,7 +47,7 @@ class MyMoves:
         self._books, self._styles = {}, {}
 
     @classmethod
-    def load(cls, folders=None, device="cpu"):
+    def load(cls, folders: Folders = None, device: str = "cpu") -> "MyMoves":
         """The released (or `folders`') moves; the device is not needed. Raises NoCheckpoint."""
         found = checkpoints.find("repertoire", "moves", folders)
         state = {name: tensor.numpy() for name, tensor in checkpoints.load_state(found).items()}
@@ -57,7 +60,8 @@ class MyMoves:
         model.sha256 = found.sha256
         return model
 
-    def generate(self, audio, settings=None, *, progress=None, should_cancel=None, **changes):
+    def generate(self, audio: Audio | None, settings: Settings | None = None, *, progress: Callable | None = None,
+                 should_cancel: Callable[[], bool] | None = None, **changes) -> list[Motion]:
         """`variations` dances (seeds seed, seed + 1, ...), `Motion` at 60 fps, to seconds start .. start + duration of
         the music.
 
