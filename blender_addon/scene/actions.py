@@ -20,6 +20,7 @@ from .whole import later
 
 REACH = 100000  # frames to either side for which the pushed-down action answers
 TRACK = "Baton: below {}"
+REST, REST_TRACK = "baton_rest", "Baton: rest below "    # mark of the action, start of the track's name
 
 
 def channel_arrays(path):
@@ -203,6 +204,7 @@ def _rest_below(rig, state, name, channels):
     if not bare:
         return
     action = bpy.data.actions.new(f"{name} rest")
+    action[REST] = True
     bag, fcurves, slot = compat.action_curves(action, rig)
     own = {switch.path(rig.pose.bones[bone], prop): value for bone, prop, value in state["switches"]}
     for path, index in bare:
@@ -210,7 +212,7 @@ def _rest_below(rig, state, name, channels):
         value = value[index] if hasattr(value, "__len__") else value
         fill_curve(compat.new_curve(bag, fcurves, path, index, "Rest"), np.array([0.0]), np.array([float(value)]))
     track = data.nla_tracks.new()
-    track.name = f"Baton: rest below {name}"
+    track.name = REST_TRACK + name
     strip = track.strips.new(action.name, 0, action)
     if slot is not None:
         strip.action_slot = slot

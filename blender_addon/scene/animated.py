@@ -1,6 +1,11 @@
 """The frames over which a rig is animated."""
 from ..errors import UserError
-from .actions import REACH
+from .actions import REACH, REST, REST_TRACK
+
+
+def is_rest(track, strip):
+    """True for the strip that holds what lies below a take (scene/actions.py): its one key is no motion."""
+    return bool(strip.action.get(REST)) or track.name.startswith(REST_TRACK) and strip.action.name.endswith(" rest")
 
 
 def frames(rig):
@@ -13,7 +18,7 @@ def frames(rig):
         if data.use_nla:
             for track in data.nla_tracks:
                 for strip in track.strips:
-                    if not track.mute and not strip.mute and strip.action is not None:
+                    if not track.mute and not strip.mute and strip.action is not None and not is_rest(track, strip):
                         low, high = strip.action.frame_range
                         spans.append((max(strip.frame_start, low), min(strip.frame_end, high))
                                      if strip.frame_end - strip.frame_start > REACH

@@ -5,14 +5,15 @@ played with `frame_set`, in slices, so that Blender stays usable. Both are gener
 """
 import json
 import time
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import bpy
 import numpy as np
 
+from ...core.contract import files
 from ...core.contract.bone_doubts import stands
 from ..errors import UserError
-from . import animated, compat, keeping
+from . import animated, curve_poses, keeping, sampling_watch
 from . import switches as switch
 from .blending import Shown
 from .bone_map import with_ik
@@ -21,6 +22,7 @@ from .timebase import Passage
 from .worn import worn
 
 SLICE_SECONDS = 0.15
+BLOCK_BYTES = 1 << 20           # of matrices computed and written at a time
 OWN_FRAMES = 600                # of a rig's own motion: enough to see every joint move
 
 
@@ -83,16 +85,11 @@ def curves_suffice(rig, bones, action=None):
             return False, f"{name} does not inherit plainly"
         if pose.is_in_ik_chain:
             return False, f"{name} is moved by IK"
-    if any(not curve.data_path.startswith("pose.bones[") for curve in _curves(rig, action)):
+    if any(not curve.data_path.startswith("pose.bones[") for curve in curve_poses.curves(rig, action).values()):
         return False, "the armature object itself is animated"
     if rig.data.animation_data is not None and rig.data.animation_data.action is not None:
         return False, "the armature's data is animated"
     return True, ""
-
-
-def _curves(rig, action):
-    """F-curves of the rig's active action, or of the one named."""
-    return compat.all_curves(bpy.data.actions[action]) if action else compat.read_curves(rig.animation_data)
 
 
 def sample(rig_ref, scene_ref, bone_map, passage, folder, also=(), local=None, action=None):
@@ -106,20 +103,19 @@ def sample(rig_ref, scene_ref, bone_map, passage, folder, also=(), local=None, a
     if rig.data.pose_position == "REST":
         raise UserError(f"{rig.name} stands in rest position; switch it to Pose Position in the armature's properties.")
     bones = mapped_bones(rig, {**with_ik(rig, bone_map), **{name: name for name in also}})
-    frames = passage.frames()
+    frames, folder = passage.frames(), Path(folder)
     plain, _why = curves_suffice(rig, bones, action)
-    if plain:
-        description = rig_description(rig, bones, bone_map, passage.fps)
-        pose = yield from _from_curves(rig_ref, bones, frames, local, action)
-    else:
-        pose, world = yield from _from_frames(rig_ref, scene_ref, bones, frames, local, action)
-        description = rig_description(rig_ref.get(), bones, bone_map, passage.fps)
-        description["matrix_world"] = world[0].tolist()
-        # A moving armature object: its motion relative to the first frame belongs to the bones.
-        pose = (np.linalg.inv(world[0]) @ world)[:, None] @ pose
-    if not np.isfinite(pose).all():
-        raise UserError(f"{rig_ref.name} has pose matrices that are not finite; look for a zero scale or a bad driver.")
-    write_rig(folder, description, pose, (frames - passage.first) / passage.fps)
+    if local is not None:
+        local.make_room(len(frames), len(bones))
+    with PoseFile(folder, len(frames), len(bones), rig.name) as out:
+        if plain:
+            yield from _from_curves(rig_ref, bones, frames, out.put, local, action)
+            origin = rig_ref.get().matrix_world
+        else:
+            origin = yield from _from_frames(rig_ref, scene_ref, bones, frames, out.put, local, action)
+    description = rig_description(rig_ref.get(), bones, bone_map, passage.fps)
+    description["matrix_world"] = [list(row) for row in np.array(origin).tolist()]
+    write_description(folder, description, (frames - passage.first) / passage.fps)
     if local is not None:
         keeping.save(folder, bones, frames, local)
 
@@ -170,13 +166,44 @@ def sample_own(rig_ref, scene_ref, bone_map, fps, folder):
     yield from sample(rig_ref, scene_ref, bone_map, passage, Path(folder) / "own")
 
 
+class PoseFile:
+    """`pose.npy` (frames, bones, 4, 4) of a job's folder, written a part at a time; none where it was not finished."""
+
+    def __init__(self, folder, frames, bones, name):
+        self.path, self.shape, self.name = Path(folder) / "pose.npy", (frames, bones, 4, 4), name
+
+    def __enter__(self):
+        self._stack = ExitStack()
+        self._file = self._stack.enter_context(
+            open(self._stack.enter_context(files.replacing(self.path, 0o600)), "wb"))
+        np.lib.format.write_array_header_1_0(self._file, {"descr": "<f4", "fortran_order": False, "shape": self.shape})
+        self._start = self._file.tell()
+        return self
+
+    def put(self, first, poses):
+        """Poses (n, bones, 4, 4) from frame number `first` on. Raises UserError where they are not finite."""
+        if not np.isfinite(poses).all():
+            raise UserError(f"{self.name} has pose matrices that are not finite; look for a zero scale or a bad "
+                            "driver.")
+        self._file.seek(self._start + first * self.shape[1] * 64)
+        self._file.write(np.ascontiguousarray(poses, dtype="<f4").tobytes())
+
+    def __exit__(self, *exc):
+        return self._stack.__exit__(*exc)
+
+
+def write_description(folder, description, times):
+    """`rig.json` and `times.npy`, seconds (T,)."""
+    files.write_text(Path(folder) / "rig.json", json.dumps(description), 0o600)
+    with files.replacing(Path(folder) / "times.npy", 0o600) as temporary, open(temporary, "wb") as file:
+        np.save(file, np.ascontiguousarray(times, dtype=np.float64))
+
+
 def write_rig(folder, description, pose, times):
-    """The three files; pose (T, bones, 4, 4), times (T,) seconds."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "rig.json").write_text(json.dumps(description), encoding="utf-8")
-    np.save(folder / "pose.npy", np.ascontiguousarray(pose, dtype=np.float32))
-    np.save(folder / "times.npy", np.ascontiguousarray(times, dtype=np.float64))
+    """The three files at once; pose (T, bones, 4, 4), times (T,) seconds."""
+    with PoseFile(folder, *np.shape(pose)[:2], "The rig") as out:
+        out.put(0, np.asarray(pose))
+    write_description(folder, description, times)
 
 
 def current_pose(rig, bones):
@@ -184,135 +211,81 @@ def current_pose(rig, bones):
     return np.array([[[list(row) for row in rig.pose.bones[name].matrix] for name in bones]], dtype=np.float64)
 
 
-# --- from f-curves ---------------------------------------------------------------------------------------------------
+# --- in slices -------------------------------------------------------------------------------------------------------
 
-def _from_curves(rig_ref, bones, frames, local=None, action=None):
-    rig = rig_ref.get()
-    if local is not None:
-        local.make_room(len(frames), len(bones))
-        for i in range(len(frames)):
-            local.read_switches(rig, i)
-    curves = {}
-    for curve in _curves(rig, action):
-        if not curve.mute:
-            curves[curve.data_path, curve.array_index] = curve
-    rest = {name: np.array(rig.data.bones[name].matrix_local) for name in bones}
-    parents = {name: rig.data.bones[name].parent.name if rig.data.bones[name].parent else None for name in bones}
-    pose, started = {}, time.perf_counter()
-    for index, name in enumerate(bones):
+def _from_curves(rig_ref, bones, frames, put, local=None, action=None):
+    """Generator: poses of all frames to put(first, poses), from the rig's f-curves, whichever frame is shown."""
+    rows = max(1, BLOCK_BYTES // (len(bones) * 16 * 8))
+    done, restarts, began = 0, 0, curve_poses.mark(rig_ref.get(), action)
+    while done < len(frames):
+        rig, started = rig_ref.get(), time.perf_counter()
+        if curve_poses.mark(rig, action) != began:
+            restarts, done, began = _again(restarts), 0, curve_poses.mark(rig, action)
+        _require_bones(rig, bones)
         with stall("sample"):
-            basis = _basis_from_curves(rig.pose.bones[name], curves, frames)
-            if local is not None:
-                local.basis[:, index] = local.shown[:, index] = basis
-            if parents[name] is None:
-                pose[name] = rest[name] @ basis
-            else:
-                pose[name] = pose[parents[name]] @ (np.linalg.inv(rest[parents[name]]) @ rest[name]) @ basis
-        if time.perf_counter() - started > SLICE_SECONDS:
-            yield (index + 1) / len(bones)
-            rig = rig_ref.get()  # curves of a live action: the manager ends the job at undo, so they still hold
-            started = time.perf_counter()
-    return np.stack([pose[name] for name in bones], axis=1)
+            while done < len(frames) and time.perf_counter() - started < SLICE_SECONDS:
+                part = slice(done, min(done + rows, len(frames)))
+                pose, basis = curve_poses.poses(rig, bones, frames[part], action)
+                put(done, pose)
+                if local is not None:
+                    local.basis[part] = local.shown[part] = basis
+                    for frame in range(part.start, part.stop):
+                        local.read_switches(rig, frame)
+                done = part.stop
+        yield done / len(frames)
 
 
-def _basis_from_curves(pose_bone, curves, frames):
-    """(T, 4, 4) local matrices of one bone: location, rotation in its mode, scale."""
-    head = pose_bone.path_from_id()
-
-    def channel(path, size):
-        now = getattr(pose_bone, path)
-        out = np.empty((len(frames), size))
-        for i in range(size):
-            curve = curves.get((f"{head}.{path}", i))
-            out[:, i] = now[i] if curve is None else [curve.evaluate(frame) for frame in frames]
-        return out
-
-    matrix = np.zeros((len(frames), 4, 4))
-    matrix[:, 3, 3] = 1.0
-    mode = pose_bone.rotation_mode
-    if mode == "QUATERNION":
-        rotation = _quaternion_matrices(channel("rotation_quaternion", 4))
-    elif mode == "AXIS_ANGLE":
-        values = channel("rotation_axis_angle", 4)
-        axis = values[:, 1:] / np.maximum(np.linalg.norm(values[:, 1:], axis=1, keepdims=True), 1e-9)
-        half = values[:, :1] / 2
-        rotation = _quaternion_matrices(np.concatenate([np.cos(half), axis * np.sin(half)], axis=1))
-    else:
-        rotation = _euler_matrices(channel("rotation_euler", 3), mode)
-    matrix[:, :3, :3] = rotation * channel("scale", 3)[:, None, :]
-    if not (pose_bone.bone.use_connect and pose_bone.parent is not None):  # Blender ignores it on connected bones
-        matrix[:, :3, 3] = channel("location", 3)
-    return matrix
-
-
-def _quaternion_matrices(quaternion):
-    """(T, 4) wxyz, normalised here -> (T, 3, 3)."""
-    q = quaternion / np.maximum(np.linalg.norm(quaternion, axis=1, keepdims=True), 1e-9)
-    w, x, y, z = q.T
-    return np.stack([1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
-                     2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
-                     2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)], axis=1).reshape(-1, 3, 3)
-
-
-def _euler_matrices(angles, order):
-    """(T, 3) radians in Blender's order: "XYZ" turns about x first, so R = Rz Ry Rx."""
-    out = np.tile(np.eye(3), (len(angles), 1, 1))
-    for letter in order:
-        axis = "XYZ".index(letter)
-        cos, sin = np.cos(angles[:, axis]), np.sin(angles[:, axis])
-        turn = np.tile(np.eye(3), (len(angles), 1, 1))
-        a, b = [(1, 2), (2, 0), (0, 1)][axis]
-        turn[:, a, a], turn[:, b, b], turn[:, a, b], turn[:, b, a] = cos, cos, -sin, sin
-        out = turn @ out
-    return out
-
-
-# --- by playing the frames -------------------------------------------------------------------------------------------
-
-def _from_frames(rig_ref, scene_ref, bones, frames, local=None, action=None):
-    """Pose (T, bones, 4, 4) and world matrices (T, 4, 4), played; the user's frame comes back after each slice."""
-    from . import sampling_watch
-    pose = np.zeros((len(frames), len(bones), 4, 4))
-    world = np.zeros((len(frames), 4, 4))
-    if local is not None:
-        local.make_room(len(frames), len(bones))
-    hidden = _hide_meshes(scene_ref.get())
-    restarts = 0
+def _from_frames(rig_ref, scene_ref, bones, frames, put, local=None, action=None):
+    """Generator: poses of all frames to put(first, poses), played; frame and visibility are the user's after each
+    slice. Returns the world matrix (4, 4) of the first frame, to which all are relative: what the armature object
+    itself does belongs to the bones."""
+    done, restarts, origin = 0, 0, None
     sampling_watch.begin()
     try:
-        done = 0
         while done < len(frames):
-            with stall("sample"), sampling_watch.own_changes():
-                done = _slice(rig_ref.get(), scene_ref.get(), bones, frames, done, pose, world, local, action)
+            rig, scene = rig_ref.get(), scene_ref.get()
+            _require_bones(rig, bones)
+            with stall("sample"), sampling_watch.own_changes(), hidden_meshes(scene), worn(rig, action):
+                pose, world = _slice(rig, scene, bones, frames, done, local)
+            origin = world[0] if done == 0 else origin
+            put(done, (np.linalg.inv(origin) @ world)[:, None] @ pose)
+            done += len(pose)
             yield done / len(frames)
             if sampling_watch.changed(rig_ref):
-                restarts += 1
-                if restarts > 3:
-                    raise UserError("The rig kept changing while it was read; stop the playback and try again.")
-                done = 0
+                restarts, done = _again(restarts), 0
     finally:
         sampling_watch.end()
-        _show_meshes(hidden)
-    return pose, world
+    return origin
 
 
-def _slice(rig, scene, bones, frames, done, pose, world, local, action):
+def _again(restarts):
+    if restarts >= 3:
+        raise UserError("The rig kept changing while it was read; stop the playback and try again.")
+    return restarts + 1
+
+
+def _require_bones(rig, bones):
+    gone = [name for name in bones if name not in rig.pose.bones or name not in rig.data.bones]
+    if gone:
+        raise UserError(f"{rig.name} has lost the bone {gone[0]} while it was read; start again.")
+
+
+def _slice(rig, scene, bones, frames, done, local):
+    """(pose (n, bones, 4, 4), world (n, 4, 4)) of as many frames from `done` on as the time allows."""
     before, sub = scene.frame_current, scene.frame_subframe
-    started = time.perf_counter()
+    started, pose, world = time.perf_counter(), [], []
     try:
-        with worn(rig, action):
-            while done < len(frames) and time.perf_counter() - started < SLICE_SECONDS:
-                scene.frame_set(int(frames[done]))
-                evaluated = _evaluated(rig, scene)
-                for i, name in enumerate(bones):
-                    pose[done, i] = evaluated.pose.bones[name].matrix
-                world[done] = evaluated.matrix_world
-                if local is not None:
-                    local.read(evaluated, bones, done)
-                done += 1
+        while done < len(frames) and time.perf_counter() - started < SLICE_SECONDS:
+            scene.frame_set(int(frames[done]))
+            evaluated = _evaluated(rig, scene)
+            pose.append([evaluated.pose.bones[name].matrix.copy() for name in bones])
+            world.append(evaluated.matrix_world.copy())
+            if local is not None:
+                local.read(evaluated, bones, done)
+            done += 1
     finally:
         scene.frame_set(before, subframe=sub)
-    return done
+    return np.array(pose, dtype=np.float64), np.array(world, dtype=np.float64)
 
 
 def _evaluated(rig, scene):
@@ -322,18 +295,15 @@ def _evaluated(rig, scene):
     return rig.evaluated_get(layer.depsgraph)
 
 
-def _hide_meshes(scene):
-    """Skinned meshes cost most of a frame; returns the names of those hidden here."""
-    names = []
-    for thing in scene.objects:
-        if thing.type == "MESH" and not thing.hide_viewport and any(m.type == "ARMATURE" for m in thing.modifiers):
+@contextmanager
+def hidden_meshes(scene):
+    """Skinned meshes cost most of a frame. They are shown again before anybody can save, undo or rename anything."""
+    hidden = [thing for thing in scene.objects if thing.type == "MESH" and not thing.hide_viewport
+              and any(modifier.type == "ARMATURE" for modifier in thing.modifiers)]
+    try:
+        for thing in hidden:
             thing.hide_viewport = True
-            names.append(thing.name)
-    return names
-
-
-def _show_meshes(names):
-    for name in names:
-        thing = bpy.data.objects.get(name)
-        if thing is not None:
+        yield
+    finally:
+        for thing in hidden:
             thing.hide_viewport = False

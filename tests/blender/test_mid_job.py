@@ -1,0 +1,151 @@
+"""What the user does while a rig is read or a result is made: nothing of Baton's is saved, and no file is left."""
+import numpy as np
+import pytest
+
+from baton.blender_addon.errors import UserError
+from baton.blender_addon.flows import to_sound
+from baton.blender_addon.scene import animated, compat, rig_sampling, strips
+from baton.blender_addon.scene.refs import Ref
+from baton.blender_addon.scene.timebase import Passage
+from baton.blender_addon.worker import manager as jobs
+from tests.blender import scenes
+from tests.blender.stand_ins import conducting, music
+
+BONE_MAP = {joint: joint for joint in scenes.JOINTS}
+
+
+@pytest.fixture
+def reading(blender, monkeypatch, tmp_path):
+    """A dressed dancer who is being played frame by frame, after the first slice; (rig, mesh, steps, folder)."""
+    rig = scenes.smpl_rig()
+    scenes.sway(rig, 100)
+    rig.pose.bones["head"].constraints.new("LIMIT_ROTATION")
+    mesh = blender.data.objects.new("Body", blender.data.meshes.new("Body"))
+    blender.context.scene.collection.objects.link(mesh)
+    mesh.modifiers.new("Armature", "ARMATURE").object = rig
+    monkeypatch.setattr(rig_sampling, "SLICE_SECONDS", 0.0001)
+    return rig, mesh, steps_of(blender, rig, tmp_path / "job"), tmp_path / "job"
+
+
+def steps_of(blender, rig, folder):
+    steps = rig_sampling.sample(Ref.of(rig), Ref.of(blender.context.scene), BONE_MAP, Passage.from_frames(1, 100, 30.0),
+                                folder)
+    next(steps)
+    return steps
+
+
+def free(rig):
+    """Without its constraint the rig is read from its curves."""
+    constraints = rig.pose.bones["head"].constraints
+    constraints.remove(constraints[0])
+
+
+def test_meshes_are_hidden_within_a_slice_alone(reading, blender, monkeypatch):
+    rig, mesh, steps, folder = reading
+    seen = []
+    real = rig_sampling._slice
+    monkeypatch.setattr(rig_sampling, "_slice", lambda *args: (seen.append(mesh.hide_viewport), real(*args))[1])
+    next(steps)
+    assert seen == [True] and not mesh.hide_viewport
+    monkeypatch.setattr(rig_sampling, "_slice", lambda *args: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        next(steps)
+    assert not mesh.hide_viewport and blender.context.scene.frame_current == 1
+
+
+def test_a_file_saved_meanwhile_shows_its_meshes(reading, blender, tmp_path):
+    rig, mesh, steps, folder = reading
+    blender.ops.wm.save_as_mainfile(filepath=str(tmp_path / "meanwhile.blend"), copy=True)
+    mesh.name = "Renamed"
+    next(steps)
+    assert not mesh.hide_viewport
+    steps.close()
+    blender.ops.wm.open_mainfile(filepath=str(tmp_path / "meanwhile.blend"))
+    assert not blender.data.objects["Body"].hide_viewport
+
+
+def test_undo_to_that_moment_shows_the_meshes(reading, blender):
+    rig, mesh, steps, folder = reading
+    blender.ops.ed.undo_push(message="an edit meanwhile")
+    mesh.location.x = 1.0
+    blender.ops.ed.undo_push(message="another")
+    steps.close()
+    blender.ops.ed.undo()
+    assert not blender.data.objects["Body"].hide_viewport and blender.data.objects["Body"].location.x == 0
+
+
+@pytest.mark.parametrize("played", [True, False])
+def test_a_bone_removed_while_reading_is_one_sentence(reading, blender, tmp_path, played, monkeypatch):
+    rig, mesh, steps, folder = reading
+    if not played:
+        steps.close()
+        free(rig)
+        monkeypatch.setattr(rig_sampling, "BLOCK_BYTES", 10000)
+        steps = steps_of(blender, rig, folder)
+    blender.context.view_layer.objects.active = rig
+    blender.ops.object.mode_set(mode="EDIT")
+    rig.data.edit_bones.remove(rig.data.edit_bones["left_elbow"])
+    blender.ops.object.mode_set(mode="OBJECT")
+    with pytest.raises(UserError, match="has lost the bone left_elbow"):
+        scenes.exhaust(steps)
+    assert not folder.exists(), "it was made for the file alone"
+
+
+def test_curves_that_are_deleted_while_reading_are_read_anew(reading, blender, monkeypatch):
+    """Blender frees deleted curves: none may be held from one slice to the next."""
+    rig, mesh, steps, folder = reading
+    steps.close()
+    free(rig)
+    monkeypatch.setattr(rig_sampling, "BLOCK_BYTES", 10000)
+    steps = steps_of(blender, rig, folder)
+    for curve in compat.read_curves(rig.animation_data):
+        if "left_shoulder" in curve.data_path:
+            rig.keyframe_delete(curve.data_path, index=curve.array_index, frame=1)
+    keyed = rig.animation_data.action
+    rig.animation_data.action = None
+    blender.data.actions.remove(keyed)
+    scenes.exhaust(steps)
+    pose = np.load(folder / "pose.npy")
+    assert len(pose) == 100 and np.abs(pose - pose[0]).max() < 1e-6, "all of it as the rig now stands"
+
+
+def test_all_channels_filled_meanwhile_is_one_sentence_and_no_file(blender, sound, tmp_path):
+    blender.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
+    job, result = music(blender, tmp_path)
+    scene = blender.context.scene
+    path = scenes.write_wav(tmp_path / "p.wav", 3.0)
+    for _ in range(128):
+        strips.place(scene, path, "Full", 1, 90)
+    jobs.manager.job, job.result, job.state, job.folder = job, result, "applying", tmp_path / "job"
+    jobs.manager.poll()
+    assert jobs.manager.last.message.startswith("All 128 channels of the sequencer are taken")
+    assert not (tmp_path / "baton").exists() and len(scene.baton.takes) == 0
+
+
+def test_the_range_of_an_action_counts_no_rest_below_a_take(blender, sound, tmp_path):
+    """An animation of frames 500 to 572 with a take stays one of these frames."""
+    scene = blender.context.scene
+    rig = scenes.smpl_rig()
+    scenes.sway(rig, 73, bones=("spine1",))
+    for curve in compat.read_curves(rig.animation_data):
+        for key in curve.keyframe_points:
+            key.co.x += 499
+    before = animated.frames(rig)
+    assert before == (500, 572)
+    strips.place(scene, scenes.write_wav(tmp_path / "p.wav", 2.4), "Piece", 500, 72)
+    rig, job = conducting(blender, tmp_path)
+    job.apply({"takes": [{"file": "channels.npz", "recipe": {}, "beats": None}]}, tmp_path / "job")
+    assert any(strip.action.get("baton_rest") for track in rig.animation_data.nla_tracks for strip in track.strips)
+    first, last = animated.frames(rig)
+    assert first == 500 and last <= 572
+    for action in blender.data.actions:                         # files of earlier versions have no such mark
+        if action.get("baton_rest"):
+            del action["baton_rest"]
+    assert animated.frames(rig)[0] == 500
+    scene.baton.music_ldm.range = "ACTION"
+    assert to_sound.passage_of(scene, rig, job_system()).duration < 2.6
+
+
+def job_system():
+    from baton.core.contract import systems
+    return systems.find("music_ldm")
