@@ -6,6 +6,7 @@ A marker has only a name and a whole frame. So each beat's exact time counts unt
 import json
 import re
 
+from ...core.contract import recipes
 from ..errors import UserError
 
 NAME = re.compile(r"^([bB])(?: (\d+)\.(\d+))?$")
@@ -49,6 +50,14 @@ def clear(scene):
         scene.timeline_markers.remove(marker)
 
 
+def remembered(scene) -> dict:
+    """What the scene stores of its beats; {} where that is damaged: the markers themselves still tell their frames."""
+    try:
+        return recipes.read_markers(scene.baton.beats) if scene.baton.beats else {}
+    except recipes.Refused:
+        return {}
+
+
 def require_markers(scene):
     """Raises UserError where the scene has no beat markers to follow."""
     if not any(is_beat(marker) for marker in scene.timeline_markers):
@@ -63,7 +72,7 @@ def read(scene, frame_start=None, fps=None):
     markers = sorted((marker for marker in scene.timeline_markers if is_beat(marker)), key=lambda m: m.frame)
     if not markers:
         return None
-    record = json.loads(scene.baton.beats) if scene.baton.beats else {}
+    record = remembered(scene)
     origin = record.get("frame_start", markers[0].frame)
     rate = record.get("fps") or fps
     stored = {(name, frame): time for name, frame, time in

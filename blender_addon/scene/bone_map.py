@@ -1,14 +1,14 @@
 """Which bone of an armature plays which SMPL joint: exact names here, at once; fuzzy ones by the worker."""
 import json
-from pathlib import Path
 
 from ...core import contract
-from ...core.contract import bone_doubts, bone_tables
+from ...core.contract import bone_doubts, bone_tables, json_text
 from ...core.contract.files import write_text
 from ..errors import UserError, on_disk
 from . import switches as switch
 
 FORMAT = 1
+MOST_BYTES = 1 << 20    # of a file of bone names
 SURE = 0.75             # a row that is less sure is for the user to look at
 LIMBS = {"Torso": ("pelvis", "spine1", "spine2", "spine3"), "Head": ("neck", "head"),
          **{f"{side} {limb}": tuple(f"{side.lower()}_{joint}" for joint in joints) for limb, joints in (
@@ -174,13 +174,16 @@ def save(rig, path):
 def load(rig, path):
     """Read rows saved by `save`; returns the names of bones that this rig lacks. Raises UserError."""
     with on_disk("The bone map", path, verb="read"):
-        content = Path(path).read_bytes()
+        with open(path, "rb") as handle:
+            content = handle.read(MOST_BYTES)
     try:
-        data = json.loads(content.decode("utf-8"))
-        rows = {row["joint"]: (row["bone"], float(row.get("confidence", 1.0)), row.get("how") or "file")
+        data = json_text.loads(content.decode("utf-8-sig"))
+        rows = {row["joint"]: (row["bone"], float(row.get("confidence", 1.0)), str(row.get("how") or "file"))
                 for row in data["bones"] if row["bone"]}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise UserError(f"{path} is not a bone map; save one with Save Bone Map.") from error
+    if not all(isinstance(joint, str) and isinstance(row[0], str) for joint, row in rows.items()):
+        raise UserError(f"{path} is not a bone map; save one with Save Bone Map.")
     unknown = sorted(set(rows) - set(contract.JOINTS))
     if unknown:
         raise UserError(f"The bone map {path} names unknown joints: {', '.join(unknown)}.")

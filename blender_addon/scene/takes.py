@@ -21,12 +21,27 @@ def has_motion(take):
     return take.kind in ("MOTION", "BOTH")
 
 
+def _stored(read, text, take):
+    """A JSON text of a take, read with its checks. Raises UserError that says what is damaged."""
+    try:
+        return read(text)
+    except recipes.Refused as error:
+        raise UserError(f"{take.name} is damaged: {error}; Remove it, or make it anew") from error
+
+
+def beats_of(take) -> dict:
+    """The take's beats. Raises UserError where they are damaged."""
+    return _stored(recipes.read_beats, take.beats, take)
+
+
+def recipe_of(take) -> dict:
+    """How the take came to be. Raises UserError where that is damaged."""
+    return _stored(recipes.read_recipe, take.recipe, take)
+
+
 def request_of(take) -> dict:
     """What made the take and Redo asks again, in today's form whatever version wrote it."""
-    try:
-        return recipes.read_request(take.request)
-    except recipes.Refused as error:
-        raise UserError(f"{take.name} is damaged: {error}; it cannot be made again, Remove it") from error
+    return _stored(recipes.read_request, take.request, take)
 
 
 def damaged(take) -> str:
@@ -113,7 +128,7 @@ def strip_of(take):
 
 def state_of(take):
     """The state dict of a motion take with the present names of its actions (both may have been renamed)."""
-    state = json.loads(take.state)
+    state = _stored(recipes.read_state, take.state, take)
     if take.action is not None:
         state["action"] = take.action.name
     if take.previous is not None:
@@ -142,7 +157,7 @@ def solo(scene, name):
     """Play this take and mute its rivals. For A/B: `alone=False` is `mute`."""
     take = scene.baton.takes[name]
     for other in rivals(scene, take):
-        if other.name != name:
+        if other.name != name and (_sound_state(other) or not has_motion(other)):    # nothing can be done with the rest
             mute(other, True, *faces(take, other))
     mute(take, False)
 
@@ -179,9 +194,13 @@ def _drop_row(scene, name):
 
 
 def _remove_motion(scene, take):
+    if not _sound_state(take):                  # what it changed beside its own action nobody knows any more
+        if take.action is not None:
+            bpy.data.actions.remove(take.action)
+        return
     state = state_of(take)
-    beside = [other for other in scene.baton.takes if other.name != take.name and has_motion(other) and other.state
-              and other.rig == take.rig and json.loads(other.state)["base"] == state["base"]]
+    beside = [other for other in scene.baton.takes if other.name != take.name and has_motion(other)
+              and _sound_state(other) and other.rig == take.rig and state_of(other)["base"] == state["base"]]
     if beside:
         if actions.drop_action(take.rig, state):
             mute(beside[-1], False, sound=False)
@@ -189,7 +208,8 @@ def _remove_motion(scene, take):
     above = _later_on(scene, take)
     actions.remove_take(take.rig, state)
     if above is not None:  # what the newer take would bring back is now what this one had below
-        merged = {**json.loads(take.state), "action": state_of(above)["action"], "base": state_of(above)["base"]}
+        newer = state_of(above)
+        merged = {**recipes.read_state(take.state), "action": newer["action"], "base": newer["base"]}
         above.state, above.previous = json.dumps(merged), take.previous
 
 
@@ -203,13 +223,19 @@ def base_state(scene, rig):
     playing = [take for take in unkept if data.action == take.action]
     if not playing and data.action is None:
         playing = unkept[-1:]
-    return state_of(playing[0]) if playing else None
+    return state_of(playing[0]) if playing and _sound_state(playing[0]) else None
+
+
+def _sound_state(take):
+    """Whether Remove knows what to restore."""
+    return bool(take.state) and not recipes.damage("", "", "", take.state)
 
 
 def _later_on(scene, take):
     """The take whose pushed-down action is this take's, or None."""
     return next((other for other in scene.baton.takes
-                 if has_motion(other) and other.previous is not None and other.previous == take.action), None)
+                 if has_motion(other) and _sound_state(other) and other.previous is not None
+                 and other.previous == take.action), None)
 
 
 def keep(scene, name):

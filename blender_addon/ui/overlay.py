@@ -1,8 +1,7 @@
 """Beats and downbeats drawn over the timeline and the sequencer: motion's from above, music's from below."""
-import json
-
 import bpy
 
+from ...core.contract import recipes
 from ..scene.stats import timed
 from ..scene.timebase import scene_fps
 
@@ -16,8 +15,12 @@ def _events(text):
     if text not in _cache:
         if len(_cache) > 8:
             _cache.clear()
-        data = json.loads(text)
-        _cache[text] = (data.get("frame_start", 0.0), list(zip(data["times"], (p == 1 for p in data["positions"]))))
+        try:
+            data = recipes.read_beats(text)
+            start = float(data.get("frame_start") or 0.0)
+        except (recipes.Refused, TypeError, ValueError):
+            data, start = {"times": [], "positions": []}, 0.0    # damaged: the list of takes says so
+        _cache[text] = (start, list(zip(data["times"], (p == 1 for p in data["positions"]))))
     return _cache[text]
 
 
@@ -27,12 +30,13 @@ def lines(scene, low, high):
     out, fps = [], scene_fps(scene.render)
     settings = scene.baton
     take = takes.active(scene)
-    body = settings.beats
-    if not body and take is not None and takes.has_sound(take) and take.beats:
-        body = json.dumps({**json.loads(take.beats), "frame_start": take.frame_start})
-    for text, music in ((body, False), (settings.music_beats, True)):
+    shown = [(settings.beats, None, False), (settings.music_beats, None, True)]
+    if not settings.beats and take is not None and takes.has_sound(take):
+        shown[0] = (take.beats, take.frame_start, False)
+    for text, first, music in shown:
         if text:
             start, events = _events(text)
+            start = start if first is None else first
             out += [(start + seconds * fps, down, music) for seconds, down in events
                     if low <= start + seconds * fps <= high]
     return out

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from ...core.contract.environment import clean_environment, no_window
-from ...core.contract.files import create
+from ...core.contract.files import create, reason
 from ...core.contract.holding import hold, unlink_unless_held
 from ...core.contract.protocol import PROTOCOL
 
@@ -21,6 +21,10 @@ HELLO_SECONDS = 30.0
 SILENT_SECONDS = 60.0  # without a heartbeat; it comes every 2 s
 ASLEEP_SECONDS = 10.0  # nobody has asked for so long: this computer may have slept
 LOG_LINES = 12
+KEPT_LOGS = 3
+MOST_LINE = 4 << 20  # bytes of a message; half an hour's beats, eight times over, are 1 MB
+MOST_MESSAGES = 100  # of one look: the next look takes the rest
+MOST_WAITING = 5000  # then the worker waits
 
 
 _numbers = itertools.count(1)
@@ -51,12 +55,13 @@ class WorkerClient:
     def __init__(self, python, root, folder, idle_seconds=900.0):
         self.python, self.root, self.folder = str(python), Path(root), Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        for old in _by_age(self.folder.glob("worker-*.log"))[:-3]:
+        for old in _by_age(self.folder.glob("worker-*.log"))[:-KEPT_LOGS]:
             unlink_unless_held(old)
         # One log a process: the last words of one must not be overwritten by the next.
         self.log_path = self.folder / f"worker-{time.time_ns():x}-{os.getpid()}-{next(_numbers)}.log"
         self.hello = None
-        self._inbox = queue.Queue()
+        self.busy = (0.0, None)  # when the worker last said what it works on, and what it said
+        self._inbox = queue.Queue(MOST_WAITING)
         self._outbox = queue.Queue()
         self._started = self._last_sign = self._asked = time.monotonic()
         self._log = hold(create(self.log_path, 0o600))          # held by the worker, too: it inherits the file
@@ -65,10 +70,11 @@ class WorkerClient:
                 [self.python, "-s", str(self.root / "core" / "worker" / "main.py"), "--idle", f"{idle_seconds:g}"],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, cwd=self.folder,
                 env=clean_environment(), **no_window())
-        except OSError as error:
-            self._log.close()
-            raise WorkerError(f"The worker's Python {self.python} cannot be started ({error.strerror or error}); "
-                              "check it in the preferences of Baton.") from error
+        except (OSError, ValueError) as error:  # ValueError: a name with a null character
+            self._close_log()
+            why = reason(error) if isinstance(error, OSError) else "its name is not allowed here"
+            raise WorkerError(f"The worker's Python {self.python!r} cannot be started: {why}; check it in the "
+                              "preferences of Baton.") from error
         for target in (self._read, self._write):
             threading.Thread(target=target, name=f"baton-worker{target.__name__}", daemon=True).start()
 
@@ -81,8 +87,15 @@ class WorkerClient:
         return self._process.poll() is None
 
     def send(self, message):
-        """Queue one message; a dead worker shows up as an `exit` message, not here."""
-        self._outbox.put(message)
+        """Queue one message; a dead worker shows up as an `exit` message, not here. Raises WorkerError for a value
+        that a
+        message cannot hold."""
+        try:
+            line = json.dumps(message, ensure_ascii=False, allow_nan=False).encode("utf-8") + b"\n"
+        except (TypeError, ValueError, RecursionError) as error:
+            raise WorkerError(f"A setting of this job holds what cannot be sent to the worker ({error}); put it right "
+                              "and try again.") from error
+        self._outbox.put(line)
 
     def messages(self, timeout=0.0):
         """All messages that have arrived, oldest first; waits up to `timeout` seconds for the first.
@@ -94,7 +107,7 @@ class WorkerClient:
         out = []
         try:
             out.append(self._inbox.get(timeout=timeout) if timeout > 0 else self._inbox.get_nowait())
-            while True:
+            while len(out) < MOST_MESSAGES:
                 out.append(self._inbox.get_nowait())
         except queue.Empty:
             pass
@@ -139,43 +152,50 @@ class WorkerClient:
             self._process.wait(wait)
         except subprocess.TimeoutExpired:
             self.kill()
-        self._log.close()
 
-    def kill(self):
-        """End the process at once."""
+    def kill(self, wait=5.0):
+        """End the process at once; waits up to `wait` seconds until it is gone."""
         if self.alive:
             self._process.kill()
         self._outbox.put(None)
         try:
-            self._process.wait(5)
+            self._process.wait(wait)
         except subprocess.TimeoutExpired:
             pass  # stuck in the kernel; nothing more can be done from here
 
     def _read(self):
-        for line in self._process.stdout:
-            text = line.decode("utf-8", "replace").strip()
-            if not text:
+        while line := self._process.stdout.readline(MOST_LINE):
+            if not line.strip():
                 continue
-            try:
-                message = json.loads(text)
-                if not isinstance(message.get("type"), str):
-                    raise ValueError("no type")
-            except (ValueError, AttributeError):
-                message = {"type": "garbage", "job": None, "text": text[:300]}
+            message = _parsed(line)
             self._last_sign = time.monotonic()
-            if message["type"] != "heartbeat":  # nobody reads while there is no job: they would pile up
-                self._inbox.put(message)
+            if message["type"] == "heartbeat":  # nobody reads while there is no job: they would pile up
+                self.busy = (self._last_sign, message.get("busy"))
+                continue
+            self._put(message)
+            if message["type"] == "garbage":  # what follows it is no better
+                break
+        self._process.stdout.close()
         code = self._process.wait()
-        self._inbox.put({"type": "exit", "job": None, "code": code, "log": self.log_tail()})
+        self._outbox.put(None)  # the writing thread ends with the process, and so do pipes and log
+        self._close_log()
+        self._put({"type": "exit", "job": None, "code": code, "log": self.log_tail()})
+
+    def _put(self, message):
+        """Into the inbox; while it is full and nobody empties it the worker waits, and a dead one is not waited for."""
+        while True:
+            try:
+                self._inbox.put(message, timeout=1.0)
+                return
+            except queue.Full:
+                if not self.alive:
+                    return
 
     def _write(self):
         stream = self._process.stdin
-        while True:
-            message = self._outbox.get()
-            if message is None:
-                break
+        while (line := self._outbox.get()) is not None:
             try:
-                stream.write(json.dumps(message, ensure_ascii=False).encode("utf-8") + b"\n")
+                stream.write(line)
                 stream.flush()
             except (OSError, ValueError):
                 break  # the reader thread reports the end of the process
@@ -183,3 +203,18 @@ class WorkerClient:
             stream.close()
         except OSError:
             pass
+
+    def _close_log(self):
+        self._log.close()
+
+
+def _parsed(line):
+    """The message of a line; one of type "garbage" where it is none."""
+    text = line.decode("utf-8", "replace")
+    try:
+        message = json.loads(text) if line.endswith(b"\n") or len(line) < MOST_LINE else None
+        if isinstance(message["type"], str):
+            return message
+    except (ValueError, TypeError, KeyError, RecursionError):
+        pass  # what it is instead is said below
+    return {"type": "garbage", "job": None, "text": text[:300].strip()}

@@ -3,55 +3,45 @@
 It is driven by `tick`, a persistent timer, and by `run_blocking` for scripts and `--background`: both call the same
 `poll`.
 """
-import threading
+import sys
 import time
 import traceback
-from collections import deque
 
 import bpy
 
-from ...core import contract
 from ...core.contract.files import reason
-from ...core.contract.protocol import code_hash
 from ..errors import Cancelled, DiskError, UserError, on_disk
 from ..scene import compat
 from ..scene.stats import stall, timed
 from ..scene.whole import later, whole
-from . import job_folder
+from . import job_folder, replies
 from . import options as prefs
-from .client import WorkerClient, WorkerError
-from .job import Job
+from .busy import Busy
+from .checking import Checking
+from .client import WorkerError
+from .job import Job, fault, faults
+from .owner import WorkerOwner
 
-__all__ = ["Job", "Manager", "manager", "shutdown", "tick"]
+__all__ = ["Job", "Manager", "fault", "faults", "manager", "shutdown", "tick"]
 
 TICK_SECONDS = 0.1
-CANCEL_SECONDS = 4.0  # then the worker is ended
-FAULT = "{}: Baton met a fault of its own, and the file is as before; Copy Report in Baton's preferences tells more"
+CANCEL_SECONDS = 1.5  # then the worker is ended
+START_SECONDS = 60.0  # of the thread that starts it; the client looks after its hello
+MOST_STARTS = 2  # of a worker, for one job
 
 
-class Manager:
+class Manager(WorkerOwner):
     """At most one job, at most one worker."""
 
     def __init__(self):
+        super().__init__()
         self.job = None
         self.last = None  # the job that ended last, for its message
         self.unplaced = None  # a job whose sound is made but could not be put where it belongs: Save Take As
-        self.busy = set()  # "render", "save": inserting waits
-        self._client = None
-        self._client_key = None
-        self._starting = None
-        self._expected = None
-        self._generation = 0  # of the starting thread whose worker counts
-        self._handover = threading.Lock()  # between that thread and whoever makes it stale
-        self._hello_job = None
-        self._start_failure = None
+        self.busy = Busy()  # "render", "save": inserting waits
         self._steps = None
-        self._active = None  # id of the job the worker has, until it answers
         self._active_left = 0.0
-
-    @property
-    def worker_alive(self):
-        return self._client is not None and self._client.alive
+        self._checking = None  # a look at the worker's answer
 
     # --- what operators call ---
 
@@ -93,15 +83,24 @@ class Manager:
         """End the running job with a message: its scene is gone or has changed under it."""
         if self.job is None:
             return
+        self.job.aborted = True
         if self.job.state == "running" and self._client is not None:
             self._client.send({"type": "cancel", "job": self.job.id})
         self._end("failed", sentence)
 
     def stop_worker(self):
-        """End the worker process, if any; one that is still starting is ended by its own thread."""
-        client = self._let_go()
-        if client is not None:
-            threading.Thread(target=client.quit, daemon=True).start()
+        """End the worker process, if any, and the job that waits for it; one that is still starting is ended by its own
+        thread."""
+        if self.job is not None and self.job.state in ("waiting", "running"):
+            self.abort("The worker was stopped, and the job with it")
+        self._retire()
+
+    def renew_worker(self):
+        """The next job gets a new worker; one that has a job finishes it first."""
+        if self.job is None:
+            self._retire()
+        else:
+            self._client_key = None
 
     def shutdown(self):
         """End job and worker for good; waits up to a second for the worker to go."""
@@ -126,6 +125,10 @@ class Manager:
                 self._prepare(job)
             if self.job is job and job.state == "waiting":
                 self._submit(job)
+            if self.job is job and job.state == "running":
+                self._look_for_lost(job)
+            if self.job is job and job.state == "checking":
+                self._take_checked(job, timeout)
             if self.job is job and job.state == "applying" and not self._blender_busy():
                 self._apply(job)
             if self.job is job and job.cancel_at and time.monotonic() - job.cancel_at > CANCEL_SECONDS:
@@ -133,11 +136,16 @@ class Manager:
                 self._end("cancelled", "Cancelled; the worker did not answer and was ended")
         except (UserError, WorkerError) as error:
             self._end("failed", str(error))
-        except Exception:
-            # Whatever went wrong, the job must not stay for ever; the traceback still reaches the console.
-            job.trace = traceback.format_exc()
-            self._end("failed", fault(job.title, job.trace))
-            raise
+        except Exception:  # noqa: BLE001  whatever went wrong, the job must not stay for ever
+            trace = traceback.format_exc()
+            print(trace, file=sys.stderr)
+            self._fault(job, trace)
+
+    def _fault(self, job, trace):
+        """Baton itself is at fault: one sentence, and the traceback with the worker's last words for the report."""
+        words = self._client.log_tail(40) if self._client is not None else ""
+        job.trace = trace
+        self._end("failed", fault(job.title, f"{trace}\n{words}".strip()))
 
     def _messages(self, timeout):
         if self._client is None:
@@ -167,8 +175,19 @@ class Manager:
         if self._start_failure is not None:
             error, self._start_failure = self._start_failure, None
             raise error
+        if self._starting is not None and self._starting.is_alive():
+            if time.monotonic() - self._begun > START_SECONDS:
+                self._let_go()
+                raise WorkerError(f"The worker could not be started within {START_SECONDS:.0f} s; try again, or "
+                                  "restart Blender.")
+            return
         client = self._client
-        if client is None or client.hello is None or self._expected is None:
+        if client is None or not client.alive:              # it ended while the scene was read, or never began
+            if job.starts >= MOST_STARTS:
+                raise WorkerError("The worker ends as soon as it is started; press Check in the preferences of Baton.")
+            self._start_worker()
+            return
+        if client.hello is None or self._expected is None:
             return
         if client.hello.get("code") != self._expected:
             fresh = self._hello_job == job.id
@@ -183,25 +202,36 @@ class Manager:
                 self._start_worker()
             return
         job_folder.seal(job.folder)
-        job.state, self._active = "running", job.id
         options = prefs.get()
         common = {"device": options.device.lower(), "checkpoints": options.checkpoints or None}
         client.send({"type": "job", "job": job.id, "kind": job.kind, "folder": str(job.folder),
                      "params": {**job.params, **common}})
+        job.state, self._active, job.since = "running", job.id, time.monotonic()
+
+    def _look_for_lost(self, job):
+        if self._client is not None and job.lost(*self._client.busy):
+            self._kill_worker()
+            raise WorkerError("The worker has lost the job and was ended; try again.")
 
     def _receive(self, message):
         kind, job = message["type"], self.job
-        if kind in {"done", "error"} and message.get("job") == self._active:
+        if kind in {"done", "error"}:
+            if message.get("job") != self._active:
+                self._kill_worker()
+                if job is not None and job.state in {"waiting", "running"}:
+                    self._end("failed", "The worker answered for another job and was ended; try again.")
+                return
             self._active = None
         if kind == "exit":
-            self._active = None
-            self._client = None
-            if job is not None and job.state in {"waiting", "running"}:
+            fresh = self._client is None or self._client.hello is None
+            self._active = self._client = None
+            if job is not None and (job.state == "running" or job.state == "waiting" and fresh):
                 log = message.get("log", "").strip()
                 job.trace = log
+                faults.append(f"{job.title}: the worker ended\n{log}")
                 last = log.splitlines()[-1] if log else f"exit code {message['code']}"
                 self._end("failed", f"The worker ended unexpectedly ({last}); try again, or press Check in the "
-                          f"preferences")
+                          "preferences")
             return
         if kind == "garbage":
             self._kill_worker()
@@ -211,28 +241,36 @@ class Manager:
         if job is None or message.get("job") != job.id:
             return
         if kind == "progress":
-            job.phase, job.detail = message.get("phase", ""), message.get("detail", "")
-            job.fraction, job.eta = message.get("fraction"), message.get("eta")
-            if job.cancel_at is not None:
-                job.detail = "Cancelling"
+            job.progress(message)
         elif kind == "log" and message.get("level") == "warning":
-            job.warnings.append(message.get("text", ""))
+            job.warn(message.get("text"))
         elif kind == "done":
             if job.cancel_at is not None:
                 self._end("cancelled", "Cancelled")
                 return
-            job.result, job.state, job.phase, job.fraction = message.get("result") or {}, "applying", "Writing", 1.0
-            job.warnings += job.result.get("warnings") or []
+            job.state, job.phase, job.fraction, job.eta = "checking", "Writing", 1.0, None
+            self._checking = Checking(job.kind, message.get("result"), job.folder)
         elif kind == "error":
             if message.get("code") == "cancelled":
                 self._end("cancelled", "Cancelled")
             else:
-                job.trace = message.get("trace") or ""
-                self._end("failed", message.get("message", "The worker failed."))
+                trace = replies.text(message.get("trace"), 20_000)
+                if message.get("code") == "internal":
+                    self._fault(job, trace)
+                else:
+                    job.trace = trace
+                    self._end("failed", replies.text(message.get("message"), 2000) or "The worker failed; try again.")
+
+    def _take_checked(self, job, timeout):
+        found = self._checking.taken(timeout)
+        if isinstance(found, str):
+            self._fault(job, found)
+        elif found is not None:
+            job.result, job.state = found, "applying"
+            job.warnings += found["warnings"]
 
     def _blender_busy(self):
-        running = any(bpy.app.is_job_running(name) for name in ("RENDER", "OBJECT_BAKE", "COMPOSITE"))
-        if running or self.busy:
+        if self.busy.now():
             self.job.detail = "Waiting for Blender"
             return True
         return False
@@ -282,6 +320,7 @@ class Manager:
         if job.written is not None and job.written.done:        # nothing that comes after makes a failure of it
             state, sentence = "done", job.message
         job.state, job.message, job.fraction, job.eta = state, sentence, None, None
+        self._checking = None
         self.last = job
         steps, self._steps = self._steps, None
         if steps is not None:
@@ -293,71 +332,7 @@ class Manager:
             job.on_end(job)
         compat.tag_redraw_all()
 
-    # --- the worker ---
-
-    def _start_worker(self):
-        """Start or reuse the process. Hashing and Popen happen on a thread: they would cost a frame."""
-        python = prefs.worker_python()
-        if not python:
-            self._end("failed", prefs.NO_PYTHON)
-            raise UserError(prefs.NO_PYTHON)
-        key = (str(python), str(contract.ROOT))
-        self._expected, self._start_failure = None, None
-        reuse = self._client if self._client is not None and self._client.alive and self._client_key == key else None
-        if reuse is None:
-            self.stop_worker()
-        if reuse is None:
-            self._hello_job = self.job.id
-        folder = prefs.log_folder()
-        idle = prefs.get().idle_minutes * 60
-
-        self._generation += 1
-        generation, root, places = self._generation, contract.ROOT, job_folder.places()
-
-        def work():
-            expected, client, failure = code_hash(root), None, None
-            if reuse is None:
-                job_folder.sweep(places)
-                try:
-                    with on_disk("The folder of the worker's log", folder, "make room there or remove what lies there"):
-                        client = WorkerClient(python, root, folder, idle_seconds=idle)
-                except (WorkerError, DiskError) as error:
-                    failure = error
-            with self._handover:
-                stale = generation != self._generation  # a later start or a stop has overtaken this one
-                if not stale and client is not None:
-                    self._client, self._client_key = client, key
-                if not stale:
-                    self._expected, self._start_failure = expected, failure
-            if stale and client is not None:
-                client.kill()
-
-        self._starting = threading.Thread(target=work, name="baton-start", daemon=True)
-        self._starting.start()
-
-    def _let_go(self):
-        """Forget the worker, also one that is still starting; returns the client to end, or None."""
-        with self._handover:
-            self._generation += 1
-            client, self._client, self._client_key, self._active = self._client, None, None, None
-        return client
-
-    def _kill_worker(self):
-        client, self._client, self._client_key, self._active = self._client, None, None, None
-        if client is not None:
-            client.kill()
-
-
 manager = Manager()
-faults = deque(maxlen=5)  # tracebacks of what Baton did not foresee, for Copy Report
-
-
-def fault(title, trace):
-    """Note the traceback of a fault of Baton's own; the sentence for the user."""
-    faults.append(f"{title}:\n{trace}")
-    return FAULT.format(title)
-
-
 @timed
 def tick():
     """The timer: polls while there is a job, then stops itself."""

@@ -6,7 +6,7 @@ import sys
 
 from core.cli import generate
 from core.contract.systems import by_direction
-from core.errors import BatonError
+from core.errors import BatonError, OutOfMemory
 
 COMMANDS = ("generate", "beats", "doctor", "worker")
 
@@ -41,6 +41,10 @@ def main(arguments=None):
     try:
         return options.run(options) or 0
     except BatonError as error:
+        sys.stderr.write(f"\n{error}\n")
+        return error.exit_code
+    except MemoryError:
+        error = OutOfMemory("There is not enough memory for this; give a shorter passage or fewer variations.")
         sys.stderr.write(f"\n{error}\n")
         return error.exit_code
     except KeyboardInterrupt:

@@ -135,7 +135,11 @@ def check_request(data: dict) -> dict:
         _need(data["system"] != "", "its system has no name")
     else:
         _need(data.get("kind") == "import", "it is neither of a system nor of an import")
-        _text(params.get("motion"), "motion file")
+        if "source" in data:
+            _text(data["source"], "source")
+            _keep({"frames": data.get("frames")})
+        else:
+            _text(params.get("motion"), "motion file")
         _need("first" in data, "its first frame is missing")
         system = None
     _settings(params, own, data.get("system"))
@@ -184,6 +188,29 @@ def todays(data: dict) -> dict:
             **({"beats": beats} if beats else {}), **({"keep": keep} if keep else {})}
 
 
+def read_beats(text: str) -> dict:
+    """The beats that a take or a scene stores. Raises Refused."""
+    return check_beats(_loaded(text, "beats"))
+
+
+def read_recipe(text: str) -> dict:
+    """How a take came to be, for people to read. Raises Refused."""
+    return _loaded(text, "recipe")
+
+
+def read_markers(text: str) -> dict:
+    """What a scene stores of its beat markers: beats, where they stood, under which names. Raises Refused."""
+    data = read_beats(text)
+    _number(data.get("frame_start"), -FURTHEST, FURTHEST, "first frame")
+    if data.get("fps") is not None:
+        _number(data["fps"], 1, 1000, "frame rate")
+    frames, names = data.get("marker_frames", []), data.get("marker_names", [])
+    _need(isinstance(frames, list) and isinstance(names, list) and len(frames) == len(names), "its markers are none")
+    _need(all(type(frame) is int for frame in frames) and all(isinstance(name, str) for name in names),
+          "its markers are none")
+    return data
+
+
 STATE = {"base": str, "had_data": bool, "had_action": bool, "previous": str, "use_nla": bool, "blend": str,
          "influence": float, "extrapolation": str, "track": str, "muted": list, "pose": dict, "switches": list,
          "rest_action": str, "rest_track": str, "action": str}
@@ -215,8 +242,7 @@ def read_state(text: str) -> dict:
 @lru_cache(maxsize=256)
 def damage(request: str, beats: str, recipe: str, state: str) -> str:
     """Why what a take stores cannot be used, as the end of a sentence; "" where it can. Empty texts are not there."""
-    readers = ((read_request, request), (lambda text: check_beats(_loaded(text, "beats")), beats),
-               (lambda text: _loaded(text, "recipe"), recipe), (read_state, state))
+    readers = ((read_request, request), (read_beats, beats), (read_recipe, recipe), (read_state, state))
     for read, text in readers:
         try:
             if text:

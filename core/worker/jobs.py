@@ -7,7 +7,7 @@ import importlib.util
 import sys
 
 from core.contract import systems as registry
-from core.errors import BadInput
+from core.errors import reading
 from core.start import import_all
 from core.worker.generate import generate
 from core.worker.inputs import (
@@ -49,12 +49,10 @@ def bonemap(context):
     """The bones of rig.json -> which bone is which SMPL joint."""
     params_of(context, set())
     from core.retarget import bonemap as maps
-    bones = read_json(context.folder / "rig.json").get("bones")
-    try:
+    with reading("rig.json lists no bones with name and parent; sample the rig again."):
+        bones = read_json(context.folder / "rig.json")["bones"]
         heads = {bone["name"]: [float(value) for value in bone["head"]] for bone in bones if "head" in bone}
         rows = maps.detect([(bone["name"], bone["parent"]) for bone in bones], heads or None)
-    except (TypeError, KeyError, ValueError) as error:
-        raise BadInput("rig.json lists no bones with name and parent; sample the rig again.") from error
     return {"bone_map": {row.joint: {"bone": row.bone, "confidence": round(row.confidence, 3), "how": row.how,
                                      "doubt": row.doubt}
                          for row in rows if row.bone}, "missing": maps.missing(rows)}

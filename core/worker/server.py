@@ -12,6 +12,7 @@ import threading
 import traceback
 from pathlib import Path
 
+from core import cancelling
 from core.contract.protocol import PROTOCOL, code_hash, version
 from core.errors import BadInput, BatonError, Cancelled, OutOfMemory
 from core.worker.progress import Progress
@@ -81,20 +82,22 @@ class Server:
 
     def _run_job(self, context):
         try:
-            result = self._kinds[context.kind](context)
+            with cancelling.watch(context.should_cancel):
+                result = self._kinds[context.kind](context)
             json.dumps(result, allow_nan=False)    # what cannot be sent must fail here, inside the job
             return "done", {"result": result}
         except BatonError as error:
+            if error.__cause__ is not None:        # what a parser said, for whoever asks
+                traceback.print_exception(error.__cause__, file=sys.stderr)
             return "error", {"code": error.code, "message": str(error), "trace": None}
         except MemoryError:
             error = OutOfMemory("There is not enough memory for this job; choose a shorter range or fewer variations.")
             return "error", {"code": error.code, "message": str(error), "trace": traceback.format_exc()}
-        except Exception as error:  # noqa: BLE001 - the wall: a defect ends the job with a message, not the worker
+        except Exception:  # noqa: BLE001 - the wall: a defect ends the job with a message, not the worker
             trace = traceback.format_exc()
             print(trace, file=sys.stderr, flush=True)
             return "error", {"code": "internal", "trace": trace,
-                             "message": f"Baton failed ({type(error).__name__}: {first_line(error)}); "
-                                        "the worker's log has the details."}
+                             "message": "Baton has met a fault of its own; the worker's log has the details."}
 
     # ------------------------------------------------------------------------------------ other threads
 
@@ -162,11 +165,6 @@ class Server:
         with self._lock:
             busy = self._current.job if self._current is not None else None
         self._writer.send("heartbeat", None, busy=busy)
-
-
-def first_line(error):
-    """First line of an exception's text."""
-    return (str(error).splitlines() or [""])[0]
 
 
 def leave():

@@ -12,6 +12,7 @@ from baton.blender_addon.scene import stats
 from baton.blender_addon.scene.refs import Ref
 from baton.blender_addon.worker import client as worker_client
 from baton.blender_addon.worker import manager as jobs
+from baton.blender_addon.worker import owner
 from baton.core import contract
 from tests.blender import scenes
 from tests.blender.test_worker_client import peer
@@ -50,7 +51,7 @@ def scripted(monkeypatch, tmp_path, body):
     """A peer in the worker's place that says what this very code hashes to, then `body`."""
     monkeypatch.setenv("BATON_WORKER_PYTHON", sys.executable)
     monkeypatch.setattr(contract, "ROOT", tmp_path)
-    monkeypatch.setattr(jobs, "code_hash", lambda root: "x")
+    monkeypatch.setattr(owner, "code_hash", lambda root: "x")
     return peer(tmp_path, body)
 
 
@@ -115,7 +116,7 @@ def test_a_worker_still_starting_does_not_outlive_the_addon(manager, monkeypatch
             made.append(self)
             time.sleep(0.3)
 
-    monkeypatch.setattr(jobs, "WorkerClient", Slow)
+    monkeypatch.setattr(owner, "WorkerClient", Slow)
     manager.start(job())
     starting = manager._starting
     while not made:
@@ -189,12 +190,12 @@ def test_misbehaving_workers_end_the_job_with_a_sentence(manager, monkeypatch, t
 def test_changed_code_restarts_a_warm_worker(manager, monkeypatch):
     manager.run_blocking(job())
     first = manager._client.pid
-    true_hash, calls = jobs.code_hash, []
+    true_hash, calls = owner.code_hash, []
 
     def changed_once(root):
         calls.append(root)
         return "something else" if len(calls) == 1 else true_hash(root)
-    monkeypatch.setattr(jobs, "code_hash", changed_once)
+    monkeypatch.setattr(owner, "code_hash", changed_once)
     assert manager.run_blocking(job()).state == "done"
     assert manager._client.pid != first
 
@@ -281,12 +282,13 @@ def test_a_result_is_one_undo_step(manager, blender):
     assert len(blender.context.scene.timeline_markers) == 1
 
 
-def test_defects_end_the_job_and_are_raised(manager):
+def test_defects_end_the_job_with_a_sentence_and_a_report(manager):
     def broken(result, folder):
         raise KeyError("oops")
-    with pytest.raises(KeyError):
+    with pytest.raises(UserError, match="fault of its own.*Copy Report"):
         manager.run_blocking(job(apply=broken))
-    assert manager.job is None and manager.last.state == "failed"
+    assert manager.job is None and manager.last.state == "failed" and "KeyError" not in manager.last.message
+    assert "KeyError: 'oops'" in jobs.faults[-1] and "KeyError" in manager.last.trace
 
 
 def test_no_runtime(manager, monkeypatch, blender):

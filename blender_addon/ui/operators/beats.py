@@ -1,5 +1,4 @@
 """Half, double, tap, add, clear, jump: operators on the beat markers."""
-import json
 import time
 
 import bpy
@@ -15,7 +14,7 @@ TAP_PAUSE_SECONDS = 3.0
 def _shown(scene):
     """(beats as the markers tell, frame of second 0, fps)."""
     fps = scene_fps(scene.render)
-    record = json.loads(scene.baton.beats) if scene.baton.beats else {}
+    record = beats.remembered(scene)
     first = min(marker.frame for marker in scene.timeline_markers if beats.is_beat(marker))
     origin = record.get("frame_start", first)
     return beats.read(scene, origin, fps), origin, fps

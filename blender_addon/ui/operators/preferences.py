@@ -34,7 +34,7 @@ def _watch():
     compat.tag_redraw_all()
     if setup is not None and setup.running:
         return 0.3
-    jobs.manager.stop_worker()  # the next job starts with the new environment
+    jobs.manager.renew_worker()  # the next job starts with the new environment
     return None
 
 
@@ -100,7 +100,7 @@ class BATON_OT_copy_report(bpy.types.Operator):
     @classmethod
     def poll(cls, context):
         if setup is None and not getattr(prefs.get(), "report", "") and not jobs.faults:
-            cls.poll_message_set("Nothing was set up or checked yet")
+            cls.poll_message_set("Nothing was set up or checked yet, and nothing went wrong")
             return False
         return True
 

@@ -99,7 +99,7 @@ class BATON_OT_take_beats(TakeOperator, bpy.types.Operator):
     def on_take(self, scene, take):
         if not take.beats:
             raise UserError(f"{take.name} has no beats")
-        beats.show(scene, json.loads(take.beats), take.frame_start, scene_fps(scene.render))
+        beats.show(scene, takes.beats_of(take), take.frame_start, scene_fps(scene.render))
 
 
 class BATON_OT_copy_recipe(TakeOperator, bpy.types.Operator):
@@ -109,7 +109,7 @@ class BATON_OT_copy_recipe(TakeOperator, bpy.types.Operator):
     bl_label = "Copy Recipe"
 
     def on_take(self, scene, take):
-        bpy.context.window_manager.clipboard = json.dumps(json.loads(take.recipe), indent=1)
+        bpy.context.window_manager.clipboard = json.dumps(takes.recipe_of(take), indent=1)
         return f"Recipe of {take.name} copied"
 
 

@@ -55,6 +55,8 @@ def _ended(column, context, last):
     ends = row.row(align=True)
     if last is jobs.manager.unplaced:
         ends.operator("baton.save_take_as", text="", icon="FILE_TICK")
+    if last.state == "failed" and last.trace:
+        ends.operator("baton.copy_report", text="", icon="COPYDOWN")
     if len(lines) > 2 or last.warnings:
         ends.popover("BATON_PT_message", text="", icon="QUESTION" if last.warnings else "THREE_DOTS")
     ends.operator("baton.dismiss", text="", icon="X", emboss=False)

@@ -4,6 +4,7 @@ import bpy
 from ...flows.generate import FLOWS
 from ...scene import compat, player, strips, takes
 from ...scene.stats import timed_draw
+from .text import sentence
 
 ICONS = {"MUSIC": "SOUND", "MOTION": "ARMATURE_DATA", "BOTH": "OUTLINER_OB_ARMATURE"}
 
@@ -20,7 +21,10 @@ class BATON_UL_takes(bpy.types.UIList):
 
     def draw_item(self, context, layout, data, item, icon, active_data, active_property, index):
         row = layout.row(align=True)
-        row.prop(item, "name", text="", emboss=False, icon=ICONS[item.kind])
+        harmed = takes.damaged(item)
+        row.prop(item, "name", text="", emboss=False, icon="ERROR" if harmed else ICONS[item.kind])
+        if harmed:
+            row.label(text="damaged")
         if item.has_alignment:
             tail = row.row()
             tail.ui_units_x = 4.4
@@ -55,6 +59,9 @@ def draw_takes(layout, context, direction):
     column = layout.column(align=True)
     column.enabled = take is not None
     name = take.name if take is not None else ""
+    harmed = takes.damaged(take) if take is not None else ""
+    if harmed:
+        sentence(layout, context, f"{name} is damaged: {harmed}. Remove it", "ERROR")
     for buttons in BUTTONS[FLOWS[direction.name].kind]:
         row = column.row(align=True)
         for operator, text, icon in buttons:
