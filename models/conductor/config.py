@@ -62,7 +62,7 @@ class ConductorConfig:
     prediction: str = "x0"              # x0 | eps
     steps: int = 1000                   # DDIM steps at Normal quality
     guidance_scale: float = 1.0         # default of `generate`
-    smooth: bool = False  # Savitzky-Golay on the result, as the published rendering does (pipeline.smoothed)
+    smooth: bool = False  # Savitzky-Golay on the result, as the published rendering does (controls.smoothed)
 
     frame_dropout: float = 0.1          # the paper's random mask: single frames of the music condition set to 0
     null_dropout: float = 0.1           # whole condition replaced by the learned null token (classifier-free guidance)

@@ -10,13 +10,14 @@ from core.errors import BadInput
 from core.rhythm.beats import Beats
 from models.conductor import beat_pattern, legs
 from models.conductor.config import TINY_FEET, ConductorConfig
+from models.conductor.controls import FEET
 from models.conductor.device_data import KINDS, DevicePairs, DeviceWindows
 from models.conductor.encoder import MusicEncoder, encode_music
 from models.conductor.features import body_from_vector, mel_frames_30, motion_vector, rhythm_features
 from models.conductor.network import Denoiser
 from models.conductor.performed import Rows, perform_corpus
 from models.conductor.performed_music import music_features, row_statistics
-from models.conductor.pipeline import FEET, Conductor, conducted, default_lead
+from models.conductor.pipeline import Conductor, conducted, default_lead
 from models.conductor.settings import Settings
 from models.lab.metrics.motion import foot_slide
 from models.lab.studio.conducted import conducting_plan

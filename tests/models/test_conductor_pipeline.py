@@ -10,7 +10,8 @@ from core.errors import BadInput, Cancelled
 from core.rhythm.alignment import beat_f1_70ms
 from core.rhythm.beats import Beats
 from models.conductor import features
-from models.conductor.pipeline import default_lead, keep_weight, rest_weight, smoothed, with_metre
+from models.conductor.controls import keep_weight, rest_weight, smoothed
+from models.conductor.pipeline import default_lead, with_metre
 from models.lab.studio.conductor import conduct
 from models.lab.studio.plan import make_plan
 
@@ -94,7 +95,7 @@ def test_silence_stands_ready(conductor):
 
 def test_bad_input_is_one_sentence(conductor):
     kept, _ = conduct(make_plan("conducting", 7, duration=2.0))
-    for options in (dict(start=5.0), dict(metre=5, beats=Beats([0, 0.5, 1], [1, 2, 3], 3)), dict(keep=(kept, [(0, 1)])),
+    for options in (dict(start=5.0), dict(metre=8, beats=Beats([0, 0.5, 1], [1, 2, 3], 3)), dict(keep=(kept, [(0, 1)])),
                     dict(duration=0.01)):
         with pytest.raises(BadInput):
             conductor.generate(sound(5.0), steps=1, **options)

@@ -13,10 +13,11 @@ from core.rhythm.alignment import beat_f1_70ms
 from core.rhythm.beats import Beats
 from models.conductor import features, pipeline
 from models.conductor.config import FPS, TINY
+from models.conductor.controls import restore_points
 from models.conductor.data import statistics
 from models.conductor.encoder import MusicEncoder
 from models.conductor.network import Denoiser
-from models.conductor.pipeline import Conductor, restore_points
+from models.conductor.pipeline import Conductor
 from models.lab.metrics import conducting as scores
 from models.lab.metrics.motion import foot_slide
 from models.lab.studio.plan import make_plan
