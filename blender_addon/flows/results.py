@@ -5,7 +5,7 @@ import bpy
 import numpy as np
 
 from ..errors import UserError
-from ..scene import actions, bone_map, keeping, sound_files, strips, takes
+from ..scene import actions, bone_map, keeping, playing, sound_files, strips, takes
 from ..scene.timebase import Passage, resample_quaternions, resample_vectors, scene_fps
 from . import ranges
 
@@ -20,6 +20,7 @@ def place_sound(place: bpy.types.Scene, scene: bpy.types.Scene, take: bpy.types.
     path, fps = sound_files.place_new(file, take.name), scene_fps(place.render)
     strip = strips.place(place, path, take.name, _frame_in(place, scene, passage), int(passage.duration * fps + 1))
     take.strip, take.path = strip.name, str(path)
+    strips.make_active(place, strip)
 
 
 def _frame_in(place, scene, passage):
@@ -44,11 +45,14 @@ def write_motion(scene: bpy.types.Scene, rig: bpy.types.Object, mapped: dict[str
         kept, stays = keeping.Kept.load(Path(file).parent), ranges.stays(keep, frames)
         rotations, locations = kept.onto(frames, rotations, locations, stays, round(keeping.FADE_SECONDS * passage.fps))
         values = kept.switch_values(frames, stays, switches)
+    base = playing.make_room(scene, take, rig, frames[0], frames[-1])
     state = actions.write_take(
         rig, take.name, frames, rotations, locations, blend_frames=round(blend_seconds * passage.fps),
         reduce_error=float(np.radians(reduce_degrees)), switches=switches, blend_start=not stepped,
-        base=takes.base_state(scene, rig), stays=stays, switch_values=values)
+        base=base, stays=stays, switch_values=values)
     takes.remember_motion(take, rig, state)
+    playing.share(scene, rig, state)
+    playing.arrange(scene, rig, take)
     return int(frames[0]), int(frames[-1])
 
 

@@ -115,8 +115,6 @@ def write_takes(scene: bpy.types.Scene, rig: bpy.types.Object, mapped: dict[str,
             first, last = write_motion(scene, rig, mapped, take, folder / row["file"], passage, **own)
             takes.remember(take, row, request, passage.first)
             names.append(take.name)
-        for other in takes.rivals(scene, take):
-            other.audible = other.name == take.name
     return f"{', '.join(names)} on {rig.name}, frames {first} to {last}"
 
 

@@ -12,13 +12,12 @@ import numpy as np
 from mathutils import Euler, Quaternion
 
 from ..errors import UserError
-from . import compat
+from . import compat, nla
 from . import switches as switch
 from .blending import blended
 from .keys import fill_curve, fill_reduced
 from .whole import later
 
-REACH = 100000  # frames to either side for which the pushed-down action answers
 TRACK = "Baton: below {}"
 REST, REST_TRACK = "baton_rest", "Baton: rest below "    # mark of the action, start of the track's name
 
@@ -46,7 +45,7 @@ def write_take(rig, name, frames, rotations, locations, *, blend_frames=0, blend
     """
     _check_writable(rig, rotations, locations)
     if base is not None:
-        rig.animation_data.action = None  # the earlier take steps aside, what lies below it stays
+        rig.animation_data.action = None  # the earlier takes have stepped aside, what lies below them stays
     stays = np.zeros(len(frames), dtype=bool) if stays is None else stays
     blend_frames = min(blend_frames, (len(frames) - 1) // 2)
     if blend_frames > 0 and rig.animation_data is not None:
@@ -54,7 +53,8 @@ def write_take(rig, name, frames, rotations, locations, *, blend_frames=0, blend
         first, last = (min(blend_frames, int(part.argmax()) if part.any() else blend_frames)
                        for part in (stays, stays[::-1]))
         rotations, locations = blended(rig, frames, rotations, locations, first if blend_start else 0, last)
-    state = dict(base) if base is not None else push_down(rig, name, {*rotations, *locations}, switches)
+    state = push_down(rig, name, {*rotations, *locations}, switches) if base is None else {
+        **base, "pose": {**_static_pose(rig, {*rotations, *locations}), **base["pose"]}}
     action = bpy.data.actions.new(name)
     action.use_fake_user = True  # an A/B comparison unlinks it for a while
     bag, fcurves, slot = compat.action_curves(action, rig)
@@ -78,12 +78,10 @@ def write_take(rig, name, frames, rotations, locations, *, blend_frames=0, blend
             spots, values = [0, blend_frames, -1 - blend_frames, -1], [now, value, value, now]
         fill_curve(curve, frames[spots], values)
     data = rig.animation_data
-    if base is None and (state["had_action"] or state["tracks"]):
+    if state["had_action"] or state["tracks"]:
         _rest_below(rig, state, name, [(curve.data_path, curve.array_index) for curve in fcurves])
-    compat.assign_action(data, action, slot.identifier if slot else None)
-    data.action_blend_type, data.action_influence, data.action_extrapolation = "REPLACE", 1.0, "NOTHING"
-    if not state["had_action"] and not state["tracks"]:
-        data.action_extrapolation = "HOLD"  # nothing lies below: hold the first and last pose
+    # Where nothing lies below, the first and last pose are held.
+    lead(data, action, "NOTHING" if state["had_action"] or state["tracks"] else "HOLD")
     state["action"] = action.name
     return state
 
@@ -172,20 +170,8 @@ def push_down(rig, name, bones=(), switches=()):
     blend, influence = data.action_blend_type, data.action_influence
     slot = data.action_slot if compat.SLOTTED else None
     data.action = None
-    track = data.nla_tracks.new()
-    track.name = TRACK.format(name)
-    strip = track.strips.new(action.name, 0, action)
-    if slot is not None:
-        strip.action_slot = slot
-    strip.use_sync_length = False
-    # Far beyond both ends, so that extrapolation, cycles and modifiers of its curves answer as before; but an action
-    # that answers only within its keys (a kept take) goes on doing so.
-    first, last = (-REACH, REACH) if state["extrapolation"] != "NOTHING" else tuple(action.frame_range)
-    strip.action_frame_start, strip.action_frame_end = first, last
-    strip.frame_start_raw, strip.frame_end_raw = first, last
-    strip.scale = 1.0
-    strip.blend_type, strip.influence, strip.extrapolation = blend, influence, state["extrapolation"]
-    strip.use_auto_blend, strip.blend_in, strip.blend_out = False, 0.0, 0.0
+    # An action that answers only within its keys (a kept take) goes on doing so.
+    track = nla.lay(data, TRACK.format(name), action, slot, state["extrapolation"], blend, influence)
     state["track"] = track.name
     return state
 
@@ -197,13 +183,13 @@ def _rest_below(rig, state, name, channels):
     animated = set()
     for track in data.nla_tracks:
         for strip in track.strips:
-            if not track.mute and strip.action is not None:
+            if not track.mute and strip.action is not None and not track.name.startswith(nla.BESIDE):
                 curves = compat.curves_of(strip.action, strip.action_slot if compat.SLOTTED else None)
                 animated.update((curve.data_path, curve.array_index) for curve in curves)
     bare = [channel for channel in channels if channel not in animated]
     if not bare:
         return
-    action = bpy.data.actions.new(f"{name} rest")
+    action = bpy.data.actions.get(state["rest_action"]) or bpy.data.actions.new(f"{name} rest")
     action[REST] = True
     bag, fcurves, slot = compat.action_curves(action, rig)
     own = {switch.path(rig.pose.bones[bone], prop): value for bone, prop, value in state["switches"]}
@@ -211,6 +197,8 @@ def _rest_below(rig, state, name, channels):
         value = own[path] if path in own else rig.path_resolve(path)  # which gives the name of an enumerated switch
         value = value[index] if hasattr(value, "__len__") else value
         fill_curve(compat.new_curve(bag, fcurves, path, index, "Rest"), np.array([0.0]), np.array([float(value)]))
+    if data.nla_tracks.get(state["rest_track"]) is not None:
+        return
     track = data.nla_tracks.new()
     track.name = REST_TRACK + name
     strip = track.strips.new(action.name, 0, action)
@@ -250,6 +238,8 @@ def remove_take(rig, state):
     if data is None:
         return
     action = bpy.data.actions.get(state["action"])
+    for track in nla.holding(data, action) if action is not None and data.action in (None, action) else ():
+        nla.drop(track)
     if action is not None and data.action is not None and data.action != action:
         _drop_below(data, state)  # another take or the user's action is active: leave it be
     else:
@@ -259,7 +249,7 @@ def remove_take(rig, state):
         rest = data.nla_tracks.get(state["rest_track"]) if state["rest_track"] else None
         for gone in (track, rest):
             if gone is not None:
-                _drop_track(rig, gone)
+                nla.drop(gone)
         _drop_action(state["rest_action"])
         data.use_nla = state["use_nla"]
         for name in state["muted"]:
@@ -284,17 +274,6 @@ def _drop_action(name):
     later(goes)
 
 
-def _drop_track(rig, track):
-    """Delete an NLA track, after all else has been done."""
-    pointer = track.as_pointer()
-
-    def goes():
-        for found in [found for found in rig.animation_data.nla_tracks if found.as_pointer() == pointer]:
-            rig.animation_data.nla_tracks.remove(found)
-    track.mute = True
-    later(goes)
-
-
 def _clear_empty(rig):
     data = rig.animation_data
     if data is not None and data.action is None and not data.nla_tracks and not data.drivers:
@@ -311,23 +290,26 @@ def _track_of(data, state):
     return named if named in holding else holding[-1] if holding else None
 
 
-def drop_action(rig, state):
-    """Take away one of several takes that share what lies below: only its action goes. True if it was playing."""
-    action = bpy.data.actions.get(state["action"])
+def drop_action(rig, state, others):
+    """Take away one of several takes that share what lies below: its action goes, its NLA tracks, and the pose that it
+    left on bones that none of the others, states of theirs, keys."""
+    action, data = bpy.data.actions.get(state["action"]), rig.animation_data
     if action is None:
-        return False
-    playing = rig.animation_data is not None and rig.animation_data.action == action
-    if playing:
-        rig.animation_data.action = None
+        return
+    for track in nla.holding(data, action) if data is not None else ():
+        nla.drop(track)
+    if data is not None and data.action == action:
+        data.action = None
     _drop_action(action.name)
-    return playing
+    _restore_pose(rig, {bone: row for bone, row in state["pose"].items()
+                        if not any(bone in other["pose"] for other in others)})
 
 
 def _drop_below(data, state):
     """The take lies under something newer: only its own NLA strips go."""
     for track in list(data.nla_tracks):
         if any(strip.action is not None and strip.action.name == state["action"] for strip in track.strips):
-            _drop_track(data.id_data, track)
+            nla.drop(track)
 
 
 def keep_take(rig, state):
@@ -341,16 +323,14 @@ def keep_take(rig, state):
         track.name = state["previous"]
 
 
-def solo_take(rig, state, on):
-    """A/B: True plays the take, False what the rig did without it; both stay in the file."""
-    action = bpy.data.actions.get(state["action"])
-    data = rig.animation_data
-    if action is None or data is None:
-        raise UserError(f"The action {state['action']} of this take is gone.")
-    if on:
-        compat.assign_action(data, action)
-    elif data.action == action:
-        data.action = None
-        if not state["had_action"]:
-            _restore_pose(rig, state["pose"])
-            _restore_switches(rig, state["switches"])
+def lead(data, action, extrapolation):
+    """Make a take's action the active one, in full and as it is."""
+    compat.assign_action(data, action)
+    data.action_blend_type, data.action_influence, data.action_extrapolation = "REPLACE", 1.0, extrapolation
+
+
+def rest(rig, state):
+    """No take plays: a rig that had no action of its own stands as it did."""
+    if not state["had_action"]:
+        _restore_pose(rig, state["pose"])
+        _restore_switches(rig, state["switches"])

@@ -1,6 +1,7 @@
 """The frames over which a rig is animated."""
 from ..errors import UserError
-from .actions import REACH, REST, REST_TRACK
+from .actions import REST, REST_TRACK
+from .nla import REACH
 
 
 def is_rest(track, strip):

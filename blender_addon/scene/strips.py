@@ -152,6 +152,13 @@ def place(scene, path, name, frame_start, length_frames):
     return strip
 
 
+def make_active(scene, strip):
+    """The strip alone is selected, and active: what is made next from sound is made from it."""
+    for other in compat.sequences(scene.sequence_editor):
+        other.select = other == strip
+    scene.sequence_editor.active_strip = strip
+
+
 def _relative(path):
     """`//` path below a saved file, else absolute."""
     if bpy.data.filepath:
@@ -205,6 +212,17 @@ def find_file(scene, path):
         if strip.type != "SOUND" or strip.sound is None:
             continue
         if Path(bpy.path.abspath(strip.sound.filepath)) == Path(path):
+            return strip
+    return None
+
+
+def of_take(take):
+    """The strip of a take in whatever scene it is, also after it was renamed; or None."""
+    if not take.strip:
+        return None
+    for scene in bpy.data.scenes:
+        strip = find(scene, take.strip) or find_file(scene, bpy.path.abspath(take.path))
+        if strip is not None:
             return strip
     return None
 

@@ -7,18 +7,10 @@ import bpy
 
 from ...core.contract import recipes
 from ..errors import UserError, on_disk
-from . import actions, sound_files, strips
+from . import actions, playing, sound_files, strips
+from .playing import has_motion, has_sound
+from .strips import of_take as strip_of
 from .whole import later, place, whole, write_beside
-
-
-def has_sound(take):
-    """True for a take with a strip."""
-    return take.kind in ("MUSIC", "BOTH")
-
-
-def has_motion(take):
-    """True for a take with an action."""
-    return take.kind in ("MOTION", "BOTH")
 
 
 def _stored(read, text, take):
@@ -115,17 +107,6 @@ def remember_motion(take, rig, state):
     take.action.use_fake_user = False  # the take is its user now
 
 
-def strip_of(take):
-    """The strip of a take in whatever scene it is, also after it was renamed; or None."""
-    if not has_sound(take) or not take.strip:
-        return None
-    for scene in bpy.data.scenes:
-        strip = strips.find(scene, take.strip) or strips.find_file(scene, take.path)
-        if strip is not None:
-            return strip
-    return None
-
-
 def state_of(take):
     """The state dict of a motion take with the present names of its actions (both may have been renamed)."""
     state = _stored(recipes.read_state, take.state, take)
@@ -142,46 +123,24 @@ def active(scene):
     return scene.baton.takes[index] if 0 <= index < len(scene.baton.takes) else None
 
 
-def faces(take, other):
-    """(sound, motion) in which two takes of one rig stand for the same thing."""
-    same = take.rig == other.rig
-    return same and has_sound(take) and has_sound(other), same and has_motion(take) and has_motion(other)
-
-
-def rivals(scene, take):
-    """Takes, this one among them, that stand for the same thing: sounds of a rig, or motions of a rig."""
-    return [other for other in scene.baton.takes if any(faces(take, other)) and not other.kept]
-
-
 def solo(scene, name):
-    """Play this take and mute its rivals. For A/B: `alone=False` is `mute`."""
-    take = scene.baton.takes[name]
-    for other in rivals(scene, take):
-        if other.name != name and (_sound_state(other) or not has_motion(other)):    # nothing can be done with the rest
-            mute(other, True, *faces(take, other))
-    mute(take, False)
-
-
-def mute(take, silent, sound=True, motion=True):
-    """Silence or play a take, or one face of it, without removing it."""
-    strip = strip_of(take) if sound else None
-    if strip is not None:
-        strip.mute = silent
-    if motion and has_motion(take) and take.rig is not None and take.action is not None:
-        actions.solo_take(take.rig, state_of(take), not silent)
-    whole = (sound or not has_sound(take)) and (motion or not has_motion(take))
-    take.audible = not silent or not whole and take.audible
+    """Play this take and silence what it overlaps, kept or not."""
+    playing.play(scene, scene.baton.takes[name])
 
 
 def remove(scene, name):
     """Take a result away, whole or not at all: strip and rig as they were before; the sound file stays on disk."""
     take = scene.baton.takes[name]
     with whole([take.rig]):
-        strip = strip_of(take)
+        strip, rig, key = strip_of(take), take.rig, playing.key_of(take)
         if strip is not None:
+            strip.mute, take.strip = True, ""
             strips.drop(strip)
-        if has_motion(take) and take.rig is not None and take.state:
+        if has_motion(take) and rig is not None and take.state:
             _remove_motion(scene, take)
+        take.state, take.audible, take.moves = "", False, False     # it counts no more among those that play
+        playing.arrange(scene, rig)
+        playing.give_back(scene, key)
         next_index = max(0, min(scene.baton.takes.find(name), len(scene.baton.takes) - 2))
         later(partial(_drop_row, scene, name))
         later(partial(setattr, scene.baton, "take_index", next_index))
@@ -194,48 +153,29 @@ def _drop_row(scene, name):
 
 
 def _remove_motion(scene, take):
-    if not _sound_state(take):                  # what it changed beside its own action nobody knows any more
+    if playing.state(take) is None:                  # what it changed beside its own action nobody knows any more
         if take.action is not None:
             bpy.data.actions.remove(take.action)
         return
     state = state_of(take)
-    beside = [other for other in scene.baton.takes if other.name != take.name and has_motion(other)
-              and _sound_state(other) and other.rig == take.rig and state_of(other)["base"] == state["base"]]
-    if beside:
-        if actions.drop_action(take.rig, state):
-            mute(beside[-1], False, sound=False)
-        return
     above = _later_on(scene, take)
-    actions.remove_take(take.rig, state)
-    if above is not None:  # what the newer take would bring back is now what this one had below
-        newer = state_of(above)
-        merged = {**recipes.read_state(take.state), "action": newer["action"], "base": newer["base"]}
-        above.state, above.previous = json.dumps(merged), take.previous
-
-
-def base_state(scene, rig):
-    """State of the unkept take that plays on `rig` (or would, were it not muted); a new take then stands beside it."""
-    data = rig.animation_data
-    if data is None:
-        return None
-    unkept = [take for take in scene.baton.takes if has_motion(take) and take.rig == rig and not take.kept
-              and take.action is not None]
-    playing = [take for take in unkept if data.action == take.action]
-    if not playing and data.action is None:
-        playing = unkept[-1:]
-    return state_of(playing[0]) if playing and _sound_state(playing[0]) else None
-
-
-def _sound_state(take):
-    """Whether Remove knows what to restore."""
-    return bool(take.state) and not recipes.damage("", "", "", take.state)
+    beside = [playing.state(other) for other in playing.group(scene, take.rig, state["base"]) if other != take]
+    if beside:
+        actions.drop_action(take.rig, state, beside)
+        own = {"had_action": False, "previous": "", "track": ""} if above else {}
+    else:
+        actions.remove_take(take.rig, state)
+        own = playing.state(take)
+    for other in above:     # what newer takes would bring back is now what this one had below
+        newer = state_of(other)
+        other.state = json.dumps({**newer, **own, "action": newer["action"], "base": newer["base"]})
+        other.previous = take.previous if own.get("previous") else None
 
 
 def _later_on(scene, take):
-    """The take whose pushed-down action is this take's, or None."""
-    return next((other for other in scene.baton.takes
-                 if has_motion(other) and _sound_state(other) and other.previous is not None
-                 and other.previous == take.action), None)
+    """The takes whose pushed-down action is this take's."""
+    return [other for other in scene.baton.takes if has_motion(other) and playing.state(other) is not None
+            and other.previous is not None and other.previous == take.action]
 
 
 def keep(scene, name):
@@ -244,10 +184,11 @@ def keep(scene, name):
     if has_motion(take) and take.rig is None:
         raise UserError(f"The rig of {take.name} is gone.")
     notice = _settle_file(take) if has_sound(take) else ""
-    mute(take, False)
     if has_motion(take):
         actions.keep_take(take.rig, state_of(take))
+    playing.play(scene, take)
     take.kept = True
+    playing.arrange(scene, take.rig, take)
     return f"{take.name} kept{notice}"
 
 

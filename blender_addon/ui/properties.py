@@ -130,6 +130,9 @@ class BatonTake(bpy.types.PropertyGroup):
     has_alignment: BoolProperty()
     kept: BoolProperty(name="Kept", description="Made permanent with Keep")
     audible: BoolProperty(default=True)
+    moves: BoolProperty(default=True, description="The motion of a take with two faces is to be seen")
+    key: StringProperty(description="Tells the take from any other")
+    silenced_by: StringProperty(description="Key of the take that silenced this one and gives it back")
 
 
 class BatonSettings(bpy.types.PropertyGroup):

@@ -56,6 +56,16 @@ def test_music_lands_on_the_timeline(blender, sound, tmp_path):
     assert take.has_alignment and take.score == pytest.approx(0.8) and take.chance == pytest.approx(0.3)
 
 
+def test_new_music_is_what_is_conducted_next(blender, sound, tmp_path):
+    scene = blender.context.scene
+    old = strips.place(scene, scenes.write_wav(tmp_path / "old.wav", 2.0), "Old", 1, 60)
+    scene.sequence_editor.active_strip, old.select = old, True
+    job, result = music(blender, tmp_path, variations=2)
+    job.apply(result, tmp_path / "job")
+    place, strip = strips.sound_strip(blender.context)
+    assert place == scene and strip.name == scene.baton.takes[-1].strip and not old.select
+
+
 def test_unsaved_file_gives_a_notice_and_keep_moves_the_sound(blender, sound, tmp_path):
     job, result = music(blender, tmp_path)
     assert "not saved" in job.apply(result, tmp_path / "job")

@@ -9,7 +9,7 @@ from ...errors import UserError
 from ...flows import import_motion, ranges
 from ...flows.generate import flow
 from ...scene import beat_markers as beats
-from ...scene import sound_files, takes
+from ...scene import playing, sound_files, takes
 from ...scene.timebase import scene_fps
 from ...worker import manager as jobs
 from .base import ActOperator, JobOperator, idle, possible
@@ -38,7 +38,7 @@ class TakeOperator(ActOperator):
 
 
 class BATON_OT_solo_take(TakeOperator, bpy.types.Operator):
-    """Play this take and silence the others of the same rig"""
+    """Play this take and silence what it overlaps on the same rig, kept or not"""
 
     bl_idname = "baton.solo_take"
     bl_label = "Solo Take"
@@ -49,14 +49,17 @@ class BATON_OT_solo_take(TakeOperator, bpy.types.Operator):
 
 
 class BATON_OT_mute_take(TakeOperator, bpy.types.Operator):
-    """Silence the take or play it again"""
+    """Silence the take, or play it alone of those it overlaps"""
 
     bl_idname = "baton.mute_take"
     bl_label = "Mute Take"
     bl_options = {"REGISTER", "UNDO"}
 
     def on_take(self, scene, take):
-        takes.mute(take, take.audible)
+        if take.audible:
+            playing.mute(scene, take)
+        else:
+            playing.play(scene, take)
 
 
 class BATON_OT_keep_take(TakeOperator, bpy.types.Operator):
