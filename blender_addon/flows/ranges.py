@@ -1,11 +1,12 @@
 """A range of a take: the frames that the user means, and the request that makes only these anew."""
+import tempfile
 from pathlib import Path
 
 import bpy
 import numpy as np
 
 from ..errors import UserError
-from ..scene import sound_files, takes
+from ..scene import sound_files, strips, takes
 from ..scene.timebase import Passage
 
 SHORTEST_SECONDS = 0.2
@@ -77,6 +78,8 @@ def request(scene: bpy.types.Scene, take: bpy.types.PropertyGroup) -> dict:
 def _sound_file(take):
     strip = takes.strip_of(take)
     if strip is not None and strip.sound is not None:
+        if strip.sound.packed_file is not None:
+            return strips.file_of(strip.sound, Path(tempfile.mkdtemp(prefix="baton-", dir=bpy.app.tempdir or None)))
         path = Path(bpy.path.abspath(strip.sound.filepath))
     else:
         path = sound_files.real(take.path)

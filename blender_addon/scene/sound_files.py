@@ -42,8 +42,7 @@ def output() -> tuple:
     if bpy.data.filepath:
         return Path(bpy.path.abspath(f"//{FOLDER}")), ""
     return Path(bpy.app.tempdir or tempfile.gettempdir()) / FOLDER, (
-        "The file is not saved: the sound lies in a temporary folder. Save the file and use Keep on the take to move "
-        "it beside it")
+        "The file is not saved: the sound lies in a temporary folder until you save it; then it moves beside the file")
 
 
 def place_new(source, name) -> Path:

@@ -30,7 +30,7 @@ def describe(scene_ref, name, folder):
     """
     strip, scene = _present(scene_ref, name)
     fps = timebase.scene_fps(scene.render)
-    path = _file(strip.sound, Path(folder))
+    path = file_of(strip.sound, Path(folder))
     keys = getattr(strip, "retiming_keys", None)
     try:
         return timebase.clip_from_strip(
@@ -99,7 +99,8 @@ def _mix_down_part(strip, scene, path, first, last):
         bpy.data.scenes.remove(copy)
 
 
-def _file(sound, folder):
+def file_of(sound, folder):
+    """The file of a sound; a packed one is written into `folder` first. Raises UserError."""
     if sound is None:
         raise UserError("The strip has no sound; choose its file in the sequencer's sidebar.")
     if sound.packed_file is not None:

@@ -7,7 +7,7 @@ import bpy
 
 from ...core.contract import recipes
 from ..errors import UserError, on_disk
-from . import actions, playing, sound_files, strips
+from . import actions, playing, settling, sound_files, strips
 from .playing import has_motion, has_sound
 from .strips import of_take as strip_of
 from .whole import later, place, whole, write_beside
@@ -133,6 +133,7 @@ def remove(scene, name):
     take = scene.baton.takes[name]
     with whole([take.rig]):
         strip, rig, key = strip_of(take), take.rig, playing.key_of(take)
+        settling.note_removed(scene, take)
         if strip is not None:
             strip.mute, take.strip = True, ""
             strips.drop(strip)
@@ -197,13 +198,19 @@ def _settle_file(take):
 
     What lies elsewhere stays there: the path is what a file says, and nothing outside the project is copied for it.
     """
-    strip, path = strip_of(take), Path(bpy.path.abspath(take.path))
+    strip = strip_of(take)
     if strip is None:
         raise UserError(f"The strip of {take.name} is gone.")
+    path = settling.path_of(take)
+    if strip.sound is not None and strip.sound.packed_file is not None:
+        return "; its sound is packed into the file"
+    if not path.is_file():
+        raise UserError(f"The sound file of {take.name} is missing: {path}. Find it with File > External Data > Find "
+                        "Missing Files, or remove the take and make it again with Redo")
     if not bpy.data.filepath:
         raise UserError("Save the file first: until then the sound lies in a temporary folder")
     folder = Path(bpy.path.abspath("//baton"))
-    if sound_files.temporary(path) and path.is_file():
+    if sound_files.temporary(path):
         with on_disk("The folder for sounds", folder, "make room there, or save the file on another disk"):
             recipe = path.with_suffix(".json")
             path = place(path, folder, path.stem)

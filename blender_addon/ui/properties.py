@@ -152,6 +152,7 @@ class BatonSettings(bpy.types.PropertyGroup):
         description="Armature that performs; empty takes the active one")
     takes: CollectionProperty(type=BatonTake)
     take_index: IntProperty(name="Take", description="Active take")
+    removed_files: StringProperty(description="Sound files of removed takes, as JSON")
     beats: StringProperty(description="Beats shown as markers, as JSON")
     music_beats: StringProperty(description="Beats of the music for the overlay, as JSON")
 

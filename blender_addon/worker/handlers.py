@@ -1,11 +1,12 @@
 """Blender's own events that end a job or make its result wait. Each answers in microseconds."""
 import bpy
 
-from ..scene import versioning
+from ..scene import settling, versioning
 from ..scene.stats import timed
 from . import manager as jobs
 
 persistent = bpy.app.handlers.persistent
+_settled = []       # what became of sounds in the save that is under way
 
 
 @persistent
@@ -47,12 +48,19 @@ def on_render_end(*args):
 @timed
 def on_save_start(*args):
     jobs.manager.busy.add("save")
+    blend = args[0] if args and isinstance(args[0], str) else ""
+    _settled.append(settling.settle(blend) if blend else "")
 
 
 @persistent
 @timed
 def on_save_end(*args):
+    """args of save_post_fail and save_post are the same: the file."""
     jobs.manager.busy.discard("save")
+    sentence = _settled.pop() if _settled else ""
+    settling.finish()
+    if sentence:
+        jobs.manager.tell(sentence)
 
 
 HANDLERS = {"load_pre": on_load_pre, "load_post": on_load_post, "undo_post": on_undo, "redo_post": on_undo,

@@ -67,6 +67,11 @@ class Manager(WorkerOwner):
             raise UserError(job.message)
         return job
 
+    def tell(self, sentence):
+        """Show a sentence where the message of the last job stands; a running job's progress is not covered."""
+        self.last = Job("note", "", {}, None, None, undo=False, state="done", message=sentence)
+        compat.tag_redraw_all()
+
     def cancel(self):
         """Ask the running job to stop: its end is seen at the next polls."""
         job = self.job

@@ -9,7 +9,7 @@ from ...errors import UserError
 from ...flows import import_motion, ranges
 from ...flows.generate import flow
 from ...scene import beat_markers as beats
-from ...scene import playing, sound_files, takes
+from ...scene import playing, settling, sound_files, takes
 from ...scene.timebase import scene_fps
 from ...worker import manager as jobs
 from .base import ActOperator, JobOperator, idle, possible
@@ -116,6 +116,37 @@ class BATON_OT_copy_recipe(TakeOperator, bpy.types.Operator):
         return f"Recipe of {take.name} copied"
 
 
+class BATON_OT_delete_unused(bpy.types.Operator):
+    """Delete the sound files of removed takes that nothing in this file plays; asks first"""
+
+    bl_idname = "baton.delete_unused"
+    bl_label = "Delete Unused"
+
+    @classmethod
+    def poll(cls, context):
+        if not settling.unused(context.scene):
+            cls.poll_message_set("No sound file of a removed take is left on disk")
+            return False
+        return True
+
+    def invoke(self, context, event):
+        files = settling.unused(context.scene)
+        size = sum(path.stat().st_size for path in files) / 1e6
+        names = ", ".join(path.name for path in files[:4]) + (" ..." if len(files) > 4 else "")
+        return context.window_manager.invoke_confirm(
+            self, event, title="Delete Sound Files for Good", confirm_text="Delete", icon="WARNING",
+            message=f"{len(files)} ({size:.1f} MB): {names}. Undo does not bring them back")
+
+    def execute(self, context):
+        try:
+            gone, size = settling.delete_unused(context.scene)
+        except OSError as error:
+            self.report({"ERROR"}, f"{error.filename} cannot be deleted: {error.strerror}")
+            return {"CANCELLED"}
+        self.report({"INFO"}, f"{gone} files deleted ({size / 1e6:.1f} MB)")
+        return {"FINISHED"}
+
+
 class RedoOperator(JobOperator):
     """Base: asks the request of a take again, as `request(scene, take)` gives it."""
 
@@ -193,6 +224,6 @@ class BATON_OT_save_take_as(ActOperator, bpy.types.Operator, ExportHelper):
 
 
 CLASSES = (BATON_OT_solo_take, BATON_OT_mute_take, BATON_OT_keep_take, BATON_OT_remove_take, BATON_OT_take_beats,
-           BATON_OT_copy_recipe, BATON_OT_redo_take, BATON_OT_redo_range, BATON_OT_save_take_as)
+           BATON_OT_copy_recipe, BATON_OT_delete_unused, BATON_OT_redo_take, BATON_OT_redo_range, BATON_OT_save_take_as)
 
 register, unregister = bpy.utils.register_classes_factory(CLASSES)

@@ -104,6 +104,8 @@ class TakePanel:
         column = layout.column(align=True)
         column.operator("baton.take_beats", icon="MARKER_HLT").name = take.name
         column.operator("baton.copy_recipe", icon="COPYDOWN").name = take.name
+        if settings.removed_files:
+            column.operator("baton.delete_unused", icon="TRASH")
         draw_playback(layout, context)
 
 
