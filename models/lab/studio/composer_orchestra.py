@@ -9,19 +9,9 @@ in a large room, often in mono, narrow and noisy.
 
 import numpy as np
 
-from models.lab.studio.harmony import SCALES, chord_tones, dominant, nearest, sing, voice
-from models.lab.studio.orchestra import (
-    CADENCES,
-    CELLS,
-    FANFARES,
-    FIGURES,
-    GROUP_BEATS,
-    KETTLES,
-    ORCHESTRA,
-    PROGRESSIONS,
-    ROMANTIC_CELLS,
-    ROMANTIC_FIGURES,
-)
+from models.lab.studio.harmony import SCALES, nearest, sing, voice
+from models.lab.studio.orchestra import FANFARES, FIGURES, KETTLES, ORCHESTRA, ROMANTIC_FIGURES
+from models.lab.studio.orchestra_form import choose_figures, draw_chords, draw_period
 from models.lab.studio.orchestra_mix import orchestra_mix
 from models.lab.studio.score import Grid, Note, Part, Score, bars_of, rng_of
 
@@ -42,7 +32,7 @@ class _Composer:
         rng = rng_of(plan.seed, "orchestra harmony")
         self.scale = str(rng.choice(["major", "minor", "harmonic"], p=[0.55, 0.2, 0.25]))
         self.root = int(rng.integers(12))
-        self.chords = self._draw_chords(rng)
+        self.chords = draw_chords(rng, self.scale, len(self.bars))
         self.notes = {name: [] for name in ORCHESTRA}
         self.players = {}
         for name in ORCHESTRA:
@@ -79,19 +69,6 @@ class _Composer:
         divided = FIGURES[self.metre][{2: "eighths", 3: "broken", 4: "eighths", 6: "pulse", 9: "pulse"}[self.metre]]
         return divided if slow > 1.2 and draw < 0.6 else figure
 
-    def _draw_chords(self, rng):
-        """Semitones of the chord of each bar."""
-        periods = [
-            PROGRESSIONS[int(rng.integers(len(PROGRESSIONS)))] + CADENCES[int(rng.integers(len(CADENCES)))]
-            for _ in range(2)
-        ]
-        chords = []
-        for index in range(len(self.bars)):
-            degree = periods[index // 8 % 2][index % 8]
-            tones = chord_tones(self.scale, degree, 4 if degree == 4 and rng.random() < 0.5 else 3)
-            chords.append(dominant(tones) if degree == 4 and self.scale == "minor" else tones)
-        return chords
-
     def _draw_sounds(self):
         rng = rng_of(self.plan.seed, "orchestra sounds")
         return {name: (int(rng.choice(spec[1])), int(rng.choice(spec[2]))) for name, spec in ORCHESTRA.items()}
@@ -101,7 +78,7 @@ class _Composer:
         rng = rng_of(self.plan.seed, "orchestration")
         names = ROMANTIC_FIGURES[self.metre] if self.romantic else FIGURES[self.metre]
         figures = [FIGURES[self.metre][name] for name in names]
-        main, loud = self._choose_figures(rng, figures)
+        main, loud = choose_figures(rng, figures, self.metre, self.plan.bpm)
         self.fanfare, self.kettle = (
             table[self.metre][int(rng.integers(len(table[self.metre])))] for table in (FANFARES, KETTLES)
         )
@@ -111,7 +88,7 @@ class _Composer:
         ]
         if rng.random() < 0.6 or self.romantic:
             lead.insert(0, "violins")
-        period = self._period(rng_of(self.plan.seed, "orchestra melody"))
+        period = draw_period(rng_of(self.plan.seed, "orchestra melody"), self.metre, self.plan.bpm, self.romantic)
         for index, (first, beats) in enumerate(self.bars):
             section = self.plan.section_at(max(first, 0))
             number = self.plan.sections.index(section)
@@ -131,53 +108,6 @@ class _Composer:
             "conducting",
             (np.asarray(self.plan.times), np.asarray(self.plan.dynamics)),
         )
-
-    def _choose_figures(self, rng, figures):
-        """Two accompaniments whose notes come at 1 to 5 a second: slow music is subdivided, fast music is not."""
-        wanted = rng.uniform(1.3, 4.0)
-        rates = np.array([len({beat for beat, _, _ in figure}) for figure in figures]) / (
-            self.metre * 60.0 / self.plan.bpm
-        )
-        weights = np.exp(-((np.log(rates / wanted) / 0.5) ** 2)) + 0.02
-        first, second = rng.choice(len(figures), 2, replace=False, p=weights / weights.sum())
-        return figures[first], figures[second]
-
-    def _period(self, rng):
-        """Eight bars of melody, A A' B half-close, A A' C close: (step, length, interval), 4 steps a beat."""
-        seconds = 60.0 / self.plan.bpm
-        rate = rng.uniform(1.0, 3.2)
-
-        def motif():
-            notes, start = [], 0.0
-            for group in GROUP_BEATS[self.metre]:
-                cells = ROMANTIC_CELLS[group] if self.romantic else CELLS[group]
-                weights = np.array(
-                    [np.exp(-(((len(cell) / (group * seconds) - rate) / 0.9) ** 2)) + 0.01 for cell in cells]
-                )
-                at = start
-                for length in cells[int(rng.choice(len(cells), p=weights / weights.sum()))]:
-                    notes.append(
-                        (
-                            4 * at,
-                            4 * length,
-                            int(
-                                rng.choice(
-                                    [-3, -2, -1, 0, 1, 2, 3, 4], p=[0.05, 0.13, 0.25, 0.1, 0.26, 0.13, 0.05, 0.03]
-                                )
-                            ),
-                        )
-                    )
-                    at += length
-                start += group
-            return notes
-
-        a, b, c = motif(), motif(), motif()
-        turn = [(s, n, -leap if rng.random() < 0.3 else leap) for s, n, leap in a]
-        group = GROUP_BEATS[self.metre][0]
-        half = [n for n in a if n[0] < 4 * group] if len(GROUP_BEATS[self.metre]) > 1 else [(0, 4, 1)]
-        held = half[-1][0] + half[-1][1]
-        half = half + [(held, 4 * self.metre - held, -1)] if held < 4 * self.metre else half
-        return (a, turn, b, half, a, turn, c, [(0, 4 * self.metre - (4 if self.metre > 2 else 0), 0)])
 
     def _bar(self, rng, index, first, beats, section, figure, lead, period):
         tones, kind = self.chords[index], section.kind

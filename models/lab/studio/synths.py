@@ -5,117 +5,46 @@ from functools import lru_cache
 import numpy as np
 from scipy.signal import butter, lfilter
 
+# What a named sound is like: settings of `play_synth`, drawn within its character.
+CHARACTERS = {
+    "sub": lambda rng: dict(wave=str(rng.choice(["sine", "triangle"])), attack=0.008, release=0.06,
+                            drive=rng.uniform(0, 1.5), mono=True),
+    "808": lambda rng: dict(wave="sine", attack=0.003, release=0.12, decay=rng.uniform(0.4, 0.9), sustain=0.25,
+                            drive=rng.uniform(1, 2.5), mono=True, gliding=0.3),
+    "808drive": lambda rng: dict(wave="sine", attack=0.003, release=0.1, decay=rng.uniform(0.4, 0.8), sustain=0.4,
+                                 drive=rng.uniform(3, 7), mono=True, gliding=0.3),
+    "acid": lambda rng: dict(wave=str(rng.choice(["saw", "square"])), decay=rng.uniform(0.08, 0.2), sustain=0.3,
+                             cutoff=rng.uniform(700, 2200), drive=rng.uniform(1, 3), mono=True),
+    "square": lambda rng: dict(wave="square", decay=rng.uniform(0.1, 0.3), sustain=0.4, cutoff=rng.uniform(500, 1600),
+                               drive=rng.uniform(0.5, 2), mono=True),
+    "bass": lambda rng: dict(wave=str(rng.choice(["saw", "pulse"])), voices=2, detune=rng.uniform(4, 12),
+                             decay=rng.uniform(0.15, 0.4), sustain=0.5, cutoff=rng.uniform(500, 1500),
+                             drive=rng.uniform(0.5, 2)),
+    "growl": lambda rng: dict(wave="saw", voices=3, detune=rng.uniform(8, 25), decay=rng.uniform(0.3, 0.8), sustain=0.6,
+                              cutoff=rng.uniform(600, 2000), drive=rng.uniform(3, 9), mono=True),
+    "organ": lambda rng: dict(wave="organ", decay=rng.uniform(0.1, 0.3), sustain=0.4, cutoff=rng.uniform(800, 3000),
+                              drive=rng.uniform(0, 1)),
+    "stab": lambda rng: dict(wave="saw", voices=3, detune=rng.uniform(8, 20), decay=rng.uniform(0.08, 0.2), sustain=0.1,
+                             cutoff=rng.uniform(1500, 6000)),
+    "saws": lambda rng: dict(wave="saw", voices=4, detune=rng.uniform(8, 22), attack=rng.uniform(0.005, 0.08),
+                             release=0.15, cutoff=rng.uniform(2000, 9000)),
+    "pad": lambda rng: dict(wave=str(rng.choice(["saw", "pulse", "triangle"])), voices=3, detune=rng.uniform(6, 16),
+                            attack=rng.uniform(0.05, 0.3), release=0.3, cutoff=rng.uniform(1200, 4000)),
+    "brass": lambda rng: dict(wave="saw", voices=3, detune=rng.uniform(5, 14), attack=rng.uniform(0.01, 0.03),
+                              decay=rng.uniform(0.2, 0.5), sustain=0.6, cutoff=rng.uniform(2000, 6000)),
+    "lead": lambda rng: dict(wave=str(rng.choice(["saw", "square", "pulse"])), voices=2, detune=rng.uniform(3, 12),
+                             attack=0.006, cutoff=rng.uniform(2500, 9000), gliding=float(rng.choice([0.0, 0.12]))),
+    "pluck": lambda rng: dict(wave=str(rng.choice(["saw", "square", "triangle", "pulse"])), voices=2,
+                              detune=rng.uniform(3, 10), decay=rng.uniform(0.06, 0.25), sustain=0.0,
+                              cutoff=rng.uniform(1500, 7000)),
+    "keys": lambda rng: dict(wave=str(rng.choice(["triangle", "organ"])), voices=2, detune=rng.uniform(3, 10),
+                             decay=rng.uniform(0.3, 0.8), sustain=0.2, cutoff=rng.uniform(1500, 4000)),
+}
+
 
 def draw_settings(name, rng):
     """Settings of `play_synth` for a named sound, drawn within its character."""
-    u = rng.uniform
-    common = {"seed": int(rng.integers(1 << 20))}
-    return (
-        common
-        | {
-            "sub": lambda: dict(
-                wave=str(rng.choice(["sine", "triangle"])), attack=0.008, release=0.06, drive=u(0, 1.5), mono=True
-            ),
-            "808": lambda: dict(
-                wave="sine",
-                attack=0.003,
-                release=0.12,
-                decay=u(0.4, 0.9),
-                sustain=0.25,
-                drive=u(1, 2.5),
-                mono=True,
-                gliding=0.3,
-            ),
-            "808drive": lambda: dict(
-                wave="sine",
-                attack=0.003,
-                release=0.1,
-                decay=u(0.4, 0.8),
-                sustain=0.4,
-                drive=u(3, 7),
-                mono=True,
-                gliding=0.3,
-            ),
-            "acid": lambda: dict(
-                wave=str(rng.choice(["saw", "square"])),
-                decay=u(0.08, 0.2),
-                sustain=0.3,
-                cutoff=u(700, 2200),
-                drive=u(1, 3),
-                mono=True,
-            ),
-            "square": lambda: dict(
-                wave="square", decay=u(0.1, 0.3), sustain=0.4, cutoff=u(500, 1600), drive=u(0.5, 2), mono=True
-            ),
-            "bass": lambda: dict(
-                wave=str(rng.choice(["saw", "pulse"])),
-                voices=2,
-                detune=u(4, 12),
-                decay=u(0.15, 0.4),
-                sustain=0.5,
-                cutoff=u(500, 1500),
-                drive=u(0.5, 2),
-            ),
-            "growl": lambda: dict(
-                wave="saw",
-                voices=3,
-                detune=u(8, 25),
-                decay=u(0.3, 0.8),
-                sustain=0.6,
-                cutoff=u(600, 2000),
-                drive=u(3, 9),
-                mono=True,
-            ),
-            "organ": lambda: dict(wave="organ", decay=u(0.1, 0.3), sustain=0.4, cutoff=u(800, 3000), drive=u(0, 1)),
-            "stab": lambda: dict(
-                wave="saw", voices=3, detune=u(8, 20), decay=u(0.08, 0.2), sustain=0.1, cutoff=u(1500, 6000)
-            ),
-            "saws": lambda: dict(
-                wave="saw", voices=4, detune=u(8, 22), attack=u(0.005, 0.08), release=0.15, cutoff=u(2000, 9000)
-            ),
-            "pad": lambda: dict(
-                wave=str(rng.choice(["saw", "pulse", "triangle"])),
-                voices=3,
-                detune=u(6, 16),
-                attack=u(0.05, 0.3),
-                release=0.3,
-                cutoff=u(1200, 4000),
-            ),
-            "brass": lambda: dict(
-                wave="saw",
-                voices=3,
-                detune=u(5, 14),
-                attack=u(0.01, 0.03),
-                decay=u(0.2, 0.5),
-                sustain=0.6,
-                cutoff=u(2000, 6000),
-            ),
-            "lead": lambda: dict(
-                wave=str(rng.choice(["saw", "square", "pulse"])),
-                voices=2,
-                detune=u(3, 12),
-                attack=0.006,
-                cutoff=u(2500, 9000),
-                gliding=float(rng.choice([0.0, 0.12])),
-            ),
-            "pluck": lambda: dict(
-                wave=str(rng.choice(["saw", "square", "triangle", "pulse"])),
-                voices=2,
-                detune=u(3, 10),
-                decay=u(0.06, 0.25),
-                sustain=0.0,
-                cutoff=u(1500, 7000),
-            ),
-            "keys": lambda: dict(
-                wave=str(rng.choice(["triangle", "organ"])),
-                voices=2,
-                detune=u(3, 10),
-                decay=u(0.3, 0.8),
-                sustain=0.2,
-                cutoff=u(1500, 4000),
-            ),
-        }[name]()
-    )
+    return {"seed": int(rng.integers(1 << 20))} | CHARACTERS[name](rng)
 
 
 def _table(kind, harmonics, size=2048):
