@@ -15,6 +15,7 @@ from ..scene.refs import Ref
 from ..scene.timebase import Passage
 from ..scene.whole import whole
 from ..worker.manager import Job
+from . import again as again_flow
 from .results import blending
 
 
@@ -40,6 +41,7 @@ class Flow:
             "system": system.name, "rig": rig.name, "params": scene_settings.params_of(context.scene, system),
             "own": scene_settings.own_of(context.scene, system), **self.ask(context, rig)}
         self.passage: Passage | None = None
+        self.notes = []                                         # what to say with the result
         self.others = []                                        # `Ref`s of further rigs that perform too
 
     @classmethod
@@ -65,8 +67,17 @@ class Flow:
         yield 0.0
         inputs = yield from self.read(folder)
         media = yield from self._media(folder)
-        settings = {**self.request["params"], **media}
-        return {**inputs, "settings": settings, "beats": self._beats()}
+        beats, asked, again = self._beats(), self.request, self.request.pop("again", False)
+        sent = {**inputs, "settings": {**asked["params"], **media}, "beats": beats}
+        before = asked.get("inputs")
+        asked["inputs"] = again_flow.inputs_of(folder, sent, self.kind, self.mapped["pelvis"])
+        if asked.pop("follows", False):
+            self.notes.append("it follows the markers as they stand")
+        if again and asked["params"].get("seed") is not None and again_flow.same(before, asked["inputs"]):
+            old, asked["params"]["seed"] = asked["params"]["seed"], again_flow.another_seed(self.scene.get())
+            sent["settings"]["seed"] = asked["params"]["seed"]
+            self.notes.append(f"nothing had changed, so the seed is {asked['params']['seed']} instead of {old}")
+        return sent
 
     def apply(self, result: dict, folder: Path) -> str:
         """Write the takes; returns a sentence."""
@@ -76,7 +87,7 @@ class Flow:
             if made[-1].get("beats"):
                 scene.baton.music_beats = json.dumps({**made[-1]["beats"], "frame_start": self.passage.first,
                                                       "fps": self.passage.fps})
-        return sentence + takes.account(result)
+        return "; ".join([sentence, *self.notes]) + takes.account(result)
 
     def _beats(self):
         """The beats that markers give now; those of the earlier request where they have been cleared since."""

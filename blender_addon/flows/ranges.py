@@ -62,6 +62,7 @@ def request(scene: bpy.types.Scene, take: bpy.types.PropertyGroup) -> dict:
     seeds = [takes.request_of(other).get("params", {}).get("seed") or 0 for other in scene.baton.takes]
     own["params"].update(seed=max(seeds) + 1, variations=1)
     frames = chosen(scene)
+    own.pop("inputs", None)
     own.update(rig=take.rig.name if take.rig is not None else own["rig"], others=[])
     if take.kind == "MOTION":
         own["keep"] = {"frames": frames, "stays": "outside"}

@@ -32,16 +32,33 @@ def names(positions):
     return out
 
 
-def show(scene, beats, frame_start, fps):
-    """Replace Baton's markers by those of `beats` (dict of `Beats.to_json`); the JSON goes to the scene's settings."""
+def show(scene, beats, frame_start, fps, origin=None):
+    """Replace Baton's markers by those of `beats` (dict of `Beats.to_json`); the JSON goes to the scene's settings.
+    origin: {"take": key of the take whose beats they are, "edited": whether they were changed since}."""
     clear(scene)
     labels = names(beats["positions"])
-    record = {**beats, "frame_start": frame_start, "fps": fps, "marker_frames": [], "marker_names": labels}
+    record = {**beats, **(origin or {}), "frame_start": frame_start, "fps": fps, "marker_frames": [],
+              "marker_names": labels}
     for time, text in zip(beats["times"], labels):
         frame = int(round(frame_start + time * fps))
         scene.timeline_markers.new(text, frame=frame)
         record["marker_frames"].append(frame)
     scene.baton.beats = json.dumps(record)
+
+
+def edited(scene) -> dict:
+    """The `origin` of markers that are changed now."""
+    return {"take": remembered(scene).get("take", ""), "edited": True}
+
+
+def dragged(scene, key) -> bool:
+    """True where the markers show the beats of the take of this key and have been moved, added to or deleted since."""
+    record = remembered(scene)
+    if not record or record.get("take") != key:
+        return False
+    shown = sorted((marker.frame, marker.name) for marker in scene.timeline_markers if is_beat(marker))
+    return bool(shown) and (bool(record.get("edited")) or shown != sorted(
+        zip(record.get("marker_frames", ()), record.get("marker_names", ()))))
 
 
 def clear(scene):

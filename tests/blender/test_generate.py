@@ -37,10 +37,31 @@ def test_generate_music(blender, sound, checkpoints, tmp_path):
         assert file.getnframes() / 48000 == pytest.approx(151 / 30, abs=0.05)
     recipe = json.loads(take.recipe)
     assert recipe["settings"]["seed"] == scene.baton.music_ldm.seed and len(json.loads(take.beats)["times"]) > 4
-    # Redo with the same recipe gives the same sound.
+    # Redo with nothing changed draws another seed; the old seed gives the same sound again.
     first = open(take.path, "rb").read()
-    assert blender.ops.baton.redo_take() == {"FINISHED"}
-    assert open(scene.baton.takes[1].path, "rb").read() == first
+    assert blender.ops.baton.redo_take() == {"FINISHED"} and "nothing had changed" in jobs.manager.last.message
+    assert open(scene.baton.takes[1].path, "rb").read() != first
+    assert blender.ops.baton.generate_music() == {"FINISHED"}
+    assert open(scene.baton.takes[2].path, "rb").read() == first
+
+
+@pytest.mark.parametrize("name", ["music_ldm", "conductor"])
+def test_redo_follows_a_dragged_marker(blender, sound, checkpoints, tmp_path, name):
+    need(checkpoints, MUSIC | CONDUCT)
+    rig, scene = scenes.smpl_rig(), blender.context.scene
+    scenes.sway(rig, 151)
+    scene.frame_end, getattr(scene.baton, name).steps = 151, "draft"
+    strip = strips.place(scene, scenes.write_wav(tmp_path / "p.wav", 5.0), "Piece", 1, 150)
+    scene.sequence_editor.active_strip, strip.select = strip, True
+    assert getattr(blender.ops.baton, f"generate_{name}")() == {"FINISHED"}
+    take = scene.baton.takes[0]
+    assert blender.ops.baton.take_beats(name=take.name) == {"FINISHED"}
+    marker = sorted((m for m in scene.timeline_markers if beats.is_beat(m)), key=lambda m: m.frame)[3]
+    marker.frame += 5
+    assert blender.ops.baton.redo_take(name=take.name) == {"FINISHED"}
+    one, two = (json.loads(take.beats)["times"] for take in scene.baton.takes)
+    assert len(one) == len(two) and two[3] == pytest.approx(one[3] + 5 / 30, abs=0.02)
+    assert np.abs(np.delete(one, 3) - np.delete(two, 3)).max() < 0.02
 
 
 def test_generate_conducting(blender, sound, checkpoints, tmp_path):

@@ -33,7 +33,7 @@ class BATON_OT_scale_beats(NeedsMarkers, ActOperator, bpy.types.Operator):
     def act(self, context):
         shown, origin, fps = _shown(context.scene)
         changed = beats.half(shown) if self.factor == "HALF" else beats.double(shown)
-        beats.show(context.scene, changed, origin, fps)
+        beats.show(context.scene, changed, origin, fps, beats.edited(context.scene))
 
 
 class BATON_OT_tap_beat(ActOperator, bpy.types.Operator):
@@ -61,7 +61,7 @@ class BATON_OT_tap_beat(ActOperator, bpy.types.Operator):
 def _rename(scene):
     """Names by bar and beat for all of Baton's markers, kept times kept."""
     shown, origin, fps = _shown(scene)
-    beats.show(scene, shown, origin, fps)
+    beats.show(scene, shown, origin, fps, beats.edited(scene))
 
 
 class BATON_OT_clear_beats(NeedsMarkers, ActOperator, bpy.types.Operator):

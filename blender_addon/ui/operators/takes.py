@@ -6,7 +6,7 @@ from bpy_extras.io_utils import ExportHelper
 
 from ....core.contract import systems as registry
 from ...errors import UserError
-from ...flows import import_motion, ranges
+from ...flows import again, import_motion, ranges
 from ...flows.generate import flow
 from ...scene import beat_markers as beats
 from ...scene import playing, settling, sound_files, takes
@@ -102,7 +102,8 @@ class BATON_OT_take_beats(TakeOperator, bpy.types.Operator):
     def on_take(self, scene, take):
         if not take.beats:
             raise UserError(f"{take.name} has no beats")
-        beats.show(scene, takes.beats_of(take), take.frame_start, scene_fps(scene.render))
+        beats.show(scene, takes.beats_of(take), take.frame_start, scene_fps(scene.render),
+                   {"take": playing.key_of(take)})
 
 
 class BATON_OT_copy_recipe(TakeOperator, bpy.types.Operator):
@@ -170,14 +171,15 @@ class RedoOperator(JobOperator):
 
 
 class BATON_OT_redo_take(RedoOperator, bpy.types.Operator):
-    """Make the take again with its stored recipe; with beat markers followed, their present places count"""
+    """Make the take again from the scene as it is: dragged beat markers count, and with nothing changed another seed
+    is drawn"""
 
     bl_idname = "baton.redo_take"
     bl_label = "Redo Take"
     bl_options = {"REGISTER"}
 
     def request(self, scene, take):
-        return takes.request_of(take)
+        return again.request(scene, take)
 
 
 class BATON_OT_redo_range(RedoOperator, bpy.types.Operator):
