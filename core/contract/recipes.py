@@ -12,6 +12,7 @@ from .systems import Refused
 
 MOST_CHARACTERS = 8 << 20
 MOST_BEATS, LATEST_S, FURTHEST = 100_000, 1e6, 1e7
+MOST_NAMES = 4096
 LONGEST_S = 3600.0                      # of what a system that is not here made
 LONGEST_TEXT = 4096
 
@@ -71,7 +72,11 @@ def _settings(params, own, name):
     system = registry.systems().get(name)
     for key, value in {**params, **own}.items():
         _text(key, "settings' names")
-        _need(value is None or isinstance(value, (str, bool, int, float)), f"its setting {key[:60]} is no value")
+        names = isinstance(value, list) and len(value) <= MOST_NAMES       # such as those of actions
+        plain = value is None or isinstance(value, (str, bool, int, float))
+        _need(plain or names, f"its setting {key[:60]} is no value")
+        for each in value if names else ():
+            _text(each, f"setting {key[:60]}")
         if isinstance(value, str):
             _text(value, f"setting {key[:60]}")
         if isinstance(value, (int, float)):

@@ -40,6 +40,7 @@ SEEN = (
     21,
 )  # joints that a join is judged by: hips, knees, feet, neck, head, arms
 WEIGHT = np.array([1.0, 1.0, 1.0, 1.5, 1.5, 1.5, 1.5, 1.0, 1.0, 0.8, 0.8, 0.8, 0.8])
+STILL = 0.15  # m/s, mean of all joints: who is slower stands and waits
 AHEAD = 0.15  # s: speeds count by how far they would carry a joint
 ANGLE_STEPS = 8192 / np.pi  # of a rotation vector in the file: 0.02 degrees, a quarter of a millimetre at the wrist
 ROOT_STEPS = 4000.0  # a quarter of a millimetre
@@ -103,6 +104,7 @@ class Library:
         self.points, self.places, self.turns = (np.concatenate(rows) for rows in (points, places, turns))
         self.contacts, self.speeds = np.concatenate(contacts), np.concatenate(speeds)
         self.moved = np.concatenate([[0.0], np.cumsum(self.speeds)])
+        self.held = np.concatenate([[0.0], np.cumsum(self.speeds < STILL)])
 
     def __len__(self):
         return len(self.clips)
@@ -153,6 +155,11 @@ class Library:
         """(N,) mean joint speed in m/s between two instants of clips (N,)."""
         first, last = self.rows(clip, start)[0], self.rows(clip, stop)[0]
         return (self.moved[last] - self.moved[first]) / np.maximum(last - first, 1)
+
+    def stillness(self, clip, start, stop):
+        """(N,) share of the time between two instants of clips (N,) in which the body hardly moves."""
+        first, last = self.rows(clip, start)[0], self.rows(clip, stop)[0]
+        return (self.held[last] - self.held[first]) / np.maximum(last - first, 1)
 
     def travel(self, clip, start, stop, mirror):
         """(N, 2) metres in the axes of the heading at `start`, and (N,) radians, that the dancer goes and turns."""

@@ -8,14 +8,16 @@ from models.repertoire.label import LIMIT, accents, drawn, starts
 
 RATIOS = (1.0, 2.0, 0.5)  # beats of the move to a beat of the music: as danced, or at double or half time
 MARGIN = 1e-6
-NAMES = ("clip", "first", "last", "start", "stop", "ratio", "rate", "mirror", "energy", "accent", "style", "offbar")
+NAMES = ("clip", "first", "last", "start", "stop", "ratio", "rate", "mirror", "energy", "accent", "style", "offbar",
+         "still")
 
 
 @dataclass
 class Phrases:
     """Arrays (K,): clip; first, last: beats of the clip; start, stop: their seconds; ratio; rate: seconds of move to a
     second of music; mirror; energy: rank 0..1 among the library's; accent: how clearly the body stops on the beats,
-    0..1; style: place in the library's; offbar: cost of not beginning on a downbeat.
+    0..1; style: place in the library's; offbar: cost of not beginning on a downbeat;
+    still: share of it in which the body waits.
     """
 
     clip: np.ndarray
@@ -30,6 +32,7 @@ class Phrases:
     accent: np.ndarray
     style: np.ndarray
     offbar: np.ndarray
+    still: np.ndarray
     stretched: bool = False
 
     def __len__(self):
@@ -104,6 +107,7 @@ class Book:
                 (last - first)[mine] / (2 if twice else 1), 1
             )
         energy = self.library.energy(np.full(len(first), number), start, stop)
+        still = self.library.stillness(np.full(len(first), number), start, stop)
         style = np.full(len(first), self.styles.index(self.library.clips[number].style))
         both = lambda values: np.repeat(values, 2)  # noqa: E731
         return Phrases(
@@ -119,6 +123,7 @@ class Book:
             both(accent),
             both(style),
             both(self.begin[number][first]),
+            both(still),
         )
 
 
@@ -154,7 +159,7 @@ class Table:
 
 
 def _joined(parts):
-    kinds = dict(zip(NAMES, (int, int, int, float, float, float, float, bool, float, float, int, float)))
+    kinds = dict(zip(NAMES, (int, int, int, float, float, float, float, bool, float, float, int, float, float)))
     return Phrases(
         *(
             np.concatenate([getattr(part, name) for part in parts]) if parts else np.zeros(0, kind)

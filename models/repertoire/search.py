@@ -28,6 +28,7 @@ ON = (0.0, 0.3, 1.0, 2.0, 3.0)  # going on with the same move for that many phra
 SHORT = 0.5  # one bar instead of two: joins are then twice as many
 HOME = 0.25  # a metre beyond `ROOM` from where the dancer should be
 ROOM = {False: 2.0, True: 0.4}  # m around it: free, in place
+WAITING, ENOUGH = 6.0, 0.15  # all of a phrase stood still; the share that is a pause, not a wait
 NOISE = 0.45  # what the seed adds, standard deviation
 
 
@@ -105,6 +106,7 @@ class Search:
         return (
             WARP * warp
             + phrases.offbar
+            + WAITING * np.maximum(phrases.still - ENOUGH, 0)
             + HALF * (phrases.ratio != 1)
             + ACCENT * (1 - phrases.accent)
             + SHORT * (span == 1)

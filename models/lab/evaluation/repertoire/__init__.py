@@ -1,0 +1,1 @@
+"""Scores of My Moves: evaluate (rows and command line)."""
