@@ -1,4 +1,4 @@
-"""From beat activations to beats: one dynamic programme over tempo and phase, one over bars. numpy only.
+"""From beat activations to beats: a dynamic programme over tempo and phase; `bars` has the one over bars. numpy only.
 
 The first is the bar-pointer model (Whiteley et al. 2006; Krebs et al. 2015, "An efficient state-space model for
 joint tempo and meter tracking") in its semi-Markov form: as the tempo may change only on a beat, the states
@@ -10,46 +10,12 @@ D: best score with a beat at frame t whose period is p_k; B: log odds of a beat 
 phase with a straight ramp over the segment; A: cost of a change of period, -min(|log(p_j / p_k)| / change, change_cap).
 It is exact, and segments of all periods are scored at once through running sums.
 """
-from dataclasses import dataclass
-
 import numpy as np
 
-from core.contract import PLAIN_METRES
 from core.errors import BadInput
+from core.rhythm.bars import around, find_bars
 from core.rhythm.beats import Beats
-
-
-@dataclass(frozen=True)
-class DecoderConfig:
-    """Constants of the decoder; times in seconds, tempi in BPM, scores in nats."""
-
-    min_bpm: float = 40.0           # slowest beat looked for
-    max_bpm: float = 220.0          # fastest beat looked for
-    steps_per_octave: int = 28      # resolution of the period: 2.5 %
-    decode_fps: float = 60.0        # activations are interpolated to at least this rate
-    beat_weight: float = 1.0        # of the log odds of a beat
-    beat_bias: float = 0.0          # added to them: above 0 doubtful beats are kept
-    phase_weight: float = 10.0      # per second of agreeing phase
-    change: float = 0.045           # scale of log(period ratio) between beats: a 10 % step costs 2.1
-    change_cap: float = 100.0       # no change of period costs more
-    preferred_bpm: float = 105.0    # centre of the mild tempo prior
-    prior_octaves: float = 1.2      # its standard deviation
-    prior_weight: float = 0.25      # per beat
-    refine_reach: float = 0.05      # a beat may move by so much, within the bump of activation that it lies on ...
-    refine_share: float = 1 / 8     # ... and by no more than this share of its period
-    refine_power: float = 2.0       # of the activation, as the weight of its centre: the higher, the nearer to its peak
-    hint_width: float = 0.10        # periods within this fraction of a given tempo are allowed
-    own_octaves: float = 0.5        # the piece's own tempo, once found, is a second prior of this width ...
-    own_weight: float = 1.0         # ... and weight per beat: the level does not flip inside a piece (0: one pass)
-    break_cost: float = 5.0         # of an irregular bar, in the search for downbeats
-    downbeat_bias: float = 1.5      # taken from the log odds of a frame network's downbeats, trained to say too many
-    metre_weight: float = 20.0      # of the mean log probability of a metre, where `bars` gives one
-    frame_share: float = 1.0        # of the frame network's log odds beside those of `bars`
-
-
-CONFIG = DecoderConfig()
-# Music: its tempo may change from one beat to the next, and at no more than a fixed cost.
-MUSIC = DecoderConfig(change=0.10, change_cap=2.0, refine_reach=0.09, refine_share=1 / 5, refine_power=4.0)
+from core.rhythm.decoder_config import CONFIG
 
 
 def decode(activations, fps, *, bpm=None, metre=None, beats=None, level="normal", start=0.0, bars=None, config=CONFIG):
@@ -269,97 +235,13 @@ def _refine(beats, periods, frames, fps, config):
     return np.maximum.accumulate(times + np.arange(len(times)) * 1e-6)
 
 
-def _around(activations, fps, times, column, reach=0.04):
-    """Largest value (B,) of a column within +-reach seconds of each time."""
-    width = max(1, int(round(reach * fps)))
-    centre = np.round(np.asarray(times) * fps).astype(int)
-    index = np.clip(centre[:, None] + np.arange(-width, width + 1), 0, len(activations) - 1)
-    return activations[index, column].max(axis=1)
-
-
-def find_bars(activations, fps, times, metre=None, evidence=None, config=CONFIG):
-    """Positions (B,) 1..metre of beats at `times` (seconds from frame 0) and the metre: if not given, the best of those
-    that `evidence` names, or of 2, 3, 4, 6.
-
-    Viterbi over the position in the bar: a beat at 1 scores the log odds of a downbeat there, any other nothing; an
-    irregular bar costs `break_cost`. The odds are those of the frames, the share q of the downbeat in the beat's
-    activation, or of `evidence`: a function of times (B,) that gives (log odds (B,), {metre: log probability}); then
-    `activations` may be None, and are else added with the weight `frame_share`.
-    """
-    times = np.asarray(times)
-    if len(times) == 0:
-        return np.zeros(0, dtype=np.int64), metre or 4
-    frames = None if activations is None else _frame_odds(activations, fps, times) - config.downbeat_bias
-    if evidence is None:
-        # Long bars explain weak evidence as well as short ones; a bar of 4 is the commonest.
-        reward, prior = frames, dict(zip(PLAIN_METRES, (-1.0, -1.0, 0.0, -2.0)))
-    else:
-        reward, metres = evidence(times)
-        prior = {key: config.metre_weight * value for key, value in metres.items()}
-        if frames is not None:
-            reward = reward + config.frame_share * frames
-    best = None
-    for candidate in (metre,) if metre else prior:
-        score, positions = _bars(reward, candidate, config.break_cost)
-        score += prior.get(candidate, 0.0)
-        if best is None or score > best[0]:
-            best = (score, positions, candidate)
-    return best[1], best[2]
-
-
-# How bars of five and seven fall into groups.
-GROUPINGS = {5: ((3, 2), (2, 3)), 7: ((2, 2, 3), (3, 2, 2), (2, 3, 2))}
-
-
-def groups_of(odds, positions, metre):
-    """The grouping of bars of five or seven whose later groups begin where beats (B,) are likest downbeats; None for
-    other metres.
-
-    odds: log odds (B,) of a downbeat, `evidence` of `find_bars`; positions: (B,) in the bar.
-    """
-    if metre not in GROUPINGS or len(odds) < 2 * metre:
-        return None
-    mean = np.array([np.asarray(odds)[np.asarray(positions) == place + 1].mean() for place in range(metre)])
-    return max(GROUPINGS[metre], key=lambda groups: float(np.mean(mean[np.cumsum(groups)[:-1]])))
-
-
-def _frame_odds(activations, fps, times):
-    """Log odds (B,) that a beat is a downbeat: the downbeat's activation against that of the beat."""
-    beat, down = _around(activations, fps, times, 0), _around(activations, fps, times, 1)
-    q = np.clip((down + 0.01) / (np.maximum(beat, down) + 0.04), 0.03, 0.97)
-    return np.log(q / (1 - q))
-
-
-def _bars(reward, metre, break_cost):
-    """Best score and positions (B,) for one metre."""
-    count = len(reward)
-    score = np.zeros(metre)
-    back = np.zeros((count, metre), dtype=np.int64)
-    regular = (np.arange(metre) - 1) % metre
-    for index in range(count):
-        if index:
-            stay, jump = score[regular], int(score.argmax())
-            broken = score[jump] - break_cost
-            back[index] = np.where(stay >= broken, regular, jump)
-            score = np.maximum(stay, broken)
-        score = score.copy()
-        score[0] += reward[index]
-    positions = np.empty(count, dtype=np.int64)
-    here = int(score.argmax())
-    best = float(score[here])
-    for index in range(count - 1, -1, -1):
-        positions[index] = here + 1
-        here = back[index, here]
-    return best, positions
-
-
 def confidence(activations, fps, times):
     """0..1: how much the beats stand out: activation on the beats against half-way between, and agreement of the
     phase."""
     if len(times) < 2:
         return 0.0
-    on = _around(activations, fps, times, 0)
-    off = _around(activations, fps, (times[1:] + times[:-1]) / 2, 0)
+    on = around(activations, fps, times, 0)
+    off = around(activations, fps, (times[1:] + times[:-1]) / 2, 0)
     contrast = float(np.clip(on.mean() - off.mean(), 0, 1))
     if activations.shape[1] < 4:
         return contrast

@@ -11,8 +11,10 @@ import numpy as np
 
 from core.errors import BadInput
 from core.rhythm import steady
+from core.rhythm.bars import find_bars, groups_of
 from core.rhythm.beats import Beats
-from core.rhythm.decoder import CONFIG, MUSIC, apply_level, check_activations, decode, find_bars, given_beats, groups_of
+from core.rhythm.decoder import apply_level, check_activations, decode, given_beats
+from core.rhythm.decoder_config import CONFIG, MUSIC
 from core.rhythm.steady import Evidence, Section, drifting, pieced, straight
 
 MODES = ("auto", "steady", "follow", "fixed", "markers")

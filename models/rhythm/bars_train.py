@@ -5,7 +5,7 @@ import torch.nn.functional as F
 
 from core.contract import PLAIN_METRES
 from core.rhythm.alignment import beat_f1_70ms
-from core.rhythm.decoder import find_bars
+from core.rhythm.bars import find_bars
 from models.rhythm.bars import PITCHED, BarNetwork, bar_features, chroma
 from models.rhythm.config import COPIES, JITTER, MUSIC_FPS, MUSIC_RATE
 from models.rhythm.data import kind_of

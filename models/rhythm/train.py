@@ -6,7 +6,8 @@ from core.body.rotations import sixd_to_matrix
 from core.contract import METRES
 from core.errors import BadInput
 from core.rhythm.alignment import beat_f1_70ms
-from core.rhythm.decoder import CONFIG, MUSIC, decode
+from core.rhythm.decoder import decode
+from core.rhythm.decoder_config import CONFIG, MUSIC
 from models.rhythm.augment import augment_body, augment_music
 from models.rhythm.bars import BarsConfig
 from models.rhythm.bars_train import BarsTask

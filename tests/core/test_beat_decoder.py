@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from core.errors import BadInput
+from core.rhythm.bars import find_bars
 from core.rhythm.beats import Beats, rhythm_curve
-from core.rhythm.decoder import CONFIG, MUSIC, confidence, decode, find_bars
+from core.rhythm.decoder import confidence, decode
+from core.rhythm.decoder_config import CONFIG, MUSIC
 
 
 def activations_of(times, positions, seconds, fps, noise=0.3, seed=0):

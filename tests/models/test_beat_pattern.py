@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from core.errors import BadInput
+from core.rhythm.bars import groups_of
 from core.rhythm.beats import Beats
-from core.rhythm.decoder import groups_of
 from models.conductor.beat_pattern import CHOICES, patterned
 from models.conductor.config import STROKES
 from models.conductor.features import rhythm_features

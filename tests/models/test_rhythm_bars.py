@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from core.rhythm.alignment import beat_f1_70ms
-from core.rhythm.decoder import find_bars
+from core.rhythm.bars import find_bars
 from models.rhythm.bars import BAR_CHANNELS, PITCHED, BarNetwork, BarsConfig, bar_evidence, bar_features, chroma
 from models.rhythm.bars_train import BarCrops, augment_rows, bars_of_rows, load_rows
 from models.rhythm.features import log_mel
