@@ -10,6 +10,7 @@ from core.body.rotations import sixd_to_matrix
 from core.contract import PARENTS
 from models.conductor.config import MOVING
 from models.diffusion.loss import chance, draw, uniform
+from models.layers.placed import constant
 
 HAND_SCALE_M = 0.15                 # spread of a conducting hand: makes the hand loss comparable to standardised units
 HANDS = [MOVING.index(joint) for joint in (20, 21, 22, 23)]
@@ -82,7 +83,7 @@ def hand_positions(vector):
     """smpl24 or smpl24_feet vectors (B, T, C), un-normalised -> wrists and hands (B, T, 12) in metres."""
     rotations = sixd_to_matrix(vector[..., 3:3 + 6 * len(MOVING)].unflatten(-1, (len(MOVING), 6)))
     positions, _ = forward_kinematics(rotations, vector[..., :3], _offsets(vector.device), MOVING_PARENTS)
-    return positions[..., HANDS, :].flatten(-2)
+    return positions.index_select(-2, constant(tuple(HANDS), positions.device)).flatten(-2)
 
 
 def denoiser_loss(config, schedule, network, x0, condition, mask, generator):

@@ -3,7 +3,6 @@
 Every frame is stored once as its motion vector; because vectors know neither place nor facing, a crop is a gather of
 rows.
 """
-import os
 from pathlib import Path
 
 import numpy as np
@@ -138,7 +137,8 @@ class Material:
 
     def frame_weights(self, capture_share):
         """(N,) the same per row, for statistics."""
-        return (self.weights(capture_share) / self.count).repeat_interleave(self.count)
+        chances = self.weights(capture_share) / self.count
+        return chances.repeat_interleave(self.count, output_size=len(self.vectors))
 
     @torch.no_grad()
     def embed(self, encoder):
@@ -295,8 +295,3 @@ class Clips:
 
     def __getitem__(self, index):
         return self.batch(index, torch.Generator(device=self.material.device).manual_seed(index))
-
-
-def training_device():
-    """Where the loop will train unless told otherwise: $BATON_TRAIN_DEVICE, else a GPU where there is one."""
-    return os.environ.get("BATON_TRAIN_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 
 from core.rhythm.beats import BUMP_SECONDS
 from models.dance_cascade.config import MEL_FPS, RATIO, RHYTHM_SIZE, STYLES
+from models.layers.placed import constant
 from models.motion import losses as geometry
 
 MEL_LEVELS = 127.0                          # of core.audio.frames.to_bytes; the networks see 0..1
@@ -51,7 +52,7 @@ def rhythm_features(times, positions, count, metre, seconds, known=None, bars=No
     rows, width = seconds.shape
     fine = count >= 2
     known = fine if known is None else known & fine
-    safe = torch.where(times.isfinite(), times, times.new_tensor(1e6))
+    safe = torch.where(times.isfinite(), times, constant(1e6, times.device, times.dtype))
     last = (count - 1).clamp(min=1)[:, None]
     first_gap = safe[:, 1:2] - safe[:, :1]
     end, before = safe.gather(1, last), safe.gather(1, last - 1)
@@ -90,7 +91,8 @@ def log_energy(vectors, fps):
     """(T,) log of the mean speed of the key joints over the floor, averaged over `ENERGY_SECONDS`; vectors (T, 152),
     torch."""
     _, positions = geometry.body(vectors[None])
-    moves = geometry.steps(vectors[None], positions, fps)[0][:, list(geometry.KEY_JOINTS)]
+    moves = geometry.steps(vectors[None], positions, fps)[0]
+    moves = moves.index_select(1, constant(tuple(geometry.KEY_JOINTS), moves.device))
     speed = moves.norm(dim=-1).mean(1)
     speed = torch.cat([speed[:1], speed])[None, None]
     half = min(int(ENERGY_SECONDS * fps / 2), speed.shape[-1] - 1)

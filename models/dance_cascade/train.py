@@ -13,7 +13,7 @@ import torch
 
 from core import checkpoints
 from models.dance_cascade.config import CONFIGS, CascadeConfig, EncoderConfig
-from models.dance_cascade.data import Clips, Crops, Material, training_device
+from models.dance_cascade.data import Clips, Crops, Material
 from models.dance_cascade.encoder import Aligner, info_nce
 from models.dance_cascade.losses import denoiser_loss
 from models.dance_cascade.network import Denoiser
@@ -62,7 +62,7 @@ class _Corpus(Task):
 
     def read(self, split):
         """A new `Material`."""
-        return Material(self.corpus, split, self.rate, self.stride, training_device(), self.limit if split == "train"
+        return Material(self.corpus, split, self.rate, self.stride, self.device, self.limit if split == "train"
                         else None)
 
 

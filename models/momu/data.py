@@ -44,17 +44,22 @@ class Pieces:
                            f"split.")
         resident = flat.resident(["rot6d", "root", "latent"], self.device)
         self.rot6d, self.root, self.latent = resident["rot6d"], resident["root"], resident["latent"]
-        places = {name: torch.tensor([item["arrays"][name] for item in self.items], device=self.device)
-                  for name in ("rot6d", "latent")}
-        self.first_frame, self.frames = places["rot6d"].unbind(1)
-        self.first_latent, self.latents = places["latent"].unbind(1)
-        covered = torch.floor((self.frames - 1) / FPS * LATENT_RATE).long()     # motion may end before the sound does
-        self.latents = torch.minimum(self.latents, covered.clamp(min=1))
+        frames = torch.tensor([item["arrays"]["rot6d"] for item in self.items], device=self.device)
+        self.first_frame, self.frames = frames.unbind(1)
+        self.spans = [self._span(item) for item in self.items]
+        self.first_latent, self.latents = torch.tensor(self.spans, device=self.device).unbind(1)
         scale = flat.scales["latent"]
         self.scale = torch.tensor(scale["scale"], dtype=torch.float32, device=self.device)
         self.offset = torch.tensor(scale["mean"], dtype=torch.float32, device=self.device)
         self.heading, self.contact = self._headings(), self._contacts()
         self.chance = self._chances(captured)
+
+    @staticmethod
+    def _span(item):
+        """(first latent, count) of an item; its motion may end before the sound does."""
+        first, count = item["arrays"]["latent"]
+        covered = math.floor((item["arrays"]["rot6d"][1] - 1) / FPS * LATENT_RATE)
+        return first, min(count, max(1, covered))
 
     def _headings(self):
         """Heading of every frame, unwrapped within its piece."""
@@ -140,16 +145,17 @@ def encode_motion(pieces, vae, batch=24):
     """Posterior means (2, rows, 64) float16 of all pieces, as they are and mirrored, placed as the music's latents
     are."""
     out = torch.zeros((2, len(pieces.latent), vae.config.latent), dtype=torch.float16, device=pieces.device)
-    order = torch.argsort(pieces.latents)
-    for some in order.split(batch):
-        length = int(pieces.latents[some].max())
-        inside = torch.arange(length, device=pieces.device) < pieces.latents[some][:, None]
-        place = (pieces.first_latent[some][:, None] + torch.arange(length, device=pieces.device))[inside]
+    order = sorted(range(len(pieces.spans)), key=lambda number: pieces.spans[number][1])
+    for start in range(0, len(order), batch):
+        numbers = order[start:start + batch]
+        some, length = torch.tensor(numbers).to(pieces.device), pieces.spans[numbers[-1]][1]
         for mirror in (0, 1):
             flip = torch.full((len(some),), bool(mirror), device=pieces.device)
             vectors = pieces.motion(some, torch.zeros_like(some), length * DOWNSAMPLE, flip)
-            mean = vae.encode(vectors)[0].transpose(1, 2)
-            out[mirror][place] = mean[inside].half()
+            mean = vae.encode(vectors)[0].transpose(1, 2).half()
+            for row, number in enumerate(numbers):
+                first, count = pieces.spans[number]
+                out[mirror, first:first + count] = mean[row, :count]
     return out
 
 

@@ -5,6 +5,7 @@ import torch
 from core.audio.mel import FRAME_RATE
 from core.body.rotations import sixd_to_matrix
 from models.diffusion.loss import draw, normal, uniform
+from models.layers.placed import constant
 from models.momu.config import DOWNSAMPLE
 from models.momu.contrast import contrast_loss, draw_starts, level_windows, negatives, pool_windows
 from models.momu.directogram import front_view, kinematic_amplitude
@@ -60,7 +61,8 @@ def geometric_losses(rebuilt, vectors, positions, config):
     moves, true_moves = steps(rebuilt, places, FRAME_RATE), steps(vectors, positions, FRAME_RATE)
     velocity = (moves - true_moves).square().sum(-1).add(1e-6).sqrt()
     stand = torch.minimum(contact_of(vectors)[:, 1:], contact_of(vectors)[:, :-1]) > PLANTED
-    slide = moves[..., list(representation.FEET), :2].square().sum(-1).add(1e-6).sqrt()
+    feet = moves.index_select(-2, constant(representation.FEET, moves.device))
+    slide = feet[..., :2].square().sum(-1).add(1e-6).sqrt()
     foot = (slide * stand).sum() / stand.sum().clamp(min=1)
     values = {"position": distance.mean(), "velocity": velocity.mean(), "foot": foot}
     loss = sum(getattr(config, name) * value for name, value in values.items())

@@ -28,11 +28,6 @@ def task(part, config="release", **overrides):
     return MotionVAETask(chosen) if part == "motion_vae" else DiTTask(chosen, part.split("_")[0])
 
 
-def own_device():
-    """Where a training runs unless it is told otherwise."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
 class MotionVAETask(Task):
     """The motion half of BiCoR-VAE beside the frozen music latents of the corpus."""
 
@@ -48,7 +43,7 @@ class MotionVAETask(Task):
         self.flat = Flat(corpus)
         progress(0.0, "channel statistics")
         crops = MotionCrops(self.flat, "train", dataclasses.replace(self.config, batch=min(64, self.config.batch)))
-        crops.resident(own_device())
+        crops.resident(self.device)
         generator = torch.Generator().manual_seed(11)
         self.sample = torch.cat([crops.batch(index, generator)["vectors"].cpu() for index in range(12)])
 
@@ -98,7 +93,7 @@ class DiTTask(Task):
 
     def prepare(self, corpus, cache, progress):
         """Motion latents of both splits on the device, statistics of both latents, codes of the training pieces."""
-        config, flat, device = self.config, Flat(corpus), own_device()
+        config, flat, device = self.config, Flat(corpus), self.device
         vae = load_motion_vae(config.motion_vae).to(device)
         self.pieces, self.latents = {}, {}
         for number, split in enumerate(("train", "valid")):

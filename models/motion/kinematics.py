@@ -8,32 +8,35 @@ import torch
 
 from core.body.kinematics import OFFSETS
 from core.contract import PARENTS
+from models.layers.placed import constant
 
 
 def _levels():
-    """[(joints, their parents' places in the level above)] from the root's children down."""
+    """[(joints, their parents' places in the level above, their rest offsets)] from the root's children down."""
     above, out = [0], []
     while above:
         joints = [joint for joint in range(len(PARENTS)) if PARENTS[joint] in above]
         if joints:
-            out.append((joints, [above.index(PARENTS[joint]) for joint in joints]))
+            out.append((tuple(joints), tuple(above.index(PARENTS[joint]) for joint in joints),
+                        tuple((tuple(map(float, OFFSETS[joint])),) for joint in joints)))
         above = joints
     return out
 
 
 LEVELS = _levels()
-ORDER = [0] + [joint for joints, _ in LEVELS for joint in joints]
-PLACE = [ORDER.index(joint) for joint in range(len(PARENTS))]
+ORDER = [0] + [joint for joints, _, _ in LEVELS for joint in joints]
+PLACE = tuple(ORDER.index(joint) for joint in range(len(PARENTS)))
 
 
 def joints(rotations, root):
     """Local rotations (..., 24, 3, 3) and root (..., 3) metres -> positions (..., 24, 3)."""
-    offsets = rotations.new_tensor(OFFSETS)
+    device, dtype = rotations.device, rotations.dtype
     frames, places, found = rotations[..., :1, :, :], root[..., None, :], [root[..., None, :]]
-    for here, parents in LEVELS:
-        above = frames[..., parents, :, :]
-        places = places[..., parents, :] + (above * offsets[here][:, None, :]).sum(-1)
+    for here, parents, offsets in LEVELS:
+        parents = constant(parents, device)
+        above = frames.index_select(-3, parents)
+        places = places.index_select(-2, parents) + (above * constant(offsets, device, dtype)).sum(-1)
         found.append(places)
-        local = rotations[..., here, :, :]
+        local = rotations.index_select(-3, constant(here, device))
         frames = (above[..., :, :, None] * local[..., None, :, :]).sum(-2)
-    return torch.cat(found, dim=-2)[..., PLACE, :]
+    return torch.cat(found, dim=-2).index_select(-2, constant(PLACE, device))

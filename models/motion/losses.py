@@ -6,8 +6,9 @@ next, so an early error is not counted again in every later frame. mask (B, T) i
 """
 import torch
 
-from core.body.kinematics import forward_kinematics
 from core.body.rotations import sixd_to_matrix
+from models.layers.placed import constant
+from models.motion.kinematics import joints
 from models.motion.representation import CONTACTS, FEET, ROTATIONS, _turned
 
 KEY_JOINTS = (1, 2, 4, 5, 7, 8, 10, 11, 15, 16, 17, 18, 19, 20, 21)    # hips to toes, head, shoulders to wrists
@@ -49,7 +50,7 @@ def body(vector):
     heading."""
     rotations = sixd_to_matrix(vector[..., ROTATIONS].unflatten(-1, (24, 6)))
     root = torch.cat([torch.zeros_like(vector[..., :2]), vector[..., 3:4]], dim=-1)
-    return rotations, forward_kinematics(rotations, root)[0]
+    return rotations, joints(rotations, root)
 
 
 def steps(vector, positions, fps):
@@ -65,20 +66,20 @@ def steps(vector, positions, fps):
 
 def position_error(positions, true_positions, joints=KEY_JOINTS):
     """Squared distance in metres (B, T, K) of key joints (DiffDance, key-joint loss)."""
-    joints = list(joints)
-    return (positions[..., joints, :] - true_positions[..., joints, :]).square().sum(-1)
+    joints = constant(tuple(joints), positions.device)
+    return (positions.index_select(-2, joints) - true_positions.index_select(-2, joints)).square().sum(-1)
 
 
 def step_error(moves, true_moves, joints=KEY_JOINTS):
     """Squared error (B, T-1, K) in (m/s)^2 of the key joints' velocities over the floor, root included."""
-    joints = list(joints)
-    return (moves[..., joints, :] - true_moves[..., joints, :]).square().sum(-1)
+    joints = constant(tuple(joints), moves.device)
+    return (moves.index_select(-2, joints) - true_moves.index_select(-2, joints)).square().sum(-1)
 
 
 def foot_slide(moves, contact):
     """Squared speed along the floor (B, T-1, 4) of foot points in contact (after EDGE). contact (B, T, 4) in 0..1."""
     planted = torch.minimum(contact[:, 1:], contact[:, :-1]) > PLANTED
-    return moves[..., list(FEET), :2].square().sum(-1) * planted
+    return moves.index_select(-2, constant(FEET, moves.device))[..., :2].square().sum(-1) * planted
 
 
 def rotation_steps(rotations):

@@ -23,6 +23,7 @@ from core.body.kinematics import FPS, OFFSETS, forward_kinematics
 from core.body.motion import Motion
 from core.body.rotations import ROOT_TO_BLENDER, matrix_to_6d, sixd_to_matrix
 from core.contract import SKELETON
+from models.layers.placed import constant
 
 CHANNELS = 152
 ROOT, ROTATIONS, CONTACTS = slice(0, 4), slice(4, 148), slice(148, 152)
@@ -75,12 +76,12 @@ def foot_contacts(positions, fps):
     The speed of a frame is the faster of those over the thirtieth of a second before and after it; the result is
     averaged over a tenth of a second, because the jitter of recordings would make it flicker.
     """
-    points = positions[:, list(FEET)]
+    points = positions.index_select(1, constant(tuple(FEET), positions.device))
     span = min(max(1, int(round(fps / 30))), len(points) - 1)
     moved = (points[span:, :, :2] - points[:-span, :, :2]).norm(dim=-1) * (fps / span)
     none = moved.new_zeros(span, 4)
     speed = torch.maximum(torch.cat([none, moved]), torch.cat([moved, none]))
-    lift = points[..., 2] - points.new_tensor(STANDING_M)
+    lift = points[..., 2] - constant(tuple(STANDING_M), points.device, points.dtype)
     contact = _ramp(speed, CONTACT_SPEED) * _ramp(lift, CONTACT_LIFT)
     half = min(max(1, int(round(fps / 20))), len(points) - 1)
     padded = torch.cat([contact[:1].expand(half, 4), contact, contact[-1:].expand(half, 4)])
@@ -168,8 +169,9 @@ def mirrored(vector):
     """Vectors (..., 152) with left and right exchanged, numpy or torch."""
     if isinstance(vector, np.ndarray):
         return vector[..., MIRROR_INDEX] * MIRROR_SIGN
-    index = torch.from_numpy(MIRROR_INDEX).to(vector.device)
-    return vector[..., index] * torch.from_numpy(MIRROR_SIGN).to(vector)
+    index, sign = (constant(tuple(table.tolist()), vector.device, kind)
+                   for table, kind in ((MIRROR_INDEX, torch.long), (MIRROR_SIGN, vector.dtype)))
+    return vector.index_select(-1, index) * sign
 
 
 class Standard(nn.Module):

@@ -11,12 +11,13 @@ import torch
 from torch.nn import functional as F
 
 from core.audio.mel import FRAME_RATE
-from core.body.kinematics import FPS, forward_kinematics
+from core.body.kinematics import FPS
 from core.body.motion import MIRROR
 from core.body.rotations import sixd_to_matrix
 from core.contract import GENRES
 from core.errors import BadInput
 from core.rhythm.beats import rhythm_curve
+from models.motion.kinematics import joints
 
 ROTATION = 32_767.0
 POSTERIOR = 0.05  # standard deviation of q(z | mel) on the training split (the VAE's card); means alone are stored
@@ -25,7 +26,7 @@ POSTERIOR = 0.05  # standard deviation of q(z | mel) on the training split (the 
 def torch_motion_features(rotations, root, fps=FPS):
     """`features.motion_features` in torch: (B, T, 24, 3, 3), (B, T, 3) metres -> (B, T, 360) float32."""
     rotations, root = _face_forward(rotations, root)
-    positions = forward_kinematics(rotations.flatten(0, 1), root.flatten(0, 1))[0].unflatten(0, rotations.shape[:2])
+    positions = joints(rotations, root)
     velocity = torch.cat([positions[:, 1:2] - positions[:, :1], (positions[:, 2:] - positions[:, :-2]) / 2,
                           positions[:, -1:] - positions[:, -2:-1]], dim=1) * fps
     sixd = torch.cat([rotations[..., 0], rotations[..., 1]], dim=-1)

@@ -7,7 +7,9 @@ import torch
 from core.body.kinematics import OFFSETS
 from core.body.motion import MIRROR
 from core.body.rotations import sixd_to_matrix
+from models.layers.placed import constant
 
+REST = tuple(tuple(map(float, offset)) for offset in OFFSETS)
 LIMBS = ((1, 4, 7, 10), (2, 5, 8, 11), (3, 6, 9), (12, 15), (13, 16, 18, 20, 22), (14, 17, 19, 21, 23))
 
 
@@ -76,7 +78,7 @@ def augment_body(rot6d, root, generator):
     # Joints that a rig lacks stand still; sometimes a whole limb does.
     still = draw.uniform(count, 24) < 0.04
     for limb in LIMBS:
-        still[:, limb] |= (draw.uniform(count, 1) < 0.04)
+        still[:, constant(limb, still.device)] |= (draw.uniform(count, 1) < 0.04)
     still[:, 0] = False
     rotations = torch.where(still[:, None, :, None, None], rotations[:, :1].expand_as(rotations), rotations)
     # A rig's rest pose is never quite a T-pose: a constant turn per joint.
@@ -91,11 +93,11 @@ def augment_body(rot6d, root, generator):
     # Proportions: overall, and per limb; the root follows the legs.
     scale = torch.exp(draw.normal(count, 1, 1) * 0.05) * rot6d.new_ones(count, 24, 1)
     for limb in LIMBS:
-        scale[:, limb] *= torch.exp(draw.normal(count, 1, 1) * 0.08)
+        scale[:, constant(limb, scale.device)] *= torch.exp(draw.normal(count, 1, 1) * 0.08)
     for left, right in enumerate(MIRROR):
         if right > left:
             scale[:, right] = scale[:, left]
-    return rotations, root * scale[:, 4:5], rot6d.new_tensor(OFFSETS) * scale
+    return rotations, root * scale[:, 4:5], constant(REST, rot6d.device, rot6d.dtype) * scale
 
 
 def _smeared(mel, draw, taps=30):

@@ -56,6 +56,7 @@ def train(task, out, corpus, cache, *, system="", part="", config_name="", resum
     if folder.checkpoint_path.exists() and not resume:
         raise BadInput(f"{out} already holds a run; add --resume or choose another folder.")
     say = report if group.main else lambda text: None
+    task.device = group.device
     group.in_turn(lambda: task.prepare(corpus, cache, lambda fraction, text: say(f"prepare {fraction:4.0%} {text}")))
     torch.manual_seed(plan.seed)
     if group.device.type == "cuda":
@@ -100,6 +101,7 @@ class _Run:
         self.model.load_state_dict(state["model"])
         self.optimiser.ema.model.load_state_dict(state["ema"])
         self.optimiser.adamw.load_state_dict(state["optimizer"])
+        self.optimiser.scaler.load_state_dict(state.get("scaler", {}))
         self.optimiser.averaged = state.get("averaged", 0)
         self.step, self.used, self.best = state["step"], state["seconds"], state.get("best", math.inf)
 
@@ -199,8 +201,8 @@ class _Run:
             optimiser = self.optimiser
             self.folder.write_checkpoint({
                 "model": self.model.state_dict(), "ema": optimiser.ema.model.state_dict(), "step": self.step,
-                "optimizer": optimiser.adamw.state_dict(), "seconds": self.elapsed(), "averaged": optimiser.averaged,
-                "best": self.best})
+                "optimizer": optimiser.adamw.state_dict(), "scaler": optimiser.scaler.state_dict(),
+                "seconds": self.elapsed(), "averaged": optimiser.averaged, "best": self.best})
             self.folder.plot()
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from core.errors import BatonError
+from models.layers.precision import half
 
 MAX_BAD_STEPS = 25          # consecutive non-finite gradients before the run is given up
 
@@ -56,6 +57,8 @@ class Optimiser:
         trained = [p for p in model.parameters() if p.requires_grad]
         groups = [{"params": [p for p in trained if p.dim() > 1], "weight_decay": task.weight_decay},
                   {"params": [p for p in trained if p.dim() <= 1], "weight_decay": 0.0}]
+        # fp16 ends at 6e-8: small gradients are scaled up, and the scale goes down where the large ones overflow.
+        self.scaler = torch.amp.GradScaler(device.type, enabled=precision(task, device) == torch.float16)
         self.adamw = torch.optim.AdamW([group for group in groups if group["params"]], lr=task.lr, betas=task.betas,
                                        fused=all(p.is_cuda for p in trained))
 
@@ -69,8 +72,14 @@ class Optimiser:
         for group in self.adamw.param_groups:
             group["lr"] = learning_rate(self.task, fraction)
         self.adamw.zero_grad(set_to_none=True)
-        loss.backward()
+        self.scaler.scale(loss).backward()
+        self.scaler.unscale_(self.adamw)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.task.clip)
+        if self.scaler.is_enabled():
+            self.scaler.step(self.adamw)            # skips by itself what is not finite
+            self.scaler.update()
+            self.ema.update(self.model, number + self.averaged)
+            return norm
         if self.device.type == "cuda":
             self.adamw.found_inf = (~torch.isfinite(norm)).float().reshape(())
         elif not torch.isfinite(norm):                         # the same on all processes: gradients are shared
@@ -113,6 +122,15 @@ def means(sums):
     return row
 
 
+def precision(task, device):
+    """What a task's products are computed in: None for float32. A card gets what it multiplies natively, bf16 before
+    fp16; a CPU bf16, whose range needs no care, even where that only saves memory."""
+    if not task.autocast:
+        return None
+    return half(device) if device.type == "cuda" else torch.bfloat16
+
+
 def autocast(task, device):
-    """bf16 where the task wants it."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bool(task.autocast))
+    """Half precision where the task wants it and the device has it."""
+    found = precision(task, device)
+    return torch.autocast(device.type, dtype=found or torch.bfloat16, enabled=found is not None)

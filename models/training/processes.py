@@ -3,8 +3,11 @@ them."""
 import os
 import signal
 import threading
+from datetime import timedelta
 
 import torch
+
+LONGEST_WAIT = timedelta(days=2)
 
 
 class Group:
@@ -16,7 +19,8 @@ class Group:
         self.rank, local = int(os.environ.get("RANK", "0")), int(os.environ.get("LOCAL_RANK", "0"))
         own = torch.device("cuda", local) if torch.cuda.is_available() else torch.device("cpu")
         if self.world > 1 and not torch.distributed.is_initialized():
-            torch.distributed.init_process_group("nccl" if own.type == "cuda" else "gloo")
+            # The others wait while rank 0 makes the features of a whole corpus; one that dies ends all of them anyway.
+            torch.distributed.init_process_group("nccl" if own.type == "cuda" else "gloo", timeout=LONGEST_WAIT)
         self.device, self.main = torch.device(device) if device else own, self.rank == 0
 
     def in_turn(self, act):

@@ -12,6 +12,7 @@ class Task:
 
     config      a dataclass; written to the run folder, and from there into the exported checkpoint, after `prepare`
     fraction    0..1, set by the loop before every step: how much of the budget is used (to switch loss terms on)
+    device      where the training runs, set by the loop before `prepare`
     The remaining attributes are the loop's settings; override them in the subclass or its instance.
     """
 
@@ -25,7 +26,7 @@ class Task:
     autocast = True             # bf16 where the device has it
 
     def __init__(self, config):
-        self.config, self.fraction = config, 0.0
+        self.config, self.fraction, self.device = config, 0.0, "cpu"
 
     def prepare(self, corpus, cache, progress):
         """Write features of the corpus folder `corpus` into the folder `cache`, skipping what is there.

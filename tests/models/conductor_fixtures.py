@@ -32,6 +32,17 @@ def clicks(plan):
     return np.clip(samples, -1, 1)
 
 
+def conducted_item(seed, split):
+    """(meta, arrays) of a studio piece of 8 s as clicks."""
+    plan = make_plan("conducting", seed, duration=8.0)
+    motion, lead = conduct(plan)
+    audio = np.repeat(np.round(clicks(plan) * 32767).astype(np.int16)[:, None], 2, axis=1)
+    beats = np.stack([plan.times, plan.positions], 1).astype(np.float32)
+    return ({"id": f"c{seed}", "kind": "conducting", "split": split, "metre": plan.metre, "lead": lead,
+             "strokes": pattern_of(plan), "duration": plan.duration},
+            {"audio": audio, "beats": beats, **pack_motion(motion)})
+
+
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
     """Seven studio pieces of 8 s in three splits, and the cache of their features."""
@@ -39,14 +50,7 @@ def corpus(tmp_path_factory):
     for split, seeds in (("train", range(5)), ("valid", [800000]), ("test", [900000])):
         items = []
         for seed in seeds:
-            plan = make_plan("conducting", seed, duration=8.0)
-            motion, lead = conduct(plan)
-            audio = np.repeat(np.round(clicks(plan) * 32767).astype(np.int16)[:, None], 2, axis=1)
-            beats = np.stack([plan.times, plan.positions], 1).astype(np.float32)
-            arrays = {"audio": audio, "beats": beats, **pack_motion(motion)}
-            items.append(({"id": f"c{seed}", "kind": "conducting", "split": split, "metre": plan.metre, "lead": lead,
-                           "strokes": pattern_of(plan),
-                           "duration": plan.duration}, arrays))
+            items.append(conducted_item(seed, split))
         write_shard(folder / f"{split}.safetensors", items)
     cache = folder.parent / "cache"
     FEATURES.prepare(folder, cache)

@@ -125,8 +125,27 @@ def _istft(log):
         if window.device != spectra.device:
             raise RuntimeError(f"istft: window on {window.device}, spectra on {spectra.device}")
         log.note("wait")
-        return torch.empty(*spectra.shape[:-2], hop_length * (spectra.shape[-1] - 1), device=spectra.device)
+        return spectra.abs().mean(-2).repeat_interleave(hop_length, -1)[..., hop_length:]
     return shaped
+
+
+def _random():
+    """Random numbers of the card: its generators are the CPU's here, and nobody asks them for numbers."""
+    real = torch.Generator
+
+    class Generator:
+        def __new__(cls, device="cpu"):
+            return real()
+    torch.Generator = Generator
+
+    def without_generator(function):
+        def drawn(*args, generator=None, **kwargs):
+            return function(*args, **kwargs)
+        return drawn
+    for name in ("rand", "randn", "randint", "randperm", "bernoulli", "multinomial", "normal"):
+        setattr(torch, name, without_generator(getattr(torch, name)))
+    for name in ("normal_", "uniform_", "bernoulli_", "random_"):
+        setattr(torch.Tensor, name, without_generator(getattr(torch.Tensor, name)))
 
 
 def install():
@@ -154,7 +173,13 @@ def install():
     from models.diffusion import schedule
     safetensors.torch.load_file = _outside(safetensors.torch.load_file)
     schedule._betas = _outside(schedule._betas)
-    whole = schedule.Schedule.__init__
+    whole, table = schedule.Schedule.__init__, schedule.Schedule._bar
+
+    def bar(chain, t):                              # of a chain that was made before there was a card
+        if not isinstance(chain.alphas_bar, FakeTensor):
+            chain.alphas_bar = t.fake_mode.from_tensor(chain.alphas_bar)
+        return table(chain, t)
+    schedule.Schedule._bar = bar
     schedule.Schedule.__init__ = _outside(whole)
     devices.resolve = lambda device="auto": CARD if device == CARD else "cpu"
     devices.describe = str
@@ -164,9 +189,11 @@ def install():
 @contextmanager
 def card(log):
     """Everything inside happens on fake tensors; the log begins anew."""
+    from models.layers import placed
+    placed._placed.cache_clear()                    # what was sent to another card
     log.clear()
-    with FakeTensorMode(allow_non_fake_inputs=True), Watch(log):
-        yield
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode, Watch(log):
+        yield mode
 
 
 # ------------------------------------------------------------------------------------------------ sampling
@@ -202,18 +229,64 @@ def sampled(name, log, seconds=6.0):
             "frames": None if result.motion is None else len(result.motion)}
 
 
-def main(names):
-    """Each system: what came out, or the error with its lines; printed as JSON."""
+# ------------------------------------------------------------------------------------------------ training
+
+def stepped(system, part, config, corpus, cache, log, on_card=False, **changes):
+    """Two training steps of a part on the card: the log of the second. on_card: its features are made there too."""
+    from models.training.batches import open_batches
+    from models.training.optimise import Optimiser
+    from models.training.task import make_task
+    task, device = make_task(system, part, config, changes), torch.device(CARD)
+    with card(log) as mode:
+        task.device = device
+        if not on_card:
+            task.device = "cpu"
+            with unset_fake_temporarily():
+                task.prepare(corpus, cache, lambda fraction, text: None)
+        else:
+            task.prepare(corpus, cache, lambda fraction, text: None)
+        model = task.build().to(device)
+        optimiser = Optimiser(task, model, device)
+        batches, where = open_batches(task.dataset(cache, "train"), 0, 1, device, 0)
+        try:
+            for number in range(2):
+                log.clear()
+                # A thread of its own reads ahead, to which none of this applies.
+                batch = {name: value if isinstance(value, FakeTensor) else mode.from_tensor(value)
+                         for name, value in batches.next().items()}
+                batch = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
+                task.fraction = 0.5
+                loss, values = task.loss(model, batch, torch.Generator(device=where))
+                optimiser.step(loss, 0.5, number)
+        finally:
+            batches.close()
+    return {"log": list(log), "loss": list(loss.shape), "where": str(loss.device),
+            "batch": len(batch), "resident": where != torch.device("cpu")}
+
+
+def found_in(act):
+    """What `act()` gives, or the error with the lines of ours that led to it."""
+    try:
+        return act()
+    except Exception as error:                      # noqa: BLE001 - whatever it is, it is the finding
+        lines = [f"{Path(frame.filename).relative_to(ROOT)}:{frame.lineno} {frame.line}"
+                 for frame in traceback.extract_tb(error.__traceback__)
+                 if str(ROOT) in frame.filename and ".venv" not in frame.filename]
+        return {"error": [f"{type(error).__name__}: {str(error).splitlines()[0]}", *lines]}
+
+
+def main(jobs):
+    """jobs: names of systems to sample, or JSON lists of `stepped`'s arguments to train; prints findings as JSON."""
     torch.set_num_threads(1)
     log, out = install(), {}
-    for name in names:
-        try:
-            out[name] = sampled(name, log)
-        except Exception as error:                  # noqa: BLE001 - whatever it is, it is the finding
-            lines = [f"{Path(frame.filename).relative_to(ROOT)}:{frame.lineno} {frame.line}"
-                     for frame in traceback.extract_tb(error.__traceback__)
-                     if str(ROOT) in frame.filename and ".venv" not in frame.filename]
-            out[name] = {"error": [f"{type(error).__name__}: {str(error).splitlines()[0]}", *lines]}
+    if any(job.startswith("[") for job in jobs):
+        _random()
+    for job in jobs:
+        if job.startswith("["):
+            *words, changes = json.loads(job)
+            out[job] = found_in(lambda: stepped(*words, log, **changes))           # noqa: B023
+        else:
+            out[job] = found_in(lambda: sampled(job, log))                          # noqa: B023
     print(json.dumps(out))
 
 

@@ -74,6 +74,31 @@ def test_a_bad_batch_is_skipped_and_a_diverged_run_ends_with_a_sentence(tmp_path
         run(tmp_path / "other", Toy(broken=range(100)), steps=60)
 
 
+def test_a_card_without_bf16_trains_in_fp16_with_scaled_gradients(tmp_path, monkeypatch):
+    """Here on the CPU: the scale travels with the checkpoint, a bad batch lowers it and is skipped."""
+    from models.training import optimise
+    monkeypatch.setattr(optimise, "precision", lambda task, device: torch.float16)
+    rows, state = run(tmp_path / "run", Toy(broken=(40,)), steps=150)
+    losses = [row["loss"] for row in rows if "loss" in row]
+    assert np.mean(losses[-10:]) < 0.35 * np.mean(losses[:10])
+    scale = state["scaler"]["scale"]
+    assert 256 <= scale < 65_536                                        # halved at least by the bad batch
+    assert all(torch.isfinite(value).all() for value in state["ema"].values())
+    _, more = run(tmp_path / "run", steps=151, resume=True)
+    assert more["scaler"]["scale"] == scale
+
+
+def test_precision_is_the_devices(monkeypatch):
+    from models.training import optimise
+    task, card = Toy(), torch.device("cuda")
+    assert optimise.precision(task, card) is None and optimise.precision(task, torch.device("cpu")) is None
+    task.autocast = True
+    for able, wanted in (((9, 0), torch.bfloat16), ((7, 5), torch.float16), ((6, 1), None)):
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=None, able=able: able)
+        assert optimise.precision(task, card) is wanted
+    assert optimise.precision(task, torch.device("cpu")) is torch.bfloat16
+
+
 def test_learning_rate_follows_the_budget():
     task = Toy()
     task.warmup = 0.1
