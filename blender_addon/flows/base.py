@@ -9,7 +9,7 @@ import numpy as np
 
 from ...core.contract.systems import System
 from ..errors import UserError
-from ..scene import beat_markers, bone_map, curves, moves, rig_sampling, takes
+from ..scene import beat_markers, bone_map, curves, mixdown, moves, rig_sampling, takes
 from ..scene import settings as scene_settings
 from ..scene.refs import Ref
 from ..scene.timebase import Passage
@@ -105,6 +105,8 @@ class Flow:
         sent = {}
         for name, setting in self.system.shown.items():
             value, there = self.request["params"].get(name), Path(folder) / name
+            if value and setting.type == "file" and setting.reads == "sound":
+                sent[name] = yield from mixdown.file(value, folder)
             if not value or setting.type not in ("object", "motion", "actions"):
                 continue
             sent[name] = None                                   # the worker takes what lies in the folder

@@ -88,17 +88,30 @@ def sequencer_scene(context):
 
 
 def active_strip(scene):
-    """The active sound strip of `scene`, or a selected one, or None."""
+    """The active sound strip of `scene`, or a selected one, or None. A movie strip stands for the sound strip of the
+    same file that lies with it."""
     editor = scene.sequence_editor
     if editor is None:
         return None
     active = editor.active_strip
+    if active is not None and active.type == "MOVIE" and active.select:
+        heard = _sound_of(editor, active)
+        if heard is not None:
+            return heard
     if active is not None and active.type == "SOUND" and active.select:
         return active
     selected = [strip for strip in sequences(editor) if strip.select and strip.type == "SOUND"]
     if selected:
         return selected[0]
     return active if active is not None and active.type == "SOUND" else None
+
+
+def _sound_of(editor, movie):
+    """The sound strip of a movie's own file, the one that begins nearest to it; None where there is none."""
+    path = bpy.path.abspath(movie.filepath)
+    heard = [strip for strip in sequences(editor) if strip.type == "SOUND" and strip.sound is not None
+             and bpy.path.abspath(strip.sound.filepath) == path]
+    return min(heard, key=lambda strip: abs(strip.frame_final_start - movie.frame_final_start), default=None)
 
 
 def active_pose_bone(context):

@@ -1,14 +1,11 @@
 """Sound strips: what of a file is heard when, and where a new one goes."""
-import wave
-from contextlib import ExitStack
 from pathlib import Path
 
 import bpy
 
-from ...core.contract import files
+from ...core.contract import files, sound_files
 from ..errors import UserError
-from . import compat, timebase
-from .stats import stall
+from . import compat, mixdown, timebase
 from .whole import later
 
 READABLE = {".wav", ".flac", ".ogg", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".opus", ".wma"}
@@ -24,26 +21,33 @@ def describe(scene_ref, name, folder):
     """Generator: yields the fraction done, returns the `timebase.Clip` of the sound strip `name`; a packed sound is
     written into `folder` first.
 
-    A strip that changes its speed within itself, or may (before 4.4 Blender does not tell how a strip is retimed), is
-    mixed down alone into `folder`, a second of the timeline at a step, so that Blender stays awake. Raises UserError
-    where the strip or its file is missing or cannot be mixed down.
+    A strip that changes its speed within itself, or may (before 4.4 Blender does not tell how a strip is retimed), and
+    one of a file that the worker reads only with ffmpeg (m4a, movies ...) is mixed down alone into `folder`. Raises
+    UserError where the strip or its file is missing, has no sound or cannot be mixed down.
     """
     strip, scene = _present(scene_ref, name)
     fps = timebase.scene_fps(scene.render)
     path = file_of(strip.sound, Path(folder))
     keys = getattr(strip, "retiming_keys", None)
+    media_frames, why = _media_frames(path, scene), mixdown.CHANGES
     try:
+        if not sound_files.worker_reads(path):
+            why = mixdown.FOREIGN
+            if sound_files.has_sound_track(path) is False:
+                raise UserError(f"{path.name} has no sound track; choose a strip with sound.")
+            if media_frames:                     # what this Blender cannot decode either, the worker may with ffmpeg
+                raise timebase.SpeedChanges
         return timebase.clip_from_strip(
             str(path), final_start=strip.frame_final_start, final_end=strip.frame_final_end,
             offset_start=strip.frame_offset_start, frame_duration=strip.frame_duration,
-            media_frames=_media_frames(path, scene), retiming_keys=len(keys) if keys is not None else None,
+            media_frames=media_frames, retiming_keys=len(keys) if keys is not None else None,
             hard_offset=strip.animation_offset_start, sound_offset=getattr(strip, "sound_offset", 0.0), fps=fps)
     except timebase.SpeedChanges:
         first, frames = strip.frame_final_start, strip.frame_final_end - strip.frame_final_start
-        path = Path(folder) / "strip.wav"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield from _mix_down(scene_ref, name, path, frames, fps)
-        return timebase.Clip(str(path), 0.0, frames / fps, 1.0, float(first))
+        mixed = Path(folder) / "strip.wav"
+        mixed.parent.mkdir(parents=True, exist_ok=True)
+        yield from mixdown.strip(lambda: _present(scene_ref, name), mixed, frames, fps, why)
+        return timebase.Clip(str(mixed), 0.0, frames / fps, 1.0, float(first))
 
 
 def _present(scene_ref, name):
@@ -53,50 +57,6 @@ def _present(scene_ref, name):
     if strip is None:
         raise UserError(f"The strip {name} is gone.")
     return strip, scene
-
-
-def _mix_down(scene_ref, name, path, frames, fps):
-    """Generator: what the strip alone sounds like, a second at a time, joined in `path`."""
-    part, step = path.with_suffix(".part.wav"), max(1, round(fps))
-    try:
-        with open(path, "wb") as file, ExitStack() as stack:
-            for first in range(0, frames, step):
-                last = min(first + step, frames)
-                with stall("mix down"):
-                    _mix_down_part(*_present(scene_ref, name), part, first + 1, last)
-                with wave.open(str(part)) as piece:
-                    rate = piece.getframerate()
-                    if first == 0:
-                        out = stack.enter_context(wave.open(file, "wb"))
-                        out.setparams(piece.getparams())
-                    # Blender fills the last buffer: the part is too long.
-                    out.writeframes(piece.readframes(round(last * rate / fps) - round(first * rate / fps)))
-                yield last / frames
-    except (OSError, EOFError, wave.Error) as error:
-        raise UserError(f"The strip {name} changes its speed and mixing it down gave nothing ({error}); use a sound "
-                        "file of what is heard.") from error
-
-
-def _mix_down_part(strip, scene, path, first, last):
-    """Frames first..last of the strip, counted from 1, in a copy of the scene, so that the user's stays untouched."""
-    copy, name = scene.copy(), strip.name
-    try:
-        editor = copy.sequence_editor
-        copy.animation_data_clear()  # of volume and pan: their frames would no longer fit
-        alone = compat.sequences(editor)[name]
-        for other in [other for other in compat.sequences(editor) if other.name != name]:
-            compat.sequences(editor).remove(other)
-        alone.mute, alone.volume, alone.pan = False, 1.0, 0.0
-        editor.channels[alone.channel].mute = False
-        alone.frame_start += 1 - alone.frame_final_start
-        copy.frame_start, copy.frame_end = first, last
-        with bpy.context.temp_override(scene=copy):
-            bpy.ops.sound.mixdown(filepath=str(path), check_existing=False, container="WAV", codec="PCM", format="S16")
-    except RuntimeError as error:
-        raise UserError(f"The strip {name} changes its speed and this Blender cannot mix it down "
-                        f"({str(error).strip()}); use a sound file of what is heard.") from error
-    finally:
-        bpy.data.scenes.remove(copy)
 
 
 def file_of(sound, folder):

@@ -8,7 +8,7 @@ from core.contract import MOTION_SUFFIXES, SCENE_FILES
 
 def add_arguments(parser):
     """The flags of `beats`."""
-    parser.add_argument("file", metavar="FILE", help="motion (BVH, npz, pkl) or sound")
+    parser.add_argument("file", metavar="FILE", help="motion (BVH, npz, pkl, pt) or sound")
     common.passage_arguments(parser)
     common.motion_arguments(parser)
     parser.add_argument("--metre", default="auto", choices=["2", "3", "4", "6", "auto"], help="beats in a bar")

@@ -46,7 +46,9 @@ def motion_arguments(parser):
     parser.add_argument("--up", default="auto", choices=["auto", "x", "-x", "y", "-y", "z", "-z"],
                         help="the axis of the file that is up, where the motion itself does not tell (default auto)")
     parser.add_argument("--root", metavar="NAME", default=None,
-                        help="whose motion of a BVH with several people: the name of a root, or of another joint")
+                        help="whose motion, of several people: the name of a root or joint of a BVH, the person's key "
+                             "in a "
+                             "pickle")
     parser.add_argument("--bone-map", metavar="FILE", default=None,
                         help="JSON of {SMPL joint: bone}, as Blender's bone map saves it, for a BVH whose names are "
                         "not known")

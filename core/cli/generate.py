@@ -65,7 +65,7 @@ def _add_setting(parser, setting: Setting):
 # direction
 
 def _from_motion(parser):
-    parser.add_argument("--motion", required=True, metavar="FILE", help="BVH, npz or pkl (.gz accepted)")
+    parser.add_argument("--motion", required=True, metavar="FILE", help="BVH, npz, pkl or pt (.gz accepted)")
     common.motion_arguments(parser)
     common.passage_arguments(parser)
     common.range_arguments(parser, "WAV")

@@ -25,6 +25,6 @@ REPRESENTATION_VERSION = SKELETON["representation_version"]
 GENRES = [g["slug"] for g in load("genres")]
 METRES = (2, 3, 4, 5, 6, 7)             # beats in a bar that a network can name
 PLAIN_METRES = (2, 3, 4, 6)             # those of them without uneven groups: what the studio composes in
-MOTION_FILES = (".bvh", ".npz", ".pkl")
+MOTION_FILES = (".bvh", ".npz", ".pkl", ".pt", ".pth")
 SCENE_FILES = (".fbx", ".glb", ".gltf", ".usd", ".usda", ".usdc", ".usdz", ".dae", ".abc", ".blend", ".vrm")
 MOTION_SUFFIXES = (*MOTION_FILES, *(f"{suffix}.gz" for suffix in MOTION_FILES))

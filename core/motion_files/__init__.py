@@ -12,6 +12,7 @@ from core.contract import MOTION_FILES, SCENE_FILES
 from core.contract.files import reason, replacing
 from core.errors import BadInput, reading
 
+TORCH_FILES = (".pt", ".pth")
 LIMIT_BYTES = 1 << 30
 LIMIT_TEXT_BYTES = 256 << 20    # of a BVH; ten minutes of 70 joints at 100 fps are 100 MB
 BLOCK_BYTES = 1 << 22
@@ -19,15 +20,15 @@ BLOCK_BYTES = 1 << 22
 
 def read_motion(path, fps=None, start=0.0, duration=None, bone_map=None, smpl_models=None, up=None,
                 root=None, notify=None):
-    """Read a BVH, AMASS-style npz or AIST++ pkl (each also gzipped) as a `Motion` at 30 fps.
+    """Read a BVH, AMASS-style npz, AIST++-like pkl or the same of torch (each also gzipped) as a `Motion` at 30 fps.
 
     fps overrides a wrong rate in the header. start and duration (seconds) cut a passage; its frame 0 is at `start`.
     bone_map {SMPL joint: bone} is for BVH with names that detection does not know. A T-pose that the clip begins with
     and leaves at once is replaced by the first real frame, so that times stay those of the file.
     smpl_models: the user's folder of SMPL body models; AMASS and AIST++ files are then read with the performer's own
-    skeleton. up: x, -x, y, -y, z or -z, where the motion itself does not tell. root: whose motion of a BVH with several
-    people, by the name of a root or another joint. notify(sentence): what was mended, left out or
-    assumed. Raises BadInput with one sentence.
+    skeleton. up: x, -x, y, -y, z or -z, where the motion itself does not tell. root: whose motion of several people,
+    by the name of a root or another joint of a BVH, or the person's key in a pickle. notify(sentence): what was mended,
+    left out or assumed. Raises BadInput with one sentence.
     """
     path = Path(path)
     _check_passage(fps, start, duration)
@@ -45,7 +46,7 @@ def _parse(data, suffix, path, fps, bone_map, smpl_models, up, root, notify, pas
         from core.motion_files.amass import read_npz
         return read_npz(data, path.name, fps, smpl_models, up, notify, passage)
     from core.motion_files.aist import read_pkl
-    return read_pkl(data, path.name, fps, smpl_models, up, notify, passage)
+    return read_pkl(data, path.name, fps, smpl_models, up, notify, passage, root, torch=suffix in TORCH_FILES)
 
 
 def _load(path):

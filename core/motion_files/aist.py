@@ -8,7 +8,8 @@ import numpy as np
 from core.body.unpickle import load_numpy_pickle
 from core.contract import load
 from core.errors import BadInput
-from core.motion_files.amass import parameters, smpl_motion
+from core.motion_files.amass import has_motion, parameters, smpl_motion
+from core.motion_files.smpl_people import one_of, read_torch
 
 FPS_AIST = 60.0
 FPS_MODELS = 30.0           # what EDGE and its successors write
@@ -30,14 +31,16 @@ def parse_name(name):
             "situation": match[2], "choreography": match[8]}
 
 
-def read_pkl(data, name, fps=None, models=None, up=None, notify=None, passage=(0.0, None)):
-    """pkl bytes -> (`Motion` at 30 fps of at least the passage, the second at which it starts).
+def read_pkl(data, name, fps=None, models=None, up=None, notify=None, passage=(0.0, None), root=None, torch=False):
+    """Bytes of a pickle (plain or of joblib), or of torch.save -> (`Motion` at 30 fps of at least the passage, the
+    second at which it starts). root: the key of a person, where the file holds several.
 
     AIST++ (60 fps, y up, `smpl_scaling`) and what dance models write in its likeness (EDGE: 30 fps, z up, no scaling).
     models: folder of SMPL body models, for the exact pelvis. Raises BadInput."""
-    held = load_numpy_pickle(data, name)
+    held = read_torch(data, name) if torch else load_numpy_pickle(data, name)
     if not isinstance(held, dict):
         raise BadInput(f"{name} holds no dictionary of arrays; Baton reads the motions of AIST++ and its likes.")
+    held = one_of(held, has_motion, name, root, notify)
     poses, trans = parameters(held, name)
     try:
         scaling = float(np.ravel(np.asarray(held.get("smpl_scaling", 1.0), dtype=np.float64))[0])

@@ -18,7 +18,8 @@ from core.retarget.rest import CANONICAL_LEG, ID
 
 RATES = ("mocap_framerate", "mocap_frame_rate", "fps")
 POSES = (("poses",), ("fullpose",), ("full_pose",), ("smpl_poses",), ("root_orient", "pose_body"),
-         ("global_orient", "body_pose"))
+         ("global_orient", "body_pose"), ("pose_world",), ("pose",))
+IN_WORLD = {("pose_world",): ("trans_world",)}
 TRANSLATIONS = ("trans", "transl", "translation", "smpl_trans", "root_trans")
 ASSUMED = 30.0              # frames a second of files that say none, as most models' outputs are
 KIND_OF_WIDTH = {72: "smpl", 156: "smplh", 165: "smplx"}
@@ -61,7 +62,9 @@ def _number(value, key, name):
 def _arrays(data, name):
     """{key: array, or None where nothing needs it} of an npz; objects (old AMASS files hold the gender as one) are
     left out."""
-    wanted = {*RATES, *TRANSLATIONS, *(key for keys in POSES for key in keys), "trans_is_pelvis", "betas", "gender"}
+    wanted = {*RATES, *TRANSLATIONS, "trans_world", *(key for keys in POSES for key in keys), "trans_is_pelvis",
+              "betas",
+              "gender"}
     try:
         found = check_npz(io.BytesIO(data), LIMIT_BYTES, strict=False)
     except Unsound as error:
@@ -74,14 +77,13 @@ def _arrays(data, name):
 def parameters(held, name):
     """poses (T, 3 J) and trans (T, 3) of a file's arrays, under any of the names that SMPL tools give them. Raises
     BadInput."""
-    keys = next((keys for keys in POSES if all(key in held for key in keys)), None)
-    moved = next((key for key in TRANSLATIONS if key in held), None)
+    keys, moved = _keys(held)
     if keys is None or moved is None:
         held_names = ", ".join(sorted(map(str, held))[:8]) or "nothing"
         raise BadInput(f"{name} lacks `poses` or `trans` (it holds {held_names}); Baton reads SMPL motions: poses, "
                        "fullpose, root_orient and pose_body, or global_orient and body_pose, with trans or transl.")
     try:
-        parts = [np.asarray(held[key], dtype=np.float64) for key in keys]
+        parts = [_axis_angles(np.asarray(held[key], dtype=np.float64)) for key in keys]
         trans = np.asarray(held[moved], dtype=np.float64)
         parts = [part.reshape(len(part), -1) for part in parts]
         trans = trans.reshape(len(trans), -1) if trans.ndim else trans
@@ -92,6 +94,25 @@ def parameters(held, name):
         raise BadInput(f"{name}: its {' and '.join(keys)} are no arrays of joint rotations; export it "
                        "again.") from error
     return poses, trans
+
+
+def has_motion(held):
+    """Does a dictionary hold both poses and a translation?"""
+    return None not in _keys(held)
+
+
+def _keys(held):
+    """(names of the poses, name of the translation) among a dictionary's keys, each None where there is none."""
+    keys = next((keys for keys in POSES if all(key in held for key in keys)), None)
+    return keys, next((key for key in (*IN_WORLD.get(keys, ()), *TRANSLATIONS) if key in held), None)
+
+
+def _axis_angles(pose):
+    """Rotation matrices (T, J, 3, 3) as axis-angle (T, J, 3); anything else as it is."""
+    if pose.ndim != 4 or pose.shape[-2:] != (3, 3):
+        return pose
+    from core.body.rotations import matrix_to_axis_angle
+    return matrix_to_axis_angle(pose)
 
 
 def _gender(held):

@@ -3,7 +3,7 @@ alignment."""
 import numpy as np
 
 from core import checkpoints
-from core.audio import DELIVERY_RATE
+from core.audio import DELIVERY_RATE, Audio
 from core.body.motion import Motion
 from core.errors import BadInput, Cancelled
 from core.pipelines import base
@@ -85,7 +85,7 @@ def heard_beats(pipeline: base.Pipeline, samples: np.ndarray, beats: Beats | Non
                                                            warn=pipeline.notify) is None:
         return None
     from models.rhythm.detect import detect_music_beats
-    return detect_music_beats(samples.mean(axis=0), DELIVERY_RATE, folders=pipeline.folders)
+    return detect_music_beats(Audio(samples, DELIVERY_RATE).mono(), DELIVERY_RATE, folders=pipeline.folders)
 
 
 def aligned(body: Beats | None, heard: Beats | None, duration: float) -> dict | None:

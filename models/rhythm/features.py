@@ -76,7 +76,8 @@ def to_mono(samples, rate):
     if samples.dtype.kind == "i":
         samples = samples.astype(np.float32) / np.iinfo(samples.dtype).max
     if samples.ndim == 2:
-        samples = samples.mean(axis=int(np.argmin(samples.shape)))
+        from core.audio import Audio
+        samples = Audio(samples if np.argmin(samples.shape) == 0 else samples.T, int(rate)).mono()
     return resample(samples, int(rate), MUSIC_RATE)
 
 

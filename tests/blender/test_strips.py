@@ -1,14 +1,16 @@
 """Sound strips: what is described, where new ones go."""
 import contextlib
 import wave
+from types import SimpleNamespace
 
 import bpy
 import numpy as np
 import pytest
 
 from baton.blender_addon.errors import UserError
-from baton.blender_addon.scene import compat, sound_files, strips, timebase
+from baton.blender_addon.scene import compat, mixdown, sound_files, strips, timebase
 from baton.blender_addon.scene.refs import Ref
+from baton.core.contract import sound_files as sound_kinds
 from tests.blender import scenes
 
 
@@ -187,3 +189,69 @@ def test_saved_files_get_relative_paths(blender, sound, tmp_path):
     (tmp_path / "baton").mkdir()
     strip = strips.place(blender.context.scene, scenes.write_wav(tmp_path / "baton" / "a.wav", 1.0), "A", 1, 30)
     assert strip.sound.filepath == "//baton/a.wav"
+
+
+def heard_by_blender(blender, path, tmp_path, container, codec):
+    """A file that only Blender decodes, written by Blender itself: two seconds of silence, then clicks."""
+    scene = blender.data.scenes.new("Writer")
+    scene.render.fps = 30
+    strips.place(scene, scenes.write_wav(tmp_path / "clicks.wav", 4.0, bpm=60.0), "Clicks", 61, 120)
+    scene.frame_start, scene.frame_end = 1, 180
+    with blender.context.temp_override(scene=scene):
+        blender.ops.sound.mixdown(filepath=str(path), check_existing=False, container=container, codec=codec)
+    blender.data.scenes.remove(scene)
+    return path
+
+
+@pytest.mark.parametrize("container, codec, suffix", [("MATROSKA", "AAC", "mkv"), ("AC3", "AC3", "ac3")])
+def test_what_the_worker_cannot_read_blender_decodes(blender, sound, tmp_path, container, codec, suffix):
+    """AAC, AC-3, movies: the strip's own sound, as it is trimmed, on its frames."""
+    path = heard_by_blender(blender, tmp_path / f"heard.{suffix}", tmp_path, container, codec)
+    assert not sound_kinds.worker_reads(path)
+    scene = blender.context.scene
+    strip = strips.place(scene, path, "Movie's sound", 11, 180)
+    strip.frame_final_start += 30
+    clip = describe(strip, scene, tmp_path / "job")
+    assert (clip.start, clip.speed, clip.first) == (0.0, 1.0, 41.0) and clip.path.endswith(".wav")
+    assert onsets(clip.path)[:3] == pytest.approx([1.0, 2.0, 3.0], abs=0.06)
+    found = scenes.exhaust(mixdown.file(path, tmp_path / "like"))
+    assert onsets(found)[:2] == pytest.approx([2.0, 3.0], abs=0.06)
+    wav = tmp_path / "clicks.wav"
+    assert scenes.exhaust(mixdown.file(wav, tmp_path / "like")) == str(wav), "what the worker reads stays as it is"
+
+
+def test_a_movie_without_a_sound_track_is_said(blender, sound, tmp_path):
+    from tests.core.test_sound_dialects import movie
+    path = tmp_path / "silent.mp4"
+    path.write_bytes(movie(b"vide"))
+    scene = blender.context.scene
+    strip = strips.place(scene, path, "Silent", 1, 60)
+    for made in (lambda: describe(strip, scene, tmp_path / "job"), lambda: scenes.exhaust(mixdown.file(path,
+                                                                                                       tmp_path))):
+        with pytest.raises(UserError, match="silent.mp4 has no sound track"):
+            made()
+
+
+CASES = scenes.ROOT.parent / "shared" / "data" / "cases"
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="no cases beside the repository")
+@pytest.mark.parametrize("case", ["m4a_aac/case.m4a", "mp4_movie/case.mp4", "webm/case.webm"])
+def test_files_of_the_field(blender, sound, tmp_path, case):
+    scene = blender.context.scene
+    clip = describe(strips.place(scene, CASES / case, "Piece", 1, 360), scene, tmp_path / "job")
+    with wave.open(clip.path) as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+        assert file.getnframes() / file.getframerate() == pytest.approx(12.0, abs=0.1)
+    assert np.abs(samples.astype(float)).mean() > 100
+
+
+def test_the_sound_of_a_movie_strip(blender, sound, tmp_path):
+    """An active movie strip stands for the sound strip of its own file."""
+    scene = blender.context.scene
+    path = heard_by_blender(blender, tmp_path / "heard.mkv", tmp_path, "MATROSKA", "AAC")
+    heard = strips.place(scene, path, "Sound", 1, 180)
+    other = strips.place(scene, tmp_path / "clicks.wav", "Other", 1, 120)
+    movie = SimpleNamespace(type="MOVIE", select=True, filepath=str(path), frame_final_start=1)
+    editor = SimpleNamespace(active_strip=movie, strips=compat.sequences(scene.sequence_editor))
+    assert compat.active_strip(SimpleNamespace(sequence_editor=editor)) == heard != other

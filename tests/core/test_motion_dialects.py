@@ -265,13 +265,6 @@ def test_cases_without_a_joint(case, bone):
     assert np.delete(angles, [6, 9]).max() < 3.0 and "case.bvh.gz" in notes[0] and bone in notes[0]
 
 
-def test_a_joblib_file_is_a_sentence(tmp_path):
-    (tmp_path / "clip.pkl").write_bytes(b"\x80\x03}q\x00X\x05\x00\x00\x00posesq\x01"
-                                        b"cjoblib.numpy_pickle\nNumpyArrayWrapper\n")
-    with pytest.raises(BadInput, match="numpy.savez"):
-        read_motion(tmp_path / "clip.pkl")
-
-
 def test_gzip_of_a_dialect(tmp_path, motion, text):
     (tmp_path / "clip.bvh.gz").write_bytes(gzip.compress(text.encode("utf-16")))
     assert turned(read_motion(tmp_path / "clip.bvh.gz"), motion) < 0.1

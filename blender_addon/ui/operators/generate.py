@@ -71,7 +71,7 @@ class BATON_OT_import_motion(JobOperator, bpy.types.Operator, ImportHelper):
     bl_label = "Import Motion"
     bl_options = {"REGISTER"}
 
-    filter_glob: bpy.props.StringProperty(default="*.bvh;*.npz;*.pkl;*.gz", options={"HIDDEN"})
+    filter_glob: bpy.props.StringProperty(default="*.bvh;*.npz;*.pkl;*.pt;*.pth;*.gz", options={"HIDDEN"})
     fps: bpy.props.FloatProperty(name="Frame Rate", default=0.0, min=0.0, max=1000.0,
                                  description="Frames a second of the file where its own figure is wrong; 0 takes the "
                                  "file's")
@@ -95,7 +95,7 @@ class BATON_OT_import_motion(JobOperator, bpy.types.Operator, ImportHelper):
 
 
 def draw_import_menu(self, context):
-    self.layout.operator("baton.import_motion", text="Motion onto Rig (.bvh, .npz, .pkl)")
+    self.layout.operator("baton.import_motion", text="Motion onto Rig (.bvh, .npz, .pkl, .pt)")
 
 
 class BATON_OT_detect_beats(JobOperator, bpy.types.Operator):
