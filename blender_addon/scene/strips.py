@@ -17,6 +17,15 @@ def sound_strip(context):
     return scene, compat.active_strip(scene)
 
 
+def sound_strips(context):
+    """(scene, sound strips): every selected one, the active one first; empty where there is none."""
+    scene, active = sound_strip(context)
+    if active is None:
+        return scene, []
+    more = [strip for strip in compat.sequences(scene.sequence_editor) if strip.type == "SOUND" and strip.select]
+    return scene, [active, *sorted((s for s in more if s.name != active.name), key=lambda s: s.frame_final_start)]
+
+
 def describe(scene_ref, name, folder):
     """Generator: yields the fraction done, returns the `timebase.Clip` of the sound strip `name`; a packed sound is
     written into `folder` first.

@@ -50,6 +50,7 @@ class Job:
     cancel_at: float | None = None
     aborted: bool = False  # its scene is gone, or Baton is: nothing is to follow it
     written: object = None  # the `Block` of its result, `done` once that stands in the scene
+    aborted: bool = False  # its scene is gone, or Baton is: nothing is to follow it
     on_end: object = None
     starts: int = 0  # workers that were started for it
     since: float = 0.0  # when the worker was given it

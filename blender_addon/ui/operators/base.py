@@ -10,6 +10,7 @@ from ...scene import bone_map
 from ...scene.whole import whole
 from ...worker import manager as jobs
 from ...worker import options as prefs
+from ...worker.queue import queue
 
 
 class ActOperator:
@@ -31,14 +32,19 @@ class ActOperator:
 
 
 class JobOperator:
-    """Base: `make_job(context)`. Clicked, it starts the job and returns; called from a script, it waits for the end."""
+    """Base: `make_job(context)`, or `makers(context)` for several, one after the other. Clicked, it starts them and
+    returns; called from a script, it waits for the end."""
+
+    def makers(self, context):
+        """Functions that give the jobs. Raises UserError where one of them cannot be."""
+        job = self.make_job(context)
+        return [lambda: job]
 
     def invoke(self, context, event):
         if bpy.app.background:
             return self.execute(context)
         try:
-            job = self.make_job(context)
-            jobs.manager.start(job)
+            job = queue.start(self.makers(context))
         except UserError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -49,13 +55,13 @@ class JobOperator:
 
     def execute(self, context):
         try:
-            job = jobs.manager.run_blocking(self.make_job(context))
+            message, warnings = queue.run_blocking(self.makers(context))
         except (UserError, Cancelled) as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        for text in job.warnings:
+        for text in warnings:
             self.report({"WARNING"}, text)
-        self.report({"INFO"}, job.message)
+        self.report({"INFO"}, message)
         return {"FINISHED"}
 
 

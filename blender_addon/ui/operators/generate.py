@@ -8,7 +8,7 @@ from bpy_extras.io_utils import ImportHelper
 from ....core.contract import systems as registry
 from ...errors import UserError
 from ...flows import beats, import_motion
-from ...flows.generate import flow, flow_class
+from ...flows.generate import flow_class, flows_of
 from ...scene import bone_map, compat, strips
 from ...scene import settings as scene_settings
 from ...worker import manager as jobs
@@ -28,8 +28,8 @@ class GenerateOperator(JobOperator):
             return False
         return ready(cls, context, system)
 
-    def make_job(self, context):
-        return flow(context, self.system(context)).job()
+    def makers(self, context):
+        return [one.job for one in flows_of(context, self.system(context))]
 
 
 def ready(cls, context, system):

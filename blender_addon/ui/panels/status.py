@@ -4,6 +4,7 @@ import bpy
 from ...scene.stats import timed_draw
 from ...worker import manager as jobs
 from ...worker import options as prefs
+from ...worker.queue import queue
 from .text import clock, columns, sentence, wrap
 
 ICONS = {"failed": "ERROR", "cancelled": "CANCEL"}
@@ -41,9 +42,13 @@ def _working(column, job):
     text = " ".join(filter(None, (bpy.app.translations.pgettext_iface(job.phase), job.detail)))
     if job.eta is not None and job.fraction is not None:
         text += f"  {clock(job.eta)}"
-    row.progress(factor=min(max(job.fraction or 0.0, 0.0), 1.0), text=text, type="BAR")
+    fraction, (number, total) = min(max(job.fraction or 0.0, 0.0), 1.0), queue.number
+    if total:
+        fraction = (number - 1 + fraction) / total
+    row.progress(factor=fraction, text=text, type="BAR")
     row.operator("baton.cancel", text="", icon="CANCEL")
-    column.label(text=job.title, icon="TIME")
+    title = bpy.app.translations.pgettext_iface(job.title)
+    column.label(text=f"{title}  {number} / {total}" if total else title, icon="TIME", translate=False)
 
 
 def _ended(column, context, last):
