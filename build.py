@@ -37,11 +37,11 @@ def find_python311():
     return found
 
 
-def ensure_environment(folder, lock_text, check):
+def ensure_environment(folder, lock_text, check, **more):
     """Make `folder` an environment that holds exactly lock_text's packages; return its Python.
 
     A stamp with the lock's hash is written last, so a half-made environment is completed, never trusted.
-    `check` is Python code that must run in it. Raises SetupError.
+    `check` is Python code that must run in it; more: of `environment.Maker`. Raises SetupError.
     """
     folder = Path(folder)
     python, stamp, made = python_of(folder), folder / "baton-ready.json", ROOT / ".build"
@@ -60,7 +60,7 @@ def ensure_environment(folder, lock_text, check):
         folder=folder, tools=made / "uv", stamp=stamp, mark={"lock": digest}, lock=lock_text, check=check,
         base=find_python311,
         run=call, words=lambda: log.read_text(encoding="utf-8", errors="replace"), say=lambda step, fraction: None,
-        libraries=f"on Debian or Ubuntu: apt-get install {DEBIAN_LIBRARIES}").make()
+        libraries=f"on Debian or Ubuntu: apt-get install {DEBIAN_LIBRARIES}", **more).make()
 
 
 def dev_python():
@@ -78,8 +78,9 @@ def lts_python():
 
 def runtime_python():
     """The worker's environment alone, from the runtime lock, as Set Up Runtime makes it."""
-    return ensure_environment(ROOT / ".venv-runtime", RUNTIME_LOCK.read_text(), "import torch, librosa, soundfile, "
-                              "numpy")
+    return ensure_environment(ROOT / ".venv-runtime", RUNTIME_LOCK.read_text(),
+                              "import torch, librosa, soundfile, numpy", binary=True,
+                              constraints=RUNTIME_LOCK.with_name("runtime-constraints.txt").read_text())
 
 
 def run(command, **extra):

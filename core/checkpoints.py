@@ -6,6 +6,7 @@ float32; `load_state` gives everything floating back as float32.
 import hashlib
 import json
 import os
+import re
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -16,14 +17,16 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file as save_numpy
 
-from core.contract import REPRESENTATION_VERSION
-from core.contract.files import replacing, write_text
+from core.contract import REPRESENTATION_VERSION, json_text
+from core.contract.files import reason, replacing, write_text
 from core.errors import NoCheckpoint
 
 FOLDER = Path(__file__).resolve().parent.parent / "checkpoints"
 Folders = str | os.PathLike | Iterable[str | os.PathLike] | None  # further folders, looked into before the shipped one
 INDEX = "index.json"
 INDEX_FORMAT = 1
+MOST_INDEX = 4 << 20
+PLAIN_NAME = re.compile(r"[\w][\w .+-]{0,200}\Z")      # no folders in it
 HALF_FROM_ELEMENTS = 4096       # smaller tensors cost nothing in float32 and are the sensitive ones
 FLOAT16_MAX = 6.0e4
 
@@ -127,6 +130,8 @@ def find(system, part, folders=None, *, warn=None, required=True):
             return _open_listed(folder, listed[-1])
         for path in _unlisted(folder) if extra else ():
             header = read_header(path)
+            if not header:
+                _say_damaged(path, system, part, warn)
             if (header.get("system"), header.get("part")) == (system, part):
                 warn(f"{path.name} is not in the index of its folder; Baton loads it unchecked.")
                 return _from_header(path, header, _hash(path), listed=False)
@@ -135,6 +140,15 @@ def find(system, part, folders=None, *, warn=None, required=True):
     looked = ", ".join(str(folder) for folder in [*as_folders(folders), FOLDER])
     raise NoCheckpoint(f"No checkpoint for {system} ({part}) in {looked}; install the released checkpoints or name "
                        "their folder with --checkpoints (Preferences > Checkpoints in Blender).")
+
+
+def _say_damaged(path, system, part, warn):
+    """An unlisted file that is no checkpoint is said, and where it lies in the place of the one that is looked for, the
+    shipped one does not silently stand in for it. Raises NoCheckpoint."""
+    shipped = [entry["file"] for entry in _index_entries(FOLDER) if (entry["system"], entry["part"]) == (system, part)]
+    if path.name in shipped or path.stem in (f"{system}-{part}", f"{system}_{part}"):
+        raise NoCheckpoint(f"The checkpoint {path} is damaged or none; remove it or put a good one there.")
+    warn(f"{path} is damaged or no checkpoint of Baton; it is left out.")
 
 
 def has(system, parts, folders=None):
@@ -208,15 +222,29 @@ def _index_entries(folder):
     if not path.is_file():
         return []
     try:
-        index = json.loads(path.read_text(encoding="utf-8"))
+        index = json_text.read(path, MOST_INDEX)
         entries = index["entries"]
         if index["format"] != INDEX_FORMAT or any({"name", "system", "part", "file", "sha256"} - set(entry)
                                                   for entry in entries):
-            raise ValueError(f"format {index['format']}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise NoCheckpoint(f"The checkpoint index {path} cannot be read ({error}); install the checkpoints "
+            raise ValueError("its format is another")
+        for entry in entries:
+            _check_entry(entry)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise NoCheckpoint(f"The checkpoint index {path} cannot be read (its entries are damaged); install the "
+                           "checkpoints again.") from error
+    except (OSError, ValueError) as error:
+        why = reason(error) if isinstance(error, OSError) else error
+        raise NoCheckpoint(f"The checkpoint index {path} cannot be read ({why}); install the checkpoints "
                            "again.") from error
     return entries
+
+
+def _check_entry(entry):
+    """Names are texts, and a file lies in the folder itself. Raises ValueError."""
+    if not all(isinstance(entry[key], str) for key in ("name", "system", "part", "file", "sha256")):
+        raise ValueError("its entries are damaged")
+    if not PLAIN_NAME.match(entry["file"]) or not PLAIN_NAME.match(entry["name"]):
+        raise ValueError(f"it names the file {entry['file'][:60]!r}, which does not lie in its folder")
 
 
 def _unlisted(folder):
@@ -241,9 +269,11 @@ def _from_header(path, header, digest, listed):
         raise NoCheckpoint(f"The checkpoint {path} was made for representation {version}, this Baton uses "
                            f"{REPRESENTATION_VERSION}; install the checkpoints of this version.")
     try:
-        config, extra = json.loads(header["config"]), json.loads(header.get("extra", "{}"))
+        config, extra = json_text.loads(header["config"]), json_text.loads(header.get("extra", "{}"))
     except (KeyError, ValueError) as error:
         raise NoCheckpoint(_damaged(path)) from error
+    if not isinstance(config, dict) or not isinstance(extra, dict):
+        raise NoCheckpoint(_damaged(path))
     return Checkpoint(path, config, digest, listed, header.get("name", path.stem), header.get("system", ""),
                       header.get("part", ""), header.get("licence", ""), extra)
 
@@ -253,12 +283,16 @@ def _damaged(path):
 
 
 def _hash(path):
-    status = path.stat()
-    return _hash_of(str(path), status.st_mtime_ns, status.st_size)
+    try:
+        status = path.stat()
+        return _hash_of(str(path), status.st_mtime_ns, status.st_ctime_ns, status.st_size)
+    except OSError as error:
+        raise NoCheckpoint(f"The checkpoint {path} cannot be read ({reason(error)}); install the checkpoints "
+                           "again.") from error
 
 
 @lru_cache(maxsize=64)
-def _hash_of(path, _mtime_ns, _size):
+def _hash_of(path, _mtime_ns, _ctime_ns, _size):
     digest = hashlib.sha256()
     with open(path, "rb") as handle:
         for block in iter(lambda: handle.read(1 << 20), b""):

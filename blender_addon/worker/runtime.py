@@ -11,10 +11,13 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from pathlib import Path
 
 from ...core.contract import environment
 from ...core.contract.environment import SetupError, no_window, python_of
+from ...core.contract.files import reason
+from ...core.contract.holding import Held, alone
 
 SUPPORTED = ((3, 11), (3, 14))
 CHECK = "import torch, librosa, soundfile, numpy"
@@ -75,10 +78,13 @@ class RuntimeSetup:
     """The set-up on a thread of its own: `fraction`, `step`, `lines`, `error` and `done` are read by the panel.
 
     folder: where the environment goes; lock: requirements file; wheels: folder of wheels, then the network is not
-    used; backend: "cpu", "cuda" or "pypi" (as the index offers it); extras: further requirements.
+    used, nothing is ever built and each file must have the lock's hash; constraints: text of what may come beside it;
+    backend: "cpu", "cuda" or "pypi" (as the index offers it); extras: further requirements.
     """
 
-    def __init__(self, folder, lock, *, wheels=None, backend="cpu", extras=(), check=CHECK, search=None):
+    def __init__(self, folder, lock, *, wheels=None, backend="cpu", extras=(), constraints="", check=CHECK,
+                 search=None):
+        self.constraints = constraints
         self.folder, self.lock, self.wheels = Path(folder), Path(lock), wheels
         self.backend, self.extras, self.check, self.search = backend, tuple(extras), check, search
         self.fraction, self.step, self.lines, self.error, self.done = 0.0, "", [], "", False
@@ -116,15 +122,23 @@ class RuntimeSetup:
     def _run(self):
         started = time.monotonic()
         try:
-            self._make()
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with alone(self.folder / "setup.lock"):
+                self._make()
             self.fraction, self.step, self.done = 1.0, "Ready", True
             self.lines.append(f"ready after {time.monotonic() - started:.0f} s")
+        except Held:
+            self.error = "Another Blender is setting up this runtime; wait until it has ended, then look again."
+            self.lines.append(self.error)
         except SetupError as error:
             self.error = "Cancelled" if self.cancelled else str(error)
             self.lines.append(self.error)
         except OSError as error:
-            self.error = f"The folder {self.folder} cannot be written: {error.strerror or error}."
+            self.error = f"The folder {self.folder} cannot be written: {reason(error)}; {AGAIN}."
             self.lines.append(self.error)
+        except Exception:  # noqa: BLE001  the thread's end: what went wrong is for the report
+            self.error = "Baton met a fault of its own while it set up the runtime; Copy Report tells more."
+            self.lines.append(traceback.format_exc())
 
     def _make(self):
         backend = {"cpu": "cpu" if sys.platform == "linux" else None, "cuda": "auto"}.get(self.backend)
@@ -137,7 +151,7 @@ class RuntimeSetup:
                 check=self.check,
                 mark={"lock": lock_hash(self.lock), "backend": self.backend}, base=lambda: find_python(self.search),
                 run=self._call, words=lambda: "\n".join(self.lines[self._begun:][-60:]), say=self._say, backend=backend,
-                wheels=self.wheels, again=AGAIN).make()
+                wheels=self.wheels, binary=True, constraints=self.constraints, again=AGAIN).make()
         finally:
             over.set()
 

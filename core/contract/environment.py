@@ -16,7 +16,10 @@ from pathlib import Path
 
 from .files import write_text
 
-UV = "uv>=0.8,<1"
+UV_LOCK = Path(__file__).resolve().parent / "uv-lock.txt"
+BENDING = {"VIRTUAL_ENV", "__PYVENV_LAUNCHER__", "LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES"}
+UV_PIN = "uv==0.13.9"            # as uv-lock.txt has it
+OTHER_HASHES = ("torch",)       # PyTorch's own index has builds of its own: the lock knows those of the package index
 NETWORK = ("Temporary failure in name resolution", "NewConnectionError", "Connection refused", "ConnectTimeoutError",
            "Network is unreachable", "No address associated", "getaddrinfo failed", "ProxyError", "Read timed out",
            "dns error", "error sending request", "tcp connect error")
@@ -34,9 +37,12 @@ def python_of(environment: Path) -> Path:
 
 
 def clean_environment() -> dict[str, str]:
-    """The user's environment variables without what would bend a child's imports."""
-    drop = {"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONUSERBASE", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"}
-    return {**{key: value for key, value in os.environ.items() if key not in drop}, "PYTHONUTF8": "1"}
+    """The user's environment variables without what would bend a child: libraries put before its own, and whatever
+    tells
+    a Python where to look, what to run first or how to run."""
+    def bends(name):
+        return name.upper() in BENDING or name.upper().startswith("PYTHON")
+    return {**{key: value for key, value in os.environ.items() if not bends(key)}, "PYTHONUTF8": "1"}
 
 
 def no_window() -> dict:
@@ -87,7 +93,9 @@ class Maker:
     environment. base(): the Python to make it of, or SetupError. run(command, variables): runs it, returns its exit
     status; words(): what it said.
     say(step, fraction of the whole). backend: of PyTorch, "cpu" or "auto", None: as the package index has it. wheels: a
-    folder of wheels; then no network is used. again, libraries: for the sentences, what to do once the cause is out of
+    folder of wheels; then no network is used. binary: nothing is built, so that no source package runs code of its own.
+    constraints: versions, with hashes, of what the lock's packages may want beside it. again, libraries: for the
+    sentences, what to do once the cause is out of
     the way, and how the system's libraries are installed.
     """
 
@@ -103,6 +111,8 @@ class Maker:
     say: Callable
     backend: str | None = None
     wheels: Path | None = None
+    binary: bool = False
+    constraints: str = ""
     again: str = "run this command again"
     libraries: str = ""
 
@@ -111,7 +121,7 @@ class Maker:
         self.folder, self.tools = Path(self.folder), Path(self.tools)
         Path(self.stamp).unlink(missing_ok=True)
         self.say("Tools", 0.02)
-        uv = [python_of(self.tools), "-m", "uv"]
+        uv = [python_of(self.tools), "-I", "-m", "uv"]
         if version_of(uv[0]) is None or self.run([*uv, "--version"], clean_environment()) != 0:
             self._get_uv(uv[0])
         python = python_of(self.folder)
@@ -123,7 +133,7 @@ class Maker:
         self.say("Packages", 0.1)
         self._install(uv, python)
         self.say("Check", 0.95)
-        if self.run([python, "-c", self.check], clean_environment()) != 0:
+        if self.run([python, "-I", "-c", self.check], clean_environment()) != 0:
             raise SetupError(self._why_it_does_not_work())
         write_text(self.stamp, json.dumps(self.mark))
         return python
@@ -131,18 +141,19 @@ class Maker:
     def _get_uv(self, python):
         """uv into an environment of its own, by the pip that comes with Python."""
         base = self.base()
-        if self.run([base, "-m", "venv", "--clear", self.tools], clean_environment()) != 0:
+        if self.run([base, "-I", "-m", "venv", "--clear", self.tools], clean_environment()) != 0:
             package = re.search(r"apt(?:-get)? install (python[\w.]*-venv)", self.words())
             if package:                             # Debian keeps ensurepip in a package of its own
                 raise SetupError(f"The system's Python lacks a part: run apt-get install {package[1]} as the "
                                  f"administrator, then {self.again}.")
             raise SetupError(f"{base} could not make a virtual environment ({last_line(self.words())}); {self.again}.")
-        pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+        pip = [python, "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
         offline = ["--no-index", "--find-links", self.wheels] if self.wheels else []
-        if self.run([*pip, *offline, UV], clean_environment()) != 0:
-            if self.wheels:
+        exact = ["--require-hashes", "--only-binary", ":all:", "--no-deps", "-r", UV_LOCK]
+        if self.run([*pip, *offline, *exact], clean_environment()) != 0:
+            if self.wheels and not altered(self.words()):
                 raise SetupError(f"The folder of wheels {self.wheels} holds no uv, which installs the others: put it "
-                                 f"there too (pip download uv), then {self.again}.")
+                                 f"there too (pip download {UV_PIN}), then {self.again}.")
             raise SetupError(why(self.words(), self.again))
 
     def _install(self, uv, python):
@@ -150,20 +161,27 @@ class Maker:
 
         Not `uv pip sync`: what PyTorch needs beside itself differs from system to system, so that it is in no lock.
         """
-        lock = self.tools / f"{self.folder.name.strip('.')}-lock.txt"
+        start = self.folder.name.strip(".")
+        lock, others, held = (self.tools / f"{start}-{name}.txt" for name in ("lock", "other-builds", "constraints"))
         write_text(lock, self.lock)
-        command = [*uv, "pip", "install", "--exact", "--python", python, "-r", lock]
+        write_text(others, without_hashes(self.lock, OTHER_HASHES))
+        write_text(held, self.constraints)
+        command = [*uv, "pip", "install", "--exact", "--python", python]
+        command += ["--no-build"] if self.binary else []
+        exactly = ["-r", lock, *(["-c", held] if self.constraints else [])]
         if self.wheels:
             command += ["--no-index", "--find-links", self.wheels]
         else:
             command += self._as_pip_would()
         variables = {**clean_environment(), "UV_CACHE_DIR": str(self.tools / "cache"), "UV_NO_PROGRESS": "1",
                      "UV_NO_CONFIG": "1"}
-        backend = ["--torch-backend", self.backend] if self.backend and not self.wheels else []
-        status = self.run([*command, *backend], variables)
-        if status != 0 and backend and not no_space(self.words()):
-            # PyTorch's own index is another server, which a network may block: the usual, larger build serves as well.
-            status = self.run(command, variables)
+        if self.backend and not self.wheels:
+            status = self.run([*command, "-r", others, "--torch-backend", self.backend], variables)
+            if status != 0 and not no_space(self.words()):
+                # PyTorch's own index is another server, which a network may block: the usual, larger build serves too.
+                status = self.run([*command, *exactly], variables)
+        else:
+            status = self.run([*command, *exactly], variables)
         if status != 0:
             raise SetupError(why(self.words(), self.again))
         shutil.rmtree(self.tools / "cache", ignore_errors=True)
@@ -198,6 +216,17 @@ def last_line(words: str) -> str:
     return lines[-1] if lines else "it said nothing"
 
 
+def without_hashes(lock: str, names) -> str:
+    """The lock's text with no hashes for these packages."""
+    start = "|".join(map(re.escape, names))
+    return re.sub(rf"(?m)^((?:{start})==[^\\\n]*?)(?: *\\\n +--hash=\S+)+", r"\1", lock)
+
+
+def altered(words: str) -> bool:
+    """Whether a file was not the one that the lock names."""
+    return "ash mismatch" in words or "DO NOT MATCH THE HASHES" in words
+
+
 def no_space(words: str) -> bool:
     """Whether a full disk was the reason."""
     return "No space left on device" in words or "os error 28" in words
@@ -207,6 +236,11 @@ def why(words: str, again: str) -> str:
     """One sentence for what pip's or uv's last words say went wrong."""
     if no_space(words):
         return f"The disk is full; the environment needs about 2 GB (with CUDA 6 GB): free some space, then {again}."
+    if altered(words):
+        found = re.findall(r"ash mismatch for `?([\w.-]+)", words) or re.findall(r"(?m)^\s+([\w.-]+==[\w.+-]+)", words)
+        what = f"of {found[-1]} " if found else ""
+        return (f"A file {what}is not the one that Baton's lock names: it is damaged or was altered; remove it or "
+                f"download it again, then {again}.")
     if any(sign in words for sign in NETWORK):
         return ("The packages cannot be downloaded: no network, or it blocks the package index; connect (or set "
                 f"PIP_INDEX_URL to a mirror), then {again}, it goes on where it stopped.")

@@ -2,7 +2,9 @@
 
 Where there are no such locks (Windows) an open file cannot be deleted, which serves as well.
 """
+import errno
 import os
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -20,6 +22,32 @@ def hold(file: IO) -> IO:
         except OSError:
             pass                                                # a disk without locks: `held` finds none there either
     return file
+
+
+class Held(Exception):
+    """Another process holds the lock."""
+
+
+@contextmanager
+def alone(path: Path | str):
+    """Hold the lock file `path`, made when missing, for the block. Raises Held where somebody else does, OSError.
+
+    The file stays: who waits for it and who makes it anew would hold two.
+    """
+    number = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0), 0o600)
+    try:
+        try:
+            if fcntl is not None:
+                fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            else:
+                import msvcrt
+                msvcrt.locking(number, msvcrt.LK_NBLCK, 1)
+        except OSError as error:
+            if error.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
+                raise Held(str(path)) from error                # else a disk without locks: nobody can hold it
+        yield
+    finally:
+        os.close(number)
 
 
 def held(path: Path | str) -> bool:

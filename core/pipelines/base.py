@@ -22,12 +22,13 @@ from core.checkpoints import Folders
 from core.contract import REPRESENTATION_VERSION, load
 from core.contract import systems as registry
 from core.contract.systems import System
-from core.errors import BadInput
+from core.errors import BadInput, NoCheckpoint
 from core.pipelines import device as devices
 from core.pipelines.media import described, read_media
 from core.rhythm.beats import Beats
 
 RECIPE_FORMAT = 2
+DOES_NOT_FIT = "A checkpoint does not fit the network of {}; install the checkpoints of this version."
 
 
 @dataclass
@@ -147,12 +148,23 @@ class Pipeline:
 
     def _run(self, ask, device, small):
         """What the model makes; only the device used last keeps its networks."""
-        if device not in self._models:
+        key = (device, tuple(sorted(made.sha256 for made in ask.found.values())))
+        if key not in self._models:                 # a file that was replaced meanwhile is loaded anew
             devices.prepare(device)
-            self._models = {device: self.model.load(self.folders, device)}
+            self._models = {key: self._load(device)}
         settings = SimpleNamespace(**{**vars(ask.settings), "batch": 1 if small else None})
-        return self._models[device].generate(ask.condition, settings, should_cancel=ask.should_cancel,
-                                             progress=share(ask.progress, 0.08, 0.93))
+        return self._models[key].generate(ask.condition, settings, should_cancel=ask.should_cancel,
+                                          progress=share(ask.progress, 0.08, 0.93))
+
+    def _load(self, device):
+        try:
+            return self.model.load(self.folders, device)
+        except (KeyError, TypeError, ValueError) as error:
+            raise NoCheckpoint(DOES_NOT_FIT.format(self.system.label)) from error
+        except RuntimeError as error:               # what torch says of weights of other shapes, among much else
+            if "state_dict" not in str(error):
+                raise
+            raise NoCheckpoint(DOES_NOT_FIT.format(self.system.label)) from error
 
     def recipe(self, ask: Ask, number: int, keep: dict | None) -> dict:
         """The JSON-ready account of how variation `number` came to be; Redo and the files carry it."""

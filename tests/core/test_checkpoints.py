@@ -1,5 +1,6 @@
 """Checkpoint files, their index, and the sentences a wrong one is refused with."""
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -109,6 +110,38 @@ def test_damaged_index_and_listed_but_absent_file(tmp_path):
     (tmp_path / "index.json").write_text("{")
     with pytest.raises(NoCheckpoint, match="cannot be read"):
         checkpoints.find("toy", "net", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../toy.safetensors", "/etc/passwd", "sub/x.safetensors", "..\\\\x.safetensors", 7])
+def test_an_index_leads_nowhere_else(tmp_path, name):
+    write(tmp_path / "inside")
+    index = tmp_path / "inside" / "index.json"
+    text = index.read_text().replace('"toy.safetensors"', f'"{name}"' if isinstance(name, str) else "7")
+    (tmp_path / "toy.safetensors").write_bytes((tmp_path / "inside" / "toy.safetensors").read_bytes())
+    index.write_text(text)
+    with pytest.raises(NoCheckpoint, match="does not lie in its folder|damaged"):
+        checkpoints.find("toy", "net", tmp_path / "inside")
+
+
+def test_a_file_that_changes_is_hashed_again(tmp_path):
+    _, made = write(tmp_path)
+    assert checkpoints.find("toy", "net", tmp_path).sha256 == made.sha256
+    status, data = made.path.stat(), bytearray(made.path.read_bytes())
+    data[-1] ^= 1
+    made.path.write_bytes(data)
+    os.utime(made.path, ns=(status.st_atime_ns, status.st_mtime_ns))         # as if nothing had happened
+    with pytest.raises(NoCheckpoint, match="differs from its sha256"):
+        checkpoints.find("toy", "net", tmp_path)
+
+
+def test_a_damaged_unlisted_file_is_said(tmp_path):
+    shipped = json.loads((checkpoints.FOLDER / "index.json").read_text())["entries"][0]
+    what, heard = (shipped["system"], shipped["part"]), []
+    (tmp_path / "mine.safetensors").write_bytes(b"x" * 100)
+    assert checkpoints.find(*what, tmp_path, warn=heard.append).listed and "mine.safetensors" in heard[0]
+    (tmp_path / shipped["file"]).write_bytes(b"x" * 100)
+    with pytest.raises(NoCheckpoint, match="is damaged or none"):
+        checkpoints.find(*what, tmp_path, warn=heard.append)
 
 
 def test_non_finite_weights_are_not_released(tmp_path):

@@ -13,7 +13,8 @@ from ...worker import options as prefs
 from ...worker import runtime
 from .base import JobOperator, idle
 
-SMPLX = "smplx==0.1.28"
+SMPLX = ("smplx==0.1.28 --hash=sha256:c3a1e2c3069cdf7a4b34fd250c2484c8bb1a4fd9c14490da9359af5fbc64fbe6 "
+         "--hash=sha256:e8ff3d278a015c097dc86d44a38475da4ac170042943c84c08eee433629406a7")
 setup = None  # the RuntimeSetup that runs or ran last
 
 
@@ -61,8 +62,9 @@ class BATON_OT_setup_runtime(bpy.types.Operator):
         global setup
         options = prefs.get()
         backend = backend_of(options)
+        constraints = lock_path().with_name("runtime-constraints.txt").read_text(encoding="utf-8")
         setup = runtime.RuntimeSetup(
-            prefs.user_folder(create=True) / "runtime", lock_path(), backend=backend,
+            prefs.user_folder(create=True) / "runtime", lock_path(), backend=backend, constraints=constraints,
             wheels=bpy.path.abspath(options.wheels) if options.wheels else None, extras=(SMPLX,) if options.smplx
             else ())
         setup.start()
