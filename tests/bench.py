@@ -12,12 +12,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 from core.start import quiet_threads
 
 ROOT = Path(__file__).resolve().parents[1]
-SECTIONS = ("rhythm", "draft", "music", "conductor", "studio", "worker", "blender")
+SECTIONS = ("rhythm", "draft", "music", "conductor", "dance", "momu", "moves", "studio", "worker", "blender")
 
 
 def clock(work, repeat=3):
@@ -161,6 +162,48 @@ def bench_conductor():
     return row
 
 
+def bench_dance():
+    """The cascade, and its base at the size and the steps of EDGE (width 512, 8 layers, 30 fps, 50 steps) by network
+    calls."""
+    from core.pipelines import open_pipeline
+    pipeline, minute = open_pipeline("dance_cascade", None, "cpu", lambda text: None), demo_piece(60)
+    normal = clock(lambda: pipeline.generate(minute, steps="normal", genre="house", seed=1))
+    draft = clock(lambda: pipeline.generate(minute.slice(0, 10), steps="draft", genre="house", seed=1))
+    theirs = edge_seconds(60.0)
+    return {"60s_normal_s": normal, "60s_normal_x_realtime": 60 / normal, "first_10s_draft_s": draft,
+            "edge_size_50_steps_60s_s": theirs, "edge_size_over_ours": theirs / normal, "peak_gb": peak_gb()}
+
+
+def edge_seconds(seconds):
+    """Seconds that a decoder of EDGE's published size takes for so much dance: windows of 5 s that overlap by half,
+    conditional and not, 50 steps. Random weights cost as much as trained ones; one call is timed and multiplied."""
+    import torch
+    windows = int(seconds / 2.5) - 1
+    layer = torch.nn.TransformerDecoderLayer(512, 8, 1024, batch_first=True)
+    decoder = torch.nn.TransformerDecoder(layer, 8).eval()
+    x, memory = torch.randn(windows, 150, 512), torch.randn(windows, 152, 512)
+    with torch.inference_mode():
+        return 50 * 2 * clock(lambda: decoder(x, memory), repeat=1)
+
+
+def bench_momu():
+    from core.pipelines import open_pipeline
+    row = {}
+    for name, condition, words in (("momu_both", None, {"duration": 20.0}), ("momu_music", demo_motion(20), {}),
+                                   ("momu_motion", demo_piece(20), {})):
+        pipeline = open_pipeline(name, None, "cpu", lambda text: None)
+        took = clock(lambda: pipeline.generate(condition, genre="house", steps="normal", seed=1, **words))  # noqa: B023
+        row |= {f"{name}_20s_normal_s": took, f"{name}_20s_normal_x_realtime": 20 / took}
+    return {**row, "peak_gb": peak_gb()}
+
+
+def bench_moves():
+    from core.pipelines import open_pipeline
+    pipeline, minute = open_pipeline("my_moves", None, "cpu", lambda text: None), demo_piece(60)
+    took = clock(lambda: pipeline.generate(minute, seed=1))
+    return {"60s_s": took, "60s_x_realtime": 60 / took, "peak_gb": peak_gb()}
+
+
 def bench_studio():
     """Pairs of motion and rendered music, one process: times real time by the clock and by the CPU time of all its
     threads."""
@@ -246,26 +289,64 @@ def bench_blender():
     return measure()
 
 
+def measured(name, root=ROOT):
+    """The figures of a section, in a process of its own with the code of a working tree; raises RuntimeError."""
+    with tempfile.TemporaryDirectory() as user:
+        done = subprocess.run([sys.executable, "-m", "tests.bench", "--one", name], cwd=root, capture_output=True,
+                              text=True, env={**os.environ, "BLENDER_USER_RESOURCES": user})
+    if done.returncode:
+        raise RuntimeError(done.stderr[-1500:])
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+@contextmanager
+def tree_of(commit):
+    """A working tree of another commit, taken away afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "tree"
+        subprocess.run(["git", "worktree", "add", "--detach", "-q", str(place), commit], cwd=ROOT, check=True)
+        try:
+            yield place
+        finally:
+            subprocess.run(["git", "worktree", "remove", "--force", str(place)], cwd=ROOT, check=True)
+
+
+def side_by_side(names, commit, rounds=3):
+    """Print the figures of another commit and of this tree, taken by turns so that both meet the same machine: the
+    medians of `rounds` and their ratio. Returns {section: {figure: [then, now]}}."""
+    figures = {}
+    with tree_of(commit) as old:
+        for name in names:
+            taken = [[measured(name, root) for root in (old, ROOT)] for _ in range(rounds)]
+            then, now = ([one[side] for one in taken] for side in (0, 1))
+            figures[name] = {key: [statistics.median(one[key] for one in side) for side in (then, now)]
+                             for key in now[0] if key in then[0] and isinstance(now[0][key], (int, float))}
+            for key, (before, after) in figures[name].items():
+                print(f"{name:10} {key:28} {before:10.3f} {after:10.3f}   x {after / before if before else 0:.2f}")
+    return figures
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="build.py bench", description=__doc__.splitlines()[0])
     parser.add_argument("sections", nargs="*", default=SECTIONS, help=" ".join(SECTIONS))
     parser.add_argument("--json", help="also write the figures to this file")
+    parser.add_argument("--against", metavar="COMMIT", help="the same sections of an older commit, by turns")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.one:
         quiet_threads()
         print(json.dumps(globals()[f"bench_{options.one}"]()))
         return 0
-    figures, status = {}, 0
-    for name in options.sections or SECTIONS:
-        with tempfile.TemporaryDirectory() as user:
-            done = subprocess.run([sys.executable, "-m", "tests.bench", "--one", name], cwd=ROOT, capture_output=True,
-                                  text=True, env={**os.environ, "BLENDER_USER_RESOURCES": user})
-        if done.returncode:
-            print(f"{name}: failed\n{done.stderr[-1500:]}")
+    figures, status, names = {}, 0, options.sections or SECTIONS
+    if options.against:
+        figures = side_by_side(names, options.against)
+    for name in names if not options.against else ():
+        try:
+            figures[name] = measured(name)
+        except RuntimeError as error:
+            print(f"{name}: failed\n{error}")
             status = 1
             continue
-        figures[name] = json.loads(done.stdout.strip().splitlines()[-1])
         for key, value in figures[name].items():
             print(f"{name:10} {key:28} {value:.3f}" if isinstance(value, float) else f"{name:10} {key:28} {value}")
     if options.json:
