@@ -49,13 +49,13 @@ def check_mode(mode, bpm=None):
 
 
 def find(activations, fps, *, part, mode="auto", bpm=None, metre=None, beats=None, level="normal", usual=None,
-         start=0.0, bars=None):
+         start=0.0, bars=None, doubtful=False):
     """`Beats` of a passage, with `extra["tempo"]`: what was chosen and how strong it is.
 
     activations: (T, 2) or (T, 4) of `beat_decoder.decode`, at fps. part: "body" or "music". mode: one of MODES. bpm: a
     tempo to stay near (auto, steady, follow: within 10 %) or to keep (fixed). usual: (low, high) BPM in which the beat
     is to lie: a grid beyond is read at half or double time when that lies nearer. beats, metre, level, start, bars: as
-    `decode`.
+    `decode`. doubtful: beats are wanted however weak they are.
     extra["tempo"]: {"mode", "chosen": steady, drifting, follow, fixed, markers or none, "bpm", "strength",
     "sections": [[start, bpm], ...]}.
     Raises BadInput on bad values.
@@ -69,7 +69,7 @@ def find(activations, fps, *, part, mode="auto", bpm=None, metre=None, beats=Non
         return _told(found, mode, "markers", found.confidence, ())
     evidence = Evidence(activations, fps, steady.BODY if part == "body" else steady.MUSIC)
     limits = _limits(mode, bpm)
-    grid, chosen, free = _choose(evidence, activations, fps, part, mode, bpm, limits, config)
+    grid, chosen, free = _choose(evidence, activations, fps, part, mode, bpm, limits, config, doubtful)
     if grid is None and free is None:
         return _told(Beats([], [], metre or 4, 0.0), mode, "none", 0.0, ())
     if grid is None:
@@ -98,6 +98,12 @@ def agreements(activations, fps, part):
     return tuple(0.0 if grid is None else grid.agreement for grid in grids)
 
 
+def drifting_beats(activations, fps, part):
+    """Times (B,) of the best drifting grid, whatever its strength; none where the passage is too short."""
+    grid = drifting(Evidence(np.asarray(activations), fps, steady.BODY if part == "body" else steady.MUSIC))
+    return np.zeros(0) if grid is None else one_level(grid).beats()
+
+
 def _limits(mode, bpm):
     """Options of the estimators: the tempi among which they look."""
     if bpm is None:
@@ -106,7 +112,7 @@ def _limits(mode, bpm):
     return {"low": bpm * (1 - width), "high": bpm * (1 + width), "centre": bpm, "width": 0.1}
 
 
-def _choose(evidence, activations, fps, part, mode, bpm, limits, config):
+def _choose(evidence, activations, fps, part, mode, bpm, limits, config, doubtful=False):
     """(grid or None, its name, free `Beats` or None)."""
     if mode == "follow":
         return None, "follow", decode(activations, fps, bpm=bpm, config=config)
@@ -135,7 +141,8 @@ def _choose(evidence, activations, fps, part, mode, bpm, limits, config):
         return one, "steady", None
     free = decode(activations, fps, bpm=bpm, config=config)
     sure = evidence.of_beats(free.times).agreement
-    if bpm is None and all(grid < least for grid, least in zip((one.agreement, many.agreement, sure), PULSE[part])):
+    weak = all(grid < least for grid, least in zip((one.agreement, many.agreement, sure), PULSE[part]))
+    if bpm is None and weak and not doubtful:
         return None, "none", None
     if sure <= 0.0:
         return one, "steady", None

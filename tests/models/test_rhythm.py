@@ -10,6 +10,7 @@ from core.audio.spectra import htk_filters
 from core.body.motion import Motion, rest_motion
 from core.body.rotations import axis_angle_to_matrix, matrix_to_6d, sixd_to_matrix
 from core.errors import BadInput, NoCheckpoint
+from core.rhythm.alignment import beat_f1_70ms
 from core.rhythm.beats import rhythm_curve
 from models.rhythm.augment import augment_body, augment_music, mirrored_6d, stretch, warp_curve
 from models.rhythm.config import rhythm_config
@@ -173,6 +174,30 @@ def test_the_pair_is_heard_only_where_music_is_in_rubato(tmp_path, monkeypatch):
     assert np.array_equal(detect.music_activations(mel, tmp_path), pair)
     monkeypatch.setattr(detect.rhythm_tempo, "agreements", lambda *_: (0.2, 0.5, 0.6))
     assert np.array_equal(detect.music_activations(mel, tmp_path), world) and not np.allclose(pair, world, atol=0.03)
+    monkeypatch.setattr(detect.rhythm_tempo, "agreements", lambda *_: (0.2, 0.42, 0.6))
+    assert np.allclose(detect.music_activations(mel, tmp_path), (pair + world) / 2)
+
+
+def test_a_weak_beat_counts_where_two_networks_agree_on_it():
+    from models.rhythm import detect
+    rng = np.random.default_rng(2)
+
+    def weak(bpm, size=0.11):
+        times = np.arange(0.3, 40, 60 / bpm)
+        curve = rhythm_curve(times, [], 2000, 50.0)
+        rough = rng.normal(size=(2000, 2))
+        curve[:, 2:4] += np.stack([np.convolve(column, np.hanning(9), mode="same") for column in rough.T], 1) * 0.5
+        return np.concatenate([0.15 + 0.1 * curve[:, :1], 0 * curve[:, :1], size * curve[:, 2:4]], 1), times
+
+    def heard(one, two):
+        out = detect.Heard.__new__(detect.Heard)
+        out.__dict__.update(both=True, world=one, pair=two, activations=one)
+        return out
+    (one, times), (same, _), (other, _) = weak(104), weak(104), weak(77)
+    alone = detect.rhythm_tempo.find(one, 50.0, part="music")
+    assert alone.extra["tempo"]["chosen"] == "none" and len(alone) == 0
+    assert beat_f1_70ms(detect.music_beats(heard(one, same)).times, times) > 0.9
+    assert detect.music_beats(heard(one, other)).extra["tempo"]["chosen"] == "none"
 
 
 def test_loss_prefers_the_truth_and_obeys_trust():

@@ -27,7 +27,7 @@ from models.lab.evaluation.rhythm import COUPLES, SALSA_FPS
 from models.lab.evaluation.tables import markdown_table, replace_section, write_json
 from models.lab.metrics.beat_align import beat_f1_any_level
 from models.rhythm.config import BODY_FPS, CHROMA_STEPS, LOGMEL_LOWEST, LOGMEL_STEP, MUSIC_FPS, MUSIC_RATE
-from models.rhythm.detect import activations_body, bars_of, load_network, music_activations
+from models.rhythm.detect import Heard, activations_body, bars_of, load_network, music_beats
 
 MODES = ("auto", "steady", "follow")
 TEST = {number for couple in COUPLES for number in couple}
@@ -45,10 +45,10 @@ def spread(times):
     return float(gaps.std() / gaps.mean()) if len(gaps) > 1 else 0.0
 
 
-def activations_music(samples, rate, folders):
-    """(T, 4) activations of mono sound."""
+def heard_music(samples, rate, folders):
+    """What the networks hear in mono sound."""
     from models.rhythm.features import log_mel
-    return music_activations(log_mel(samples, rate), folders)
+    return Heard(log_mel(samples, rate), folders)
 
 
 def body_rows(data, folders):
@@ -80,8 +80,8 @@ def body_rows(data, folders):
     return rows
 
 
-def _music_modes(seen, bars=None):
-    return {mode: rhythm_tempo.find(seen, MUSIC_FPS, part="music", mode=mode, bars=bars) for mode in MODES}
+def _music_modes(heard, bars=None):
+    return {mode: music_beats(heard, mode=mode, bars=bars) for mode in MODES}
 
 
 def orchestral_rows(data, tracks, folders):
@@ -92,7 +92,7 @@ def orchestral_rows(data, tracks, folders):
         if not paths:
             continue
         audio = read_audio(paths[0], start=known["start_s"], duration=known["duration_s"])
-        beats = _music_modes(activations_music(audio.mono(), audio.rate, folders))
+        beats = _music_modes(heard_music(audio.mono(), audio.rate, folders))
         agreed = np.array(known["beats"])
         row = {mode: round(match_count(beats[mode].times, agreed) / len(agreed), 3) for mode in MODES}
         doubled = match_count(beats["auto"].double_time().times, agreed) / len(agreed)
@@ -116,7 +116,7 @@ def loop_rows(folders, seconds=26.0):
         sound, rate = soundfile.read(path, always_2d=True)
         once = len(sound) / rate
         times = int(np.ceil(seconds / once))
-        beats = _music_modes(activations_music(np.tile(sound.mean(1), times), rate, folders))
+        beats = _music_modes(heard_music(np.tile(sound.mean(1), times), rate, folders))
         true = np.arange(count * times) * once / count
         best, level = beat_f1_any_level(beats["auto"].times, true)
         ratio = beats["auto"].tempo_bpm / (60 * count / once)
@@ -135,8 +135,8 @@ def piece_rows(flat_folder, folders):
     for item in flat.items:
         mel = np.asarray(flat.rows(item, "logmel"), np.float32) * LOGMEL_STEP + LOGMEL_LOWEST
         harmony = np.asarray(flat.rows(item, "chroma"), np.float32) / CHROMA_STEPS
-        seen = music_activations(mel, folders)
-        beats = _music_modes(seen, bars_of(bars, mel, harmony))
+        heard = Heard(mel, folders)
+        beats = _music_modes(heard, bars_of(bars, mel, harmony))
         written = np.array(item["beats"])
         times, auto = written[:, 0], beats["auto"]
         best, _ = beat_f1_any_level(auto.times, times)
@@ -144,11 +144,11 @@ def piece_rows(flat_folder, folders):
                "bpm": item["bpm"],
                **{mode: beat_f1_70ms(beats[mode].times, times) for mode in MODES}, "any level": best,
                "another piece": None if previous is None else beat_f1_70ms(previous, times), "found metre": auto.metre,
-               "chosen": auto.extra["tempo"]["chosen"]}
+               "chosen": auto.extra["tempo"]["chosen"], "strengths": strengths(heard)}
         if item["metre"]:
             row |= {"metre right": float(auto.metre == item["metre"]),
                     "downbeat": beat_f1_70ms(auto.downbeats, times[written[:, 1] == 1])}
-            given = rhythm_tempo.find(seen, MUSIC_FPS, part="music", bars=bars_of(bars, mel, harmony),
+            given = rhythm_tempo.find(heard.activations, MUSIC_FPS, part="music", bars=bars_of(bars, mel, harmony),
                                       beats=_without_bars(times))
             row |= {"metre, true beats": float(given.metre == item["metre"]),
                     "downbeat, true beats": beat_f1_70ms(given.downbeats, times[written[:, 1] == 1])}
@@ -196,32 +196,30 @@ def sounds_without_beat(speech=None, seconds=30.0):
     return out
 
 
-def strengths(seen, part):
-    """What the choice of no beat rests on: agreements of the one tempo, the drifting one, and the free path."""
-    one, many, free = rhythm_tempo.agreements(seen, MUSIC_FPS if part == "music" else BODY_FPS, part)
+def strengths(heard):
+    """What the choice of no beat rests on: agreements of the one tempo, the drifting one, and the free path; else
+    whether two networks agree."""
+    one, many, free = rhythm_tempo.agreements(heard.activations, MUSIC_FPS, "music")
+    strong = any(a >= b for a, b in zip((one, many, free), rhythm_tempo.PULSE["music"]))
     return {"one": round(one, 3), "drifting": round(many, 3), "free": round(free, 3),
-            "beat": bool(any(a >= b for a, b in zip((one, many, free), rhythm_tempo.PULSE[part])))}
+            "beat": bool(strong or heard.agreed)}
 
 
-def beatless_rows(data, scores, tracks, speech, folders):
-    """Agreements of sounds without a beat and of music: how far the threshold stands from both."""
+def beatless_rows(data, pieces, tracks, speech, folders):
+    """Agreements of sounds without a beat and of music (`pieces`: of `piece_rows`): how far the threshold stands from
+    both."""
     rows = {"no beat": {}, "music": {}}
     for name, mono in sounds_without_beat(speech).items():
-        rows["no beat"][name] = strengths(activations_music(mono.astype(np.float32), MUSIC_RATE, folders), "music")
+        rows["no beat"][name] = strengths(heard_music(mono.astype(np.float32), MUSIC_RATE, folders))
     for path in sorted(Path(data, "music").glob("*.ogg")):
         audio = read_audio(path)
-        rows["music"][path.stem] = strengths(activations_music(audio.mono(), audio.rate, folders), "music")
+        rows["music"][path.stem] = strengths(heard_music(audio.mono(), audio.rate, folders))
     if tracks:
         for name, known in json.loads(Path(data, "music", "orchestral_beats.json").read_text()).items():
             for path in Path(tracks).rglob(name + ".ogg"):
                 audio = read_audio(path, start=known["start_s"], duration=known["duration_s"])
-                rows["music"][name] = strengths(activations_music(audio.mono(), audio.rate, folders), "music")
-    if scores:
-        from models.training.flat import Flat
-        flat = Flat(scores)
-        for item in flat.items:
-            mel = np.asarray(flat.rows(item, "logmel"), np.float32) * LOGMEL_STEP + LOGMEL_LOWEST
-            rows["music"][item["id"]] = strengths(music_activations(mel, folders), "music")
+                rows["music"][name] = strengths(heard_music(audio.mono(), audio.rate, folders))
+    rows["music"] |= {piece["id"]: piece["strengths"] for piece in pieces}
     rows["called beat"] = {name: round(float(np.mean([row["beat"] for row in rows[name].values()])), 3)
                            for name in ("no beat", "music")}
     edges = np.arange(0.0, 1.05, 0.1)
@@ -240,7 +238,8 @@ def evaluate(options):
     result["loops"] = loop_rows(folders)
     if options.scores:
         result["pieces"] = piece_rows(options.scores, folders)
-    result["beatless"] = beatless_rows(data, options.scores, options.tracks, options.speech, folders)
+    pieces = result.get("pieces", {}).get("pieces", ())
+    result["beatless"] = beatless_rows(data, pieces, options.tracks, options.speech, folders)
     return result
 
 
