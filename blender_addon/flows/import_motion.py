@@ -22,12 +22,14 @@ SOURCE = "source"               # folder of the job with the other armature, as 
 
 def request_of(scene: bpy.types.Scene, rig: bpy.types.Object, path: str, fps: float | None = None, *,
                up: str | None = None, root: str | None = None, start: float | None = None,
-               duration: float | None = None, frame: float | None = None) -> dict:
+               duration: float | None = None, frame: float | None = None, in_place: bool | None = None,
+               fit_range: bool = False) -> dict:
     """What the job asks, JSON-ready. With a folder of SMPL models the performer's own skeleton counts. Raises
     UserError.
 
     fps, up ("auto", "x", "-x" ... "-z"), root (a name of `core.contract.bvh_roots.roots(path)`), start and duration
     (seconds of the file): as its reader takes them; None: by itself. frame: where the take begins; None: the current.
+    in_place: None: as the section *Motion from Music* says. fit_range: the scene's frame range becomes the take's.
     """
     path = bpy.path.abspath(path)
     if path.lower().endswith(contract.SCENE_FILES):
@@ -40,7 +42,11 @@ def request_of(scene: bpy.types.Scene, rig: bpy.types.Object, path: str, fps: fl
     models = prefs.get().smpl_folder
     params = {"motion": path, "fps": fps, "up": up, "root": root, "start": start, "duration": duration,
               "smpl_models": bpy.path.abspath(models) if models else None}
-    return _request(scene, rig, scene.frame_current if frame is None else frame, params)
+    request = _request(scene, rig, scene.frame_current if frame is None else frame, params)
+    if in_place is not None:
+        request["params"]["in_place"] = in_place
+    request["own"]["fit_range"] = fit_range
+    return request
 
 
 def request_from(scene: bpy.types.Scene, rig: bpy.types.Object, source: bpy.types.Object, frame: float | None = None,
@@ -93,12 +99,23 @@ def job(context: bpy.types.Context, rig: bpy.types.Object, request: dict) -> Job
         asked = request["params"] if source_ref is None else {"armature": request["source"]}
         row = {"file": result["channels"], "recipe": {"system": "import", "source": asked}}
         title = request.get("source") or Path(request["params"]["motion"]).name.partition(".")[0]
-        return write_takes(scene_ref.get(), rig_ref.get(), mapped, [row], [request], passage, Path(folder), title,
+        scene = scene_ref.get()
+        said = write_takes(scene, rig_ref.get(), mapped, [row], [request], passage, Path(folder), title,
                            blending(request))
+        if request["own"].get("fit_range"):
+            fit_range(scene, scene.baton.takes[-1].action)
+        return said
 
     watched = (rig_ref, scene_ref) if source_ref is None else (rig_ref, scene_ref, source_ref)
     warnings = doubts_of(rig) if source is None else doubts_of(rig, source)
     return Job("retarget", "Import Motion", dict(request["params"]), prepare, apply, watched, warnings=warnings)
+
+
+def fit_range(scene: bpy.types.Scene, action: bpy.types.Action) -> None:
+    """Make the scene's frame range that of a take's keys."""
+    first, last = action.frame_range
+    scene.frame_end = max(int(round(last)), scene.frame_end)    # an end before the start would be moved
+    scene.frame_start, scene.frame_end = int(round(first)), int(round(last))
 
 
 def _source(scene, request):

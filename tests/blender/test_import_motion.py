@@ -58,3 +58,35 @@ def test_what_is_no_motion_is_said(blender, tmp_path):
     for name, words in (("no.bvh", "is no motion file"), ("x.fbx", "is no motion file"), ("x.bvh", "x.bvh")):
         with pytest.raises(RuntimeError, match=words):
             blender.ops.baton.import_motion(filepath=str(tmp_path / name))
+
+
+def test_begin_in_place_and_range_of_the_scene(blender):
+    """From the scene's first frame, where the rig stands, and the scene's range becomes the take's."""
+    rig, scene = scenes.smpl_rig(), blender.context.scene
+    scene.frame_start, scene.frame_end = 51, 60
+    scene.frame_set(7)
+    assert blender.ops.baton.import_motion(filepath=str(DANCE), begin="SCENE", in_place=True,
+                                           fit_range=True) == {"FINISHED"}
+    first, last = scene.baton.takes[0].action.frame_range
+    assert first == 51 and (scene.frame_start, scene.frame_end) == (51, round(last)) and last > 200
+    hips = scenes.evaluated(rig, range(51, 171, 10), ["pelvis"])[:, 0, :3, 3]
+    assert np.ptp(hips[:, :2], axis=0).max() < 0.03, "no root translation over the floor"
+
+
+def test_people_and_axis_of_a_file_are_asked_for(blender, tmp_path):
+    """Two roots in a BVH are a choice of the dialog; what is chosen reaches the reader."""
+    from baton.blender_addon.flows import import_motion
+    from baton.blender_addon.ui.operators import import_motion as dialog
+    body = "{ OFFSET 0 0 0 CHANNELS 3 Xrotation Yrotation Zrotation End Site { OFFSET 0 1 0 } }"
+    two, one = tmp_path / "two.bvh", tmp_path / "one.bvh"
+    two.write_text(f"HIERARCHY\nROOT Ann\n{body}\nROOT Bob\n{body}\nMOTION\nFrames: 0\n")
+    one.write_text(f"HIERARCHY\nROOT Ann\n{body}\nMOTION\nFrames: 0\n")
+    assert dialog.people(str(two)) == ["Ann", "Bob"] and dialog.people(str(one)) == dialog.people("none.bvh") == []
+    shown = dialog._people_items(type("Asked", (), {"filepath": str(two)}), blender.context)
+    assert [row[0] for row in shown] == ["AUTO", "Ann", "Bob"]
+    request = import_motion.request_of(blender.context.scene, scenes.smpl_rig(), str(two), up="-z", root="Bob", frame=5,
+                                       in_place=True, fit_range=True)
+    assert (request["params"]["up"], request["params"]["root"], request["first"]) == ("-z", "Bob", 5)
+    assert request["params"]["in_place"] and request["own"]["fit_range"] and json.dumps(request)
+    up = [item.identifier for item in blender.ops.baton.import_motion.get_rna_type().properties["up"].enum_items]
+    assert up == ["auto", "x", "-x", "y", "-y", "z", "-z"]

@@ -8,7 +8,7 @@ from baton.blender_addon.ui import panels
 from baton.blender_addon.worker.queue import queue
 from baton.core.contract import systems
 from tests.blender import recorder, scenes
-from tests.blender.test_jobs import endless, job, manager, run_until  # noqa: F401 - a fixture
+from tests.blender.test_jobs import endless, job, manager, run_until, scripted  # noqa: F401 - a fixture
 
 MUSIC, CONDUCTOR, DANCER = (systems.find(name) for name in ("music_ldm", "conductor", "dance_cascade"))
 
@@ -16,6 +16,19 @@ MUSIC, CONDUCTOR, DANCER = (systems.find(name) for name in ("music_ldm", "conduc
 def broken(folder):
     raise UserError("This one cannot be read")
     yield
+
+
+@pytest.fixture
+def quick(manager, monkeypatch, tmp_path):  # noqa: F811
+    """The manager with a worker that answers at once."""
+    scripted(monkeypatch, tmp_path, """
+        say(**HELLO)
+        for line in sys.stdin:
+            asked = json.loads(line)
+            if asked["type"] == "job":
+                say(type="done", job=asked["job"], result={})
+    """)
+    return manager
 
 
 def select(strip, on=True):
@@ -67,7 +80,7 @@ def test_settings_changed_later_do_not_count(blender, pair):
     assert [one.job().params["settings"]["genre"] for one in flows] == ["house", "house"]
 
 
-def test_one_after_the_other_with_one_line(manager, blender):  # noqa: F811
+def test_one_after_the_other_with_one_line(quick, blender):
     """The bar goes on from job to job; the message says what became of all."""
     seen, made = [], []
 
@@ -83,22 +96,22 @@ def test_one_after_the_other_with_one_line(manager, blender):  # noqa: F811
     panel = next(cls for cls in panels.CLASSES if cls.__name__ == "BATON_PT_view3d_bones")
 
     def done():
-        if manager.job is not None:
+        if quick.job is not None:
             drawn = recorder.draw(panel)
             seen.append((queue.number, drawn.names().count("baton.cancel")))
             assert f"Test  {queue.number[0]} / 3" in drawn.texts()
-        return manager.job is None
-    run_until(manager, done)
+        return quick.job is None
+    run_until(quick, done)
     assert made == [1, 2, 3] and {number for (number, _), _ in seen} == {1, 2, 3}
     assert {count for _, count in seen} == {1}, "one line"
-    assert manager.last.state == "done" and manager.last.message == "3 of 3 done. Part 1. Part 2. Part 3"
+    assert quick.last.state == "done" and quick.last.message == "3 of 3 done. Part 1. Part 2. Part 3"
     assert queue.number == (0, 0)
 
 
-def test_a_failure_does_not_stop_the_others(manager, blender):  # noqa: F811
+def test_a_failure_does_not_stop_the_others(quick, blender):
     queue.start([lambda: job(), lambda: job(prepare=broken), lambda: job()])
-    run_until(manager, lambda: manager.job is None)
-    assert manager.last.state == "failed" and manager.last.message == "2 of 3 done. This one cannot be read"
+    run_until(quick, lambda: quick.job is None)
+    assert quick.last.state == "failed" and quick.last.message == "2 of 3 done. This one cannot be read"
     with pytest.raises(UserError, match="1 of 2 done. This one cannot be read"):
         queue.run_blocking([lambda: job(prepare=broken), lambda: job()])
 

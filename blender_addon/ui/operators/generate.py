@@ -1,13 +1,12 @@
-"""Generate (one operator a system), Import Motion, Detect Beats, Cancel: operators only translate and report."""
+"""Generate (one operator a system), Detect Beats, Cancel: operators only translate and report."""
 import random
 from types import SimpleNamespace
 
 import bpy
-from bpy_extras.io_utils import ImportHelper
 
 from ....core.contract import systems as registry
 from ...errors import UserError
-from ...flows import beats, import_motion
+from ...flows import beats
 from ...flows.generate import flow_class, flows_of
 from ...scene import bone_map, compat, strips
 from ...scene import settings as scene_settings
@@ -62,40 +61,6 @@ GENERATE = (*(_of_system(system) for system in registry.systems().values()),
             _of_direction("to_sound", "music", "Generate Music"), _of_direction("to_motion", "conducting",
                                                                                 "Generate Conducting"),
             _of_direction("to_both", "both", "Generate Dance and Music"))
-
-
-class BATON_OT_import_motion(JobOperator, bpy.types.Operator, ImportHelper):
-    """Put a motion file on the rig, from the current frame on, as a take: BVH of any humanoid, AMASS npz, AIST++ pkl"""
-
-    bl_idname = "baton.import_motion"
-    bl_label = "Import Motion"
-    bl_options = {"REGISTER"}
-
-    filter_glob: bpy.props.StringProperty(default="*.bvh;*.npz;*.pkl;*.pt;*.pth;*.gz", options={"HIDDEN"})
-    fps: bpy.props.FloatProperty(name="Frame Rate", default=0.0, min=0.0, max=1000.0,
-                                 description="Frames a second of the file where its own figure is wrong; 0 takes the "
-                                 "file's")
-
-    @classmethod
-    def poll(cls, context):
-        return idle(cls) and has_rig(cls, context)
-
-    def invoke(self, context, event):
-        return ImportHelper.invoke(self, context, event)  # the dialog; what it confirms is `execute`
-
-    def execute(self, context):
-        if self.options.is_invoke and not bpy.app.background:
-            return JobOperator.invoke(self, context, None)
-        return JobOperator.execute(self, context)
-
-    def make_job(self, context):
-        rig = bone_map.find_rig(context)
-        return import_motion.job(context, rig, import_motion.request_of(context.scene, rig, self.filepath, self.fps
-                                                                        or None))
-
-
-def draw_import_menu(self, context):
-    self.layout.operator("baton.import_motion", text="Motion onto Rig (.bvh, .npz, .pkl, .pt)")
 
 
 class BATON_OT_detect_beats(JobOperator, bpy.types.Operator):
@@ -221,17 +186,7 @@ class BATON_OT_playback(bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (*GENERATE, BATON_OT_import_motion, BATON_OT_detect_beats,
+CLASSES = (*GENERATE, BATON_OT_detect_beats,
            BATON_OT_cancel, BATON_OT_escape, BATON_OT_random_seed, BATON_OT_dismiss, BATON_OT_playback)
 
-_register, _unregister = bpy.utils.register_classes_factory(CLASSES)
-
-
-def register():
-    _register()
-    bpy.types.TOPBAR_MT_file_import.append(draw_import_menu)
-
-
-def unregister():
-    bpy.types.TOPBAR_MT_file_import.remove(draw_import_menu)
-    _unregister()
+register, unregister = bpy.utils.register_classes_factory(CLASSES)
