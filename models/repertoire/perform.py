@@ -63,13 +63,13 @@ def pieces_of(picks, book, bars):
                 bool(phrases.mirror[index]),
                 float(times[0]),
                 float(times[-1]),
-                _warp(times, knots),
+                warp(times, knots),
             )
         )
     return out
 
 
-def _warp(times, knots):
+def warp(times, knots):
     """Seconds of the music -> seconds of the move: through all beats, never backwards, without kinks; straight on
     beyond both ends.
     """

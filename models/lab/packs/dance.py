@@ -2,6 +2,7 @@
 
     python -m models.lab.packs.dance --out FLAT --split train --items 800 [--seconds 40]      studio pieces
     python -m models.lab.packs.dance --out FLAT --captures CLIPS --hours 2                     music to captured clips
+    python -m models.lab.packs.dance --out FLAT --moves --items 800                real moves on studio songs' beats
 
 CLIPS is a flat folder of whole captured clips (60 fps, with beats); each passage of them is mirrored, warped by up to
 12 % and given music of a drawn genre at its beats, as `studio.real` does. Arrays: `mel`, `latent`, `profile`
@@ -94,23 +95,43 @@ def capture_item(clips, number, seconds):
     return _with_music({**meta, "genre": plan.genre}, plan)
 
 
+def moves_item(seed, seconds, stratified):
+    """(meta, arrays) of a studio song that real moves are danced to (models/lab/packs/choreography.py): any style that
+    suits its tempo, beats exact."""
+    from models.lab.packs.choreography import choreograph, dancer, style_of
+    from models.lab.studio.build import item_plan
+    from models.lab.studio.plan import split_of
+    plan = item_plan("dance", seed, seconds, stratified)
+    meta, arrays, audio = _sounding({
+        "id": f"moves-{seed:06d}", "kind": "dance", "split": split_of(seed), "seed": seed, "genre": plan.genre,
+        "source": "moves", "beat_confidence": 1.0}, plan)
+    rows = choreograph(dancer(), audio, plan.beats, plan.duration, seed)
+    return {**meta, "style": style_of(dancer(), rows), "moves": rows}, arrays
+
+
 def _with_music(meta, plan):
+    return _sounding(meta, plan)[:2]
+
+
+def _sounding(meta, plan):
+    """(meta with beats, arrays, `Audio`) of a plan's music."""
     from core.audio import Audio
     from models.lab.studio.music import compose, render
     from models.training.shards import AUDIO_RATE
-    arrays, latent = music_arrays(Audio(np.asarray(render(compose(plan), plan, rate=AUDIO_RATE), np.float32),
-                                        AUDIO_RATE))
+    audio = Audio(np.asarray(render(compose(plan), plan, rate=AUDIO_RATE), np.float32), AUDIO_RATE)
+    arrays, latent = music_arrays(audio)
     beats = [[round(float(t), 4), int(p)] for t, p in zip(plan.times, plan.positions)]
     meta = {**meta, "metre": plan.metre, "bpm": round(plan.bpm, 3), "duration": plan.duration, "lead": 0.0,
             "beats": beats}
-    return meta, {**arrays, "raw": latent}
+    return meta, {**arrays, "raw": latent}, audio.slice(0.0, plan.duration)
 
 
 def make_part(task):
     """Write one part file: up to PART items."""
     os.environ["OMP_NUM_THREADS"] = "1"
+    item = moves_item if task["moves"] else studio_item
     items = [capture_item(task["captures"], seed, task["seconds"]) if task["captures"]
-             else studio_item(seed, task["seconds"], task["stratified"]) for seed in task["seeds"]]
+             else item(seed, task["seconds"], task["stratified"]) for seed in task["seeds"]]
     arrays = {f"{number}/{name}": array for number, (_, each) in enumerate(items) for name, array in each.items()}
     with replacing(task["path"]) as temporary, open(temporary, "wb") as handle:
         np.savez(handle, metas=np.array(json.dumps([meta for meta, _ in items])), **arrays)
@@ -153,15 +174,16 @@ def main(argv=None):
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=40.0)
     parser.add_argument("--captures", help="flat folder of whole captured clips: music to their passages")
+    parser.add_argument("--moves", action="store_true", help="the shipped real moves instead of the studio's dancer")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--gather-only", action="store_true")
     options = parser.parse_args(argv)
     parts = Path(options.out + ".parts")
     parts.mkdir(parents=True, exist_ok=True)
     base = options.first_seed + (0 if options.captures else SPLIT_SEEDS[options.split][0])
-    name = "capture" if options.captures else options.split
+    name = "capture" if options.captures else f"moves-{options.split}" if options.moves else options.split
     tasks = [{"seeds": list(range(base + first, base + min(first + PART, options.items))), "seconds": options.seconds,
-              "stratified": options.split != "train", "captures": options.captures,
+              "stratified": options.split != "train", "captures": options.captures, "moves": options.moves,
               "path": str(parts / f"{name}-{base + first:06d}.npz")} for first in range(0, options.items, PART)]
     try:
         if not options.gather_only:

@@ -27,8 +27,9 @@ MILLI = 5_000.0             # root positions are carried in fifths of a millimet
 
 
 def is_remade(item):
-    """Whether the motion of an item follows from its meta: a studio piece from its seed, a passage from its clip."""
-    return item.get("source") == "studio" or "passage" in item
+    """Whether the motion of an item follows from its meta: a studio piece from its seed, a passage from its
+    clip, moves on a song from their list."""
+    return item.get("source") == "studio" or "passage" in item or "moves" in item
 
 
 def pack(folder, path):
@@ -109,6 +110,9 @@ def _remake(task):
     item, clips = task
     if "passage" in item:
         return passage_arrays(item, _clips(clips))
+    if "moves" in item:
+        from models.lab.packs.choreography import motion_arrays
+        return motion_arrays(item)
     from models.lab.studio.build import plan_of
     from models.lab.studio.conductor import conduct
     from models.lab.studio.dancer import dance

@@ -1,10 +1,10 @@
 """Scores of the dancer beside the rows that expose them: `build.py evaluate dance_cascade [--captures FLAT] [--pieces
 N]`.
 
-On studio test pieces: the studio's own dance, the model with true, predicted and no rhythm, half-beat-shifted markers,
-another piece's dance, scrambled weights. Against captures that nothing was trained on: FID and diversity, feet, the
-judge that tells dances from captures. Then seeds, seams over three minutes, real tracks, speed, and finished ablation
-runs.
+On studio test pieces: the studio's own dance, the model with true, predicted and no rhythm, the rule dancer (real moves
+put together, nothing trained), half-beat-shifted markers, another piece's dance, scrambled weights. Against captures
+that nothing was trained on: FID and diversity, feet, the judge that tells dances from captures. Then seeds, seams over
+three minutes, real tracks, speed, and finished ablation runs.
 """
 import argparse
 import copy
@@ -21,6 +21,7 @@ from core.errors import BatonError
 from core.rhythm.beats import Beats
 from models.dance_cascade.pipeline import Dancer
 from models.lab.evaluation.dance_cascade import scoring
+from models.lab.evaluation.rule_dancer import RuleDancer
 from models.lab.evaluation.tables import markdown_table, replace_section, scramble, write_json
 
 
@@ -50,8 +51,8 @@ def predicted(pieces):
     return [detect_music_beats(piece.audio.mono(), piece.audio.rate) for piece in pieces]
 
 
-def rhythm_rows(dancer, pieces, few, say):
-    """{row: alignment}: the model under several beats, and what must be at chance."""
+def rhythm_rows(dancer, pieces, few, say, rule=None):
+    """{row: alignment}: the model under several beats, the rule, and what must be at chance."""
     true, rows = [piece.beats for piece in pieces], {}
     made = {}
 
@@ -62,6 +63,8 @@ def rhythm_rows(dancer, pieces, few, say):
 
     add("studio's dance", [piece.motion for piece in pieces], true)
     add("model, true rhythm", danced(dancer, pieces, true), true)
+    if rule is not None:
+        add("repertoire", rule.danced(pieces, true), true)
     found = predicted(pieces)
     add("model, predicted rhythm", danced(dancer, pieces, [b if len(b) > 1 else None for b in found]), true)
     motions = made["model, true rhythm"]
@@ -76,7 +79,7 @@ def rhythm_rows(dancer, pieces, few, say):
     return rows, made
 
 
-def capture_rows(dancer, pieces, made, folder, say):
+def capture_rows(dancer, pieces, made, folder, say, rule=None):
     """({row: distances to left-out captures, quality}, {row: separation}) of captures, studio, model and mean pose."""
     real = scoring.captures(folder)
     clips = [motion for motion, _, _ in real]
@@ -89,6 +92,11 @@ def capture_rows(dancer, pieces, made, folder, say):
     sets = {"captures left out": clips, "model, styles of the captures": as_captured,
             "model, the ten genres": made["model, true rhythm"], "studio's dance": made["studio's dance"],
             "standing": still}
+    if rule is not None:
+        sets["repertoire"] = made["repertoire"]
+        sets["repertoire, styles of the captures"] = [
+            rule.generate(piece.audio, beats=piece.beats, genre=rule.style(ours[n % len(ours)]), seed=300 + n)[0]
+            for n, piece in enumerate(pieces)]
     rows = {}
     for name, motions in sets.items():
         half = len(clips) // 2
@@ -112,10 +120,10 @@ def told_apart(sets, groups, say):
     return rows
 
 
-def real_tracks(dancer, folder, say):
+def real_tracks(dancer, folder, say, rule=None):
     """{track: alignment with the music network's beats} of every sound file of a folder; its first minute."""
     from models.rhythm.detect import detect_music_beats
-    rows = {}
+    rows, ruled = {}, {}
     for path in sorted(p for p in Path(folder).iterdir() if p.suffix in (".ogg", ".wav", ".flac", ".mp3")):
         audio = read_audio(path)
         audio = audio.slice(0.0, min(60.0, audio.duration))
@@ -123,10 +131,13 @@ def real_tracks(dancer, folder, say):
         motion = dancer.generate(audio, beats=beats, genre="house", seed=7)[0]
         rows[path.stem] = {**scoring.alignment([motion], [beats]), "bpm": beats.tempo_bpm}
         say(path.stem + " " + json.dumps(rows[path.stem]))
+        if rule is not None:
+            motion = rule.generate(audio, beats=beats, seed=7)[0]
+            ruled[path.stem + ", repertoire"] = {**scoring.alignment([motion], [beats]), "bpm": beats.tempo_bpm}
     if rows:
         rows["mean"] = {name: float(np.mean([row[name] for row in rows.values()]))
                         for name in next(iter(rows.values()))}
-    return rows
+    return {**rows, **ruled}
 
 
 def seams_and_speed(dancer, pieces, say):
@@ -199,13 +210,15 @@ def main(argv=None):
     say = lambda text: print(text, flush=True)                                                  # noqa: E731
     try:
         dancer, pieces = Dancer.load(options.checkpoints), scoring.studio_pieces(options.pieces)
+        rule = RuleDancer.load(options.checkpoints)
         data = {}
-        data["Alignment on studio test pieces"], made = rhythm_rows(dancer, pieces, min(options.few, len(pieces)), say)
+        data["Alignment on studio test pieces"], made = rhythm_rows(dancer, pieces, min(options.few, len(pieces)), say,
+                                                                   rule)
         if options.captures:
-            against, told = capture_rows(dancer, pieces, made, options.captures, say)
+            against, told = capture_rows(dancer, pieces, made, options.captures, say, rule)
             data["Against captures left out"], data["Told from captures"] = against, told
         if options.tracks:
-            data["Recorded music"] = real_tracks(dancer, options.tracks, say)
+            data["Recorded music"] = real_tracks(dancer, options.tracks, say, rule)
         more = seams_and_speed(dancer, pieces, say)
         data["Seams over three minutes"], data["Seeds"] = {"model": more["seams"]}, {"joint distance": more["seeds"]}
         data["Speed"] = more["speed"]

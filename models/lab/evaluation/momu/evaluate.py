@@ -34,7 +34,7 @@ class Store:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         parts = [("momu", part) for part in ("motion_vae", "music_dit", "motion_dit")]
-        parts += [("music_ldm", "vae"), ("music_ldm", "vocoder"), ("rhythm", "body")]
+        parts += [("music_ldm", "vae"), ("music_ldm", "vocoder"), ("rhythm", "body"), ("repertoire", "moves")]
         found = {system: [] for system, _ in parts}
         for system, part in parts:
             found[system].append(checkpoints.find(system, part, folders).sha256)
@@ -119,11 +119,12 @@ class Evaluation:
                 for name, (number, settings) in rows.items()}
 
     def to_motion(self):
-        """A dance to music: true and no rhythm, the real dance, the mean pose."""
+        """A dance to music: true and no rhythm, the real dance, real moves put together, the mean pose."""
         count, seconds, few = self.options.count, self.options.seconds, max(2, self.options.count // 2)
         real = self.row("to_motion", count, seconds, real=True)
         rows = {"real dance": (count, {"real": True}), "true rhythm": (count, {}),
-                "music alone": (few, {"rhythm": "none"}), "one pose, standing": (few, {"mean": True})}
+                "music alone": (few, {"rhythm": "none"}), "repertoire": (few, {"rule": True}),
+                "one pose, standing": (few, {"mean": True})}
         return {name: motion_figures(self.row("to_motion", number, seconds, **settings), real)
                 for name, (number, settings) in rows.items()}
 

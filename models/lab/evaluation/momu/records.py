@@ -84,6 +84,13 @@ class Maker:
             self.entries[name] = getattr(pipeline, name).load(self.folders)
         return self.entries[name]
 
+    def rule(self):
+        """The dancer that nothing was trained for."""
+        from models.lab.evaluation.rule_dancer import RuleDancer
+        if "rule" not in self.entries:
+            self.entries["rule"] = RuleDancer.load(self.folders)
+        return self.entries["rule"]
+
     def joint(self, number, seconds, *, beats=True, scrambled=False, **settings):
         """Record of joint piece `number`; scrambled: the weights of both transformers permuted."""
         genre, bpm = asked_style(number)
@@ -120,9 +127,9 @@ class Maker:
         return {"genre": piece["genre"], "seconds": seconds, "times": times[times < seconds].round(3).tolist(),
                 **hear(sound, self.sound_judge)}
 
-    def to_motion(self, number, seconds, *, rhythm="true", real=False, mean=False, **settings):
+    def to_motion(self, number, seconds, *, rhythm="true", real=False, mean=False, rule=False, **settings):
         """Record of a dance to the music of studio piece `number`; real: the piece's own dance; mean: its mean
-        pose, standing."""
+        pose, standing; rule: real moves put together on the piece's beats."""
         from core.audio import Audio
         from core.body.motion import Motion
         piece = studio_piece(number, seconds, sound=not (real or mean))
@@ -133,10 +140,11 @@ class Maker:
                 motion = Motion(motion.rotations[[middle] * len(motion)], motion.root[[middle] * len(motion)],
                                 motion.fps)
         else:
-            motion = self.entry("MoMuMotion").generate(
-                Audio(piece["sound"], DELIVERY_RATE), genre=piece["genre"], beats=piece["beats"] if rhythm == "true"
-                else None,
-                seed=FIRST_SEED + number, duration=seconds, **settings)[0]
+            who = self.rule() if rule else self.entry("MoMuMotion")
+            style = {} if rule else {"genre": piece["genre"]}
+            motion = who.generate(
+                Audio(piece["sound"], DELIVERY_RATE), beats=piece["beats"] if rhythm == "true" else None,
+                seed=FIRST_SEED + number, duration=seconds, **style, **settings)[0]
         return {"genre": piece["genre"], "seconds": seconds, "times": piece["beats"].times.round(3).tolist(),
                 **see(motion, self.folders, self.motion_judge)}
 
