@@ -9,7 +9,7 @@ import numpy as np
 
 from ...core.contract.systems import System
 from ..errors import UserError
-from ..scene import beat_markers, bone_map, curves, mixdown, moves, rig_sampling, takes
+from ..scene import beat_markers, bone_map, curves, mixdown, moves, rig_sampling, stamp, takes, usable
 from ..scene import settings as scene_settings
 from ..scene.refs import Ref
 from ..scene.timebase import Passage
@@ -36,12 +36,16 @@ class Flow:
 
     def __init__(self, context, system: System, rig, request: dict | None = None):
         self.system, self.rig, self.scene = system, Ref.of(rig), Ref.of(context.scene)
+        usable.check(rig, context.scene, system.direction.name != "to_sound")
         self.mapped = bone_map.require(rig)
         self.request = request or {
             "system": system.name, "rig": rig.name, "params": scene_settings.params_of(context.scene, system),
             "own": scene_settings.own_of(context.scene, system), **self.ask(context, rig)}
         self.passage: Passage | None = None
-        self.notes = []                                         # what to say with the result
+        # What Redo asks besides: whether nothing may be as it was, and what was read when the take was made.
+        self.again, self.follows = self.request.pop("again", False), self.request.pop("follows", False)
+        self.before, self.seed = self.request.get("inputs"), self.request["params"].get("seed")
+        self.notes, self.warnings = [], []                      # what to say with the result
         self.others = []                                        # `Ref`s of further rigs that perform too
 
     @classmethod
@@ -56,27 +60,31 @@ class Flow:
         """`Ref`s that must live on while the job runs."""
         return self.rig, self.scene
 
+    def stamp(self) -> list:
+        """How what the job works on stands: an undo that leaves it so does not end the job."""
+        return [stamp.of_scene(self.scene.get()), *(stamp.of_rig(ref.get()) for ref in (self.rig, *self.others))]
+
     def job(self) -> Job:
         """The `Job` for the manager."""
         params = {"system": self.system.name, "settings": dict(self.request["params"])}
+        self.warnings += doubts_of(self.rig.get(), *(ref.get() for ref in self.others))
         return Job("generate", self.system.button, params, self.prepare, self.apply, self.watched(),
-                   warnings=doubts_of(self.rig.get(), *(ref.get() for ref in self.others)))
+                   warnings=self.warnings, stamp=self.stamp)
 
     def prepare(self, folder: Path) -> Generator:
         """Generator: read the scene into the job's folder, yielding fractions; returns what joins the job's params."""
         yield 0.0
         inputs = yield from self.read(folder)
         media = yield from self._media(folder)
-        beats, asked, again = self._beats(), self.request, self.request.pop("again", False)
+        beats, asked = self._beats(), self.request
         sent = {**inputs, "settings": {**asked["params"], **media}, "beats": beats}
-        before = asked.get("inputs")
         asked["inputs"] = again_flow.inputs_of(folder, sent, self.kind, self.mapped["pelvis"])
-        if asked.pop("follows", False):
+        self.notes.clear()                                      # an undo lets the scene be read once more
+        if self.follows:
             self.notes.append("it follows the markers as they stand")
-        if again and asked["params"].get("seed") is not None and again_flow.same(before, asked["inputs"]):
-            old, asked["params"]["seed"] = asked["params"]["seed"], again_flow.another_seed(self.scene.get())
-            sent["settings"]["seed"] = asked["params"]["seed"]
-            self.notes.append(f"nothing had changed, so the seed is {asked['params']['seed']} instead of {old}")
+        if self.again and self.seed is not None and again_flow.same(self.before, asked["inputs"]):
+            sent["settings"]["seed"] = asked["params"]["seed"] = again_flow.another_seed(self.scene.get())
+            self.notes.append(f"nothing had changed, so the seed is {asked['params']['seed']} instead of {self.seed}")
         return sent
 
     def apply(self, result: dict, folder: Path) -> str:

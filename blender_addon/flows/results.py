@@ -65,7 +65,8 @@ def on_frames(times: np.ndarray, rotations: dict[str, np.ndarray], locations: di
     """
     times = np.asarray(times, dtype=np.float64)
     frames = passage.frames()
-    if passage.duration - times[-1] > LAST_SAMPLE_SECONDS:
+    step = times[1] - times[0] if len(times) > 1 else 0.0
+    if passage.duration - times[-1] > LAST_SAMPLE_SECONDS + step:
         frames = frames[frames <= max(passage.frame(times[-1]) + 1e-4, frames[0])]
     at = passage.seconds(frames)
     return (frames, {bone: resample_quaternions(times, values, at) for bone, values in rotations.items()},

@@ -6,7 +6,7 @@ import bpy
 
 from ...core.contract.systems import System
 from ..errors import UserError
-from ..scene import bone_map, strips, takes
+from ..scene import bone_map, stamp, strips, takes
 from ..scene import settings as scene_settings
 from ..scene.refs import Ref
 from ..scene.timebase import Passage, scene_fps
@@ -46,7 +46,8 @@ class ToMotion(Flow):
         strip_scene, strip = strips.sound_strip(context)
         if strip is None:
             raise UserError("Select a sound strip in the sequencer")
-        check_length(system, (strip.frame_final_end - strip.frame_final_start) / scene_fps(strip_scene.render))
+        first, stop = strips.heard(strip_scene, strip)
+        check_length(system, (stop - first) / scene_fps(strip_scene.render))
         super().check(context, system)
         if getattr(scene_settings.group(context.scene, system), "keep_range", False):
             ranges.chosen(context.scene)
@@ -61,6 +62,11 @@ class ToMotion(Flow):
 
     def watched(self) -> tuple:
         return self.rig, self.scene, self.strip_scene, *self.others
+
+    def stamp(self) -> list:
+        place = self.strip_scene.get()
+        strip = strips.find(place, self.strip)
+        return [*super().stamp(), stamp.of_scene(place), stamp.of_strip(strip), strips.heard(place, strip)]
 
     def read(self, folder: Path) -> Generator:
         """Generator: the passage that the strip plays, and the rig's pose; over the whole passage where a part of it

@@ -81,6 +81,26 @@ def sequences(editor):
     return editor.sequences if strips is None else strips
 
 
+def all_strips(editor):
+    """The strips of a sequence editor, those inside metastrips included."""
+    strips = getattr(editor, "strips_all", None)
+    return editor.sequences_all if strips is None else strips
+
+
+def metas_of(editor, strip):
+    """The metastrips that a strip lies in, the outermost first; [] for one that lies on the timeline itself."""
+    def search(collection):
+        for other in collection:
+            if other == strip:
+                return []
+            if other.type == "META":
+                found = search(sequences(other))
+                if found is not None:
+                    return [other, *found]
+        return None
+    return search(sequences(editor)) or []
+
+
 def sequencer_scene(context):
     """The scene whose sequencer is shown: 5.0 lets the workspace name one, else the active scene."""
     workspace = getattr(context, "workspace", None)

@@ -206,6 +206,13 @@ def write_rig(folder, description, pose, times):
     write_description(folder, description, times)
 
 
+def still(folder):
+    """True where the poses of a job's folder stand still: no joint moves a thousandth of the body."""
+    places = np.load(Path(folder) / "pose.npy")[:, :, :3, 3]
+    size = float(np.ptp(places.reshape(-1, 3), axis=0).max())
+    return bool(np.ptp(places, axis=0).max(initial=0.0) < 1e-3 * max(size, 1e-9))
+
+
 def current_pose(rig, bones):
     """(1, bones, 4, 4): pose-bone matrices as they stand now."""
     return np.array([[[list(row) for row in rig.pose.bones[name].matrix] for name in bones]], dtype=np.float64)

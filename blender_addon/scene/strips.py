@@ -12,9 +12,22 @@ READABLE = {".wav", ".flac", ".ogg", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".
 
 
 def sound_strip(context):
-    """(scene, strip) of the sequencer that the user works in; strip is None where no sound strip is active."""
+    """(scene, strip) of the sequencer that the user works in, or of another scene where that one has no sound strip;
+    strip is None where none is active."""
     scene = compat.sequencer_scene(context)
-    return scene, compat.active_strip(scene)
+    for place in (scene, *(other for other in bpy.data.scenes if other != scene)):
+        strip = compat.active_strip(place)
+        if strip is not None:
+            return place, strip
+    return scene, None
+
+
+def heard(scene, strip):
+    """(first, stop) frame between which a strip is heard: a metastrip cuts what lies in it."""
+    first, stop = strip.frame_final_start, strip.frame_final_end
+    for meta in compat.metas_of(scene.sequence_editor, strip):
+        first, stop = max(first, meta.frame_final_start), min(stop, meta.frame_final_end)
+    return first, stop
 
 
 def sound_strips(context):
@@ -39,6 +52,9 @@ def describe(scene_ref, name, folder):
     path = file_of(strip.sound, Path(folder))
     keys = getattr(strip, "retiming_keys", None)
     media_frames, why = _media_frames(path, scene), mixdown.CHANGES
+    begin, stop = heard(scene, strip)
+    if stop <= begin:
+        raise UserError(f"The strip {name} is not heard: the metastrip around it leaves none of it")
     try:
         if not sound_files.worker_reads(path):
             why = mixdown.FOREIGN
@@ -47,11 +63,15 @@ def describe(scene_ref, name, folder):
             if media_frames:                     # what this Blender cannot decode either, the worker may with ffmpeg
                 raise timebase.SpeedChanges
         return timebase.clip_from_strip(
-            str(path), final_start=strip.frame_final_start, final_end=strip.frame_final_end,
-            offset_start=strip.frame_offset_start, frame_duration=strip.frame_duration,
-            media_frames=media_frames, retiming_keys=len(keys) if keys is not None else None,
+            str(path), final_start=begin, final_end=stop,
+            offset_start=strip.frame_offset_start + begin - strip.frame_final_start,
+            frame_duration=strip.frame_duration, media_frames=media_frames,
+            retiming_keys=len(keys) if keys is not None else None,
             hard_offset=strip.animation_offset_start, sound_offset=getattr(strip, "sound_offset", 0.0), fps=fps)
     except timebase.SpeedChanges:
+        if compat.metas_of(scene.sequence_editor, strip):
+            raise UserError(f"The strip {name} must be mixed down, which it cannot be inside a metastrip; "
+                            "take it out of that (Strip > Separate Metastrip)") from None
         first, frames = strip.frame_final_start, strip.frame_final_end - strip.frame_final_start
         mixed = Path(folder) / "strip.wav"
         mixed.parent.mkdir(parents=True, exist_ok=True)
@@ -124,7 +144,7 @@ def place(scene, path, name, frame_start, length_frames):
 
 def make_active(scene, strip):
     """The strip alone is selected, and active: what is made next from sound is made from it."""
-    for other in compat.sequences(scene.sequence_editor):
+    for other in compat.all_strips(scene.sequence_editor):
         other.select = other == strip
     scene.sequence_editor.active_strip = strip
 
@@ -157,8 +177,10 @@ def drop(strip):
     scene, pointer, sound = strip.id_data, strip.as_pointer(), strip.sound
 
     def strip_goes():
-        for found in [found for found in compat.sequences(scene.sequence_editor) if found.as_pointer() == pointer]:
-            compat.sequences(scene.sequence_editor).remove(found)
+        editor = scene.sequence_editor
+        for found in [found for found in compat.all_strips(editor) if found.as_pointer() == pointer]:
+            holder = next(reversed(compat.metas_of(editor, found)), editor)
+            compat.sequences(holder).remove(found)
 
     def sound_goes():
         if name in bpy.data.sounds and bpy.data.sounds[name].users == 0:
@@ -170,15 +192,15 @@ def drop(strip):
 
 
 def find(scene, name):
-    """The strip called `name` in `scene`, or None."""
+    """The strip called `name` in `scene`, inside metastrips too, or None."""
     editor = scene.sequence_editor
-    return compat.sequences(editor).get(name) if editor is not None else None
+    return compat.all_strips(editor).get(name) if editor is not None else None
 
 
 def find_file(scene, path):
     """The sound strip of `scene` that plays the file `path`, or None."""
     editor = scene.sequence_editor
-    for strip in compat.sequences(editor) if editor is not None and path else ():
+    for strip in compat.all_strips(editor) if editor is not None and path else ():
         if strip.type != "SOUND" or strip.sound is None:
             continue
         if Path(bpy.path.abspath(strip.sound.filepath)) == Path(path):

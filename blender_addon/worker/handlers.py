@@ -27,7 +27,7 @@ def on_load_post(*args):
 @persistent
 @timed
 def on_undo(*args):
-    jobs.manager.abort("Undo during the job: it was ended; start it again")
+    jobs.manager.after_undo()
     if jobs.manager.last is not None and jobs.manager.last.state == "done":
         jobs.manager.last = None            # its take may be gone or back: the list of takes tells
 

@@ -36,6 +36,8 @@ class Job:
     apply: object
     watched: tuple = ()
     undo: bool = True
+    stamp: object = None  # a function: how what the job works on stands, compared after an undo; None: what it watches
+    stamped: object = None  # what it gave when the job began
     id: str = field(default_factory=lambda: f"job{next(_numbers)}")
     state: str = "preparing"  # preparing, waiting, running, checking, applying, done, failed, cancelled
     phase: str = "Reading"

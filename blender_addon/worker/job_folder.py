@@ -42,6 +42,13 @@ def seal(folder):
             path.chmod(0o600)
 
 
+def empty(folder):
+    """Delete what lies in the folder of a job that begins once more."""
+    for path in folder.iterdir():
+        if path.name != ALIVE:
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
 def clear(folder):
     """Delete the folder of a job that is over."""
     file = _held.pop(folder, None)

@@ -11,7 +11,7 @@ import bpy
 
 from ...core.contract.files import reason
 from ..errors import Cancelled, DiskError, UserError, on_disk
-from ..scene import compat
+from ..scene import compat, stamp, usable
 from ..scene.stats import stall, timed
 from ..scene.whole import later, whole
 from . import job_folder, replies
@@ -28,6 +28,15 @@ TICK_SECONDS = 0.1
 CANCEL_SECONDS = 1.5  # then the worker is ended
 START_SECONDS = 60.0  # of the thread that starts it; the client looks after its hello
 MOST_STARTS = 2  # of a worker, for one job
+
+
+def _stamp(job):
+    """How what a job works on stands."""
+    if job.stamp is not None:
+        return job.stamp()
+    things = [ref.get() for ref in job.watched]
+    return [*(stamp.of_rig(thing) for thing in things if getattr(thing, "pose", None) is not None),
+            *(stamp.of_scene(thing) for thing in things if hasattr(thing, "render"))]
 
 
 class Manager(WorkerOwner):
@@ -50,6 +59,7 @@ class Manager(WorkerOwner):
         if self.job is not None:
             raise UserError("Baton is working already; wait or press Cancel.")
         job.folder = job_folder.make(job.id)
+        job.stamped = _stamp(job)
         self.job, self.last = job, None
         self._steps = job.prepare(job.folder)
         self._start_worker()
@@ -93,6 +103,25 @@ class Manager(WorkerOwner):
             self._client.send({"type": "cancel", "job": self.job.id})
         self._end("failed", sentence)
 
+    def after_undo(self):
+        """An undo or redo has passed over the file: the job goes on where what it works on is as it was."""
+        job = self.job
+        if job is None:
+            return
+        self._watch(job)
+        if self.job is None:
+            return
+        try:
+            now = _stamp(job)
+        except (UserError, ReferenceError, AttributeError, KeyError):
+            now = "gone"
+        if now != job.stamped:
+            self.abort("Undo has changed what the job works on: it was ended; start it again")
+        elif job.state == "preparing":                          # what was read so far holds references that are dead
+            self._steps.close()
+            job_folder.empty(job.folder)
+            self._steps = job.prepare(job.folder)
+
     def stop_worker(self):
         """End the worker process, if any, and the job that waits for it; one that is still starting is ended by its own
         thread."""
@@ -126,7 +155,7 @@ class Manager(WorkerOwner):
             if self.job is None:
                 return
             self._watch(job)
-            if job.state == "preparing":
+            if job.state == "preparing" and not self._playback():
                 self._prepare(job)
             if self.job is job and job.state == "waiting":
                 self._submit(job)
@@ -274,7 +303,16 @@ class Manager(WorkerOwner):
             job.result, job.state = found, "applying"
             job.warnings += found["warnings"]
 
+    def _playback(self):
+        """A playback moves what is read and written: both wait until it stops."""
+        if usable.playing():
+            self.job.detail = "Waiting for the playback to stop"
+            return True
+        return False
+
     def _blender_busy(self):
+        if self._playback():
+            return True
         if self.busy.now():
             self.job.detail = "Waiting for Blender"
             return True

@@ -236,16 +236,61 @@ def test_file_load_ends_the_job(manager, blender):
     assert running.state == "failed" and "Another file" in running.message
 
 
-def test_undo_ends_the_job(manager, blender):
-    scene = blender.context.scene
-    for value in (100, 110):
-        scene.frame_end = value
+def test_undo_of_something_else_lets_the_job_run(manager, blender):
+    """Reading begins once more, for what it held is dead; a job that is with the worker goes on."""
+    rig, read = scenes.smpl_rig(), []
+
+    def reading(folder):
+        read.append(sorted(path.name for path in folder.iterdir()))
+        (folder / "half.txt").write_text("half")
+        yield 0.2
+        yield from bones_only(folder)
+    blender.ops.ed.undo_push(message="rig")
+    for value in (100, 110, 120):
+        blender.context.scene.frame_end = value
         blender.ops.ed.undo_push(message=f"end {value}")
-    running = job(prepare=endless)
+    running = job(prepare=reading, watched=(Ref.of(rig), Ref.of(blender.context.scene)))
     manager.start(running)
+    manager.poll()
     blender.ops.ed.undo()
-    assert running.state == "failed" and "Undo" in running.message
-    assert blender.context.scene.frame_end == 100
+    assert running.state == "preparing" and blender.context.scene.frame_end == 110
+    run_until(manager, lambda: running.state == "running")
+    assert len(read) == 2 and read[0] == read[1], "the folder is as at the start"
+    blender.ops.ed.undo()
+    assert running.state == "running" and blender.context.scene.frame_end == 100
+    blender.ops.ed.redo()
+    run_until(manager, lambda: running.over)
+    assert running.state == "done"
+
+
+def test_undo_of_what_the_job_works_on_ends_it(manager, blender):
+    rig = scenes.smpl_rig()
+    scenes.sway(rig, 30)
+    for change in (lambda rig: setattr(rig.location, "x", 2.0),
+                   lambda rig: rig.pose.bones["neck"].keyframe_insert("location", frame=3),
+                   lambda rig: setattr(rig.pose.bones["neck"], "location", (0, 1, 0))):
+        blender.ops.ed.undo_push(message="before")
+        change(blender.data.objects["Dancer"])
+        blender.ops.ed.undo_push(message="change")
+        running = job(prepare=endless, watched=(Ref.of(blender.data.objects["Dancer"]),))
+        manager.start(running)
+        blender.ops.ed.undo()
+        assert running.state == "failed" and "Undo has changed" in running.message
+        blender.ops.ed.redo()
+
+
+def test_a_job_waits_while_something_plays(manager, monkeypatch):
+    from baton.blender_addon.scene import usable
+    plays = [True]
+    monkeypatch.setattr(usable, "playing", lambda: plays[0])
+    running = job()
+    manager.start(running)
+    for _ in range(5):
+        manager.poll()
+    assert running.state == "preparing" and "playback" in running.detail
+    plays[0] = False
+    run_until(manager, lambda: running.over)
+    assert running.state == "done"
 
 
 def test_result_waits_while_blender_is_busy(manager):

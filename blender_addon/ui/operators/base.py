@@ -6,7 +6,7 @@ import bpy
 
 from ...errors import Cancelled, UserError
 from ...scene import beat_markers as beats
-from ...scene import bone_map
+from ...scene import bone_map, usable
 from ...scene.whole import whole
 from ...worker import manager as jobs
 from ...worker import options as prefs
@@ -86,8 +86,11 @@ def not_working(cls):
 
 
 def idle(cls):
-    """No job is running and there is a runtime."""
+    """No job is running, nothing plays (jobs read and write what a playback moves), and there is a runtime."""
     if not not_working(cls):
+        return False
+    if usable.playing():
+        cls.poll_message_set("Stop the playback first")
         return False
     if not prefs.worker_python():
         cls.poll_message_set(prefs.NO_PYTHON)
@@ -95,13 +98,15 @@ def idle(cls):
     return True
 
 
-def has_rig(cls, context):
-    """There is an armature to work with, with a usable bone map, and no playback that moves it."""
+def has_rig(cls, context, writes=True):
+    """There is an armature to read, or with `writes` to give a take, with a usable bone map."""
+    chosen = context.scene.baton.rig
+    if chosen is not None and chosen.name not in context.scene.objects:
+        return possible(cls, usable.check, chosen, context.scene)
     if not NeedsRig.poll.__func__(cls, context):
         return False
     rig = bone_map.find_rig(context)
-    if context.screen is not None and context.screen.is_animation_playing:
-        cls.poll_message_set("Stop the playback first")
+    if not possible(cls, usable.check, rig, context.scene, writes):
         return False
     if any(row.bone for row in rig.baton.bones):
         lacking = bone_map.missing(rig)

@@ -8,7 +8,7 @@ from ....core.contract import systems as registry
 from ...errors import UserError
 from ...flows import beats
 from ...flows.generate import flow_class, flows_of
-from ...scene import bone_map, compat, strips
+from ...scene import bone_map, compat, strips, usable
 from ...scene import settings as scene_settings
 from ...worker import manager as jobs
 from .base import JobOperator, has_rig, idle, possible
@@ -33,7 +33,8 @@ class GenerateOperator(JobOperator):
 
 def ready(cls, context, system):
     """A job of the system can begin; else `cls.poll_message_set` gets the reason."""
-    return idle(cls) and has_rig(cls, context) and possible(cls, flow_class(system).check, context, system)
+    writes = system.direction.name != "to_sound"
+    return idle(cls) and has_rig(cls, context, writes) and possible(cls, flow_class(system).check, context, system)
 
 
 def reason(context, system) -> str:
@@ -115,10 +116,10 @@ class BATON_OT_cancel(bpy.types.Operator):
 
 
 class BATON_OT_escape(bpy.types.Operator):
-    """Lets Esc stop the reading of a rig; ends by itself as soon as the rig is read"""
+    """Lets Esc stop the running job in each of its phases; ends with it"""
 
     bl_idname = "baton.escape"
-    bl_label = "Baton: Esc While Reading"
+    bl_label = "Baton: Esc Stops the Job"
     bl_options = {"INTERNAL"}
 
     def invoke(self, context, event):
@@ -128,10 +129,9 @@ class BATON_OT_escape(bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def modal(self, context, event):
-        job = jobs.manager.job
-        if job is None or job.state != "preparing":
+        if jobs.manager.job is None:
             return {"FINISHED", "PASS_THROUGH"}
-        if event.type == "ESC":
+        if event.type == "ESC" and event.value == "PRESS" and not usable.playing():     # there Esc ends the playback
             jobs.manager.cancel()
             return {"FINISHED"}
         return {"PASS_THROUGH"}
