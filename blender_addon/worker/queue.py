@@ -91,7 +91,8 @@ class Queue:
         if self.total <= 1:
             return (self.said or self.failed or [ended])[0]
         done = f"{len(self.said)} of {self.total} done"
-        return ". ".join(filter(None, (done, ended, *self.failed, *(() if self.failed or ended else self.said))))
+        parts = (done, ended, *self.failed, *(() if self.failed or ended else self.said))
+        return ". ".join(part.rstrip(".") for part in parts if part)
 
 
 queue = Queue()

@@ -26,7 +26,7 @@ def quick(manager, monkeypatch, tmp_path):  # noqa: F811
         for line in sys.stdin:
             asked = json.loads(line)
             if asked["type"] == "job":
-                say(type="done", job=asked["job"], result={})
+                say(type="done", job=asked["job"], result={"bone_map": {}, "missing": []})
     """)
     return manager
 
