@@ -42,6 +42,7 @@ class Job:
     state: str = "preparing"  # preparing, waiting, running, checking, applying, done, failed, cancelled
     phase: str = "Reading"
     detail: str = ""
+    heard: bool = False  # the first seconds of its sound lie in its folder
     fraction: float | None = 0.0
     eta: float | None = None
     message: str = ""
@@ -69,6 +70,12 @@ class Job:
         self.eta = replies.number(message.get("eta"), 0.0, math.inf)
         if self.cancel_at is not None:
             self.detail = "Cancelling"
+
+    @property
+    def first_sound(self):
+        """The file of the first seconds of a long take that is still being made, or None."""
+        path = self.folder / "first.wav" if self.heard and self.folder and not self.over else None
+        return path if path is not None and path.is_file() and not path.is_symlink() else None
 
     def warn(self, sentence):
         """A warning of the worker's."""

@@ -276,6 +276,8 @@ class Manager(WorkerOwner):
             return
         if kind == "progress":
             job.progress(message)
+        elif kind == "first":
+            job.heard = True
         elif kind == "log" and message.get("level") == "warning":
             job.warn(message.get("text"))
         elif kind == "done":

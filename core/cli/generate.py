@@ -69,6 +69,8 @@ def _from_motion(parser):
     common.motion_arguments(parser)
     common.passage_arguments(parser)
     common.range_arguments(parser, "WAV")
+    parser.add_argument("--first", metavar="FILE.wav", help="the first 10 s of a take of more than 30 s, written as "
+                        "soon as they are made, to be heard while the rest is")
 
 
 def _from_sound(parser):
@@ -143,6 +145,12 @@ def settings_of(options, system: System) -> dict:
     return out
 
 
+def _write_first(path, samples):
+    """The beginning of a long take, while the rest is made."""
+    from core.audio.io import write_wav
+    common.say(f"The first {samples.shape[1] / 48_000:.0f} s can be heard: {write_wav(path, samples)}")
+
+
 def run(options):
     """Read, generate, write. Returns 0."""
     from core.audio.io import write_wav
@@ -154,12 +162,14 @@ def run(options):
     settings = settings_of(options, system)
     outs = _outputs(options, system, settings.get("variations", 1))
     beats = read_beats(options.beats) if options.beats else None
+    first = common.check_out(options.first, [".wav"]) if getattr(options, "first", None) else None
     bar = common.Bar(options.quiet)
     bar("Reading", 0.0)
     condition, keep, source = _read(options, system)
     source |= {name: value for name, value in settings.items() if system.settings[name].type in registry.MEDIA}
     results = open_pipeline(system.name, options.checkpoints, options.device, common.say).generate_variations(
-        condition, beats=beats, keep=keep, progress=bar, source=source, **settings)
+        condition, beats=beats, keep=keep, progress=bar, source=source,
+        on_first=first and (lambda samples: _write_first(first, samples)), **settings)
     bar("Writing", 1.0)
     for row, result in zip(outs, results):
         if "wav" in row:

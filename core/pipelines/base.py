@@ -89,6 +89,7 @@ class Ask:
     device: str = "cpu"
     settings: SimpleNamespace | None = None
     performers: int = 1
+    on_first: Callable | None = None
 
     @property
     def clear(self) -> Beats | None:
@@ -111,20 +112,22 @@ class Pipeline:
         return self.generate_variations(condition, **{**options, "variations": 1})[0]
 
     def generate_variations(self, condition: Motion | Audio | None = None, *, duration: float | None = None,
-                            beats: Beats | None = None, keep: tuple | None = None,
+                            beats: Beats | None = None, keep: tuple | None = None, on_first: Callable | None = None,
                             performers: int = 1, source: dict | None = None, progress: Callable = silent,
                             should_cancel: Callable[[], bool] = never, **params) -> list[Result]:
         """`variations` results with seeds seed, seed + 1, ...
 
         condition: what the direction goes from; duration (s): all of it when None. beats: `Beats` in seconds of the
-        passage, or None to find them. keep, performers: as the direction says. source: for the recipe. params: the
+        passage, or None to find them. keep, performers: as the direction says. on_first(samples (2, N) at 48 kHz): the
+        first seconds of long sound while the rest is made, where the system can. source: for the recipe. params: the
         system's settings, each with the default of its row. Raises BadInput, NoCheckpoint, OutOfMemory, Cancelled.
         """
         started = time.perf_counter()
         values = read_media(self.system, checked(self.system, params), self.notify)
         condition, duration = self._condition(condition, duration, values)
         check_seconds(self.system, duration)
-        ask = Ask(condition, duration, values, keep, source, progress, should_cancel, performers=performers)
+        ask = Ask(condition, duration, values, keep, source, progress, should_cancel, performers=performers,
+                  on_first=on_first)
         progress("Loading", 0.0)
         ask.found, wanted = find_parts(self.system, self.folders, self.notify), devices.resolve(self.wanted)
         ask.beats, ask.beats_from = self._find_beats(ask, beats, share(progress, 0.02, 0.08))

@@ -53,6 +53,12 @@ class Pipeline(base.Pipeline):
                             f"{'as asked' if bpm else f'usual for {genre}'}.")
         return found, come_from
 
+    def _settings(self, ask):
+        settings = super()._settings(ask)
+        if ask.on_first is not None:
+            settings.on_first = lambda samples: ask.on_first(delivered(samples, ask.values, None))
+        return settings
+
     def _kept(self, ask):
         return ask.keep
 

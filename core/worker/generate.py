@@ -29,6 +29,7 @@ from core.worker.inputs import (
 LONGEST_S = 86_400.0
 COMMON = {"system", "settings", "beats", "keep"}
 PLACING = {"place", "blend_in", "blend_out"}
+FIRST_SOUND = "first.wav"
 INPUTS = {"to_sound": FROM_FILE, "to_motion": SOUND | PLACING, "to_both": PLACING}
 
 
@@ -65,7 +66,8 @@ def generate(context):
     source = params.get("source") or (given(params, *sorted(SOUND)) if direction == "to_motion" else None)
     results = pipeline.generate_variations(
         read.condition, beats=beats, keep=read.keep, source=source, progress=share(context.progress, 0.02, 0.90),
-        should_cancel=context.should_cancel, performers=1 + len(read.others), **given(params, "duration"), **settings)
+        should_cancel=context.should_cancel, performers=1 + len(read.others), on_first=_first(context, direction),
+        **given(params, "duration"), **settings)
     files = _write(context, system, settings, params, results, read)
     return _answer(context, results, files)
 
@@ -155,6 +157,18 @@ def _moves(folder, notify):
 
 
 # ---------------------------------------------------------------------------------------------- out
+
+def _first(context, direction):
+    """on_first of a job that makes sound: first.wav in its folder, and a message that it is there."""
+    if direction != "to_sound" or context.folder is None:
+        return None
+
+    def heard(samples):
+        from core.audio.io import write_wav
+        write_wav(context.folder / FIRST_SOUND, samples)
+        context.first()
+    return heard
+
 
 def _write(context, system, settings, params, results, read):
     """The results in the job's folder, all made before the first is written: [{"file": ..., "channels": ...}]."""

@@ -24,13 +24,14 @@ IDLE_SECONDS = 900.0
 
 class Context:
     """What a job gets: kind, folder (Path or None), params (dict), progress(phase, fraction, detail), should_cancel(),
-    log(level, text)."""
+    log(level, text), first() once first.wav lies in the folder."""
 
     def __init__(self, job, kind, folder, params, writer):
         self.job, self.kind, self.folder, self.params = job, kind, folder, params
         self.cancelled = threading.Event()
         self.progress = Progress(lambda **fields: writer.send("progress", job, **fields))
         self.log = lambda level, text: writer.send("log", job, level=level, text=text)
+        self.first = lambda: writer.send("first", job)
 
     def should_cancel(self):
         """True once the user has asked to stop."""

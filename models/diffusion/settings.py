@@ -12,7 +12,7 @@ class CallSettings:
     """duration in seconds, None: as long as the condition. beats: `Beats` in seconds of the passage, None: left to the
     model. variations: takes of the seeds seed, seed + 1, ... keep: what stays of an earlier take, as the system says.
     batch: rows of one network call, None: the system's own number; it bounds the memory. notify(sentence): tells the
-    user, or None.
+    user, or None. on_first(samples): is given the first seconds of a long take's sound while the rest is made, or None.
     """
 
     seed: int = 0
@@ -22,6 +22,7 @@ class CallSettings:
     keep: tuple | None = None
     batch: int | None = None
     notify: Callable | None = None
+    on_first: Callable | None = None
 
     @classmethod
     def of(cls, given=None, **changes):

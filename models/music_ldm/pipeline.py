@@ -17,6 +17,7 @@ from core.checkpoints import Folders
 from core.errors import BadInput
 from models.diffusion import SAMPLERS, Schedule, canvas
 from models.layers.precision import native_autocast, native_weights
+from models.music_ldm import early
 from models.music_ldm.config import DenoiserConfig, VAEConfig
 from models.music_ldm.network import UNet
 from models.music_ldm.passage import Passage
@@ -90,8 +91,13 @@ class MusicLDM:
         if take is not None:
             profile = take["profile"]
         stop_if_asked = canvas.stopping(should_cancel)
-        latents = self._sample(passage, asked, take, profile, canvas.reporting(progress, should_cancel, SAMPLING_SHARE),
-                               stop_if_asked)
+        stays, sampled = take, progress
+        if early.is_early(asked, duration):
+            head, part = early.head_of(passage, asked, motion)
+            stays = self._first(head, passage, asked, profile, shared(progress, 0.0, part), should_cancel)
+            sampled = shared(progress, part, 1.0)
+        latents = self._sample(passage, asked, stays, profile,
+                               canvas.reporting(sampled, should_cancel, SAMPLING_SHARE), stop_if_asked)
         takes = []
         for number, latent in enumerate(latents):
             stop_if_asked()
@@ -101,6 +107,14 @@ class MusicLDM:
             takes.append(samples if take is None else splice(*asked.keep, samples / take["gain"], passage))
         progress("Decoding", 1.0, "")
         return takes
+
+    def _first(self, head, passage, asked, profile, progress, should_cancel):
+        """Make the first seconds, let them be heard, and give what of them stays while the rest is sampled."""
+        latents = self._sample(head, asked, None, profile, canvas.reporting(progress, should_cancel, SAMPLING_SHARE),
+                               canvas.stopping(should_cancel))
+        sound = self._sound(head, latents[0], int(asked.seed), should_cancel, asked.vocoder)
+        asked.on_first(sound[:, :round(early.HEARD_SECONDS * DELIVERY_RATE)])
+        return early.kept_beginning(latents, passage)
 
     # ------------------------------------------------------------------------------------------ sampling
 
@@ -226,6 +240,13 @@ class MusicLDM:
             return vocode(self.vocoder, mel, rate=rate, should_cancel=should_cancel)
         mono = mels.griffin_lim(mel, seed=seed)
         return Audio(np.stack([mono, mono]), mels.RATE).resampled(rate).samples
+
+
+def shared(progress, low, high):
+    """A progress callback for a part of the sampling: its fractions 0..SAMPLING_SHARE become that part's."""
+    def part(phase, fraction=None, detail=""):
+        progress(phase, None if fraction is None else low * SAMPLING_SHARE + (high - low) * fraction, detail)
+    return part
 
 
 def image_to_log_mel(image, top_db=80.0):

@@ -1,12 +1,14 @@
 """The sidebar: order of the sections, status of constant height, nothing cut at the default width of 280 pixels."""
 from types import SimpleNamespace
 
+import bpy
 import pytest
 
 from baton.blender_addon.scene import takes
 from baton.blender_addon.ui import panels
 from baton.blender_addon.ui.panels import status, text
 from baton.blender_addon.worker import manager as jobs
+from baton.blender_addon.worker.job import Job
 from baton.core.contract import systems
 from tests.blender import recorder, scenes
 
@@ -21,7 +23,8 @@ def panel(name):
 
 def job(**more):
     settings = {"kind": "generate", "params": {"system": "music_ldm"}, "title": "Generate Music", "phase": "Sampling",
-                "detail": "12/20", "fraction": 0.4, "eta": 185.0, "state": "running", "message": "", "warnings": []}
+                "detail": "12/20", "fraction": 0.4, "eta": 185.0, "state": "running", "message": "", "warnings": [],
+                "first_sound": None, "trace": ""}
     return SimpleNamespace(**{**settings, **more})
 
 
@@ -83,6 +86,25 @@ def test_nothing_jumps_when_a_job_begins_or_ends(blender, rig):
 def test_a_grey_button_says_why_below(blender, rig):
     drawn = recorder.draw(panel("BATON_PT_view3d_to_motion"))
     assert any("Select a sound strip" in said for said in drawn.texts())
+
+
+def test_the_beginning_of_a_long_take_can_be_heard_meanwhile(blender, rig, tmp_path):
+    working = Job("generate", "Generate Music", {"system": "music_ldm"}, None, None, state="running")
+    try:
+        jobs.manager.job = working
+        drawn = recorder.draw(panel("BATON_PT_view3d_to_sound"))
+        assert "baton.audition_first" not in drawn.names()
+        with pytest.raises(RuntimeError, match="There is no beginning to hear"):
+            bpy.ops.baton.audition_first()
+        working.folder, working.heard = tmp_path, True
+        assert working.first_sound is None                              # it was said, and is not there
+        (tmp_path / "first.wav").write_bytes(b"RIFF")
+        assert working.first_sound == tmp_path / "first.wav"
+        assert "baton.audition_first" in recorder.draw(panel("BATON_PT_view3d_to_sound")).names()
+        working.state = "done"
+        assert working.first_sound is None
+    finally:
+        jobs.manager.job = None
 
 
 def test_a_job_is_shown_where_its_button_is(blender, rig):

@@ -16,6 +16,7 @@ import pytest
 import soundfile
 from tiny import clicks
 
+from core.body.motion import rest_motion
 from core.cli import common, main, make_parser
 from core.motion_files import read_motion, write_bvh, write_npz
 from core.rhythm.beats import read_beats
@@ -99,6 +100,17 @@ def test_conduct_writes_motion_recipe_and_json(tiny_checkpoints, tmp_path, sound
     assert abs(motion.duration - 3.0) < 0.05
     assert json.loads(Path(f"{out}.json").read_text()) == line["recipe"]
     assert "Sampling" in done.stderr and not list(tmp_path.rglob("*.part"))
+
+
+def test_the_beginning_of_a_long_take_is_written_first(tiny_checkpoints, tmp_path, capsys):
+    write_npz(tmp_path / "long.npz", rest_motion(32 * 30))
+    assert main(["music", "--motion", str(tmp_path / "long.npz"), "--genre", "house", "--steps", "2", "--device", "cpu",
+                 "--checkpoints", str(tiny_checkpoints), "--out", str(tmp_path / "take.wav"), "--quiet",
+                 "--first", str(tmp_path / "first.wav")]) == 0
+    said = capsys.readouterr()
+    assert "The first 10 s can be heard" in said.out + said.err
+    assert soundfile.info(tmp_path / "first.wav").frames == 480_000
+    assert soundfile.info(tmp_path / "take.wav").frames == 32 * 48_000
 
 
 def test_music_writes_wav_recipe_and_json(tiny_checkpoints, tmp_path, walk):

@@ -51,6 +51,18 @@ def test_conduct_keeps_what_is_not_made_anew(job, clicks_file):
     assert gap[:15].max() < 3.0 and gap[30:45].max() > 3.0
 
 
+def test_the_beginning_of_long_music_is_there_before_the_rest(job):
+    rig = mixamo_rig()
+    poses, times = dancing(rig, seconds=32.0)
+    write_rig(job.folder, rig, poses, times)
+    done = job("music", genre="house", steps=2, seed=1, duration=31.0, beats=BEATS)
+    assert done["type"] == "done", done
+    kinds = [message["type"] for message in job.worker.seen]
+    assert kinds.count("first") == 1 and kinds.index("first") < len(kinds) - 3
+    assert soundfile.info(job.folder / "first.wav").frames == 480_000
+    check_progress(job.worker.seen)
+
+
 def test_music_answers_with_takes(job):
     rig = mixamo_rig()
     poses, times = dancing(rig)

@@ -7,6 +7,7 @@ from ....core.contract import systems as registry
 from ...errors import UserError
 from ...scene import player, takes
 from ...scene import settings as scene_settings
+from ...worker import manager as jobs
 from .base import ActOperator
 from .takes import TakeOperator
 
@@ -42,6 +43,21 @@ class BATON_OT_audition_take(TakeOperator, bpy.types.Operator):
         player.toggle(Path(bpy.path.abspath(take.path)))
 
 
-CLASSES = (BATON_OT_hear_genre, BATON_OT_audition_take)
+class BATON_OT_audition_first(ActOperator, bpy.types.Operator):
+    """Play the first ten seconds of the take while the rest is made; press again to stop"""
+
+    bl_idname = "baton.audition_first"
+    bl_label = "Audition Beginning"
+    bl_options = {"INTERNAL"}
+
+    def act(self, context):
+        job = jobs.manager.job
+        path = job.first_sound if job is not None else None
+        if path is None:
+            raise UserError("There is no beginning to hear: it is made first where a take lasts more than 30 seconds")
+        player.toggle(path)
+
+
+CLASSES = (BATON_OT_hear_genre, BATON_OT_audition_take, BATON_OT_audition_first)
 
 register, unregister = bpy.utils.register_classes_factory(CLASSES)

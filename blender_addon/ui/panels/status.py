@@ -1,6 +1,7 @@
 """What Baton is doing, below the button that began it, always two rows high: nothing moves under the pointer."""
 import bpy
 
+from ...scene import player
 from ...scene.stats import timed_draw
 from ...worker import manager as jobs
 from ...worker import options as prefs
@@ -46,6 +47,9 @@ def _working(column, job):
     if total:
         fraction = (number - 1 + fraction) / total
     row.progress(factor=fraction, text=text, type="BAR")
+    first = job.first_sound
+    if first is not None:
+        row.operator("baton.audition_first", text="", icon="PAUSE" if player.playing() == str(first) else "PLAY")
     row.operator("baton.cancel", text="", icon="CANCEL")
     title = bpy.app.translations.pgettext_iface(job.title)
     column.label(text=f"{title}  {number} / {total}" if total else title, icon="TIME", translate=False)

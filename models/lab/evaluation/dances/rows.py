@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from core.body.motion import rest_motion
 from models.lab.evaluation.music_ldm.scoring import sounding_features, to_tracker
 from models.lab.evaluation.tables import scramble
 from models.lab.metrics import onset_flags
@@ -50,9 +51,10 @@ class Maker:
         return not row.scrambled or self._denoiser() is not None
 
     def _model(self):
-        """The loaded networks; the pipeline loads them at its first use."""
+        """The loaded networks; the pipeline loads them at its first use, and keeps those."""
         if not self.pipeline._models:
-            self.pipeline._models = {"cpu": self.pipeline.model.load(self.pipeline.folders, "cpu")}
+            words = {"genre": DEFAULT_GENRE} if "genre" in self.row.settings else {}
+            self.pipeline.generate(rest_motion(60), steps=1, **words)
         return next(iter(self.pipeline._models.values()))
 
     def _denoiser(self):
