@@ -1,7 +1,7 @@
 """A generation from scene to scene: what is asked, what is read, what is written. One class per direction, any system
 in it."""
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from pathlib import Path
 
 import bpy
@@ -16,6 +16,7 @@ from ..scene.timebase import Passage
 from ..scene.whole import whole
 from ..worker.manager import Job
 from . import again as again_flow
+from . import results
 from .results import blending
 
 
@@ -46,6 +47,7 @@ class Flow:
         self.again, self.follows = self.request.pop("again", False), self.request.pop("follows", False)
         self.before, self.seed = self.request.get("inputs"), self.request["params"].get("seed")
         self.notes, self.warnings = [], []                      # what to say with the result
+        self.ready = {}                                         # drafts and copies that were made in slices
         self.others = []                                        # `Ref`s of further rigs that perform too
 
     @classmethod
@@ -68,7 +70,7 @@ class Flow:
         """The `Job` for the manager."""
         params = {"system": self.system.name, "settings": dict(self.request["params"])}
         self.warnings += doubts_of(self.rig.get(), *(ref.get() for ref in self.others))
-        return Job("generate", self.system.button, params, self.prepare, self.apply, self.watched(),
+        return Job("generate", self.system.button, params, self.prepare, self.apply, self.watched(), build=self.build,
                    warnings=self.warnings, stamp=self.stamp)
 
     def prepare(self, folder: Path) -> Generator:
@@ -86,6 +88,15 @@ class Flow:
             sent["settings"]["seed"] = asked["params"]["seed"] = again_flow.another_seed(self.scene.get())
             self.notes.append(f"nothing had changed, so the seed is {asked['params']['seed']} instead of {self.seed}")
         return sent
+
+    def build(self, result: dict, folder: Path) -> Generator:
+        """Generator: what of the result takes long, in slices that change nothing of the scene; yields fractions."""
+        works = list(self.works(takes.rows(result), Path(folder)))
+        yield from results.make_ready(self.ready, works)
+
+    def works(self, made: list[dict], folder: Path) -> Iterable:
+        """(key, generator) of the drafts and copies that `write` will find ready."""
+        return ()
 
     def apply(self, result: dict, folder: Path) -> str:
         """Write the takes; returns a sentence."""

@@ -14,7 +14,7 @@ from ..scene.timebase import Passage, scene_fps
 from ..worker import options as prefs
 from ..worker.manager import Job
 from .base import doubts_of
-from .results import blending
+from .results import blending, draft_motion, key, make_ready
 from .to_motion import write_takes
 
 SOURCE = "source"               # folder of the job with the other armature, as core/worker/jobs.py reads it
@@ -84,6 +84,8 @@ def job(context: bpy.types.Context, rig: bpy.types.Object, request: dict) -> Job
     source_map = bone_map.require(source) if source is not None else None
     source_ref = Ref.of(source) if source is not None else None
 
+    ready = {}
+
     def prepare(folder):
         yield 0.0
         here = Passage(float(request["first"]), 0.5 / fps, fps)
@@ -94,6 +96,11 @@ def job(context: bpy.types.Context, rig: bpy.types.Object, request: dict) -> Job
         yield from rig_sampling.sample(rig_ref, scene_ref, mapped, here, folder)
         yield from rig_sampling.sample_own(rig_ref, scene_ref, mapped, fps, folder)
 
+    def build(result, folder):
+        passage, file = Passage(float(request["first"]), result["seconds"], fps), Path(folder) / result["channels"]
+        yield from make_ready(ready, [(key(rig_ref, file), draft_motion(scene_ref, rig_ref, mapped, file, passage,
+                                                                       "Import", **blending(request)))])
+
     def apply(result, folder):
         passage = Passage(float(request["first"]), result["seconds"], fps)
         asked = request["params"] if source_ref is None else {"armature": request["source"]}
@@ -101,14 +108,15 @@ def job(context: bpy.types.Context, rig: bpy.types.Object, request: dict) -> Job
         title = request.get("source") or Path(request["params"]["motion"]).name.partition(".")[0]
         scene = scene_ref.get()
         said = write_takes(scene, rig_ref.get(), mapped, [row], [request], passage, Path(folder), title,
-                           blending(request))
+                           {**blending(request), "ready": ready})
         if request["own"].get("fit_range"):
             fit_range(scene, scene.baton.takes[-1].action)
         return said
 
     watched = (rig_ref, scene_ref) if source_ref is None else (rig_ref, scene_ref, source_ref)
     warnings = doubts_of(rig) if source is None else doubts_of(rig, source)
-    return Job("retarget", "Import Motion", dict(request["params"]), prepare, apply, watched, warnings=warnings)
+    return Job("retarget", "Import Motion", dict(request["params"]), prepare, apply, watched, build=build,
+               warnings=warnings)
 
 
 def fit_range(scene: bpy.types.Scene, action: bpy.types.Action) -> None:

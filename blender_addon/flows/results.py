@@ -1,23 +1,29 @@
 """What results become in the scene: a sound file beside the .blend and its strip, channels as an action on the rig."""
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import bpy
 import numpy as np
 
 from ..errors import UserError
-from ..scene import actions, bone_map, keeping, playing, sound_files, strips, takes
+from ..scene import actions, bone_map, draft, keeping, playing, sound_files, strips, takes
+from ..scene.refs import Ref
+from ..scene.stats import stall
 from ..scene.timebase import Passage, resample_quaternions, resample_vectors, scene_fps
+from ..scene.whole import whole
 from . import ranges
 
 LAST_SAMPLE_SECONDS = 0.06      # of motion at 30 Hz whose length was rounded to whole samples
 
 
 def place_sound(place: bpy.types.Scene, scene: bpy.types.Scene, take: bpy.types.PropertyGroup, file: Path,
-                passage: Passage):
-    """A row's WAV where new sounds go under the take's name, and its strip in the sequencer's scene `place`."""
+                passage: Passage, ready: dict | None = None):
+    """A row's WAV where new sounds go under the take's name, and its strip in the sequencer's scene `place`. ready:
+    files that have been copied there already, by their path."""
     if not file.is_file():
         raise UserError(f"The worker did not leave the file {file.name} that it announced.")
-    path, fps = sound_files.place_new(file, take.name), scene_fps(place.render)
+    path, fps = sound_files.place_new(file, take.name, (ready or {}).get(str(file))), scene_fps(place.render)
     strip = strips.place(place, path, take.name, _frame_in(place, scene, passage), int(passage.duration * fps + 1))
     take.strip, take.path = strip.name, str(path)
     strips.make_active(place, strip)
@@ -32,28 +38,114 @@ def _frame_in(place, scene, passage):
 
 def write_motion(scene: bpy.types.Scene, rig: bpy.types.Object, mapped: dict[str, str], take: bpy.types.PropertyGroup,
                  file: Path, passage: Passage, blend_seconds: float = 0.0, reduce_degrees: float = 0.0,
-                 stepped: bool = False, legs: bool = True, keep: dict | None = None) -> tuple[float, float]:
+                 stepped: bool = False, legs: bool = True, keep: dict | None = None,
+                 ready: dict | None = None) -> tuple[float, float]:
     """A row's channels as a new action of the take, beside the takes that the rig has; (first, last) frame.
 
     stepped: the channels already begin where the rig is (core.retarget.Options.blend_in). legs: they key the legs.
-    keep: of the request, where parts of what the rig did stay as they were read into the file's folder.
+    keep: of the request, where parts of what the rig did stay as they were read into the file's folder. ready: drafts
+    that have been keyed already, by `key`.
     """
-    times, rotations, locations = actions.channel_arrays(file)
-    frames, rotations, locations = on_frames(times, rotations, locations, passage)
+    def room(first, last):                       # the take is there: what it overlaps steps aside for good
+        playing.make_room(scene, take, rig, first, last)
+        return nullcontext()
+
+    made = (ready or {}).get(key(rig, file))
+    if made is None:
+        made = draft.finished(draft_motion(Ref.of(scene), Ref.of(rig), mapped, file, passage, take.name, blend_seconds,
+                                           reduce_degrees, stepped, legs, keep, room))
+    state = actions.put_on(rig, take.name, made, playing.make_room(scene, take, rig, made.first, made.last))
+    takes.remember_motion(take, rig, state)
+    playing.share(scene, rig, state)
+    playing.arrange(scene, rig, take)
+    return made.first, made.last
+
+
+class _PutBack(Exception):
+    """Not an error: what was done for a look goes again."""
+
+
+@contextmanager
+def room_for_a_while(scene, rig, first, last):
+    """Inside, the rig does what it would without a new take of these frames; afterwards all is as before."""
+    try:
+        with whole([rig], alone=True):
+            playing.make_room(scene, takes.new(scene, "Room", "MOTION"), rig, first, last)
+            yield
+            raise _PutBack
+    except _PutBack:
+        return
+
+
+def make_ready(ready, works):
+    """Generator: runs the (key, generator) of `works`, what they return goes into `ready`; yields fractions, and None
+    when all is ready. Closed, it deletes what nobody uses by then."""
+    try:
+        for number, (name, work) in enumerate(works):
+            steps = iter(work)
+            while name not in ready:
+                try:
+                    share = next(steps)
+                except StopIteration as end:
+                    ready[name] = end.value
+                else:
+                    yield (number + share) / len(works)
+        yield None
+    finally:
+        drop(ready)
+
+
+def drop(ready):
+    """Delete what waits in `ready` and is not used by now; a second time where that is broken off."""
+    for last in (False, True):
+        try:
+            for name in list(ready):
+                ready[name].drop()
+                del ready[name]
+            return
+        except Exception:
+            if last:
+                raise
+
+
+def key(rig, file):
+    """Under which name a draft waits for its rig."""
+    return rig.name, str(file)
+
+
+def draft_motion(scene_ref, rig_ref, mapped, file, passage, name, blend_seconds=0.0, reduce_degrees=0.0, stepped=False,
+                 legs=True, keep=None, room=None):
+    """Generator: yields fractions, returns the `Draft` of a row's channels; parameters as in `write_motion`.
+    room(first, last): gives a context in which the rig does what it would without the take; else it is made."""
+    def room_here(first, last):
+        return room_for_a_while(scene_ref.get(), rig_ref.get(), first, last)
+
+    frames, rotations, locations = yield from _channels(file, passage)
+    rig = rig_ref.get()
+    actions.check_writable(rig, {*rotations, *locations})
     switches, stays, values = bone_map.switches(rig, mapped, legs), None, None
     if keep is not None:
         kept, stays = keeping.Kept.load(Path(file).parent), ranges.stays(keep, frames)
         rotations, locations = kept.onto(frames, rotations, locations, stays, round(keeping.FADE_SECONDS * passage.fps))
         values = kept.switch_values(frames, stays, switches)
-    base = playing.make_room(scene, take, rig, frames[0], frames[-1])
-    state = actions.write_take(
-        rig, take.name, frames, rotations, locations, blend_frames=round(blend_seconds * passage.fps),
-        reduce_error=float(np.radians(reduce_degrees)), switches=switches, blend_start=not stepped,
-        base=base, stays=stays, switch_values=values)
-    takes.remember_motion(take, rig, state)
-    playing.share(scene, rig, state)
-    playing.arrange(scene, rig, take)
-    return int(frames[0]), int(frames[-1])
+    return (yield from draft.keyed(
+        rig_ref.get, name, frames, rotations, locations, blend_frames=round(blend_seconds * passage.fps),
+        reduce_error=float(np.radians(reduce_degrees)), switches=switches, blend_start=not stepped, stays=stays,
+        switch_values=values, room=partial(room or room_here, int(frames[0]), int(frames[-1]))))
+
+
+def _channels(file, passage):
+    """Generator: frames and channels there as `on_frames` gives them, a bone at a step."""
+    frames, rotations, locations = None, {}, {}
+    for name, times, rows in actions.channels_of(file):
+        with stall("write"):
+            kind, _, bone = name.partition("/")
+            one = ({bone: rows}, {}) if kind == "rotation" else ({}, {bone: rows})
+            frames, turned, moved = on_frames(times, *one, passage)
+            rotations |= turned
+            locations |= moved
+        yield 0.0
+    return frames, rotations, locations
 
 
 def on_frames(times: np.ndarray, rotations: dict[str, np.ndarray], locations: dict[str, np.ndarray],

@@ -1,5 +1,5 @@
 """From nothing but settings to sound and motion: one job -> WAV and channels -> one take with a strip and an action."""
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from pathlib import Path
 
 import bpy
@@ -13,7 +13,7 @@ from ..scene.timebase import Passage, scene_fps
 from ..scene.whole import whole
 from . import ranges
 from .base import Flow
-from .results import blending, place_sound, write_motion
+from .results import blending, draft_motion, key, place_sound, write_motion
 
 
 class ToBoth(Flow):
@@ -55,17 +55,26 @@ class ToBoth(Flow):
         yield from self.sample_passage(folder)
         return {**inputs, "keep": {"file": keep["file"], "start": start, "stop": stop, "side": keep["side"]}}
 
+    def works(self, made: list[dict], folder: Path) -> Iterable:
+        """The drafts of all rows, and the sounds, copied beside their places."""
+        own = {**blending(self.request), "keep": self.request.get("keep")}
+        for row in made:
+            file = folder / row["channels"]
+            yield key(self.rig, file), draft_motion(self.scene, self.rig, self.mapped, file, self.passage,
+                                                    self.title(), **own)
+            yield str(folder / row["file"]), sound_files.staged(folder / row["file"])
+
     def write(self, scene: bpy.types.Scene, made: list[dict], folder: Path) -> str:
         """A take with two faces for each row, a strip and an action; whole or not at all. The last one plays."""
         names, (_, notice), rig = [], sound_files.output(), self.rig.get()
         own = blending(self.request)
-        own["keep"] = self.request.get("keep")
+        own["keep"], own["ready"] = self.request.get("keep"), self.ready
         with whole([rig]):
             for number, row in enumerate(made):
                 take = takes.new(scene, self.title(), self.kind)
                 take.rig = rig
                 first, last = write_motion(scene, rig, self.mapped, take, folder / row["channels"], self.passage, **own)
-                place_sound(self.place.get(), scene, take, folder / row["file"], self.passage)
+                place_sound(self.place.get(), scene, take, folder / row["file"], self.passage, self.ready)
                 takes.remember(take, row, takes.one_of(self.request, number), self.passage.first)
                 names.append(take.name)
             takes.solo(scene, names[-1])

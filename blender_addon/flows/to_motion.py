@@ -1,5 +1,5 @@
 """Sound to motion: sound strip -> job -> channels -> a new action on the rig."""
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from pathlib import Path
 
 import bpy
@@ -13,7 +13,7 @@ from ..scene.timebase import Passage, scene_fps
 from ..scene.whole import whole
 from . import ranges
 from .base import Flow
-from .results import blending, write_motion
+from .results import blending, draft_motion, key, write_motion
 
 
 class ToMotion(Flow):
@@ -94,11 +94,21 @@ class ToMotion(Flow):
         plain = not any(bone_map.bone_tables.control_table(mapped) for mapped in (self.mapped, *self.maps))
         return plain and not self.request.get("keep") and blending(self.request)["blend_seconds"] > 0
 
+    def works(self, made: list[dict], folder: Path) -> Iterable:
+        """The drafts of all rows, and of the other rigs."""
+        rows = [(self.rig, self.mapped, row["file"]) for row in made]
+        rows += zip(self.others, self.maps, made[0].get("others", ()))
+        for rig, mapped, file in rows:
+            yield key(rig, folder / file), draft_motion(self.scene, rig, mapped, folder / file, self.passage,
+                                                        self.title(), **self.how())
+
+    def how(self) -> dict:
+        """How the channels are written."""
+        return {**blending(self.request), "keep": self.request.get("keep"), "stepped": self.steps()}
+
     def write(self, scene: bpy.types.Scene, made: list[dict], folder: Path) -> str:
         """A take with an action for each row; the last one plays."""
-        own = blending(self.request)
-        own["keep"] = self.request.get("keep")
-        own["stepped"] = self.steps()
+        own = {**self.how(), "ready": self.ready}
         with whole():
             sentence = write_takes(scene, self.rig.get(), self.mapped, made,
                                    [takes.one_of(self.request, number) for number in range(len(made))], self.passage,

@@ -1,5 +1,5 @@
 """Motion to sound: rig -> job -> WAV beside the file -> sound strip on the right frame."""
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from pathlib import Path
 
 import bpy
@@ -49,6 +49,10 @@ class ToSound(Flow):
                   "source": {"rig": self.rig.name, "first_frame": self.passage.first, "fps": self.passage.fps}}
         return {**inputs, "keep": self.request["keep"]} if self.request.get("keep") else inputs
 
+    def works(self, made: list[dict], folder: Path) -> Iterable:
+        """The sounds, copied beside their places."""
+        return [(str(folder / row["file"]), sound_files.staged(folder / row["file"])) for row in made]
+
     def write(self, scene: bpy.types.Scene, made: list[dict], folder: Path) -> str:
         """A take with a strip for each row."""
         names, (_, notice) = [], sound_files.output()
@@ -56,7 +60,7 @@ class ToSound(Flow):
             for number, row in enumerate(made):
                 take = takes.new(scene, self.title(), self.kind)
                 take.rig = self.rig.get()
-                place_sound(self.place.get(), scene, take, folder / row["file"], self.passage)
+                place_sound(self.place.get(), scene, take, folder / row["file"], self.passage, self.ready)
                 takes.remember(take, row, takes.one_of(self.request, number), self.passage.first)
                 names.append(take.name)
             takes.solo(scene, names[-1])

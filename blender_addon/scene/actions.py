@@ -9,13 +9,11 @@ from functools import partial
 
 import bpy
 import numpy as np
-from mathutils import Euler, Quaternion
 
 from ..errors import UserError
-from . import compat, nla
+from . import compat, draft, nla
 from . import switches as switch
-from .blending import blended
-from .keys import fill_curve, fill_reduced
+from .keys import fill_curve
 from .whole import later
 
 TRACK = "Baton: below {}"
@@ -30,115 +28,58 @@ def channel_arrays(path):
         return data["times"], rotations, locations
 
 
-def write_take(rig, name, frames, rotations, locations, *, blend_frames=0, blend_start=True, reduce_error=0.0,
-               switches=(), base=None, stays=None, switch_values=None):
-    """Key a take named `name` on `rig`; returns the state that `remove_take` needs.
+def channels_of(path):
+    """Generator: (name, times (T,), values (T, C)) of each array of a `channels.npz`, one by one; rotations first."""
+    with np.load(path, allow_pickle=False) as data:
+        times, names = data["times"], [name for name in data.files if name != "times"]
+        for name in sorted(names, key=lambda name: not name.startswith("rotation")):
+            yield name, times, data[name]
 
-    frames (T,) whole, ascending; rotations {bone: (T,4) wxyz matrix_basis}; locations {bone: (T,3)}.
-    blend_frames: length of the blend from and to what the rig does without the take, blend_start: from it too;
-    reduce_error: radians (and half as many metres) within which keys are left out, 0 keys every frame; switches:
-    (bone, custom property, value) that the take keys so that its bones lead, such as IK/FK
-    (blender_addon/scene/switches.py); base: state of an earlier take that this one stands beside (A/B), whose
-    pushed-down action it then shares. stays (T,) bool: frames that are neither blended nor reduced; switch_values
-    {(bone, property): (T,)}: what is keyed of a switch instead of its one value. Raises UserError where the rig cannot
-    be written.
+
+def write_take(rig, name, frames, rotations, locations, *, base=None, **how):
+    """Key a take named `name` on `rig` at once; returns the state that `remove_take` needs.
+
+    frames, rotations, locations and how: as in `draft.keyed`; base: as in `put_on`. Raises UserError where the rig
+    cannot be written.
     """
-    _check_writable(rig, rotations, locations)
+    check_writable(rig, {*rotations, *locations})
+    if base is not None:
+        rig.animation_data.action = None
+    steps = draft.keyed(lambda: rig, name, frames, rotations, locations, **how)
+    return put_on(rig, name, draft.finished(steps), base)
+
+
+def put_on(rig, name, made, base=None):
+    """Put a `draft.Draft` on the rig as a take named `name`; returns the state that `remove_take` needs.
+
+    base: state of an earlier take that this one stands beside (A/B), whose pushed-down action it then shares. Raises
+    UserError where the rig cannot be written.
+    """
+    check_writable(rig, made.bones)
     if base is not None:
         rig.animation_data.action = None  # the earlier takes have stepped aside, what lies below them stays
-    stays = np.zeros(len(frames), dtype=bool) if stays is None else stays
-    blend_frames = min(blend_frames, (len(frames) - 1) // 2)
-    if blend_frames > 0 and rig.animation_data is not None:
-        # No farther than to the next frame that stays.
-        first, last = (min(blend_frames, int(part.argmax()) if part.any() else blend_frames)
-                       for part in (stays, stays[::-1]))
-        rotations, locations = blended(rig, frames, rotations, locations, first if blend_start else 0, last)
-    state = push_down(rig, name, {*rotations, *locations}, switches) if base is None else {
-        **base, "pose": {**_static_pose(rig, {*rotations, *locations}), **base["pose"]}}
-    action = bpy.data.actions.new(name)
-    action.use_fake_user = True  # an A/B comparison unlinks it for a while
-    bag, fcurves, slot = compat.action_curves(action, rig)
-    for bone, values in rotations.items():
-        pose = rig.pose.bones[bone]
-        path, columns = rotation_columns(pose, values)
-        # A small turn by a radians moves a unit quaternion by a / 2.
-        error = reduce_error if path == "rotation_euler" else reduce_error / 2
-        _key_bone(bag, fcurves, f"{pose.path_from_id()}.{path}", bone, frames, columns, error, stays)
-    for bone, values in locations.items():
-        pose = rig.pose.bones[bone]
-        path, error = f"{pose.path_from_id()}.location", reduce_error / 2
-        _key_bone(bag, fcurves, path, bone, frames, np.asarray(values), error, stays)
-    for bone, name_of, value in switches:
-        curve = compat.new_curve(bag, fcurves, switch.path(rig.pose.bones[bone], name_of), 0, bone)
-        spots, values = [0, -1], [value, value]
-        if switch_values is not None:
-            spots, values = np.arange(len(frames)), switch_values[bone, name_of]
-        elif name_of.startswith(".") and 0 < 2 * blend_frames < len(frames):  # a measure, not a switch: it can ease
-            now = switch.read(rig.pose.bones[bone], name_of)
-            spots, values = [0, blend_frames, -1 - blend_frames, -1], [now, value, value, now]
-        fill_curve(curve, frames[spots], values)
-    data = rig.animation_data
+    state = push_down(rig, name, made.bones, made.switches) if base is None else {
+        **base, "pose": {**_static_pose(rig, made.bones), **base["pose"]}}
+    action = made.get()
+    action.name, action.use_fake_user = name, True  # an A/B comparison unlinks it for a while
+    data, curves = rig.animation_data, list(compat.all_curves(action))
     if state["had_action"] or state["tracks"]:
-        _rest_below(rig, state, name, [(curve.data_path, curve.array_index) for curve in fcurves])
+        _rest_below(rig, state, name, [(curve.data_path, curve.array_index) for curve in curves])
     # Where nothing lies below, the first and last pose are held.
     lead(data, action, "NOTHING" if state["had_action"] or state["tracks"] else "HOLD")
     state["action"] = action.name
     return state
 
 
-def _check_writable(rig, rotations, locations):
+def check_writable(rig, bones):
+    """Raises UserError where these bones of the rig cannot be keyed."""
     if rig.library is not None:
         raise UserError(f"{rig.name} is linked from another file; make a library override first.")
     if rig.animation_data is not None and rig.animation_data.use_tweak_mode:
         raise UserError(f"{rig.name} is in NLA tweak mode; leave it with Tab in the NLA editor first.")
-    missing = [bone for bone in (*rotations, *locations) if bone not in rig.pose.bones]
+    missing = [bone for bone in bones if bone not in rig.pose.bones]
     if missing:
         raise UserError(f"{rig.name} has no bone {missing[0]}; it was renamed or removed during the job.")
-
-
-def rotation_columns(pose, quaternions):
-    """(channel, (T, 4 or 3) values) in the rotation mode of a pose bone, without jumps between neighbours."""
-    mode = pose.rotation_mode
-    values = np.array(quaternions, dtype=np.float64)
-    values /= np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-9)
-    sign = np.where((values[1:] * values[:-1]).sum(-1) < 0, -1.0, 1.0)
-    values[1:] *= np.cumprod(sign)[:, None]
-    if mode == "QUATERNION":
-        return "rotation_quaternion", values
-    if mode == "AXIS_ANGLE":
-        return "rotation_axis_angle", _axis_angles(values)
-    out, before = np.empty((len(values), 3)), Euler((0.0, 0.0, 0.0), mode)
-    for i, value in enumerate(values):
-        before = Quaternion(value).to_euler(mode, before)
-        out[i] = before
-    return "rotation_euler", out
-
-
-def _axis_angles(quaternions):
-    """(T, 4) continuous wxyz -> (T, 4) angle, x, y, z without jumps; next to no turn there is no axis, so a
-    neighbour's."""
-    sine = np.linalg.norm(quaternions[:, 1:], axis=1)
-    angle = 2 * np.arctan2(sine, quaternions[:, 0])
-    turned = np.flatnonzero(sine > 1e-4)
-    if len(turned) == 0:
-        return np.tile([0.0, 0.0, 1.0, 0.0], (len(quaternions), 1))
-    later = np.minimum(np.searchsorted(turned, np.arange(len(sine))), len(turned) - 1)
-    earlier = np.maximum(later - 1, 0)
-    closer = np.abs(turned[earlier] - np.arange(len(sine))) < np.abs(turned[later] - np.arange(len(sine)))
-    nearest = turned[np.where(closer, earlier, later)]
-    axis = quaternions[nearest, 1:] / sine[nearest, None]
-    flips = np.where((axis[1:] * axis[:-1]).sum(-1) < 0, -1.0, 1.0)
-    sign = np.concatenate([[1.0], np.cumprod(flips)])
-    return np.concatenate([np.unwrap(angle * sign)[:, None], axis * sign[:, None]], axis=1)
-
-
-def _key_bone(bag, fcurves, path, group, frames, columns, error, stays):
-    curves = [compat.new_curve(bag, fcurves, path, index, group) for index in range(columns.shape[1])]
-    if error > 0:
-        fill_reduced(curves, frames, columns, error, stays)
-    else:
-        for index, curve in enumerate(curves):
-            fill_curve(curve, frames, columns[:, index])
 
 
 # --- NLA -------------------------------------------------------------------------------------------------------------

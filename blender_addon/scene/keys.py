@@ -3,6 +3,7 @@ import numpy as np
 
 BEZIER, LINEAR = 2, 1
 AUTO_CLAMPED = 4
+BLOCK = 10000                   # frames that are evaluated without a pause
 
 
 def fill_curve(curve, frames, values, linear=True):
@@ -20,8 +21,9 @@ def fill_curve(curve, frames, values, linear=True):
     curve.update()
 
 
-def fill_reduced(curves, frames, values, error, exact=None, rounds=12):
-    """Smooth curves with few keys: within `error` of values (T, C) at every frame, all columns keyed together.
+def reduced(curve, frames, values, error, exact=None, rounds=12):
+    """Generator: smooth curves with few keys, within `error` of values (T, C) at every frame, all columns keyed
+    together; curve(column) gives the f-curve, anew after each yield.
 
     Straight lines choose the first keys; then, until all is within `error` (Euclidean over the columns), the worst
     frame between two keys gets one. exact (T,) bool: frames that have a key of their own whatever the error.
@@ -30,10 +32,14 @@ def fill_reduced(curves, frames, values, error, exact=None, rounds=12):
     keep |= set(reduce_keys(frames, values, 3 * error).tolist())
     for _ in range(rounds):
         picked = np.array(sorted(keep))
-        for index, curve in enumerate(curves):
-            curve.keyframe_points.clear()
-            fill_curve(curve, frames[picked], values[picked, index], linear=False)
-        fitted = np.array([[curve.evaluate(frame) for frame in frames] for curve in curves]).T
+        fitted = np.empty(np.shape(values))
+        for index in range(fitted.shape[1]):
+            curve(index).keyframe_points.clear()
+            fill_curve(curve(index), frames[picked], values[picked, index], linear=False)
+            for first in range(0, len(frames), BLOCK):
+                one = curve(index)
+                fitted[first:first + BLOCK, index] = [one.evaluate(frame) for frame in frames[first:first + BLOCK]]
+                yield
         off = np.linalg.norm(fitted - values, axis=1)
         if off.max() <= error:
             return

@@ -14,6 +14,7 @@ KINDS = ("actions", "sounds", "scenes", "objects", "armatures", "meshes", "mater
 SIMPLE = {"BOOLEAN", "INT", "FLOAT", "STRING", "ENUM", "POINTER"}
 POSE = {"location": 3, "rotation_quaternion": 4, "rotation_euler": 3, "rotation_axis_angle": 4, "scale": 3}
 MIXED = ("action_blend_type", "action_influence", "action_extrapolation", "use_nla")
+RANGES = ("frame_start", "frame_end", "use_preview_range", "frame_preview_start", "frame_preview_end")
 MEASURES = ("ik_stretch",)                                      # attributes of pose bones that switches name
 
 
@@ -32,8 +33,8 @@ def take(rigs=()):
         for way in ways:
             try:
                 way()
-            except (ReferenceError, RuntimeError, TypeError, AttributeError, KeyError, ValueError) as error:
-                troubles.append(error)                          # the other parts come back all the same
+            except Exception as error:  # noqa: BLE001  raised below: the other parts come back all the same
+                troubles.append(error)
         if troubles:
             raise ExceptionGroup("Parts of the file could not be put back", troubles)
     return restore
@@ -182,9 +183,13 @@ def _strip(strip):
 
 
 def _frame(scene):
+    """The current frame and the ranges of frames."""
     frame, sub = scene.frame_current, scene.frame_subframe
+    ranges = {name: getattr(scene, name) for name in RANGES}
 
     def restore():
+        for _ in range(2):                                      # an end before the start moves the start, and so on
+            put(scene, ranges)
         if (scene.frame_current, scene.frame_subframe) != (frame, sub):
             scene.frame_set(frame, subframe=sub)
     return restore

@@ -1,14 +1,20 @@
 """Where the sounds of takes lie. What a file stores as a path is input: only what lies in the project or in a temporary
 folder of Baton's is copied or read."""
+import os
+import secrets
 import tempfile
 from pathlib import Path
 
 import bpy
 
+from ...core.contract import files
 from ..errors import on_disk
 from . import whole
 
 FOLDER = "baton"                                                # beside the saved file, or in a temporary folder
+
+STEP_BYTES = 4 << 20
+ROLE, HELP = "The folder for sounds", "make room there, or press Save Take As"
 
 _elsewhere = None                                               # (folder, stem) chosen by the user
 
@@ -45,12 +51,52 @@ def output() -> tuple:
         "The file is not saved: the sound lies in a temporary folder until you save it; then it moves beside the file")
 
 
-def place_new(source, name) -> Path:
+def place_new(source, name, staged=None) -> Path:
     """The file `source` under a free name where new sounds go: the take's name, or the one that the user has chosen.
-    Raises DiskError."""
+    staged: a `Staged` of it. Raises DiskError."""
     folder, stem = _elsewhere or (output()[0], name)
-    with on_disk("The folder for sounds", folder, "make room there, or press Save Take As"):
+    with on_disk(ROLE, folder, HELP):
+        if staged is not None and staged.path.parent == folder:
+            return whole.place(staged.path, folder, stem, move=True)
         return whole.place(source, folder, stem)
+
+
+class Staged:
+    """A sound that was copied beside its place under a temporary name, and waits."""
+
+    made_folders = set()                                        # made for such copies alone: they go when empty
+
+    def __init__(self, path):
+        self.path = path
+        if not os.path.lexists(path.parent):
+            self.made_folders.add(path.parent)
+
+    def drop(self):
+        """Delete it, unless it has been placed."""
+        folder = self.path.parent
+        if not folder.is_dir():                                 # a file lies there: nothing was written
+            return
+        self.path.unlink(missing_ok=True)
+        if folder in self.made_folders and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def staged(source):
+    """Generator: copies a sound where new ones go, some bytes at a step; yields the fraction done, returns its
+    `Staged`. Raises DiskError."""
+    folder, size = output()[0], max(1, Path(source).stat().st_size)
+    made = Staged(folder / f".{Path(source).name[:60]}.{secrets.token_hex(8)}.part")
+    try:
+        with on_disk(ROLE, folder, HELP):
+            folder.mkdir(parents=True, exist_ok=True)
+            with files.create(made.path) as out, open(source, "rb") as file:
+                while block := file.read(STEP_BYTES):
+                    out.write(block)
+                    yield min(1.0, file.tell() / size)
+    except BaseException:
+        made.drop()
+        raise
+    return made
 
 
 class elsewhere:

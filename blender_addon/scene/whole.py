@@ -3,6 +3,7 @@
 What is deleted cannot be put back, so deletions wait until everything else has been done (`later`); from then on the
 only way is forward. Files made are noted (`place`, `write_beside`) and go again, too.
 """
+import os
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -58,12 +59,14 @@ class Block:
 
 
 @contextmanager
-def whole(rigs=(), step=None):
+def whole(rigs=(), step=None, alone=False):
     """Do what is inside whole or not at all; gives the `Block`. rigs: armature objects that it may touch, besides those
-    that have takes; step: make it an undo step of this name. Inside another such block it is a part of that one."""
+    that have takes; step: make it an undo step of this name. Inside another such block it is a part of that one; alone:
+    it is put back by itself there, too."""
     global _present
-    if _present is not None:
-        yield _present
+    above = _present
+    if above is not None and not alone:
+        yield above
         return
     things = {thing for thing in (*rigs, *_rigs_of_takes()) if isinstance(thing, bpy.types.Object)}
     restore, block = snapshot.take([thing for thing in things if thing.type == "ARMATURE"]), Block()
@@ -73,13 +76,16 @@ def whole(rigs=(), step=None):
             yield block
             block.finish(step)
     except BaseException:
-        _present = None
+        _present = above
         if not block.sealed and not block.done:
-            restore()
-            block.remove_files()
+            for task in (restore, block.remove_files):
+                try:
+                    task()
+                except Exception:  # noqa: BLE001  it begins again: each part looks first what is there
+                    task()
         raise
     finally:
-        _present = None
+        _present = above
 
 
 def _rigs_of_takes():
@@ -95,15 +101,19 @@ def later(deletion):
         _present.deletions.append(deletion)
 
 
-def place(source, folder, name, suffixes=(".wav", ".json")):
-    """`core.contract.files.place`, noted: it goes again when the block fails. Raises OSError."""
+def place(source, folder, name, suffixes=(".wav", ".json"), move=False):
+    """`core.contract.files.place`, noted: it goes again when the block fails. move: instead of copying. Raises
+    OSError."""
     block = _present or Block()
     _note_folders(block, Path(folder))
     path = None
     try:
         path = files.claim(folder, name, suffixes)
         block.files.append(path)
-        files.copy(source, path)
+        if move:
+            os.replace(source, path)
+        else:
+            files.copy(source, path)
     except BaseException:
         if path is not None:
             path.unlink(missing_ok=True)

@@ -25,8 +25,10 @@ class Job:
     """One request. It holds names and session uids, never bpy references.
 
     kind, params: of the worker message. prepare(folder): generator yielding fractions while it reads the scene; it
-    may return a dict that is merged into params. apply(result, folder): writes the result into the scene, returns a
-    sentence. watched: `Ref`s that must live on. title: for the panel and the undo step.
+    may return a dict that is merged into params. build(result, folder): generator yielding fractions while it makes
+    what takes long of the result, changing nothing of the scene; then None, and closed it drops what apply did not use.
+    apply(result, folder): writes it, returns a sentence.
+    watched: `Ref`s that must live on. title: for the panel and the undo step.
     """
 
     kind: str
@@ -38,8 +40,9 @@ class Job:
     undo: bool = True
     stamp: object = None  # a function: how what the job works on stands, compared after an undo; None: what it watches
     stamped: object = None  # what it gave when the job began
+    build: object = None
     id: str = field(default_factory=lambda: f"job{next(_numbers)}")
-    state: str = "preparing"  # preparing, waiting, running, checking, applying, done, failed, cancelled
+    state: str = "preparing"  # preparing, waiting, running, checking, building, applying, done, failed, cancelled
     phase: str = "Reading"
     detail: str = ""
     heard: bool = False  # the first seconds of its sound lie in its folder
@@ -51,7 +54,6 @@ class Job:
     result: dict | None = None
     folder: Path | None = None
     cancel_at: float | None = None
-    aborted: bool = False  # its scene is gone, or Baton is: nothing is to follow it
     written: object = None  # the `Block` of its result, `done` once that stands in the scene
     aborted: bool = False  # its scene is gone, or Baton is: nothing is to follow it
     on_end: object = None

@@ -6,6 +6,7 @@ It is driven by `tick`, a persistent timer, and by `run_blocking` for scripts an
 import sys
 import time
 import traceback
+from contextlib import contextmanager
 
 import bpy
 
@@ -25,6 +26,7 @@ from .owner import WorkerOwner
 __all__ = ["Job", "Manager", "fault", "faults", "manager", "shutdown", "tick"]
 
 TICK_SECONDS = 0.1
+BUSY = ("preparing", "building", "applying")  # with Blender's own time: the next step comes at once
 CANCEL_SECONDS = 1.5  # then the worker is ended
 START_SECONDS = 60.0  # of the thread that starts it; the client looks after its hello
 MOST_STARTS = 2  # of a worker, for one job
@@ -121,6 +123,9 @@ class Manager(WorkerOwner):
             self._steps.close()
             job_folder.empty(job.folder)
             self._steps = job.prepare(job.folder)
+        elif job.state in ("building", "applying") and self._steps is not None:
+            self._steps.close()                                 # what was built may have gone with the undo
+            self._done(job, job.result)
 
     def stop_worker(self):
         """End the worker process, if any, and the job that waits for it; one that is still starting is ended by its own
@@ -163,7 +168,9 @@ class Manager(WorkerOwner):
                 self._look_for_lost(job)
             if self.job is job and job.state == "checking":
                 self._take_checked(job, timeout)
-            if self.job is job and job.state == "applying" and not self._blender_busy():
+            if self.job is job and job.state == "building" and not self._blender_busy():
+                self._build(job)
+            elif self.job is job and job.state == "applying" and not self._blender_busy():
                 self._apply(job)
             if self.job is job and job.cancel_at and time.monotonic() - job.cancel_at > CANCEL_SECONDS:
                 self._kill_worker()
@@ -186,7 +193,7 @@ class Manager(WorkerOwner):
             if timeout and self._starting is not None:
                 self._starting.join(timeout)
             return []
-        return self._client.messages(timeout if self.job is not None and self.job.state != "preparing" else 0.0)
+        return self._client.messages(timeout if self.job is not None and self.job.state not in BUSY else 0.0)
 
     def _watch(self, job):
         for ref in job.watched:
@@ -302,7 +309,7 @@ class Manager(WorkerOwner):
         if isinstance(found, str):
             self._fault(job, found)
         elif found is not None:
-            job.result, job.state = found, "applying"
+            self._done(job, found)
             job.warnings += found["warnings"]
 
     def _playback(self):
@@ -320,12 +327,23 @@ class Manager(WorkerOwner):
             return True
         return False
 
-    def _apply(self, job):
-        step = f"Baton: {job.title}" if job.undo else None
+    def _done(self, job, result):
+        """The worker has answered: what takes long is made of it first, where the job has such a thing."""
+        job.result, job.phase, job.fraction = result, "Writing", 0.0
+        job.state, self._steps = "applying" if job.build is None else "building", None
+
+    def _build(self, job):
+        with self._writing(job):
+            self._steps = self._steps or job.build(job.result, job.folder)
+            job.fraction = next(self._steps)
+        if job.fraction is None:
+            job.state = "applying"                              # the end of the job closes what it built, if unused
+
+    @contextmanager
+    def _writing(self, job):
+        """What goes wrong with a disk is a sentence, and the take of a generation waits for another try."""
         try:
-            with stall("write"), whole((ref.find() for ref in job.watched), step) as block:
-                job.written = block
-                job.message = job.apply(job.result, job.folder) or f"{job.title}: done"
+            yield
         except OSError as error:
             raise DiskError(f"{job.title}: the result cannot be read or written: {reason(error)}") from error
         except DiskError:
@@ -333,6 +351,12 @@ class Manager(WorkerOwner):
                 self.drop_unplaced()
                 self.unplaced = job
             raise
+
+    def _apply(self, job):
+        step = f"Baton: {job.title}" if job.undo else None
+        with self._writing(job), stall("write"), whole((ref.find() for ref in job.watched), step) as block:
+            job.written = block
+            job.message = job.apply(job.result, job.folder) or f"{job.title}: done"
         self._end("done", job.message)
 
     def place_again(self):
@@ -388,7 +412,7 @@ def tick():
     job = manager.job
     if job is None:
         return None
-    return 0.0 if job.state == "preparing" else TICK_SECONDS
+    return 0.0 if job.state in BUSY else TICK_SECONDS
 
 
 def shutdown():

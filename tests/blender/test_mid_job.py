@@ -4,7 +4,7 @@ import pytest
 
 from baton.blender_addon.errors import UserError
 from baton.blender_addon.flows import to_sound
-from baton.blender_addon.scene import animated, compat, rig_sampling, strips
+from baton.blender_addon.scene import animated, compat, draft, rig_sampling, sound_files, strips
 from baton.blender_addon.scene.refs import Ref
 from baton.blender_addon.scene.timebase import Passage
 from baton.blender_addon.worker import manager as jobs
@@ -149,3 +149,89 @@ def test_the_range_of_an_action_counts_no_rest_below_a_take(blender, sound, tmp_
 def job_system():
     from baton.core.contract import systems
     return systems.find("music_ldm")
+
+
+# --- while a result is keyed in slices -------------------------------------------------------------------------------
+
+@pytest.fixture
+def building(blender, sound, monkeypatch, tmp_path):
+    """A conducting result of which a part is keyed: (rig, the job), the worker's answer being there."""
+    blender.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
+    rig, job = conducting(blender, tmp_path)
+    monkeypatch.setattr(draft, "SLICE_SECONDS", 0.0)
+    manager, job.folder = jobs.manager, tmp_path / "job"
+    job.stamped = job.stamp() if callable(getattr(job, "stamp", None)) else None
+    manager.job = job
+    manager._done(job, {"takes": [{"file": "channels.npz", "recipe": {}, "beats": None}]})
+    for _ in range(6):
+        manager.poll()
+    assert job.state == "building" and len(drafts(blender)) == 1 and 0 <= job.fraction < 1
+    return rig, job
+
+
+def drafts(blender):
+    return [action for action in blender.data.actions if "being written" in action.name]
+
+
+def to_the_end(job):
+    while not job.over:
+        jobs.manager.poll()
+    return job
+
+
+def test_nothing_of_the_scene_changes_before_the_last_step(building, blender):
+    rig, job = building
+    scene = blender.context.scene
+    assert rig.animation_data is None or rig.animation_data.action is None
+    assert len(scene.baton.takes) == 0 and drafts(blender)[0].users == 0
+    assert to_the_end(job).state == "done" and len(scene.baton.takes) == 1 and not drafts(blender)
+    assert rig.animation_data.action == scene.baton.takes[0].action
+
+
+def test_a_cancel_leaves_no_draft(building, blender):
+    rig, job = building
+    jobs.manager.cancel()
+    assert job.state == "cancelled" and not drafts(blender)
+
+
+def test_a_file_saved_meanwhile_holds_no_draft(building, blender, tmp_path):
+    rig, job = building
+    blender.ops.wm.save_as_mainfile(filepath=str(tmp_path / "meanwhile.blend"), copy=True)
+    assert to_the_end(job).state == "done"
+    blender.ops.wm.open_mainfile(filepath=str(tmp_path / "meanwhile.blend"))
+    assert not drafts(blender)
+
+
+def test_a_draft_that_somebody_deletes_is_one_sentence(building, blender):
+    rig, job = building
+    blender.data.actions.remove(drafts(blender)[0])
+    assert to_the_end(job).state == "failed" and job.message.startswith("The take's action was deleted while")
+    assert len(blender.context.scene.baton.takes) == 0
+
+
+def test_a_bone_lost_meanwhile_is_one_sentence(building, blender):
+    rig, job = building
+    blender.context.view_layer.objects.active = rig
+    blender.ops.object.mode_set(mode="EDIT")
+    for name in ("pelvis", "right_elbow"):
+        rig.data.edit_bones.remove(rig.data.edit_bones[name])
+    blender.ops.object.mode_set(mode="OBJECT")
+    assert to_the_end(job).state == "failed" and "has no bone" in job.message and not drafts(blender)
+
+
+def test_long_sounds_are_copied_in_steps_and_leave_nothing(blender, sound, monkeypatch, tmp_path):
+    blender.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
+    job, result = music(blender, tmp_path)
+    monkeypatch.setattr(sound_files, "STEP_BYTES", 10000)
+    manager, job.folder = jobs.manager, tmp_path / "job"
+    manager.job = job
+    manager._done(job, result)
+    fractions = []
+    while job.state == "building" and len(fractions) < 4:
+        manager.poll()
+        fractions.append(job.fraction)
+    assert fractions == sorted(fractions) and 0 < fractions[-1] < 1
+    parts = [path.name for path in (tmp_path / "baton").iterdir()]
+    assert len(parts) == 1 and parts[0].endswith(".part")
+    jobs.manager.cancel()
+    assert not (tmp_path / "baton").exists()

@@ -21,7 +21,8 @@ FAULTS = (Injected, lambda text: OSError(errno.ENOSPC, text), KeyError, MemoryEr
 
 class Injector:
     """`with Injector(gate, at, fault)`: the `at`-th call (from 1) inside a function named `gate` raises `fault(text)`;
-    with `at` None they are only counted. Afterwards `calls` tells how many there were, `where` what was hit."""
+    with `at` None they are only counted. gate: names of such functions. Afterwards `calls` tells how many there were,
+    `where` what was hit."""
 
     def __init__(self, gate, at=None, fault=Injected):
         self.gate, self.at, self.fault = gate, at, fault
@@ -38,11 +39,11 @@ class Injector:
     def _event(self, frame, event, argument):
         code = frame.f_code
         if self._frame is None:
-            if event == "call" and code.co_name == self.gate and code.co_filename.startswith(WITHIN):
+            if event == "call" and code.co_name in self.gate and code.co_filename.startswith(WITHIN):
                 self._frame = frame
             return
         if event == "return" and frame is self._frame:
-            sys.setprofile(None)
+            self._frame = None
             return
         if event not in ("call", "c_call") or not code.co_filename.startswith(WITHIN):
             return
