@@ -20,7 +20,8 @@ def run(seed, trials, folder):
     from tests.faults.apply_scenes import SCENARIOS
     blender_addon.register()
     if os.environ.get("BATON_FAULTS_WITHOUT") == "restore":     # to see that the campaign would notice
-        snapshot.take = lambda rigs=(): lambda: None
+        take = snapshot.take
+        snapshot.take = lambda rigs=(): _only_before_a_fault(take(rigs))
     bpy.context.preferences.edit.undo_steps = 32
     uuid.uuid4 = Counted()
     try:
@@ -29,6 +30,11 @@ def run(seed, trials, folder):
         return [outcome for name, spots in chosen.items() for outcome in planned[name].trials(spots, seed)]
     finally:
         blender_addon.unregister()
+
+
+def _only_before_a_fault(restore):
+    from tests.faults.injector import Injector
+    return lambda: None if Injector.fired else restore()
 
 
 def plan(calls, seed, trials):

@@ -24,16 +24,20 @@ class Injector:
     with `at` None they are only counted. gate: names of such functions. Afterwards `calls` tells how many there were,
     `where` what was hit."""
 
+    fired = False
+
     def __init__(self, gate, at=None, fault=Injected):
         self.gate, self.at, self.fault = gate, at, fault
         self.calls, self.where, self._frame = 0, "", None
 
     def __enter__(self):
+        Injector.fired = False
         sys.setprofile(self._event)
         return self
 
     def __exit__(self, *exc):
         sys.setprofile(None)
+        Injector.fired = False
         return False
 
     def _event(self, frame, event, argument):
@@ -51,6 +55,7 @@ class Injector:
         if self.calls != self.at:
             return
         sys.setprofile(None)
+        Injector.fired = True
         name = code.co_name if event == "call" else f"{code.co_name} > {getattr(argument, '__name__', argument)}"
         self.where = f"{Path(code.co_filename).stem}.{name}:{frame.f_lineno}"
         raise self.fault(f"injected at {self.where}")
