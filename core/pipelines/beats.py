@@ -9,6 +9,7 @@ from core.contract import systems as registry
 from core.errors import BadInput, Cancelled
 from core.pipelines.base import never, silent
 from core.rhythm.beats import Beats
+from core.rhythm.sounding import heard
 
 
 def find_beats(condition: Motion | Audio, *, bpm: float | None = None, tempo: str | float | None = None,
@@ -35,6 +36,8 @@ def find_beats(condition: Motion | Audio, *, bpm: float | None = None, tempo: st
     options = dict(mode=mode, bpm=bpm, metre=metre, beats=beats, level=level, usual=usual, folders=folders)
     if isinstance(condition, Audio):
         found = detect_music_beats(condition.mono(), condition.rate, **options)
+        if beats is None and mode != "fixed":
+            found = heard(found, condition, notify)
     else:
         found = detect_body_beats(condition, **options)
     if should_cancel():

@@ -45,7 +45,7 @@ class Pipeline(base.Pipeline):
         return given_or_found(ask.condition, beats, duration=ask.duration, bpm=bpm, tempo=tempo,
                               level=ask.values.get("level"),
                               metre=ask.values.get("metre"), usual=self.system.usual_bpm, folders=self.folders,
-                              progress=progress, should_cancel=ask.should_cancel)
+                              progress=progress, should_cancel=ask.should_cancel, notify=self.notify)
 
     def _kept(self, ask):
         return None if ask.keep is None else kept_ranges(*ask.keep, duration=ask.duration)
