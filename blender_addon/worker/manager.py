@@ -6,15 +6,12 @@ It is driven by `tick`, a persistent timer, and by `run_blocking` for scripts an
 import sys
 import time
 import traceback
-from contextlib import contextmanager
 
 import bpy
 
-from ...core.contract.files import reason
-from ..errors import Cancelled, DiskError, UserError, on_disk
+from ..errors import Cancelled, UserError, on_disk
 from ..scene import compat, stamp, usable
-from ..scene.stats import stall, timed
-from ..scene.whole import later, whole
+from ..scene.stats import timed
 from . import job_folder, replies
 from . import options as prefs
 from .busy import Busy
@@ -22,6 +19,7 @@ from .checking import Checking
 from .client import WorkerError
 from .job import Job, fault, faults
 from .owner import WorkerOwner
+from .writing import Writer
 
 __all__ = ["Job", "Manager", "fault", "faults", "manager", "shutdown", "tick"]
 
@@ -41,7 +39,7 @@ def _stamp(job):
             *(stamp.of_scene(thing) for thing in things if hasattr(thing, "render"))]
 
 
-class Manager(WorkerOwner):
+class Manager(WorkerOwner, Writer):
     """At most one job, at most one worker."""
 
     def __init__(self):
@@ -326,61 +324,6 @@ class Manager(WorkerOwner):
             self.job.detail = "Waiting for Blender"
             return True
         return False
-
-    def _done(self, job, result):
-        """The worker has answered: what takes long is made of it first, where the job has such a thing."""
-        job.result, job.phase, job.fraction = result, "Writing", 0.0
-        job.state, self._steps = "applying" if job.build is None else "building", None
-
-    def _build(self, job):
-        with self._writing(job):
-            self._steps = self._steps or job.build(job.result, job.folder)
-            job.fraction = next(self._steps)
-        if job.fraction is None:
-            job.state = "applying"                              # the end of the job closes what it built, if unused
-
-    @contextmanager
-    def _writing(self, job):
-        """What goes wrong with a disk is a sentence, and the take of a generation waits for another try."""
-        try:
-            yield
-        except OSError as error:
-            raise DiskError(f"{job.title}: the result cannot be read or written: {reason(error)}") from error
-        except DiskError:
-            if job.kind == "generate":
-                self.drop_unplaced()
-                self.unplaced = job
-            raise
-
-    def _apply(self, job):
-        step = f"Baton: {job.title}" if job.undo else None
-        with self._writing(job), stall("write"), whole((ref.find() for ref in job.watched), step) as block:
-            job.written = block
-            job.message = job.apply(job.result, job.folder) or f"{job.title}: done"
-        self._end("done", job.message)
-
-    def place_again(self):
-        """Write the result whose sound could not be placed once more, whole or not at all; returns its sentence."""
-        job = self.unplaced
-        if job is None:
-            raise UserError("There is no take that waits to be saved")
-        for ref in job.watched:
-            ref.get()
-        with whole(ref.find() for ref in job.watched):
-            sentence = job.apply(job.result, job.folder)
-            later(self._placed)
-        return sentence
-
-    def _placed(self):
-        if self.last is self.unplaced:
-            self.last = None
-        self.drop_unplaced()
-
-    def drop_unplaced(self):
-        """Forget the take that waits to be saved."""
-        job, self.unplaced = self.unplaced, None
-        if job is not None:
-            job_folder.clear(job.folder)
 
     def _end(self, state, sentence):
         job, self.job = self.job, None
