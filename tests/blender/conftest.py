@@ -38,6 +38,7 @@ def blender(registered):
     jobs.manager.abort("test over")
     jobs.manager.last = None
     jobs.manager.busy.clear()
+    jobs.faults.clear()
 
 
 @pytest.fixture(scope="session")
