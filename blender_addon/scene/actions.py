@@ -4,6 +4,7 @@ A take is a new action with its own slot that keys only the channels it was give
 down to an NLA track below, stretched so far that every frame evaluates as before; everything changed is remembered
 in a JSON-ready dict, so that Remove restores it.
 """
+import json
 import uuid
 from functools import partial
 
@@ -262,6 +263,17 @@ def keep_take(rig, state):
     track = _track_of(rig.animation_data, state) if rig.animation_data else None
     if track is not None:
         track.name = state["previous"]
+
+
+def stand_as_before(rig, state, bones):
+    """Bones (escaped names, as in the paths of curves) that no curve moves any more stand as before the take.
+
+    state: of the take, as JSON; "" leaves all as it is.
+    """
+    held = json.loads(state) if state else {}
+    pose, switches = held.get("pose", {}), held.get("switches", ())
+    _restore_pose(rig, {name: row for name, row in pose.items() if bpy.utils.escape_identifier(name) in bones})
+    _restore_switches(rig, [row for row in switches if bpy.utils.escape_identifier(row[0]) in bones])
 
 
 def lead(data, action, extrapolation):

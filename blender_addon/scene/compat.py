@@ -75,6 +75,18 @@ def slot_identifier(animation_data):
     return slot.identifier if slot else None
 
 
+def colour_icon(colour):
+    """Icon of a strip's colour, such as "COLOR_03"."""
+    return f"{'STRIP' if SLOTTED else 'SEQUENCE'}_{colour}"
+
+
+def colour_items():
+    """Items of an enum for the colours of strips: none and nine, with their icons."""
+    return [("NONE", "None", "No colour", "BLANK1", 0), *(
+        (f"COLOR_0{n}", f"Colour {n}", f"Colour {n} of the theme's strips", colour_icon(f"COLOR_0{n}"), n)
+        for n in range(1, 10))]
+
+
 def sequences(editor):
     """All strips of a sequence editor; an empty collection is false, so None is tested for."""
     strips = getattr(editor, "strips", None)

@@ -7,7 +7,7 @@ import bpy
 
 from ...core.contract import recipes
 from ..errors import UserError, on_disk
-from . import actions, playing, settling, sound_files, strips
+from . import actions, body_parts, playing, settling, sound_files, strips
 from .playing import has_motion, has_sound
 from .strips import of_take as strip_of
 from .whole import later, place, whole, write_beside
@@ -90,6 +90,7 @@ def remember(take, row, request, frame_start):
         take.has_alignment = True
     if take.action is not None:
         take.action["baton_recipe"] = take.recipe
+        take.part = (request.get("own") or {}).get("body_part") or body_parts.WHOLE
     strip = strip_of(take)
     if strip is not None:
         strip["baton_recipe"] = take.recipe
@@ -138,7 +139,7 @@ def remove(scene, name):
             strip.mute, take.strip = True, ""
             strips.drop(strip)
         if has_motion(take) and rig is not None and take.state:
-            _remove_motion(scene, take)
+            remove_motion(scene, take)
         take.state, take.audible, take.moves = "", False, False     # it counts no more among those that play
         playing.arrange(scene, rig)
         playing.give_back(scene, key)
@@ -153,7 +154,8 @@ def _drop_row(scene, name):
         scene.baton.takes.remove(index)
 
 
-def _remove_motion(scene, take):
+def remove_motion(scene, take):
+    """The motion of a take goes; what it covered is seen again."""
     if playing.state(take) is None:                  # what it changed beside its own action nobody knows any more
         if take.action is not None:
             bpy.data.actions.remove(take.action)

@@ -12,7 +12,7 @@ from bpy.props import (
 
 from ...core.contract import systems as registry
 from ...core.contract.systems import Setting, System
-from ..scene import bone_map
+from ..scene import body_parts, bone_map, compat, strips
 from ..scene import settings as scene_settings
 
 RANGES = [("SCENE", "Scene", "The frame range of the scene"),
@@ -107,6 +107,13 @@ class BatonAction(bpy.types.PropertyGroup):
     move: BoolProperty(name="Move", description="Systems that are made of your own moves use this action")
 
 
+def _colour(self, context):
+    """The strip wears the colour of its take."""
+    strip = strips.of_take(self)
+    if strip is not None:
+        strip.color_tag = self.colour
+
+
 class BatonTake(bpy.types.PropertyGroup):
     """A result; its strip or action had its name when it was made."""
 
@@ -130,6 +137,13 @@ class BatonTake(bpy.types.PropertyGroup):
     has_alignment: BoolProperty()
     kept: BoolProperty(name="Kept", description="Made permanent with Keep")
     audible: BoolProperty(default=True)
+    part: EnumProperty(name="Body Part", items=body_parts.ITEMS, default=body_parts.WHOLE,
+                       description="What of the body the take moves; the rest stays as it is without the take",
+                       update=lambda self, context: body_parts.apply(self))
+    baked: BoolProperty(name="Baked", description="Its motion is in the rig's own action")
+    colour: EnumProperty(name="Colour", items=compat.colour_items(), default="NONE", update=_colour,
+                         description="Colour of the take in this list, and of its strip")
+    note: StringProperty(name="Note", description="What you want to remember of the take")
     moves: BoolProperty(default=True, description="The motion of a take with two faces is to be seen")
     key: StringProperty(description="Tells the take from any other")
     silenced_by: StringProperty(description="Key of the take that silenced this one and gives it back")

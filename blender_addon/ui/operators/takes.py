@@ -8,8 +8,8 @@ from ....core.contract import systems as registry
 from ...errors import UserError
 from ...flows import again, import_motion, ranges
 from ...flows.generate import flow
+from ...scene import bake, playing, settling, sound_files, takes
 from ...scene import beat_markers as beats
-from ...scene import playing, settling, sound_files, takes
 from ...scene.timebase import scene_fps
 from ...worker import manager as jobs
 from .base import ActOperator, JobOperator, idle, possible
@@ -71,6 +71,17 @@ class BATON_OT_keep_take(TakeOperator, bpy.types.Operator):
 
     def on_take(self, scene, take):
         return takes.keep(scene, take.name)
+
+
+class BATON_OT_bake_take(TakeOperator, bpy.types.Operator):
+    """Write the take's keys into the rig's own action, for export; outside the take nothing moves"""
+
+    bl_idname = "baton.bake_take"
+    bl_label = "Bake Take"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def on_take(self, scene, take):
+        return bake.bake(scene, take.name)
 
 
 class BATON_OT_remove_take(TakeOperator, bpy.types.Operator):
@@ -225,7 +236,7 @@ class BATON_OT_save_take_as(ActOperator, bpy.types.Operator, ExportHelper):
             return jobs.manager.place_again()
 
 
-CLASSES = (BATON_OT_solo_take, BATON_OT_mute_take, BATON_OT_keep_take, BATON_OT_remove_take, BATON_OT_take_beats,
-           BATON_OT_copy_recipe, BATON_OT_delete_unused, BATON_OT_redo_take, BATON_OT_redo_range, BATON_OT_save_take_as)
+CLASSES = (BATON_OT_bake_take, BATON_OT_solo_take, BATON_OT_mute_take, BATON_OT_keep_take, BATON_OT_remove_take,
+           BATON_OT_take_beats, BATON_OT_copy_recipe, BATON_OT_delete_unused, BATON_OT_redo_take, BATON_OT_redo_range, BATON_OT_save_take_as)
 
 register, unregister = bpy.utils.register_classes_factory(CLASSES)

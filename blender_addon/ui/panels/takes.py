@@ -10,10 +10,10 @@ ICONS = {"MUSIC": "SOUND", "MOTION": "ARMATURE_DATA", "BOTH": "OUTLINER_OB_ARMAT
 
 SOLO, AUDITION = ("baton.solo_take", "Solo", "SOLO_ON"), ("baton.audition_take", "Audition", "PLAY_SOUND")
 KEEP, REDO = ("baton.keep_take", "Keep", "CHECKMARK"), ("baton.redo_take", "Redo", "FILE_REFRESH")
-REMOVE = ("baton.remove_take", "", "TRASH")
+REMOVE, BAKE = ("baton.remove_take", "", "TRASH"), ("baton.bake_take", "Bake", "ACTION")
 BUTTONS = {"MUSIC": ((SOLO, AUDITION), (KEEP, REDO, REMOVE)),
-           "MOTION": ((SOLO, REDO), (KEEP, REMOVE)),
-           "BOTH": ((SOLO, AUDITION), (KEEP, REDO, REMOVE))}
+           "MOTION": ((SOLO, REDO), (KEEP, BAKE, REMOVE)),
+           "BOTH": ((SOLO, AUDITION), (KEEP, BAKE), (REDO, REMOVE))}
 
 
 class BATON_UL_takes(bpy.types.UIList):
@@ -22,7 +22,11 @@ class BATON_UL_takes(bpy.types.UIList):
     def draw_item(self, context, layout, data, item, icon, active_data, active_property, index):
         row = layout.row(align=True)
         harmed = takes.damaged(item)
+        if item.colour != "NONE":
+            row.label(text="", icon=compat.colour_icon(item.colour))
         row.prop(item, "name", text="", emboss=False, icon="ERROR" if harmed else ICONS[item.kind])
+        if item.note:
+            row.label(text="", icon="TEXT")
         if harmed:
             row.label(text="damaged")
         if item.has_alignment:
@@ -92,6 +96,11 @@ class TakePanel:
         layout, settings = self.layout, context.scene.baton
         take = active(context.scene, self.direction)
         layout.use_property_split, layout.use_property_decorate = True, False
+        column = layout.column()
+        column.prop(take, "note")
+        column.prop(take, "colour")
+        if takes.has_motion(take):
+            column.prop(take, "part")
         column = layout.column()
         column.prop(settings, "edit_range")
         if settings.edit_range == "CUSTOM":
