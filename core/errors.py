@@ -1,5 +1,7 @@
 """Errors that reach the user as one clear sentence: what, where, what to do."""
+import sys
 from contextlib import contextmanager
+from functools import wraps
 
 from core.contract import load
 
@@ -66,3 +68,16 @@ def reading(sentence, error=BadInput):
         raise
     except Exception as cause:
         raise error(sentence) from cause
+
+
+def command(main):
+    """A command's `main(arguments)`, which gives the exit code (None: 0): a `BatonError` in it becomes one line on
+    stderr and its own exit code."""
+    @wraps(main)
+    def run(arguments=None):
+        try:
+            return main(arguments) or 0
+        except BatonError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return error.exit_code
+    return run

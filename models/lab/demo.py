@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from core.contract import systems as registry
-from core.errors import BadInput, BatonError
+from core.errors import BadInput, command
 
 ASSETS = Path(__file__).resolve().parents[2] / "core" / "assets"
 DANCE, PIECE = ASSETS / "demo_dance.npz", ASSETS / "demo_piece.ogg"
@@ -115,6 +115,7 @@ def print_table(summary):
               f"({found.get('chance', 0):.2f})")
 
 
+@command
 def main(arguments=None):
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m models.lab.demo", description=__doc__.splitlines()[0])
@@ -125,11 +126,7 @@ def main(arguments=None):
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--device", default="auto")
     options = parser.parse_args(arguments)
-    try:
-        print_table(run_demo(options.out, options.motion, options.audio, options.genre, options.seed, options.device))
-    except BatonError as error:
-        print(f"\n{error}", file=sys.stderr)
-        return error.exit_code
+    print_table(run_demo(options.out, options.motion, options.audio, options.genre, options.seed, options.device))
     return 0
 
 

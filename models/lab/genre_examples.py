@@ -12,7 +12,7 @@ import numpy as np
 from core.audio.resample import resample
 from core.contract import files
 from core.contract import systems as registry
-from core.errors import BatonError
+from core.errors import command
 from core.pipelines import open_pipeline
 from core.pipelines.base import genre_tempo
 
@@ -56,6 +56,7 @@ def write(path, samples):
     return path
 
 
+@command
 def main(arguments=None):
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m models.lab.genre_examples", description=__doc__.splitlines()[0])
@@ -65,14 +66,10 @@ def main(arguments=None):
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--device", default="auto")
     options = parser.parse_args(arguments)
-    try:
-        for system in with_examples():
-            if options.system in (None, system.name):
-                for path in make(system, Path(options.out) / system.name, options.genre, options.seed, options.device):
-                    print(f"{path} {path.stat().st_size / 1000:.0f} kB", flush=True)
-    except BatonError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    for system in with_examples():
+        if options.system in (None, system.name):
+            for path in make(system, Path(options.out) / system.name, options.genre, options.seed, options.device):
+                print(f"{path} {path.stat().st_size / 1000:.0f} kB", flush=True)
     return 0
 
 

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from core import checkpoints
-from core.errors import BatonError
+from core.errors import command
 from models.training.run_folder import RunFolder
 from models.training.task import make_task
 
@@ -46,6 +46,7 @@ def export(run, name, folder=checkpoints.FOLDER, *, licence="GPL-3.0-or-later", 
                             card_text=card, licence=licence, extra=extra, dtype=dtype)
 
 
+@command
 def main(arguments=None):
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m models.training.export", description=__doc__)
@@ -63,12 +64,8 @@ def main(arguments=None):
     if notes.startswith("@"):
         with open(notes[1:], encoding="utf-8") as handle:
             notes = handle.read()
-    try:
-        written = export(options.run, options.name, options.checkpoints, notes=notes, dtype=options.dtype,
-                         part=options.part, last=options.last)
-    except BatonError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    written = export(options.run, options.name, options.checkpoints, notes=notes, dtype=options.dtype,
+                     part=options.part, last=options.last)
     print(f"{written.path} {written.path.stat().st_size / 1e6:.1f} MB sha256 {written.sha256[:16]}")
     return 0
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from core.contract.files import replacing, write_text
-from core.errors import BadInput
+from core.errors import BadInput, command
 
 FORMAT = 1
 
@@ -115,14 +115,11 @@ def join(folders, out):
     writer.close()
 
 
+@command
 def main(argv=None):
     """`python -m models.training.flat OUT FOLDER ...`: several flat folders as one; returns the exit code."""
     out, *folders = sys.argv[1:] if argv is None else argv
-    try:
-        join(folders, out)
-    except BadInput as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    join(folders, out)
     print(f"{len(Flat(out))} items in {out}")
     return 0
 

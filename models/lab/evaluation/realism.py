@@ -21,7 +21,7 @@ from scipy.ndimage import gaussian_filter1d
 from core.body.motion import Motion
 from core.body.rotations import matrix_to_axis_angle, sixd_to_matrix
 from core.contract import GENRES
-from core.errors import BatonError
+from core.errors import command
 from models.lab.evaluation.liveliness import liveliness, medians, studio_row
 from models.lab.evaluation.tables import markdown_table, replace_section, write_json
 from models.lab.studio.dancer import dance
@@ -285,6 +285,7 @@ def report(now, before=None):
             + markdown_table(alive, columns, "who") + "\n")
 
 
+@command
 def main(arguments=None):
     """Command line; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -293,11 +294,7 @@ def main(arguments=None):
     parser.add_argument("--before", help="such a file of an earlier studio, shown beside")
     parser.add_argument("--docs", help="Markdown file whose realism section is replaced")
     options = parser.parse_args(arguments)
-    try:
-        now = measure(options.captures)
-    except BatonError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    now = measure(options.captures)
     text = report(now, json.loads(Path(options.before).read_text(encoding="utf-8")) if options.before else None)
     print(text)
     if options.out:

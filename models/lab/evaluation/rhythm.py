@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from core.body.motion import Motion
-from core.errors import BatonError
+from core.errors import BatonError, command
 from core.rhythm.alignment import beat_f1_70ms, match_count
 from core.rhythm.beats import read_beats
 from models.lab.evaluation.tables import markdown_table, replace_section, write_json
@@ -254,6 +254,7 @@ def table(result):
     return "\n\n".join(parts)
 
 
+@command
 def main(arguments=None):
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m models.lab.evaluation.rhythm", description=__doc__,
@@ -266,11 +267,7 @@ def main(arguments=None):
     parser.add_argument("--json", help="also write all rows here; rows of sections that are not made are kept")
     parser.add_argument("--docs", help="Markdown file whose rhythm section is replaced")
     options = parser.parse_args(arguments)
-    try:
-        result = evaluate(options.corpus, options.data, options.count, options.checkpoints, only=options.only)
-    except BatonError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    result = evaluate(options.corpus, options.data, options.count, options.checkpoints, only=options.only)
     if options.json and Path(options.json).exists():
         result = {**json.loads(Path(options.json).read_text(encoding="utf-8")), **result}
     print(table(result))

@@ -19,7 +19,7 @@ import numpy as np
 
 from core.audio.io import read_audio
 from core.audio.resample import resample
-from core.errors import BatonError
+from core.errors import command
 from core.rhythm import tempo as rhythm_tempo
 from core.rhythm.alignment import beat_f1_70ms, match_count
 from core.rhythm.beats import read_beats
@@ -277,6 +277,7 @@ def table(result):
     return "\n\n".join(parts)
 
 
+@command
 def main(arguments=None):
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m models.lab.evaluation.rhythm_world", description=__doc__,
@@ -285,11 +286,7 @@ def main(arguments=None):
     for name in ("--scores", "--tracks", "--speech", "--checkpoints", "--json", "--docs"):
         parser.add_argument(name)
     options = parser.parse_args(arguments)
-    try:
-        result = evaluate(options)
-    except BatonError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    result = evaluate(options)
     print(table(result))
     if options.json:
         write_json(options.json, result)

@@ -18,7 +18,7 @@ from scipy.ndimage import gaussian_filter1d, minimum_filter1d
 from core.body.motion import Motion
 from core.body.rotations import geodesic, matrix_to_6d
 from core.contract import MOTION_FILES, MOTION_SUFFIXES
-from core.errors import BadInput, BatonError
+from core.errors import BadInput, command
 from core.motion_files import read_motion
 from core.motion_files.bvh import bvh_rig
 from core.motion_files.bvh_text import parse_bvh
@@ -236,17 +236,14 @@ def write_flat(folder, out):
     return writer.items
 
 
+@command
 def main(arguments=None):
     """Command line; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", help="motion files, one folder a release")
     parser.add_argument("out", help="flat corpus to write")
     options = parser.parse_args(arguments)
-    try:
-        items = write_flat(options.folder, options.out)
-    except BatonError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    items = write_flat(options.folder, options.out)
     for split in ("train", "valid", "test"):
         mine = [item for item in items if item["split"] == split]
         print(f"{split}: {len(mine)} passages, {sum(item['duration'] for item in mine) / 60:.1f} minutes")

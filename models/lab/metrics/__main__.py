@@ -16,7 +16,7 @@ import sys
 import numpy as np
 
 from core.audio.resample import resample
-from core.errors import BadInput, BatonError
+from core.errors import BadInput, command
 
 
 def beats_command(options):
@@ -107,6 +107,7 @@ def _studio_piece(number, seconds):
     return resample(render(compose(plan), plan).mean(0), 48_000, 22_050)
 
 
+@command
 def main(arguments=None):
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m models.lab.metrics", description=__doc__,
@@ -115,13 +116,9 @@ def main(arguments=None):
     parser.add_argument("files", nargs="+")
     parser.add_argument("--duration", type=float)
     options = parser.parse_args(arguments)
-    try:
-        if options.what == "beats" and len(options.files) != 2:
-            raise BadInput("beats takes two files: FOUND TRUE.")
-        result = globals()[f"{options.what}_command"](options)
-    except BatonError as error:
-        print(f"{error}", file=sys.stderr)
-        return error.exit_code
+    if options.what == "beats" and len(options.files) != 2:
+        raise BadInput("beats takes two files: FOUND TRUE.")
+    result = globals()[f"{options.what}_command"](options)
     print(json.dumps(result, indent=1, default=lambda value: float(np.asarray(value))))
     return 0
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from core.contract.files import replacing
-from core.errors import BatonError
+from core.errors import command
 from models.training.flat import Flat, FlatWriter
 
 PART = 16
@@ -163,6 +163,7 @@ def gather(parts, out):
     return len(metas)
 
 
+@command
 def main(argv=None):
     """The command line; returns the exit code."""
     from models.lab.studio.build import run_tasks
@@ -185,14 +186,10 @@ def main(argv=None):
     tasks = [{"seeds": list(range(base + first, base + min(first + PART, options.items))), "seconds": options.seconds,
               "stratified": options.split != "train", "captures": options.captures, "moves": options.moves,
               "path": str(parts / f"{name}-{base + first:06d}.npz")} for first in range(0, options.items, PART)]
-    try:
-        if not options.gather_only:
-            todo = [task for task in tasks if not Path(task["path"]).exists()]
-            run_tasks(make_part, todo, options.jobs, name, sum(len(t["seeds"]) for t in todo) * options.seconds)
-        print(f"{gather(parts, options.out)} items in {options.out}")
-    except BatonError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    if not options.gather_only:
+        todo = [task for task in tasks if not Path(task["path"]).exists()]
+        run_tasks(make_part, todo, options.jobs, name, sum(len(t["seeds"]) for t in todo) * options.seconds)
+    print(f"{gather(parts, options.out)} items in {options.out}")
     return 0
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from core.contract.files import replacing
-from core.errors import BadInput, BatonError
+from core.errors import BadInput, command
 from core.squeeze import expand, squeeze
 from models.training.flat import FORMAT, Flat, write_array, write_index
 
@@ -172,6 +172,7 @@ def _to_sixd(vectors):
     return np.round(np.clip(sixd, -1, 1) * ROTATION).astype(np.int16).reshape(len(vectors), 144)
 
 
+@command
 def main(argv=None):
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m models.lab.packs.flat", description=__doc__.split("\n")[0])
@@ -185,15 +186,11 @@ def main(argv=None):
     two.add_argument("--jobs", type=int)
     two.add_argument("--clips", help="flat folder of whole captured clips")
     options = parser.parse_args(argv)
-    try:
-        if options.command == "pack":
-            print(f"{options.file} {pack(options.folder, options.file) / 1e6:.2f} MB")
-        else:
-            unpack(options.file, options.folder, jobs=options.jobs, clips=options.clips)
-            print(f"{len(Flat(options.folder))} items in {options.folder}")
-    except BatonError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    if options.command == "pack":
+        print(f"{options.file} {pack(options.folder, options.file) / 1e6:.2f} MB")
+    else:
+        unpack(options.file, options.folder, jobs=options.jobs, clips=options.clips)
+        print(f"{len(Flat(options.folder))} items in {options.folder}")
     return 0
 
 

@@ -10,7 +10,7 @@ import sys
 
 from core import checkpoints
 from core.body.motion import Motion
-from core.errors import BatonError
+from core.errors import command
 from models.lab.loaders.captures import RATE, capture_files, read_capture
 from models.repertoire.label import FEWEST
 from models.repertoire.library import Clip, Library, to_arrays
@@ -99,6 +99,7 @@ def save(library, hashes, folder=checkpoints.FOLDER, name="repertoire-moves"):
     )
 
 
+@command
 def main(arguments=None):
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -106,12 +107,8 @@ def main(arguments=None):
     parser.add_argument("--checkpoints", default=str(checkpoints.FOLDER))
     parser.add_argument("--splits", nargs="+", default=["train", "valid"])
     options = parser.parse_args(arguments)
-    try:
-        library, hashes = gather(options.folder, options.splits)
-        written = save(library, hashes, options.checkpoints)
-    except BatonError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    library, hashes = gather(options.folder, options.splits)
+    written = save(library, hashes, options.checkpoints)
     print(
         f"{written.path}: {len(library)} passages, {library.seconds / 60:.1f} minutes, "
         f"{written.path.stat().st_size / 1e6:.2f} MB"

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from core.contract.files import replacing
-from core.errors import BadInput, BatonError
+from core.errors import BadInput, command
 from models.lab.packs.dance import gather, music_arrays
 from models.training.shards import AUDIO_RATE, Corpus, unpack_audio
 
@@ -54,17 +54,14 @@ def convert(source, out, say=print):
     return gather(parts, out)
 
 
+@command
 def main(arguments=None):
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m models.lab.packs.shards", description=__doc__.split("\n")[0])
     parser.add_argument("corpus", help="folder of shards")
     parser.add_argument("out", help="flat folder to write; parts lie beside it in OUT.parts")
     options = parser.parse_args(arguments)
-    try:
-        print(f"{convert(options.corpus, options.out)} items in {options.out}")
-    except BatonError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    print(f"{convert(options.corpus, options.out)} items in {options.out}")
     return 0
 
 

@@ -4,7 +4,7 @@ import sys
 import webbrowser
 from pathlib import Path
 
-from core.errors import BatonError
+from core.errors import command
 from models.lab.rate.material import make
 from models.lab.rate.results import QUESTIONS, read_ratings, summary, write_summary
 from models.lab.rate.server import Sheet, serve
@@ -58,17 +58,14 @@ def _results(options):
     return 0
 
 
+@command
 def main(arguments=None):
     """The command line; returns the exit code."""
     options = _parser().parse_args(arguments)
-    try:
-        if options.part == "make":
-            make(options.folder, options.systems, options.files, options.seconds, options.seed, options.device)
-            return 0
-        return _serve(options) if options.part == "serve" else _results(options)
-    except BatonError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    if options.part == "make":
+        make(options.folder, options.systems, options.files, options.seconds, options.seed, options.device)
+        return 0
+    return _serve(options) if options.part == "serve" else _results(options)
 
 
 if __name__ == "__main__":

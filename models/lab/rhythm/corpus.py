@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.errors import BatonError
+from core.errors import command
 from models.rhythm.config import CHROMA_STEPS, LOGMEL_LOWEST, LOGMEL_STEP
 from models.training.flat import FlatWriter
 
@@ -167,6 +167,7 @@ def conductors(out, count, first=41_000):
     return count
 
 
+@command
 def main(arguments=None):
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m models.lab.rhythm.corpus", description=__doc__.split("\n")[0])
@@ -185,12 +186,8 @@ def main(arguments=None):
         print(conductors(options.out, options.conductors), "conductors")
         return 0
     counts = {**KINDS, **{k: int(v) for k, v in (pair.split("=") for pair in options.count)}}
-    try:
-        print(build(options.out, options.data, counts, options.split, options.jobs, options.scores, options.sounds),
-              "pieces")
-    except BatonError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    print(build(options.out, options.data, counts, options.split, options.jobs, options.scores, options.sounds),
+          "pieces")
     return 0
 
 

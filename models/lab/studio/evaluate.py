@@ -12,7 +12,7 @@ import numpy as np
 
 from core.audio.resample import resample
 from core.body.ictus import hand_path, ictus_times
-from core.errors import BatonError
+from core.errors import BatonError, command
 from core.rhythm.alignment import beat_f1_70ms
 from models.lab.evaluation.tables import markdown_table, replace_section, write_json
 from models.lab.metrics import conducting, motion
@@ -102,6 +102,7 @@ def conducting_rows(corpus, count):
             for name, group in rows.items()}
 
 
+@command
 def main(arguments=None):
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="build.py evaluate studio", description=__doc__.splitlines()[0])
@@ -113,22 +114,18 @@ def main(arguments=None):
     parser.add_argument("--docs", help="Markdown file whose studio section is replaced")
     options = parser.parse_args(arguments)
     results, text = {"settings": vars(options)}, "## The studio\n"
-    try:
-        dance = open_split(options.corpus, "dance", options.split)
-        if dance is not None:
-            results["dance"], results["librosa_levels"] = dance_rows(dance, options.count, options.checkpoints)
-            columns = [c for c in next(iter(results["dance"].values()))]
-            text += f"\nDance, {options.split} split. librosa's best level per clip: {results['librosa_levels']}.\n\n"
-            text += markdown_table(results["dance"], columns, "genre") + "\n"
-        pieces = open_split(options.corpus, "conducting", options.split)
-        if pieces is not None:
-            results["conducting"] = conducting_rows(pieces, options.count)
-            text += f"\nConducting, {options.split} split.\n\n"
-            text += markdown_table(results["conducting"], list(next(iter(results["conducting"].values()))),
-                                   "metre") + "\n"
-    except BatonError as error:
-        print(f"{error}", file=sys.stderr)
-        return error.exit_code
+    dance = open_split(options.corpus, "dance", options.split)
+    if dance is not None:
+        results["dance"], results["librosa_levels"] = dance_rows(dance, options.count, options.checkpoints)
+        columns = [c for c in next(iter(results["dance"].values()))]
+        text += f"\nDance, {options.split} split. librosa's best level per clip: {results['librosa_levels']}.\n\n"
+        text += markdown_table(results["dance"], columns, "genre") + "\n"
+    pieces = open_split(options.corpus, "conducting", options.split)
+    if pieces is not None:
+        results["conducting"] = conducting_rows(pieces, options.count)
+        text += f"\nConducting, {options.split} split.\n\n"
+        text += markdown_table(results["conducting"], list(next(iter(results["conducting"].values()))),
+                               "metre") + "\n"
     print(text)
     write_json(options.out, results)
     if options.docs:

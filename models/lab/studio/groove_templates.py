@@ -11,13 +11,12 @@ import argparse
 import csv
 import json
 import struct
-import sys
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from core.errors import BadInput
+from core.errors import BadInput, command
 
 FILE = Path(__file__).with_name("groove_templates.json")
 STEPS = 32                          # two bars of 4/4 in 16ths
@@ -153,6 +152,7 @@ def build(dataset, out=FILE):
     return {style: len(chosen) for style, chosen in styles.items()}
 
 
+@command
 def main(arguments=None):
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m models.lab.studio.groove_templates",
@@ -160,11 +160,7 @@ def main(arguments=None):
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--out", default=FILE)
     options = parser.parse_args(arguments)
-    try:
-        print(build(options.dataset, options.out))
-    except BadInput as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    print(build(options.dataset, options.out))
     return 0
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from core.contract.files import replacing
-from core.errors import BadInput, BatonError
+from core.errors import BadInput, command
 from models.lab.studio import effects
 from models.training.shards import AUDIO_RATE, unpack_audio, unpack_motion
 
@@ -156,6 +156,7 @@ def rows_of(folder, count, split=None):
     return rows
 
 
+@command
 def main(arguments=None):
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -165,11 +166,7 @@ def main(arguments=None):
     parser.add_argument("--split", help="train, valid or test only")
     parser.add_argument("--docs", help="Markdown file whose diversity section is replaced")
     options = parser.parse_args(arguments)
-    try:
-        rows = rows_of(options.corpus, options.items, options.split)
-    except BatonError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    rows = rows_of(options.corpus, options.items, options.split)
     draw(rows, options.out)
     text = (f"## Diversity of the studio\n\nPercentiles (10th - 50th - 90th) over {len(rows)} pieces. "
             "Sounds: families of instruments, kits and\nsynthesisers that are heard.\n\n"

@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter1d
 from core.body.kinematics import forward_kinematics
 from core.body.rotations import ROOT_TO_BLENDER, matrix_to_axis_angle
 from core.contract.files import replacing
-from core.errors import BatonError
+from core.errors import command
 from models.lab.loaders.captures import RATE, capture_files, read_capture
 from models.lab.studio.body import apply, yaw
 from models.lab.studio.texture import CHANNELS, COUNTS, PATH, SAMPLES, STYLES
@@ -123,14 +123,11 @@ def make(folder):
     return runs
 
 
+@command
 def main(arguments=None):
     """Command line; returns the exit code."""
     folder = (sys.argv[1:] if arguments is None else arguments)[0]
-    try:
-        runs = make(Path(folder))
-    except BatonError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    runs = make(Path(folder))
     print(f"{len(runs)} runs, {PATH.stat().st_size / 1024:.0f} KiB")
     return 0
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from core.errors import BatonError
+from core.errors import command
 from models.conductor.config import ABLATIONS
 from models.conductor.train import task
 from models.training.loop import default_cache, train
@@ -58,6 +58,7 @@ def finished(out):
     return {name: folder_of(out, name) for name in QUEUE if RunFolder(folder_of(out, name)).checkpoint_path.exists()}
 
 
+@command
 def main(arguments=None):
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m models.lab.evaluation.conductor.ablations",
@@ -71,12 +72,8 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
-    try:
-        done = run_queue(options.corpus, options.out, options.stage1, options.steps, options.pair_steps,
-                         lambda text: print(text, flush=True))
-    except BatonError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    done = run_queue(options.corpus, options.out, options.stage1, options.steps, options.pair_steps,
+                     lambda text: print(text, flush=True))
     return 0 if done else 130
 
 

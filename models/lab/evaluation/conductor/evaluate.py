@@ -16,7 +16,7 @@ import numpy as np
 
 from core import checkpoints
 from core.body.motion import Motion
-from core.errors import BatonError
+from core.errors import command
 from models.conductor.encoder import load_stage1
 from models.conductor.pipeline import Conductor, conducted
 from models.lab.evaluation.conductor import experiments, report
@@ -133,6 +133,7 @@ def evaluate(options, say=print):
     return result
 
 
+@command
 def main(arguments=None):
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="build.py evaluate conductor", description=__doc__.split("\n")[0])
@@ -156,11 +157,7 @@ def main(arguments=None):
     parser.add_argument("--docs", help="Markdown file whose conductor section is replaced")
     parser.add_argument("--picture", help="the sampling settings as a PNG")
     options = parser.parse_args(arguments)
-    try:
-        result = evaluate(options, lambda text: print(text, flush=True))
-    except BatonError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    result = evaluate(options, lambda text: print(text, flush=True))
     for path in options.merge:
         result = {**json.loads(Path(path).read_text(encoding="utf-8")), **result}
     write_json(options.out, result)

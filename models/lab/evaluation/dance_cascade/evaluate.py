@@ -17,7 +17,7 @@ import numpy as np
 
 from core.audio.io import read_audio
 from core.body.motion import rest_motion
-from core.errors import BatonError
+from core.errors import command
 from core.rhythm.beats import Beats
 from models.dance_cascade.pipeline import Dancer
 from models.lab.evaluation.dance_cascade import scoring
@@ -194,6 +194,7 @@ def report(data):
     return "\n\n".join(parts)
 
 
+@command
 def main(argv=None):
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="build.py evaluate dance_cascade", description=__doc__.split("\n")[0])
@@ -208,25 +209,21 @@ def main(argv=None):
     parser.add_argument("--docs", help="Markdown file whose section dance_cascade is replaced")
     options = parser.parse_args(argv)
     say = lambda text: print(text, flush=True)                                                  # noqa: E731
-    try:
-        dancer, pieces = Dancer.load(options.checkpoints), scoring.studio_pieces(options.pieces)
-        rule = RuleDancer.load(options.checkpoints)
-        data = {}
-        data["Alignment on studio test pieces"], made = rhythm_rows(dancer, pieces, min(options.few, len(pieces)), say,
-                                                                   rule)
-        if options.captures:
-            against, told = capture_rows(dancer, pieces, made, options.captures, say, rule)
-            data["Against captures left out"], data["Told from captures"] = against, told
-        if options.tracks:
-            data["Recorded music"] = real_tracks(dancer, options.tracks, say, rule)
-        more = seams_and_speed(dancer, pieces, say)
-        data["Seams over three minutes"], data["Seeds"] = {"model": more["seams"]}, {"joint distance": more["seeds"]}
-        data["Speed"] = more["speed"]
-        if options.ablations:
-            data["Ablations at one small budget (validation losses)"] = ablation_rows(options.ablations)
-    except BatonError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    dancer, pieces = Dancer.load(options.checkpoints), scoring.studio_pieces(options.pieces)
+    rule = RuleDancer.load(options.checkpoints)
+    data = {}
+    data["Alignment on studio test pieces"], made = rhythm_rows(dancer, pieces, min(options.few, len(pieces)), say,
+                                                               rule)
+    if options.captures:
+        against, told = capture_rows(dancer, pieces, made, options.captures, say, rule)
+        data["Against captures left out"], data["Told from captures"] = against, told
+    if options.tracks:
+        data["Recorded music"] = real_tracks(dancer, options.tracks, say, rule)
+    more = seams_and_speed(dancer, pieces, say)
+    data["Seams over three minutes"], data["Seeds"] = {"model": more["seams"]}, {"joint distance": more["seeds"]}
+    data["Speed"] = more["speed"]
+    if options.ablations:
+        data["Ablations at one small budget (validation losses)"] = ablation_rows(options.ablations)
     Path(options.out).mkdir(parents=True, exist_ok=True)
     write_json(Path(options.out) / "rows.json", data)
     if options.docs:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from core.audio.io import read_audio
-from core.errors import BatonError
+from core.errors import command
 from models.dance_cascade.config import STYLES
 from models.dance_cascade.pipeline import Dancer
 from models.lab.evaluation.dance_cascade.scoring import studio_pieces
@@ -29,6 +29,7 @@ def sheet(dancer, audio, beats, genres, path, start=4.0, view="three", **options
     rows_of_poses(path, rows, view=view)
 
 
+@command
 def main(argv=None):
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -37,21 +38,17 @@ def main(argv=None):
     parser.add_argument("--genres", nargs="+", default=list(STYLES))
     parser.add_argument("--sound", help="a sound file instead of a studio piece")
     options = parser.parse_args(argv)
-    try:
-        dancer = Dancer.load(options.checkpoints)
-        if options.sound:
-            from models.rhythm.detect import detect_music_beats
-            audio = read_audio(options.sound)
-            audio = audio.slice(0.0, min(20.0, audio.duration))
-            beats = detect_music_beats(audio.mono(), audio.rate)
-        else:
-            piece = studio_pieces(1)[0]
-            audio, beats = piece.audio, piece.beats
-        Path(options.out).mkdir(parents=True, exist_ok=True)
-        sheet(dancer, audio, beats, options.genres, Path(options.out) / "genres.png")
-    except BatonError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    dancer = Dancer.load(options.checkpoints)
+    if options.sound:
+        from models.rhythm.detect import detect_music_beats
+        audio = read_audio(options.sound)
+        audio = audio.slice(0.0, min(20.0, audio.duration))
+        beats = detect_music_beats(audio.mono(), audio.rate)
+    else:
+        piece = studio_pieces(1)[0]
+        audio, beats = piece.audio, piece.beats
+    Path(options.out).mkdir(parents=True, exist_ok=True)
+    sheet(dancer, audio, beats, options.genres, Path(options.out) / "genres.png")
     return 0
 
 

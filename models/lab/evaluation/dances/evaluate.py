@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from core.errors import BatonError
+from core.errors import command
 from models.lab.evaluation.dances.figures import kinematic_beats, row_figures
 from models.lab.evaluation.dances.material import SPLITS, imported, passages
 from models.lab.evaluation.dances.rows import ROWS, Maker, record
@@ -63,6 +63,7 @@ def markdown(results):
     return "\n\n".join(parts)
 
 
+@command
 def main(arguments=None):
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="build.py evaluate dances", description=__doc__.splitlines()[0])
@@ -83,23 +84,19 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     report = lambda text: print(text, flush=True)              # noqa: E731
-    try:
-        from models.genre.judge import GenreJudge
-        corpus, split = options.corpus, options.split or ("all" if options.folder else "test")
-        if options.folder:
-            corpus, skipped = imported(options.folder, options.cache or Path(tempfile.gettempdir()) / "baton-dances")
-            for sentence in skipped:
-                report(f"left out: {sentence}")
-        found = passages(corpus, split, options.seconds, options.count)
-        chosen = {"steps": options.steps, "guidance_scale": options.guidance}
-        maker = Maker(options.system, [options.checkpoints] if options.checkpoints else None,
-                      **{name: value for name, value in chosen.items() if value is not None})
-        wanted = [row for row in ROWS if options.rows is None or row.source == "real"
-                  or row.name.startswith(tuple(options.rows))]
-        rows = evaluate(found, maker, GenreJudge("audio", maker.folders), wanted, report)
-    except BatonError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    from models.genre.judge import GenreJudge
+    corpus, split = options.corpus, options.split or ("all" if options.folder else "test")
+    if options.folder:
+        corpus, skipped = imported(options.folder, options.cache or Path(tempfile.gettempdir()) / "baton-dances")
+        for sentence in skipped:
+            report(f"left out: {sentence}")
+    found = passages(corpus, split, options.seconds, options.count)
+    chosen = {"steps": options.steps, "guidance_scale": options.guidance}
+    maker = Maker(options.system, [options.checkpoints] if options.checkpoints else None,
+                  **{name: value for name, value in chosen.items() if value is not None})
+    wanted = [row for row in ROWS if options.rows is None or row.source == "real"
+              or row.name.startswith(tuple(options.rows))]
+    rows = evaluate(found, maker, GenreJudge("audio", maker.folders), wanted, report)
     results = {"settings": {"material": Path(options.folder or options.corpus).name, "system": options.system,
                             "split": split, "seconds": options.seconds, **chosen},
                "passages": len(found), "rows": rows}

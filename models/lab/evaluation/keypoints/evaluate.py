@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from core.errors import BadInput, BatonError
+from core.errors import BadInput, command
 from models.conductor.config import FPS
 from models.conductor.data import MEL_PER_FRAME
 from models.conductor.encoder import encode_music, load_stage1
@@ -96,6 +96,7 @@ def markdown(results):
             + markdown_table(results["rows"], COLUMNS))
 
 
+@command
 def main(arguments=None):
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="build.py evaluate keypoints", description=__doc__.splitlines()[0])
@@ -110,22 +111,18 @@ def main(arguments=None):
     parser.add_argument("--out", default="keypoints_results.json")
     parser.add_argument("--docs", help="Markdown file whose section keypoints is replaced")
     options = parser.parse_args(arguments)
-    try:
-        folders = [options.checkpoints] if options.checkpoints else None
-        conductor = (Conductor.from_run(options.run, options.encoder_run, folders=folders) if options.run
-                     else Conductor.load(folders))
-        if conductor.config.representation != "keypoints13":
-            raise BadInput("The conductor moves a body, not key points; name the checkpoints or the run of one that "
-                           "was trained with --config paper.")
-        _, net = load_stage1(options.encoder_run, folders)
-        mels, real = pieces(options.corpus, options.split, options.seconds, options.count)
-        rows = evaluate(conductor, mels, real, Judge(net), options.steps)
-        results = {"settings": {"corpus": Path(options.corpus).name, "split": options.split,
-                                "seconds": options.seconds, "steps": options.steps},
-                   "stage1": stage1_rows(net, options.corpus, options.split), "rows": rows}
-    except BatonError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    folders = [options.checkpoints] if options.checkpoints else None
+    conductor = (Conductor.from_run(options.run, options.encoder_run, folders=folders) if options.run
+                 else Conductor.load(folders))
+    if conductor.config.representation != "keypoints13":
+        raise BadInput("The conductor moves a body, not key points; name the checkpoints or the run of one that "
+                       "was trained with --config paper.")
+    _, net = load_stage1(options.encoder_run, folders)
+    mels, real = pieces(options.corpus, options.split, options.seconds, options.count)
+    rows = evaluate(conductor, mels, real, Judge(net), options.steps)
+    results = {"settings": {"corpus": Path(options.corpus).name, "split": options.split,
+                            "seconds": options.seconds, "steps": options.steps},
+               "stage1": stage1_rows(net, options.corpus, options.split), "rows": rows}
     write_json(options.out, results)
     text = markdown(results)
     print(text)

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from core import checkpoints
-from core.errors import BatonError
+from core.errors import command
 from models.lab.evaluation.momu import report as reports
 from models.lab.evaluation.momu.figures import joint_figures, motion_figures, sound_figures
 from models.lab.evaluation.momu.parts import contrast_section, load_vae, vae_section
@@ -147,6 +147,7 @@ class Evaluation:
         return draw_sheets(self.maker, Path(self.options.docs).parent)
 
 
+@command
 def main(arguments=None):
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="build.py evaluate momu", description=__doc__.splitlines()[0])
@@ -161,17 +162,13 @@ def main(arguments=None):
     parser.add_argument("--docs", help="Markdown file whose momu section is replaced; pictures go beside it")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    try:
-        evaluation = Evaluation(options, lambda text: print(text, flush=True))
-        out = Path(options.out)
-        results = json.loads(out.read_text(encoding="utf-8")) if out.is_file() else {}
-        for name in options.only:
-            results[name] = getattr(evaluation, name)()
-            results["settings"] = {"count": options.count, "seconds": options.seconds}
-            write_json(out, results)
-    except BatonError as error:
-        print(f"{error}", file=sys.stderr)
-        return error.exit_code
+    evaluation = Evaluation(options, lambda text: print(text, flush=True))
+    out = Path(options.out)
+    results = json.loads(out.read_text(encoding="utf-8")) if out.is_file() else {}
+    for name in options.only:
+        results[name] = getattr(evaluation, name)()
+        results["settings"] = {"count": options.count, "seconds": options.seconds}
+        write_json(out, results)
     text = reports.markdown(results)
     print(text)
     if options.docs:

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from core import checkpoints
-from core.errors import BadInput, BatonError
+from core.errors import BadInput, command
 from models.lab.evaluation.music_ldm import report as evaluation_report
 from models.lab.evaluation.music_ldm.rows import GENRES_APART, MAIN, SAMPLING, Pieces, Row, Store, deliver, make_rows
 from models.lab.evaluation.music_ldm.scoring import FIELDS, GROUP, HALF, Space, heard, row_figures
@@ -117,6 +117,7 @@ def kept(store, name, parts, settings, make):
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+@command
 def main(arguments=None):
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="build.py evaluate music_ldm", description=__doc__.splitlines()[0])
@@ -145,39 +146,35 @@ def main(arguments=None):
         parser.error("--docs takes the figures of the test split only")
     report = lambda text: print(text, flush=True)              # noqa: E731
     torch.set_num_threads(1)
-    try:
-        from models.genre.judge import GenreJudge
-        folders = options.checkpoints
-        name = "music_ldm_scores" if options.split == "test" else f"music_ldm_scores_{options.split}"
-        store = Store(options.cache or default_cache(options.corpus, name), options.seconds, folders)
-        store.folder.mkdir(parents=True, exist_ok=True)
-        planned, pieces = planned_rows(options), Pieces(options.corpus, options.seconds, options.count, options.split)
-        rows = [row for name, section in planned.items() if name in options.only for row in section]
-        rows = [row for row in rows if options.rows is None or row.name.startswith(tuple(options.rows))]
-        make_rows(rows, options.corpus, options.seconds, options.count, store, options.processes, report, options.split)
-        if options.genre_corpus:
-            make_rows([GENRES_APART], options.genre_corpus, options.seconds, GENRES_APART.count, store,
-                      options.processes, report, options.split)
-        figures, distances = studio_figures(planned, pieces, store, GenreJudge("audio", folders))
-        results = {"settings": {k: v for k, v in vars(options).items() if k in ("count", "seconds", "steps",
-                                                                                "guidance")},
-                   "pieces": len(pieces), "rows": figures, "distances": distances}
-        music = [("music_ldm", part) for part in ("vae", "denoiser", "vocoder")]
-        if "dances" in options.only and options.data:
-            results["real_dances"] = kept(store, "dances", [*music, ("rhythm", "body")],
-                                          [options.steps, options.guidance],
-                                          lambda: real_dances(options.data, folders, options.steps, options.guidance,
-                                                              report))
-        if "vocoder" in options.only:
-            from models.lab.evaluation.music_ldm.vocoder_scores import score
-            results["vocoder"] = kept(store, "vocoder", [("music_ldm", "vocoder")], [12, 10.0],
-                                      lambda: score(options.corpus, 12, 10.0, folders, report))
-        if "sheets" in options.only and options.docs:
-            from models.lab.evaluation.music_ldm.picture_sheets import draw_sheets
-            results["sheets"] = draw_sheets(Path(options.docs).parent, pieces, folders, options.steps, options.guidance)
-    except BatonError as error:
-        print(f"{error}", file=sys.stderr)
-        return error.exit_code
+    from models.genre.judge import GenreJudge
+    folders = options.checkpoints
+    name = "music_ldm_scores" if options.split == "test" else f"music_ldm_scores_{options.split}"
+    store = Store(options.cache or default_cache(options.corpus, name), options.seconds, folders)
+    store.folder.mkdir(parents=True, exist_ok=True)
+    planned, pieces = planned_rows(options), Pieces(options.corpus, options.seconds, options.count, options.split)
+    rows = [row for name, section in planned.items() if name in options.only for row in section]
+    rows = [row for row in rows if options.rows is None or row.name.startswith(tuple(options.rows))]
+    make_rows(rows, options.corpus, options.seconds, options.count, store, options.processes, report, options.split)
+    if options.genre_corpus:
+        make_rows([GENRES_APART], options.genre_corpus, options.seconds, GENRES_APART.count, store,
+                  options.processes, report, options.split)
+    figures, distances = studio_figures(planned, pieces, store, GenreJudge("audio", folders))
+    results = {"settings": {k: v for k, v in vars(options).items() if k in ("count", "seconds", "steps",
+                                                                            "guidance")},
+               "pieces": len(pieces), "rows": figures, "distances": distances}
+    music = [("music_ldm", part) for part in ("vae", "denoiser", "vocoder")]
+    if "dances" in options.only and options.data:
+        results["real_dances"] = kept(store, "dances", [*music, ("rhythm", "body")],
+                                      [options.steps, options.guidance],
+                                      lambda: real_dances(options.data, folders, options.steps, options.guidance,
+                                                          report))
+    if "vocoder" in options.only:
+        from models.lab.evaluation.music_ldm.vocoder_scores import score
+        results["vocoder"] = kept(store, "vocoder", [("music_ldm", "vocoder")], [12, 10.0],
+                                  lambda: score(options.corpus, 12, 10.0, folders, report))
+    if "sheets" in options.only and options.docs:
+        from models.lab.evaluation.music_ldm.picture_sheets import draw_sheets
+        results["sheets"] = draw_sheets(Path(options.docs).parent, pieces, folders, options.steps, options.guidance)
     results["targets"] = evaluation_report.targets(results)
     write_json(options.out, results)
     text = evaluation_report.markdown(results)

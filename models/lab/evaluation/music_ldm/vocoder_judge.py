@@ -22,7 +22,7 @@ import torch
 from core.audio import Audio
 from core.audio.mel import FLOOR, griffin_lim, levelled, log_mel
 from core.contract.files import write_text
-from core.errors import BadInput, BatonError
+from core.errors import BadInput, command
 from models.lab.evaluation.music_ldm import vocoder_measures as measures
 from models.lab.evaluation.music_ldm.vocoder_scores import MEL_RATE, mel_distance, side_share
 from models.lab.evaluation.tables import markdown_table, replace_section
@@ -147,6 +147,7 @@ def draw(folder, shown, piece, seconds=2.0):
     figure.savefig(folder / "vocoders.png", dpi=80)
 
 
+@command
 def main(arguments=None):
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m models.lab.evaluation.music_ldm.vocoder_judge",
@@ -161,19 +162,15 @@ def main(arguments=None):
     parser.add_argument("--pictures", metavar="DIR")
     parser.add_argument("--docs", metavar="FILE", help="write the table between its markers there")
     options = parser.parse_args(arguments)
-    try:
-        vocoders = dict(word.partition("=")[::2] for word in options.vocoder or ["shipped="])
-        vae = None
-        if not options.no_vae:
-            from core import checkpoints
-            from models.music_ldm.vae import load_vae
-            vae = load_vae(checkpoints.find("music_ldm", "vae", None).path)[0]
-        result = judge(options.corpus, {name: folder or None for name, folder in vocoders.items()}, vae=vae,
-                       count=options.pieces, seconds=options.seconds, judge_steps=options.judge_steps,
-                       report=lambda text: print(text, flush=True), pictures=options.pictures)
-    except BatonError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    vocoders = dict(word.partition("=")[::2] for word in options.vocoder or ["shipped="])
+    vae = None
+    if not options.no_vae:
+        from core import checkpoints
+        from models.music_ldm.vae import load_vae
+        vae = load_vae(checkpoints.find("music_ldm", "vae", None).path)[0]
+    result = judge(options.corpus, {name: folder or None for name, folder in vocoders.items()}, vae=vae,
+                   count=options.pieces, seconds=options.seconds, judge_steps=options.judge_steps,
+                   report=lambda text: print(text, flush=True), pictures=options.pictures)
     table = markdown_table(result["rows"], COLUMNS, first=f"{result['pieces']} test pieces of {result['seconds']:g} s")
     print(table)
     if options.json:

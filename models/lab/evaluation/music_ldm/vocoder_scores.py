@@ -19,7 +19,7 @@ import torch
 
 from core.audio import Audio
 from core.audio.mel import griffin_lim, levelled, log_mel
-from core.errors import BatonError
+from core.errors import command
 from models.music_ldm.vocoder import RATE, load_vocoder, vocode
 from models.music_ldm.vocoder_train import multi_resolution
 from models.training.shards import AUDIO_RATE, Corpus, unpack_audio
@@ -94,6 +94,7 @@ def score(corpus, pieces=12, seconds=10.0, folders=None, report=print):
     return {**means, "pieces": len(chosen), "seconds": seconds, "checkpoint": checkpoint.sha256[:16]}
 
 
+@command
 def main(arguments=None):
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m models.lab.evaluation.music_ldm.vocoder_scores",
@@ -104,11 +105,7 @@ def main(arguments=None):
     parser.add_argument("--checkpoints")
     parser.add_argument("--json")
     options = parser.parse_args(arguments)
-    try:
-        result = score(options.corpus, options.pieces, options.seconds, options.checkpoints)
-    except BatonError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    result = score(options.corpus, options.pieces, options.seconds, options.checkpoints)
     text = json.dumps(result, indent=1)
     print(text)
     if options.json:

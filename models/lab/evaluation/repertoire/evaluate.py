@@ -15,7 +15,7 @@ import numpy as np
 
 from core.audio.io import read_audio
 from core.body.motion import rest_motion
-from core.errors import BatonError
+from core.errors import command
 from core.rhythm.alignment import beat_f1_70ms
 from core.rhythm.beats import Beats
 from models.lab.evaluation.dance_cascade import scoring
@@ -142,6 +142,7 @@ def speed(dancer, piece):
     return rows
 
 
+@command
 def main(argv=None):
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="build.py evaluate my_moves", description=__doc__.split("\n")[0])
@@ -153,21 +154,17 @@ def main(argv=None):
     parser.add_argument("--docs", help="Markdown file whose section my_moves is replaced")
     options = parser.parse_args(argv)
     say = lambda text: print(text, flush=True)                                                  # noqa: E731
-    try:
-        dancer, pieces, data = RuleDancer.load(options.checkpoints), scoring.studio_pieces(options.pieces), {}
-        data["Speed of My Moves"] = speed(dancer, pieces[0])
-        data["My Moves: alignment on studio test pieces"], made = rhythm_rows(dancer, pieces, options.captures, say)
-        if options.captures:
-            against, told = capture_rows(dancer, pieces, made, options.captures, say)
-            data["My Moves against captures left out"], data["My Moves told from captures"] = against, told
-        if options.tracks:
-            data["My Moves on recorded music"] = real_tracks(dancer, options.tracks, say)
-        data["Joins of My Moves over three minutes"] = {"repertoire": seams(dancer)}
-        pairs = [[dancer.generate(p.audio, beats=p.beats, seed=s)[0] for s in (1, 2)] for p in pieces[:4]]
-        data["Two seeds of My Moves"] = {"joint distance": {"two seeds, m": scoring.seed_distance(pairs)}}
-    except BatonError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    dancer, pieces, data = RuleDancer.load(options.checkpoints), scoring.studio_pieces(options.pieces), {}
+    data["Speed of My Moves"] = speed(dancer, pieces[0])
+    data["My Moves: alignment on studio test pieces"], made = rhythm_rows(dancer, pieces, options.captures, say)
+    if options.captures:
+        against, told = capture_rows(dancer, pieces, made, options.captures, say)
+        data["My Moves against captures left out"], data["My Moves told from captures"] = against, told
+    if options.tracks:
+        data["My Moves on recorded music"] = real_tracks(dancer, options.tracks, say)
+    data["Joins of My Moves over three minutes"] = {"repertoire": seams(dancer)}
+    pairs = [[dancer.generate(p.audio, beats=p.beats, seed=s)[0] for s in (1, 2)] for p in pieces[:4]]
+    data["Two seeds of My Moves"] = {"joint distance": {"two seeds, m": scoring.seed_distance(pairs)}}
     Path(options.out).mkdir(parents=True, exist_ok=True)
     write_json(Path(options.out) / "rows.json", data)
     if options.docs:
