@@ -18,11 +18,6 @@ JITTERS = 3                 # rhythm of the written strokes, and of strokes with
 PERFORMER = "models.lab.studio.performed"       # by name: the studio stands above the systems and knows this one
 
 
-def is_flat(corpus):
-    """Whether a corpus folder is a flat one."""
-    return (Path(corpus) / "items.json").is_file()
-
-
 def perform_corpus(corpus, cache, jitter, progress):
     """Have the studio perform every piece of a flat corpus into `cache`, once. jitter: s of the errors put on
     strokes."""

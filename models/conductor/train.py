@@ -13,9 +13,10 @@ from models.conductor.device_data import KINDS, DevicePairs, DeviceWindows
 from models.conductor.encoder import Frozen, M2SNet, load_stage1
 from models.conductor.losses import contrastive_loss, denoiser_loss
 from models.conductor.network import Denoiser
-from models.conductor.performed import is_flat, perform_corpus
+from models.conductor.performed import perform_corpus
 from models.conductor.performed_music import music_features, row_statistics
 from models.diffusion import Schedule
+from models.training.flat import is_flat
 from models.training.run_folder import RunFolder
 from models.training.task import Task, pick_config
 

@@ -3,7 +3,6 @@
 Every frame is stored once as its motion vector; because vectors know neither place nor facing, a crop is a gather of
 rows.
 """
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,21 +20,10 @@ from models.dance_cascade.features import (
     upsampled,
 )
 from models.motion.representation import encode, mirrored
-from models.training.flat import Flat
+from models.training.flat import Flat, flat_folders
 
 ROTATION_SCALE = 32_767.0
 SHORTEST_SECONDS = 3.0
-
-
-def flat_folders(corpus):
-    """The flat folders of "DIR", "DIR,DIR" or a folder of flat folders. Raises BadInput where there is none."""
-    found = []
-    for path in map(Path, str(corpus).split(",")):
-        inner = [path] if (path / "items.json").is_file() else sorted(p.parent for p in path.glob("*/items.json"))
-        found += inner
-    if not found:
-        raise BadInput(f"{corpus} holds no flat corpus (items.json); unpack one with models.lab.packs.flat.")
-    return found
 
 
 def cubic_double(values):
@@ -85,8 +73,10 @@ class Material:
         self._weights = {}
 
     def _items(self, corpus, split, limit):
-        found = []
-        for folder in flat_folders(corpus):
+        found, folders = [], flat_folders(corpus)
+        if not folders:
+            raise BadInput(f"{corpus} holds no flat corpus (items.json); unpack one with models.lab.packs.flat.")
+        for folder in folders:
             flat, kinds = Flat(folder, split=split), ("dance", "motion") if self.fps == 60 else ("dance",)
             found += [(flat, item) for item in flat.items
                       if flat.has(item, "rot6d", "root") and item["arrays"]["root"][1] >= SHORTEST_SECONDS * 30

@@ -1,7 +1,6 @@
 """Training task of the U-Net: latents of the frozen VAE, motion, genre and rhythm of random windows."""
 import dataclasses
 import math
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from models.music_ldm.network import UNet, batch_condition
 from models.music_ldm.resident import FlatWindows
 from models.music_ldm.timbre import PROFILE, timbre_profile
 from models.music_ldm.vae import load_vae
-from models.training.flat import Flat
+from models.training.flat import Flat, is_flat
 from models.training.task import Task
 
 VALID_BATCHES, VALID_TIMES = 3, (100, 300, 500, 700, 900)
@@ -39,7 +38,7 @@ class DenoiserTask(Task):
     def prepare(self, corpus, cache, progress):
         """Features, latents of the VAE (mean and log-variance, fp16), then statistics into the config."""
         config = self.config
-        self.flat = Flat(corpus) if (Path(corpus) / "items.json").is_file() else None
+        self.flat = Flat(corpus) if is_flat(corpus) else None
         if self.flat is not None and (config.sliced or not config.centred or config.scale != "standard"):
             raise BadInput("A flat corpus trains the released kind of model; give paper a corpus of shards.")
         if self.flat is not None:

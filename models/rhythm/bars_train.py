@@ -10,8 +10,9 @@ from models.rhythm.bars import PITCHED, BarNetwork, bar_features, chroma
 from models.rhythm.config import COPIES, JITTER, MUSIC_FPS, MUSIC_RATE
 from models.rhythm.data import kind_of
 from models.rhythm.features import log_mel, to_mono
-from models.rhythm.resident import FlatBars, flat_folders, pieces_of
+from models.rhythm.resident import FlatBars, pieces_of
 from models.training.cache import Recipe
+from models.training.flat import flat_folders
 from models.training.shards import AUDIO_RATE
 from models.training.task import Task
 

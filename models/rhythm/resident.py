@@ -3,7 +3,6 @@
 A corpus is a flat folder (`models.training.flat`), a folder of them, or several joined by commas. Music needs the array
 `logmel` (and `chroma` for bars) of `models.lab.rhythm.corpus`, bodies `rot6d` and `root`.
 """
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,7 +20,7 @@ from models.rhythm.config import (
     MUSIC_FPS,
 )
 from models.rhythm.data import body_offset, kind_of
-from models.training.flat import Flat
+from models.training.flat import Flat, flat_folders
 from models.training.shards import ROTATION_SCALE
 
 # Share of the crops of a batch by kind, of the kinds at hand.
@@ -30,14 +29,6 @@ SHARES = {"body": {"dance": 0.30, "conducting": 0.30, "real": 0.40},
 ARRAYS = {"body": ("rot6d", "root"), "music": ("logmel",)}
 FPS = {"body": BODY_FPS, "music": MUSIC_FPS}
 SHORTEST = 6.0                  # seconds of a piece
-
-
-def flat_folders(corpus):
-    """The flat folders of a corpus: itself, or those in it, or those named."""
-    places = []
-    for place in map(Path, str(corpus).split(",")):
-        places += [place, *sorted(path for path in place.glob("*") if path.is_dir())]
-    return [path for path in places if (path / "items.json").is_file()]
 
 
 def pieces_of(corpus, split, names):

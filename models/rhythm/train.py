@@ -16,7 +16,8 @@ from models.rhythm.data import FEATURES, Clips, Crops, kind_of
 from models.rhythm.features import body_features
 from models.rhythm.losses import rhythm_loss
 from models.rhythm.network import BeatNetwork, activations
-from models.rhythm.resident import FlatCrops, flat_folders
+from models.rhythm.resident import FlatCrops
+from models.training.flat import flat_folders
 from models.training.shards import unpack_rot6d
 from models.training.task import Task, pick_config
 

@@ -23,6 +23,19 @@ from core.errors import BadInput, command
 FORMAT = 1
 
 
+def is_flat(folder):
+    """Whether a folder is a flat one."""
+    return (Path(folder) / "items.json").is_file()
+
+
+def flat_folders(corpus):
+    """The flat folders of "DIR" (itself, or those in it) or of "DIR,DIR"; [] where there is none."""
+    found = []
+    for place in map(Path, str(corpus).split(",")):
+        found += [place] if is_flat(place) else sorted(path.parent for path in place.glob("*/items.json"))
+    return found
+
+
 class FlatWriter:
     """Collects items in memory; `close` writes the folder, its index last, so that a half-written one is never read."""
 

@@ -9,10 +9,10 @@ from models.conductor.data import FEATURES, Pairs
 from models.conductor.device_data import KINDS, DevicePairs
 from models.conductor.features import mono
 from models.conductor.losses import contrastive_loss
-from models.conductor.performed import is_flat, perform_corpus
+from models.conductor.performed import perform_corpus
 from models.lab.studio.build import plan_of
 from models.lab.studio.conducted_flat import hear, meta_of
-from models.training.flat import FlatWriter
+from models.training.flat import FlatWriter, is_flat
 from models.training.loop import default_cache
 from models.training.shards import AUDIO_RATE, Corpus, unpack_audio
 
