@@ -127,7 +127,7 @@ def command_test(args, rest):
 ZIP_CONTENT = ("blender_manifest.toml", "__init__.py", "LICENSE", "blender_addon", "core", "models", "checkpoints")
 
 
-NO_PART_OF_IT = ("models/lab", "models/training", "core/assets", "blender_addon/demo_scene.py")
+NO_PART_OF_IT = ("models/lab", "models/training", "blender_addon/demo_scene.py")
 
 
 def shipped(path):

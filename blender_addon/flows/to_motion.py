@@ -3,10 +3,11 @@ from collections.abc import Generator, Iterable
 from pathlib import Path
 
 import bpy
+import numpy as np
 
 from ...core.contract.systems import System
 from ..errors import UserError
-from ..scene import bone_map, stamp, strips, takes
+from ..scene import baton_prop, bone_map, stamp, strips, takes
 from ..scene import settings as scene_settings
 from ..scene.refs import Ref
 from ..scene.timebase import Passage, scene_fps
@@ -106,6 +107,26 @@ class ToMotion(Flow):
         """How the channels are written."""
         return {**blending(self.request), "keep": self.request.get("keep"), "stepped": self.steps()}
 
+    def _change_hands(self):
+        """The baton that a rig has goes to the hand that leads, of a system that conducts."""
+        if self.system.raw.get("figure") != "conductor":
+            return
+        hand = "left" if self.request["params"].get("mirror") else "right"
+        for ref, mapped in ((self.rig, self.mapped), *zip(self.others, self.maps)):
+            held = baton_prop.of(ref.get())
+            if held is not None and held.get(baton_prop.MARK, "right") != hand:
+                baton_prop.add(ref.get(), mapped, hand)
+
+    def _fingers(self, made, folder):
+        """What to say where fingers were asked for and the rig has none that Baton knows."""
+        if self.request["params"].get("fingers") in (None, "none"):
+            return ""
+        mapped = set(self.mapped.values())
+        with np.load(folder / made[0]["file"], allow_pickle=False) as keyed:
+            others = {name.partition("/")[2] for name in keyed.files if name.startswith("rotation/")} - mapped
+        fingers = [name for name in others if bone_map.is_finger(name)]
+        return "" if fingers else f"; no finger was keyed: {self.rig.name} has none that Baton knows by name"
+
     def write(self, scene: bpy.types.Scene, made: list[dict], folder: Path) -> str:
         """A take with an action for each row; the last one plays."""
         own = {**self.how(), "ready": self.ready}
@@ -117,7 +138,8 @@ class ToMotion(Flow):
                 row = {**made[0], "file": file, "alignment": None}
                 write_takes(scene, other.get(), mapped, [row], [takes.one_of(self.request, 0)], self.passage, folder,
                             self.title(), own)
-        return sentence + (f", and {len(self.others)} more" if self.others else "")
+            self._change_hands()
+        return sentence + (f", and {len(self.others)} more" if self.others else "") + self._fingers(made, folder)
 
 
 def write_takes(scene: bpy.types.Scene, rig: bpy.types.Object, mapped: dict[str, str], made: list[dict],

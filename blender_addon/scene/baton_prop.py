@@ -11,6 +11,7 @@ COLOUR = (1.0, 0.97, 0.9, 1.0)
 PROFILE = ((-0.034, 0.0), (-0.032, 0.008), (-0.02, 0.0145), (0.0, 0.0135), (0.02, 0.008), (0.035, 0.0058), (0.2, 0.005),
            (0.38, 0.0035), (0.383, 0.0))
 AROUND = 12
+MARK = "baton_hand"             # on the object: "right" or "left"
 # Direction in SMPL's axes of the right wrist (x left, y up, z forward at rest): the mean over released conducting of
 # the direction that points forward, 16 degrees up and 9 degrees inward; and where in the palm the bulb lies.
 POINTING = Vector((-0.89, 0.45, 0.07)).normalized()
@@ -18,22 +19,44 @@ PALM = Vector((-0.07, -0.028, 0.014))
 ARM = (("shoulder", "elbow"), ("elbow", "wrist"), ("wrist", "hand"))
 
 
-def add(rig, mapped, side="right"):
-    """A baton, 42 cm in the world whatever the rig's scale, in the hand of `rig`; returns the object.
+def of(rig):
+    """The baton that a rig has in a hand, or None."""
+    return next((thing for thing in rig.children if thing.get(MARK) or thing.type == "MESH"
+                 and thing.data.name.partition(".")[0] == "Baton" and thing.parent_type == "BONE"), None)
 
-    mapped: {joint: bone}, needs hips, head and the arm of that side.
+
+def add(rig, mapped, side="right"):
+    """A baton in the hand of `rig`, 42 cm long for a body of the usual height; returns the object. The one that the rig
+    has already goes into that hand.
+
+    mapped: {joint: bone}, needs hips, head, a leg and the arm of that side.
     """
     wrist = mapped[f"{side}_wrist"]
-    thing = bone_meshes.attach(rig, wrist, mesh(), COLOUR)
-    thing.display.show_shadows = False  # Workbench would shade so thin a stick with its own shadow
+    thing = of(rig)
+    if thing is None:
+        thing = bone_meshes.attach(rig, wrist, mesh(), COLOUR)
+        thing.display.show_shadows = False  # Workbench would shade so thin a stick with its own shadow
+    bone_meshes.hang(thing, rig, wrist)
+    thing[MARK] = side
     bone, frame = rig.data.bones[wrist], hand_frame(rig, mapped, side)
-    size = 1.0 / max(rig.matrix_world.to_scale()[0], 1e-6)
+    size = leg_length(rig, mapped) / leg_length(None, None)
     mirror = Vector((-1.0, 1.0, 1.0)) if side == "left" else Vector((1.0, 1.0, 1.0))
     into_bone = bone.matrix_local.to_3x3().inverted() @ frame
     turn = Vector((0.0, 1.0, 0.0)).rotation_difference(into_bone @ (POINTING * mirror))
     place = into_bone @ (PALM * mirror * size)
     thing.matrix_basis = Matrix.Translation(place) @ turn.to_matrix().to_4x4() @ Matrix.Scale(size, 4)
     return thing
+
+
+def leg_length(rig, mapped):
+    """From hip over knee to ankle at rest, in the rig's own units; of the canonical skeleton in metres where rig is
+    None."""
+    if rig is None:
+        skeleton = contract.load("skeleton")
+        offset = dict(zip(skeleton["joints"], (Vector(row) for row in skeleton["offsets_m"])))
+        return offset["left_knee"].length + offset["left_ankle"].length
+    hip, knee, ankle = (rig.data.bones[mapped[f"left_{joint}"]].head_local for joint in ("hip", "knee", "ankle"))
+    return (knee - hip).length + (ankle - knee).length
 
 
 def hand_frame(rig, mapped, side):

@@ -8,6 +8,8 @@ from ..errors import UserError, on_disk
 from . import switches as switch
 
 FORMAT = 1
+FINGERS = ("thumb", "index", "middle", "ring", "pinky", "little")
+HAND_ITSELF = ("metacarpal", "palm", "master", "string")        # what else a hand's names hold, no joint of a finger
 MOST_BYTES = 1 << 20    # of a file of bone names
 SURE = 0.75             # a row that is less sure is for the user to look at
 LIMBS = {"Torso": ("pelvis", "spine1", "spine2", "spine3"), "Head": ("neck", "head"),
@@ -146,7 +148,16 @@ def with_ik(rig, mapped):
     it."""
     controls = [leg[part] for leg in ik_legs(rig, mapped) for part in ("foot", "toe", "pole", "parent")]
     controls += [bone for leg in ik_legs(rig, mapped) for bone in leg.get("still", ()) if bone in rig.data.bones]
+    if bone_tables.control_table(mapped) is not None:           # whose fingers do not hang on the hands' controls
+        controls += [bone.name for bone in rig.data.bones if is_finger(bone.name)]
     return {**mapped, **{f"ik {bone}": bone for bone in controls}}
+
+
+def is_finger(name):
+    """True for the name of a finger's bone, of whatever rig, that a pose of the hand turns."""
+    word = name.rpartition(":")[2].lower().replace("_", "").replace(" ", "").replace("-", "")
+    return not word.startswith(("org", "def", "mch")) and not any(part in word for part in HAND_ITSELF) and any(
+        part in word for part in FINGERS)
 
 
 def switches(rig, mapped, legs=True):

@@ -7,12 +7,17 @@ from mathutils import Matrix
 def attach(rig, bone, mesh, colour):
     """An object of `mesh` parented to a bone, its origin at the bone's head; returns it."""
     thing = bpy.data.objects.new(mesh.name, mesh)
-    thing.parent, thing.parent_type, thing.parent_bone = rig, "BONE", bone
-    thing.matrix_parent_inverse = Matrix.Translation((0.0, -rig.data.bones[bone].length, 0.0))
+    hang(thing, rig, bone)
     thing.color = colour
     mesh.materials.append(material(colour))
     rig.users_scene[0].collection.objects.link(thing)
     return thing
+
+
+def hang(thing, rig, bone):
+    """Parent an object to a bone, its origin at the bone's head."""
+    thing.parent, thing.parent_type, thing.parent_bone = rig, "BONE", bone
+    thing.matrix_parent_inverse = Matrix.Translation((0.0, -rig.data.bones[bone].length, 0.0))
 
 
 def material(colour):

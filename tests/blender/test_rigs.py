@@ -38,10 +38,11 @@ def mixamo_a_pose(blender, tmp_path):
     return rig
 
 
-def rigify(blender, tmp_path):
+def rigify(blender, tmp_path, fingers=False):
     blender.ops.preferences.addon_enable(module="rigify")
     try:
-        blender.ops.object.armature_basic_human_metarig_add()
+        add = blender.ops.object
+        (add.armature_human_metarig_add if fingers else add.armature_basic_human_metarig_add)()
         from rigify import generate
         generate.generate_rig(blender.context, blender.context.object)
         return blender.data.objects["rig"]
@@ -121,8 +122,10 @@ def test_baton_in_the_hand(blender, tmp_path):
     wrist = rig.matrix_world @ rig.pose.bones["right_wrist"].head
     points = [baton.matrix_world @ vertex.co for vertex in baton.data.vertices]
     assert min((point - wrist).length for point in points) < 0.06, "its grip is in the hand"
-    assert max((a - points[0]).length for a in points) == pytest.approx(0.417,
-                                                                        abs=0.01), "42 cm, whatever the rig's scale"
+    length = 0.417 * 0.3
+    assert max((a - points[0]).length for a in points) == pytest.approx(length, abs=0.003), "as small as the rig"
+    assert blender.ops.baton.add_baton() == {"FINISHED"}
+    assert [thing.name for thing in rig.children] == ["Baton"], "a second press stacks no second one"
     before = points[-1].copy()
     rig.pose.bones["right_elbow"].rotation_mode = "XYZ"
     rig.pose.bones["right_elbow"].rotation_euler.z = 1.0

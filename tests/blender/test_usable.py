@@ -150,3 +150,55 @@ def test_stamps_tell_changes_apart(blender, sound, tmp_path):
     scene.frame_set(33)
     scene.timeline_markers.new("x")
     assert np.all(stamp.of_strip(strip) == marks[2][1])
+
+
+def test_the_baton_goes_to_the_hand_that_leads(blender, sound, tmp_path):
+    from baton.blender_addon.scene import baton_prop
+    scene, rig = ready(blender, tmp_path)
+    strip = strips.place(scene, scenes.write_wav(tmp_path / "p.wav", 2.0), "Piece", 1, 60)
+    strips.make_active(scene, strip)
+    blender.ops.baton.add_baton()
+    assert baton_prop.of(rig).parent_bone == "right_wrist"
+    for name, mirror, hand in (("one", True, "left_wrist"), ("two", False, "right_wrist")):
+        scene.baton.conductor.mirror = mirror
+        job = prepare(to_motion(blender.context, rig, scene, strip).job(), tmp_path / name)
+        channels(tmp_path / name)
+        said = job.apply({"takes": [row("channels.npz")]}, tmp_path / name)
+        assert baton_prop.of(rig).parent_bone == hand and len(rig.children) == 1
+    assert "no finger was keyed" in said, "a rig without finger bones, Baton Grip chosen"
+
+
+def test_fingers_of_a_control_rig_are_keyed(blender, tmp_path):
+    """By the real worker: the grip of the baton closes the right hand of a generated Rigify rig."""
+    from baton.blender_addon.flows.results import on_frames
+    from baton.blender_addon.scene import actions, bone_map, rig_sampling
+    from baton.blender_addon.scene.timebase import Passage
+    from baton.blender_addon.worker import manager as jobs
+    from tests.blender.test_rigs import DANCE, rigify
+    rig, scene, found = rigify(blender, tmp_path, fingers=True), blender.context.scene, {}
+    mapped = bone_map.require(rig)
+
+    def reading(folder):
+        yield from rig_sampling.sample(Ref.of(rig), Ref.of(scene), mapped, Passage.from_frames(1, 1, 30.0), folder)
+
+    def apply(result, folder):
+        found["channels"] = actions.channel_arrays(folder / result["channels"])
+        return "done"
+    jobs.manager.run_blocking(jobs.Job("retarget", "Retarget", {
+        "motion": str(DANCE), "duration": 1.0, "place": "motion", "fingers": "baton"}, reading, apply))
+    passage = Passage.from_frames(1, 30, 30.0)
+    frames, rotations, locations = on_frames(*found["channels"], passage)
+    keyed = [name for name in rotations if bone_map.is_finger(name)]
+    assert len(keyed) == 30, f"three bones of five fingers of two hands, not {sorted(keyed)}"
+
+    def reach(side):
+        """From the tip of the middle finger to the wrist, in lengths of the finger."""
+        bones = rig.pose.bones
+        length = sum(bones[f"ORG-f_middle.0{n}.{side}"].bone.length for n in (1, 2, 3))
+        return (bones[f"ORG-f_middle.03.{side}"].tail - bones[f"ORG-hand.{side}"].head).length / length
+    scene.frame_set(1)
+    open_hand = reach("R"), reach("L")
+    actions.write_take(rig, "T", frames, rotations, locations, switches=bone_map.switches(rig, mapped))
+    scene.frame_set(15)
+    assert reach("R") < 0.85 * open_hand[0], "the right hand grips"
+    assert reach("R") < reach("L") < open_hand[1] + 1e-3, "the left is relaxed"

@@ -4,7 +4,7 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ...errors import on_disk
 from ...flows import beats, smpl_character
-from ...scene import baton_prop, bone_map
+from ...scene import baton_prop, bone_map, sample_scene
 from ...scene import settings as scene_settings
 from ...worker import options as prefs
 from .base import ActOperator, JobOperator, NeedsRig, idle, not_working
@@ -154,10 +154,11 @@ class BATON_OT_add_smpl_character(JobOperator, bpy.types.Operator):
 
 def draw_add_menu(self, context):
     self.layout.operator("baton.add_smpl_character", icon="OUTLINER_OB_ARMATURE")
+    self.layout.operator("baton.add_sample_scene", icon="SCENE_DATA")
 
 
 class BATON_OT_add_baton(NeedsRig, ActOperator, bpy.types.Operator):
-    """Put a baton into the leading hand of the rig"""
+    """Put a baton into the leading hand of the rig, or the one that it has from the other hand into this"""
 
     bl_idname = "baton.add_baton"
     bl_label = "Add Baton"
@@ -170,7 +171,23 @@ class BATON_OT_add_baton(NeedsRig, ActOperator, bpy.types.Operator):
         baton_prop.add(rig, mapped, side)
 
 
-CLASSES = (BATON_OT_add_smpl_character, BATON_OT_add_baton, BATON_OT_detect_bones, BATON_OT_pick_bone,
+class BATON_OT_add_sample_scene(ActOperator, bpy.types.Operator):
+    """Add a scene to try Baton on: a dancer, a conductor and a piece of music; your own scenes stay as they are"""
+
+    bl_idname = "baton.add_sample_scene"
+    bl_label = "Add Sample Scene"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context):
+        return not_working(cls)
+
+    def act(self, context):
+        return sample_scene.add()[1]
+
+
+CLASSES = (BATON_OT_add_sample_scene, BATON_OT_add_smpl_character, BATON_OT_add_baton, BATON_OT_detect_bones,
+           BATON_OT_pick_bone,
            BATON_OT_confirm_bone, BATON_OT_clear_bones, BATON_OT_save_bones, BATON_OT_load_bones)
 
 

@@ -237,6 +237,7 @@ class BATON_OT_save_take_as(ActOperator, bpy.types.Operator, ExportHelper):
 
 
 CLASSES = (BATON_OT_bake_take, BATON_OT_solo_take, BATON_OT_mute_take, BATON_OT_keep_take, BATON_OT_remove_take,
-           BATON_OT_take_beats, BATON_OT_copy_recipe, BATON_OT_delete_unused, BATON_OT_redo_take, BATON_OT_redo_range, BATON_OT_save_take_as)
+           BATON_OT_take_beats, BATON_OT_copy_recipe, BATON_OT_delete_unused, BATON_OT_redo_take, BATON_OT_redo_range,
+           BATON_OT_save_take_as)
 
 register, unregister = bpy.utils.register_classes_factory(CLASSES)

@@ -2,7 +2,7 @@
 import bpy
 
 from ....core.contract import systems as registry
-from ...scene import bone_map, player, strips
+from ...scene import bone_map, compat, player, strips
 from ...scene import settings as scene_settings
 from ...scene.stats import timed_draw
 from .. import presets
@@ -68,17 +68,20 @@ def draw_rig(layout, context):
     settings, rig = context.scene.baton, bone_map.find_rig(context)
     shown = rig.name if rig is not None else "Select an armature"
     layout.prop(settings, "rig", text="Rig", icon="ARMATURE_DATA", placeholder=shown)
+    if rig is None and not any(thing.type == "ARMATURE" for thing in context.scene.objects):
+        layout.operator("baton.add_sample_scene", icon="SCENE_DATA")
 
 
 def draw_strip(layout, context):
     """The sound strip meant."""
-    _scene, strip = strips.sound_strip(context)
+    scene, strip = strips.sound_strip(context)
     split = layout.split(factor=0.4)
     caption = split.row()
     caption.alignment = "RIGHT"
     caption.label(text="Sound")
     if strip is not None:
-        split.label(text=strip.name, icon="SEQ_SEQUENCER", translate=False)
+        shown = strip.name if scene == compat.sequencer_scene(context) else f"{strip.name} ({scene.name})"
+        split.label(text=shown, icon="SEQ_SEQUENCER", translate=False)
     else:
         split.label(text="Select a strip", icon="INFO")
 

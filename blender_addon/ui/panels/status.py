@@ -10,7 +10,7 @@ from .text import clock, columns, sentence, wrap
 
 ICONS = {"failed": "ERROR", "cancelled": "CANCEL"}
 # Where jobs of no system are shown: the section that has their button.
-PLACES = {"retarget": "to_motion", "body": "to_motion", "beats": "beats", "bonemap": "bones"}
+PLACES = {"retarget": "to_motion", "body": "to_motion", "beats": "beats", "bonemap": "bones", "note": "to_sound"}
 
 
 def place_of(job, directions):
