@@ -15,11 +15,13 @@ from pathlib import Path
 from core import cancelling
 from core.contract.protocol import PROTOCOL, code_hash, version
 from core.errors import BadInput, BatonError, Cancelled, OutOfMemory
+from core.worker.interrupt import Interrupt
 from core.worker.progress import Progress
 from core.worker.protocol import Writer, parse
 
 HEARTBEAT_SECONDS = 2.0
 IDLE_SECONDS = 900.0
+CANCELLED = "error", {"code": Cancelled.code, "message": "Cancelled.", "trace": None}
 
 
 class Context:
@@ -29,6 +31,7 @@ class Context:
     def __init__(self, job, kind, folder, params, writer):
         self.job, self.kind, self.folder, self.params = job, kind, folder, params
         self.cancelled = threading.Event()
+        self.interrupt = None                      # while the job runs
         self.progress = Progress(lambda **fields: writer.send("progress", job, **fields))
         self.log = lambda level, text: writer.send("log", job, level=level, text=text)
         self.first = lambda: writer.send("first", job)
@@ -75,11 +78,24 @@ class Server:
                 return 0
             if context is None:
                 return 0
-            outcome = self._run_job(context)
+            outcome = self._outcome(context)
             with self._lock:                       # free before the answer goes out: the next job may follow at once
                 self._current = None
             kind, fields = outcome
             self._writer.send(kind, context.job, **fields)
+
+    def _outcome(self, context):
+        """What `_run_job` gives, wherever a cancel strikes."""
+        context.interrupt, outcome = Interrupt(), None
+        if context.should_cancel():                # it came before the job had begun
+            return CANCELLED
+        while True:
+            try:
+                outcome = self._run_job(context) if outcome is None else outcome
+                context.interrupt.end()
+                return outcome
+            except Cancelled:
+                outcome = CANCELLED
 
     def _run_job(self, context):
         try:
@@ -118,8 +134,10 @@ class Server:
             self._accept(message)
         elif kind == "cancel":
             with self._lock:
-                if self._current is not None and self._current.job == job:
+                if self._current is not None and self._current.job == job and not self._current.should_cancel():
                     self._current.cancelled.set()
+                    if self._current.interrupt is not None:
+                        self._current.interrupt.stop()
         elif kind == "ping":
             self._send_heartbeat()
         elif kind == "quit":
