@@ -3,21 +3,33 @@
 Retargeting there and back is exact to some millimetres; what stays must not move at all. So the local poses of the
 frames that stay are the rig's own, and the little that the worker's frames beside them are off fades away within these.
 """
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ...core.contract import files
 from ..errors import UserError
 
 FILE = "stays.npz"
+BLOCK_BYTES = 4 << 20
 FADE_SECONDS = 0.5
 
 
 def save(folder, bones, frames, local):
-    """What a `rig_sampling.Local` has read of the bones in the frames (T,), into the job's folder."""
-    np.savez(Path(folder) / FILE, bones=np.array(bones), frames=np.asarray(frames), basis=local.basis,
-             shown=local.shown, switches=local.values)
+    """Generator: what a `rig_sampling.Local` has read of the bones in the frames (T,), into the job's folder, some rows
+    at a step."""
+    arrays = {"bones": np.array(bones), "frames": np.asarray(frames), "basis": local.basis, "shown": local.shown,
+              "switches": local.values}
+    with files.replacing(Path(folder) / FILE, 0o600) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name, array in arrays.items():
+            rows = max(1, BLOCK_BYTES // max(1, array[:1].nbytes))
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+                for first in range(0, len(array), rows):
+                    file.write(np.ascontiguousarray(array[first:first + rows]).tobytes())
+                    yield 1.0
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,7 @@ def sample(rig_ref, scene_ref, bone_map, passage, folder, also=(), local=None, a
     description["matrix_world"] = [list(row) for row in np.array(origin).tolist()]
     write_description(folder, description, (frames - passage.first) / passage.fps)
     if local is not None:
-        keeping.save(folder, bones, frames, local)
+        yield from keeping.save(folder, bones, frames, local)
 
 
 class Local:

@@ -4,11 +4,12 @@ Blender deletes its temporary folder when it quits: what lies there at saving wo
 again.
 """
 import json
+from functools import partial
 from pathlib import Path
 
 import bpy
 
-from ..errors import DiskError
+from ..errors import DiskError, on_disk
 from . import playing, sound_files, strips, whole
 
 _moved = {}         # temporary file: where it went, so that saving again after an undo copies nothing twice
@@ -17,7 +18,11 @@ _moved = {}         # temporary file: where it went, so that saving again after 
 def settle(blend):
     """Before `blend` is written: sounds in a temporary folder move beside it, or are packed where that cannot be
     written. Returns a sentence for the user, or ""."""
-    folder = Path(blend).parent / sound_files.FOLDER
+    with whole.whole():
+        return _settle(Path(blend).parent / sound_files.FOLDER)
+
+
+def _settle(folder):
     moved = packed = 0
     for sound in bpy.data.sounds:
         if sound.library is not None or sound.packed_file is not None or not sound_files.temporary(sound.filepath):
@@ -116,12 +121,17 @@ def unused(scene):
 
 
 def delete_unused(scene):
-    """Delete the files of `unused` and the recipes beside them; returns (how many, bytes). Raises OSError."""
-    gone = size = 0
-    for path in unused(scene):
-        size += path.stat().st_size
-        path.unlink()
-        path.with_suffix(".json").unlink(missing_ok=True)
-        gone += 1
+    """Delete the files of `unused` and the recipes beside them; returns (how many, bytes). Raises DiskError where one
+    cannot be deleted; the others are."""
+    found = unused(scene)
+    size = sum(path.stat().st_size for path in found)
     scene.baton.removed_files = ""
-    return gone, size
+    for path in found:
+        for each in (path.with_suffix(".json"), path):
+            whole.later(partial(_delete, each))
+    return len(found), size
+
+
+def _delete(path):
+    with on_disk("The sound file", path, "delete it yourself", "deleted"):
+        path.unlink(missing_ok=True)

@@ -1,4 +1,6 @@
 """Blender's own events that end a job or make its result wait. Each answers in microseconds."""
+import traceback
+
 import bpy
 
 from ..scene import settling, versioning
@@ -49,7 +51,11 @@ def on_render_end(*args):
 def on_save_start(*args):
     jobs.manager.busy.add("save")
     blend = args[0] if args and isinstance(args[0], str) else ""
-    _settled.append(settling.settle(blend) if blend else "")
+    try:
+        sentence = settling.settle(blend) if blend else ""
+    except Exception:  # noqa: BLE001 - a fault of Baton's own must not pass unseen: it is told after saving
+        sentence = jobs.fault("Moving sounds beside the file", traceback.format_exc())
+    _settled.append(sentence)
 
 
 @persistent

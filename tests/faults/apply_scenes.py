@@ -200,6 +200,12 @@ def range_of_conducting(folder):
 
 def keep_sound(folder):
     """Made before the file was saved: the sound moves beside it."""
+    _temporary_sounds(folder)
+    return BUTTON, button(bpy.ops.baton.keep_take, name=bpy.context.scene.baton.takes[-1].name)
+
+
+def _temporary_sounds(folder):
+    """Music whose last sound lies in a temporary folder; gives that."""
     _, act = music(folder)
     elsewhere = Path(bpy.app.tempdir) / "baton"
     shutil.rmtree(elsewhere, ignore_errors=True)
@@ -211,7 +217,7 @@ def keep_sound(folder):
     (folder / "baton").rmdir()
     strips.find(bpy.context.scene, take.strip).sound.filepath = str(elsewhere / Path(take.path).name)
     take.path = str(elsewhere / Path(take.path).name)
-    return BUTTON, button(bpy.ops.baton.keep_take, name=take.name)
+    return elsewhere
 
 
 def keep_motion(folder):
@@ -259,6 +265,37 @@ def marked(operator, **arguments):
     return scenario
 
 
+def first_save(folder):
+    """Sounds of a file that was not saved move beside it."""
+    elsewhere = _temporary_sounds(folder)
+    from baton.blender_addon.scene import settling
+
+    def act():
+        settling._moved.clear()
+        try:
+            return "done", settling.settle(str(folder / "file.blend")) or "nothing to move"
+        except Exception:  # noqa: BLE001 - as the handler of saving does
+            return "failed", jobs.fault("Moving sounds beside the file", "")
+    assert any(elsewhere.iterdir())
+    return ("_settle",), act
+
+
+def pick_bone(folder):
+    _, rig = base(folder)
+    bpy.ops.baton.detect_bones()
+    bpy.ops.object.mode_set(mode="POSE")
+    rig.data.bones.active = rig.data.bones["head"]
+    return BUTTON, button(bpy.ops.baton.pick_bone, joint="left_hip")
+
+
+def delete_unused(folder):
+    _, act = music(folder)
+    act()
+    bpy.ops.baton.remove_take()
+    bpy.ops.baton.remove_take()
+    return BUTTON, button(bpy.ops.baton.delete_unused)
+
+
 def clear_bones(folder):
     _, rig = base(folder)
     bpy.ops.baton.detect_bones()
@@ -277,4 +314,5 @@ SCENARIOS = {
     0), "mute": _after(conducting, bpy.ops.baton.mute_take), "beats to markers": _after(music,
     bpy.ops.baton.take_beats), "half time": marked(bpy.ops.baton.scale_beats, factor="HALF"), "tap":
     marked(bpy.ops.baton.tap_beat), "clear beats": marked(bpy.ops.baton.clear_beats), "clear bones": clear_bones,
+    "first save": first_save, "pick bone": pick_bone, "delete unused": delete_unused,
     "baton": marked(bpy.ops.baton.add_baton)}

@@ -19,6 +19,16 @@ class Injected(Exception):
 FAULTS = (Injected, lambda text: OSError(errno.ENOSPC, text), KeyError, MemoryError, RuntimeError)
 
 
+def _in_update(frame):
+    """Inside an update function of a property: what it raises Blender prints and passes over, so it is no fault of the
+    act."""
+    while frame is not None and frame.f_code.co_filename.startswith(WITHIN):
+        if frame.f_code.co_filename.endswith("properties.py"):
+            return True
+        frame = frame.f_back
+    return False
+
+
 class Injector:
     """`with Injector(gate, at, fault)`: the `at`-th call (from 1) inside a function named `gate` raises `fault(text)`;
     with `at` None they are only counted. gate: names of such functions. Afterwards `calls` tells how many there were,
@@ -50,6 +60,8 @@ class Injector:
             self._frame = None
             return
         if event not in ("call", "c_call") or not code.co_filename.startswith(WITHIN):
+            return
+        if _in_update(frame):
             return
         self.calls += 1
         if self.calls != self.at:

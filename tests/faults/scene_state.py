@@ -28,7 +28,7 @@ def state(folders=()) -> dict:
             "scenes": {scene.name: _scene(scene) for scene in bpy.data.scenes},
             "datablocks": {kind: {block.name: (block.users, block.use_fake_user) for block in getattr(bpy.data, kind)}
                            for kind in KINDS},
-            "sounds": {sound.name: sound.filepath for sound in bpy.data.sounds},
+            "sounds": {sound.name: (sound.filepath, sound.packed_file is not None) for sound in bpy.data.sounds},
             "chosen": _chosen(), "undo": undo_steps(), "files": {str(folder): _files(folder) for folder in folders}}
 
 

@@ -2,7 +2,7 @@
 import bpy
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
-from ...errors import on_disk
+from ...errors import UserError, on_disk
 from ...flows import beats, smpl_character
 from ...scene import baton_prop, bone_map, sample_scene
 from ...scene import settings as scene_settings
@@ -40,7 +40,7 @@ class BATON_OT_detect_bones(JobOperator, bpy.types.Operator):
         return beats.bone_job(context, bone_map.find_rig(context))
 
 
-class BATON_OT_pick_bone(bpy.types.Operator):
+class BATON_OT_pick_bone(ActOperator, bpy.types.Operator):
     """Take the active pose bone for this joint"""
 
     bl_idname = "baton.pick_bone"
@@ -58,17 +58,15 @@ class BATON_OT_pick_bone(bpy.types.Operator):
             return False
         return True
 
-    def execute(self, context):
+    def act(self, context):
         rig = bone_map.find_rig(context)
         bone = context.active_pose_bone
         if bone.id_data != rig:
-            self.report({"ERROR"}, f"The active bone belongs to {bone.id_data.name}, not to {rig.name}")
-            return {"CANCELLED"}
+            raise UserError(f"The active bone belongs to {bone.id_data.name}, not to {rig.name}")
         bone_map.give(rig, self.joint, bone.name)
-        return {"FINISHED"}
 
 
-class BATON_OT_confirm_bone(NeedsRig, bpy.types.Operator):
+class BATON_OT_confirm_bone(NeedsRig, ActOperator, bpy.types.Operator):
     """Baton is not sure of this bone: press to say that it is right, or pick another"""
 
     bl_idname = "baton.confirm_bone"
@@ -77,10 +75,9 @@ class BATON_OT_confirm_bone(NeedsRig, bpy.types.Operator):
 
     joint: bpy.props.StringProperty(options={"HIDDEN"})
 
-    def execute(self, context):
+    def act(self, context):
         rig = bone_map.find_rig(context)
         bone_map.give(rig, self.joint, bone_map.ensure_rows(rig)[self.joint].bone)
-        return {"FINISHED"}
 
 
 class BATON_OT_clear_bones(NeedsRig, ActOperator, bpy.types.Operator):

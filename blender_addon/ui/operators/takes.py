@@ -128,7 +128,7 @@ class BATON_OT_copy_recipe(TakeOperator, bpy.types.Operator):
         return f"Recipe of {take.name} copied"
 
 
-class BATON_OT_delete_unused(bpy.types.Operator):
+class BATON_OT_delete_unused(ActOperator, bpy.types.Operator):
     """Delete the sound files of removed takes that nothing in this file plays; asks first"""
 
     bl_idname = "baton.delete_unused"
@@ -149,14 +149,9 @@ class BATON_OT_delete_unused(bpy.types.Operator):
             self, event, title="Delete Sound Files for Good", confirm_text="Delete", icon="WARNING",
             message=f"{len(files)} ({size:.1f} MB): {names}. Undo does not bring them back")
 
-    def execute(self, context):
-        try:
-            gone, size = settling.delete_unused(context.scene)
-        except OSError as error:
-            self.report({"ERROR"}, f"{error.filename} cannot be deleted: {error.strerror}")
-            return {"CANCELLED"}
-        self.report({"INFO"}, f"{gone} files deleted ({size / 1e6:.1f} MB)")
-        return {"FINISHED"}
+    def act(self, context):
+        gone, size = settling.delete_unused(context.scene)
+        return f"{gone} files deleted ({size / 1e6:.1f} MB)"
 
 
 class RedoOperator(JobOperator):
