@@ -45,6 +45,7 @@ def main(arguments=None):
     from core.worker.jobs import KINDS, warm_up
     from core.worker.server import serve
     quiet_threads()
+    os.umask(0o077)                              # what a job makes is its user's alone; the add-on copies it on
     return serve(reader, writer, KINDS, sys.argv[1:] if arguments is None else arguments, warm_up)
 
 
