@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from core.contract.files import write_text
 from core.contract.systems import System
 from core.errors import BadInput, reading
-from core.rhythm.beats import Beats
 from core.worker.inputs import (
     FROM_FILE,
     SOUND,
@@ -147,6 +146,7 @@ def _media(context, system: System, settings: dict, read: Read) -> dict:
 def _moves(folder, notify):
     """Each `Move` of the folders 1, 2 ... in `folder`: a motion as ever, move.json with its name and marked beats."""
     from core.motion_files.moves import Move
+    from core.rhythm.beats import Beats
     number = 1
     while (folder / str(number) / "rig.json").is_file():
         there = folder / str(number)

@@ -97,7 +97,7 @@ def test_levels_and_loop(made, walk, clicks_file, tmp_path):
     counts = [len(made("conduct", "--audio", clicks_file, "--level", level, "--bpm", 120, "--out",
                        tmp_path / "x.npz")["beats"])
               for level in ("half", "double")]
-    assert 3.5 < counts[1] / counts[0] < 5
+    assert 3.2 < counts[1] / counts[0] < 5                  # 17 and 5 where both ends of four seconds have a beat
     sound = tmp_path / "loop.wav"
     line = made("music", "--motion", walk, "--genre", "pop", "--loop", "--out", sound)
     samples = soundfile.read(sound)[0]

@@ -117,7 +117,7 @@ def test_cancel_is_honoured_within_one_step(conduct, sound):
 @pytest.mark.parametrize("options, words", [
     ({"guidance_scale": -1}, "guidance scale of -1"), ({"steps": 0}, "sampling steps"),
     ({"steps": "many"}, "sampling steps"),
-    ({"seed": -1}, "seed"), ({"variations": 9}, "variations of 9"), ({"metre": 5}, "metre 5"),
+    ({"seed": -1}, "seed"), ({"variations": 9}, "variations of 9"), ({"metre": 8}, "metre 8"),
     ({"amplitude": 3.0}, "amplitude"),
     ({"left_hand": 2.0}, "left-hand"), ({"lead": 2.0}, "lead"), ({"bpm": 1000}, "1000 BPM"),
     ({"duration": 0.2}, "0.20 s"), ({"beats": Beats([100.0, 101.0], [1, 2])}, "within the passage")])

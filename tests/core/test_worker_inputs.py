@@ -65,7 +65,7 @@ def refused(error, words, what=""):
     ({"duration": 4 * 3600.0}, "240 min"),
     ({"start": 60.0}, "ends before 60 s"), ({"start": -5.0, "duration": 4.0}, "before the sound"),
     ({"speed": 100.0}, "100 times"),
-    ({"duration": 0.3}, "at least 0.5 s"), ({"metre": 5}, "metre 5"), ({"bpm": 3}, "3 BPM"), ({"lead": 3.0}, "lead"),
+    ({"duration": 0.3}, "at least 0.5 s"), ({"metre": 8}, "metre 8"), ({"bpm": 3}, "3 BPM"), ({"lead": 3.0}, "lead"),
     ({"keep": {"start": 0.0}}, "needs the rig's poses"), ({"steps": "some"}, "sampling steps"),
     ({"beats": {"times": [0.0, 0.5, float("inf")]}}, "not a number"), ({"beats": {"times": [1.0, 0.5]}},
                                                                        "must ascend")])
