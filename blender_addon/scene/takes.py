@@ -1,7 +1,7 @@
 """Takes: what was made, with its recipe; A/B, keep, remove, redo."""
 import json
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import bpy
 
@@ -82,7 +82,7 @@ def one_of(request, number):
 def remember(take, row, request, frame_start):
     """Recipe, beats and alignment of a result onto the take; the recipe also onto strip or action."""
     take.request, take.frame_start = json.dumps(request), frame_start
-    take.recipe = json.dumps(row.get("recipe") or {})
+    take.recipe = json.dumps(recipes.with_paths(row.get("recipe") or {}, _told))
     take.beats = json.dumps(row["beats"]) if row.get("beats") else ""
     alignment = row.get("alignment") or {}
     if alignment.get("score") is not None:
@@ -97,7 +97,17 @@ def remember(take, row, request, frame_start):
     if take.path:
         sidecar = Path(take.path).with_suffix(".json")
         with on_disk("The folder for sounds", sidecar.parent, "make room there, or press Save Take As"):
-            write_beside(sidecar, json.dumps(row.get("recipe") or {}, indent=1))
+            write_beside(sidecar, json.dumps(json.loads(take.recipe), indent=1))
+
+
+def _told(path):
+    """A path in a recipe: from the saved file on, else, and of what lies among temporary files, its name alone."""
+    temporary = sound_files.temporary(Path(path)) or "baton-job" in path
+    inside = bpy.data.filepath and not temporary
+    try:
+        return bpy.path.relpath(path) if inside else PurePath(path).name
+    except ValueError:                          # another drive
+        return PurePath(path).name
 
 
 def remember_motion(take, rig, state):

@@ -7,6 +7,7 @@ import time
 import warnings
 from pathlib import Path
 
+from core.contract import recipes
 from core.contract.files import write_text
 from core.errors import BadInput
 
@@ -181,7 +182,13 @@ def numbered(path, number):
 
 
 def write_recipe(path, recipe):
-    """The recipe as JSON beside a result: FILE.wav.json."""
+    """The recipe as JSON beside a result: FILE.wav.json; paths as seen from there."""
+    def seen(other):
+        try:
+            return Path(os.path.relpath(other, path.parent.resolve())).as_posix()
+        except ValueError:                                    # another drive
+            return Path(other).name
+    recipe = recipes.with_paths(recipe, seen)
     write_text(path.with_name(path.name + ".json"), json.dumps(recipe, indent=1) + "\n")
 
 

@@ -5,6 +5,7 @@ library only.
 """
 import math
 from functools import lru_cache
+from pathlib import PurePosixPath, PureWindowsPath
 
 from . import json_text, load
 from . import systems as registry
@@ -242,6 +243,19 @@ def read_state(text: str) -> dict:
         _need(isinstance(row, list) and len(row) == 3 and isinstance(row[0], str) and isinstance(row[1], str)
               and isinstance(row[2], (bool, int, float, str)), "its state holds no switches")
     return state
+
+
+def with_paths(recipe, tell):
+    """A recipe whose absolute paths are told by tell(path): it goes with the project to other computers."""
+    if isinstance(recipe, dict):
+        return {name: with_paths(value, tell) for name, value in recipe.items()}
+    if isinstance(recipe, (list, tuple)):
+        return [with_paths(value, tell) for value in recipe]
+    return tell(recipe) if isinstance(recipe, str) and _absolute(recipe) else recipe
+
+
+def _absolute(text):
+    return len(text) < LONGEST_TEXT and (PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute())
 
 
 @lru_cache(maxsize=256)

@@ -14,8 +14,8 @@ from core.errors import Cancelled
 PATIENCE_SECONDS = 0.2          # given to code that asks for itself
 AGAIN_SECONDS = 0.05
 OURS = tuple(str(ROOT / room) + sep for room in ("core", "models") for sep in ("/", "\\"))
-NEVER = ("/contract/files.py", "/worker/server.py", "/worker/interrupt.py", "/worker/protocol.py", "/worker/progress.py",
-         "/worker/jobs.py")
+NEVER = ("/contract/files.py", "/worker/server.py", "/worker/interrupt.py", "/worker/protocol.py",
+         "/worker/progress.py", "/worker/jobs.py")
 
 
 class Interrupt:
