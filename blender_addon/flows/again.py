@@ -11,6 +11,7 @@ import numpy as np
 
 from ..scene import beat_markers, playing, takes
 
+STEP_BYTES = 1 << 19
 SAME_METRES = 0.05      # a rig that was moved less stands where it stood: poses are blended, not placed to the hair
 
 
@@ -26,8 +27,8 @@ def request(scene, take):
 
 
 def inputs_of(folder, sent, kind, root):
-    """What goes into a job, JSON-ready, to be compared with `same`: a hash of all but the seed, and where the rig
-    stands.
+    """Generator: returns what goes into a job, JSON-ready, to be compared with `same`: a hash of all but the seed, and
+    where the rig stands. Some megabytes at a step.
 
     folder: of the job; sent: its params; kind: of its takes; root: bone of the pelvis. Of a rig that is only to be
     moved its pose tells nothing: the take that is to be made again moves it already.
@@ -37,9 +38,16 @@ def inputs_of(folder, sent, kind, root):
     for path in sorted(folder.rglob("*")):
         own = path.parent == folder
         if path.suffix == ".npy" and not (own and moved):
-            digest.update(np.round(np.load(path, allow_pickle=False).astype(np.float64), 3).tobytes())
+            rows = np.load(path, allow_pickle=False, mmap_mode="r")
+            step = max(1, STEP_BYTES // max(1, rows[:1].nbytes))
+            for first in range(0, len(rows), step):
+                digest.update(np.round(rows[first:first + step].astype(np.float64), 3).tobytes())
+                yield 1.0
         elif path.suffix in (".wav", ".json") and not (own and moved and path.name == "rig.json"):
-            digest.update(path.read_bytes())
+            with open(path, "rb") as file:
+                while block := file.read(4 * STEP_BYTES):
+                    digest.update(block)
+                    yield 1.0
     settings = {name: value for name, value in sent["settings"].items() if name not in ("seed", "variations")}
     rest = {name: value for name, value in sent.items() if name not in ("settings", "audio")}
     digest.update(json.dumps([settings, rest], sort_keys=True, default=str).encode())
@@ -57,7 +65,7 @@ def _place(folder, root):
     bones = [bone["name"] for bone in rig["bones"]]
     if root not in bones:
         return []
-    head = np.load(folder / "pose.npy")[0, bones.index(root)] @ np.array([0.0, 0.0, 0.0, 1.0])
+    head = np.load(folder / "pose.npy", mmap_mode="r")[0, bones.index(root)] @ np.array([0.0, 0.0, 0.0, 1.0])
     return (np.array(rig["matrix_world"]) @ head)[:2].tolist()
 
 

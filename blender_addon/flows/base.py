@@ -80,7 +80,7 @@ class Flow:
         media = yield from self._media(folder)
         beats, asked = self._beats(), self.request
         sent = {**inputs, "settings": {**asked["params"], **media}, "beats": beats}
-        asked["inputs"] = again_flow.inputs_of(folder, sent, self.kind, self.mapped["pelvis"])
+        asked["inputs"] = yield from again_flow.inputs_of(folder, sent, self.kind, self.mapped["pelvis"])
         self.notes.clear()                                      # an undo lets the scene be read once more
         if self.follows:
             self.notes.append("it follows the markers as they stand")

@@ -22,7 +22,7 @@ from .timebase import Passage
 from .worn import worn
 
 SLICE_SECONDS = 0.15
-BLOCK_BYTES = 1 << 20           # of matrices computed and written at a time
+BLOCK_BYTES = 1 << 19           # of matrices computed and written at a time
 OWN_FRAMES = 600                # of a rig's own motion: enough to see every joint move
 
 
