@@ -42,7 +42,7 @@ def label(move, style="own", folders=None):
 
 
 def accents(motion):
-    """(T,) at 30 fps, 0..1: bumps where the body stops, the higher the more it slows down there."""
+    """(T,) of a motion, 0..1: bumps where the body stops, the higher the more it slows down there."""
     step = np.linalg.norm(np.diff(motion.positions(), axis=0), axis=-1).mean(1) * motion.fps
     speed = gaussian_filter1d(np.concatenate([step[:1], step]), SMOOTH * motion.fps, mode="nearest")
     low = np.flatnonzero((speed[1:-1] < speed[:-2]) & (speed[1:-1] < speed[2:])) + 1
@@ -56,7 +56,7 @@ def accents(motion):
     )
 
 
-def drawn(times, curve, fps=FPS, limit=LIMIT, reach=REACH):
+def drawn(times, curve, fps, limit=LIMIT, reach=REACH):
     """(times (B,) moved to accents, accent (B,) found at each): at most `reach` s, and no two neighbours' distance by
     more than `limit` of it. curve: `accents`.
     """

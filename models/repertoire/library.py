@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from core.body.kinematics import FPS, forward_kinematics
+from core.body.kinematics import forward_kinematics
 from core.body.motion import MIRROR, Motion
 from core.body.rotations import (
     axis_angle_to_matrix,
@@ -40,6 +40,8 @@ SEEN = (
     21,
 )  # joints that a join is judged by: hips, knees, feet, neck, head, arms
 WEIGHT = np.array([1.0, 1.0, 1.0, 1.5, 1.5, 1.5, 1.5, 1.0, 1.0, 0.8, 0.8, 0.8, 0.8])
+RATE = 60.0  # frames a second of the table and of the file: at half of it, warping would smooth what makes people real
+SPAN = 1.0 / 30.0  # s, over which speeds are taken
 STILL = 0.15  # m/s, mean of all joints: who is slower stands and waits
 AHEAD = 0.15  # s: speeds count by how far they would carry a joint
 ANGLE_STEPS = 8192 / np.pi  # of a rotation vector in the file: 0.02 degrees, a quarter of a millimetre at the wrist
@@ -48,7 +50,7 @@ ROOT_STEPS = 4000.0  # a quarter of a millimetre
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """motion at 30 fps; beats in its seconds. sure: the beats were told, not found. split: of the recording."""
+    """motion; beats in its seconds. sure: the beats were told, not found. split: of the recording."""
 
     name: str
     style: str
@@ -65,7 +67,7 @@ class Clip:
 
     def at(self, times):
         """rotations (N, 24, 3, 3) and root (N, 3) at seconds (N,): cubic between frames, held beyond the ends."""
-        where = np.clip(np.asarray(times) * FPS, 0, len(self.motion) - 1)
+        where = np.clip(np.asarray(times) * self.motion.fps, 0, len(self.motion) - 1)
         low = np.minimum(where.astype(int), max(len(self.motion) - 2, 0))
         part = where - low
         index = np.clip(low[:, None] + np.arange(-1, 3), 0, len(self.motion) - 1)
@@ -83,11 +85,20 @@ def _cubic(part):
     )
 
 
+def at_rate(clip):
+    """The clip with its motion at `RATE`; frames between those that it has are cubic."""
+    if clip.motion.fps == RATE or len(clip.motion) < 2:
+        return clip
+    count = int((len(clip.motion) - 1) / clip.motion.fps * RATE + 1e-6) + 1
+    rotations, root = clip.at(np.arange(count) / RATE)
+    return replace(clip, motion=Motion(rotations, root.astype(np.float32), RATE))
+
+
 class Library:
-    """Clips in one table. Rows are frames at 30 fps; `first` (C,): where a clip's rows begin, `count` (C,) of them."""
+    """Clips in one table. Rows are frames at `RATE`; `first` (C,): where a clip's rows begin, `count` (C,) of them."""
 
     def __init__(self, clips):
-        self.clips = list(clips)
+        self.clips = [at_rate(clip) for clip in clips]
         self.count = np.array([len(clip.motion) for clip in self.clips], dtype=int)
         self.first = (np.cumsum(self.count) - self.count).astype(int)
         points, places, turns = [np.zeros((0, 24, 3))], [np.zeros((0, 2))], [np.zeros(0)]
@@ -98,8 +109,8 @@ class Library:
             points.append(_about_hips(positions, turn))
             places.append(clip.motion.root[:, :2])
             turns.append(turn)
-            contacts.append(foot_contacts(torch.from_numpy(np.ascontiguousarray(positions)), FPS).numpy())
-            step = np.linalg.norm(np.diff(positions, axis=0), axis=-1).mean(1) * FPS
+            contacts.append(foot_contacts(torch.from_numpy(np.ascontiguousarray(positions)), RATE).numpy())
+            step = np.linalg.norm(np.diff(positions, axis=0), axis=-1).mean(1) * RATE
             speeds.append(np.concatenate([step[:1], step]))
         self.points, self.places, self.turns = (np.concatenate(rows) for rows in (points, places, turns))
         self.contacts, self.speeds = np.concatenate(contacts), np.concatenate(speeds)
@@ -112,7 +123,7 @@ class Library:
     @property
     def seconds(self):
         """Of motion."""
-        return float(self.count.sum() / FPS)
+        return float(self.count.sum() / RATE)
 
     @property
     def styles(self):
@@ -121,7 +132,7 @@ class Library:
 
     def rows(self, clip, times):
         """Row and fraction (N,) of seconds (N,) of clips (N,)."""
-        where = np.clip(np.asarray(times) * FPS, 0, self.count[clip] - 1.001)
+        where = np.clip(np.asarray(times) * RATE, 0, self.count[clip] - 1.001)
         low = where.astype(int)
         return self.first[clip] + low, where - low
 
@@ -138,7 +149,7 @@ class Library:
         """
         clip, times, mirror = np.asarray(clip), np.asarray(times, float), np.asarray(mirror, bool)
         here = self._between(self.points, clip, times)
-        span = 1.0 / FPS
+        span = SPAN
         speed = (self._between(self.points, clip, times + span) - self._between(self.points, clip, times - span)) / (
             2 * span
         )
@@ -263,7 +274,7 @@ def to_arrays(library):
     ]
     return (
         {name: np.frombuffer(squeeze(array, 2), np.uint8).copy() for name, array in arrays.items()},
-        {"format": 1, "frames": int(len(roots)), "clips": rows},
+        {"format": 1, "fps": RATE, "frames": int(len(roots)), "clips": rows},
     )
 
 
@@ -277,7 +288,7 @@ def from_arrays(arrays, config):
     rotations = axis_angle_to_matrix(angles.reshape(frames, 24, 3) / ANGLE_STEPS)
     root, clips, row = (roots / ROOT_STEPS).astype(np.float32), [], 0
     for each in config["clips"]:
-        motion = Motion(rotations[row : row + each["frames"]], root[row : row + each["frames"]], FPS)
+        motion = Motion(rotations[row : row + each["frames"]], root[row : row + each["frames"]], float(config["fps"]))
         clips.append(
             Clip(
                 each["name"],
@@ -291,8 +302,3 @@ def from_arrays(arrays, config):
         )
         row += each["frames"]
     return Library(clips)
-
-
-def renamed(clip, **changes):
-    """A clip with other attributes."""
-    return replace(clip, **changes)

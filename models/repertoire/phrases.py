@@ -48,9 +48,9 @@ class Book:
         self.places, self.accent, self.begin = [], [], []
         for clip in library.clips:
             curve, times = accents(clip.motion), clip.beats.times
-            places = {1.0: drawn(times, curve)}
+            places = {1.0: drawn(times, curve, clip.motion.fps)}
             for parity in (0, 1):  # at double time every second beat meets one of the music
-                some, level = drawn(times[parity::2], curve)
+                some, level = drawn(times[parity::2], curve, clip.motion.fps)
                 index = np.arange(len(times))
                 places[2.0, parity] = (
                     np.interp(index, index[parity::2], some),

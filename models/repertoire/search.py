@@ -103,10 +103,12 @@ class Search:
     def _fixed(self, phrases, span):
         sure = np.array([clip.beats.confidence for clip in self.library.clips] or [0.0])
         warp = ((phrases.rate - 1) / LIMIT) ** 2
+        # Who asks for a calm dance may have one that waits; quiet music alone is no reason to stand about.
+        waiting = WAITING if self.wish.energy is None else WAITING * min(1.0, 4 * self.wish.energy)
         return (
             WARP * warp
             + phrases.offbar
-            + WAITING * np.maximum(phrases.still - ENOUGH, 0)
+            + waiting * np.maximum(phrases.still - ENOUGH, 0)
             + HALF * (phrases.ratio != 1)
             + ACCENT * (1 - phrases.accent)
             + SHORT * (span == 1)

@@ -9,7 +9,6 @@ import argparse
 import sys
 
 from core import checkpoints
-from core.body.motion import Motion
 from core.errors import command
 from models.lab.loaders.captures import RATE, capture_files, read_capture
 from models.repertoire.label import FEWEST
@@ -20,7 +19,7 @@ SECONDS = 3.0  # the shortest passage
 LICENCE = "CMU Graphics Lab Motion Capture Database terms; Rokoko sample: MIT"
 CARD = """# {name}
 
-Moves of real dancers for *My Moves*: {clips} passages, {minutes:.1f} minutes, {beats} beats, at 30 fps;
+Moves of real dancers for *My Moves*: {clips} passages, {minutes:.1f} minutes, {beats} beats, at 60 fps;
 {megabytes:.1f} MB.
 
 - Nothing is trained. Rotation vectors in steps of 0.02 degrees, places in steps of a quarter of a millimetre,
@@ -46,12 +45,11 @@ def clips_of(capture):
         motion = capture.motion.slice(first, last).canonical()
         beats = capture.beats.within(first / RATE, last / RATE)
         if motion.duration >= SECONDS and len(beats) >= FEWEST:
-            thirty = Motion(motion.rotations[::2], motion.root[::2], RATE / 2)
             out.append(
                 Clip(
                     f"{name}-{number}",
                     STYLES.get(capture.style, capture.style),
-                    thirty,
+                    motion,
                     beats,
                     capture.split,
                     False,
