@@ -6,6 +6,7 @@ docs/contracts.md says of control rigs.
 """
 import json
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from functools import cache
@@ -15,6 +16,8 @@ from . import FOLDER, REQUIRED_JOINTS
 CONFIDENCE = {"exact": 1.0, "prefix": 0.97}
 # Prefixes that exporters put before the names of a table: "mixamorig:", "mixamorig5:", "rig|", "Armature_".
 PREFIX = re.compile(r"^(?:mixamorig\d*[:_]?|[\w. -]*[:|]|armature_|skeleton_)", re.IGNORECASE)
+SEPARATORS = re.compile(r"[\s_.\-]+")
+KANJI = str.maketrans({"肘": "ひじ", "膝": "ひざ"})     # the other way of writing what tables have
 CONTROLS = 8                    # so many of a control rig's bones tell it from any other
 
 
@@ -33,38 +36,48 @@ def best_table(names: Iterable[str], complete: bool = False) -> tuple[str, dict[
     prefixes wins over one with them. complete: only tables that name every required joint.
     """
     best, most = ("", {}, ""), 0.0
-    own = common_prefix(names)
-    if own and any(bone.startswith(own) for data in tables().values() for bone in data["bones"].values()):
-        own = ""                               # a prefix that tables know themselves, such as Rigify's "ORG-"
-    for how in ("exact", "prefix"):
-        plain = {}
+    # A prefix that tables know themselves, such as Rigify's "ORG-", stays where it is.
+    prefixes = [own for own in common_prefixes(names)
+                if not any(bone.startswith(own) for data in tables().values() for bone in data["bones"].values())]
+    for how, own in (("exact", ""), ("prefix", ""), *(("prefix", own) for own in prefixes)):
+        plain, loose = {}, how == "prefix"
         for name in names:
-            plain.setdefault(_key(name, how == "prefix", own), name)
+            plain.setdefault(_key(name, loose, own), name)
         for table, data in tables().items():
-            if any(_key(need, False) not in plain for need in data.get("needs", ())):
+            # "Bip01 " of the rig's "Bip001 "
+            theirs = common_prefix(tuple(data["bones"].values())) if own else ""
+            if any(_key(need, loose, theirs) not in plain for need in data.get("needs", ())):
                 continue
-            found = {joint: plain[_key(bone, False)] for joint, bone in data["bones"].items()
-                     if _key(bone, False) in plain}
+            found = {joint: plain[_key(bone, loose, theirs)] for joint, bone in data["bones"].items()
+                     if _key(bone, loose, theirs) in plain}
             if complete and not REQUIRED_JOINTS <= set(found):
                 continue
             score = sum(2.0 if joint in REQUIRED_JOINTS else 1.0 for joint in found)
             score += 0.5 * bool(data.get("needs")) + data.get("priority", 0)
-            if score > most + (0.0 if how == "exact" else 2.0):
+            if score > most + (2.0 if loose and best[2] == "exact" and best[0] != table else 0.0):
                 best, most = (table, found, how), score
     return best
 
 
-def _key(name, strip, own=""):
-    if strip:
+def _key(name, loose, own=""):
+    """What names are compared by; loose: without prefixes, whatever stands between words, in one way of writing."""
+    if loose:
         name = name[len(own):] if own and name.startswith(own) and len(name) > len(own) else name
-        name = PREFIX.sub("", name) or name
+        name = unicodedata.normalize("NFKC", PREFIX.sub("", name) or name)
+        name = SEPARATORS.sub("_", name.translate(KANJI))
     return name.lower()
 
 
-def common_prefix(names: Iterable[str]) -> str:
-    """What most bone names (four of five) begin with, up to a separator: "Character1_", "Take 001_"; "" if nothing."""
+def common_prefixes(names: Iterable[str]) -> list[str]:
+    """What most bone names (four of five) begin with, up to a separator: "Character1_", "Take 001_"; longest first."""
+    names = list(names)
     starts = Counter(name[:end.end()] for name in names for end in re.finditer(r"[_:|. -]+", name))
-    return max((start for start, count in starts.items() if count >= 0.8 * len(names)), key=len, default="")
+    return sorted((start for start, count in starts.items() if count >= 0.8 * len(names)), key=len, reverse=True)
+
+
+def common_prefix(names: Iterable[str]) -> str:
+    """The longest of `common_prefixes`; "" if there is none."""
+    return next(iter(common_prefixes(names)), "")
 
 
 def control_table(mapping: dict[str, str]) -> dict | None:

@@ -1,6 +1,7 @@
 """Fuzzy bone names: sides and body parts as words, settled by the hierarchy where words leave a choice."""
 import re
 import unicodedata
+from collections import Counter
 
 from core.contract import JOINTS
 
@@ -32,14 +33,15 @@ FOREIGN = {
     "hip": "muslo oberschenkel cuisse",
     "knee": "pierna pantorrilla espinilla rodilla unterschenkel knie schienbein jambe mollet genou",
     "ankle": "pie tobillo fuss knochel pied cheville",
-    "foot": "dedos punta zehen zeh orteils orteil pointe",
+    "foot": "dedospie dedosdelpie dedos punta zehen zeh orteils orteil pointe",
     "collar": "clavicula hombro schlusselbein schulter clavicule epaule",
-    "shoulder": "brazo oberarm bras",
+    "shoulder": "brazosuperior brazo oberarm brassuperieur bras",
     "elbow": "antebrazo codo unterarm ellbogen avantbras coude",
     "wrist": "mano muneca handgelenk main poignet",
     "neck": "cuello hals nacken cou",
     "head": "cabeza kopf tete",
-    "spine": "columna pecho espalda abdomen wirbelsaule brust bauch rucken colonne poitrine ventre dos torse",
+    "spine": "columna torax thorax pecho espalda abdomen wirbelsaule brust bauch rucken colonne poitrine ventre dos "
+             "torse",
     "hand": "medio1 mittelfinger1 majeur1",
 }
 SPINE = ("spine1", "spine2", "spine3")
@@ -64,7 +66,16 @@ def ignored(name):
     return bool(IGNORED.search(name) or IGNORED.search(_spaced(name)))
 
 
-def words(name):
+def side_words(names):
+    """{word: side} for these names: where none has a usual word for a side, Spanish I and D or French G and D."""
+    if sum(words(name)[0] is not None for name in names) >= 4:
+        return SIDE_WORDS
+    letters = Counter(re.split(r"[^A-Za-z]+", _spaced(_plain(name)))[-1].lower() for name in names)
+    left = next((letter for letter in "ig" if letters[letter] >= 4 and letters["d"] >= 4), None)
+    return SIDE_WORDS | ({left: "left", "d": "right"} if left else {})
+
+
+def words(name, sides=SIDE_WORDS):
     """(side or None, joined lower-case rest) of a bone name: "Bip01 L UpperArm" -> ("left", "upperarm")."""
     name = _plain(name.split(":")[-1].split("|")[-1])
     name = re.sub(r"^(mixamorig\d*|bip\d*|def|j_bip|valvebiped|cc_base|b|jnt|bone|bn|sk|c)[_\- .]+", "", name,
@@ -74,8 +85,8 @@ def words(name):
     side, rest = None, []
     for part in parts:
         low = part.lower()
-        if side is None and low in SIDE_WORDS:
-            side = SIDE_WORDS[low]
+        if side is None and low in sides:
+            side = sides[low]
             continue
         for word in ("left", "right"):
             if side is None and low.startswith(word) and len(low) > len(word):
@@ -90,7 +101,8 @@ def words(name):
 def fuzzy_matches(bones, known):
     """{joint: (bone, confidence)} for joints that `known` {joint: bone} lacks, from (name, parent) pairs."""
     parent_of, taken = dict(bones), set(known.values())
-    parsed = {name: words(name) for name, _ in bones if name not in taken and not ignored(name)}
+    sides = side_words([name for name, _ in bones])
+    parsed = {name: words(name, sides) for name, _ in bones if name not in taken and not ignored(name)}
     found = {}
 
     def give(joint, bone, confidence):
@@ -133,6 +145,9 @@ def _score(word, part):
     for rank, known in enumerate(PARTS[part]):
         if len(known) > 3 and known in word:
             return 0.6 - 0.03 * rank
+    for rank, known in enumerate(FOREIGN[part].split()):
+        if len(known) > 4 and known in word:
+            return 0.55 - 0.02 * rank
     return 0.0
 
 
@@ -187,7 +202,9 @@ def highest_spine(bones, known):
     if spine3 is None or top is None or top in known.values() or ignored(top):
         return None
     side, word = words(top)
-    return top if side is None and _score(word, "spine") > 0.3 and spine3 in _chain(top, parent_of) else None
+    stems = [re.sub(r"[\d_. ]+$", "", unicodedata.normalize("NFKC", name)) for name in (top, spine3)]
+    named = _score(word, "spine") > 0.3 or stems[0] == stems[1]
+    return top if side is None and named and spine3 in _chain(top, parent_of) else None
 
 
 def _pelvis(left_hip, right_hip, parsed, parent_of):

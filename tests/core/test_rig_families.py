@@ -1,0 +1,129 @@
+"""Variants of known families that no table holds as they stand: prefixes, separators, languages, spines of any
+length."""
+import pytest
+
+from core.contract import JOINTS, PARENTS, bone_tables
+from core.retarget import bonemap
+
+LIMBS = ("collar", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "foot")
+
+
+def body(pelvis, spine, neck, head, limbs, left, right, prefix="", extra=()):
+    """([(bone, parent)], {joint: bone}): "@" in limb names stands for the side; extra (parent, further bone)."""
+    bones, right_map = [], {"pelvis": pelvis, "neck": neck, "head": head, "spine1": spine[0], "spine3": spine[-1]}
+    chain = [pelvis, *spine, neck, head]
+    bones += zip(chain, [None, *chain])
+    for side, word in (("left", left), ("right", right)):
+        names = [name.replace("@", word) for name in limbs]
+        bones += [(name, above) for name, above in zip(names, [spine[-1], *names[:3], pelvis, *names[4:]])]
+        bones += [(one.replace("@", word), above.replace("@", word)) for above, one in extra]
+        right_map |= {f"{side}_{joint}": name for joint, name in zip(LIMBS, names)}
+    if len(spine) == 1:
+        del right_map["spine3"]
+    return ([(prefix + name, above and prefix + above) for name, above in bones],
+            {joint: prefix + name for joint, name in right_map.items()})
+
+
+def check(bones, expected):
+    rows = bonemap.detect(bones)
+    have = {row.joint: row.bone for row in rows}
+    assert {joint: have[joint] for joint in expected} == expected
+    assert bonemap.missing(rows) == [] and all(row.confidence > 0.5 for row in rows if row.bone and not row.doubt)
+    return rows
+
+
+HUMAN_IK = "@Shoulder @Arm @ForeArm @Hand @UpLeg @Leg @Foot @ToeBase".split()
+BIPED = ["@ Clavicle", "@ UpperArm", "@ Forearm", "@ Hand", "@ Thigh", "@ Calf", "@ Foot", "@ Toe0"]
+REALLUSION = "@_Clavicle @_Upperarm @_Forearm @_Hand @_Thigh @_Calf @_Foot @_ToeBase".split()
+ADVANCED = "Scapula_@ Shoulder_@ Elbow_@ Wrist_@ Hip_@ Knee_@ Ankle_@ Toes_@".split()
+HELPERS = [("@Arm", "@ArmTwist"), ("@Arm", "@Arm_Roll"), ("@ForeArm", "@ForeArmRoll"), ("@UpLeg", "@UpLegTwist1"),
+           ("@Hand", "@HandIK"), ("@Foot", "@Foot_IK_target"), ("@Leg", "@LegMuscle"), ("@Leg", "@Leg_driver")]
+
+
+@pytest.mark.parametrize("prefix", ["", "Character1_", "Actor_01:", "Robot_", "Take 001_", "Skeleton 001_", "Bob|",
+                                    "a:b:"])
+def test_human_ik_behind_any_prefix_and_never_a_helper(prefix):
+    check(*body("Hips", ["Spine", "Spine1", "Spine2"], "Neck", "Head", HUMAN_IK, "Left", "Right", prefix, HELPERS))
+
+
+@pytest.mark.parametrize("prefix", ["Bip01 ", "Bip001 ", "Bip02 ", "Bip01_", "Char_Bip01_"])
+def test_bipeds_of_any_number(prefix):
+    limbs = [name.replace(" ", "_") for name in BIPED] if prefix.endswith("_") else BIPED
+    check(*body("Pelvis", ["Spine", "Spine1", "Spine2"], "Neck", "Head", limbs, "L", "R", prefix))
+
+
+@pytest.mark.parametrize("prefix", ["CC_Base_", "Model1_CC_Base_"])
+def test_reallusion_with_twists(prefix):
+    bones, expected = body("Hip", ["Waist", "Spine01", "Spine02"], "NeckTwist01", "Head", REALLUSION, "L", "R", prefix,
+                           [("@_Upperarm", "@_UpperarmTwist01"), ("@_Foot", "@_ToeBaseShareBone")])
+    legs = {expected["left_hip"], expected["right_hip"]}
+    bones = [(prefix + "Pelvis", prefix + "Hip")] + [(name, prefix + "Pelvis" if name in legs else above)
+                                                     for name, above in bones]
+    check(bones, expected)
+
+
+@pytest.mark.parametrize("prefix", ["", "Rig:", "ch01_"])
+def test_advanced_skeleton(prefix):
+    check(*body("Root_M", ["Spine1_M", "Spine2_M", "Chest_M"], "Neck_M", "Head_M", ADVANCED, "L", "R", prefix,
+                [("Shoulder_@", "ShoulderPart1_@"), ("Hip_@", "HipPart1_@")]))
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 7, 9])
+@pytest.mark.parametrize("name", ["spine_{}", "Spine{}", "Torso.{:03d}", "back{}"])
+def test_spines_of_any_length(count, name):
+    check(*body("pelvis", [name.format(n) for n in range(1, count + 1)], "neck", "head",
+                "clavicle_@ upperarm_@ lowerarm_@ hand_@ thigh_@ calf_@ foot_@ ball_@".split(), "l", "r"))
+
+
+@pytest.mark.parametrize("table", ["ffxiv", "koikatsu", "freemocap", "soma", "optitrack", "rokoko", "blenrig_deform",
+                                   "blenrig_control", "mmd_english", "mmd_tools"])
+@pytest.mark.parametrize("prefix", ["Char_", "Armature|", "Take 2:"])
+def test_tables_behind_prefixes(table, prefix):
+    names = bone_tables.tables()[table]["bones"]
+    bones = []
+    for number, joint in enumerate(JOINTS):
+        above = PARENTS[number]
+        while above >= 0 and JOINTS[above] not in names:
+            above = PARENTS[above]
+        if joint in names:
+            bones.append((prefix + names[joint], prefix + names[JOINTS[above]] if above >= 0 else None))
+    have = {row.joint: row.bone for row in bonemap.detect(bones) if row.bone}
+    assert have == {joint: prefix + name for joint, name in names.items()}
+
+
+LANGUAGES = {
+    "Spanish": ("Cadera", ["Columna1", "Columna2", "Pecho"], "Cuello", "Cabeza",
+                "Clavicula@ Brazo@ Antebrazo@ Mano@ Muslo@ Pierna@ Pie@ DedosPie@"),
+    "Spanish by anatomy": ("Pelvis", ["Columna", "Torax"], "Cuello", "Cabeza",
+                           "Hombro@ BrazoSuperior@ Antebrazo@ Muñeca@ Muslo@ Pantorrilla@ Tobillo@ Punta@"),
+    "German": ("Becken", ["Wirbelsäule1", "Wirbelsäule2", "Brust"], "Hals", "Kopf",
+               "Schulter@ Oberarm@ Unterarm@ Hand@ Oberschenkel@ Unterschenkel@ Fuß@ Zehen@"),
+    "French": ("Bassin", ["Colonne1", "Colonne2", "Poitrine"], "Cou", "Tête",
+               "Clavicule@ Bras@ AvantBras@ Main@ Cuisse@ Mollet@ Pied@ Orteils@"),
+}
+SIDES = {"Spanish": ("_Izq", "_Der"), "Spanish by anatomy": (".I", ".D"), "German": ("_Links", "_Rechts"),
+         "French": ("_Gauche", "_Droit")}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("own", [True, False])
+def test_languages(language, own):
+    *names, limbs = LANGUAGES[language]
+    bones, expected = body(*names, limbs.split(), *(SIDES[language] if own else (".L", ".R")))
+    have = {row.joint: row.bone for row in bonemap.detect(bones)}
+    assert {joint: have[joint] for joint in expected} == expected
+
+
+def japanese(spine, limbs, left, right, prefix=""):
+    bones, expected = body("下半身", spine, "首", "頭", limbs.split(), left, right, prefix)
+    low, top, waist = (prefix + name for name in ("下半身", spine[0], "腰"))
+    return [(waist, None)] + [(name, waist if name in (low, top) else above) for name, above in bones], expected
+
+
+@pytest.mark.parametrize("spine", [["上半身", "上半身2"], ["上半身", "上半身2", "上半身3"], ["上半身", "上半身２"]])
+@pytest.mark.parametrize("elbow, knee", [("ひじ", "ひざ"), ("肘", "膝")])
+@pytest.mark.parametrize("left, right, form", [("左", "右", "@{}"), (".L", ".R", "{}@"), ("_L", "_R", "{}@")])
+def test_mmd_in_its_ways_of_writing(spine, elbow, knee, left, right, form):
+    limbs = " ".join(form.format(name) for name in ("肩", "腕", elbow, "手首", "足", knee, "足首", "つま先"))
+    rows = check(*japanese(spine, limbs, left, right))
+    assert [row.joint for row in rows if row.unsure] == ["pelvis"] and "does not carry" in rows[0].doubt
