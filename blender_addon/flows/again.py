@@ -7,6 +7,7 @@ import hashlib
 import json
 from pathlib import Path
 
+import bpy
 import numpy as np
 
 from ..scene import beat_markers, playing, takes
@@ -15,7 +16,7 @@ STEP_BYTES = 1 << 19
 SAME_METRES = 0.05      # a rig that was moved less stands where it stood: poses are blended, not placed to the hair
 
 
-def request(scene, take):
+def request(scene: bpy.types.Scene, take: bpy.types.PropertyGroup) -> dict:
     """The request of Redo. Markers that were dragged count even where the take had found its own beats."""
     asked = takes.request_of(take)
     tempo = asked.get("params", {}).get("tempo")
@@ -26,7 +27,7 @@ def request(scene, take):
     return asked
 
 
-def inputs_of(folder, sent, kind, root):
+def inputs_of(folder: Path, sent: dict, kind: str, root: object) -> dict:
     """Generator: returns what goes into a job, JSON-ready, to be compared with `same`: a hash of all but the seed, and
     where the rig stands. Some megabytes at a step.
 
@@ -69,7 +70,7 @@ def _place(folder, root):
     return (np.array(rig["matrix_world"]) @ head)[:2].tolist()
 
 
-def same(before, now):
+def same(before: dict | None, now: dict | None) -> bool:
     """True where `inputs_of` then and now are those of one take."""
     if not isinstance(before, dict) or before.get("hash") != now["hash"]:
         return False
@@ -77,7 +78,7 @@ def same(before, now):
     return one.shape == two.shape and bool(np.linalg.norm(one - two) < SAME_METRES)
 
 
-def another_seed(scene):
+def another_seed(scene: bpy.types.Scene) -> int:
     """A seed that no take of the scene has."""
     seeds = [seed for seed in (_seed(take) for take in scene.baton.takes) if isinstance(seed, int)]
     return max(seeds, default=0) + 1

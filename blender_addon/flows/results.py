@@ -1,4 +1,5 @@
 """What results become in the scene: a sound file beside the .blend and its strip, channels as an action on the rig."""
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -66,7 +67,7 @@ class _PutBack(Exception):
 
 
 @contextmanager
-def room_for_a_while(scene, rig, first, last):
+def room_for_a_while(scene: bpy.types.Scene, rig: bpy.types.Object, first: float, last: float) -> Iterator[None]:
     """Inside, the rig does what it would without a new take of these frames; afterwards all is as before."""
     try:
         with whole([rig], alone=True):
@@ -77,7 +78,7 @@ def room_for_a_while(scene, rig, first, last):
         return
 
 
-def make_ready(ready, works):
+def make_ready(ready: dict, works: Iterable) -> Generator:
     """Generator: runs the (key, generator) of `works`, what they return goes into `ready`; yields fractions, and None
     when all is ready. Closed, it deletes what nobody uses by then."""
     try:
@@ -95,7 +96,7 @@ def make_ready(ready, works):
         drop(ready)
 
 
-def drop(ready):
+def drop(ready: dict):
     """Delete what waits in `ready` and is not used by now; a second time where that is broken off."""
     for last in (False, True):
         try:
@@ -108,13 +109,14 @@ def drop(ready):
                 raise
 
 
-def key(rig, file):
+def key(rig: bpy.types.Object, file: Path) -> tuple:
     """Under which name a draft waits for its rig."""
     return rig.name, str(file)
 
 
-def draft_motion(scene_ref, rig_ref, mapped, file, passage, name, blend_seconds=0.0, reduce_degrees=0.0, stepped=False,
-                 legs=True, keep=None, room=None):
+def draft_motion(scene_ref: Ref, rig_ref: Ref, mapped: dict[str, str], file: Path, passage: Passage, name: str,
+                 blend_seconds: float = 0.0, reduce_degrees: float = 0.0, stepped: bool = False,
+                 legs: bool = True, keep: dict | None = None, room: Callable | None = None) -> Generator:
     """Generator: yields fractions, returns the `Draft` of a row's channels; parameters as in `write_motion`.
     room(first, last): gives a context in which the rig does what it would without the take; else it is made."""
     def room_here(first, last):

@@ -216,7 +216,7 @@ def last_line(words: str) -> str:
     return lines[-1] if lines else "it said nothing"
 
 
-def without_hashes(lock: str, names) -> str:
+def without_hashes(lock: str, names: Iterable[str]) -> str:
     """The lock's text with no hashes for these packages."""
     start = "|".join(map(re.escape, names))
     return re.sub(rf"(?m)^((?:{start})==[^\\\n]*?)(?: *\\\n +--hash=\S+)+", r"\1", lock)

@@ -4,6 +4,7 @@ Where there are no such locks (Windows) an open file cannot be deleted, which se
 """
 import errno
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -29,7 +30,7 @@ class Held(Exception):
 
 
 @contextmanager
-def alone(path: Path | str):
+def alone(path: Path | str) -> Iterator[None]:
     """Hold the lock file `path`, made when missing, for the block. Raises Held where somebody else does, OSError.
 
     The file stays: who waits for it and who makes it anew would hold two.

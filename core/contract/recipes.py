@@ -4,6 +4,7 @@ A .blend file is input like any other: it comes from another version, another pr
 library only.
 """
 import math
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import PurePosixPath, PureWindowsPath
 
@@ -245,7 +246,7 @@ def read_state(text: str) -> dict:
     return state
 
 
-def with_paths(recipe, tell):
+def with_paths(recipe: dict, tell: Callable[[str], str]) -> dict:
     """A recipe whose absolute paths are told by tell(path): it goes with the project to other computers."""
     if isinstance(recipe, dict):
         return {name: with_paths(value, tell) for name, value in recipe.items()}

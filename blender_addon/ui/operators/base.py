@@ -23,7 +23,7 @@ class ActOperator:
         except UserError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        except Exception:  # noqa: BLE001 - a fault of Baton's own: a sentence for the user, the traceback for the report
+        except Exception:  # noqa: BLE001 - of Baton's own: a sentence for the user, the traceback for the report
             self.report({"ERROR"}, jobs.fault(self.bl_label, traceback.format_exc()))
             return {"CANCELLED"}
         if sentence:
