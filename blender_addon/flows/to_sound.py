@@ -43,7 +43,7 @@ class ToSound(Flow):
     def read(self, folder: Path) -> Generator:
         """Generator: the rig's motion in the passage."""
         yield from rig_sampling.sample(self.rig, self.scene, self._driven(), self.passage, folder)
-        if rig_sampling.still(folder):
+        if (yield from rig_sampling.still(folder)):
             self.warnings.append(f"{self.rig.name} does not move in these frames: the music has nothing to follow")
         inputs = {"duration": self.passage.duration,
                   "source": {"rig": self.rig.name, "first_frame": self.passage.first, "fps": self.passage.fps}}

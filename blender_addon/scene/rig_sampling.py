@@ -207,10 +207,17 @@ def write_rig(folder, description, pose, times):
 
 
 def still(folder):
-    """True where the poses of a job's folder stand still: no joint moves a thousandth of the body."""
-    places = np.load(Path(folder) / "pose.npy")[:, :, :3, 3]
-    size = float(np.ptp(places.reshape(-1, 3), axis=0).max())
-    return bool(np.ptp(places, axis=0).max(initial=0.0) < 1e-3 * max(size, 1e-9))
+    """Generator: returns True where the poses of a job's folder stand still: no joint moves a thousandth of the
+    body."""
+    poses = np.load(Path(folder) / "pose.npy", mmap_mode="r")
+    rows = max(1, BLOCK_BYTES // max(1, poses[:1].nbytes))
+    low, high = np.full((2, poses.shape[1], 3), np.inf) * np.array([1.0, -1.0])[:, None, None]
+    for first in range(0, len(poses), rows):
+        places = poses[first:first + rows, :, :3, 3]
+        low, high = np.minimum(low, places.min(axis=0)), np.maximum(high, places.max(axis=0))
+        yield 1.0
+    size = float((high.max(axis=0) - low.min(axis=0)).max())
+    return bool((high - low).max(initial=0.0) < 1e-3 * max(size, 1e-9))
 
 
 def current_pose(rig, bones):
