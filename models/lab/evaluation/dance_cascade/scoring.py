@@ -8,6 +8,7 @@ import torch
 from core.audio import Audio
 from core.body.motion import Motion
 from core.rhythm.beats import Beats
+from models.lab.metrics import onset_flags
 from models.lab.metrics.beat_align import align_report, kinematic_beats_bailando
 from models.lab.metrics.dance import dance_features
 from models.lab.metrics.frechet import diversity, frechet_distance, z_score
@@ -77,7 +78,7 @@ def body_beats(motion):
 
 def alignment(motions, beats):
     """Means over pieces of both directions: score, null and lift; the lift of music -> dance at the best lag <= 80
-    ms."""
+    ms; BCS, BHS and F1 in percent as MoMu counts them, and F1 of mismatched pairs (`second_scores`)."""
     rows = []
     for motion, given in zip(motions, beats):
         body, music, duration = body_beats(motion), given.within(0.0, motion.duration).times, motion.duration
@@ -87,7 +88,22 @@ def alignment(motions, beats):
                      lagged, forth["reference_per_second"]])
     names = ("music_dance", "null", "lift", "dance_music", "null_back", "lift_back", "lift_lagged",
              "body_beats_per_second")
-    return {name: float(value) for name, value in zip(names, np.mean(rows, axis=0))}
+    means = {name: float(value) for name, value in zip(names, np.mean(rows, axis=0))}
+    return {**means, **second_scores(motions, beats)}
+
+
+def second_scores(motions, beats):
+    """{"BCS", "BHS", "F1", "F1_mixed"}, percent: the body's beats against the song's in bins of a second, the precision
+    and recall of LORIS; mixed: against the next piece's song. Bins of a second are filled by any dance to any music:
+    what tells anything is how far F1 lies above F1_mixed."""
+    pairs = []
+    for motion, given in zip(motions, beats):
+        song = onset_flags.second_flags(given.within(0.0, motion.duration).times, motion.duration)
+        pairs.append((song, onset_flags.second_flags(body_beats(motion), motion.duration)))
+    found = onset_flags.summary([onset_flags.bcs_bhs(*pair) for pair in pairs])
+    mixed = [onset_flags.bcs_bhs(pairs[(n + 1) % len(pairs)][0], body) for n, (_, body) in enumerate(pairs)]
+    return {"BCS": found["BCS"], "BHS": found["BHS"], "F1": found["F1"],
+            **({"F1_mixed": onset_flags.summary(mixed)["F1"]} if len(pairs) > 1 else {})}
 
 
 def planted(motion):
