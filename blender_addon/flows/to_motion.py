@@ -118,14 +118,15 @@ class ToMotion(Flow):
                 baton_prop.add(ref.get(), mapped, hand)
 
     def _fingers(self, made, folder):
-        """What to say where fingers were asked for and the rig has none that Baton knows."""
-        if self.request["params"].get("fingers") in (None, "none"):
+        """What to say where fingers were asked for and the rig has some, yet none that Baton could key."""
+        looks = any(part in bone.name.lower() for bone in self.rig.get().data.bones for part in bone_map.FINGERS)
+        if not looks or self.request["params"].get("fingers") in (None, "none"):
             return ""
         mapped = set(self.mapped.values())
         with np.load(folder / made[0]["file"], allow_pickle=False) as keyed:
             others = {name.partition("/")[2] for name in keyed.files if name.startswith("rotation/")} - mapped
         fingers = [name for name in others if bone_map.is_finger(name)]
-        return "" if fingers else f"; no finger was keyed: {self.rig.name} has none that Baton knows by name"
+        return "" if fingers else f"; no finger was keyed: Baton does not know the fingers of {self.rig.name} by name"
 
     def write(self, scene: bpy.types.Scene, made: list[dict], folder: Path) -> str:
         """A take with an action for each row; the last one plays."""

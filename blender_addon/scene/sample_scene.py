@@ -63,7 +63,7 @@ def _piece(scene):
 def _stage(scene):
     """A floor, a sun, and a camera that sees both."""
     mesh = bpy.data.meshes.new("Floor")
-    mesh.from_pydata([(-6, -6, 0), (6, -6, 0), (6, 6, 0), (-6, 6, 0)], [], [(0, 1, 2, 3)])
+    mesh.from_pydata([(-3, -3, 0), (3, -3, 0), (3, 3, 0), (-3, 3, 0)], [], [(0, 1, 2, 3)])
     floor = bpy.data.objects.new("Floor", mesh)
     floor.color = (0.6, 0.62, 0.66, 1.0)
     mesh.materials.append(bone_meshes.material(floor.color))

@@ -29,6 +29,8 @@ class DirectionPanel:
         layout.use_property_split, layout.use_property_decorate = True, False
         column = layout.column()
         draw_rig(column, context)
+        if self.direction.name == "to_sound" and not any(thing.type == "ARMATURE" for thing in context.scene.objects):
+            column.operator("baton.add_sample_scene", icon="SCENE_DATA")
         if self.direction.source == "sound":
             draw_strip(column, context)
         if hasattr(context.scene.baton, scene_settings.choice(self.direction)):
@@ -68,8 +70,6 @@ def draw_rig(layout, context):
     settings, rig = context.scene.baton, bone_map.find_rig(context)
     shown = rig.name if rig is not None else "Select an armature"
     layout.prop(settings, "rig", text="Rig", icon="ARMATURE_DATA", placeholder=shown)
-    if rig is None and not any(thing.type == "ARMATURE" for thing in context.scene.objects):
-        layout.operator("baton.add_sample_scene", icon="SCENE_DATA")
 
 
 def draw_strip(layout, context):
