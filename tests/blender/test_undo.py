@@ -1,4 +1,4 @@
-"""Ten undos and ten redos over takes, Keep, Solo and Remove end where they began, bit for bit in keys and strips."""
+"""Ten undos and ten redos over takes, Keep, Bake, Solo and Remove end where they began, bit for bit in keys and strips."""
 import json
 
 import bpy
@@ -89,7 +89,7 @@ def test_ten_undos_and_ten_redos(blender, has_sound, tmp_path, make):
              lambda: ops.solo_take(name="Conducting 1"), lambda: ops.remove_take(name="Conducting 2"),
              (lambda: music(blender, tmp_path, 10, 1)) if heard else lambda: motion(blender, tmp_path, 10, 1.0, 4),
              (lambda: music(blender, tmp_path, 30, 2)) if heard else lambda: ops.mute_take(name="Conducting 3"),
-             lambda: motion(blender, tmp_path, 220, 1.5, 5), lambda: ops.remove_take(name="Conducting 1")]
+             lambda: ops.bake_take(name="Conducting 3"), lambda: ops.remove_take(name="Conducting 1")]
     seen = [state(blender)]
     for step in steps:
         step()
