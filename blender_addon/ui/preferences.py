@@ -10,6 +10,7 @@ from ..worker import options as prefs
 from ..worker import runtime
 from .operators import preferences as operators_prefs
 from .panels.text import wrap
+from .translations import said
 
 DEVICES = [("AUTO", "Automatic", "CUDA or Metal where there is one, else the processor"),
            ("CUDA", "CUDA", "NVIDIA graphics card"), ("MPS", "Metal", "Apple graphics"),
@@ -75,7 +76,7 @@ def _runtime(box, preferences):
     box.label(text="Runtime")
     if folder is not None:
         text, icon = state(preferences, folder / "runtime")
-        box.label(text=text, icon=icon)
+        box.label(text=said(text), icon=icon, translate=False)
     box.prop(preferences, "torch")
     box.prop(preferences, "wheels")
     if not preferences.wheels and not bpy.app.online_access:
@@ -92,7 +93,7 @@ def _runtime(box, preferences):
         if setup is not None and setup.error:
             line = box.row()
             line.alert = True
-            line.label(text=setup.error, icon="ERROR")
+            line.label(text=said(setup.error), icon="ERROR", translate=False)
 
 
 def state(preferences, folder):
@@ -115,7 +116,7 @@ def _job(box):
     if job is not None:
         box.progress(factor=job.fraction or 0.0, text=f"{job.title}: {job.phase}", type="BAR")
     elif last is not None and last.kind == "doctor":
-        for number, line in enumerate(wrap(last.message, 90)):
+        for number, line in enumerate(wrap(said(last.message), 90)):
             icon = ("CHECKMARK" if last.state == "done" else "ERROR") if number == 0 else "BLANK1"
             box.label(text=line, icon=icon)
 

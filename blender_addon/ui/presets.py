@@ -7,6 +7,7 @@ from ...core import contract
 from ...core.contract import systems as registry
 from ...core.contract.systems import System
 from ..scene import settings as scene_settings
+from .translations import said
 
 
 def kept(system: System) -> list[str]:
@@ -37,7 +38,7 @@ class BATON_OT_apply_preset(bpy.types.Operator):
     def execute(self, context):
         found = find(self.system, self.label)
         if found is None:
-            self.report({"ERROR"}, f"There is no preset {self.label!r}")
+            self.report({"ERROR"}, said(f"There is no preset {self.label!r}"))
             return {"CANCELLED"}
         system = registry.systems()[self.system]
         group = scene_settings.group(context.scene, system)

@@ -11,6 +11,7 @@ from ...scene.whole import whole
 from ...worker import manager as jobs
 from ...worker import options as prefs
 from ...worker.queue import queue
+from ..translations import said
 
 
 class ActOperator:
@@ -21,13 +22,13 @@ class ActOperator:
             with whole([bone_map.find_rig(context)]):
                 sentence = self.act(context)
         except UserError as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, said(str(error)))
             return {"CANCELLED"}
         except Exception:  # noqa: BLE001 - of Baton's own: a sentence for the user, the traceback for the report
             self.report({"ERROR"}, jobs.fault(self.bl_label, traceback.format_exc()))
             return {"CANCELLED"}
         if sentence:
-            self.report({"INFO"}, sentence)
+            self.report({"INFO"}, said(sentence))
         return {"FINISHED"}
 
 
@@ -46,10 +47,10 @@ class JobOperator:
         try:
             job = queue.start(self.makers(context))
         except UserError as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, said(str(error)))
             return {"CANCELLED"}
         for text in job.warnings:                               # what is known before it has begun: unsure bones
-            self.report({"WARNING"}, text)
+            self.report({"WARNING"}, said(text))
         bpy.ops.baton.escape("INVOKE_DEFAULT")
         return {"FINISHED"}
 
@@ -57,11 +58,11 @@ class JobOperator:
         try:
             message, warnings = queue.run_blocking(self.makers(context))
         except (UserError, Cancelled) as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, said(str(error)))
             return {"CANCELLED"}
         for text in warnings:
-            self.report({"WARNING"}, text)
-        self.report({"INFO"}, message)
+            self.report({"WARNING"}, said(text))
+        self.report({"INFO"}, said(message))
         return {"FINISHED"}
 
 
@@ -72,7 +73,7 @@ def possible(cls, check, *arguments):
     try:
         check(*arguments)
     except UserError as error:
-        cls.poll_message_set(str(error))
+        cls.poll_message_set(said(str(error)))
         return False
     return True
 
@@ -80,7 +81,7 @@ def possible(cls, check, *arguments):
 def not_working(cls):
     """No job is running."""
     if jobs.manager.job is not None:
-        cls.poll_message_set("Baton is working; wait or press Cancel")
+        cls.poll_message_set(said("Baton is working; wait or press Cancel"))
         return False
     return True
 
@@ -90,10 +91,10 @@ def idle(cls):
     if not not_working(cls):
         return False
     if usable.playing():
-        cls.poll_message_set("Stop the playback first")
+        cls.poll_message_set(said("Stop the playback first"))
         return False
     if not prefs.worker_python():
-        cls.poll_message_set(prefs.NO_PYTHON)
+        cls.poll_message_set(said(prefs.NO_PYTHON))
         return False
     return True
 
@@ -121,7 +122,7 @@ class NeedsRig:
     @classmethod
     def poll(cls, context):
         if bone_map.find_rig(context) is None:
-            cls.poll_message_set("Select an armature or a character that is bound to one")
+            cls.poll_message_set(said("Select an armature or a character that is bound to one"))
             return False
         return True
 

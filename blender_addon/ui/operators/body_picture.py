@@ -5,6 +5,7 @@ from ...scene import bone_map
 from ...scene.stats import timed
 from ...worker import manager as jobs
 from .. import body_figure as figure
+from ..translations import said
 from .base import NeedsRig
 
 
@@ -22,7 +23,7 @@ class BATON_OT_body_picture(NeedsRig, bpy.types.Operator):
         if not NeedsRig.poll.__func__(cls, context):
             return False
         if context.area is None or context.area.type != "VIEW_3D":
-            cls.poll_message_set("The body is shown in the 3D Viewport")
+            cls.poll_message_set(said("The body is shown in the 3D Viewport"))
             return False
         return True
 

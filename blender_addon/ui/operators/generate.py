@@ -11,6 +11,7 @@ from ...flows.generate import flow_class, flows_of
 from ...scene import bone_map, compat, strips, usable
 from ...scene import settings as scene_settings
 from ...worker import manager as jobs
+from ..translations import said
 from .base import JobOperator, has_rig, idle, possible
 
 
@@ -23,7 +24,7 @@ class GenerateOperator(JobOperator):
     def poll(cls, context):
         system = cls.system(context)
         if system is None:
-            cls.poll_message_set("There is no system for this yet")
+            cls.poll_message_set(said("There is no system for this yet"))
             return False
         return ready(cls, context, system)
 
@@ -39,8 +40,8 @@ def ready(cls, context, system):
 
 def reason(context, system) -> str:
     """Why the system's button is grey, in one sentence; "" where it is not."""
-    said = []
-    return "" if ready(SimpleNamespace(poll_message_set=said.append), context, system) else said[-1]
+    told = []
+    return "" if ready(SimpleNamespace(poll_message_set=told.append), context, system) else told[-1]
 
 
 def _of_system(system):
@@ -81,7 +82,7 @@ class BATON_OT_detect_beats(JobOperator, bpy.types.Operator):
         if not idle(cls):
             return False
         if bone_map.find_rig(context) is None and strips.sound_strip(context)[1] is None:
-            cls.poll_message_set("Select an armature or a sound strip")
+            cls.poll_message_set(said("Select an armature or a sound strip"))
             return False
         return True
 
@@ -106,7 +107,7 @@ class BATON_OT_cancel(bpy.types.Operator):
     @classmethod
     def poll(cls, context):
         if jobs.manager.job is None:
-            cls.poll_message_set("Nothing is running")
+            cls.poll_message_set(said("Nothing is running"))
             return False
         return True
 

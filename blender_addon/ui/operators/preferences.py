@@ -11,6 +11,7 @@ from ...scene.stats import timed
 from ...worker import manager as jobs
 from ...worker import options as prefs
 from ...worker import runtime
+from ..translations import said
 from .base import JobOperator, idle
 
 SMPLX = ("smplx==0.1.28 --hash=sha256:c3a1e2c3069cdf7a4b34fd250c2484c8bb1a4fd9c14490da9359af5fbc64fbe6 "
@@ -48,13 +49,13 @@ class BATON_OT_setup_runtime(bpy.types.Operator):
     @classmethod
     def poll(cls, context):
         if setup is not None and setup.running:
-            cls.poll_message_set("The set-up is running")
+            cls.poll_message_set(said("The set-up is running"))
             return False
         if prefs.user_folder() is None:
-            cls.poll_message_set("Install Baton as an extension first")
+            cls.poll_message_set(said("Install Baton as an extension first"))
             return False
         if not prefs.get().wheels and not bpy.app.online_access:
-            cls.poll_message_set("Allow Online Access in Preferences > System, or name a folder of wheels")
+            cls.poll_message_set(said("Allow Online Access in Preferences > System, or name a folder of wheels"))
             return False
         return True
 
@@ -71,7 +72,7 @@ class BATON_OT_setup_runtime(bpy.types.Operator):
         if bpy.app.background:
             setup.join()
             if setup.error:
-                self.report({"ERROR"}, setup.error)
+                self.report({"ERROR"}, said(setup.error))
                 return {"CANCELLED"}
         else:
             bpy.app.timers.register(_watch, first_interval=0.3, persistent=True)
@@ -102,7 +103,7 @@ class BATON_OT_copy_report(bpy.types.Operator):
     @classmethod
     def poll(cls, context):
         if setup is None and not getattr(prefs.get(), "report", "") and not jobs.faults:
-            cls.poll_message_set("Nothing was set up or checked yet, and nothing went wrong")
+            cls.poll_message_set(said("Nothing was set up or checked yet, and nothing went wrong"))
             return False
         return True
 
@@ -140,7 +141,7 @@ class BATON_OT_stop_worker(bpy.types.Operator):
     @classmethod
     def poll(cls, context):
         if not jobs.manager.worker_alive:
-            cls.poll_message_set("The worker is not running")
+            cls.poll_message_set(said("The worker is not running"))
             return False
         return True
 
@@ -159,7 +160,7 @@ class BATON_OT_open_preferences(bpy.types.Operator):
     @classmethod
     def poll(cls, context):
         if bpy.app.background:
-            cls.poll_message_set("There is no window")
+            cls.poll_message_set(said("There is no window"))
             return False
         return True
 

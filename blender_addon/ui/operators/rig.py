@@ -7,6 +7,7 @@ from ...flows import beats, smpl_character
 from ...scene import baton_prop, bone_map, sample_scene
 from ...scene import settings as scene_settings
 from ...worker import options as prefs
+from ..translations import said
 from .base import ActOperator, JobOperator, NeedsRig, idle, not_working
 
 
@@ -54,7 +55,7 @@ class BATON_OT_pick_bone(ActOperator, bpy.types.Operator):
         if not NeedsRig.poll.__func__(cls, context):
             return False
         if context.active_pose_bone is None:
-            cls.poll_message_set("Make a bone active in Pose Mode")
+            cls.poll_message_set(said("Make a bone active in Pose Mode"))
             return False
         return True
 
@@ -119,7 +120,7 @@ class BATON_OT_load_bones(BoneFile, bpy.types.Operator, ImportHelper):
     def act(self, context):
         lacking = bone_map.load(bone_map.find_rig(context), self.filepath)
         if lacking:
-            self.report({"WARNING"}, f"This rig has no {', '.join(lacking)}")
+            self.report({"WARNING"}, said(f"This rig has no {', '.join(lacking)}"))
 
 
 class BATON_OT_add_smpl_character(JobOperator, bpy.types.Operator):
@@ -141,7 +142,7 @@ class BATON_OT_add_smpl_character(JobOperator, bpy.types.Operator):
         if not idle(cls):
             return False
         if not prefs.get().smpl_folder:
-            cls.poll_message_set("Name your folder of SMPL body models in the preferences of Baton")
+            cls.poll_message_set(said("Name your folder of SMPL body models in the preferences of Baton"))
             return False
         return True
 

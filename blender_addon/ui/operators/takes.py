@@ -12,6 +12,7 @@ from ...scene import bake, playing, settling, sound_files, takes
 from ...scene import beat_markers as beats
 from ...scene.timebase import scene_fps
 from ...worker import manager as jobs
+from ..translations import said
 from .base import ActOperator, JobOperator, idle, possible
 
 
@@ -23,7 +24,7 @@ class TakeOperator(ActOperator):
     @classmethod
     def poll(cls, context):
         if len(context.scene.baton.takes) == 0:
-            cls.poll_message_set("There is no take yet")
+            cls.poll_message_set(said("There is no take yet"))
             return False
         return True
 
@@ -106,7 +107,7 @@ class BATON_OT_take_beats(TakeOperator, bpy.types.Operator):
     def poll(cls, context):
         take = takes.active(context.scene)
         if take is None or not take.beats:
-            cls.poll_message_set("The active take has no beats")
+            cls.poll_message_set(said("The active take has no beats"))
             return False
         return True
 
@@ -137,7 +138,7 @@ class BATON_OT_delete_unused(ActOperator, bpy.types.Operator):
     @classmethod
     def poll(cls, context):
         if not settling.unused(context.scene):
-            cls.poll_message_set("No sound file of a removed take is left on disk")
+            cls.poll_message_set(said("No sound file of a removed take is left on disk"))
             return False
         return True
 
@@ -201,7 +202,7 @@ class BATON_OT_redo_range(RedoOperator, bpy.types.Operator):
             return False
         take = takes.active(context.scene)
         if take is not None and takes.has_motion(take) and not take.audible:
-            cls.poll_message_set("Solo the take first: what stays of it is read from the rig")
+            cls.poll_message_set(said("Solo the take first: what stays of it is read from the rig"))
             return False
         return possible(cls, ranges.chosen, context.scene)
 
@@ -222,7 +223,7 @@ class BATON_OT_save_take_as(ActOperator, bpy.types.Operator, ExportHelper):
     @classmethod
     def poll(cls, context):
         if jobs.manager.unplaced is None:
-            cls.poll_message_set("There is no take that waits to be saved")
+            cls.poll_message_set(said("There is no take that waits to be saved"))
             return False
         return True
 

@@ -7,6 +7,7 @@ from ...scene import settings as scene_settings
 from ...scene.stats import timed_draw
 from .. import presets
 from ..operators import generate
+from ..translations import said
 from .status import draw_status, place_of
 from .takes import draw_frames, draw_takes
 
@@ -107,7 +108,7 @@ def draw_section(layout, context, system, title):
         if beside:
             row.operator(beside, text="", icon=beside_icon(context, system, beside)).system = system.name
         if setting.warn_above is not None and getattr(settings, name) > setting.warn_above:
-            layout.label(text=f"Degrades above {setting.warn_above:g}", icon="ERROR")
+            layout.label(text=said(f"Degrades above {setting.warn_above:g}"), icon="ERROR", translate=False)
         if setting.raw.get("below") == "edit_range" and getattr(settings, name):
             draw_edit_range(layout, context.scene.baton)
 

@@ -6,6 +6,7 @@ from ...scene.stats import timed_draw
 from ...worker import manager as jobs
 from ...worker import options as prefs
 from ...worker.queue import queue
+from ..translations import said
 from .text import clock, columns, sentence, wrap
 
 ICONS = {"failed": "ERROR", "cancelled": "CANCEL"}
@@ -34,7 +35,7 @@ def draw_status(layout, context, mine, why=""):
     elif last is not None and last.message and mine(last):
         _ended(column, context, last)
     else:
-        lines = wrap(why, columns(context)) if job is None else []
+        lines = wrap(said(why), columns(context)) if job is None else []
         _two_rows(column, lines, "INFO")
 
 
@@ -56,11 +57,11 @@ def _working(column, job):
 
 
 def _ended(column, context, last):
-    lines = wrap(last.message, columns(context) - 6)
+    lines = wrap(said(last.message), columns(context) - 6)
     row = column.row(align=True)
-    said = row.column(align=True)
-    said.alert = last.state == "failed"
-    _two_rows(said, lines, ICONS.get(last.state, "CHECKMARK"))
+    column = row.column(align=True)
+    column.alert = last.state == "failed"
+    _two_rows(column, lines, ICONS.get(last.state, "CHECKMARK"))
     ends = row.row(align=True)
     if last is jobs.manager.unplaced:
         ends.operator("baton.save_take_as", text="", icon="FILE_TICK")
@@ -89,9 +90,9 @@ class BATON_PT_message(bpy.types.Panel):
         last = jobs.manager.last
         if last is None:
             return
-        sentence(self.layout, context, last.message, ICONS.get(last.state, "CHECKMARK"), 52)
+        sentence(self.layout, context, said(last.message), ICONS.get(last.state, "CHECKMARK"), 52)
         for text in last.warnings:
-            sentence(self.layout, context, text, "INFO", 52)
+            sentence(self.layout, context, said(text), "INFO", 52)
 
 
 class SetUpPanel:

@@ -4,6 +4,7 @@ import bpy
 from ...flows.generate import FLOWS
 from ...scene import compat, player, strips, takes
 from ...scene.stats import timed_draw
+from ..translations import said
 from .text import sentence
 
 ICONS = {"MUSIC": "SOUND", "MOTION": "ARMATURE_DATA", "BOTH": "OUTLINER_OB_ARMATURE"}
@@ -65,7 +66,7 @@ def draw_takes(layout, context, direction):
     name = take.name if take is not None else ""
     harmed = takes.damaged(take) if take is not None else ""
     if harmed:
-        sentence(layout, context, f"{name} is damaged: {harmed}. Remove it", "ERROR")
+        sentence(layout, context, said(f"{name} is damaged: {harmed}. Remove it"), "ERROR")
     for buttons in BUTTONS[FLOWS[direction.name].kind]:
         row = column.row(align=True)
         for operator, text, icon in buttons:
@@ -109,7 +110,8 @@ class TakePanel:
             column.prop(settings, "edit_side")
         column.operator("baton.redo_range", icon="ARROW_LEFTRIGHT").name = take.name
         if take.has_alignment:
-            layout.label(text=f"Alignment {take.score:.2f}, by chance {take.chance:.2f}", icon="SNAP_ON")
+            layout.label(text=said(f"Alignment {take.score:.2f}, by chance {take.chance:.2f}"), icon="SNAP_ON",
+                         translate=False)
         column = layout.column(align=True)
         column.operator("baton.take_beats", icon="MARKER_HLT").name = take.name
         column.operator("baton.copy_recipe", icon="COPYDOWN").name = take.name
