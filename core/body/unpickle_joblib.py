@@ -25,6 +25,7 @@ from core.body.stand_ins import (
 
 MARK = b"joblib.numpy_pickle"
 BLOCK = 1 << 20
+MOST_UNPACKED = 256 << 20      # two hours of SMPL-H at 60 fps are 250 MB
 
 
 class _Following:
@@ -136,6 +137,6 @@ def _whole(machine, data):
             raise Refused("it is cut")
         out.append(piece)
         size += len(piece)
-        if size > LIMIT_BYTES:
-            raise Refused("it unpacks to more than 1 GiB")
+        if size > MOST_UNPACKED:
+            raise Refused(f"it unpacks to more than {MOST_UNPACKED >> 20} MB")
     return b"".join(out)

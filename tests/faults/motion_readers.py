@@ -3,7 +3,10 @@ a function that reads it)."""
 
 import gzip
 import io
+import lzma
 import pickle
+import zlib
+from functools import cache
 
 import numpy as np
 
@@ -162,6 +165,26 @@ def _deep(depth, kind=list):
     return b"\x80\x02" + body + b"."
 
 
+@cache
+def _packed_zeros(packing):
+    """400 MB of zeros in a packing that joblib writes."""
+    machine, block = zlib.compressobj(1) if packing == "zlib" else lzma.LZMACompressor(preset=0), bytes(1 << 24)
+    return b"".join(machine.compress(block) for _ in range(25)) + machine.flush()
+
+
+def _by_joblib(folder, content):
+    """{packing: bytes} as joblib writes them; {} where it is not here."""
+    try:
+        import joblib
+    except ImportError:
+        return {"": pickle.dumps(content)}
+    out = {}
+    for name, compress in (("plain", 0), ("zlib", 3), ("xz", ("xz", 3))):
+        joblib.dump(content, folder / "joblib.bin", compress=compress)
+        out[name] = (folder / "joblib.bin").read_bytes()
+    return out
+
+
 def pkl(folder):
     """Bytes and content of pickles of every protocol; calls, object arrays, deep nests, long memos."""
     _, read = _reader_of(folder, "gBR_sBM_cAll_d04_mBR0_ch01.pkl")
@@ -170,6 +193,7 @@ def pkl(folder):
 
     poses = matrix_to_axis_angle(motion.rotations).reshape(len(motion), 72)
     content = {"smpl_poses": poses, "smpl_trans": motion.root.astype(np.float64), "smpl_scaling": np.ones(1)}
+    joblibs = _by_joblib(folder, content)
     calls = (
         lambda: _Call(np.ndarray, (3,), "O", b"\x41" * 24),
         lambda: _Call(np.ndarray, (10**9,)),
@@ -187,11 +211,18 @@ def pkl(folder):
     )
 
     def make(rng):
-        kind = rng.choice(("bytes",) * 5 + ("content",) * 4 + ("deep", "call", "long"))
+        kind = rng.choice(("bytes",) * 5 + ("joblib",) * 2 + ("content",) * 4 + ("deep", "call", "long", "packed"))
         protocol = rng.choice((0, 1, 2, 3, 4, 5))
         if kind == "bytes":
             said, data = mutate.damage_bytes(rng, pickle.dumps(content, protocol))
             return f"protocol {protocol} {said}", read(data)
+        if kind == "joblib":
+            packing = rng.choice(list(joblibs))
+            said, data = mutate.damage_bytes(rng, joblibs[packing])
+            return f"joblib {packing} {said}", read(data)
+        if kind == "packed":
+            packing = rng.choice(("zlib", "xz"))
+            return f"400 MB of zeros by {packing}", read(_packed_zeros(packing))
         if kind == "deep":
             depth = rng.choice((80, 5000, 200000))
             form = rng.choice((list, dict, tuple))

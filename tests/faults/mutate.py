@@ -192,7 +192,7 @@ def damage_array(rng: random.Random, array):
         )
     )
     flat = array.reshape(-1)
-    if kind in ("nan", "inf", "huge") and array.size:
+    if kind in ("nan", "inf", "huge") and array.size and array.dtype.kind in "biuf":
         out = array.astype(np.float64)
         out.reshape(-1)[rng.randrange(array.size)] = {"nan": np.nan, "inf": np.inf, "huge": 1e300}[kind]
         return kind, out
