@@ -164,3 +164,30 @@ def test_blends_reach_no_farther_than_what_stays(blender):
         assert rig.pose.bones["neck"].rotation_quaternion.angle == pytest.approx(np.pi / 2, abs=1e-3)
     blender.context.scene.frame_set(1)
     assert rig.pose.bones["neck"].rotation_quaternion.angle < 0.1
+
+
+@pytest.mark.parametrize("side", ["both", "motion", "sound"])
+def test_redo_range_of_both_moves_nothing_outside(blender, sound, tmp_path, side):
+    """With the sound alone made anew, the whole motion stays."""
+    from baton.blender_addon.flows import ranges
+    from baton.blender_addon.flows.to_both import ToBoth
+    from baton.core.contract import systems
+    rig, scene = plain(blender, tmp_path), blender.context.scene
+    scene.frame_set(21)
+    scene.baton.momu_both.duration, scene.baton.momu_both.blend_seconds = 2.0, 0.3
+
+    def run(name, seed, request=None):
+        job = prepare(ToBoth(blender.context, systems.find("momu_both"), rig, request).job(), tmp_path / name)
+        made(tmp_path / name, rig, "channels.npz", seed)
+        scenes.write_wav(tmp_path / name / "take_1.wav", 2.0)
+        job.apply({"takes": [{**row("take_1.wav", seed), "channels": "channels.npz"}]}, tmp_path / name)
+    run("one", 1)
+    before, frames = scenes.evaluated(rig, FRAMES), np.array(FRAMES)
+    scene.baton.edit_range, scene.baton.edit_start, scene.baton.edit_end = "CUSTOM", 41, 60
+    scene.baton.edit_side = side
+    run("two", 2, ranges.request(scene, scene.baton.takes[0]))
+    after = scenes.evaluated(rig, FRAMES)
+    stays = (frames < 41) | (frames > 60) | (side == "sound")
+    metres, degrees = apart(before[stays], after[stays])
+    assert metres < 1e-4 and degrees < 0.01, (metres, degrees)
+    assert side == "sound" or apart(before[~stays], after[~stays])[0] > 0.01
