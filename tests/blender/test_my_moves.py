@@ -67,7 +67,7 @@ def test_an_action_is_read_alone_and_the_rig_is_as_before(blender, tmp_path, con
     assert json.loads((tmp_path / "2" / "move.json").read_text()) == {"name": "Hips", "beats": None}
 
 
-def test_what_is_ticked_is_asked_for_and_what_is_missing_is_said(blender, sound, tmp_path):
+def test_what_is_ticked_is_asked_for_and_what_is_missing_is_said(blender, tmp_path):
     rig, scene = scenes.smpl_rig(), blender.context.scene
     first, second = two_moves(rig)
     settings = scene.baton.my_moves

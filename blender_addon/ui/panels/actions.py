@@ -9,6 +9,7 @@ class BATON_UL_actions(bpy.types.UIList):
 
     def draw_item(self, context, layout, data, item, icon, active_data, active_property, index):
         row = layout.row(align=True)
+        row.use_property_split = False              # ticks stand at the left, whatever the section does
         row.prop(item.baton, "move", text="")
         row.prop(item, "name", text="", emboss=False, icon="ACTION")
         count = len(item.pose_markers)
