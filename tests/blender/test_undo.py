@@ -1,4 +1,4 @@
-"""Ten undos and ten redos over takes, Keep, Bake, Solo and Remove end where they began, bit for bit in keys and strips."""
+"""Ten undos and ten redos over takes, Keep, Bake, Solo, Remove end where they began, bit for bit in keys and strips."""
 import json
 
 import bpy
