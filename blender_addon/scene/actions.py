@@ -192,7 +192,7 @@ def remove_take(rig, state):
         for gone in (track, rest):
             if gone is not None:
                 nla.drop(gone)
-        _drop_action(state["rest_action"])
+        drop(state["rest_action"])
         data.use_nla = state["use_nla"]
         for name in state["muted"]:
             if data.nla_tracks.get(name) is not None:
@@ -205,10 +205,10 @@ def remove_take(rig, state):
             later(partial(_clear_empty, rig))
         _restore_pose(rig, state["pose"])
         _restore_switches(rig, state["switches"])
-    _drop_action(state["action"])
+    drop(state["action"])
 
 
-def _drop_action(name):
+def drop(name):
     """Delete an action, after all else has been done."""
     def goes():
         if name in bpy.data.actions:
@@ -242,7 +242,7 @@ def drop_action(rig, state, others):
         nla.drop(track)
     if data is not None and data.action == action:
         data.action = None
-    _drop_action(action.name)
+    drop(action.name)
     _restore_pose(rig, {bone: row for bone, row in state["pose"].items()
                         if not any(bone in other["pose"] for other in others)})
 

@@ -1,11 +1,13 @@
 """Bake: a take's keys go into the rig's own action, for export. Outside the take every frame evaluates as before."""
 import json
+from functools import partial
 
 import bpy
 import numpy as np
 
 from ..errors import UserError
 from . import actions, compat, nla, playing, takes
+from .whole import later
 
 FREE, LINEAR = 0, 1
 ARRAYS = {"co": 2, "handle_left": 2, "handle_right": 2, "interpolation": 1, "handle_left_type": 1,
@@ -46,7 +48,11 @@ def bake(scene, name):
     span = range(round(take.action.frame_range[0]), round(take.action.frame_range[1]) + 1)
     rest = _rest_values(state)
     target = own or bpy.data.actions.new(f"{rig.name} Action")
-    _write(scene, target, rig, keys, span, rest if own is not None else None)
+    for row in _rows(scene, target, rig, keys, span, rest if own is not None else None):
+        if own is None:
+            _put(target, rig, *row)
+        else:                                           # the user's keys are replaced when all else has been done
+            later(partial(_put, target, rig, *row))
     beside = [other for other in playing.group(scene, rig, state["base"]) if other != take]
     takes.remove_motion(scene, take)
     take.state, take.action, take.previous = "", None, None
@@ -54,7 +60,7 @@ def bake(scene, name):
     if own is None:
         _take_up(rig, target, state, beside)
     elif beside:
-        _let_show(rig, state, target)
+        later(partial(_let_show, rig, state, target))
     playing.arrange(scene, rig)
     return f"{take.name} is in the action {target.name}, frames {span[0]} to {span[-1]}"
 
@@ -102,21 +108,30 @@ def _rest_values(state):
 
 # ---------------------------------------------------------------------------------------------- keys
 
-def _write(scene, target, rig, keys, span, rest):
-    """Put keys into an action. rest: values outside of the channels that it does not have; None: hold the ends."""
-    bag, fcurves, _slot = compat.action_curves(target, rig)
-    there = {(curve.data_path, curve.array_index): curve for curve in fcurves}
+def _rows(scene, target, rig, keys, span, rest):
+    """[(path, index, group, rows of `ARRAYS`)] that an action is to have; nothing is changed yet. rest: values outside
+    of the channels that it does not have; None: hold the ends."""
+    _bag, fcurves, _slot = compat.action_curves(target, rig)
+    out, there = [], {(curve.data_path, curve.array_index): curve for curve in fcurves}
     for path, index, group, new in keys:
         curve = there.get((path, index))
         if curve is None:
-            curve = compat.new_curve(bag, fcurves, path, index, group)
             value = (rest or {}).get((path, index))
             ends = [] if value is None else [(span[0] - 1, value), (span[-1] + 1, value)]
             before, after = _plain(ends[:1]), _plain(ends[1:])
         else:
             before, after = _outside(scene, curve, span)
-        rows = {name: np.concatenate([part[name] for part in (before, new, after)]) for name in ARRAYS}
-        _fill(curve, rows)
+        out.append((path, index, group, _join(before, new, after)))
+    return out
+
+
+def _put(target, rig, path, index, group, rows):
+    """Give a curve of the action these keys and no others; it may be repeated."""
+    bag, fcurves, _slot = compat.action_curves(target, rig)
+    curve = fcurves.find(path, index=index) or compat.new_curve(bag, fcurves, path, index, group)
+    for modifier in list(curve.modifiers):              # what they gave is written out
+        curve.modifiers.remove(modifier)
+    _fill(curve, rows)
 
 
 def _outside(scene, curve, span):
@@ -126,10 +141,7 @@ def _outside(scene, curve, span):
     if len(curve.modifiers):                            # cycles, noise: what they give is written out
         low = int(min(scene.frame_start, first - 1, frames.min(initial=first)))
         high = int(max(scene.frame_end, last + 1, np.ceil(frames.max(initial=last))))
-        before, after = (_sampled(curve, part) for part in (range(low, first), range(last + 1, high + 1)))
-        for modifier in list(curve.modifiers):
-            curve.modifiers.remove(modifier)
-        return before, after
+        return tuple(_sampled(curve, part) for part in (range(low, first), range(last + 1, high + 1)))
     left, right = np.flatnonzero(frames < first), np.flatnonzero(frames > last)
     low = int(np.floor(frames[left[-1]])) + 1 if len(left) else first - 2
     high = int(np.ceil(frames[right[0]])) - 1 if len(right) else last + 2

@@ -168,7 +168,7 @@ def remove_motion(scene, take):
     """The motion of a take goes; what it covered is seen again."""
     if playing.state(take) is None:                  # what it changed beside its own action nobody knows any more
         if take.action is not None:
-            bpy.data.actions.remove(take.action)
+            actions.drop(take.action.name)
         return
     state = state_of(take)
     above = _later_on(scene, take)

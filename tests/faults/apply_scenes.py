@@ -242,6 +242,11 @@ def remove_the_last(folder):
     return BUTTON, button(bpy.ops.baton.remove_take)
 
 
+def bake_the_last(folder):
+    remove_the_last(folder)
+    return BUTTON, button(bpy.ops.baton.bake_take)
+
+
 def remove_bare(folder):
     _, act = conducting_bare(folder)
     act()
@@ -314,5 +319,7 @@ SCENARIOS = {
     0), "mute": _after(conducting, bpy.ops.baton.mute_take), "beats to markers": _after(music,
     bpy.ops.baton.take_beats), "half time": marked(bpy.ops.baton.scale_beats, factor="HALF"), "tap":
     marked(bpy.ops.baton.tap_beat), "clear beats": marked(bpy.ops.baton.clear_beats), "clear bones": clear_bones,
+    "bake": _after(conducting, bpy.ops.baton.bake_take), "bake bare": _after(conducting_bare, bpy.ops.baton.bake_take),
+    "bake the last": bake_the_last,
     "first save": first_save, "pick bone": pick_bone, "delete unused": delete_unused,
     "baton": marked(bpy.ops.baton.add_baton)}
