@@ -11,7 +11,6 @@ FORMAT = 1
 FINGERS = ("thumb", "index", "middle", "ring", "pinky", "little")
 HAND_ITSELF = ("metacarpal", "palm", "master", "string")        # what else a hand's names hold, no joint of a finger
 MOST_BYTES = 1 << 20    # of a file of bone names
-SURE = 0.75             # a row that is less sure is for the user to look at
 LIMBS = {"Torso": ("pelvis", "spine1", "spine2", "spine3"), "Head": ("neck", "head"),
          **{f"{side} {limb}": tuple(f"{side.lower()}_{joint}" for joint in joints) for limb, joints in (
              ("Arm", ("collar", "shoulder", "elbow", "wrist", "hand")), ("Leg", ("hip", "knee", "ankle", "foot")))
@@ -102,7 +101,7 @@ def state(rig, row):
     """How a row stands: "sure", "unsure" (a weak likeness), "lacking" (needed, or its bone is gone) or "empty"."""
     if not row.bone or row.bone not in rig.data.bones:
         return "lacking" if row.bone or row.name in contract.REQUIRED_JOINTS else "empty"
-    return "unsure" if row.how != "user" and row.confidence < SURE else "sure"
+    return "unsure" if is_unsure(row) else "sure"
 
 
 def give(rig, joint, bone):

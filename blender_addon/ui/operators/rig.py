@@ -76,6 +76,13 @@ class BATON_OT_confirm_bone(NeedsRig, ActOperator, bpy.types.Operator):
 
     joint: bpy.props.StringProperty(options={"HIDDEN"})
 
+    @classmethod
+    def description(cls, context, properties):
+        """With what speaks against the bone, where that is known."""
+        rig, tip = bone_map.find_rig(context), bpy.app.translations.pgettext_tip(cls.__doc__)
+        row = rig.baton.bones.get(properties.joint) if rig is not None else None
+        return f"{tip} ({row.doubt})" if row is not None and row.doubt else tip
+
     def act(self, context):
         rig = bone_map.find_rig(context)
         bone_map.give(rig, self.joint, bone_map.ensure_rows(rig)[self.joint].bone)

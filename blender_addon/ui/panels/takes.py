@@ -23,17 +23,17 @@ class BATON_UL_takes(bpy.types.UIList):
     def draw_item(self, context, layout, data, item, icon, active_data, active_property, index):
         row = layout.row(align=True)
         harmed = takes.damaged(item)
-        if item.colour != "NONE":
-            row.label(text="", icon=compat.colour_icon(item.colour))
-        row.prop(item, "name", text="", emboss=False, icon="ERROR" if harmed else ICONS[item.kind])
+        own = compat.colour_icon(item.colour) if item.colour != "NONE" else ICONS[item.kind]
+        row.prop(item, "name", text="", emboss=False, icon="ERROR" if harmed else own)
         if item.note:
             row.label(text="", icon="TEXT")
         if harmed:
             row.label(text="damaged")
         if item.has_alignment:
             tail = row.row()
-            tail.ui_units_x = 4.4
-            tail.label(text=f"{item.score:.2f} / {item.chance:.2f}", translate=False)
+            tail.ui_units_x = 2.2 if item.note else 4.4
+            score = f"{item.score:.2f}" if item.note else f"{item.score:.2f} / {item.chance:.2f}"
+            tail.label(text=score, translate=False)
         if item.kept:
             row.label(text="", icon="CHECKMARK")
         row.operator("baton.mute_take", text="", emboss=False,
