@@ -246,7 +246,7 @@ def read_state(text: str) -> dict:
     return state
 
 
-def with_paths(recipe: dict, tell: Callable[[str], str]) -> dict:
+def with_paths(recipe: object, tell: Callable[[str], str]) -> object:
     """A recipe whose absolute paths are told by tell(path): it goes with the project to other computers."""
     if isinstance(recipe, dict):
         return {name: with_paths(value, tell) for name, value in recipe.items()}

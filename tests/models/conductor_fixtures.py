@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from once import once
 
 from models.conductor.config import TINY
 from models.conductor.data import FEATURES, statistics
@@ -44,6 +45,7 @@ def conducted_item(seed, split):
 
 
 @pytest.fixture(scope="module")
+@once
 def corpus(tmp_path_factory):
     """Seven studio pieces of 8 s in three splits, and the cache of their features."""
     folder = tmp_path_factory.mktemp("conducting")

@@ -3,6 +3,7 @@ dance_cascade."""
 import numpy as np
 import pytest
 import torch
+from once import once
 
 from core.audio import Audio
 from core.audio.frames import log_mel_rows, to_bytes
@@ -54,6 +55,7 @@ def write_corpus(folder, seeds, split, seconds=8.0, captured=False, style=None):
 
 
 @pytest.fixture(scope="module")
+@once
 def corpus(tmp_path_factory):
     """A folder of three flat folders: studio train and valid, and captures."""
     folder = tmp_path_factory.mktemp("dances")
@@ -64,6 +66,7 @@ def corpus(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+@once
 def released(corpus, tmp_path_factory):
     """A folder of checkpoints: all three parts trained for a few steps and exported."""
     runs = tmp_path_factory.mktemp("runs")

@@ -8,6 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from music_fixtures import moving_motion  # noqa: E402
+from once import once  # noqa: E402
 
 from core.body.rotations import matrix_to_6d  # noqa: E402
 from core.contract import GENRES  # noqa: E402
@@ -47,7 +48,8 @@ def write_corpus(folder):
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
+@once
 def trained_momu(tmp_path_factory):
     """(corpus folder, {part: run folder}): the three parts, each trained for a few steps in the paper's order."""
     torch.set_num_threads(1)
@@ -62,7 +64,8 @@ def trained_momu(tmp_path_factory):
     return corpus, runs
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
+@once
 def momu_folder(trained_momu, tmp_path_factory):
     """A folder of exported checkpoints: the tiny MoMu, and a music VAE and a vocoder of random weights."""
     from core import checkpoints

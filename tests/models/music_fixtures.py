@@ -6,6 +6,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from once import once  # noqa: E402
+
 from core.body.motion import Motion, rest_motion  # noqa: E402
 from core.body.rotations import axis_angle_to_matrix  # noqa: E402
 from core.contract import GENRES  # noqa: E402
@@ -48,6 +50,7 @@ def noise_item(number, split):
 
 
 @pytest.fixture(scope="module")
+@once
 def trained(tmp_path_factory):
     """Corpus of noise -> tiny VAE -> tiny denoiser -> exported checkpoints; returns the folders."""
     from models.training.export import export

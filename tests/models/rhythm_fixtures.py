@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from once import once
 
 from core.body.motion import Motion, rest_motion
 from core.body.rotations import axis_angle_to_matrix
@@ -43,6 +44,7 @@ def grid(bpm, seconds, first=0.2):
 
 
 @pytest.fixture(scope="module")
+@once
 def corpus(tmp_path_factory):
     folder = tmp_path_factory.mktemp("corpus") / "dance"
     rng, items = np.random.default_rng(0), []
