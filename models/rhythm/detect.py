@@ -26,8 +26,8 @@ RUBATO = 0.65
 # songs and the studio's pieces that are in no test: orchestra 0.88 -> 0.89, scores 0.675 -> 0.684, no kind down.
 DOUBT = 0.75
 # Of beats that the world network and the pair find apart: where they agree so much on a drifting grid, there is a beat
-# however weak it is. 27 of 31 sounds without a beat lie at or below 0.59, and half of the music that is weaker than
-# `tempo.PULSE` at or above 0.56; the rest is one speaking voice that says the same words over and over.
+# however weak it is. 28 of 31 sounds without a beat lie at or below 0.59, the other three (one voice that says the same
+# words over and over) have a strong beat anyway; 4 of 14 pieces of music weaker than `tempo.PULSE` lie above.
 SECOND_OPINION = 0.65
 
 
@@ -59,7 +59,7 @@ def music_beats(heard, *, start=0.0, bars=None, **options):
     lead = heard.lead
     options |= {"start": start - lead, "bars": bars and (lambda times: bars(times - lead))}
     found = rhythm_tempo.find(heard.activations, MUSIC_FPS, part="music", **options)
-    if found.extra["tempo"]["chosen"] != "none" or not heard.agreed:
+    if found.extra["tempo"]["chosen"] != "none" or not (heard.strong or heard.agreed):
         return found
     return rhythm_tempo.find(heard.activations, MUSIC_FPS, part="music", doubtful=True, **options)
 
@@ -117,10 +117,22 @@ class Heard:
         """(T, 4) float32 at 50 fps: what beats are found in."""
         if not self.both:
             return self.pair
-        _, drifting, free = rhythm_tempo.agreements(self.world, MUSIC_FPS, "music")
+        _, drifting, free = self.agreements
         if drifting < RUBATO * free:
             return self.pair
         return (self.world + self.pair) / 2 if drifting < DOUBT * free else self.world
+
+    @cached_property
+    def agreements(self):
+        """Those of "world": `core.rhythm.tempo.agreements`."""
+        return rhythm_tempo.agreements(self.world, MUSIC_FPS, "music")
+
+    @property
+    def strong(self):
+        """Whether "world" alone is strong enough where both are averaged, which makes every beat weaker."""
+        if not self.both or not RUBATO <= self.agreements[1] / max(self.agreements[2], 1e-6) < DOUBT:
+            return False
+        return any(found >= least for found, least in zip(self.agreements, rhythm_tempo.PULSE["music"]))
 
     @cached_property
     def agreed(self):

@@ -202,7 +202,7 @@ def strengths(heard):
     one, many, free = rhythm_tempo.agreements(heard.activations, MUSIC_FPS, "music")
     strong = any(a >= b for a, b in zip((one, many, free), rhythm_tempo.PULSE["music"]))
     return {"one": round(one, 3), "drifting": round(many, 3), "free": round(free, 3),
-            "beat": bool(strong or heard.agreed)}
+            "beat": bool(strong or heard.strong or heard.agreed)}
 
 
 def beatless_rows(data, pieces, tracks, speech, folders):
