@@ -62,6 +62,6 @@ def read_move(path):
     return _read(path, beats, stamp)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=128)
 def _read(path, beats, _stamp):
     return Move(path.name.split(".")[0], read_motion(path), None if beats is None else read_beats(beats))

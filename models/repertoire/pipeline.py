@@ -122,7 +122,7 @@ def _share(progress, number, count):
     return lambda phase, part, text: progress(phase, (number + 0.8 * part) / count, text)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=128)  # a minute of moves is a few megabytes
 def _labelled(move, folders):
     return tuple(label(move, folders=None if folders is None else list(folders)))
 
