@@ -2,8 +2,9 @@
 sentence."""
 from core.contract import json_text
 from core.contract import systems as registry
+from core.contract.arrays import check_npy
 from core.contract.files import reason
-from core.errors import BadInput
+from core.errors import BadInput, reading
 from core.worker.params import check
 
 DEFAULTS = {"device": "auto", "checkpoints": None}       # what `python -m core worker` was told; a job's params win
@@ -11,6 +12,7 @@ DEFAULTS = {"device": "auto", "checkpoints": None}       # what `python -m core 
 EVERY = {"device", "checkpoints", "source"}
 FROM_FILE = {"motion", "fps", "start", "duration", "bone_map", "smpl_models", "up", "root"}
 SOUND = {"audio", "start", "speed", "duration"}
+MOST_TIMES = 128 << 20      # bytes
 RIG = {"in_place", "place", "blend_in", "blend_out", "plant_feet", "fingers"}
 
 
@@ -79,10 +81,11 @@ def read_motion(context):
 def check_length(folder):
     """Raises BadInput for a performance in a folder that lasts longer than any system takes."""
     import numpy as np
-    try:
+    with reading("The job's times cannot be read; sample the rig again."):
+        check_npy(folder / "times.npy", MOST_TIMES)
         times = np.load(folder / "times.npy")
-    except (OSError, ValueError) as error:
-        raise BadInput(f"The job's times.npy cannot be read ({error}); sample the rig again.") from error
+        if times.dtype.kind != "f" or times.ndim != 1:
+            raise ValueError("no seconds")
     longest = max(system.seconds[1] for system in registry.systems().values())
     if len(times) and times[-1] - times[0] > longest:
         raise BadInput(f"The motion lasts {(times[-1] - times[0]) / 60:.0f} min; Baton handles {longest / 60:.0f} min "

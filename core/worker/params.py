@@ -9,7 +9,7 @@ LONGEST_TEXT = 4096
 
 def _number(low, high):
     def check(value):
-        return type(value) in (int, float) and math.isfinite(value) and low <= value <= high
+        return type(value) in (int, float) and low <= value <= high and math.isfinite(value)
 
     return check, f"a number from {low:g} to {high:g}"
 
