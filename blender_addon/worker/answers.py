@@ -37,7 +37,7 @@ class Answers:
         if kind == "progress":
             job.progress(message)
         elif kind == "first":
-            job.heard = True
+            job.heard = job.folder is not None and replies.is_sound(job.folder / "first.wav")
         elif kind == "log" and message.get("level") == "warning":
             job.warn(message.get("text"))
         elif kind == "done":

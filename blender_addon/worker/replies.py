@@ -39,6 +39,10 @@ def checked(kind: str, result, folder) -> dict:
     except OSError as error:
         raise WorkerError("The worker's answer names a file that cannot be read; nothing was changed, try "
                           "again.") from error
+    except MemoryError as error:
+        raise WorkerError("There is not enough memory to read the worker's answer; choose a shorter range.") from error
+    except Exception as error:  # noqa: BLE001  the boundary of a reader: parsers raise what they like on damaged files
+        raise WorkerError("The worker's answer is damaged; nothing was changed, try again.") from error
     warnings = result.get("warnings")
     texts = warnings if isinstance(warnings, list) else []
     return {**made, "warnings": [text[:500] for text in texts[:20] if isinstance(text, str)]}
@@ -141,6 +145,15 @@ def check_sound(path):
     frame = int.from_bytes(form[12:14], "little")
     _need(channels in (1, 2) and RATES[0] <= rate <= RATES[1] and frame in range(channels, 8 * channels + 1),
           f"{path.name} has a damaged header")
+
+
+def is_sound(path) -> bool:
+    """Whether a WAV file of the job's folder can be played."""
+    try:
+        check_sound(_file(path.parent, path.name, MOST_SOUND_BYTES))
+    except (_Bad, OSError):
+        return False
+    return True
 
 
 def check_body(path):
