@@ -70,8 +70,18 @@ def sweep(roots):
     Sounds stay: a file that is recovered may play them."""
     for root in roots:
         for pattern in ("baton-job*", "blender_*/baton-job*"):
-            for folder in root.glob(pattern):
+            for folder in _found(root, pattern):
                 _sweep(folder)
+
+
+def _found(root, pattern):
+    """Paths of a pattern; fewer where another Blender takes its own folder away meanwhile."""
+    found = []
+    try:
+        found.extend(root.glob(pattern))
+    except OSError:
+        return found
+    return found
 
 
 def _sweep(folder):

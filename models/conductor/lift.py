@@ -32,8 +32,7 @@ def lifted(points, smooth=True):
     if points.ndim != 3 or points.shape[1:] != (13, 2):
         raise ValueError(f"key points are (T, 13, 2), not {points.shape}")
     if smooth and len(points) > SMOOTHING[0]:
-        from scipy.signal import savgol_filter      # here: training machines need not have scipy
-        from scipy.signal import savgol_filter
+        from scipy.signal import savgol_filter  # here: training machines need not have scipy
         points = savgol_filter(points, *SMOOTHING, axis=0)
     scale = WIDTH / SHOULDER_WIDTH
     # The body's own axes: x to its left, which is the picture's right; y up; z to the front, unknown yet.
