@@ -168,7 +168,18 @@ def check_request(data: dict) -> dict:
         _keep(data["keep"])
     if data.get("beats"):
         check_beats(data["beats"])
+    if data.get("inputs") is not None:
+        _inputs(data["inputs"])
     return data
+
+
+def _inputs(inputs):
+    """What the take was made from, as `blender_addon/flows/again.py` compares it."""
+    _text(_object(inputs, "inputs").get("hash"), "inputs")
+    place = inputs.get("place") or []
+    _need(isinstance(place, list) and len(place) in (0, 2), "its place is none")
+    for value in place:
+        _number(value, -FURTHEST, FURTHEST, "place")
 
 
 def todays(data: dict) -> dict:
