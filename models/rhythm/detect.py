@@ -29,6 +29,7 @@ DOUBT = 0.75
 # however weak it is. 28 of 31 sounds without a beat lie at or below 0.59, the other three (one voice that says the same
 # words over and over) have a strong beat anyway; 4 of 14 pieces of music weaker than `tempo.PULSE` lie above.
 SECOND_OPINION = 0.65
+SECOND_OPINION_S = 12.0     # of sound at least: in six seconds of noise two networks agree by chance
 
 
 def detect_body_beats(motion, *, folders=None, **options):
@@ -137,7 +138,7 @@ class Heard:
     @cached_property
     def agreed(self):
         """Whether the networks find the same drifting grid, be it at half or double time."""
-        if not self.both:
+        if not self.both or len(self.mel) < SECOND_OPINION_S * MUSIC_FPS:
             return False
         one, two = (rhythm_tempo.drifting_beats(seen, MUSIC_FPS, "music") for seen in (self.world, self.pair))
         if min(len(one), len(two)) < 4:
