@@ -12,7 +12,7 @@ from tests.blender.stand_ins import MUSIC, conducting, music, row
 
 
 @pytest.fixture
-def made(blender, tmp_path):
+def made(blender, sound, tmp_path):
     """A scene with a conducting take."""
     _, job = conducting(blender, tmp_path)
     job.apply({"takes": [row("channels.npz")]}, tmp_path / "job")
@@ -57,7 +57,7 @@ def test_a_redo_of_hours_is_refused_before_anything_is_read(blender, sound, tmp_
     assert flow(blender.context, MUSIC, take.rig, takes.request_of(take)).passage.duration == 2.0
 
 
-def test_recipes_name_files_from_the_project_on(blender, tmp_path):
+def test_recipes_name_files_from_the_project_on(blender, sound, tmp_path):
     (tmp_path / "film").mkdir()
     blender.ops.wm.save_as_mainfile(filepath=str(tmp_path / "film" / "a.blend"))
     _, job = conducting(blender, tmp_path)
