@@ -36,9 +36,7 @@ def property_of(setting: Setting):
         return IntProperty(**common)                # the active row of the list; the actions themselves are ticked
     if setting.type in registry.TEXTS:
         subtype = {"file": "FILE_PATH", "folder": "DIR_PATH"}.get(setting.type)
-        more = {"subtype": subtype} if subtype else {}
-        if more and bpy.app.version >= (4, 5):
-            more["options"] = {"PATH_SUPPORTS_BLEND_RELATIVE"}
+        more = {"subtype": subtype, **RELATIVE} if subtype else {}
         return StringProperty(default=setting.default, **more, **common)
     if setting.type == "object":
         wanted = setting.raw.get("object", "ARMATURE")
@@ -46,6 +44,9 @@ def property_of(setting: Setting):
     limits = {name: setting.raw[name] for name in ("min", "max", "soft_min", "soft_max", "subtype", "precision", "step")
               if name in setting.raw}
     return (IntProperty if setting.type == "int" else FloatProperty)(default=setting.default, **limits, **common)
+# A path may begin with // for the folder of the file: newer Blenders want to be told.
+RELATIVE = {"options": {"PATH_SUPPORTS_BLEND_RELATIVE"}} if bpy.app.version >= (4, 5) else {}
+
 
 
 def group_of(system: System) -> type:
@@ -126,7 +127,7 @@ class BatonTake(bpy.types.PropertyGroup):
     action: PointerProperty(type=bpy.types.Action)
     previous: PointerProperty(type=bpy.types.Action)
     strip: StringProperty()
-    path: StringProperty(subtype="FILE_PATH")
+    path: StringProperty(subtype="FILE_PATH", **RELATIVE)
     state: StringProperty(description="What Remove restores, as JSON")
     recipe: StringProperty(description="Recipe as JSON: system, checkpoint, seed, settings, source, beats")
     request: StringProperty(description="What Redo asks again, as JSON")
