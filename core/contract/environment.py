@@ -168,11 +168,10 @@ class Maker:
         write_text(held, self.constraints)
         command = [*uv, "pip", "install", "--exact", "--python", python]
         command += ["--no-build"] if self.binary else []
-        exactly = ["-r", lock, *(["-c", held] if self.constraints else [])]
-        if self.wheels:
-            command += ["--no-index", "--find-links", self.wheels]
-        else:
-            command += self._as_pip_would()
+        asked = [] if self.wheels else self._as_pip_would()
+        # Where this computer is set to take packages from elsewhere, PyTorch's builds there are not the index's.
+        exactly = ["-r", others if asked else lock, *(["-c", held] if self.constraints else [])]
+        command += ["--no-index", "--find-links", self.wheels] if self.wheels else asked
         variables = {**clean_environment(), "UV_CACHE_DIR": str(self.tools / "cache"), "UV_NO_PROGRESS": "1",
                      "UV_NO_CONFIG": "1"}
         if self.backend and not self.wheels:
