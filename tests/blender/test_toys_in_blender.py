@@ -31,7 +31,8 @@ def test_the_panel_has_it(report):
     assert all(choice == (count > 1) for count, choice in report["choices"].values()), "one system shows no choice"
     assert ("baton.generate_music_ldm" in report["before"] and "genre" in report["before"]
             and "colour" not in report["before"])
-    assert [name for name in report["section"] if name not in ("rig", "model_to_sound")][:7] == [
+    others = ("rig", "model_to_sound", "baton.add_sample_scene")
+    assert [name for name in report["section"] if name not in others][:7] == [
         "colour", "seed", "baton.random_seed", "variations", "range", "loudness", "baton.generate_toy_hum"]
     assert report["further"] == ["pitch", "partner"]
     assert "duration" in report["both"] and "bpm" not in report["both"] and "baton.generate_toy_both" in report["both"]

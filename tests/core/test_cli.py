@@ -98,7 +98,9 @@ def test_conduct_writes_motion_recipe_and_json(tiny_checkpoints, tmp_path, sound
                                                                         str(out.with_name(f"take-2.{suffix}"))]
     motion = read_motion(out)
     assert abs(motion.duration - 3.0) < 0.05
-    assert json.loads(Path(f"{out}.json").read_text()) == line["recipe"]
+    told, written = line["recipe"], json.loads(Path(f"{out}.json").read_text())
+    assert written["source"]["audio"] == "../clicks.wav"                    # as seen from where it lies
+    assert {**written, "source": {**written["source"], "audio": str(sound)}} == told
     assert "Sampling" in done.stderr and not list(tmp_path.rglob("*.part"))
 
 
