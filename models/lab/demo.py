@@ -73,11 +73,20 @@ def run_demo(out, motion=None, audio=None, genre=None, seed=7, device="auto"):
     return summary
 
 
+def understood(system, wanted):
+    """Those of the wanted settings that a system has and that are among its choices: a genre of music is no style of
+    every dancer."""
+    def has(name, value):
+        setting = system.settings.get(name)
+        return setting is not None and (not setting.items or value in [item.id for item in setting.items])
+    return {name: value for name, value in wanted.items() if has(name, value)}
+
+
 def _show(system, seconds, out, dance, piece, piece_file, wanted, seed, device):
     """(row of the table, part of the scene, part of the picture) of one system; its files go to `out`."""
     from core.audio.io import write_wav
     from core.motion_files import write_bvh, write_npz
-    settings = {name: value for name, value in wanted.items() if name in system.settings}
+    settings = understood(system, wanted)
     condition, source = None, {}
     if system.source == "motion":
         condition, source = dance.slice(0, int(seconds * dance.fps)), {"motion": "dance"}

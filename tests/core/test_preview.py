@@ -54,3 +54,14 @@ class _Silent:
 
     def close(self):
         pass
+
+
+def test_the_demo_asks_each_system_what_it_has():
+    """A genre of music is no style of every dancer, and none is refused what it is asked."""
+    from core.contract import systems as registry
+    from models.lab.demo import understood
+    asked = {name: understood(row, {"genre": "house"}) for name, row in registry.systems().items()}
+    for name, settings in asked.items():
+        needed = {setting: value.default for setting, value in registry.find(name).settings.items() if value.required}
+        registry.check(registry.find(name), {**needed, **settings})
+    assert asked["music_ldm"] == {"genre": "house"} and asked["conductor"] == {} and asked["my_moves"] == {}
