@@ -104,15 +104,7 @@ def keyed(rig_of, name, frames, rotations, locations, *, blend_frames=0, blend_s
 
 def _in_slices(steps):
     """Generator: runs another, and yields as often as a slice is over."""
-    started = time.perf_counter()
-    with stall("write"):
-        for _ in steps:
-            if time.perf_counter() - started > SLICE_SECONDS:
-                break
-        else:
-            return
     while True:
-        yield
         started = time.perf_counter()
         with stall("write"):
             for _ in steps:
@@ -120,6 +112,7 @@ def _in_slices(steps):
                     break
             else:
                 return
+        yield
 
 
 def _key_bone(made, rig_of, bone, values, turns, frames, error, stays):

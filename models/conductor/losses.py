@@ -1,7 +1,5 @@
 """Losses of both stages (paper, "Contrastive pre-training" and "Geometric loss"; decisions in
 models/conductor/__init__.py)."""
-from functools import lru_cache
-
 import torch
 import torch.nn.functional as F
 
@@ -14,6 +12,7 @@ from models.layers.placed import constant
 
 HAND_SCALE_M = 0.15                 # spread of a conducting hand: makes the hand loss comparable to standardised units
 HANDS = [MOVING.index(joint) for joint in (20, 21, 22, 23)]
+REST = tuple(tuple(map(float, OFFSETS[joint])) for joint in MOVING)
 MOVING_PARENTS = [-1] + [MOVING.index(PARENTS[joint]) for joint in MOVING[1:]]
 ELBOW_KEYPOINTS = slice(14, 22)     # channels of COCO 7-10: elbows and wrists
 ELBOW_JOINTS = [3 + 6 * MOVING.index(joint) + i for joint in (16, 17, 18, 19, 20, 21) for i in range(6)]
@@ -73,16 +72,10 @@ def geometric_losses(config, estimate, x0, mask, mean, std):
     return losses
 
 
-@lru_cache(maxsize=4)
-def _offsets(device):
-    """Rest offsets of the moving joints on a device, copied there once: a copy a step would wait for the device."""
-    return torch.from_numpy(OFFSETS[list(MOVING)]).to(device)
-
-
 def hand_positions(vector):
     """smpl24 or smpl24_feet vectors (B, T, C), un-normalised -> wrists and hands (B, T, 12) in metres."""
     rotations = sixd_to_matrix(vector[..., 3:3 + 6 * len(MOVING)].unflatten(-1, (len(MOVING), 6)))
-    positions, _ = forward_kinematics(rotations, vector[..., :3], _offsets(vector.device), MOVING_PARENTS)
+    positions, _ = forward_kinematics(rotations, vector[..., :3], constant(REST, vector.device), MOVING_PARENTS)
     return positions.index_select(-2, constant(tuple(HANDS), positions.device)).flatten(-2)
 
 

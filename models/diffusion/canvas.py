@@ -18,7 +18,7 @@ from core.errors import BadInput, Cancelled
 from models.diffusion.guidance import guided
 from models.diffusion.samplers import SAMPLERS
 from models.diffusion.schedule import Schedule
-from models.diffusion.windows import Inpaint, window_starts, windowed
+from models.diffusion.windows import Inpaint, window_places, window_starts, windowed
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,7 @@ class Layout:
 
     def places(self, device="cpu") -> torch.Tensor:
         """Frames (windows, window) of each window on the canvas."""
-        first = torch.tensor(self.starts)[:, None]
-        return ((first + torch.arange(self.window)) % self.length).to(device)
+        return window_places(self.starts, self.window, self.length).to(device)
 
     def denoiser(self, denoise_windows: Callable) -> Callable:
         """(x (V, ..., length), t) -> x0 from a denoiser of single windows (x, t, variations, numbers) -> x0."""

@@ -26,6 +26,12 @@ def window_starts(length, window, overlap, loop=False):
     return [round(i * (length - window) / max(1, count - 1)) for i in range(count)]
 
 
+def window_places(starts, window, length):
+    """Frames (windows, window) long of the windows that begin at `starts` on a canvas, which is a ring where they pass
+    its end."""
+    return (torch.tensor(starts)[:, None] + torch.arange(window)) % length
+
+
 def _fade(window, overlap, device):
     """(window,) weights: ramps of `overlap` at both ends, never 0, so that a lone window stays whole."""
     ramp = (torch.arange(window, device=device) + 1.0).clamp(max=overlap + 1) / (overlap + 1)
@@ -40,7 +46,7 @@ class _Rows:
         """count: variations; like: a tensor of the device and the type of the weights."""
         device = like.device
         self.fade = _fade(window, max(1, overlap), device).to(like)
-        self.places = (torch.tensor(starts)[:, None] + torch.arange(window)).remainder(length).to(device)
+        self.places = window_places(starts, window, length).to(device)
         self.weight = torch.zeros(length, device=device, dtype=like.dtype)
         self.weight.index_put_((self.places,), self.fade.expand(len(starts), -1), accumulate=True)
         variations = torch.arange(count).repeat_interleave(len(starts)).to(device)

@@ -13,7 +13,7 @@ import torch
 from core.contract import GENRES
 from core.errors import BadInput
 from core.rhythm.beats import rhythm_curve
-from models.diffusion import window_starts
+from models.diffusion.windows import window_places, window_starts
 from models.momu.config import DOWNSAMPLE, FRAME_RATE, LATENT_RATE, RHYTHM_CHANNELS
 
 OVERLAP_PART = 0.25         # of a window shared with each neighbour
@@ -100,5 +100,4 @@ class Passage:
     def places(self, device="cpu"):
         """Latents of the passage, (windows, window) long, under each of the windows."""
         starts = window_starts(self.sampled, self.window, self.overlap, self.loop)
-        first = self.first + torch.tensor(starts)[:, None]
-        return ((first + torch.arange(self.window)) % self.length).to(device)
+        return window_places([self.first + start for start in starts], self.window, self.length).to(device)

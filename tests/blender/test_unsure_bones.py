@@ -31,7 +31,9 @@ def test_names_alone_do_not_make_24_of_24(blender):
     assert not row.doubt
 
 
-def test_a_job_names_them_before_it_starts(blender):
+def mmd_rig(blender):
+    """(rig, {joint: bone}) of MikuMikuDance: hips that carry the legs alone, under a waist that carries the spine too.
+    """
     mmd = bone_tables.tables()["mmd_japanese"]["bones"]
     rig = scenes.smpl_rig(rename=mmd)
     blender.ops.object.mode_set(mode="EDIT")
@@ -40,6 +42,11 @@ def test_a_job_names_them_before_it_starts(blender):
     waist.head, waist.tail = edit[mmd["pelvis"]].head, edit[mmd["pelvis"]].tail
     edit[mmd["pelvis"]].parent = edit[mmd["spine1"]].parent = waist
     blender.ops.object.mode_set(mode="OBJECT")
+    return rig, mmd
+
+
+def test_a_job_names_them_before_it_starts(blender):
+    rig, mmd = mmd_rig(blender)
     scenes.sway(rig, 90, bones=(mmd["left_shoulder"], mmd["spine1"]))
     blender.context.scene.frame_end = 90
     job = beats.motion_job(blender.context, rig)
@@ -48,14 +55,7 @@ def test_a_job_names_them_before_it_starts(blender):
 
 def test_the_whole_body_follows_where_hips_carry_only_legs(blender):
     """MikuMikuDance: the take moves the bone above that carries the spine too, so that nothing is torn apart."""
-    mmd = bone_tables.tables()["mmd_japanese"]["bones"]
-    rig = scenes.smpl_rig(rename=mmd)
-    blender.ops.object.mode_set(mode="EDIT")
-    edit = rig.data.edit_bones
-    waist = edit.new("腰")
-    waist.head, waist.tail = edit[mmd["pelvis"]].head, edit[mmd["pelvis"]].tail
-    edit[mmd["pelvis"]].parent = edit[mmd["spine1"]].parent = waist
-    blender.ops.object.mode_set(mode="OBJECT")
+    rig, mmd = mmd_rig(blender)
     dance = scenes.ROOT / "core" / "assets" / "demo_dance.npz"
     assert blender.ops.baton.import_motion(filepath=str(dance)) == {"FINISHED"}
     points = scenes.evaluated(rig, range(1, 200, 7), [mmd["pelvis"], mmd["spine1"], "腰"])[:, :, :3, 3]

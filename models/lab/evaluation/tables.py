@@ -23,6 +23,15 @@ def write_json(path, data):
     write_text(path, json.dumps(data, indent=1) + "\n")
 
 
+def tell(data, text, section, out, docs=None, say=print):
+    """The end of an evaluation: its figures as JSON in `out`, its text said and, with `docs`, put into that page's
+    section."""
+    write_json(out, data)
+    if docs:
+        replace_section(docs, section, text)
+    say(text)
+
+
 def markdown_table(rows, columns, first="row"):
     """rows {name: {column: number}} as a Markdown table; missing values stay empty."""
     lines = [f"| {first} | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]

@@ -15,7 +15,7 @@ from core.errors import command
 from models.lab.evaluation.dances.figures import kinematic_beats, row_figures
 from models.lab.evaluation.dances.material import SPLITS, imported, passages
 from models.lab.evaluation.dances.rows import ROWS, Maker, record
-from models.lab.evaluation.tables import markdown_table, replace_section, write_json
+from models.lab.evaluation.tables import markdown_table, tell
 
 GROUPS = {
     "Beats: F1 at 70 ms against the passage's own beats; BAS of the body's kinematic beats against the music's": (
@@ -100,11 +100,7 @@ def main(arguments=None):
     results = {"settings": {"material": Path(options.folder or options.corpus).name, "system": options.system,
                             "split": split, "seconds": options.seconds, **chosen},
                "passages": len(found), "rows": rows}
-    write_json(options.out, results)
-    text = markdown(results)
-    print(text)
-    if options.docs:
-        replace_section(options.docs, "dances", text)
+    tell(results, markdown(results), "dances", options.out, options.docs)
     return 0
 
 

@@ -18,7 +18,7 @@ from models.conductor.encoder import encode_music, load_stage1
 from models.conductor.pipeline import Conductor
 from models.lab.evaluation.conductor.scoring import Judge
 from models.lab.evaluation.conductor.stage1 import stage1_rows
-from models.lab.evaluation.tables import markdown_table, replace_section, scramble, write_json
+from models.lab.evaluation.tables import markdown_table, scramble, tell
 from models.lab.metrics import conducting as scores
 from models.lab.metrics.frechet import diversity, diversity_as_published, frechet_distance
 from models.lab.metrics.motion import temporal_spread
@@ -123,11 +123,7 @@ def main(arguments=None):
     results = {"settings": {"corpus": Path(options.corpus).name, "split": options.split,
                             "seconds": options.seconds, "steps": options.steps},
                "stage1": stage1_rows(net, options.corpus, options.split), "rows": rows}
-    write_json(options.out, results)
-    text = markdown(results)
-    print(text)
-    if options.docs:
-        replace_section(options.docs, "keypoints", text)
+    tell(results, markdown(results), "keypoints", options.out, options.docs)
     return 0
 
 
