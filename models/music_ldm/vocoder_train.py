@@ -1,5 +1,6 @@
 """Training of the vocoder: `python -m models.training.loop music_ldm vocoder --corpus DIR --out RUN`."""
 import functools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -166,13 +167,14 @@ class SoundCrops:
 
 
 SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
+TINY = VocoderConfig(width=32, blocks=1, upper_width=32, upper_blocks=1, crop=12, margin=3, batch=2, hours=0.05)
 CONFIGS = {"vocoder": {"release": VocoderConfig(), "paper": VocoderConfig(),
                        "adversarial": VocoderConfig(blocks=8, upper_blocks=8, margin=16, batch=16, learning_rate=2e-4,
                                                     adversarial=1.0,
                                                     sharpen=str(SHIPPED / "music_ldm-vocoder.safetensors"),
                                                     vae=str(SHIPPED / "music_ldm-vae.safetensors")),
-                       "tiny": VocoderConfig(width=32, blocks=1, upper_width=32, upper_blocks=1, crop=12, margin=3,
-                                             batch=2, hours=0.05)}}
+                       "tiny": TINY,
+                       "tiny-adversarial": replace(TINY, adversarial=1.0, alone=1, judges=4, periods=(2, 3))}}
 
 
 def vocoder_task(config="release", **overrides):

@@ -14,16 +14,24 @@ DRIVER = Path(__file__).with_name("fake_gpu.py")
 NAMES = [name for name, row in registry.systems().items() if "steps" in row.settings]       # those that sample
 
 
-# Part, its corpus, and the runs it stands on.
-PARTS = {("momu", "motion_vae"): ("flat", {}), ("momu", "music_dit"): ("flat", {"motion_vae": "momu-motion_vae"}),
-         ("momu", "motion_dit"): ("flat", {"motion_vae": "momu-motion_vae"}),
-         ("dance_cascade", "encoder"): ("flat", {}), ("dance_cascade", "super_resolution"): ("flat", {}),
-         ("dance_cascade", "base"): ("flat", {"encoder": "dance_cascade-encoder"}),
-         ("music_ldm", "vae"): ("corpus", {}), ("music_ldm", "denoiser"): ("corpus", {"vae": "music_ldm-vae"}),
-         ("music_ldm", "vocoder"): ("corpus", {}), ("rhythm", "body"): ("corpus", {}),
-         ("rhythm", "music"): ("corpus", {}), ("conductor", "encoder"): ("conducted", {}),
-         ("genre", "audio"): ("corpus", {}), ("genre", "motion"): ("corpus", {}),
-         ("conductor", "denoiser"): ("conducted", {"stage1": "conductor-encoder"})}
+# (system, part, configuration): its corpus, and the settings that name the runs it stands on.
+PARTS = {("momu", "motion_vae", "tiny"): ("flat", {}),
+         ("momu", "music_dit", "tiny"): ("flat", {"motion_vae": "momu-motion_vae-tiny"}),
+         ("momu", "motion_dit", "tiny"): ("flat", {"motion_vae": "momu-motion_vae-tiny"}),
+         ("dance_cascade", "encoder", "tiny"): ("flat", {}),
+         ("dance_cascade", "super_resolution", "tiny"): ("flat", {}),
+         ("dance_cascade", "base", "tiny"): ("flat", {"encoder": "dance_cascade-encoder-tiny"}),
+         ("music_ldm", "vae", "tiny"): ("corpus", {}), ("music_ldm", "vae", "tiny-paper"): ("corpus", {}),
+         ("music_ldm", "denoiser", "tiny"): ("corpus", {"vae": "music_ldm-vae-tiny"}),
+         ("music_ldm", "denoiser", "tiny-paper"): ("corpus", {"vae": "music_ldm-vae-tiny-paper"}),
+         ("music_ldm", "denoiser", "tiny-paper-code"): ("corpus", {"vae": "music_ldm-vae-tiny-paper"}),
+         ("music_ldm", "vocoder", "tiny"): ("corpus", {}),
+         ("music_ldm", "vocoder", "tiny-adversarial"): ("sounds.zip", {"sharpen": "music_ldm-vocoder-tiny",
+                                                                       "vae": "music_ldm-vae-tiny"}),
+         ("rhythm", "body", "tiny"): ("corpus", {}), ("rhythm", "music", "tiny"): ("corpus", {}),
+         ("genre", "audio", "tiny"): ("corpus", {}), ("genre", "motion", "tiny"): ("corpus", {}),
+         ("conductor", "encoder", "tiny"): ("conducted", {}),
+         ("conductor", "denoiser", "tiny"): ("conducted", {"stage1": "conductor-encoder-tiny"})}
 
 
 def driven(*jobs):
@@ -39,8 +47,9 @@ def found():
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """{(system, part): what a training step on the card did}; the runs that others stand on are real, on the CPU."""
+    """{(system, part, configuration): what a training step on the card did}; the runs that others stand on are real, on the CPU."""
     from models.lab.packs.shards import convert
+    from models.music_ldm.sound_pack import encode, write_pack
     from models.training.loop import main
     from models.training.shards import write_shard
     from tests.models.conductor_fixtures import conducted_item
@@ -52,24 +61,28 @@ def trained(tmp_path_factory):
                                                                for meta, arrays in items])
         write_shard(root / "conducted" / f"{split}.safetensors", [conducted_item(seed, split) for seed in range(2)])
     convert(root / "corpus", root / "flat", say=len)
-    for system, part in {tuple(run.split("-")) for _, needs in PARTS.values() for run in needs.values()}:
-        assert main([system, part, "--config", "tiny", "--corpus", str(root / PARTS[system, part][0]), "--steps", "1",
-                     "--cache", str(root / system), "--out", str(root / f"{system}-{part}"), "--validations", "0",
+    write_pack(root / "sounds.zip", [({"id": split, "split": split, "genre": "house", "scale": 1.0},
+                                      encode(noise_item(0, split)[1]["audio"][:5 * 48_000].T / 32768))
+                                     for split in ("train", "valid")])
+    for run in {run for _, needs in PARTS.values() for run in needs.values()}:
+        system, part, config = run.split("-", 2)
+        assert main([system, part, "--config", config, "--corpus", str(root / PARTS[system, part, config][0]),
+                     "--steps", "1", "--cache", str(root / system), "--out", str(root / run), "--validations", "0",
                      "--device", "cpu"]) == 0
     jobs = {}
-    for (system, part), (corpus, needs) in PARTS.items():
+    for (system, part, config), (corpus, needs) in PARTS.items():
         changes = {name: str(root / run) for name, run in needs.items()}
-        jobs[system, part] = json.dumps([system, part, "tiny", str(root / corpus), str(root / system),
-                                         {**changes, "on_card": corpus == "flat"}])
+        jobs[system, part, config] = json.dumps([system, part, config, str(root / corpus), str(root / system),
+                                                 {**changes, "on_card": corpus in ("flat", "sounds.zip")}])
     done = driven(*jobs.values())
     return {name: done[job] for name, job in jobs.items()}
 
 
-@pytest.mark.parametrize("system, part", PARTS)
-def test_a_part_trains_on_a_card(trained, system, part):
+@pytest.mark.parametrize("system, part, config", PARTS)
+def test_a_part_trains_on_a_card(trained, system, part, config):
     """Nothing mixes devices. A step sends the batch (where it is read ahead) and random numbers, whose generators are
     the CPU's here, and waits once, for the norm of the gradients, which a real card is not asked for."""
-    step = trained[system, part]
+    step = trained[system, part, config]
     assert "error" not in step, "\n".join(step["error"])
     assert step["loss"] == [] and step["where"].startswith("gpu")
     drawn = ("models/diffusion/loss.py", "models/rhythm/augment.py", "models/music_ldm/vae.py", "models/momu/vae.py",
