@@ -47,7 +47,7 @@ def found():
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """{(system, part, configuration): what a training step on the card did}; the runs that others stand on are real, on the CPU."""
+    """{(system, part, configuration): what a training step on the card did}; runs others stand on are made on the CPU."""
     from models.lab.packs.shards import convert
     from models.music_ldm.sound_pack import encode, write_pack
     from models.training.loop import main
@@ -61,9 +61,9 @@ def trained(tmp_path_factory):
                                                                for meta, arrays in items])
         write_shard(root / "conducted" / f"{split}.safetensors", [conducted_item(seed, split) for seed in range(2)])
     convert(root / "corpus", root / "flat", say=len)
-    write_pack(root / "sounds.zip", [({"id": split, "split": split, "genre": "house", "scale": 1.0},
-                                      encode(noise_item(0, split)[1]["audio"][:5 * 48_000].T / 32768))
-                                     for split in ("train", "valid")])
+    sounds = {split: noise_item(0, split)[1]["audio"][:5 * 48_000].T / 32768 for split in ("train", "valid")}
+    write_pack(root / "sounds.zip", [({"id": split, "split": split, "genre": "house", "scale": 1.0}, encode(sound))
+                                     for split, sound in sounds.items()])
     for run in {run for _, needs in PARTS.values() for run in needs.values()}:
         system, part, config = run.split("-", 2)
         assert main([system, part, "--config", config, "--corpus", str(root / PARTS[system, part, config][0]),
