@@ -47,7 +47,7 @@ def found():
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """{(system, part, configuration): what a training step on the card did}; runs others stand on are made on the CPU."""
+    """{(system, part, configuration): what a step on the card did}; runs that others stand on are made on the CPU."""
     from models.lab.packs.shards import convert
     from models.music_ldm.sound_pack import encode, write_pack
     from models.training.loop import main
