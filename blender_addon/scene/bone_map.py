@@ -75,6 +75,8 @@ def matched(rig):
     doubtful = [label(row.name) for row in unsure(rig)]
     text = f"{len(current(rig)) - len(doubtful)} of {len(contract.JOINTS)} bones matched"
     text += f"; unsure: {', '.join(doubtful)}" if doubtful else ""
+    without = [label(joint) for joint in bone_doubts.absent(current(rig)) if joint not in missing(rig)]
+    text += f"; the rig has none for {', '.join(without)}" if without else ""
     lacking = missing(rig)
     return text + (f"; pick {', '.join(label(joint) for joint in lacking)}" if lacking else "")
 

@@ -45,6 +45,20 @@ def sentence(named: dict[str, str], what: str = "the armature") -> str:
     return f"Unsure bones of {what}: {', '.join(first)}{more}; look at them in the bone map."
 
 
+def absent(mapping: dict[str, str]) -> list[str]:
+    """The joints that a body should have and the mapping has no bone for: spine, neck, collars, toes."""
+    return [joint for joint in (*ORDER[:-1], *(f"{side}_{joint}" for joint in ("collar", "foot") for side in SIDES))
+            if joint not in mapping]
+
+
+def absent_sentence(named: list[str], what: str = "The armature") -> str:
+    """One sentence that names `absent` joints for the user; "" where there are none."""
+    if not named:
+        return ""
+    return (f"{what} has no {'bone' if len(named) == 1 else 'bones'} for {', '.join(named)}; what "
+            "these do is not in it, so they move as their neighbours do.")
+
+
 def stands(at: dict) -> bool:
     """Does a rest stand, so that it tells where limbs point? at {joint: (x, y, z)} with head, hips, knees and
     ankles."""

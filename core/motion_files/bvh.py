@@ -54,7 +54,7 @@ class Bvh:
 def bvh_rig(bvh, bone_map=None, name="the file", up=None, notify=None):
     """(Rig, poses (T,J,4,4)) of a BVH; the file's up axis becomes z. bone_map None detects it from the names; up None
     finds it in the motion. notify(sentence): what is left out, assumed or unsure."""
-    from core.retarget.bonemap import check_map, detect, require, unsure_sentence
+    from core.retarget.bonemap import absent_sentence, check_map, detect, require, unsure_sentence
     count = len(bvh.names)
     bvh = _with_offsets(bvh, name, notify)
     heads = np.zeros((count, 3))
@@ -69,7 +69,10 @@ def bvh_rig(bvh, bone_map=None, name="the file", up=None, notify=None):
         if notify is not None and unsure_sentence(rows):
             notify(unsure_sentence(rows, name))
     check_map(bone_map, bvh.names, name)
-    bone_map = _without_empty(bone_map, bvh, heads, name, notify)
+    if notify is not None and absent_sentence(bone_map):
+        notify(absent_sentence(bone_map, name))
+    if notify is not None:
+        _tell_empty(bone_map, bvh, heads, name, notify)
     rest = np.tile(np.eye(4), (count, 1, 1))
     rest[:, :3, 3] = heads
     poses = bvh_poses(bvh)
@@ -105,22 +108,23 @@ def _with_offsets(bvh, name, notify):
     return replace(bvh, offsets=offsets)
 
 
-def _without_empty(bone_map, bvh, heads, name, notify):
-    """The bone map without hands and toes of no length: a bone that starts where its parent does points nowhere."""
+def _tell_empty(bone_map, bvh, heads, name, notify):
+    """Name the bones of no length: one that starts where its parent does tells by its turn, not by its place."""
     place = {joint: heads[bvh.names.index(bone)] for joint, bone in bone_map.items()}
     size = float(np.ptp(heads, axis=0).max()) or 1.0
-    result = dict(bone_map)
-    for joint, start in ((f"{side}_{end}", f"{side}_{start}") for side in ("left", "right")
-                         for end, start in (("hand", "wrist"), ("foot", "ankle"))):
-        if joint in place and np.linalg.norm(place[joint] - place[start]) < 1e-6 * size:
-            bone = result.pop(joint)
-            if notify is not None:
-                notify(f"{name}: {bone} ({joint}) starts where {bone_map[start]} does and has no direction; it is left "
-                       f"out.")
-    if np.linalg.norm(place["left_hip"] - place["right_hip"]) < 1e-6 * size and notify is not None:
+
+    def empty(start, end):
+        return start in place and end in place and np.linalg.norm(place[start] - place[end]) < 1e-6 * size
+
+    if empty("left_hip", "right_hip"):
         notify(f"{name}: {bone_map['left_hip']} and {bone_map['right_hip']} start at the same point; usual hips are "
-               f"assumed.")
-    return result
+               "assumed.")
+    for start, end in ((f"{side}_{start}", f"{side}_{end}") for side in ("left", "right") for start, end in (
+            ("hip", "knee"), ("knee", "ankle"), ("ankle", "foot"), ("shoulder", "elbow"), ("elbow", "wrist"),
+            ("wrist", "hand"))):
+        if empty(start, end):
+            notify(f"{name}: {bone_map[end]} ({end}) starts where {bone_map[start]} does, which so has no direction; "
+                   "only its turn is used.")
 
 
 def _tails(bvh, heads):

@@ -83,7 +83,7 @@ def to_smpl(rig, poses, times, *, fps=FPS, floor="auto", notify=None):
     flash = leading_tpose(rig, poses)
     if flash:
         poses = np.concatenate([poses[flash:flash + 1].repeat(flash, 0), poses[flash:]])
-    rest = align_rest(rig)
+    rest = align_rest(rig, strict=False)
     global_rotations = joint_rotations(rig, rest, poses)
     heads = {bone: poses[:, bone, :3, 3] for bone in rest.bones.values()}
     points, heights = rig_points(rig, rest, heads, global_rotations), rest_heights(rest)

@@ -74,6 +74,11 @@ def unsure_sentence(rows, name="the armature"):
     return bone_doubts.sentence({row.joint: row.doubt or "its name is like others" for row in rows if row.unsure}, name)
 
 
+def absent_sentence(bone_map, name="The armature"):
+    """One sentence that names what a body should have and the map {joint: bone} lacks, or ""."""
+    return bone_doubts.absent_sentence(bone_doubts.absent(bone_map), name)
+
+
 def _fuzzy_without_prefix(bones, known):
     """`fuzzy_matches` on names without what most of them begin with."""
     prefix = common_prefix([name for name, _ in bones])

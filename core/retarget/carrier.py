@@ -37,7 +37,10 @@ def carried_rig(rig, poses, notify=None):
         return rig
     poses = poses[::max(1, len(poses) // FRAMES)]
     thighs = [poses[:, rig.bone(f"{side}_hip"), :3, 3] for side in ("left", "right")]
-    thigh = max(np.median(np.linalg.norm(thighs[0] - poses[:, rig.bone("left_knee"), :3, 3], axis=1)), 1e-9)
+    # The longer of all, since a skeleton may lack one of them.
+    thigh = max(1e-9, *(np.median(np.linalg.norm(poses[:, rig.bone(f"{side}_{start}"), :3, 3]
+                                                 - poses[:, rig.bone(f"{side}_{end}"), :3, 3], axis=1))
+                        for side in ("left", "right") for start, end in (("hip", "knee"), ("knee", "ankle"))))
     pelvis = rig.bone("pelvis")
     if _strays(poses[:, pelvis], thighs) < SLACK * thigh:
         return rig

@@ -67,7 +67,7 @@ def rig_points(rig, rest, heads, global_rotations):
     for side in ("left", "right"):
         ankle = world(f"{side}_ankle")
         points.append(ankle)
-        if f"{side}_foot" in rest.bones:
+        if f"{side}_foot" in rest.bones and f"{side}_foot" not in rest.pointless:
             points.append(world(f"{side}_foot"))
         else:
             points.append(ankle + global_rotations[:, ID[f"{side}_ankle"]] @ OFFSETS[ID[f"{side}_foot"]] / rest.scale)

@@ -19,8 +19,11 @@ TORSO = ("spine1", "spine2", "spine3")
 ANKLE_HEIGHT = 0.08             # of the canonical ankle joint above the floor, metres
 TOE_HEIGHT = 0.02
 CANONICAL_LEG = float(sum(np.linalg.norm(OFFSETS[ID[j]]) for j in ("left_knee", "left_ankle")))
+TRUNK = np.cumsum([np.linalg.norm(OFFSETS[ID[joint]]) for joint in (*TORSO, "neck")])
+LOW = float((TRUNK[1] + TRUNK[2]) / 2 / TRUNK[3])               # nearer to spine2 than to spine3
 SNAP_COS = np.cos(np.radians(25.0))
 UP = np.array([0.0, 0.0, 1.0])
+TIPS = {"hand": "wrist", "foot": "ankle"}
 # limb joint -> (parent whose alignment it starts from, joint whose position gives its direction)
 LIMBS = {f"{side}_{joint}": (f"{side}_{start}" if start else None, f"{side}_{end}") for side in ("left", "right")
          for joint, start, end in (("hip", None, "knee"), ("knee", "hip", "ankle"), ("shoulder", None, "elbow"),
@@ -31,7 +34,7 @@ LIMBS = {f"{side}_{joint}": (f"{side}_{start}" if start else None, f"{side}_{end
 class Rest:
     """reference {joint: (3,3)}; bones {joint: bone index}; body (3,3): SMPL axes -> world at rest;
     floor: world height under the rest feet; ankle, toe: their heights above it; leg: thigh + shin, all in world
-    units."""
+    units; pointless: hands and toes that start where the bone above does, so that their places tell nothing."""
 
     bones: dict
     reference: dict
@@ -40,6 +43,7 @@ class Rest:
     ankle: float
     toe: float
     leg: float
+    pointless: frozenset = frozenset()
 
     @property
     def scale(self):
@@ -67,13 +71,31 @@ def swing(source, target):
     return np.where(cosine > -1 + 1e-9, turn, half)
 
 
-def joint_bones(bone_map):
-    """{joint: bone name} with the topmost mapped spine joint read as spine3, so that the chest has the last word."""
-    bones = dict(bone_map)
+def joint_bones(rig):
+    """{joint: bone name} with the topmost mapped spine joint read as spine3, so that the chest has the last word.
+
+    Where the topmost of several lies as low as spine2, all above it is rigid: it is spine2 and spine3.
+    """
+    bones = dict(rig.bone_map)
     mapped = [joint for joint in TORSO if joint in bones]
     if mapped and mapped[-1] != "spine3":
-        bones["spine3"] = bones.pop(mapped[-1])
+        bones["spine3"] = bones[mapped[-1]]
+        if len(mapped) < 2 or _height(rig, bones["spine3"]) > LOW:
+            del bones[mapped[-1]]
     return bones
+
+
+def _height(rig, bone):
+    """How far up the trunk a bone starts, of the way along the bones from pelvis (0) to neck or head (1)."""
+    bone, pelvis = rig.index[bone], rig.bone("pelvis")
+    along, start = 0.0, None
+    above = rig.bone("neck") if "neck" in rig.bone_map else rig.bone("head")
+    while above >= 0 and above != pelvis:
+        start = along if above == bone else start
+        parent = rig.parents[above]
+        along += np.linalg.norm(rig.rest[above, :3, 3] - rig.rest[max(parent, 0), :3, 3])
+        above = parent
+    return 1.0 if start is None or above < 0 or along == 0 else 1.0 - start / along
 
 
 def _snap(vector, axes):
@@ -98,14 +120,18 @@ def body_frame(heads, axes=None):
     return np.stack([left, up, np.cross(left, up)], axis=1)
 
 
-def align_rest(rig):
-    """The `Rest` of a rig. Raises BadInput when mapped bones coincide."""
-    bones = {joint: rig.index[name] for joint, name in joint_bones(rig.bone_map).items()}
+def align_rest(rig, strict=True):
+    """The `Rest` of a rig. Raises BadInput when mapped bones coincide; not strict: a limb bone of no length is taken to
+    point as its neighbour says, which is enough to read a motion."""
+    bones = {joint: rig.index[name] for joint, name in joint_bones(rig).items()}
     heads = {joint: rig.rest_heads[bone] for joint, bone in bones.items()}
+    pointless = frozenset(f"{side}_{end}" for side in ("left", "right") for end, start in TIPS.items()
+                          if f"{side}_{end}" in bones
+                          and np.linalg.norm(heads[f"{side}_{end}"] - heads[f"{side}_{start}"]) < 1e-9)
     for side in ("left", "right"):
         if f"{side}_foot" not in heads:
             heads[f"{side}_foot"] = rig.to_world(rig.tails[bones[f"{side}_ankle"]])
-        if f"{side}_hand" not in heads:
+        if f"{side}_hand" not in heads or f"{side}_hand" in pointless:
             heads[f"{side}_hand"] = _hand_direction(rig, bones[f"{side}_wrist"])
     body = body_frame(heads, rig.world_rotation.T)
     if np.linalg.norm(heads["left_hip"] - heads["right_hip"]) < 1e-9:
@@ -118,25 +144,44 @@ def align_rest(rig):
             continue
         direction = heads[end] - heads[joint]
         if np.linalg.norm(direction) < 1e-9:
-            raise BadInput(f"The bones of {joint} and {end} start at the same point; check the bone map.")
+            if strict:
+                raise BadInput(f"The bones of {joint} and {end} start at the same point; check the bone map.")
+            reference[joint] = base
+            continue
         reference[joint] = _onto(base, OFFSETS[ID[end]], direction)
-    leg = np.mean([np.linalg.norm(heads[f"{s}_knee"] - heads[f"{s}_hip"])
-                   + np.linalg.norm(heads[f"{s}_ankle"] - heads[f"{s}_knee"]) for s in ("left", "right")])
+    leg = _leg(heads)
     standing = all(unit(heads[f"{s}_ankle"] - heads[f"{s}_hip"]) @ body[:, 1] < -np.cos(np.radians(50))
                    for s in ("left", "right"))
     for side in ("left", "right"):
         reference[f"{side}_hand"] = reference[f"{side}_wrist"]
         foot = _foot(body, heads, side) if standing else _free_foot(reference[f"{side}_knee"], heads, side)
         reference[f"{side}_ankle"] = reference[f"{side}_foot"] = foot
-    return Rest(bones, reference, body, *_heights(rig, heads, body, leg, standing), float(leg))
+    toes = all(f"{side}_foot" in bones and f"{side}_foot" not in pointless for side in ("left", "right"))
+    return Rest(bones, reference, body, *_heights(rig, heads, body, leg, standing, toes), float(leg), pointless)
+
+
+def _leg(heads):
+    """Length of a leg, thigh and shin; where one of them has no length, as long as the other one asks for. Raises
+    BadInput where neither has."""
+    long = np.array([[np.linalg.norm(heads[f"{s}_knee"] - heads[f"{s}_hip"]),
+                      np.linalg.norm(heads[f"{s}_ankle"] - heads[f"{s}_knee"])] for s in ("left", "right")])
+    usual = np.array([np.linalg.norm(OFFSETS[ID[joint]]) for joint in ("left_knee", "left_ankle")])
+    whole = [side.sum() if side.min() > 1e-9 else (side / usual).max() * usual.sum() for side in long]
+    if max(whole) < 1e-9:
+        raise BadInput("The bones of hips, knees and ankles start at the same points; check the bone map.")
+    return np.mean([length for length in whole if length > 1e-9])
 
 
 def _give_hips(heads, body):
-    """Put hips of no width where a body with such legs has them, in place."""
+    """Put hips of no width where a body with such legs has them, in place: usual ones, no further out than the knees
+    allow."""
     leg = np.mean([np.linalg.norm(heads[f"{s}_ankle"] - heads[f"{s}_hip"]) for s in ("left", "right")])
     whole = sum(OFFSETS[ID[f"left_{joint}"]] for joint in ("hip", "knee", "ankle"))
-    for side in ("left", "right"):
-        heads[f"{side}_hip"] = heads[f"{side}_hip"] + body @ OFFSETS[ID[f"{side}_hip"]] * leg / np.linalg.norm(whole)
+    apart = (heads["left_knee"] - heads["right_knee"]) @ body[:, 0] / 2
+    hip, knee = OFFSETS[ID["left_hip"]] * leg / np.linalg.norm(whole), OFFSETS[ID["left_knee"]]
+    hip[0] = np.clip(apart * OFFSETS[ID["left_hip"]][0] / (OFFSETS[ID["left_hip"]] + knee)[0], 0.0, hip[0])
+    for side, sign in (("left", 1), ("right", -1)):
+        heads[f"{side}_hip"] = heads[f"{side}_hip"] + body @ (hip * [sign, 1, 1])
 
 
 def _onto(base, offset, direction):
@@ -147,8 +192,9 @@ def _onto(base, offset, direction):
     return swing(base @ offset, direction) @ base
 
 
-def _heights(rig, heads, body, leg, standing):
-    """(floor, ankle height, toe height) of the rest pose; canonical proportions where it does not stand."""
+def _heights(rig, heads, body, leg, standing, toes):
+    """(floor, ankle height, toe height) of the rest pose; canonical proportions where it does not stand or has no
+    toes."""
     if not standing:
         return float(rig.matrix_world[2, 3]), ANKLE_HEIGHT * leg / CANONICAL_LEG, TOE_HEIGHT * leg / CANONICAL_LEG
     floor = _floor(rig, heads, leg)
@@ -156,7 +202,7 @@ def _heights(rig, heads, body, leg, standing):
     # Tilted objects: the drop to the toe counts along the body's own up axis. Without a toe bone it is the canonical
     # one.
     drop = np.mean([(heads[f"{s}_ankle"] - heads[f"{s}_foot"]) @ body[:, 1] for s in ("left", "right")])
-    if "left_foot" not in rig.bone_map or "right_foot" not in rig.bone_map:
+    if not toes:
         drop = (ANKLE_HEIGHT - TOE_HEIGHT) * leg / CANONICAL_LEG
     return float(floor), float(ankle), float(ankle - drop)
 
@@ -185,7 +231,8 @@ def _hand_direction(rig, wrist):
                 if parent == wrist and "thumb" not in rig.names[number].lower()]
     if len(children) < 2:
         return None
-    return np.mean([rig.rest_heads[number] for number in children], axis=0)
+    middle = np.mean([rig.rest_heads[number] for number in children], axis=0)
+    return None if np.linalg.norm(middle - rig.rest_heads[wrist]) < 1e-9 else middle
 
 
 def _floor(rig, heads, leg):

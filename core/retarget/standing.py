@@ -89,7 +89,7 @@ def standing_rig(rig, poses):
     poses = poses[::max(1, len(poses) // FRAMES)]
     # Since rest: programs that give bones axes of their own (Blender) have turned them away from those of the file.
     turns = orthonormal(poses[..., :3, :3]) @ np.swapaxes(rig.rest_rotations, -1, -2)
-    bones = {joint: rig.index[name] for joint, name in joint_bones(rig.bone_map).items()}
+    bones = {joint: rig.index[name] for joint, name in joint_bones(rig).items()}
     axes = _Axes(rig, bones, turns, poses[..., :3, 3])
     axes.trunk()
     for joint in LIMBS:

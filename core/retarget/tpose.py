@@ -32,7 +32,7 @@ def leading_tpose(rig, poses, frames=12):
 
 def _limb_directions(rig, poses):
     """Limb directions (T,8,3) in each frame's own body axes, so that turning about the vertical counts nothing."""
-    rest = align_rest(rig)
+    rest = align_rest(rig, strict=False)
     turns = np.tile(np.eye(3), (len(poses), 24, 1, 1))
     world = rig.world_rotation
     for joint, bone in rest.bones.items():
