@@ -120,6 +120,14 @@ def assemble(config, music, rhythm, energy):
     return torch.cat([part.float() for used, part in wanted if used], dim=-1)
 
 
+def without_rhythm(config, frames):
+    """The condition (..., K) of a stage with the rhythm unknown; a stage without rhythm has nothing to lose."""
+    first = config.music_size * (config.music != "none")
+    bare = frames.clone()
+    bare[..., first:first + RHYTHM_SIZE * config.rhythm] = 0
+    return bare
+
+
 def smooth_upsampled(low, frames, ratio=RATIO, loop=False):
     """`upsampled` by Catmull-Rom splines through the rows; on a loop the first row follows the last."""
     count = low.shape[-2]

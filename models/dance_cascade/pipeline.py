@@ -26,10 +26,11 @@ from models.dance_cascade.features import (
     smooth_upsampled,
     style_index,
     upsampled,
+    without_rhythm,
 )
 from models.dance_cascade.network import Denoiser
 from models.dance_cascade.settings import Settings
-from models.diffusion.canvas import Layout, guided_windows, noise, reporting, sample, seeded
+from models.diffusion.canvas import Layout, guided_apart, guided_windows, noise, reporting, sample, seeded
 from models.diffusion.schedule import Schedule
 from models.layers.precision import native_autocast
 from models.motion import kept
@@ -52,12 +53,12 @@ class Stage:
         self.schedule = Schedule(config.schedule, "x0", config.timesteps)
 
     def sample(self, condition, x, generators, *, steps, scale, base=None, ratio=RATIO, loop=False, course=None,
-               known=None, on_step=None, sampler=None, batch=None):
+               known=None, on_step=None, sampler=None, batch=None, beat_scale=0.0):
         """Un-normalised vectors (V, T, 152).
 
         condition: (frames (T, K), style index or -1); x: noise (V, 152, T); base (V, T / ratio, 152) un-normalised,
         what the super-resolution refines; course: `Course` or None; known: (vectors (T, 152), mask (T,) bool) that
-        stay, or None.
+        stay, or None; beat_scale: guidance by the rhythm alone, on top of `scale`.
         """
         c, device, net = self.config, self.device, self.network
         layout = Layout.of(x.shape[-1], c.window, c.overlap, loop, batch or Layout.batch)
@@ -68,8 +69,11 @@ class Stage:
             low = net.standard(upsampled(around, layout.length, ratio).to(device)).transpose(1, 2)
             low = (low + c.low_noise_sampling * noise(generators, low.shape[1:], device)).transpose(1, 2)
 
-        def network(pieces, times, variations, numbers, null):
-            told = {"frames": frames[places[numbers]],
+        def network(pieces, times, variations, numbers, null, beatless=None):
+            heard = frames[places[numbers]]
+            if beatless is not None:
+                heard = torch.where(beatless[:, None, None], deaf[places[numbers]], heard)
+            told = {"frames": heard,
                     "style": torch.full((len(pieces),), style, dtype=torch.long, device=device)}
             if low is not None:
                 told["low"] = low[variations[:, None], places[numbers]]
@@ -77,7 +81,9 @@ class Stage:
             with native_autocast(device):
                 return net(pieces.transpose(1, 2), times, told, null).float().transpose(1, 2)
 
-        denoise = guided_windows(network, layout, self.schedule, scale)
+        deaf = without_rhythm(c, frames)
+        denoise = guided_apart(network, layout, self.schedule, scale, beat_scale) if beat_scale and c.rhythm else \
+            guided_windows(network, layout, self.schedule, scale)
         if base is not None:
             denoise = self._anchored(denoise, base.to(device), ratio, loop)
         if course is not None and not course.free:
@@ -180,6 +186,9 @@ class Dancer:
                                     asked.start - before / FULL_FPS), style
         steps = min(asked.steps or base.steps, base.timesteps)
         refining = 0 if self.refiner is None else max(1, round(steps * self.refiner.config.steps / base.steps))
+        beat_scale = base.beat_guidance if asked.beat_guidance is None else asked.beat_guidance
+        if beats is None or len(beats) < 2:
+            beat_scale = 0.0                                # without beats there is nothing to hold to
         share = steps / (steps + REFINING_COST * refining)
         generators = seeded(asked.seed, asked.variations)
         course = Course(base.fps, asked.in_place, asked.path, asked.loop, known and known.course(ratio),
@@ -189,7 +198,8 @@ class Dancer:
             course=course,
             scale=base.guidance_scale if asked.guidance_scale is None else asked.guidance_scale, batch=asked.batch,
             known=known and known.vectors(base.fps), on_step=reporting(progress, should_cancel, share),
-            sampler=asked.sampler)
+            sampler=asked.sampler,
+            beat_scale=beat_scale)
         later = None if progress is None else lambda phase, part, text: progress(phase, share + part, text)
         on_step = reporting(later, should_cancel, 1 - share)
         vectors = self._refined(vectors, frames, asked, beats, known, generators, refining, on_step)

@@ -94,6 +94,31 @@ def guided_windows(network: Callable, layout: Layout, schedule: Schedule, scale:
     return guided(one(False), one(True), scale, both=both, steps=schedule.steps, interval=interval, rescale=rescale)
 
 
+def guided_apart(network: Callable, layout: Layout, schedule: Schedule, scale: float, part: float) -> Callable:
+    """As `guided_windows`, and one part of the condition weighs more than the rest: x_null + scale (x_all - x_null)
+    + part (x_all - x_lacking), all in one pass.
+
+    network: also takes which rows are to lack that part, (N,) bool, as its last argument. After the guidance by two
+    conditions of Brooks et al. 2023 (InstructPix2Pix, eq. 3), where each condition has a scale of its own. The pass
+    without condition is left out where it has no weight.
+    """
+    weights = (scale + part, -part, 1.0 - scale)[:2 if scale == 1 else 3]
+    kept = {}
+
+    def denoise(x, t):
+        count = len(x)
+
+        def windows(pieces, t, variations, numbers):
+            which, times = variations // count, torch.full((len(pieces),), t, dtype=torch.long, device=x.device)
+            output = network(pieces, times, variations % count, numbers, which == 2, which == 1)
+            return schedule.to_x0(output.float(), pieces, t)
+        if count not in kept:
+            kept[count] = layout.denoiser(windows)
+        answers = kept[count](torch.cat([x] * len(weights)), t).chunk(len(weights))
+        return sum(weight * answer for weight, answer in zip(weights, answers))
+    return denoise
+
+
 def sample(denoise: Callable, x: torch.Tensor, schedule: Schedule, steps: int, *, sampler: str = "ddim",
            generators: list[torch.Generator] | None = None, kept: tuple | None = None, kept_noise=None,
            on_step: Callable | None = None) -> torch.Tensor:

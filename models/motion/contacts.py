@@ -20,6 +20,7 @@ SOFT_SECONDS = 0.04  # contacts are smoothed over so long: a flicker would be a 
 SHORTEST_SECONDS = 0.08                     # shorter contacts are noise
 RELEASE_SECONDS = 0.15                      # the correction fades in and out
 MOST_METRES = 0.15                          # a foot that creeps further in one contact is stepping, not planted
+MOST_SWIVEL = np.radians(30.0)              # a foot that turns further from its middle direction is turned on purpose
 REACH = 0.995                               # of the leg's length
 CLEARANCE = {15: 0.10, 20: 0.03, 21: 0.03, 22: 0.02, 23: 0.02, 18: 0.04, 19: 0.04, 4: 0.05, 5: 0.05, 0: 0.09}   # m
 # Widest angle in degrees between a joint and the T-pose (spine, neck, head) or its mean of the training data; generous.
@@ -72,20 +73,45 @@ def locked(motion, contacts, lifts=None):
     as `clean`.
     """
     positions, _ = forward_kinematics(motion.rotations, motion.root)
-    wanted = {}
+    wanted, swivels = {}, {}
     for foot, ((hip, _, ankle, toe), channels) in enumerate(LEGS):
-        points = positions[:, (ankle, toe)]
-        wanted[hip] = positions[:, ankle] + _correction(points, contacts[:, channels], motion.fps)
+        contact = gaussian_filter1d(contacts[:, channels], SOFT_SECONDS * motion.fps, axis=0, mode="nearest")
+        swivels[hip] = _swivel(positions[:, toe] - positions[:, ankle], contact, motion.fps)
+        toes = positions[:, ankle] + _about_z(swivels[hip], positions[:, toe] - positions[:, ankle])
+        points = np.stack([positions[:, ankle], toes], axis=1)
+        wanted[hip] = positions[:, ankle] + _correction(points, contact, motion.fps)
         if lifts is not None:
             wanted[hip] = wanted[hip] + np.outer(lifts[:, foot], [0.0, 0.0, 1.0])
     root = motion.root + _lowering(positions, wanted, motion.fps)
     moved = Motion(motion.rotations, root.astype(np.float32), motion.fps)
-    return _reach(moved, wanted)
+    return _reach(moved, wanted, swivels)
+
+
+def _about_z(angle, vector):
+    """(T, 3) vectors turned by angles (T,) about z."""
+    cos, sin = np.cos(angle), np.sin(angle)
+    x, y, z = vector.T
+    return np.stack([cos * x - sin * y, sin * x + cos * y, z], axis=1)
+
+
+def _swivel(foot, contact, fps):
+    """(T,) radians about z that a flat foot must turn back by, so that it does not turn under the weight.
+
+    foot (T, 3): from ankle to toe; contact (T, 2), smoothed. Heel and toe both planted cannot turn: left alone, each
+    slides to and fro about the middle between them.
+    """
+    flat, back, held = contact.min(axis=1), np.zeros(len(foot)), np.zeros(len(foot), dtype=bool)
+    direction = np.unwrap(np.arctan2(foot[:, 1], foot[:, 0]))
+    for start, stop in runs(flat > PLANTED):
+        turned = np.median(direction[start:stop]) - direction[start:stop]
+        if stop - start >= max(2, SHORTEST_SECONDS * fps) and np.abs(turned).max() <= MOST_SWIVEL:
+            back[start:stop], held[start:stop] = turned, True
+    return _faded(back[:, None], held, max(1, int(RELEASE_SECONDS * fps)))[:, 0]
 
 
 def _correction(points, contact, fps):
-    """(T, 3) what the ankle must move by, from its points ankle and toe (T, 2, 3) and their contacts (T, 2)."""
-    contact = gaussian_filter1d(contact, SOFT_SECONDS * fps, axis=0, mode="nearest")
+    """(T, 3) what the ankle must move by, from its points ankle and toe (T, 2, 3) and their smoothed contacts (T, 2).
+    """
     strength = contact.max(axis=1)
     share = contact + 1e-6
     share = share / share.sum(axis=1, keepdims=True)
@@ -148,15 +174,16 @@ def _lowering(positions, wanted, fps):
     return np.stack([np.zeros_like(down), np.zeros_like(down), -down], axis=1)
 
 
-def _reach(motion, wanted):
-    """Both legs bent so that the ankles come to `wanted` {hip: (T, 3)}; feet keep their direction in the world.
+def _reach(motion, wanted, swivels):
+    """Both legs bent so that the ankles come to `wanted` {hip: (T, 3)}; feet keep their direction in the world, turned
+    by `swivels` {hip: (T,)} radians about z.
 
     Bend first (the knee's angle follows from the distance), then swing the whole leg: a correction of zero changes
     nothing.
     """
     positions, turns = forward_kinematics(motion.rotations.astype(np.float64), motion.root.astype(np.float64))
     turns = turns.copy()
-    for (hip, knee, ankle, _), _ in LEGS:
+    for (hip, knee, ankle, toe), _ in LEGS:
         a, b, c, goal = positions[:, hip], positions[:, knee], positions[:, ankle], wanted[hip]
         upper, lower = np.linalg.norm(OFFSETS[knee]), np.linalg.norm(OFFSETS[ankle])
         now, want = np.linalg.norm(c - a, axis=1), np.linalg.norm(goal - a, axis=1)
@@ -172,6 +199,8 @@ def _reach(motion, wanted):
         whole = swing(end - a, goal - a)
         turns[:, hip] = whole @ bend @ turns[:, hip]
         turns[:, knee] = whole @ shin @ bend @ turns[:, knee]
+        level = axis_angle_to_matrix(np.outer(swivels[hip], [0.0, 0.0, 1.0])).astype(np.float64)
+        turns[:, ankle], turns[:, toe] = level @ turns[:, ankle], level @ turns[:, toe]
     rotations = local_from_global(turns).astype(np.float32)
     return Motion(rotations, motion.root.astype(np.float32), motion.fps)
 

@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch")
 from core.errors import BadInput, Cancelled  # noqa: E402
 from models.diffusion import SAMPLERS, Inpaint, Schedule, guided, windowed  # noqa: E402
 from models.diffusion import loss as losses  # noqa: E402
-from models.diffusion.canvas import Layout, guided_windows, noise, reporting, sample, seeded  # noqa: E402
+from models.diffusion.canvas import Layout, guided_apart, guided_windows, noise, reporting, sample, seeded  # noqa: E402
 
 SCHEDULE = Schedule("cosine", "v", 100)
 LAYOUT = Layout(50, 20, 6, batch=3)
@@ -35,6 +35,25 @@ def two_passes(scale):
 def test_guided_windows_equal_two_separate_passes(scale):
     x = noise(seeded(3, 2), (4, 50))
     assert torch.allclose(guided_windows(network, LAYOUT, SCHEDULE, scale)(x, 60), two_passes(scale)(x, 60), atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.5])
+def test_a_part_of_the_condition_has_a_weight_of_its_own(scale):
+    """Against three separate passes, at two windows a variation; without weight it is plain guidance."""
+    def lacking(x, t, variations, numbers, null, without):
+        return network(x, t, variations, numbers, null) - 0.3 * without.float().reshape(-1, 1, 1)
+    x = noise(seeded(3, 2), (4, 50))
+    passes = []
+    for null, without in ((False, False), (False, True), (True, False)):
+        def alone(x, t, variations, numbers, _, null=null, without=without):
+            rows = torch.ones(len(x), dtype=torch.bool)
+            return lacking(x, t, variations, numbers, rows & null, rows & without)
+        passes.append(guided_windows(alone, LAYOUT, SCHEDULE, 1.0)(x, 60))
+    both, bare, none = passes
+    wanted = none + scale * (both - none) + 3.0 * (both - bare)
+    assert torch.allclose(guided_apart(lacking, LAYOUT, SCHEDULE, scale, 3.0)(x, 60), wanted, atol=1e-5)
+    plain = guided_windows(network, LAYOUT, SCHEDULE, scale)(x, 60)
+    assert torch.allclose(guided_apart(lacking, LAYOUT, SCHEDULE, scale, 0.0)(x, 60), plain, atol=1e-5)
 
 
 def test_no_call_has_more_rows_than_the_batch():

@@ -49,6 +49,15 @@ def test_any_length_and_the_same_again(dancer, audio):
     assert len(short) == 90
 
 
+def test_beats_have_a_guidance_of_their_own(dancer, audio):
+    """It moves the dance where beats are given, leaves it alone where none are, and 0 is the checkpoint's without."""
+    def made(beats, strength):
+        return dancer.generate(audio, beats=beats, seed=3, steps=2, duration=4.0, beat_guidance=strength)[0].rotations
+    assert np.abs(made(BEATS, 4.0) - made(BEATS, 0.0)).max() > 0.01
+    assert np.array_equal(made(None, 4.0), made(None, 0.0))
+    assert np.array_equal(made(BEATS, None), made(BEATS, dancer.base.config.beat_guidance))
+
+
 def test_variations_are_the_seeds(dancer, audio):
     both = dancer.generate(audio, beats=BEATS, seed=3, steps=2, variations=2, duration=4.0, feet=False)
     assert len(both) == 2 and np.abs(both[0].rotations - both[1].rotations).max() > 0.05

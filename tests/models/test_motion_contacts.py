@@ -39,6 +39,25 @@ def test_creeping_feet_are_locked(motion):
     assert np.abs(step).max() < np.abs(np.diff(motion.positions(), n=2, axis=0)).max() + 0.03      # no pops
 
 
+def standing_and_turning(degrees):
+    """Two seconds of a body that turns about z with its legs straight, at 60 fps."""
+    still, turn = rest_motion(120, 60.0), np.radians(degrees) * (0.5 - 0.5 * np.cos(np.arange(120) / 119 * np.pi))
+    rotations = still.rotations.copy()
+    rotations[:, 0] = axis_angle_to_matrix(np.outer(turn, [0.0, 0.0, 1.0])) @ rotations[:, 0]
+    return Motion(rotations, still.root, 60.0)
+
+
+def test_a_flat_foot_does_not_turn_under_the_weight():
+    """Heel and toe stay where both stand, nothing pops; a pirouette is meant and stays."""
+    creeping, planted = standing_and_turning(24), np.ones((120, 4))
+    cleaned = clean(creeping, planted)
+    assert slide_metres(creeping.positions(), planted, 60.0).min() > 0.03
+    assert slide_metres(cleaned.positions(), planted, 60.0).max() < 0.01
+    assert np.abs(np.diff(cleaned.positions(), n=2, axis=0)).max() < 0.002
+    turned = clean(standing_and_turning(144), planted).positions()
+    assert np.linalg.norm(turned[-1, 10, :2] - turned[0, 10, :2]) > 0.1
+
+
 def test_a_foot_below_the_floor_is_lifted():
     still = rest_motion(60, 60.0)
     sunk = Motion(still.rotations, still.root - np.array([0, 0, 0.05], np.float32), 60.0)
