@@ -2,8 +2,9 @@
 Widmer 2016, "Downbeat tracking using beat synchronous features and recurrent neural networks"; here convolutions).
 
 Each beat is described by what sounds in it: timbre and onsets of its quarters, bass and harmony of its halves, and how
-like it is to the beats one to eight before, which tells a new chord or a returning pattern in any key. The network is
-blind to tempo, and one pattern of a bar looks the same at any speed.
+like it is to the beats one to sixteen before, which tells a new chord or a returning pattern in any key. One pattern of
+a bar looks the same at any speed; beside it stand the tempo and the onsets at the thirds of a beat, because a beat in
+three parts is one of two to a bar (6/8) more often than one of four.
 """
 from dataclasses import dataclass
 
@@ -21,7 +22,10 @@ BASS, CHORD = (28, 52), (52, 88)            # MIDI pitches: 41-165 Hz and 165-13
 POOLED = 16                     # bands of the mel, five pooled to one
 QUARTERS = 4                    # parts of a beat
 LAGS = (1, 2, 3, 4, 6, 8)       # beats
-BAR_CHANNELS = 2 * POOLED * QUARTERS + 2 * 24 + 3 * len(LAGS)
+FAR_LAGS = (12, 16)             # of phrases: bars of two repeat at 8 beats, bars of four at 16
+THIRDS_POOLED = 4               # bands in which onsets are looked for at the thirds of a beat
+FIRST_CHANNELS = 2 * POOLED * QUARTERS + 2 * 24 + 3 * len(LAGS)         # all that the first checkpoints see
+BAR_CHANNELS = FIRST_CHANNELS + 3 * len(FAR_LAGS) + 2 * THIRDS_POOLED + 1
 PITCHED = slice(2 * POOLED * QUARTERS, 2 * POOLED * QUARTERS + 48)      # four times twelve pitch classes
 
 
@@ -87,8 +91,19 @@ def bar_features(mel, harmony, times):
     timbre = np.concatenate([level.reshape(count, -1), onset.reshape(count, -1)], axis=1)
     views = (timbre, halves.reshape(count, 2, 2, 12)[:, :, 0].reshape(count, -1),
              halves.reshape(count, 2, 2, 12)[:, :, 1].reshape(count, -1))
-    likeness = [_likeness(view - view.mean(0), lag) for view in views for lag in LAGS]
-    return np.concatenate([timbre, 2.0 * halves, np.stack(likeness, axis=1)], axis=1).astype(np.float32)
+    likeness = [_likeness(view - view.mean(0), lag) for lags in (LAGS, FAR_LAGS) for view in views for lag in lags]
+    tempo = np.log2(np.maximum(np.gradient(ends)[:count], 0.05) / 0.5)
+    return np.concatenate([timbre, 2.0 * halves, np.stack(likeness, axis=1), _thirds(rise, ends), tempo[:, None]],
+                          axis=1).astype(np.float32)
+
+
+def _thirds(rise, ends):
+    """(B, 2 * THIRDS_POOLED) onsets at the thirds of each beat; rise: (T, POOLED); ends: (B + 1,) seconds."""
+    count = len(ends) - 1
+    places = np.interp((np.arange(count)[:, None] + np.array([1, 2]) / 3).reshape(-1), np.arange(count + 1), ends)
+    few = rise.reshape(len(rise), THIRDS_POOLED, -1).mean(-1)
+    edges = np.stack([places - 0.04, places + 0.04], 1).reshape(-1) * MUSIC_FPS
+    return 15.0 * _means(few, edges)[::2].reshape(count, -1)
 
 
 def _likeness(rows, lag):
@@ -133,6 +148,7 @@ class BarNetwork(nn.Module):
         self.head = nn.Conv1d(config.width, 1 + len(config.metres), 1)
 
     def forward(self, rows, known):
+        rows = rows[..., :self.config.in_channels]
         x = torch.cat([rows * known[..., None], known[..., None]], dim=-1).transpose(1, 2)
         x = self.stem(x)
         for block in self.blocks:

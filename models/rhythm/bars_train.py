@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from core.contract import PLAIN_METRES
 from core.rhythm.alignment import beat_f1_70ms
 from core.rhythm.bars import find_bars
-from models.rhythm.bars import PITCHED, BarNetwork, bar_features, chroma
+from models.rhythm.bars import BAR_CHANNELS, PITCHED, BarNetwork, bar_features, chroma
 from models.rhythm.config import COPIES, JITTER, MUSIC_FPS, MUSIC_RATE
 from models.rhythm.data import kind_of
 from models.rhythm.features import log_mel, to_mono
@@ -40,7 +40,8 @@ class BarsTask(Task):
         return BarNetwork(self.config)
 
     def adopt(self, model, released):
-        """Released weights, also of a network that names other metres: what it says of those both name is kept."""
+        """Released weights, also of a network that names other metres or sees fewer channels: what it says of those
+        both know is kept."""
         weight, bias = released["head.weight"], released["head.bias"]
         if len(weight) == 1 + len(PLAIN_METRES) and len(weight) != 1 + len(self.config.metres):
             rows = [0] + [1 + list(self.config.metres).index(metre) for metre in PLAIN_METRES]
@@ -48,7 +49,9 @@ class BarsTask(Task):
             for part, stored in zip(head, (weight, bias)):
                 part[rows] = stored.to(part)
             released = {**released, "head.weight": head[0], "head.bias": head[1]}
-        model.load_state_dict(released)
+        stem, stored = torch.zeros_like(model.stem.weight), released["stem.weight"]
+        stem[:, :stored.shape[1] - 1], stem[:, -1] = stored[:, :-1].to(stem), stored[:, -1].to(stem)
+        model.load_state_dict({**released, "stem.weight": stem})
 
     def dataset(self, cache, split, seed=0):
         """Random-access batches of beats."""
@@ -130,7 +133,7 @@ def _pieces(corpus, indices):
             yield meta, {"rows": bar_features(mel, harmony, times).astype(np.float16), "beats": written}
 
 
-FEATURES = Recipe("rhythm-bars", _pieces, settings={"copies": COPIES, "jitter": JITTER})
+FEATURES = Recipe("rhythm-bars", _pieces, settings={"copies": COPIES, "jitter": JITTER, "channels": BAR_CHANNELS})
 
 
 def load_rows(cache, split):
@@ -163,7 +166,7 @@ class BarCrops:
             meta, rows, beats = self.clips[int(index)]
             length = min(window, len(rows), int(rng.integers(12, window + 1)))
             first, at = int(rng.integers(0, len(rows) - length + 1)), int(rng.integers(0, window - length + 1))
-            out["rows"][slot, at:at + length] = rows[first:first + length]
+            out["rows"][slot, at:at + length] = rows[first:first + length, :self.config.in_channels]
             out["known"][slot, at:at + length] = 1.0
             out["down"][slot, at:at + length] = beats[first:first + length, 1] == 1
             out["metre"][slot] = list(self.config.metres).index(meta["metre"])

@@ -5,7 +5,16 @@ import torch
 
 from core.rhythm.alignment import beat_f1_70ms
 from core.rhythm.bars import find_bars
-from models.rhythm.bars import BAR_CHANNELS, PITCHED, BarNetwork, BarsConfig, bar_evidence, bar_features, chroma
+from models.rhythm.bars import (
+    BAR_CHANNELS,
+    FIRST_CHANNELS,
+    PITCHED,
+    BarNetwork,
+    BarsConfig,
+    bar_evidence,
+    bar_features,
+    chroma,
+)
 from models.rhythm.bars_train import BarCrops, augment_rows, bars_of_rows, load_rows
 from models.rhythm.features import log_mel
 from models.rhythm.train import task
@@ -80,6 +89,33 @@ def test_augmented_rows_keep_their_shape():
     rows = torch.randn(3, 20, BAR_CHANNELS)
     out = augment_rows(rows, torch.Generator().manual_seed(1))
     assert out.shape == rows.shape and out.isfinite().all() and not torch.equal(out, rows)
+
+
+def test_a_network_of_fewer_channels_is_adopted_as_it_was():
+    """The first checkpoints see neither tempo, thirds nor phrases, and name four metres."""
+    torch.manual_seed(0)
+    old = BarNetwork(BarsConfig(in_channels=FIRST_CHANNELS)).eval()
+    job = task("bars", "release")
+    new = job.build().eval()
+    job.adopt(new, old.state_dict())
+    rows, known = torch.randn(2, 20, BAR_CHANNELS), torch.ones(2, 20)
+    assert job.config.in_channels == BAR_CHANNELS > FIRST_CHANNELS
+    assert torch.allclose(new(rows, known)[..., 0], old(rows, known)[..., 0], atol=1e-5)
+
+
+def test_rows_tell_the_tempo_and_a_beat_in_three_parts():
+    rows = {}
+    for parts in (2, 3):
+        times, _ = grid(60, 4, 12)
+        clicks, t = np.zeros(12 * RATE), np.arange(400) / RATE
+        for time in times:
+            for part in range(parts):
+                at = int((time + part / parts) * RATE)
+                clicks[at:at + 400] += np.sin(2 * np.pi * 900 * t)[:len(clicks) - at]
+        rows[parts] = bar_features(log_mel(clicks, RATE), chroma(clicks), times)
+    assert np.allclose(rows[2][:, -1], 1.0, atol=0.01)        # an octave slow
+    thirds = {parts: found[2:-2, -9:-1].mean() for parts, found in rows.items()}
+    assert thirds[3] > 3 * max(thirds[2], 0.01)
 
 
 def test_network_ignores_what_is_no_beat():

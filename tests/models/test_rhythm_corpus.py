@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from core.errors import BadInput
-from models.lab.rhythm.corpus import conductors
+from models.lab.rhythm.corpus import KINDS, _studio, conductors
 from models.lab.rhythm.musicxml import read_score
-from models.lab.rhythm.perform import beat_unit, perform_score
+from models.lab.rhythm.perform import Performance, beat_unit, perform_score
 from models.lab.rhythm.songs import FORMS, dance_form
+from models.lab.rhythm.sound import ENSEMBLES, orchestrate
 from models.training.flat import Flat
 
 NOTE = "<note>{chord}<pitch><step>{step}</step><octave>4</octave></pitch><duration>{length}</duration>{tie}</note>"
@@ -78,3 +79,26 @@ def test_conductors_travel_as_seeds_with_their_lead(tmp_path):
     conductors(tmp_path, 2)
     item = Flat(tmp_path).items[0]
     assert conduct(plan_of(item))[1] == pytest.approx(item["lead"], abs=1e-4) and len(item["beats"]) > 8
+
+
+@pytest.mark.parametrize("kind", ["dance", "conducting"])
+def test_no_studio_piece_of_the_tests_is_trained_on(kind, monkeypatch):
+    from models.lab.studio import build
+    seen = {"train": set(), "test": set()}
+
+    def make_item(kind, seed, *_, **__):
+        seen[split].add(seed)
+        return {"metre": 4, "bpm": 120}, {"audio": np.zeros((100, 2), np.int16), "beats": np.zeros((4, 2))}
+    monkeypatch.setattr(build, "make_item", make_item)
+    for split in seen:
+        for number in range(KINDS[kind]):
+            _studio(kind, number, split, None, None, None)
+    assert len(seen["train"]) == len(seen["test"]) == KINDS[kind] and not seen["train"] & seen["test"]
+
+
+def test_only_training_hears_any_instruments_together():
+    beats = np.stack([np.arange(8) * 0.5, np.arange(8) % 4 + 1], 1)
+    played = Performance([[(t, 0.4, 60, 0.7) for t in beats[:, 0]]] * 4, beats, 4, 120.0, 4.0)
+    draw = lambda wide: [orchestrate(played, np.random.default_rng(seed), wide)[0] for seed in range(60)]   # noqa: E731
+    assert set(draw(False)) <= set(ENSEMBLES)
+    assert 15 < draw(True).count("mixed") < 35

@@ -22,6 +22,7 @@ from models.training.flat import FlatWriter
 HELD_OUT = ("Dvořák", "Schubert", "Mendelssohn", "Smetana", "Borodin", "Ravel", "Saint-Georges", "Beach")    # composers
 # Composers of the training's own validation, by which weights and decoders are chosen; the tests stay unseen.
 VALIDATION = ("Grieg", "Fauré", "Hensel", "Reger", "Arriaga", "Nielsen", "Wolf", "Gouvy", "Smyth")
+STUDIO_SEEDS = {"train": 40_000, "test": 60_000}       # a piece of the studio is its seed: no test piece is trained on
 KINDS = {"score": 120, "groove": 100, "form": 80, "dance": 60, "conducting": 90}        # pieces of training
 
 
@@ -72,7 +73,7 @@ def _score(kind, number, split, data, scores, rng):
         played = perform_score(score, int(rng.integers(0, len(score.bars))), rng)
         if played is None or sum(len(part) for part in played.parts) < 40:
             continue
-        ensemble, layers = orchestrate(played, rng)
+        ensemble, layers = orchestrate(played, rng, wide=split == "train")
         mono = render(layers, played.duration, rng)
         if mono is not None:
             return mono, {"beats": played.beats, "metre": played.metre, "bpm": round(played.bpm, 2), "style": ensemble,
@@ -117,19 +118,21 @@ def _studio(kind, number, split, data, scores, rng):
     from models.rhythm.features import to_mono
     from models.training.shards import AUDIO_RATE
     style = (None, None, "rhapsodic")[number % 3] if kind == "conducting" else None
-    meta, arrays = make_item(kind, 40_000 + number, 24.0, style=style)
+    meta, arrays = make_item(kind, STUDIO_SEEDS[split] + number, 24.0, style=style)
     return to_mono(arrays["audio"].T, AUDIO_RATE), {"beats": arrays["beats"], "metre": meta["metre"],
                                                     "bpm": meta["bpm"],
                                                    "style": style or meta.get("genre") or "orchestra"}
 
 
-def build(out, data, counts, split="train", jobs=1, scores=None, sounds=None, report=print):
+def build(out, data, counts, split="train", jobs=1, scores=None, sounds=None, report=print,
+          first=0):
     """Write the flat folder `out`. counts: {kind: pieces}; scores: folder where parsed scores are kept; sounds: folder
-    for the rendered sound (WAV), else it is dropped."""
+    for the rendered sound (WAV), else it is dropped; first: number of the first piece of each kind."""
     import soundfile
     if scores:
         Path(scores).mkdir(parents=True, exist_ok=True)
-    tasks = [(kind, number, split, data, scores) for kind, count in counts.items() for number in range(count)]
+    tasks = [(kind, number, split, data, scores) for kind, count in counts.items()
+             for number in range(first, first + count)]
     writer = FlatWriter(out)
     os.environ["OMP_NUM_THREADS"] = "1"
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
@@ -177,6 +180,7 @@ def main(arguments=None):
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--scores", help="folder where parsed scores are kept")
     parser.add_argument("--sounds", help="folder where the sound is kept too")
+    parser.add_argument("--first", type=int, default=0, help="number of the first piece of each kind, for further ones")
     parser.add_argument("--count", nargs="*", default=[], metavar="KIND=N", help=f"pieces of a kind "
                         f"({', '.join(KINDS)})")
     parser.add_argument("--conductors", type=int, metavar="N", help="instead: N conductors for the body network, as "
@@ -186,8 +190,8 @@ def main(arguments=None):
         print(conductors(options.out, options.conductors), "conductors")
         return 0
     counts = {**KINDS, **{k: int(v) for k, v in (pair.split("=") for pair in options.count)}}
-    print(build(options.out, options.data, counts, options.split, options.jobs, options.scores, options.sounds),
-          "pieces")
+    print(build(options.out, options.data, counts, options.split, options.jobs, options.scores, options.sounds,
+                first=options.first), "pieces")
     return 0
 
 

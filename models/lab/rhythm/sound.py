@@ -1,5 +1,6 @@
 """How performed parts sound: ensembles of General MIDI instruments of two soundfonts, rooms, colours, noise."""
 import numpy as np
+from scipy.fft import irfft, next_fast_len, rfft
 
 from models.lab.studio import effects
 from models.lab.studio.instruments import KIT, SECOND, instruments
@@ -19,10 +20,19 @@ ENSEMBLES = {               # programs of four voices, high to low, and how ofte
     "plucked": (((46, 46, 46, 46), (24, 24, 25, 32), (6, 6, 6, 6), (45, 45, 45, 45), (11, 12, 12, 32)), 0.06),
     "film": (((48, 48, 60, 48), (49, 48, 60, 48), (73, 48, 60, 42)), 0.13),
 }
+# Only in training: any instruments together, so that no test ensemble is all that was ever heard.
+WIDE_SHARE, DOUBLED_SHARE = 0.4, 0.4
+WIDE = (*range(0, 8), 11, 12, *range(16, 32), *range(40, 80), 80, 81, *range(88, 96), 104, 105, 108, 109, 110)
 
 
-def orchestrate(performance, rng):
-    """[(sound, notes, gain)] of a performance of up to four parts, each sound a program of one of two soundfonts."""
+def orchestrate(performance, rng, wide=False):
+    """(ensemble, [(sound, notes, gain)]) of a performance of up to four parts, each sound a program of one of two
+    soundfonts.
+
+    wide: a share of the ensembles is of any instruments, some of them two to a part.
+    """
+    if wide and rng.random() < WIDE_SHARE:
+        return "mixed", _mixed(performance, rng)
     names = list(ENSEMBLES)
     kind = str(rng.choice(names, p=np.array([ENSEMBLES[name][1] for name in names]) / sum(ENSEMBLES[n][1]
                                                                                           for n in names)))
@@ -41,6 +51,20 @@ def orchestrate(performance, rng):
     if kind == "film" or (kind in ("strings", "brass") and rng.random() < 0.5):
         layers += _film(performance, shift, font, rng)
     return kind, layers
+
+
+def _mixed(performance, rng):
+    """Each part by any instrument, of either soundfont, sometimes a second one at the unison or an octave away."""
+    layers, shift, alike = [], int(rng.integers(-5, 6)), rng.random() < 0.3
+    program = int(rng.choice(WIDE))
+    for notes in performance.parts:
+        for voice in range(2 if rng.random() < DOUBLED_SHARE else 1):
+            program = program if alike else int(rng.choice(WIDE))
+            octave = 12 * int(rng.integers(-1, 2)) if voice else 0
+            moved = [(on, length, int(np.clip(pitch + shift + octave, 21, 108)), velocity)
+                     for on, length, pitch, velocity in notes]
+            layers.append((program + (SECOND if rng.random() < 0.5 else 0), moved, rng.uniform(0.4, 1.3)))
+    return layers + (_film(performance, shift, 0, rng) if rng.random() < 0.3 else [])
 
 
 def _film(performance, shift, font, rng):
@@ -98,18 +122,20 @@ def render(layers, duration, rng):
 
 def _coloured(mono, rng):
     """Smooth colour, and the band limits of codecs and small loudspeakers."""
-    spectrum = np.fft.rfft(mono)
-    hertz = np.fft.rfftfreq(len(mono), 1 / RATE)
+    size = next_fast_len(len(mono), real=True)
+    spectrum = rfft(mono, size)
+    hertz = np.fft.rfftfreq(size, 1 / RATE)
     octave = np.log2(np.maximum(hertz, 20.0) / 20.0)
     gain = np.interp(octave, np.arange(0, 10.5, 1.5), rng.normal(0, 3.0, 7))
     if rng.random() < 0.3:
         gain -= np.where(hertz > rng.uniform(3500, 9500), 60.0, 0.0)
     if rng.random() < 0.2:
         gain -= np.where(hertz < rng.uniform(60, 350), 40.0, 0.0)
-    return np.fft.irfft(spectrum * 10 ** (gain / 20), len(mono))
+    return irfft(spectrum * 10 ** (gain / 20), size)[:len(mono)]
 
 
 def _pink(count, rng):
-    spectrum = np.fft.rfft(rng.normal(size=count))
-    shaped = np.fft.irfft(spectrum / np.sqrt(np.maximum(np.arange(len(spectrum)), 1.0)), count)
+    size = next_fast_len(count, real=True)
+    spectrum = rfft(rng.normal(size=count), size)
+    shaped = irfft(spectrum / np.sqrt(np.maximum(np.arange(len(spectrum)), 1.0)), size)[:count]
     return shaped / (shaped.std() + 1e-9)
