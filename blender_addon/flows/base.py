@@ -153,12 +153,27 @@ class Flow:
             raise UserError(f"The object {name} is not in the scene any more; choose another")
         return found
 
+    def steps(self) -> bool:
+        """Whether the take begins by steps from the pose of the rig (core/retarget/step_in.py). What the controls of a
+        control rig show is known here only, so there the keys are mixed here (flows/results.py)."""
+        return not self.request.get("keep") and blending(self.request)["blend_seconds"] > 0
+
+    def steps_in(self) -> dict:
+        """What the worker is told of it."""
+        return {"blend_in": blending(self.request)["blend_seconds"]} if self.steps() else {}
+
+    def how(self) -> dict:
+        """How the channels are written."""
+        return {**blending(self.request), "keep": self.request.get("keep"), "stepped": self.steps()}
+
     def sample_pose(self, folder: Path, rig: bpy.types.Object | None = None,
                     mapped: dict[str, str] | None = None) -> Generator:
-        """Generator: the pose of the rig, or of another, where the passage begins."""
+        """Generator: the pose of the rig, or of another, where the passage begins: of the bones that are keyed and of
+        those that show it."""
         here = Passage(float(int(self.passage.first)), 0.5 / self.passage.fps, self.passage.fps)
         rig, mapped = rig or self.rig, mapped or self.mapped
-        yield from rig_sampling.sample(rig, self.scene, mapped, here, folder)
+        driven = bone_map.reading_map(rig.get(), mapped).values()
+        yield from rig_sampling.sample(rig, self.scene, mapped, here, folder, also=driven)
         yield from rig_sampling.sample_own(rig, self.scene, mapped, self.passage.fps, folder)
 
     def sample_passage(self, folder: Path) -> Generator:

@@ -8,7 +8,7 @@ import bpy
 import numpy as np
 
 from ..errors import UserError
-from ..scene import actions, bone_map, draft, keeping, playing, sound_files, strips, takes
+from ..scene import actions, body_parts, bone_map, draft, keeping, playing, sound_files, strips, takes
 from ..scene.refs import Ref
 from ..scene.stats import stall
 from ..scene.timebase import Passage, resample_quaternions, resample_vectors, scene_fps
@@ -43,7 +43,8 @@ def write_motion(scene: bpy.types.Scene, rig: bpy.types.Object, mapped: dict[str
                  ready: dict | None = None) -> tuple[float, float]:
     """A row's channels as a new action of the take, beside the takes that the rig has; (first, last) frame.
 
-    stepped: the channels already begin where the rig is (core.retarget.Options.blend_in). legs: they key the legs.
+    stepped: the channels were made to begin where the rig is (core.retarget.Options.blend_in); of a control rig only
+    its legs do. legs: they key the legs.
     keep: of the request, where parts of what the rig did stay as they were read into the file's folder. ready: drafts
     that have been keyed already, by `key`.
     """
@@ -126,14 +127,19 @@ def draft_motion(scene_ref: Ref, rig_ref: Ref, mapped: dict[str, str], file: Pat
     rig = rig_ref.get()
     actions.check_writable(rig, {*rotations, *locations})
     switches, stays, values = bone_map.switches(rig, mapped, legs), None, None
+    mixed, steps = stepped and bone_map.bone_tables.control_table(mapped) is None, ((), 0)
+    seconds = actions.settle_of(file) if stepped and not mixed else 0.0
+    if seconds > 0:
+        lower = {bone for bone, limb in body_parts.limbs(rig).items() if limb == body_parts.LEGS}
+        steps = (lower & {*rotations, *locations}, round(seconds * passage.fps))
     if keep is not None:
         kept, stays = keeping.Kept.load(Path(file).parent), ranges.stays(keep, frames)
         rotations, locations = kept.onto(frames, rotations, locations, stays, round(keeping.FADE_SECONDS * passage.fps))
         values = kept.switch_values(frames, stays, switches)
     return (yield from draft.keyed(
         rig_ref.get, name, frames, rotations, locations, blend_frames=round(blend_seconds * passage.fps),
-        reduce_error=float(np.radians(reduce_degrees)), switches=switches, blend_start=not stepped, stays=stays,
-        switch_values=values, room=partial(room or room_here, int(frames[0]), int(frames[-1]))))
+        reduce_error=float(np.radians(reduce_degrees)), switches=switches, blend_start=not mixed, stays=stays,
+        switch_values=values, steps=steps, room=partial(room or room_here, int(frames[0]), int(frames[-1]))))
 
 
 def _channels(file, passage):

@@ -13,7 +13,7 @@ from ..scene.timebase import Passage, scene_fps
 from ..scene.whole import whole
 from . import ranges
 from .base import Flow
-from .results import blending, draft_motion, key, place_sound, write_motion
+from .results import draft_motion, key, place_sound, write_motion
 
 
 class ToBoth(Flow):
@@ -48,7 +48,7 @@ class ToBoth(Flow):
         keep = self.request.get("keep")
         if not keep:
             yield from self.sample_pose(folder)
-            return inputs
+            return {**inputs, **self.steps_in()}
         start, stop = ranges.seconds(keep["frames"], self.passage)
         if not Path(keep["file"]).is_file():
             raise UserError(f"The sound file of the take is missing: {keep['file']}")
@@ -57,7 +57,7 @@ class ToBoth(Flow):
 
     def works(self, made: list[dict], folder: Path) -> Iterable:
         """The drafts of all rows, and the sounds, copied beside their places."""
-        own = {**blending(self.request), "keep": self.request.get("keep")}
+        own = self.how()
         for row in made:
             file = folder / row["channels"]
             yield key(self.rig, file), draft_motion(self.scene, self.rig, self.mapped, file, self.passage,
@@ -67,8 +67,7 @@ class ToBoth(Flow):
     def write(self, scene: bpy.types.Scene, made: list[dict], folder: Path) -> str:
         """A take with two faces for each row, a strip and an action; whole or not at all. The last one plays."""
         names, (_, notice), rig = [], sound_files.output(), self.rig.get()
-        own = blending(self.request)
-        own["keep"], own["ready"] = self.request.get("keep"), self.ready
+        own = {**self.how(), "ready": self.ready}
         with whole([rig]):
             for number, row in enumerate(made):
                 take = takes.new(scene, self.title(), self.kind)

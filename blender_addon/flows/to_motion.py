@@ -14,7 +14,7 @@ from ..scene.timebase import Passage, scene_fps
 from ..scene.whole import whole
 from . import ranges
 from .base import Flow
-from .results import blending, draft_motion, key, write_motion
+from .results import draft_motion, key, write_motion
 
 
 class ToMotion(Flow):
@@ -84,16 +84,10 @@ class ToMotion(Flow):
             yield from self.sample_pose(folder)
             for number, (other, mapped) in enumerate(zip(self.others, self.maps), 2):
                 yield from self.sample_pose(Path(folder) / f"rig_{number}", other, mapped)
-            return {**inputs, "blend_in": blending(self.request)["blend_seconds"]} if self.steps() else inputs
+            return {**inputs, **self.steps_in()}
         start, stop = ranges.seconds(keep["frames"], self.passage)
         yield from self.sample_passage(folder)
         return {**inputs, "keep": {"start": start, "stop": stop, "stays": keep["stays"]}}
-
-    def steps(self) -> bool:
-        """Whether the take begins by steps from the pose of the rig (core/retarget/step_in.py). What the controls of a
-        control rig show is known here only, so there the keys are mixed here, too."""
-        plain = not any(bone_map.bone_tables.control_table(mapped) for mapped in (self.mapped, *self.maps))
-        return plain and not self.request.get("keep") and blending(self.request)["blend_seconds"] > 0
 
     def works(self, made: list[dict], folder: Path) -> Iterable:
         """The drafts of all rows, and of the other rigs."""
@@ -102,10 +96,6 @@ class ToMotion(Flow):
         for rig, mapped, file in rows:
             yield key(rig, folder / file), draft_motion(self.scene, rig, mapped, folder / file, self.passage,
                                                         self.title(), **self.how())
-
-    def how(self) -> dict:
-        """How the channels are written."""
-        return {**blending(self.request), "keep": self.request.get("keep"), "stepped": self.steps()}
 
     def _change_hands(self):
         """The baton that a rig has goes to the hand that leads, of a system that conducts."""

@@ -32,9 +32,16 @@ def channel_arrays(path):
 def channels_of(path):
     """Generator: (name, times (T,), values (T, C)) of each array of a `channels.npz`, one by one; rotations first."""
     with np.load(path, allow_pickle=False) as data:
-        times, names = data["times"], [name for name in data.files if name != "times"]
-        for name in sorted(names, key=lambda name: not name.startswith("rotation")):
+        times, names = data["times"], data.files
+        for name in sorted((name for name in names if "/" in name), key=lambda name: not name.startswith("rotation")):
             yield name, times, data[name]
+
+
+def settle_of(path):
+    """Seconds over which the legs of a `channels.npz`, which come by steps from the pose the rig had, are to be mixed
+    with it; 0 where they do not come so."""
+    with np.load(path, allow_pickle=False) as data:
+        return float(data["settle"]) if "settle" in data.files else 0.0
 
 
 def write_take(rig, name, frames, rotations, locations, *, base=None, **how):

@@ -15,26 +15,34 @@ LIMBS = {"hip", "knee", "ankle", "shoulder", "elbow", "wrist"}
 LEADS = 0.02        # radians between a limb's control and the bone that shows it, below which the control leads
 
 
-def blended(rig, frames, rotations, locations, first, last):
+def blended(rig, frames, rotations, locations, first, last, steps=((), 0)):
     """({bone: (T,4)}, {bone: (T,3)}) with the `first` frames and the `last` ones mixed by smooth weights 0..1.
 
-    Plays these frames; the current one comes back.
+    steps: (bones, frames): these bones come by steps from the pose of the first frame (core/retarget/step_in.py), so
+    they are mixed with that pose alone, and over so many frames only. Plays the frames; the current one comes back.
     """
     rotations = {bone: np.array(values, dtype=np.float64) for bone, values in rotations.items()}
     locations = {bone: np.array(values, dtype=np.float64) for bone, values in locations.items()}
-    spots = [(i, _eased(i / first)) for i in range(first)]
-    spots += [(len(frames) - 1 - i, _eased(i / last)) for i in range(last)]
+    stepped, settled, begin = steps[0], min(steps[1], len(frames) - 1), {}
+    ins = [(i, _eased(i / first) if i < first else 1.0, _eased(i / settled) if i < settled else 1.0)
+           for i in range(max(first, settled))]
+    outs = [(len(frames) - 1 - i, _eased(i / last), _eased(i / last)) for i in range(last)]
     shown = Shown(rig, {*rotations, *locations})
     scene = bpy.context.scene
     before, sub = scene.frame_current, scene.frame_subframe
     try:
-        for index, share in spots:
+        for index, share, landed in ins + outs:
             scene.frame_set(int(frames[index]))
             own = shown.basis()
+            if index == 0:
+                begin = {bone: own[bone] for bone in stepped if bone in own}
+            own |= begin if index < settled else {}
             for bone, values in rotations.items():
-                values[index] = own[bone].to_quaternion().slerp(Quaternion(values[index]), share)
+                part = landed if bone in stepped else share
+                values[index] = own[bone].to_quaternion().slerp(Quaternion(values[index]), part)
             for bone, values in locations.items():
-                values[index] = np.array(own[bone].to_translation()) * (1 - share) + values[index] * share
+                part = landed if bone in stepped else share
+                values[index] = np.array(own[bone].to_translation()) * (1 - part) + values[index] * part
     finally:
         scene.frame_set(before, subframe=sub)
     return rotations, locations
@@ -54,6 +62,8 @@ class Shown:
         self.rig, self.names = rig, names
         data = bone_tables.control_table_among(names) or {}
         self.neutral, self.follows = set(data.get("neutral", ())), data.get("follows", {})
+        # Controls that a take keeps at rest: the others are to show the foot without a roll of theirs.
+        self.still = {bone for leg in data.get("ik", ()) for bone in leg.get("still", ())}
         bones = data.get("bones", {})
         self.limbs = {bones.get(f"{side}_{joint}") for joint in LIMBS for side in ("left", "right")}
         self.shows, self.poles = {}, {}  # control: the bone that shows where it should be; pole: hip, knee, ankle
@@ -85,6 +95,8 @@ class Shown:
         return min(turn, 2 * np.pi - turn) > LEADS
 
     def _basis(self, pose):
+        if pose.name in self.still:
+            return Matrix()
         if pose.name in self.poles:
             return self._free(pose).inverted() @ Matrix.Translation(self._pole(pose))
         if pose.name in self.shows:

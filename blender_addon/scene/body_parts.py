@@ -2,9 +2,10 @@
 and the part can be changed at any time."""
 import re
 
-from . import actions, bone_map, compat
+from . import actions, bone_map, compat, ik_limbs
 
 WHOLE, UPPER, ARMS = "whole", "upper", "arms"
+LEGS = "legs"               # the limb to which the hips belong
 ITEMS = [(WHOLE, "Whole Body", "The take moves the whole body"),
          (UPPER, "Upper Body", "Spine, head and arms; hips and legs stay yours"),
          (ARMS, "Arms", "Arms and hands alone; all else stays yours")]
@@ -16,7 +17,7 @@ PATH = re.compile(r'^pose\.bones\["((?:[^"\\]|\\.)*)"\](.*)$')
 def limb_of_joint(joint):
     """"arm", "torso" or "legs", to which the hips belong."""
     name = joint.partition("_")[2] or joint
-    return "arm" if name in ARM else "torso" if name in TORSO else "legs"
+    return "arm" if name in ARM else "torso" if name in TORSO else LEGS
 
 
 def limbs(rig):
@@ -24,14 +25,17 @@ def limbs(rig):
     mapped = bone_map.current(rig)
     known = {bone: limb_of_joint(joint) for joint, bone in mapped.items()}
     for leg in bone_map.ik_legs(rig, mapped):
-        known |= {leg[part]: "legs" for part in ("foot", "toe", "pole")}
+        known |= {leg[part]: LEGS for part in ("foot", "toe", "pole")}
+    for limb in ik_limbs.limbs(rig, mapped):
+        known |= {bone: limb_of_joint(limb["joints"][0]) for bone in (limb["goal"], limb["control"], *limb["still"],
+                                                                      limb["pole"]) if bone}
     heads = {bone: rig.data.bones[bone].head_local for bone in known if bone in rig.data.bones}
     out = {}
     for bone in rig.data.bones:
         above = bone
         while above is not None and above.name not in known:
             above = above.parent
-        if above is not None and (above == bone or known[above.name] != "legs"):
+        if above is not None and (above == bone or known[above.name] != LEGS):
             out[bone.name] = known[above.name]
         elif heads:
             out[bone.name] = known[min(heads, key=lambda name: (heads[name] - bone.head_local).length)]
@@ -50,7 +54,7 @@ def limb_of_curve(path, found):
         return None
     if "neck" in match[2] or "head" in match[2]:        # a switch on the hips' control that the head follows
         return "torso"
-    return found.get(re.sub(r"\\(.)", r"\1", match[1]), "legs")
+    return found.get(re.sub(r"\\(.)", r"\1", match[1]), LEGS)
 
 
 def apply(take):

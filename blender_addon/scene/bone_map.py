@@ -5,6 +5,7 @@ from ...core import contract
 from ...core.contract import bone_doubts, bone_tables, json_text
 from ...core.contract.files import write_text
 from ..errors import UserError, on_disk
+from . import ik_limbs
 from . import switches as switch
 
 FORMAT = 1
@@ -145,12 +146,14 @@ def ik_legs(rig, mapped):
 
 
 def with_ik(rig, mapped):
-    """`mapped` with the IK controls of the legs under names of their own: what a take on the rig needs to know of
+    """`mapped` with the IK controls of the limbs under names of their own: what a take on the rig needs to know of
     it."""
     controls = [leg[part] for leg in ik_legs(rig, mapped) for part in ("foot", "toe", "pole", "parent")]
     controls += [bone for leg in ik_legs(rig, mapped) for bone in leg.get("still", ()) if bone in rig.data.bones]
     if bone_tables.control_table(mapped) is not None:           # whose fingers do not hang on the hands' controls
         controls += [bone.name for bone in rig.data.bones if is_finger(bone.name)]
+    controls += [bone for limb in ik_limbs.limbs(rig, mapped) for bone in (limb["goal"], limb["control"],
+                                                                           limb["pole"]) if bone]
     return {**mapped, **{f"ik {bone}": bone for bone in controls}}
 
 
@@ -168,7 +171,7 @@ def switches(rig, mapped, legs=True):
             *(row for leg in (ik_legs(rig, mapped) if legs else ()) for row in leg["switches"])]
     found = {(row["bone"], row["property"]): float(row["value"]) for row in rows  # a leg's own come last and win
              if row["bone"] in rig.pose.bones and switch.there(rig.pose.bones[row["bone"]], row["property"])}
-    return [(bone, name, value) for (bone, name), value in found.items()]
+    return [(bone, name, value) for (bone, name), value in found.items()] + ik_limbs.free(rig, mapped)
 
 
 def label(joint):

@@ -62,7 +62,7 @@ def finished(steps):
 
 
 def keyed(rig_of, name, frames, rotations, locations, *, blend_frames=0, blend_start=True, reduce_error=0.0,
-          switches=(), stays=None, switch_values=None, room=nullcontext):
+          switches=(), stays=None, switch_values=None, room=nullcontext, steps=((), 0)):
     """Generator: yields the fraction done, returns the `Draft` of a take for the rig that `rig_of()` gives.
 
     frames (T,) whole, ascending; rotations {bone: (T,4) wxyz matrix_basis}; locations {bone: (T,3)}.
@@ -71,7 +71,7 @@ def keyed(rig_of, name, frames, rotations, locations, *, blend_frames=0, blend_s
     (bone, custom property, value) that the take keys so that its bones lead, such as IK/FK
     (blender_addon/scene/switches.py); stays (T,) bool: frames that are neither blended nor reduced; switch_values
     {(bone, property): (T,)}: what is keyed of a switch instead of its one value; room(): inside it the rig does what it
-    would without the take.
+    would without the take; steps: as in `blending.blended`.
     """
     stays = np.zeros(len(frames), dtype=bool) if stays is None else stays
     blend_frames = min(blend_frames, (len(frames) - 1) // 2)
@@ -80,7 +80,8 @@ def keyed(rig_of, name, frames, rotations, locations, *, blend_frames=0, blend_s
         first, last = (min(blend_frames, int(part.argmax()) if part.any() else blend_frames)
                        for part in (stays, stays[::-1]))
         with stall("write"), room():
-            rotations, locations = blended(rig_of(), frames, rotations, locations, first if blend_start else 0, last)
+            rotations, locations = blended(rig_of(), frames, rotations, locations, first if blend_start else 0, last,
+                                           steps)
     made = Draft("", 0, {*rotations, *locations}, tuple(switches), int(frames[0]), int(frames[-1]))
     action = bpy.data.actions.new(f"{name} (being written)")
     try:

@@ -13,7 +13,7 @@ import numpy as np
 from ...core.contract import files
 from ...core.contract.bone_doubts import stands
 from ..errors import UserError
-from . import animated, curve_poses, keeping, sampling_watch
+from . import animated, curve_poses, ik_limbs, keeping, sampling_watch
 from . import switches as switch
 from .blending import Shown
 from .bone_map import with_ik
@@ -65,7 +65,8 @@ def rig_description(rig, bones, bone_map, fps):
         rows.append({"name": name, "parent": bone.parent.name if bone.parent else None,
                      "head": list(bone.head_local), "tail": list(bone.tail_local),
                      "matrix_local": [list(row) for row in bone.matrix_local]})
-    return {"bones": rows, "matrix_world": [list(row) for row in rig.matrix_world], "fps": fps, "bone_map": bone_map}
+    return {"bones": rows, "matrix_world": [list(row) for row in rig.matrix_world], "fps": fps, "bone_map": bone_map,
+            "ik": ik_limbs.limbs(rig, bone_map)}
 
 
 def curves_suffice(rig, bones, action=None):

@@ -1,11 +1,17 @@
 """Switches of a control rig: custom properties of a pose bone, or, with a leading dot, attributes such as
-`.ik_stretch`."""
+`.ik_stretch` and `.constraints["IK"].influence`."""
 import bpy
 
 
 def there(pose, name):
     """True where the pose bone has this switch."""
-    return hasattr(pose, name[1:]) if name.startswith(".") else name in pose
+    if not name.startswith("."):
+        return name in pose
+    try:
+        pose.path_resolve(name[1:])
+    except ValueError:
+        return False
+    return True
 
 
 def path(pose, name):
@@ -15,12 +21,13 @@ def path(pose, name):
 
 def read(pose, name):
     """The switch's value, JSON-ready."""
-    return getattr(pose, name[1:]) if name.startswith(".") else pose[name]
+    return pose.path_resolve(name[1:]) if name.startswith(".") else pose[name]
 
 
 def write(pose, name, value):
     """Set the switch."""
     if name.startswith("."):
-        setattr(pose, name[1:], value)
+        owner, _, last = name[1:].rpartition(".")
+        setattr(pose.path_resolve(owner) if owner else pose, last, value)
     else:
         pose[name] = value

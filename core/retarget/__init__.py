@@ -10,6 +10,7 @@ import numpy as np
 from core.body.kinematics import FPS, forward_kinematics, local_from_global
 from core.body.motion import Motion
 from core.body.rotations import axis_angle_to_matrix, matrix_to_axis_angle, matrix_to_quaternion, unroll_quaternions
+from core.contract.bone_tables import control_table
 from core.contract.files import replacing
 from core.errors import BadInput
 from core.retarget.carrier import carried_rig
@@ -24,17 +25,17 @@ from core.retarget.contacts import (
 )
 from core.retarget.feet import keep_feet
 from core.retarget.legs_ik import leg_channels
+from core.retarget.limbs_ik import limb_channels
 from core.retarget.own_rest import to_own
 from core.retarget.placing import beside, heights_over_floor
 from core.retarget.pose import RigPose, basis_of, blend_weights, mix
 from core.retarget.rest import ID, align_rest, fill_unmapped
 from core.retarget.rig import orthonormal
-from core.retarget.step_in import reachable, step_in
+from core.retarget.step_in import reachable, rig_steps
 from core.retarget.tpose import leading_tpose
 
 LOWER_BODY = ("pelvis", *(f"{side}_{joint}" for side in ("left", "right") for joint in ("hip", "knee", "ankle",
                                                                                         "foot")))
-SETTLE_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -54,18 +55,24 @@ class Options:
 
 @dataclass(frozen=True)
 class Channels:
-    """What the add-on keys: times (T,) s; rotations {bone: (T,4) wxyz}; locations {bone: (T,3)} of `matrix_basis`."""
+    """What the add-on keys: times (T,) s; rotations {bone: (T,4) wxyz}; locations {bone: (T,3)} of `matrix_basis`.
+
+    settle: seconds over which pelvis and legs, which come by steps from the pose the rig has, are still to be mixed
+    with it; 0: they do not come by steps.
+    """
 
     times: np.ndarray
     rotations: dict
     locations: dict = field(default_factory=dict)
+    settle: float = 0.0
 
     def save(self, path):
         """Write `channels.npz` (docs/contracts.md, section 5)."""
         arrays = {f"rotation/{bone}": values.astype(np.float32) for bone, values in self.rotations.items()}
         arrays |= {f"location/{bone}": values.astype(np.float32) for bone, values in self.locations.items()}
         with replacing(path) as temporary, open(temporary, "wb") as handle:
-            np.savez(handle, times=np.asarray(self.times, dtype=np.float64), **arrays)
+            np.savez(handle, times=np.asarray(self.times, dtype=np.float64), settle=np.float64(self.settle),
+                     **arrays)
 
 
 def to_smpl(rig, poses, times, *, fps=FPS, floor="auto", notify=None):
@@ -171,13 +178,25 @@ def from_smpl(motion, rig, options=None, poses=None, stays=None):
     elif options.place == "rig":
         rest = replace(rest, floor=_floor_now(rig, rest, poses[:1]))
         motion = _placed(motion, rig, rest, poses[:1])
-    stepping = 0.0
+    settle = 0.0
     if options.blend_in > 0 and options.legs and options.root_motion:
         present = to_smpl(rig, poses[[0, 0]], np.array([0.0, 1.0 / motion.fps]), fps=motion.fps, floor=rest.floor)
         if reachable(motion, present):
-            motion, stepping = step_in(motion, present, options.blend_in)
+            motion, settle = _by_steps(motion, present, rig, rest, poses[:1], options)
     pose = _pose(motion, rig, rest, poses[:1] if stays is None else _held(poses, len(motion)), options)
-    return _channels(pose, rig, motion, options, poses, stepping)
+    return _channels(pose, rig, motion, options, poses, settle)
+
+
+def _by_steps(motion, present, rig, rest, pose, options):
+    """`rig_steps` from a pose (1,N,4,4), `present` as a `Motion`."""
+    joints = [f"{side}_ankle" for side in ("left", "right")]
+
+    def ankles(made):
+        heads = _pose(made, rig, rest, pose, options).heads
+        return np.stack([rig.to_world(heads[rest.bones[joint]]) for joint in joints], axis=1)
+    shown = rig.reading()
+    here = np.stack([rig.to_world(pose[0, shown.bone(joint), :3, 3]) for joint in joints])
+    return rig_steps(motion, present, options.blend_in, ankles, here, rest.scale)
 
 
 def _floor_now(rig, rest, pose):
@@ -225,26 +244,27 @@ def _pose(motion, rig, rest, poses, options):
     return pose
 
 
-def _channels(pose, rig, motion, options, poses, stepping=0.0):
-    """stepping: seconds over which pelvis and legs already come from the present pose, so that they are not blended
-    again."""
+def _channels(pose, rig, motion, options, poses, settle=0.0):
+    """settle: seconds in which pelvis and legs, which come by steps, are still mixed with the present pose."""
     times = np.arange(len(motion)) / motion.fps
     rotations, locations = pose.basis()
-    extra_rotations, extra_locations = leg_channels(pose, rig, poses[0])
     lower = {pose.rest.bones[joint] for joint in LOWER_BODY if joint in pose.rest.bones} | {pose.root}
-    lower |= set(extra_rotations) | set(extra_locations)
-    if options.legs:
-        rotations, locations = rotations | extra_rotations, locations | extra_locations
-    else:
+    for extra in (leg_channels(pose, rig, poses[0]), limb_channels(pose, rig, poses[0], "hip")):
+        lower |= {*extra[0], *extra[1]}
+        rotations, locations = rotations | extra[0], locations | extra[1]
+    arms = limb_channels(pose, rig, poses[0], "shoulder")
+    rotations, locations = rotations | arms[0], locations | arms[1]
+    if not options.legs:
         rotations, locations = ({bone: values for bone, values in channels.items() if bone not in lower}
                                 for channels in (rotations, locations))
     if options.fingers != "none":
         from core.retarget.fingers import finger_rotations
         rotations |= finger_rotations(rig, options.fingers, len(motion))
-    weight = blend_weights(times, options.blend_in, options.blend_out)
-    if stepping:
-        # What the steps leave between their knees and the rig's own goes in a moment; the feet hardly notice.
-        settled = blend_weights(times, min(options.blend_in, SETTLE_S), options.blend_out)
+    # What the controls of a control rig show is known in Blender alone, where its keys are mixed.
+    blend_in = 0.0 if control_table(rig.bone_map) else options.blend_in
+    weight = blend_weights(times, blend_in, options.blend_out)
+    if settle:
+        settled = blend_weights(times, settle if blend_in else 0.0, options.blend_out)
         own = [{bone: values for bone, values in channels.items() if bone in lower}
                for channels in (rotations, locations)]
         own = mix(rig, *own, poses, settled)
@@ -256,4 +276,4 @@ def _channels(pose, rig, motion, options, poses, stepping=0.0):
     rotations, locations = to_own(rig, rotations, locations)
     quaternions = {rig.names[bone]: unroll_quaternions(matrix_to_quaternion(values))
                    for bone, values in rotations.items()}
-    return Channels(times, quaternions, {rig.names[bone]: values for bone, values in locations.items()})
+    return Channels(times, quaternions, {rig.names[bone]: values for bone, values in locations.items()}, settle)

@@ -52,7 +52,7 @@ def leg_channels(pose, rig, present):
         for name in set(leg.get("still", ())) & set(rig.index):
             rotations[rig.index[name]] = np.broadcast_to(np.eye(3), (pose.frames, 3, 3))
         free = carry @ rig.rest_rotations[aim]
-        goal = _pole(heads[hip], heads[knee], heads[ankle], turn[hip], start[[hip, knee, ankle, aim]])
+        goal = pole_place(heads[hip], heads[knee], heads[ankle], turn[hip], start[[hip, knee, ankle, aim]])
         locations[aim] = (goal - (carry @ start[aim] + offset)) @ free
     return rotations, locations
 
@@ -64,7 +64,7 @@ def _carrier(rig, present, name):
     return turn, present[bone, :3, 3] - turn @ rig.rest[bone, :3, 3]
 
 
-def _pole(hip, knee, ankle, thigh, rest):
+def pole_place(hip, knee, ankle, thigh, rest):
     """(T,3) before the knee, in the plane of the leg; of a straight leg, where the thigh's front points.
 
     thigh (T,3,3): its turn since rest; rest (4,3): hip, knee, ankle and pole at rest.

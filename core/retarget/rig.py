@@ -27,6 +27,7 @@ class Rig:
     rig that only its switches move: once a take has set these, they add nothing to what they follow. real: the rig
     whose rest channels are for, where `rest` was laid out anew from its motion. mirrored: rest and poses are those of
     an armature object with a negative scale, seen in a mirror (`unmirrored`), left and right of the bone map exchanged.
+    ik: limbs that a constraint of the rig's own solves (core/retarget/limbs_ik.py).
     """
 
     names: tuple
@@ -40,6 +41,7 @@ class Rig:
     neutral: frozenset = frozenset()
     real: "Rig | None" = None
     mirrored: bool = False
+    ik: tuple = ()
 
     def __post_init__(self):
         count = len(self.names)
@@ -144,8 +146,17 @@ def rig_from_json(data):
         rig = Rig(tuple(index), tuple(index[b["parent"]] if b["parent"] else -1 for b in bones),
                   np.array([b["matrix_local"] for b in bones], dtype=np.float64).reshape(-1, 4, 4),
                   np.array([b["tail"] for b in bones], dtype=np.float64).reshape(-1, 3), world, dict(data["bone_map"]),
-                  _rate(data.get("fps")), follows, frozenset(set(control.get("neutral", ())) & set(index)))
+                  _rate(data.get("fps")), follows, frozenset(set(control.get("neutral", ())) & set(index)),
+                  ik=_limbs(data.get("ik", ()), data["bone_map"], index))
         return rig if size > 0 else mirror_image(rig)
+
+
+def _limbs(rows, bone_map, index):
+    """`Rig.ik` from the rows of a `rig.json`; those of joints or bones that are not there are left out."""
+    limbs = [{"joints": tuple(row["joints"]), "goal": row["goal"], "control": row["control"], "pole": row.get("pole"),
+              "still": tuple(row.get("still", ())), "copies": bool(row.get("copies"))} for row in rows]
+    return tuple(limb for limb in limbs if len(limb["joints"]) == 3 and {*limb["joints"]} <= set(bone_map)
+                 and {limb["goal"], limb["control"], *limb["still"], *filter(None, [limb["pole"]])} <= set(index))
 
 
 def _rate(fps):
@@ -158,7 +169,8 @@ def mirror_image(rig):
     """The rig of an object with a negative scale as one with a positive scale that looks the same: armature space is
     mirrored at x = 0, and what hangs on the left of it is the left."""
     bone_map = {_other_side(joint): bone for joint, bone in rig.bone_map.items()}
-    return replace(rig, rest=unmirrored(rig.rest), tails=rig.tails * [-1.0, 1.0, 1.0],
+    limbs = tuple({**limb, "joints": tuple(map(_other_side, limb["joints"]))} for limb in rig.ik)
+    return replace(rig, ik=limbs, rest=unmirrored(rig.rest), tails=rig.tails * [-1.0, 1.0, 1.0],
                    matrix_world=rig.matrix_world @ MIRROR, bone_map=bone_map, mirrored=True)
 
 

@@ -12,6 +12,10 @@ from core.body.motion import Motion
 from core.body.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 
 FASTEST = 0.92              # m/s of a foot, and of the pelvis that goes along
+RIG_FASTEST = 0.95          # m/s in the world, on rigs of about a person's size
+SETTLE_S = 0.25
+SETTLING = 2.5              # at least so much longer than the way at full speed would take
+PERSON = 0.7                # scale of the largest of these
 LIFT = 0.05                 # m, a step from floor to floor
 NEAR = 0.03, 0.15           # m, rad: a foot that already stands there makes no step
 FARTHEST = 0.7              # m: farther than a step, the take does not start where the rig is
@@ -22,6 +26,29 @@ def reachable(motion, present):
     """Whether a take's beginning is a step away from a pose: `present` is a `Motion` whose first frame is the pose,
     same world."""
     return float(np.linalg.norm(motion.root[0, :2] - present.root[0, :2])) <= FARTHEST
+
+
+def rig_steps(motion, present, seconds, ankles, here, scale):
+    """`step_in` with the feet of a rig, whose limbs may be of other lengths, no faster either.
+
+    ankles(motion): (T,2,3) of the rig's ankles in the world; here (2,3): where they are now; scale: canonical metres of
+    a unit there. On rigs of about a person's size a metre is the world's, on others the body's. Returns (motion,
+    seconds in which pelvis and legs settle: what the steps leave between their pose and the rig's own goes meanwhile).
+    """
+    limit = min(FASTEST, RIG_FASTEST * scale) if scale > PERSON else FASTEST
+    asked = seconds
+    while True:
+        made, span = step_in(motion, present, seconds)
+        places = ankles(made.slice(0, min(len(made), int(span * made.fps) + 3)))
+        gap = np.linalg.norm(places[0] - here, axis=-1).max() * scale
+        settle = min(span, max(min(asked, SETTLE_S), SETTLING * gap / limit))
+        t = np.clip(np.arange(len(places)) / made.fps / settle, 0, 1)
+        places = here + (t * t * (3 - 2 * t))[:, None, None] * (places - here)
+        speed = np.linalg.norm(np.diff(places, axis=0), axis=-1).max(initial=0.0) * scale * made.fps
+        own = np.linalg.norm(np.diff(motion.positions()[:len(places), 7:9], axis=0), axis=-1).max() * made.fps
+        if speed <= max(limit, min(own, limit / FASTEST)) or span > LONGEST or span * made.fps >= len(motion) - 1:
+            return made, settle
+        seconds = span * min(1.5, max(1.05, speed / limit))
 
 
 def step_in(motion, present, seconds):
