@@ -77,11 +77,11 @@ def request(scene: bpy.types.Scene, take: bpy.types.PropertyGroup) -> dict:
 
 
 def _sound_file(take):
-    strip = takes.strip_of(take)
-    if strip is not None and strip.sound is not None:
-        if strip.sound.packed_file is not None:
-            return strips.file_of(strip.sound, Path(tempfile.mkdtemp(prefix="baton-", dir=bpy.app.tempdir or None)))
-        path = Path(bpy.path.abspath(strip.sound.filepath))
+    sound = strips.sound_of(take)
+    if sound is not None:
+        if sound.packed_file is not None:
+            return strips.file_of(sound, Path(tempfile.mkdtemp(prefix="baton-", dir=bpy.app.tempdir or None)))
+        path = Path(bpy.path.abspath(sound.filepath))
     else:
         path = sound_files.real(take.path)
         if not (sound_files.in_project(path) or sound_files.temporary(path)):

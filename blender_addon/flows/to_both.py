@@ -6,7 +6,7 @@ import bpy
 
 from ...core.contract.systems import System
 from ..errors import UserError
-from ..scene import compat, sound_files, takes
+from ..scene import compat, playing, sound_files, takes
 from ..scene import settings as scene_settings
 from ..scene.refs import Ref
 from ..scene.timebase import Passage, scene_fps
@@ -76,6 +76,6 @@ class ToBoth(Flow):
                 place_sound(self.place.get(), scene, take, folder / row["file"], self.passage, self.ready)
                 takes.remember(take, row, takes.one_of(self.request, number), self.passage.first)
                 names.append(take.name)
-            takes.solo(scene, names[-1])
+            playing.play(scene, scene.baton.takes[names[-1]])
         placed = f"{', '.join(names)} on {rig.name}, frames {first} to {last}"
         return f"{placed}. {notice}" if notice else placed

@@ -37,7 +37,7 @@ class ToMotion(Flow):
     @staticmethod
     def _of(request):
         scene = bpy.data.scenes.get(request["strip_scene"])
-        strip = strips.find(scene, request["strip"]) if scene is not None else None
+        strip = strips.heard_as(scene, request["strip"]) if scene is not None else None
         if strip is None:
             raise UserError(f"The strip {request['strip']} is gone.")
         return scene, strip
@@ -66,7 +66,7 @@ class ToMotion(Flow):
 
     def stamp(self) -> list:
         place = self.strip_scene.get()
-        strip = strips.find(place, self.strip)
+        strip = strips.heard_as(place, self.strip)
         return [*super().stamp(), stamp.of_scene(place), stamp.of_strip(strip), strips.heard(place, strip)]
 
     def read(self, folder: Path) -> Generator:

@@ -9,7 +9,7 @@ import json
 import uuid
 
 from ...core.contract import recipes
-from . import actions, nla, strips
+from . import actions, nla, noted, stacking, strips
 
 SLACK = 2.0         # frames by which two passages may overlap and yet follow one another: sounds are rounded to frames
 
@@ -45,7 +45,7 @@ def _on(scene, rig):
 
 def sound_span(take):
     """(name of the strip's scene, first frame, last frame), or None where there is no strip."""
-    strip = strips.of_take(take) if has_sound(take) else None
+    strip = strips.of_take(take) or noted.of_take(take) if has_sound(take) else None
     return (strip.id_data.name, strip.frame_final_start, strip.frame_final_end - 1) if strip is not None else None
 
 
@@ -87,14 +87,44 @@ def sounds(take):
 
 
 def play(scene, take):
-    """Let a take play alone of those it overlaps."""
-    for other, sound, motion in rivals(scene, take):
+    """Let a take play alone of those it overlaps. Raises UserError where its sound is missing."""
+    met = rivals(scene, take)
+    stacking.swap(take, [other for other, sound, _ in met if sound and not other.kept])
+    for other, sound, motion in met:
         silence(other, sound, motion)
         other.silenced_by = key_of(take)
     _set(take, True)
-    take.silenced_by = ""
+    take.silenced_by = take.heard = ""
     if has_motion(take):
         arrange(scene, take.rig, take)
+
+
+def solo(scene, take):
+    """Play a take and silence what it overlaps; pressed again, what played before plays again."""
+    if take.heard and (sounds(take) or moves(take)):
+        _end_solo(scene, take)
+        return
+    before = [(take, *_playing(take)), *((other, *_playing(other)) for other, _, _ in rivals(scene, take))]
+    play(scene, take)
+    if [_playing(thing) for thing, _, _ in before] != [tuple(faces) for _, *faces in before]:
+        take.heard = json.dumps({"heard": [(key_of(thing), *faces) for thing, *faces in before]})
+
+
+def _playing(take):
+    return sounds(take), moves(take)
+
+
+def _end_solo(scene, take):
+    rows = {key: faces for key, *faces in recipes.read_heard(take.heard)}
+    found = [other for other in scene.baton.takes if other.key in rows]
+    found.sort(key=lambda other: other.name != take.name)
+    silence(take)
+    for other in found:
+        sound, motion = rows[other.key]
+        if sound or motion:
+            play(scene, other)
+            silence(other, has_sound(other) and not sound, has_motion(other) and not motion)
+    take.heard = ""
 
 
 def mute(scene, take):
@@ -105,6 +135,7 @@ def mute(scene, take):
 
 def silence(take, sound=True, motion=True):
     """Mute a take, or one face of it."""
+    take.heard = ""
     _set(take, False, sound, motion)
     if motion and has_motion(take):
         arrange(take.id_data, take.rig)
@@ -121,7 +152,9 @@ def _set(take, on, sound=True, motion=True):
 
 
 def give_back(scene, key, kept=False):
-    """What the take of this key had silenced plays again, the newest first, unless something else plays there now."""
+    """What the take of this key had silenced plays again, the newest first, unless something else plays there now.
+    Returns sentences on what lacks its sound for that."""
+    lacking = []
     for other in reversed(list(scene.baton.takes)):
         if other.silenced_by != key or kept and not other.kept:
             continue
@@ -129,8 +162,12 @@ def give_back(scene, key, kept=False):
                  if sound and sounds(rival) or motion and moves(rival)]
         if above:
             other.silenced_by = key_of(above[0])
+        elif stacking.lacks(other):
+            other.silenced_by = ""
+            lacking.append(stacking.lacks(other))
         else:
             play(scene, other)
+    return lacking
 
 
 # --- motions on one rig ----------------------------------------------------------------------------------------------

@@ -84,9 +84,9 @@ def finish():
 def path_of(take) -> Path:
     """The sound file of a take: its own, or the one that its strip plays where the take's has moved."""
     path = sound_files.real(take.path)
-    strip = strips.of_take(take)
-    if not path.is_file() and strip is not None and strip.sound is not None and strip.sound.packed_file is None:
-        return sound_files.real(strip.sound.filepath)
+    sound = strips.sound_of(take)
+    if not path.is_file() and sound is not None and sound.packed_file is None:
+        return sound_files.real(sound.filepath)
     return path
 
 

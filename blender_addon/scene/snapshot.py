@@ -164,6 +164,7 @@ def _sequencer(scene):
         return restore
     active = editor.active_strip
     before = {strip.as_pointer(): (strip, _strip(strip)) for strip in compat.sequences(editor)}
+    channels = [(strip, strip.channel) for strip in compat.sequences(editor)]
 
     def restore():
         for strip in [strip for strip in compat.sequences(editor) if strip.as_pointer() not in before]:
@@ -173,6 +174,9 @@ def _sequencer(scene):
             put(strip, wanted)
             if strip.get("baton_recipe") != recipe:
                 strip["baton_recipe"] = recipe
+        for _ in range(2):                                      # one that stands in another's place is in the way once
+            for strip, channel in channels:
+                put(strip, {"channel": channel})
         if editor.active_strip != active:
             editor.active_strip = active
     return restore

@@ -5,9 +5,10 @@ import bpy
 
 from ...core.contract import files, sound_files
 from ..errors import UserError
-from . import compat, mixdown, timebase
+from . import compat, mixdown, noted, timebase
 from .whole import later
 
+CHANNELS = range(1, 129)
 READABLE = {".wav", ".flac", ".ogg", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".opus", ".wma"}
 
 
@@ -51,7 +52,7 @@ def describe(scene_ref, name, folder):
     fps = timebase.scene_fps(scene.render)
     path = file_of(strip.sound, Path(folder))
     keys = getattr(strip, "retiming_keys", None)
-    media_frames, why = _media_frames(path, scene), mixdown.CHANGES
+    normal, why = media_frames(path, scene), mixdown.CHANGES
     begin, stop = heard(scene, strip)
     if stop <= begin:
         raise UserError(f"The strip {name} is not heard: the metastrip around it leaves none of it")
@@ -60,12 +61,12 @@ def describe(scene_ref, name, folder):
             why = mixdown.FOREIGN
             if sound_files.has_sound_track(path) is False:
                 raise UserError(f"{path.name} has no sound track; choose a strip with sound.")
-            if media_frames:                     # what this Blender cannot decode either, the worker may with ffmpeg
+            if normal:                     # what this Blender cannot decode either, the worker may with ffmpeg
                 raise timebase.SpeedChanges
         return timebase.clip_from_strip(
             str(path), final_start=begin, final_end=stop,
             offset_start=strip.frame_offset_start + begin - strip.frame_final_start,
-            frame_duration=strip.frame_duration, media_frames=media_frames,
+            frame_duration=strip.frame_duration, media_frames=normal,
             retiming_keys=len(keys) if keys is not None else None,
             hard_offset=strip.animation_offset_start, sound_offset=getattr(strip, "sound_offset", 0.0), fps=fps)
     except timebase.SpeedChanges:
@@ -82,7 +83,7 @@ def describe(scene_ref, name, folder):
 def _present(scene_ref, name):
     """The strip and its scene, looked up anew: neither outlives a step of the timer for certain."""
     scene = scene_ref.get()
-    strip = find(scene, name) if scene is not None else None
+    strip = heard_as(scene, name) if scene is not None else None
     if strip is None:
         raise UserError(f"The strip {name} is gone.")
     return strip, scene
@@ -106,7 +107,7 @@ def file_of(sound, folder):
     return path
 
 
-def _media_frames(path, scene):
+def media_frames(path, scene):
     """Length of the file in frames of `scene` at normal speed: no strip tells it once it is retimed."""
     known = set(bpy.data.sounds)
     probe = bpy.data.scenes.new("Baton Probe")
@@ -159,22 +160,26 @@ def _relative(path):
     return str(path)
 
 
-def free_channel(editor, first, stop):
-    """The lowest channel with nothing between the frames `first` and `stop`.
+def free_channel(editor, first, stop, wanted=(), but=None):
+    """The lowest channel with nothing between the frames `first` and `stop`, or the first such one of `wanted`; the
+    strip `but` does not count.
 
     Raises UserError when all 128 are taken.
     """
     taken = {strip.channel for strip in compat.sequences(editor)
-             if strip.frame_final_start < stop and strip.frame_final_end > first}
-    channel = next((c for c in range(1, 129) if c not in taken), None)
+             if strip.frame_final_start < stop and strip.frame_final_end > first and strip != but}
+    channel = next((c for c in (*wanted, *CHANNELS) if c not in taken), None)
     if channel is None:
         raise UserError("All 128 channels of the sequencer are taken at this place.")
     return channel
 
 
 def drop(strip):
-    """Take a sound strip away, and its sound where nothing else plays it; after all else has been done."""
+    """Take a sound strip away, and its sound where nothing else plays it; after all else has been done. Its place is
+    free at once."""
     scene, pointer, sound = strip.id_data, strip.as_pointer(), strip.sound
+    strip.mute = True
+    _set_aside(strip)
 
     def strip_goes():
         editor = scene.sequence_editor
@@ -182,19 +187,43 @@ def drop(strip):
             holder = next(reversed(compat.metas_of(editor, found)), editor)
             compat.sequences(holder).remove(found)
 
+    later(strip_goes)
+    drop_sound(sound)
+
+
+def drop_sound(sound):
+    """Delete a sound, or None, where nothing plays it any more; after all else has been done."""
+    if sound is None or sound.library is not None:
+        return
+    name = sound.name
+
     def sound_goes():
         if name in bpy.data.sounds and bpy.data.sounds[name].users == 0:
             bpy.data.sounds.remove(bpy.data.sounds[name])
-    later(strip_goes)
-    if sound is not None and sound.library is None:
-        name = sound.name
-        later(sound_goes)
+    later(sound_goes)
+
+
+def _set_aside(strip):
+    """Onto the highest channel that has room."""
+    editor = strip.id_data.sequence_editor
+    if compat.metas_of(editor, strip):
+        return
+    try:
+        strip.channel = free_channel(editor, strip.frame_final_start, strip.frame_final_end, reversed(CHANNELS))
+    except UserError:                                           # all are taken: it waits where it is
+        return
 
 
 def find(scene, name):
     """The strip called `name` in `scene`, inside metastrips too, or None."""
     editor = scene.sequence_editor
     return compat.all_strips(editor).get(name) if editor is not None else None
+
+
+def heard_as(scene, name):
+    """The strip called `name`, or what is noted of one that a take has given up; None where there is neither."""
+    strip = find(scene, name)
+    return strip if strip is not None or scene.sequence_editor is None else noted.find(scene, name)
 
 
 def find_file(scene, path):
@@ -209,14 +238,20 @@ def find_file(scene, path):
 
 
 def of_take(take):
-    """The strip of a take in whatever scene it is, also after it was renamed; or None."""
-    if not take.strip:
+    """The strip of a take in whatever scene it is, also after it was renamed; None where it has none now."""
+    if not take.strip or take.away:
         return None
     for scene in bpy.data.scenes:
         strip = find(scene, take.strip) or find_file(scene, bpy.path.abspath(take.path))
         if strip is not None:
             return strip
     return None
+
+
+def sound_of(take):
+    """What the strip of a take plays, or played when the take gave it up; or None."""
+    strip = of_take(take)
+    return strip.sound if strip is not None else take.sound
 
 
 def playback_hints(scene):

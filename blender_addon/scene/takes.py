@@ -7,7 +7,7 @@ import bpy
 
 from ...core.contract import recipes
 from ..errors import UserError, on_disk
-from . import actions, body_parts, playing, settling, sound_files, strips
+from . import actions, body_parts, noted, playing, settling, sound_files, strips
 from .playing import has_motion, has_sound
 from .strips import of_take as strip_of
 from .whole import later, place, whole, write_beside
@@ -38,7 +38,7 @@ def request_of(take) -> dict:
 
 def damaged(take) -> str:
     """Why what the file stores of a take cannot be used, as the end of a sentence; "" where all is sound."""
-    return recipes.damage(take.request, take.beats, take.recipe, take.state)
+    return recipes.damage(take.request, take.beats, take.recipe, take.state, take.away, take.heard)
 
 
 def new(scene, start, kind):
@@ -135,27 +135,32 @@ def active(scene):
 
 
 def solo(scene, name):
-    """Play this take and silence what it overlaps, kept or not."""
-    playing.play(scene, scene.baton.takes[name])
+    """Play this take and silence what it overlaps, kept or not; a second time, what played before plays again."""
+    playing.solo(scene, scene.baton.takes[name])
 
 
 def remove(scene, name):
-    """Take a result away, whole or not at all: strip and rig as they were before; the sound file stays on disk."""
+    """Take a result away, whole or not at all: strip and rig as they were before; the sound file stays on disk.
+    Returns sentences on takes that cannot play again in its place."""
     take = scene.baton.takes[name]
     with whole([take.rig]):
         strip, rig, key = strip_of(take), take.rig, playing.key_of(take)
         settling.note_removed(scene, take)
         if strip is not None:
-            strip.mute, take.strip = True, ""
+            take.strip = ""
             strips.drop(strip)
+        sound = take.sound
+        noted.clear(take)
+        strips.drop_sound(sound)
         if has_motion(take) and rig is not None and take.state:
             remove_motion(scene, take)
         take.state, take.audible, take.moves = "", False, False     # it counts no more among those that play
         playing.arrange(scene, rig)
-        playing.give_back(scene, key)
+        lacking = playing.give_back(scene, key)
         next_index = max(0, min(scene.baton.takes.find(name), len(scene.baton.takes) - 2))
         later(partial(_drop_row, scene, name))
         later(partial(setattr, scene.baton, "take_index", next_index))
+        return ". ".join(lacking)
 
 
 def _drop_row(scene, name):
@@ -196,6 +201,8 @@ def keep(scene, name):
     take = scene.baton.takes[name]
     if has_motion(take) and take.rig is None:
         raise UserError(f"The rig of {take.name} is gone.")
+    if take.away:
+        playing.play(scene, take)
     notice = _settle_file(take) if has_sound(take) else ""
     if has_motion(take):
         actions.keep_take(take.rig, state_of(take))

@@ -12,7 +12,7 @@ from bpy.props import (
 
 from ...core.contract import systems as registry
 from ...core.contract.systems import Setting, System
-from ..scene import body_parts, bone_map, compat, strips
+from ..scene import body_parts, bone_map, compat, noted, strips
 from ..scene import settings as scene_settings
 
 RANGES = [("SCENE", "Scene", "The frame range of the scene"),
@@ -113,6 +113,7 @@ def _colour(self, context):
     strip = strips.of_take(self)
     if strip is not None:
         strip.color_tag = self.colour
+    noted.recolour(self)
 
 
 class BatonTake(bpy.types.PropertyGroup):
@@ -148,6 +149,10 @@ class BatonTake(bpy.types.PropertyGroup):
     moves: BoolProperty(default=True, description="The motion of a take with two faces is to be seen")
     key: StringProperty(description="Tells the take from any other")
     silenced_by: StringProperty(description="Key of the take that silenced this one and gives it back")
+    heard: StringProperty(description="What played before the take was soloed, as JSON")
+    away: StringProperty(description="The strip that the take has given up while another plays, as JSON")
+    place: PointerProperty(type=bpy.types.Scene)
+    sound: PointerProperty(type=bpy.types.Sound)
 
 
 class BatonSettings(bpy.types.PropertyGroup):

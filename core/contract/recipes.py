@@ -257,6 +257,33 @@ def read_state(text: str) -> dict:
     return state
 
 
+def read_away(text: str) -> dict:
+    """What a take notes of the strip that it has given up: name, first and stop frame, length of its sound in frames,
+    and the plain properties under "values". Raises Refused."""
+    data = _loaded(text, "strip")
+    _text(data.get("name"), "strip's name")
+    for name in ("first", "stop", "length"):
+        _need(type(_number(data.get(name), -FURTHEST, FURTHEST, f"strip's {name} frame")) is int,
+              f"its strip's {name} frame is no whole number")
+    for name, value in _object(data.get("values"), "strip").items():
+        if not isinstance(value, bool):
+            (_text if isinstance(value, str) else _finite)(value, f"strip's {name[:40]}")
+    return data
+
+
+def read_heard(text: str) -> list:
+    """[(key, sound, motion)] of the takes that a solo silenced, and which faces of them played. Raises Refused."""
+    rows = _loaded(text, "solo").get("heard")
+    _need(isinstance(rows, list) and all(
+        isinstance(row, list) and [type(value) for value in row] == [str, bool, bool] for row in rows),
+        "its solo names no takes")
+    return [tuple(row) for row in rows]
+
+
+def _finite(value, what):
+    return _number(value, -1e30, 1e30, what)
+
+
 def with_paths(recipe: object, tell: Callable[[str], str]) -> object:
     """A recipe whose absolute paths are told by tell(path): it goes with the project to other computers."""
     if isinstance(recipe, dict):
@@ -271,9 +298,10 @@ def _absolute(text):
 
 
 @lru_cache(maxsize=256)
-def damage(request: str, beats: str, recipe: str, state: str) -> str:
+def damage(request: str, beats: str, recipe: str, state: str, away: str = "", heard: str = "") -> str:
     """Why what a take stores cannot be used, as the end of a sentence; "" where it can. Empty texts are not there."""
-    readers = ((read_request, request), (read_beats, beats), (read_recipe, recipe), (read_state, state))
+    readers = ((read_request, request), (read_beats, beats), (read_recipe, recipe), (read_state, state),
+               (read_away, away), (read_heard, heard))
     for read, text in readers:
         try:
             if text:

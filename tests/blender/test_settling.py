@@ -17,7 +17,7 @@ def made(blender, tmp_path, variations=1):
 
 
 def sound_of(take):
-    return strips.of_take(take).sound
+    return strips.sound_of(take)
 
 
 def test_the_first_save_moves_sounds_beside_the_file(blender, sound, tmp_path):

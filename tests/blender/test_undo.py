@@ -40,7 +40,8 @@ def state(blender):
     lines = [] if editor is None else [
         (strip.name, strip.channel, strip.frame_final_start, strip.frame_final_end, strip.mute, strip.sound.filepath)
         for strip in sorted(compat.sequences(editor), key=lambda strip: strip.name)]
-    rows = [(take.name, take.kept, take.audible, take.moves, take.silenced_by, take.state, take.strip, take.path)
+    rows = [(take.name, take.kept, take.audible, take.moves, take.silenced_by, take.state, take.strip, take.path,
+             take.away, take.heard, take.sound.name if take.sound else "")
             for take in scene.baton.takes]
     return json.dumps([keys(rig), lines, rows])
 

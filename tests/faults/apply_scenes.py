@@ -307,8 +307,27 @@ def clear_bones(folder):
     return BUTTON, button(bpy.ops.baton.clear_bones)
 
 
+def music_again(folder):
+    """Over a take whose strip the user has placed, and one that cannot give up its own."""
+    music(folder)[1]()
+    scene = bpy.context.scene
+    strip = strips.find(scene, scene.baton.takes[-1].strip)
+    strip.channel, strip.volume = 9, 0.5
+    bpy.ops.baton.solo_take(name=scene.baton.takes[0].name)
+    strips.find(scene, scene.baton.takes[0].strip).lock = True
+    job = prepare(to_sound(bpy.context, bpy.data.objects["Dancer"]).job(), folder / "job")
+    return JOB, through_the_manager(job, {"takes": [row("take_1.wav", 3), row("take_2.wav", 4)]}, folder)
+
+
+def end_solo(folder):
+    music(folder)[1]()
+    name = bpy.context.scene.baton.takes[0].name
+    bpy.ops.baton.solo_take(name=name)
+    return BUTTON, button(bpy.ops.baton.solo_take, name=name)
+
+
 SCENARIOS = {
-    "music": music, "conducting": conducting, "conducting beside": conducting_beside, "conducting bare":
+    "music": music, "music again": music_again, "end solo of music": end_solo, "conducting": conducting, "conducting beside": conducting_beside, "conducting bare":
     conducting_bare, "conducting on tracks": conducting_on_tracks, "both": both, "import": imported, "beats": beats,
     "bones": bones, "character": character, "range of music": range_of_music, "range of conducting":
     range_of_conducting, "keep sound": keep_sound, "keep motion": keep_motion,

@@ -39,7 +39,7 @@ class TakeOperator(ActOperator):
 
 
 class BATON_OT_solo_take(TakeOperator, bpy.types.Operator):
-    """Play this take and silence what it overlaps on the same rig, kept or not"""
+    """Play this take alone of those it overlaps, kept or not; pressed again, give back what played before"""
 
     bl_idname = "baton.solo_take"
     bl_label = "Solo Take"
@@ -93,7 +93,7 @@ class BATON_OT_remove_take(TakeOperator, bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     def on_take(self, scene, take):
-        takes.remove(scene, take.name)
+        return takes.remove(scene, take.name)
 
 
 class BATON_OT_take_beats(TakeOperator, bpy.types.Operator):

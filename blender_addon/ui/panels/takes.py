@@ -71,7 +71,8 @@ def draw_takes(layout, context, direction):
         row = column.row(align=True)
         for operator, text, icon in buttons:
             icon = audition_icon(take) if operator == "baton.audition_take" else icon
-            row.operator(operator, text=text, icon=icon).name = name
+            soloed = operator == "baton.solo_take" and take is not None and take.heard != ""
+            row.operator(operator, text=text, icon=icon, depress=soloed).name = name
 
 
 def audition_icon(take):
