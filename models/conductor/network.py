@@ -4,12 +4,14 @@ Attention is the efficient, linear kind: queries are soft-maxed over their chann
 O(T d^2). Music enters twice: as memory of a cross-attention and, frame by frame, as style beside the noise level.
 """
 import math
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from models.conductor.encoder import MusicEncoder
+from models.conductor.unet import UNet
 from models.layers import Stylisation, TimeEmbedding
 
 MASKED = -1e6
@@ -35,17 +37,24 @@ class LinearAttention(nn.Module):
         self.key_value = nn.Linear(memory_width or width, 2 * width)
         self.style = Stylisation(style, width)
 
-    def forward(self, x, style, mask, memory=None):
+    def forward(self, x, active, mask, context=None):
+        """x (B, T, width); active: style (B, T or 1, S) after SiLU; context: of a memory, x's own without one."""
         h = self.norm(x)
-        source = h if memory is None else self.memory_norm(memory)
-        q = self.query(h).unflatten(-1, (self.heads, -1)).softmax(-1)          # (B, T, H, d)
+        q = self.query(h).unflatten(-1, (self.heads, -1)).softmax(-1).transpose(1, 2)      # (B, H, T, d)
+        y = q @ (self._context(h, mask) if context is None else context)
+        return x + self.style.modulated(y.transpose(1, 2).flatten(2), active)
+
+    def context(self, memory, mask):
+        """(B, H, d, d) of a memory (B, T, S): the same at every noise level."""
+        return self._context(self.memory_norm(memory), mask)
+
+    def _context(self, source, mask):
         k, v = self.key_value(source).chunk(2, dim=-1)
-        k = (k + MASKED * ~mask[..., None]).float().softmax(1).to(v.dtype)       # over time
-        k = k.unflatten(-1, (self.heads, -1))
-        v = (v * mask[..., None]).unflatten(-1, (self.heads, -1))
-        context = torch.einsum("bthd,bthe->bhde", k, v)                        # (B, H, d, d)
-        y = torch.einsum("bthd,bhde->bthe", q, context).flatten(2)             # (B, T, width)
-        return x + self.style(y, style)
+        if mask is not None:
+            k, v = k + MASKED * ~mask[..., None], v * mask[..., None]
+        k = k.float().softmax(1).to(v.dtype)                                   # over time
+        k, v = (values.unflatten(-1, (self.heads, -1)).transpose(1, 2) for values in (k, v))
+        return k.transpose(-1, -2) @ v
 
 
 class FeedForward(nn.Module):
@@ -58,11 +67,17 @@ class FeedForward(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.style = Stylisation(style, width)
 
-    def forward(self, x, style, mask):
+    def forward(self, x, active, mask):
         h = self.first(x)
         if self.local is not None:
-            h = h + self.local((h * mask[..., None]).transpose(1, 2)).transpose(1, 2)
-        return x + self.style(self.second(self.dropout(F.gelu(h))), style)
+            h = h + self._near(h if mask is None else h * mask[..., None])
+        return x + self.style.modulated(self.second(self.dropout(F.gelu(h))), active)
+
+    def _near(self, h):
+        """The depth-wise convolution of (B, T, C), which lies in memory as its kernel likes it: nothing is copied."""
+        conv = self.local
+        return F.conv2d(h.transpose(1, 2)[:, :, None], conv.weight[:, :, None], conv.bias, padding=(0, conv.padding[0]),
+                        groups=conv.groups)[:, :, 0].transpose(1, 2)
 
 
 class Layer(nn.Module):
@@ -74,10 +89,29 @@ class Layer(nn.Module):
         self.cross_attention = LinearAttention(c.width, c.heads, c.style, memory_width=c.style)
         self.feed_forward = FeedForward(c.width, c.ffn, c.style, c.kernel, c.dropout)
 
-    def forward(self, x, style, memory, mask):
-        x = self.self_attention(x, style, mask)
-        x = self.cross_attention(x, style, mask, memory)
-        return self.feed_forward(x, style, mask)
+    def forward(self, x, active, mask, context):
+        """context: of the music (`heard`)."""
+        x = self.self_attention(x, active, mask)
+        x = self.cross_attention(x, active, mask, context)
+        return self.feed_forward(x, active, mask)
+
+    def heard(self, memory, mask):
+        """What the layer takes from the music whatever the noise level."""
+        return self.cross_attention.context(memory, mask)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A condition as the denoiser has it at every noise level.
+
+    memory (B, N, S), or (1, 1, S) where it is the null token everywhere; start (B or 1, N, width); mask (B, N) or None:
+    all valid; contexts: of the layers.
+    """
+
+    memory: torch.Tensor
+    start: torch.Tensor
+    mask: torch.Tensor | None
+    contexts: list
 
 
 class Denoiser(nn.Module):
@@ -104,7 +138,7 @@ class Denoiser(nn.Module):
         self.time = TimeEmbedding(c.style)
         self.motion_in = nn.Linear(c.channels * c.patch, c.width)
         self.input_condition = nn.Linear(c.style, c.width) if c.condition_at_input else None
-        self.layers = nn.ModuleList(Layer(c) for _ in range(c.layers))
+        self.layers = nn.ModuleList([UNet(c)] if c.trunk == "unet" else [Layer(c) for _ in range(c.layers)])
         self.out = nn.Linear(c.width, c.channels * c.patch)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
@@ -119,21 +153,35 @@ class Denoiser(nn.Module):
             music = music + self.patch_other(other.unflatten(1, (-1, patch)).flatten(2))
         return torch.where(null[:, None, None], self.null.to(music.dtype), music)
 
-    def forward(self, x, t, condition, null, mask=None):
-        c, (batch, frames) = self.config, x.shape[:2]
-        if mask is None:
-            mask = torch.ones(batch, frames, dtype=torch.bool, device=x.device)
-        pad = -frames % c.patch
-        if pad:
-            x, condition = F.pad(x, (0, 0, 0, pad)), F.pad(condition, (0, 0, 0, pad))
-            mask = F.pad(mask, (0, pad))
-        tokens = mask.unflatten(1, (-1, c.patch)).any(2)                       # (B, N)
+    def hear(self, condition, null, mask=None):
+        """`Heard` of a condition (B, T, K): made once for all steps of a sampling."""
+        c, pad = self.config, -condition.shape[1] % self.config.patch
+        condition = F.pad(condition, (0, 0, 0, pad))
+        tokens = None if mask is None else F.pad(mask, (0, pad)).unflatten(1, (-1, c.patch)).any(2)         # (B, N)
         memory = self.embed(condition, null)                                   # (B, N, style)
-        style = memory + self.time(t)[:, None]            # one style per frame, as published
-        h = self.motion_in(x.unflatten(1, (-1, c.patch)).flatten(2))           # (B, N, width)
-        h = h + sinusoidal(torch.arange(h.shape[1], device=x.device), c.width)
+        start = sinusoidal(torch.arange(memory.shape[1], device=memory.device), c.width)
         if self.input_condition is not None:
-            h = h + self.input_condition(memory)
-        for layer in self.layers:
-            h = layer(h, style, memory, tokens)
+            start = start + self.input_condition(memory)
+        return Heard(memory, start, tokens, [layer.heard(memory, tokens) for layer in self.layers])
+
+    def hear_nothing(self, frames):
+        """`Heard` of no condition, for rows of so many frames: one token, as all are alike."""
+        c = self.config
+        memory = self.null[None, None]
+        start = sinusoidal(torch.arange(-(-frames // c.patch), device=memory.device), c.width)[None]
+        if self.input_condition is not None:
+            start = start + self.input_condition(memory)
+        return Heard(memory, start, None, [layer.heard(memory, None) for layer in self.layers])
+
+    def forward(self, x, t, condition, null, mask=None):
+        return self.denoise(x, t, self.hear(condition, null, mask))
+
+    def denoise(self, x, t, heard):
+        """`forward` with a condition that was heard before."""
+        c, frames = self.config, x.shape[1]
+        x = F.pad(x, (0, 0, 0, -frames % c.patch))
+        active = F.silu(heard.memory + self.time(t)[:, None])        # one style per frame, as published; after SiLU
+        h = self.motion_in(x.unflatten(1, (-1, c.patch)).flatten(2)) + heard.start             # (B, N, width)
+        for layer, context in zip(self.layers, heard.contexts):
+            h = layer(h, active, heard.mask, context)
         return self.out(h).unflatten(2, (c.patch, -1)).flatten(1, 2)[:, :frames]

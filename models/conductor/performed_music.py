@@ -24,7 +24,8 @@ def music_features(encoder, corpus):
     """(VERSIONS, M, C) float16 on the CPU: every mel frame of a flat corpus as the frozen encoder hears it, made on a
     GPU if any."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    flat, frozen, generator = Flat(corpus), Frozen(encoder).to(device), torch.Generator().manual_seed(0)
+    frozen = Frozen(encoder).to(device, memory_format=torch.channels_last)
+    flat, generator = Flat(corpus), torch.Generator().manual_seed(0)
     mel = torch.from_numpy(np.array(flat.array("mel")))
     bands = mel.shape[1]
     out = torch.zeros(VERSIONS, len(mel), encoder.head.out_channels, dtype=torch.float16)

@@ -62,13 +62,13 @@ def noise(generators: list[torch.Generator], shape: tuple, device="cpu") -> torc
 
 
 def guided_windows(network: Callable, layout: Layout, schedule: Schedule, scale: float, *, interval=(0.0, 1.0),
-                   rescale: float = 0.0) -> Callable:
-    """A denoiser of the canvas, (x (V, ..., length), t) -> x0, guided by `scale`; both halves of the guidance in one
-    pass.
+                   rescale: float = 0.0, together: bool = True) -> Callable:
+    """A denoiser of the canvas, (x (V, ..., length), t) -> x0, guided by `scale`.
 
     network(x (N, ..., window), t (N,) long, variations, numbers, null) -> output of the schedule's prediction; for each
     row the variation and the window that it is of (N,) long, and whether it is to be without condition (N,) bool.
-    interval, rescale: `guided`.
+    interval, rescale: `guided`. together: both halves of the guidance in one pass, as a GPU likes it; else no call has
+    rows of both.
     """
     def windows(count, null):
         def denoise(x, t, variations, numbers):
@@ -91,7 +91,8 @@ def guided_windows(network: Callable, layout: Layout, schedule: Schedule, scale:
         count = len(x)                              # the second half of the rows without condition
         return made(count, None, lambda v: v >= count)(torch.cat([x, x]), t).chunk(2)
 
-    return guided(one(False), one(True), scale, both=both, steps=schedule.steps, interval=interval, rescale=rescale)
+    return guided(one(False), one(True), scale, both=both if together else None, steps=schedule.steps,
+                  interval=interval, rescale=rescale)
 
 
 def guided_apart(network: Callable, layout: Layout, schedule: Schedule, scale: float, part: float) -> Callable:

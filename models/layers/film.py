@@ -1,5 +1,6 @@
 """Feature-wise modulation by a condition vector (Perez et al. 2018) and the blocks made of it."""
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 
@@ -11,10 +12,16 @@ class FiLM(nn.Module):
         self.project = nn.Sequential(nn.SiLU(), nn.Linear(condition_width, 2 * width))
         nn.init.zeros_(self.project[1].weight)
         nn.init.zeros_(self.project[1].bias)
+        self.register_buffer("identity", torch.cat([torch.ones(width), torch.zeros(width)]), persistent=False)
 
     def forward(self, x, condition):
-        scale, shift = self.project(condition if condition.dim() == x.dim() else condition[:, None]).chunk(2, dim=-1)
-        return x * (1 + scale) + shift
+        return self.modulated(x, self.project[0](condition if condition.dim() == x.dim() else condition[:, None]))
+
+    def modulated(self, x, active):
+        """`forward` of a condition (B, N or 1, C) that has been through SiLU: layers that share one need it once."""
+        linear = self.project[1]
+        scale, shift = F.linear(active, linear.weight, linear.bias + self.identity).chunk(2, dim=-1)
+        return torch.addcmul(shift, x, scale)
 
 
 class Stylisation(nn.Module):
@@ -30,7 +37,11 @@ class Stylisation(nn.Module):
         nn.init.zeros_(self.out.bias)
 
     def forward(self, y, condition):
-        return self.out(torch.nn.functional.silu(self.film(self.norm(y), condition)))
+        return self.out(F.silu(self.film(self.norm(y), condition)))
+
+    def modulated(self, y, active):
+        """`forward` of a condition (B, N or 1, C) that has been through SiLU."""
+        return self.out(F.silu(self.film.modulated(self.norm(y), active)))
 
 
 class FeedForward(nn.Module):

@@ -34,7 +34,19 @@ def two_passes(scale):
 @pytest.mark.parametrize("scale", [0.0, 1.0, 2.5])
 def test_guided_windows_equal_two_separate_passes(scale):
     x = noise(seeded(3, 2), (4, 50))
-    assert torch.allclose(guided_windows(network, LAYOUT, SCHEDULE, scale)(x, 60), two_passes(scale)(x, 60), atol=1e-6)
+    for together in (True, False):
+        found = guided_windows(network, LAYOUT, SCHEDULE, scale, together=together)(x, 60)
+        assert torch.allclose(found, two_passes(scale)(x, 60), atol=1e-6)
+
+
+def test_no_call_has_rows_of_both_halves_where_they_are_apart():
+    seen = []
+
+    def watched(x, t, variations, numbers, null):
+        seen.append(null)
+        return network(x, t, variations, numbers, null)
+    guided_windows(watched, LAYOUT, SCHEDULE, 2.0, together=False)(noise(seeded(0, 2), (4, 50)), 60)
+    assert all(null.all() or not null.any() for null in seen) and any(null.all() for null in seen)
 
 
 @pytest.mark.parametrize("scale", [1.0, 2.5])

@@ -2,6 +2,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from core.contract.files import write_text
@@ -16,6 +17,15 @@ def scramble(network, seed=0):
             flat = parameter.flatten()
             parameter.copy_(flat[torch.randperm(flat.numel(), generator=generator).to(flat.device)].view_as(parameter))
     return network
+
+
+def interval(values, draws=2000):
+    """(low, high): where 95 % of the means of so many pieces, drawn again from these with replacement, lie."""
+    values = np.asarray([value for value in values if np.isfinite(value)])
+    if not len(values):
+        return float("nan"), float("nan")
+    means = values[np.random.default_rng(0).integers(len(values), size=(draws, len(values)))].mean(1)
+    return tuple(float(bound) for bound in np.percentile(means, [2.5, 97.5]))
 
 
 def write_json(path, data):

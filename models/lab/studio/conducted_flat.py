@@ -15,9 +15,10 @@ import numpy as np
 
 from core.body.kinematics import FPS
 from core.contract.files import replacing
-from models.lab.studio.conducted import conducting_plan
+from models.lab.studio.build import item_plan
+from models.lab.studio.conducted import PATTERNS_STYLE
 from models.lab.studio.ik import smooth_noise
-from models.lab.studio.plan import SPLIT_SEEDS, split_of
+from models.lab.studio.plan import SPLIT_SEEDS, STYLES, split_of
 from models.training.flat import FlatWriter
 
 SOUND_RATE = 48_000
@@ -32,13 +33,13 @@ def hear(sound):
     return tuple(np.round(values[:frames] * 255).astype(np.uint8) for values in (mel, level))
 
 
-def render_piece(seed, folder, seconds):
-    """Path of the rendered piece of a seed, made where it is missing."""
+def render_piece(seed, folder, seconds, style=PATTERNS_STYLE):
+    """Path of the rendered piece of a seed, made where it is missing; style: of `item_plan`."""
     from models.conductor.features import mono
     from models.lab.studio.music import compose, render
     path = Path(folder) / f"{seed:06d}.npz"
     if not path.exists():
-        plan = conducting_plan(seed, seconds)
+        plan = item_plan("conducting", seed, seconds, style=style)
         mel, level = hear(mono(render(compose(plan), plan, rate=SOUND_RATE), SOUND_RATE))
         with replacing(path) as temporary, open(temporary, "wb") as handle:
             np.savez(handle, mel=mel, level=level, plan=json.dumps(plan.to_json()))
@@ -69,7 +70,7 @@ def silent_level(plan):
     return np.round(np.clip(np.stack([fast, slow], 1), 0, 1) * 255).astype(np.uint8)
 
 
-def gather(paths, out, silent=0, seconds=24.0):
+def gather(paths, out, silent=0, seconds=24.0, style=PATTERNS_STYLE):
     """A flat folder of rendered pieces and of `silent` further plans that only the denoiser learns from; returns its
     items."""
     writer = FlatWriter(out)
@@ -77,7 +78,7 @@ def gather(paths, out, silent=0, seconds=24.0):
         with np.load(path) as piece:
             writer.add(meta_of(json.loads(str(piece["plan"]))), {"mel": piece["mel"], "level": piece["level"]})
     for seed in range(SILENT_SEED, SILENT_SEED + silent):
-        plan = conducting_plan(seed, seconds)
+        plan = item_plan("conducting", seed, seconds, style=style)
         writer.add(meta_of(plan.to_json()), {"level": silent_level(plan)})
     writer.close()
     return len(writer.items)
@@ -92,6 +93,8 @@ def main(argv=None):
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=24.0)
     parser.add_argument("--silent", type=int, default=600, help="further plans without sound, for the denoiser")
+    parser.add_argument("--style", choices=(PATTERNS_STYLE, *STYLES[1:]), default=PATTERNS_STYLE,
+                        help="patterns: every metre and tempo; rhapsodic: rubato inside the bars")
     parser.add_argument("--pieces", help="folder of rendered pieces (default: OUT.pieces)")
     options = parser.parse_args(argv)
     folder = Path(options.pieces or f"{options.out}.pieces")
@@ -100,8 +103,9 @@ def main(argv=None):
     seeds = [*range(options.first_seed, options.first_seed + options.items),
              *range(SPLIT_SEEDS["valid"][0], SPLIT_SEEDS["valid"][0] + valid)]
     from tqdm import tqdm
-    paths = [render_piece(seed, folder, options.seconds) for seed in tqdm(seeds, desc="rendering", file=sys.stderr)]
-    print(f"{gather(paths, options.out, options.silent, options.seconds)} pieces in {options.out}")
+    paths = [render_piece(seed, folder, options.seconds, options.style)
+             for seed in tqdm(seeds, desc="rendering", file=sys.stderr)]
+    print(f"{gather(paths, options.out, options.silent, options.seconds, options.style)} pieces in {options.out}")
     return 0
 
 

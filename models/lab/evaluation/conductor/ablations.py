@@ -6,7 +6,10 @@ x0 / epsilon, the share of masked frames, velocity loss and elbow reward on / of
 scratch.
 Every row has the same small network, data, seed, steps and batch as its neighbours; only the named setting differs. A
 second seed of the base says how large a difference means nothing. Scored by
-`python -m models.lab.evaluation.conductor.evaluate --ablations OUT`.
+`python -m models.lab.evaluation.conductor.evaluate --ablations OUT`. What they left open: `questions`.
+
+They are of the first released recipe: shards, its published mel, and a stage 1 of `train conductor encoder --config
+first`.
 """
 import argparse
 import sys
@@ -38,17 +41,22 @@ def trained_steps(folder):
     return run.read_checkpoint()["step"] if run.checkpoint_path.exists() else 0
 
 
+def train_row(config, folder, corpus, steps, seed=0, stage1="", report=print):
+    """Train the configuration `config` in `folder` up to `steps`, from where it was; False when it was interrupted."""
+    if trained_steps(folder) >= steps:
+        return True
+    report(f"{folder}: {steps} steps")
+    train(task("denoiser", config, stage1=str(stage1)), folder, corpus, default_cache(corpus, "conductor"),
+          system="conductor", part="denoiser", config_name=config, steps=steps, seed=seed, resume=True, validations=3,
+          report=report)
+    return trained_steps(folder) >= steps                     # told to stop: the loop saved and returned
+
+
 def run_queue(corpus, out, stage1="", steps=STEPS, pair_steps=PAIR_STEPS, report=print):
     """Train what is not finished yet; an interrupted queue goes on where it was. False when it was interrupted."""
     for name, (config, seed) in QUEUE.items():
-        folder, budget = folder_of(out, name), pair_steps if config in PAIR else steps
-        if trained_steps(folder) >= budget:
-            continue
-        report(f"{name}: {budget} steps")
-        train(task("denoiser", config, stage1=str(stage1)), folder, corpus, default_cache(corpus, "conductor"),
-              system="conductor", part="denoiser", config_name=config, steps=budget, seed=seed, resume=True,
-              validations=3, report=report)
-        if trained_steps(folder) < budget:                    # told to stop: the loop saved and returned
+        budget = pair_steps if config in PAIR else steps
+        if not train_row(config, folder_of(out, name), corpus, budget, seed, stage1, report):
             return False
     return True
 

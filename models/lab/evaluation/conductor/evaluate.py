@@ -55,6 +55,7 @@ def main_table(conductor, studio, few, say):
     add("model, another piece's motion", motions[1:] + motions[:1])
     usable = [conducted(g, None, p.pattern) if len(g) > 1 else p.beats for g, p in zip(given, pieces)]
     add("rule, same beats", [rule_motion(b.shifted(-p.lead), p.frames) for p, b in zip(pieces, usable)], usable)
+    add("rule, true rhythm", [rule_motion(p.beats.shifted(-p.lead), p.frames) for p in pieces])
     add("mean pose", [_still(conductor, p.frames) for p in pieces])
     add("model, no rhythm", generate_all(conductor, studio, "none", few), which=few)
     # A permutation a piece: one alone may strike near the beat by luck, as it is still a function of the beat's phase.

@@ -3,8 +3,8 @@ from pathlib import Path
 
 from models.lab.evaluation.tables import markdown_table
 
-BEAT = ("clips", "ictus_f1", "ictus_f1_mismatched", "ictus_f1_chance", "downbeat_down", "bar_variation_m",
-        "loudness_correlation", "loudness_null", "loudness_null_p95", "sdp_percent")
+BEAT = ("clips", "ictus_f1", "ictus_f1_95", "ictus_f1_mismatched", "ictus_f1_chance", "downbeat_down",
+        "bar_variation_m", "loudness_correlation", "loudness_null", "loudness_null_p95", "sdp_percent")
 BODY = ("stroke_m", "jerk", "jerk_within", "outside_range", "foot_slide_m", "hand_peak_m_s", "elbow_above",
         "hand_hangs", "pelvis_m", "steps_a_minute")
 PUBLISHED = ("mse_x1000", "mse_mismatched_x1000", "fgd", "fgd_as_published", "bc", "bc_null", "bc_mismatched",

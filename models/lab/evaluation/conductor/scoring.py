@@ -9,6 +9,7 @@ from core.rhythm.beats import Beats
 from models.conductor.beat_pattern import NAMES, strokes
 from models.conductor.config import FPS
 from models.conductor.features import keypoints13, motion_vector
+from models.lab.evaluation.tables import interval
 from models.lab.metrics import conducting as scores
 from models.lab.metrics.beat_align import align_report, bc_as_published, kinematic_beats_fact
 from models.lab.metrics.frechet import diversity, diversity_as_published, frechet_distance
@@ -133,6 +134,7 @@ def row(name, motions, studio, given=None, which=None):
     each = [clip_scores(m, p, g, p.lead, studio.levels[i]) for m, p, g, i in zip(seen, pieces, given, which)]
     pooled = {key: [clip.pop(key) for clip in each] for key in ("drops", "loudness")}
     result = {"name": name, "clips": len(motions), **{key: mean([clip[key] for clip in each]) for key in each[0]}}
+    result["ictus_f1_95"] = "{:.3f}-{:.3f}".format(*interval([clip["ictus_f1"] for clip in each]))
     result.update(loudness_scores(**pooled))
     result["jerk_within"] = mean([studio.jerks.min() <= clip["jerk"] <= studio.jerks.max() for clip in each])
     result["outside_range"] = mean([((m.vector < studio.low) | (m.vector > studio.high)).mean() for m in seen])
