@@ -80,7 +80,9 @@ def find(activations, fps, *, part, mode="auto", bpm=None, metre=None, beats=Non
         sections = tuple((section.start, section.bpm) for section in grid.sections)
     usual = (bpm * (1 - FIXED_WIDTH), bpm * (1 + FIXED_WIDTH)) if mode == "fixed" else usual
     if usual is not None:
-        times = to_usual(times, activations, fps, usual)
+        def odd(times):
+            return find_bars(activations, fps, times, metre, bars, config)[1] % 2 == 1
+        times = to_usual(times, activations, fps, usual, odd if bars is not None and mode != "fixed" else None)
     positions, counts = find_bars(activations, fps, times, metre, bars, config)
     groups = groups_of(bars(times)[0], positions, counts) if bars is not None and len(times) else None
     extra = {} if groups is None else {"groups": groups}
@@ -171,8 +173,12 @@ def one_level(grid):
 EDGE = np.log2(1.08)
 
 
-def to_usual(times, activations, fps, usual):
-    """Times (B,) at half or double time when that is nearer to the range `usual` (low, high) in BPM."""
+def to_usual(times, activations, fps, usual, odd=None):
+    """Times (B,) at half or double time when that is nearer to the range `usual` (low, high) in BPM.
+
+    odd: whether times (B,) make bars of an odd number, or None. Such bars are not halved: every second beat of a fast
+    three is a cross-rhythm, no slower beat; it can be beaten in one.
+    """
     if len(times) < 3:
         return times
     bpm = 60.0 / np.median(np.diff(times))
@@ -183,6 +189,8 @@ def to_usual(times, activations, fps, usual):
     factor = min((1.0, 0.5, 2.0), key=lambda f: round(beyond(bpm * f), 6))      # the first of equals: as it was found
     if factor == 2.0:
         return np.sort(np.concatenate([times, (times[1:] + times[:-1]) / 2]))
+    if factor == 0.5 and odd is not None and odd(times):
+        return times
     if factor == 0.5:
         frames = np.clip(np.round(times * fps).astype(int), 0, len(activations) - 1)
         weight = activations[frames, 0] + activations[frames, 1]

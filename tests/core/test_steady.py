@@ -107,5 +107,18 @@ def test_the_level_comes_to_lie_in_the_usual_range():
     assert tempo.find(seen, FPS, part="music", usual=(300, 340)).tempo_bpm == pytest.approx(320, abs=0.6)
 
 
+def test_bars_of_an_odd_number_are_not_halved():
+    times = 0.4 + np.arange(100) * 60 / 180
+    seen = activations(times, 34)
+
+    def bars(metre):
+        return lambda found: (np.where(np.arange(len(found)) % metre == 0, 3.0, -3.0), {3: -4.0, 4: -4.0, metre: 0.0})
+    for metre, bpm in ((3, 180), (4, 90)):
+        found = tempo.find(seen, FPS, part="music", usual=(50, 140), bars=bars(metre))
+        assert found.metre in (metre, metre // 2) and found.tempo_bpm == pytest.approx(bpm, abs=0.5)
+    asked = tempo.find(seen, FPS, part="music", usual=(50, 140), bars=bars(3), mode="fixed", bpm=90)
+    assert asked.tempo_bpm == pytest.approx(90, abs=0.5)                   # what the user fixes is kept
+
+
 def test_nothing_to_go_by_gives_no_beats():
     assert len(tempo.find(np.zeros((1, 4)), FPS, part="body")) == 0

@@ -30,14 +30,14 @@ TRAINED_KEYS = ("ictus_f1", "ictus_f1_mismatched", "downbeat_down", "sdp_percent
                 "jerk")
 
 
-def generate_all(conductor, studio, rhythm="true", which=None, offset=0, **options):
+def generate_all(conductor, studio, rhythm="true", which=None, offset=0, beat_pattern=None, **options):
     """One motion per piece of `which` with the piece's own lead; rhythm "true", "predicted", "none" or a list of
-    `Beats`."""
+    `Beats`; beat_pattern: of all pieces, else each piece's own."""
     which = range(len(studio.pieces)) if which is None else which
     beats = studio.beats(rhythm) if isinstance(rhythm, str) else rhythm
     return [conductor.generate(None, beats=beats[i] if beats[i] is not None and len(beats[i]) > 1 else None,
                                lead=studio.pieces[i].lead, features=studio.analysis[i], seed=offset + i,
-                               beat_pattern=studio.pieces[i].pattern,
+                               beat_pattern=beat_pattern or studio.pieces[i].pattern,
                                duration=studio.pieces[i].duration, **options)[0] for i in which]
 
 

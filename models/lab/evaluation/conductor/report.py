@@ -3,8 +3,9 @@ from pathlib import Path
 
 from models.lab.evaluation.tables import markdown_table
 
-BEAT = ("clips", "ictus_f1", "ictus_f1_95", "ictus_f1_mismatched", "ictus_f1_chance", "downbeat_down",
-        "bar_variation_m", "loudness_correlation", "loudness_null", "loudness_null_p95", "sdp_percent")
+BEAT = ("clips", "ictus_f1", "ictus_f1_95", "ictus_f1_mismatched", "ictus_f1_chance", "ictus_f1_any_pattern",
+        "ictus_f1_any_pattern_mismatched", "downbeat_down", "bar_variation_m", "loudness_correlation", "loudness_null",
+        "loudness_null_p95", "sdp_percent")
 BODY = ("stroke_m", "jerk", "jerk_within", "outside_range", "foot_slide_m", "hand_peak_m_s", "elbow_above",
         "hand_hangs", "pelvis_m", "steps_a_minute")
 PUBLISHED = ("mse_x1000", "mse_mismatched_x1000", "fgd", "fgd_as_published", "bc", "bc_null", "bc_mismatched",
@@ -15,7 +16,9 @@ MAIN = """
 {clips} studio {split} pieces of {seconds:g} s the model never saw ({few} where `clips` says so), {steps} steps, \
 guidance
 {guidance:g}. Ictus F1 within 70 ms; *mismatched*: against the beats of another piece; *chance*: ictus rolled round \
-the clip. Bars
+the clip;
+*any pattern*: against the best of the patterns that the piece's metre may be beaten in, for found beats may be shown \
+in another. Bars
 are compared with each other on the beats a row was given. Loudness: mean Spearman correlation of stroke and level; \
 null and its
 95th percentile are those of this mean under circular shifts. The rule strikes a fixed pattern at the same predicted \

@@ -22,8 +22,8 @@ HANDS = [20, 21, 22, 23]
 
 
 class Piece:
-    """20 s of a studio test piece: sound (read when asked for), true motion, its conductor's lead and beat pattern, and
-    `beats`, those of the music that get a stroke."""
+    """20 s of a studio test piece: sound (read when asked for), true motion, its conductor's lead and beat pattern;
+    `beats`, those of the music that get a stroke, and `levels`, those that get one in every pattern of its metre."""
 
     def __init__(self, corpus, index, seconds=SECONDS):
         meta = corpus.meta(index)
@@ -34,6 +34,8 @@ class Piece:
         written = corpus.array(index, "beats")
         music = Beats(written[:, 0], written[:, 1], int(meta["metre"]))
         self.beats = strokes(music, meta.get("strokes")).within(0.0, self.duration)
+        counts = [meta.get("strokes")] + [n for n in NAMES.values() if music.metre % n == 0 or n % music.metre == 0]
+        self.levels = [strokes(music, count).within(0.0, self.duration) for count in dict.fromkeys(counts)]
         self.pattern = next((name for name, count in NAMES.items() if count == meta.get("strokes")), "auto")
         self.motion = unpack_motion(corpus.array(index, "motion_rot6d", 0, self.frames),
                                     corpus.array(index, "motion_root", 0, self.frames))
@@ -113,6 +115,7 @@ def clip_scores(seen, piece, given, lead, level):
     toes = seen.positions[:, [10, 11], 2]
     bars = given if given is not None and len(given) > 1 and np.all(given.positions > 0) else piece.beats
     return {"ictus_f1": beat_f1_70ms(ictus, visible(clock, piece.duration)), "downbeat_down": down,
+            "ictus_f1_any_pattern": any_pattern(ictus, piece, piece, lead),
             "bar_variation_m": scores.bar_variation(path, bars.shifted(-lead), FPS), "stroke_m": mean(drops),
             "jerk": jerk(seen.positions[:, HANDS], FPS), "foot_slide_m": foot_slide(seen.positions, FPS)[0],
             "hand_peak_m_s": float(hand.max()), "elbow_above": float(above.any(1).mean()),
@@ -120,6 +123,12 @@ def clip_scores(seen, piece, given, lead, level):
             "pelvis_m": float(np.ptp(seen.positions[:, 0], axis=0).max()),
             "steps_a_minute": float((np.diff((toes > 0.04).astype(int), axis=0) == 1).sum() * 60 / piece.duration),
             "drops": drops, "loudness": loudness}
+
+
+def any_pattern(ictus, piece, other, lead):
+    """F1 of the ictus of `piece` against the best of the patterns that the metre of the piece `other` may be beaten
+    in."""
+    return max(beat_f1_70ms(ictus, visible(level.shifted(-lead), piece.duration)) for level in other.levels)
 
 
 def row(name, motions, studio, given=None, which=None):
@@ -142,6 +151,8 @@ def row(name, motions, studio, given=None, which=None):
     others = pieces[2:] + pieces[:2]                  # by two: rows of "another piece" are already moved by one
     result["ictus_f1_mismatched"] = mean([beat_f1_70ms(m.ictus, visible(o.beats.shifted(-p.lead), o.duration))
                                           for m, o, p in zip(seen, others, pieces)])
+    result["ictus_f1_any_pattern_mismatched"] = mean([any_pattern(m.ictus, p, o, p.lead)
+                                                      for m, o, p in zip(seen, others, pieces)])
     result["ictus_f1_chance"] = mean([_rolled_f1(m.ictus, p) for m, p in zip(seen, pieces)])
     return {**result, **_set_scores(seen, pieces, studio, which)}
 
