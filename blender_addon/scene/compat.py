@@ -155,6 +155,19 @@ def uid(datablock):
     return datablock.session_uid
 
 
+def tag_redraw_sidebars():
+    """Redraw where a job's progress is shown, and not the views beside it: drawing these can cost more than the
+    job."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "PREFERENCES":
+                area.tag_redraw()
+            elif area.type in {"VIEW_3D", "SEQUENCE_EDITOR"}:
+                for region in area.regions:
+                    if region.type == "UI":
+                        region.tag_redraw()
+
+
 def tag_redraw_all():
     """Redraw the areas that show Baton; cheap, no effect in background."""
     for window in bpy.context.window_manager.windows:

@@ -79,6 +79,11 @@ class Job:
         path = self.folder / "first.wav" if self.heard and self.folder and not self.over else None
         return path if path is not None and path.is_file() and not path.is_symlink() else None
 
+    def shown(self):
+        """What the panel says of how far it is; equal where that looks the same."""
+        return (self.id, self.state, self.phase, self.detail, self.heard, None if self.fraction is None else
+                round(self.fraction, 2), None if self.eta is None else round(self.eta))
+
     def warn(self, sentence):
         """A warning of the worker's."""
         if len(self.warnings) < MOST_WARNINGS:

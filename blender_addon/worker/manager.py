@@ -19,6 +19,7 @@ from .busy import Busy
 from .client import WorkerError
 from .job import Job, fault, faults
 from .owner import WorkerOwner
+from .pacing import Pace
 from .writing import Writer
 
 __all__ = ["Job", "Manager", "fault", "faults", "manager", "shutdown", "tick"]
@@ -252,20 +253,23 @@ class Manager(WorkerOwner, Answers, Writer):
             self._kill_worker()
             raise WorkerError("The worker has lost the job and was ended; try again.")
 
+    def works(self):
+        """Whether the next poll does something of the job with Blender's own time."""
+        return (self.job is not None and self.job.state in BUSY and not usable.playing() and not self.busy.now())
+
     def _playback(self):
         """A playback moves what is read and written: both wait until it stops."""
-        if usable.playing():
-            self.job.detail = "Waiting for the playback to stop"
-            return True
-        return False
+        return self._waiting(usable.playing(), "Waiting for the playback to stop")
+
+    def _waiting(self, wait, sentence):
+        if wait:
+            self.job.detail = sentence
+        elif self.job.detail == sentence:
+            self.job.detail = ""
+        return wait
 
     def _blender_busy(self):
-        if self._playback():
-            return True
-        if self.busy.now():
-            self.job.detail = "Waiting for Blender"
-            return True
-        return False
+        return self._playback() or self._waiting(self.busy.now(), "Waiting for Blender")
 
     def _end(self, state, sentence):
         job, self.job = self.job, None
@@ -286,15 +290,22 @@ class Manager(WorkerOwner, Answers, Writer):
             job.on_end(job)
         compat.tag_redraw_all()
 
+
 manager = Manager()
+pace = Pace()
+
+
 @timed
 def tick():
     """The timer: polls while there is a job, then stops itself."""
     if manager.job is None:
         return None
+    until = pace.until()
     manager.poll()
-    compat.tag_redraw_all()
+    while manager.works() and pace.clock() < until:
+        manager.poll()
     job = manager.job
+    pace.end(job and job.shown())
     if job is None:
         return None
     return 0.0 if job.state in BUSY else TICK_SECONDS
