@@ -6,6 +6,7 @@ follow every doubt of the network: the less sure the network is, the more of the
 grid before the beats are followed one by one.
 """
 import dataclasses
+from functools import cached_property
 
 import numpy as np
 
@@ -48,14 +49,50 @@ def check_mode(mode, bpm=None):
     return mode
 
 
+class Explained:
+    """What explains activations (T, 2) or (T, 4) where nothing of the tempo is known; each is made once, when it is
+    asked for: `evidence`, the best `one` tempo, the `drifting` grid (either may be None), the `free` path."""
+
+    def __init__(self, activations, fps, part):
+        self.activations, self.fps, self.part = np.asarray(activations), fps, part
+        self.config = MUSIC if part == "music" else CONFIG
+
+    @cached_property
+    def evidence(self):
+        """`steady.Evidence`."""
+        return Evidence(self.activations, self.fps, steady.BODY if self.part == "body" else steady.MUSIC)
+
+    @cached_property
+    def one(self):
+        """The grid of one tempo."""
+        return straight(self.evidence)
+
+    @cached_property
+    def drifting(self):
+        """The grid whose tempo creeps."""
+        return drifting(self.evidence)
+
+    @cached_property
+    def free(self):
+        """`Beats` followed one by one."""
+        return decode(self.activations, self.fps, config=self.config)
+
+    @cached_property
+    def agreements(self):
+        """Mean agreement (0..1) of `one`, `drifting` and `free`: what `PULSE` is held against."""
+        grids = self.one, self.drifting, self.evidence.of_beats(self.free.times)
+        return tuple(0.0 if grid is None else grid.agreement for grid in grids)
+
+
 def find(activations, fps, *, part, mode="auto", bpm=None, metre=None, beats=None, level="normal", usual=None,
-         start=0.0, bars=None, doubtful=False):
+         start=0.0, bars=None, doubtful=False, explained=None):
     """`Beats` of a passage, with `extra["tempo"]`: what was chosen and how strong it is.
 
     activations: (T, 2) or (T, 4) of `beat_decoder.decode`, at fps. part: "body" or "music". mode: one of MODES. bpm: a
     tempo to stay near (auto, steady, follow: within 10 %) or to keep (fixed). usual: (low, high) BPM in which the beat
     is to lie: a grid beyond is read at half or double time when that lies nearer. beats, metre, level, start, bars: as
-    `decode`. doubtful: beats are wanted however weak they are.
+    `decode`. doubtful: beats are wanted however weak they are. explained: `Explained` of these activations, where there
+    is one already.
     extra["tempo"]: {"mode", "chosen": steady, drifting, follow, fixed, markers or none, "bpm", "strength",
     "sections": [[start, bpm], ...]}.
     Raises BadInput on bad values.
@@ -67,9 +104,8 @@ def find(activations, fps, *, part, mode="auto", bpm=None, metre=None, beats=Non
     if beats is not None:
         found = given_beats(beats, activations, fps, metre, level, start, bars, config)
         return _told(found, mode, "markers", found.confidence, ())
-    evidence = Evidence(activations, fps, steady.BODY if part == "body" else steady.MUSIC)
-    limits = _limits(mode, bpm)
-    grid, chosen, free = _choose(evidence, activations, fps, part, mode, bpm, limits, config, doubtful)
+    explained = explained or Explained(activations, fps, part)
+    grid, chosen, free = _choose(explained, mode, bpm, doubtful)
     if grid is None and free is None:
         return _told(Beats([], [], metre or 4, 0.0), mode, "none", 0.0, ())
     if grid is None:
@@ -80,9 +116,11 @@ def find(activations, fps, *, part, mode="auto", bpm=None, metre=None, beats=Non
         sections = tuple((section.start, section.bpm) for section in grid.sections)
     usual = (bpm * (1 - FIXED_WIDTH), bpm * (1 + FIXED_WIDTH)) if mode == "fixed" else usual
     if usual is not None:
-        def odd(times):
-            return find_bars(activations, fps, times, metre, bars, config)[1] % 2 == 1
-        times = to_usual(times, activations, fps, usual, odd if bars is not None and mode != "fixed" else None)
+        odd = None
+        if bars is not None and mode != "fixed":
+            def odd(times):
+                return find_bars(activations, fps, times, metre, bars, config)[1] % 2 == 1
+        times = to_usual(times, activations, fps, usual, odd)
     positions, counts = find_bars(activations, fps, times, metre, bars, config)
     groups = groups_of(bars(times)[0], positions, counts) if bars is not None and len(times) else None
     extra = {} if groups is None else {"groups": groups}
@@ -92,17 +130,13 @@ def find(activations, fps, *, part, mode="auto", bpm=None, metre=None, beats=Non
 
 
 def agreements(activations, fps, part):
-    """Mean agreement (0..1) of the best single tempo, the drifting one and the free path: what `PULSE` is held
-    against."""
-    evidence = Evidence(np.asarray(activations), fps, steady.BODY if part == "body" else steady.MUSIC)
-    free = decode(activations, fps, config=MUSIC if part == "music" else CONFIG)
-    grids = straight(evidence), drifting(evidence), evidence.of_beats(free.times)
-    return tuple(0.0 if grid is None else grid.agreement for grid in grids)
+    """Those of `Explained`."""
+    return Explained(activations, fps, part).agreements
 
 
 def drifting_beats(activations, fps, part):
     """Times (B,) of the best drifting grid, whatever its strength; none where the passage is too short."""
-    grid = drifting(Evidence(np.asarray(activations), fps, steady.BODY if part == "body" else steady.MUSIC))
+    grid = Explained(activations, fps, part).drifting
     return np.zeros(0) if grid is None else one_level(grid).beats()
 
 
@@ -114,21 +148,26 @@ def _limits(mode, bpm):
     return {"low": bpm * (1 - width), "high": bpm * (1 + width), "centre": bpm, "width": 0.1}
 
 
-def _choose(evidence, activations, fps, part, mode, bpm, limits, config, doubtful=False):
+def _choose(explained, mode, bpm, doubtful=False):
     """(grid or None, its name, free `Beats` or None)."""
+    evidence, part, limits = explained.evidence, explained.part, _limits(mode, bpm)
+
+    def followed():
+        return explained.free if bpm is None else decode(explained.activations, explained.fps, bpm=bpm,
+                                                         config=explained.config)
     if mode == "follow":
-        return None, "follow", decode(activations, fps, bpm=bpm, config=config)
-    one = straight(evidence, **limits)
+        return None, "follow", followed()
+    one = straight(evidence, **limits) if limits else explained.one
     if mode == "fixed" and one is not None:
         # The network may hear the given tempo at another level, where its phase is.
         others = [straight(evidence, **_limits(mode, bpm * factor)) for factor in (2.0, 0.5)]
         one = max([one, *filter(None, others)], key=lambda grid: grid.strength * (1.2 if grid is one else 1.0))
     if one is None:
-        free = decode(activations, fps, bpm=bpm, config=config)
+        free = followed()
         return None, "follow", free if len(free) else None
     if mode == "fixed":
         return one, "fixed", None
-    many = drifting(evidence, **limits) or one
+    many = (drifting(evidence, **limits) if limits else explained.drifting) or one
     pieces = pieced(evidence, **limits) if part in CUT_GAIN else None
     if pieces is not None and pieces.strength - one.strength >= CUT_GAIN[part]:
         one = pieces
@@ -141,7 +180,7 @@ def _choose(evidence, activations, fps, part, mode, bpm, limits, config, doubtfu
     enough = one.agreement >= max(PULSE[part][0], np.interp(most, SURE, STRAIGHT[part]) * most)
     if enough and gain < np.interp(most, SURE, DRIFT_GAIN[part]):
         return one, "steady", None
-    free = decode(activations, fps, bpm=bpm, config=config)
+    free = followed()
     sure = evidence.of_beats(free.times).agreement
     weak = all(grid < least for grid, least in zip((one.agreement, many.agreement, sure), PULSE[part]))
     if bpm is None and weak and not doubtful:

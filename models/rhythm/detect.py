@@ -59,6 +59,7 @@ def music_beats(heard, *, start=0.0, bars=None, **options):
     """`Beats` of a `Heard` piece; where they would be too weak to be told, two networks that agree bring them back."""
     lead = heard.lead
     options |= {"start": start - lead, "bars": bars and (lambda times: bars(times - lead))}
+    options["explained"] = heard.explained if heard.both and heard.activations is heard.world else None
     found = rhythm_tempo.find(heard.activations, MUSIC_FPS, part="music", **options)
     if found.extra["tempo"]["chosen"] != "none" or not (heard.strong or heard.agreed):
         return found
@@ -125,8 +126,13 @@ class Heard:
 
     @cached_property
     def agreements(self):
-        """Those of "world": `core.rhythm.tempo.agreements`."""
-        return rhythm_tempo.agreements(self.world, MUSIC_FPS, "music")
+        """Those of "world"."""
+        return self.explained.agreements
+
+    @cached_property
+    def explained(self):
+        """`core.rhythm.tempo.Explained` of "world"."""
+        return rhythm_tempo.Explained(self.world, MUSIC_FPS, "music")
 
     @property
     def strong(self):
