@@ -11,6 +11,7 @@ import torch
 
 from core import checkpoints
 from core.audio import Audio
+from core.audio.lively import lively_curve
 from core.body.motion import Motion
 from core.checkpoints import Folders
 from core.errors import BadInput
@@ -182,8 +183,11 @@ class Dancer:
         music = asked.features if asked.features is not None else self.analyse(audio)
         beats = asked.beats.shifted(before / FULL_FPS) if asked.beats is not None else None
         style = self._style(asked.genre)
-        condition = self._condition(base, music, beats, asked.energy, low_frames,
-                                    asked.start - before / FULL_FPS), style
+        first = asked.start - before / FULL_FPS
+        energy = asked.energy
+        if energy is None:                                  # as the music swells and falls
+            energy = lively_curve(audio, first + np.arange(low_frames) / base.fps).astype(np.float32)
+        condition = self._condition(base, music, beats, energy, low_frames, first), style
         steps = min(asked.steps or base.steps, base.timesteps)
         refining = 0 if self.refiner is None else max(1, round(steps * self.refiner.config.steps / base.steps))
         beat_scale = base.beat_guidance if asked.beat_guidance is None else asked.beat_guidance

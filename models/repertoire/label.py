@@ -14,7 +14,7 @@ from core.errors import BadInput
 from models.repertoire.library import Clip
 
 LIMIT = 0.12  # of time warp
-REACH = 0.09  # s a beat's place is moved by, at most
+REACH, REACH_SHARE = 0.18, 0.4  # s, and of a beat, that a beat's place is moved by at most: never onto the off-beat
 STEP = 0.01  # s between the places that are tried
 SMOOTH = 0.083  # s, sigma of the speed whose minima count (Bailando's kinematic beats)
 WIDTH = 0.03  # s, sigma of an accent
@@ -57,13 +57,15 @@ def accents(motion):
 
 
 def drawn(times, curve, fps, limit=LIMIT, reach=REACH):
-    """(times (B,) moved to accents, accent (B,) found at each): at most `reach` s, and no two neighbours' distance by
-    more than `limit` of it. curve: `accents`.
+    """(times (B,) moved to accents, accent (B,) found at each): at most `reach` s and `REACH_SHARE` of a beat, no two
+    neighbours' distance by more than `limit` of it. curve: `accents`.
     """
     times = np.asarray(times, float)
     if len(times) < 2:
         return times.copy(), np.zeros(len(times))
-    offsets = np.arange(-round(reach / STEP), round(reach / STEP) + 1) * STEP
+    reach = min(reach, REACH_SHARE * float(np.median(np.diff(times))))
+    most = int(reach / STEP + 1e-6)
+    offsets = np.arange(-most, most + 1) * STEP
     level = np.interp(times[:, None] + offsets, np.arange(len(curve)) / fps, curve, left=0.0, right=0.0)
     value = level - 0.25 * (offsets / reach) ** 2
     change = np.abs(offsets[:, None] - offsets[None])

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.audio.frames import FRAME_HZ, log_mel_rows
+from core.audio.lively import lively
 from core.audio.mel import model_mono
 from core.rhythm.beats import Beats
 
-DECIBEL = 8.7  # of one unit of natural log magnitude
-LOUD_DB = 12.0  # louder than the middle of the song by so much is as lively as can be
 ALIKE = 0.80  # correlation of two bars from which on they are the same music
 SHORTEST_BAR = 3  # beats
 AROUND = 4  # bars on both sides of what may be a new section
@@ -79,22 +78,7 @@ def bars_of(audio, beats, duration):
         )
     mel = log_mel_rows(model_mono(audio))
     cuts = np.clip(np.round(grid[edges] * FRAME_HZ).astype(int), 0, len(mel))
-    return Bars(grid, edges, _energy(mel, cuts), *_structure(mel, cuts), beats.metre)
-
-
-def _energy(mel, cuts):
-    """(B,) 0..1: loudness and attacks of each bar against the middle of the song."""
-    level = np.log(np.exp(mel).mean(1) + 1e-5) * DECIBEL
-    attack = np.maximum(np.diff(mel, axis=0, prepend=mel[:1]), 0).mean(1)
-    loud, sharp = (
-        np.array([curve[a : max(b, a + 1)].mean() if a < len(curve) else np.nan for a, b in zip(cuts[:-1], cuts[1:])])
-        for curve in (level, attack)
-    )
-    loud, sharp = (np.where(np.isfinite(values), values, np.nanmedian(values)) for values in (loud, sharp))
-    spread = max(float(np.median(sharp)), 1e-4)
-    return np.clip(
-        0.5 + 0.35 * (loud - np.median(loud)) / LOUD_DB * 2 + 0.25 * (sharp - np.median(sharp)) / spread, 0.05, 0.95
-    )
+    return Bars(grid, edges, lively(mel, cuts), *_structure(mel, cuts), beats.metre)
 
 
 def _structure(mel, cuts):

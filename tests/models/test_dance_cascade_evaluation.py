@@ -5,10 +5,14 @@ import numpy as np
 import pytest
 from dance_fixtures import clicks, dancer, one_thread, write_corpus  # noqa: F401
 
+from core.audio import Audio
+from core.body.motion import Motion
+from core.body.rotations import axis_angle_to_matrix
 from core.rhythm.beats import Beats
-from models.lab.evaluation.dance_cascade import evaluate, scoring
+from models.lab.evaluation.dance_cascade import bodies, evaluate, scoring
 from models.lab.studio.dancer import dance
 from models.lab.studio.plan import make_plan
+from models.motion.smoothing import reversed_in_time
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +53,30 @@ def test_rows_against_captures(dancer, pieces, tmp_path, monkeypatch):
     rows, told = evaluate.capture_rows(dancer, pieces, made, tmp_path / "clips", lambda text: None)
     assert rows["standing"]["fid_k"] > 0 and rows["standing"]["joint_speed"] < 1e-6 and told["x"]["accuracy"] == 0.5
     assert rows["studio's dance"]["slide_cm"] < 3 and rows["studio's dance"]["below_floor_cm"] < 3
+
+
+def test_a_dance_that_swells_with_the_music_is_told_from_one_that_does_not():
+    """Sound and body louder in the second half; the same body reversed goes against it."""
+    t = np.arange(600) / 30
+    wild = 0.1 + 0.9 * (t > 10)
+    rotations = np.tile(np.eye(3, dtype=np.float32), (600, 24, 1, 1))
+    rotations[:, 16] = rotations[:, 17] = axis_angle_to_matrix(np.outer(wild * np.sin(6 * t), [0.0, 0.0, 1.0]))
+    motion = Motion(rotations.astype(np.float32), np.tile(np.float32([0, 0, 1]), (600, 1)), 30.0)
+    sound = clicks(np.arange(0.25, 20.0, 0.5), 20.0)
+    sound = Audio(sound.samples * np.where(np.arange(sound.samples.shape[1]) > 10 * sound.rate, 1.0, 0.1), sound.rate)
+    assert bodies.swelling(motion, sound) > 0.7 > -0.7 > bodies.swelling(reversed_in_time(motion), sound)
+    rows = bodies.energy_rows({"model": [motion, reversed_in_time(motion)]}, [sound, sound])
+    assert abs(rows["model"]["own music"]) < 0.05
+
+
+def test_joints_bones_and_the_mean_pose(dancer):
+    still = bodies.mean_pose(dancer.base.network, 30)
+    assert np.abs(np.diff(still.positions(), axis=0)).max() < 1e-6 and still.root[0, 2] > 0.5
+    row = bodies.joints_and_bones([still])
+    assert row["beyond limits"] == 0.0 and row["bones_mm"] < 0.01
+    bent = still.rotations.copy()
+    bent[10:, 15] = axis_angle_to_matrix(np.array([np.radians(120.0), 0.0, 0.0]))
+    assert bodies.joints_and_bones([Motion(bent, still.root, 60.0)])["beyond limits"] == pytest.approx(2 / 3)
 
 
 def test_ablations_are_read_from_logs(tmp_path):

@@ -15,7 +15,7 @@ from core.rhythm.beats import Beats
 from models.lab.studio.dancer import dance
 from models.lab.studio.plan import make_plan
 from models.motion.contacts import slide_metres
-from models.repertoire.label import LIMIT, accents, drawn, label
+from models.repertoire.label import LIMIT, REACH, accents, drawn, label
 from models.repertoire.library import Clip, Library, from_arrays, looks_of_motion, to_arrays
 from models.repertoire.music import bars_of, continued
 from models.repertoire.perform import perform, pieces_of
@@ -87,7 +87,9 @@ def test_beats_are_drawn_to_accents_within_the_warp():
     assert np.abs(moved - times - 0.06).max() < 0.025 and level.min() > 0.4
     rng = np.random.default_rng(0)
     moved, _ = drawn(times, rng.random(300), 30.0)
-    assert np.abs(moved - times).max() <= 0.09 + 1e-9
+    assert np.abs(moved - times).max() <= REACH + 1e-9
+    close, _ = drawn(times / 2, rng.random(300), 30.0)                   # beats a quarter of a second apart
+    assert np.abs(close - times / 2).max() <= 0.1 + 1e-9
     change = np.diff(moved) / np.diff(times)
     assert change.min() >= 1 - LIMIT - 1e-6 and change.max() <= 1 + LIMIT + 1e-6
 

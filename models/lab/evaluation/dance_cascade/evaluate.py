@@ -20,7 +20,7 @@ from core.body.motion import rest_motion
 from core.errors import command
 from core.rhythm.beats import Beats
 from models.dance_cascade.pipeline import Dancer
-from models.lab.evaluation.dance_cascade import scoring
+from models.lab.evaluation.dance_cascade import bodies, scoring
 from models.lab.evaluation.rule_dancer import RuleDancer
 from models.lab.evaluation.tables import markdown_table, replace_section, scramble, write_json
 
@@ -89,9 +89,10 @@ def capture_rows(dancer, pieces, made, folder, say, rule=None):
     as_captured = [dancer.generate(piece.audio, beats=piece.beats, genre=style, seed=300 + n)[0]
                    for n, (piece, style) in enumerate(zip(pieces, asked))]
     still = [rest_motion(int(scoring.SECONDS * 60), 60.0) for _ in pieces]
+    mean = bodies.mean_pose(dancer.base.network, int(scoring.SECONDS * 60))
     sets = {"captures left out": clips, "model, styles of the captures": as_captured,
             "model, the ten genres": made["model, true rhythm"], "studio's dance": made["studio's dance"],
-            "standing": still}
+            "standing": still, "mean pose": [mean] * len(pieces)}
     if rule is not None:
         sets["repertoire"] = made["repertoire"]
         sets["repertoire, styles of the captures"] = [
@@ -102,7 +103,7 @@ def capture_rows(dancer, pieces, made, folder, say, rule=None):
         half = len(clips) // 2
         rows[name] = scoring.distances(clips[half:], clips[:half]) if name == "captures left out" \
             else scoring.distances(motions, clips)
-        rows[name].update(scoring.quality(motions))
+        rows[name].update(scoring.quality(motions), **bodies.joints_and_bones(motions))
         say(name + " " + json.dumps(rows[name]))
     return rows, told_apart(sets, [group for _, _, group in real], say)
 
@@ -113,7 +114,7 @@ def told_apart(sets, groups, say):
     thirty = lambda motions: [motion.resampled(30.0) for motion in motions]                     # noqa: E731
     real, rows = table_of(thirty(sets["captures left out"]), groups), {}
     for name, motions in sets.items():
-        if name not in ("captures left out", "standing"):
+        if name not in ("captures left out", "standing", "mean pose"):
             made = table_of(thirty(scoring.passages(motions)), range(len(scoring.passages(motions))))
             rows[name] = {key: float(value) for key, value in separation(real, made).items()}
             say(name + " told from captures " + json.dumps(rows[name]))
@@ -121,23 +122,40 @@ def told_apart(sets, groups, say):
 
 
 def real_tracks(dancer, folder, say, rule=None):
-    """{track: alignment with the music network's beats} of every sound file of a folder; its first minute."""
+    """({track: alignment with the music network's beats}, {row: how the dances swell with the music}) of the first
+    minute of every sound file of a folder, beside the beats of the next track and beats half a beat later."""
     from models.rhythm.detect import detect_music_beats
-    rows, ruled = {}, {}
+    names, tracks, found = [], [], []
     for path in sorted(p for p in Path(folder).iterdir() if p.suffix in (".ogg", ".wav", ".flac", ".mp3")):
         audio = read_audio(path)
-        audio = audio.slice(0.0, min(60.0, audio.duration))
-        beats = detect_music_beats(audio.mono(), audio.rate)
-        motion = dancer.generate(audio, beats=beats, genre="house", seed=7)[0]
-        rows[path.stem] = {**scoring.alignment([motion], [beats]), "bpm": beats.tempo_bpm}
-        say(path.stem + " " + json.dumps(rows[path.stem]))
-        if rule is not None:
-            motion = rule.generate(audio, beats=beats, seed=7)[0]
-            ruled[path.stem + ", repertoire"] = {**scoring.alignment([motion], [beats]), "bpm": beats.tempo_bpm}
-    if rows:
-        rows["mean"] = {name: float(np.mean([row[name] for row in rows.values()]))
-                        for name in next(iter(rows.values()))}
-    return {**rows, **ruled}
+        names.append(path.stem)
+        tracks.append(audio.slice(0.0, min(60.0, audio.duration)))
+        found.append(detect_music_beats(tracks[-1].mono(), tracks[-1].rate))
+    if not names:
+        return {}, {}
+    def made(beats, **options):
+        return [dancer.generate(audio, beats=given, genre="house", seed=7, **options)[0]
+                for audio, given in zip(tracks, beats)]
+    dances = {"model": made(found), "model, energy held": made(found, energy=0.5)}
+    late = [half_beat_later(beats) for beats in found]
+    moved = made(late)
+    rows = {name: {**scoring.alignment([motion], [beats]), "bpm": beats.tempo_bpm}
+            for name, motion, beats in zip(names, dances["model"], found)}
+    rows["mean"] = {key: float(np.mean([row[key] for row in rows.values()])) for key in next(iter(rows.values()))}
+    rows["mean, beats of the next track"] = scoring.alignment(dances["model"], found[1:] + found[:1])
+    rows["mean, markers half a beat later, against them"] = scoring.alignment(moved, late)
+    rows["mean, markers half a beat later, against the music"] = scoring.alignment(moved, found)
+    rows["mean, no beat guidance"] = scoring.alignment(made(found, beat_guidance=0.0), found)
+    if rule is not None:
+        dances["repertoire"] = [rule.generate(audio, beats=beats, seed=7)[0] for audio, beats in zip(tracks, found)]
+        dances["repertoire, energy held"] = [rule.generate(audio, beats=beats, seed=7, energy=0.5)[0]
+                                             for audio, beats in zip(tracks, found)]
+        rows["mean, repertoire"] = scoring.alignment(dances["repertoire"], found)
+    for name, row in rows.items():
+        say(name + " " + json.dumps(row))
+    swells = bodies.energy_rows(dances, tracks)
+    say(json.dumps(swells))
+    return rows, swells
 
 
 def seams_and_speed(dancer, pieces, say):
@@ -210,22 +228,25 @@ def main(argv=None):
     options = parser.parse_args(argv)
     say = lambda text: print(text, flush=True)                                                  # noqa: E731
     dancer, pieces = Dancer.load(options.checkpoints), scoring.studio_pieces(options.pieces)
-    rule = RuleDancer.load(options.checkpoints)
-    data = {}
-    data["Alignment on studio test pieces"], made = rhythm_rows(dancer, pieces, min(options.few, len(pieces)), say,
-                                                               rule)
+    rule, data = RuleDancer.load(options.checkpoints), {}
+    def keep(**rows):
+        """Rows as soon as they are there: the whole takes long, and may be stopped."""
+        data.update({name.replace("_", " "): found for name, found in rows.items()})
+        write_json(Path(options.out) / "rows.json", data)
+    Path(options.out).mkdir(parents=True, exist_ok=True)
+    if options.tracks:
+        tracks, swells = real_tracks(dancer, options.tracks, say, rule)
+        keep(Recorded_music=tracks, Swelling_with_recorded_music=swells)
+    rows, made = rhythm_rows(dancer, pieces, min(options.few, len(pieces)), say, rule)
+    keep(Alignment_on_studio_test_pieces=rows, Genre_seen_by_the_motion_judge=bodies.styles_seen(made, pieces))
     if options.captures:
         against, told = capture_rows(dancer, pieces, made, options.captures, say, rule)
-        data["Against captures left out"], data["Told from captures"] = against, told
-    if options.tracks:
-        data["Recorded music"] = real_tracks(dancer, options.tracks, say, rule)
+        keep(Against_captures_left_out=against, Told_from_captures=told)
     more = seams_and_speed(dancer, pieces, say)
-    data["Seams over three minutes"], data["Seeds"] = {"model": more["seams"]}, {"joint distance": more["seeds"]}
-    data["Speed"] = more["speed"]
+    keep(Seams_over_three_minutes={"model": more["seams"]}, Seeds={"joint distance": more["seeds"]},
+         Speed=more["speed"])
     if options.ablations:
-        data["Ablations at one small budget (validation losses)"] = ablation_rows(options.ablations)
-    Path(options.out).mkdir(parents=True, exist_ok=True)
-    write_json(Path(options.out) / "rows.json", data)
+        keep(Ablations_at_one_small_budget=ablation_rows(options.ablations))
     if options.docs:
         replace_section(options.docs, "dance_cascade", f"## Dance from music\n\n{report(data)}")
     say(report(data))
