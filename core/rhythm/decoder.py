@@ -18,7 +18,8 @@ from core.rhythm.beats import Beats
 from core.rhythm.decoder_config import CONFIG
 
 
-def decode(activations, fps, *, bpm=None, metre=None, beats=None, level="normal", start=0.0, bars=None, config=CONFIG):
+def decode(activations, fps, *, bpm=None, metre=None, beats=None, level="normal", start=0.0, bars=None, config=CONFIG,
+           guide=None):
     """Beats of a passage.
 
     activations: (T, 2) or (T, 4): probability of a beat and of a downbeat per frame, 0..1, and, if there, cos and sin
@@ -27,7 +28,8 @@ def decode(activations, fps, *, bpm=None, metre=None, beats=None, level="normal"
     bpm: fixed tempo (the decoder stays within `hint_width` of it). metre: counts in a bar, else the best of those that
     the evidence can name.
     beats: the user's own `Beats` (same clock as `start`): times are kept, and positions too unless all are 0 (unknown).
-    level: "half", "normal" or "double" time. bars: evidence about bars, see `find_bars`.
+    level: "half", "normal" or "double" time. bars: evidence about bars, see `find_bars`. guide: times (B,) of a grid in
+    seconds from frame 0, near whose tempo of the moment every beat stays.
     Returns `Beats` with confidence 0..1; fewer than two frames give no beats. Raises BadInput on bad values.
     """
     activations = check_activations(activations, fps, bpm, metre, level)
@@ -40,9 +42,13 @@ def decode(activations, fps, *, bpm=None, metre=None, beats=None, level="normal"
     if factor > 1:
         frames = _upsample(frames, factor)
     periods = _periods(fps * factor, bpm, config)
+    if guide is not None:
+        periods = _near(periods / (fps * factor), guide, periods)
     segments = _segment_scores(frames, periods, fps * factor, config, bpm)
+    if guide is not None:
+        segments = segments - _guide_prior(segments.shape, periods, fps * factor, guide, config)
     times, periods = _track(frames, fps * factor, periods, segments, config)
-    if bpm is None and config.own_weight > 0 and len(periods) > 4:
+    if guide is None and bpm is None and config.own_weight > 0 and len(periods) > 4:
         # The middle of the piece's own tempi, as a prior of the second pass: a level is chosen once.
         segments = segments - _own_prior(fps * factor, np.median(periods), config)
         times, periods = _track(frames, fps * factor, _periods(fps * factor, bpm, config), segments, config)
@@ -140,6 +146,20 @@ def _segment_scores(frames, periods, fps, config, bpm):
 def _own_prior(fps, own, config):
     """Cost (K,) of each period where the piece is known to keep loosely to the period `own`."""
     return config.own_weight * 0.5 * (np.log2(own / _periods(fps, None, config)) / config.own_octaves) ** 2
+
+
+def _near(spans, guide, periods):
+    """The periods whose spans in seconds come anywhere near those of the guide's beats."""
+    gaps = np.diff(guide)
+    kept = (spans >= 0.75 * gaps.min()) & (spans <= 1.33 * gaps.max())
+    return periods[kept] if kept.sum() > 2 else periods
+
+
+def _guide_prior(shape, periods, fps, guide, config):
+    """Cost (T + 2 pad, K) of each period at each (padded) frame, by how far it is from the guide's at that moment."""
+    seconds = (np.arange(shape[0]) - periods[-1]) / fps
+    local = np.interp(seconds, (guide[1:] + guide[:-1]) / 2, np.diff(guide))
+    return 0.5 * (np.log2(periods[None] / fps / local[:, None]) / config.guide_octaves) ** 2
 
 
 def _track(frames, fps, periods, segment, config):

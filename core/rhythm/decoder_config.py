@@ -24,6 +24,7 @@ class DecoderConfig:
     hint_width: float = 0.10        # periods within this fraction of a given tempo are allowed
     own_octaves: float = 0.5        # the piece's own tempo, once found, is a second prior of this width ...
     own_weight: float = 1.0         # ... and weight per beat: the level does not flip inside a piece (0: one pass)
+    guide_octaves: float = 0.05     # width of the prior round a guide's tempo of the moment, of weight one per beat
     break_cost: float = 5.0         # of an irregular bar, in the search for downbeats
     downbeat_bias: float = 1.5      # taken from the log odds of a frame network's downbeats, trained to say too many
     metre_weight: float = 20.0      # of the mean log probability of a metre, where `bars` gives one

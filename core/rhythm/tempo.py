@@ -35,6 +35,12 @@ DRIFT_GAIN = {"body": (0.15, 0.14, 0.14, 0.04), "music": (0.05, 0.05, 0.05, 0.02
 # does. Chosen on captured dances of training, spliced and drowned in others' activations: F1 0.74 instead of 0.59 where
 # there is a cut, 0.84 instead of 0.85 where there is none.
 CUT_GAIN = {"body": 0.10}
+# An ensemble plays its beats a little beside any smooth tempo. Of 44 rendered validation scores 23 are read with a
+# drifting grid: F1 0.609, leaned 0.619, intervals spread by 4.7 and 5.4 % (the written ones: 6.6); each beat moved for
+# itself 0.621 and 7.9 %. Of the game tracks six: 0.685 and 0.699.
+LEANING = ("music",)
+LEAN_REACH = 0.3                        # of a beat, how far
+LEAN = np.array([1, 2, 3, 2, 1]) / 9    # shares of the neighbours in how far a beat is moved
 SAME_LEVEL = float(np.log2(1.8))        # octaves: sections' tempi further apart are one tempo read at two levels
 
 
@@ -113,6 +119,8 @@ def find(activations, fps, *, part, mode="auto", bpm=None, metre=None, beats=Non
     else:
         grid = one_level(grid)
         times, strength = grid.beats(), grid.strength
+        if chosen == "drifting" and part in LEANING:
+            times = leaned(times, decode(activations, fps, config=config, guide=times).times)
         sections = tuple((section.start, section.bpm) for section in grid.sections)
     usual = (bpm * (1 - FIXED_WIDTH), bpm * (1 + FIXED_WIDTH)) if mode == "fixed" else usual
     if usual is not None:
@@ -193,6 +201,21 @@ def _choose(explained, mode, bpm, doubtful=False):
     if many.agreement >= np.interp(sure, SURE, DRIFTING) * sure:
         return many, "drifting", None
     return None, "follow", free
+
+
+def leaned(times, heard):
+    """Times (B,) of a grid moved towards the beats `heard` (H,) one by one, in step with their neighbours."""
+    if len(times) < 3 or len(heard) < 2:
+        return times
+    right = np.clip(np.searchsorted(heard, times), 1, len(heard) - 1)
+    before, after = heard[right - 1], heard[right]
+    away = np.where(np.abs(after - times) < np.abs(before - times), after, before) - times
+    near = np.flatnonzero(np.abs(away) < LEAN_REACH * np.gradient(times))
+    if len(near) < 3:
+        return times
+    away = np.interp(np.arange(len(times)), near, away[near])
+    moved = times + np.convolve(np.pad(away, len(LEAN) // 2, mode="edge"), LEAN, "valid")
+    return np.maximum.accumulate(moved + np.arange(len(moved)) * 1e-6)
 
 
 def one_level(grid):

@@ -5,6 +5,7 @@ import pytest
 from core.errors import BadInput
 from core.rhythm import tempo
 from core.rhythm.beats import Beats, rhythm_curve
+from core.rhythm.decoder import decode
 from core.rhythm.steady import Evidence, drifting, straight
 from models.lab.metrics.beat_align import beat_f1_70ms
 
@@ -50,6 +51,39 @@ def test_a_tempo_that_creeps_is_followed_by_the_drifting_grid():
     found = tempo.find(activations(times, seconds), FPS, part="music")
     assert found.extra["tempo"]["chosen"] == "drifting" and beat_f1_70ms(found.times, times) > 0.97
     assert len(found.extra["tempo"]["sections"]) == 1
+
+
+def test_beats_of_an_ensemble_are_leaned_to_where_they_are_heard():
+    index = np.arange(60)
+    grid = 0.4 + 0.5 * index
+    played = grid + 0.09 * np.sin(2 * np.pi * index / 14)
+    heard = np.sort(np.concatenate([np.delete(played, [7, 30, 31]), played[20:25] + 0.24]))     # some missed, some extra
+    moved = tempo.leaned(grid, heard)
+    assert len(moved) == len(grid) and (np.diff(moved) > 0).all()
+    assert np.abs(moved - played).max() < 0.04 < 0.08 < np.abs(grid - played).max()
+    assert (tempo.leaned(grid, heard[:1]) == grid).all() and len(tempo.leaned(grid[:0], heard)) == 0
+
+
+def test_a_drifting_grid_of_music_leans_and_that_of_a_body_does_not(monkeypatch):
+    index = np.arange(80)
+    times = np.cumsum(60 / np.linspace(88, 108, 80)) + 0.045 * np.sin(2 * np.pi * index / 6.2)
+    seen = activations(times, times[-1] + 0.5, strength=0.55)
+    found = {part: tempo.find(seen, FPS, part=part) for part in ("music", "body")}
+    monkeypatch.setattr(tempo, "LEANING", ())
+    stiff = tempo.find(seen, FPS, part="music")
+    assert found["music"].extra["tempo"]["chosen"] == stiff.extra["tempo"]["chosen"] == "drifting"
+    off = {name: np.abs(b.times[:, None] - times[None]).min(1).mean() for name, b in {**found, "stiff": stiff}.items()}
+    assert off["music"] < 0.8 * off["stiff"]
+    assert np.array_equal(found["body"].times, tempo.find(seen, FPS, part="body").times)
+
+
+def test_beats_stay_at_the_level_of_their_guide():
+    times = 0.3 + np.arange(80) * 60 / 160
+    seen = activations(times, times[-1] + 0.5)
+    seen[:, 2:] = 0.0                                                               # both levels are as good
+    for step, bpm in ((1, 160), (2, 80)):
+        found = decode(seen, FPS, guide=times[::step] + 0.01)
+        assert abs(found.tempo_bpm - bpm) < 2
 
 
 def test_two_songs_cut_together_are_two_sections():
