@@ -62,10 +62,12 @@ def apply(take):
     rig, action = take.rig, take.action
     if rig is None or action is None:
         return
-    found, left_out = limbs(rig), set()
+    found, left_out, mutes = limbs(rig), set(), []
     for curve in compat.all_curves(action):
         limb = limb_of_curve(curve.data_path, found)
-        curve.mute = limb is not None and not includes(take.part, limb)
-        if curve.mute:
+        mutes.append((curve, limb is not None and not includes(take.part, limb)))
+        if mutes[-1][1]:
             left_out.add(PATH.match(curve.data_path)[1])
+    for curve, mute in mutes:
+        curve.mute = mute
     actions.stand_as_before(rig, take.state, left_out)

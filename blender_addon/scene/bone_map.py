@@ -7,6 +7,7 @@ from ...core.contract.files import write_text
 from ..errors import UserError, on_disk
 from . import ik_limbs
 from . import switches as switch
+from .whole import whole
 
 FORMAT = 1
 FINGERS = ("thumb", "index", "middle", "ring", "pinky", "little")
@@ -30,13 +31,14 @@ def ensure_rows(rig):
 
 def set_rows(rig, found, table=""):
     """Fill the rows from {joint: (bone, confidence, how)}; others become empty. Rows that hierarchy or rest speak
-    against become unsure."""
-    for row in ensure_rows(rig):
-        bone, confidence, how = found.get(row.name) or ("", 0.0, "")
-        row.bone = bone or ""
-        row.confidence, row.how = confidence, how if bone else ""
-    rig.baton.table = table
-    judge(rig)
+    against become unsure. Whole or not at all."""
+    with whole([rig]):
+        for row in ensure_rows(rig):
+            bone, confidence, how = found.get(row.name) or ("", 0.0, "")
+            row.bone = bone or ""
+            row.confidence, row.how = confidence, how if bone else ""
+        rig.baton.table = table
+        judge(rig)
 
 
 def picked(row):

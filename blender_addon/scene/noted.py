@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import bpy
 
 from ...core.contract import recipes
-from . import compat, snapshot
+from . import snapshot
 
 # Follows from the others, is the place on screen of a moment, or is noted as a pointer.
 DERIVED = ("frame_final_start", "frame_final_end", "frame_final_duration", "mute", "sound", "select_left_handle",

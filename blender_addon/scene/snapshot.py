@@ -10,7 +10,7 @@ import numpy as np
 from . import beat_markers, compat
 
 # Kinds of datablocks that Baton makes; those that were not there before go again.
-KINDS = ("actions", "sounds", "scenes", "objects", "armatures", "meshes", "materials")
+KINDS = ("actions", "sounds", "scenes", "objects", "armatures", "meshes", "materials", "lights", "cameras")
 SIMPLE = {"BOOLEAN", "INT", "FLOAT", "STRING", "ENUM", "POINTER"}
 POSE = {"location": 3, "rotation_quaternion": 4, "rotation_euler": 3, "rotation_axis_angle": 4, "scale": 3}
 MIXED = ("action_blend_type", "action_influence", "action_extrapolation", "use_nla")
@@ -21,7 +21,7 @@ MEASURES = ("ik_stretch",)                                      # attributes of 
 def take(rigs=()):
     """Record the file and return `restore()`. rigs: armature objects whose animation and pose may be touched."""
     scenes = [scene for scene in bpy.data.scenes if scene.library is None]
-    ways = [_objects(), _actions(), _sounds()]
+    ways = [_windows(), _objects(), _actions(), _sounds()]
     ways += [record(scene) for record in (_sequencer, _markers, _takes) for scene in scenes]
     ways += [_animation(rig) for rig in rigs]
     ways += [_frame(scene) for scene in scenes]
@@ -59,6 +59,18 @@ def put(thing, wanted):
         now = getattr(thing, name)
         if (tuple(now) if isinstance(value, tuple) else now) != value:
             setattr(thing, name, value)
+
+
+def _windows():
+    """Which scene each window shows. One that is shown must not be removed: Blender would fall."""
+    manager = bpy.context.window_manager
+    shown = [(window, window.scene) for window in manager.windows] if manager is not None else []
+
+    def restore():
+        for window, scene in shown:
+            if window.scene != scene:
+                window.scene = scene
+    return restore
 
 
 def _blocks():

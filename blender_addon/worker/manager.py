@@ -6,6 +6,7 @@ It is driven by `tick`, a persistent timer, and by `run_blocking` for scripts an
 import sys
 import time
 import traceback
+from functools import partial
 
 import bpy
 
@@ -60,18 +61,27 @@ class Manager(WorkerOwner, Answers, Writer):
         if self.job is not None:
             raise UserError("Baton is working already; wait or press Cancel.")
         job.folder = job_folder.make(job.id)
-        job.stamped = _stamp(job)
-        self.job, self.last = job, None
-        self._steps = job.prepare(job.folder)
-        self._start_worker()
-        if not bpy.app.timers.is_registered(tick):
-            bpy.app.timers.register(tick, first_interval=0.0, persistent=True)
+        try:
+            job.stamped = _stamp(job)
+            self.job, self.last = job, None
+            self._steps = job.prepare(job.folder)
+            self._start_worker()
+            if not bpy.app.timers.is_registered(tick):
+                bpy.app.timers.register(tick, first_interval=0.0, persistent=True)
+        except BaseException:                                   # it never began: nothing of it stays
+            self.job = self._steps = None
+            job_folder.clear(job.folder)
+            raise
 
     def run_blocking(self, job):
         """Run `job` to its end, for scripts and `--background`. Returns it; raises UserError or Cancelled."""
         self.start(job)
-        while not job.over:
-            self.poll(timeout=0.05)
+        try:
+            while not job.over:
+                self.poll(timeout=0.05)
+        except BaseException:                                   # Ctrl-C among them
+            self.abort(f"{job.title} was interrupted")
+            raise
         if job.state == "cancelled":
             raise Cancelled(job.message)
         if job.state == "failed":
@@ -272,23 +282,24 @@ class Manager(WorkerOwner, Answers, Writer):
         return self._playback() or self._waiting(self.busy.now(), "Waiting for Blender")
 
     def _end(self, state, sentence):
-        job, self.job = self.job, None
+        job, steps = self.job, self._steps
         if job is None:
             return
         if job.written is not None and job.written.done:        # nothing that comes after makes a failure of it
             state, sentence = "done", job.message
         job.state, job.message, job.fraction, job.eta = state, sentence, None, None
-        self._checking = None
-        self.last = job
-        steps, self._steps = self._steps, None
-        if steps is not None:
-            steps.close()
+        self.job, self.last, self._steps, self._checking = None, job, None, None
         self._active_left = time.monotonic()
+        tasks = [steps.close] if steps is not None else []
         if job.folder is not None and job is not self.unplaced:
-            job_folder.clear(job.folder)
+            tasks.append(partial(job_folder.clear, job.folder))
         if job.on_end is not None:
-            job.on_end(job)
-        compat.tag_redraw_all()
+            tasks.append(partial(job.on_end, job))
+        for task in (*tasks, compat.tag_redraw_all):
+            try:
+                task()
+            except Exception:  # noqa: BLE001  it has ended already: what follows must not miss its turn
+                fault(job.title, traceback.format_exc())
 
 
 manager = Manager()

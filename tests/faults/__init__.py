@@ -1,7 +1,7 @@
 """Seeded faults against Baton: what goes wrong must end whole or not at all, and in one sentence.
 
 A campaign is a file `campaign_<name>.py` of this folder with `WHAT` (one line of what is broken and what must hold) and
-`run(seed, trials, folder) -> list[Outcome]`; to drop such a file here is all that it takes to join.
+`run(seed, trials, folder)`, which gives an `Outcome` a trial; to drop such a file here is all that it takes to join.
 `python3 build.py faults --seed N --trials M` runs each campaign in a process of its own and prints a table;
 the tests of this folder run a few trials of each.
 """

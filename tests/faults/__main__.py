@@ -17,9 +17,9 @@ def one(name, seed, trials, out):
     """A campaign in this process; its outcomes as a line of JSON each in `out`."""
     from models.lab.mount import mount
     mount()
-    with tempfile.TemporaryDirectory(prefix=f"baton-faults-{name}-") as folder:
-        outcomes = faults.load(name).run(seed, trials, Path(folder))
-    out.write_text("".join(json.dumps(asdict(outcome)) + "\n" for outcome in outcomes), encoding="utf-8")
+    with tempfile.TemporaryDirectory(prefix=f"baton-faults-{name}-") as folder, open(out, "w") as file:
+        for outcome in faults.load(name).run(seed, trials, Path(folder)):
+            print(json.dumps(asdict(outcome)), file=file, flush=True)
 
 
 def apart(name, seed, trials, out, **environment):
@@ -34,7 +34,7 @@ def apart(name, seed, trials, out, **environment):
             cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace")
     lines = out.read_text(encoding="utf-8").splitlines() if out.is_file() else []
     outcomes = [faults.Outcome(**json.loads(line)) for line in lines]
-    if not lines:
+    if not lines or done.returncode:
         last = (done.stderr.strip().splitlines() or ["no word"])[-1]
         outcomes.append(faults.Outcome("the whole campaign", False, "crash", f"exit status {done.returncode}: {last}"))
     return outcomes

@@ -2,14 +2,15 @@
 import copy
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import bpy
 import numpy as np
 
+from baton.blender_addon.flows import again, import_motion, smpl_character
 from baton.blender_addon.flows import beats as beat_flows
-from baton.blender_addon.flows import import_motion, smpl_character
+from baton.blender_addon.flows.generate import flow
 from baton.blender_addon.flows.to_both import ToBoth
+from baton.blender_addon.flows.to_motion import ToMotion
 from baton.blender_addon.scene import beat_markers, strips
 from baton.blender_addon.worker import manager as jobs
 from baton.core import contract
@@ -46,8 +47,7 @@ def through_the_manager(job, result, folder):
 
     def lay_out():
         there.mkdir(exist_ok=True)
-        for path in (folder / "job").glob("*"):
-            shutil.copy2(path, there / path.name)
+        shutil.copytree(folder / "job", there, dirs_exist_ok=True)
 
     def act():
         if not there.is_dir():
@@ -198,113 +198,53 @@ def range_of_conducting(folder):
     return JOB, through_the_manager(job, {"takes": [row("one.npz", 3)]}, folder)
 
 
-def keep_sound(folder):
-    """Made before the file was saved: the sound moves beside it."""
-    _temporary_sounds(folder)
-    return BUTTON, button(bpy.ops.baton.keep_take, name=bpy.context.scene.baton.takes[-1].name)
+def ensemble(folder):
+    """Three rigs dance together: a take on each."""
+    scene, rig = base(folder)
+    for number in (2, 3):
+        other = scenes.smpl_rig(f"Dancer {number}")
+        scenes.sway(other, 60)
+        other.select_set(True)
+    rig.select_set(True)
+    bpy.context.view_layer.objects.active = rig
+    scene.frame_set(7)
+    job = prepare(ToMotion(bpy.context, systems.find("dance_cascade"), rig, None, (scene, strips.find(scene, "Piece"))
+                           ).job(), folder / "job")
+    for name in ("one.npz", "channels_rig_2.npz", "channels_rig_3.npz"):
+        channels(folder / "job", name)
+    made = {**row("one.npz", 1), "others": ["channels_rig_2.npz", "channels_rig_3.npz"]}
+    return JOB, through_the_manager(job, {"takes": [made]}, folder)
 
 
-def _temporary_sounds(folder):
-    """Music whose last sound lies in a temporary folder; gives that."""
-    _, act = music(folder)
-    elsewhere = Path(bpy.app.tempdir) / "baton"
-    shutil.rmtree(elsewhere, ignore_errors=True)
-    elsewhere.mkdir()
-    act()
-    take = bpy.context.scene.baton.takes[-1]
-    for path in (folder / "baton").iterdir():
-        shutil.move(path, elsewhere / path.name)
-    (folder / "baton").rmdir()
-    strips.find(bpy.context.scene, take.strip).sound.filepath = str(elsewhere / Path(take.path).name)
-    take.path = str(elsewhere / Path(take.path).name)
-    return elsewhere
-
-
-def keep_motion(folder):
-    _, act = conducting(folder)
-    act()
-    return BUTTON, button(bpy.ops.baton.keep_take)
-
-
-def _after(make, operator, which=-1, **more):
+def redo(make, made):
+    """The take is made again from its own request, beside itself. made: rows of the answer."""
     def scenario(folder):
         _, act = make(folder)
         act()
-        return BUTTON, button(operator, name=bpy.context.scene.baton.takes[which].name, **more)
+        take = bpy.context.scene.baton.takes[-1]
+        request = again.request(bpy.context.scene, take)
+        system = systems.systems()[request["system"]]
+        job = prepare(flow(bpy.context, system, bpy.data.objects["Dancer"], request).job(), folder / "job")
+        return JOB, through_the_manager(job, {"takes": made}, folder)
     return scenario
 
 
-def remove_the_last(folder):
-    """The only take of the rig: everything comes back."""
-    _, act = conducting(folder)
-    act()
-    bpy.ops.baton.remove_take()
-    return BUTTON, button(bpy.ops.baton.remove_take)
-
-
-def bake_the_last(folder):
-    remove_the_last(folder)
-    return BUTTON, button(bpy.ops.baton.bake_take)
-
-
-def remove_bare(folder):
-    _, act = conducting_bare(folder)
-    act()
-    bpy.ops.baton.remove_take()
-    return BUTTON, button(bpy.ops.baton.remove_take)
-
-
-def remove_below(folder):
-    """A kept take on which a newer one stands."""
-    _, act = conducting(folder)
-    act()
-    bpy.ops.baton.keep_take()
-    through_the_manager(*_conducting(folder), folder)()
-    return BUTTON, button(bpy.ops.baton.remove_take, name=next(t.name for t in bpy.context.scene.baton.takes if t.kept))
-
-
-def marked(operator, **arguments):
-    def scenario(folder):
-        base(folder)
-        return BUTTON, button(operator, **arguments)
-    return scenario
-
-
-def first_save(folder):
-    """Sounds of a file that was not saved move beside it."""
-    elsewhere = _temporary_sounds(folder)
-    from baton.blender_addon.scene import settling
+def queue_of_two(folder):
+    """Two strips, one after the other: what fails of one leaves the other alone."""
+    scene, rig = base(folder)
+    strips.place(scene, scenes.write_wav(folder / "Second.wav", 2.0), "Second", 101, 60)
+    acts = []
+    for number, name in enumerate(("Piece", "Second")):
+        own = folder / f"part {number}"
+        own.mkdir()
+        job = prepare(to_motion(bpy.context, rig, scene, strips.find(scene, name)).job(), own / "job")
+        channels(own / "job", "one.npz")
+        acts.append(through_the_manager(job, {"takes": [row("one.npz", number)]}, own))
 
     def act():
-        settling._moved.clear()
-        try:
-            return "done", settling.settle(str(folder / "file.blend")) or "nothing to move"
-        except Exception:  # noqa: BLE001 - as the handler of saving does
-            return "failed", jobs.fault("Moving sounds beside the file", "")
-    assert any(elsewhere.iterdir())
-    return ("_settle",), act
-
-
-def pick_bone(folder):
-    _, rig = base(folder)
-    bpy.ops.baton.detect_bones()
-    bpy.ops.object.mode_set(mode="POSE")
-    rig.data.bones.active = rig.data.bones["head"]
-    return BUTTON, button(bpy.ops.baton.pick_bone, joint="left_hip")
-
-
-def delete_unused(folder):
-    _, act = music(folder)
-    act()
-    bpy.ops.baton.remove_take()
-    bpy.ops.baton.remove_take()
-    return BUTTON, button(bpy.ops.baton.delete_unused)
-
-
-def clear_bones(folder):
-    _, rig = base(folder)
-    bpy.ops.baton.detect_bones()
-    return BUTTON, button(bpy.ops.baton.clear_bones)
+        ended = [one() for one in acts]
+        return next((each for each in ended if each[0] == "failed"), ended[-1])
+    return JOB, act, acts
 
 
 def music_again(folder):
@@ -317,28 +257,3 @@ def music_again(folder):
     strips.find(scene, scene.baton.takes[0].strip).lock = True
     job = prepare(to_sound(bpy.context, bpy.data.objects["Dancer"]).job(), folder / "job")
     return JOB, through_the_manager(job, {"takes": [row("take_1.wav", 3), row("take_2.wav", 4)]}, folder)
-
-
-def end_solo(folder):
-    music(folder)[1]()
-    name = bpy.context.scene.baton.takes[0].name
-    bpy.ops.baton.solo_take(name=name)
-    return BUTTON, button(bpy.ops.baton.solo_take, name=name)
-
-
-SCENARIOS = {
-    "music": music, "music again": music_again, "end solo of music": end_solo, "conducting": conducting, "conducting beside": conducting_beside, "conducting bare":
-    conducting_bare, "conducting on tracks": conducting_on_tracks, "both": both, "import": imported, "beats": beats,
-    "bones": bones, "character": character, "range of music": range_of_music, "range of conducting":
-    range_of_conducting, "keep sound": keep_sound, "keep motion": keep_motion,
-    "remove music": _after(music, bpy.ops.baton.remove_take), "remove both": _after(both, bpy.ops.baton.remove_take),
-    "remove beside": _after(conducting, bpy.ops.baton.remove_take), "remove the last": remove_the_last,
-    "remove bare": remove_bare, "remove below": remove_below,
-    "solo music": _after(music, bpy.ops.baton.solo_take, 0), "solo motion": _after(conducting, bpy.ops.baton.solo_take,
-    0), "mute": _after(conducting, bpy.ops.baton.mute_take), "beats to markers": _after(music,
-    bpy.ops.baton.take_beats), "half time": marked(bpy.ops.baton.scale_beats, factor="HALF"), "tap":
-    marked(bpy.ops.baton.tap_beat), "clear beats": marked(bpy.ops.baton.clear_beats), "clear bones": clear_bones,
-    "bake": _after(conducting, bpy.ops.baton.bake_take), "bake bare": _after(conducting_bare, bpy.ops.baton.bake_take),
-    "bake the last": bake_the_last,
-    "first save": first_save, "pick bone": pick_bone, "delete unused": delete_unused,
-    "baton": marked(bpy.ops.baton.add_baton)}

@@ -1,6 +1,8 @@
 """An exception at every call in turn while a result is written or a button acts: all of it is done, or nothing is."""
 import itertools
 import os
+import pickle
+import re
 import shutil
 import uuid
 from pathlib import Path
@@ -12,13 +14,14 @@ WHAT = "an exception at any call while a result is written or Keep, Remove and o
 
 
 def run(seed, trials, folder):
-    """`trials` faults, spread over the scenarios by their numbers of calls and drawn by `seed`; all of them where there
-    are fewer calls than trials."""
+    """`trials` faults. First each line of code that calls something, at its first, middle and last call, in each
+    scenario; then each whole stack of such lines, in the same way; then all calls. What trials do not suffice for is
+    drawn by `seed`, each scenario at least once."""
     import bpy
 
     from baton import blender_addon
     from baton.blender_addon.scene import snapshot
-    from tests.faults.apply_scenes import SCENARIOS
+    from tests.faults.apply_buttons import SCENARIOS
     blender_addon.register()
     if os.environ.get("BATON_FAULTS_WITHOUT") == "restore":     # to see that the campaign would notice
         take = snapshot.take
@@ -26,10 +29,13 @@ def run(seed, trials, folder):
     bpy.context.preferences.edit.undo_steps = 32
     uuid.uuid4 = Counted()
     try:
-        planned = {name: Scenario(name, make, folder, trials >= 500) for name, make in SCENARIOS.items()
-                   if ONLY in name}
-        chosen = plan({name: scenario.calls for name, scenario in planned.items()}, seed, trials)
-        return [outcome for name, spots in chosen.items() for outcome in planned[name].trials(spots, seed)]
+        names = [name for name in SCENARIOS if ONLY in name]
+        left = trials
+        for number, name in enumerate(names):
+            scenario = Scenario(name, SCENARIOS[name], folder)
+            spots = chosen(scenario.levels, left // (len(names) - number), seed)
+            left -= len(spots)
+            yield from scenario.trials(spots, seed)
     finally:
         blender_addon.unregister()
 
@@ -39,84 +45,133 @@ def _only_before_a_fault(restore):
     return lambda: None if Injector.fired else restore()
 
 
-def plan(calls, seed, trials):
-    """{scenario: [which calls fail]}: every call where trials suffice, else a draw without repetition, every scenario
-    at least once."""
-    spots = [(name, at) for name, count in calls.items() for at in range(1, count + 1)]
-    draw = np.random.default_rng(seed)
-    if trials < len(spots):
-        first = [(name, int(draw.integers(1, count + 1))) for name, count in calls.items()][:trials]
-        rest = [spot for spot in spots if spot not in set(first)]
-        taken = draw.choice(len(rest), trials - len(first), replace=False) if trials > len(first) else ()
-        spots = first + [rest[index] for index in sorted(taken)]
-    chosen = {}
-    for name, at in spots:
-        chosen.setdefault(name, []).append(at)
-    return chosen
+def chosen(levels, trials, seed):
+    """Sorted numbers of the calls that fail: whole levels as far as trials reach, of the next one a draw."""
+    found, draw = set(), np.random.default_rng(seed)
+    for level in levels:
+        fresh = sorted(set(level) - found)
+        room = max(1, trials) - len(found)
+        found |= set(fresh if len(fresh) <= room else draw.choice(fresh, room, replace=False).tolist())
+    return sorted(found)
+
+
+def ends(numbers):
+    """First, middle and last of each list of numbers."""
+    return {row[at] for row in numbers for at in (0, len(row) // 2, -1)}
 
 
 class Scenario:
-    """One act: how many calls it makes, how the file is before and after it, and trials that break it off."""
+    """One act: which calls it makes, how the file is before and after it, and trials that break it off."""
 
-    def __init__(self, name, make, folder, twice=True):
-        """twice: see that an undisturbed run ends alike the second time, without which nothing can be compared."""
-        self.name, self.make, self.folder = name, make, Path(folder) / name.replace(" ", "_")
-        self._build()
-        ended, self.calls, self.after, _ = self._once(None)
-        assert ended[0] == "done", f"{name} does not work undisturbed: {ended}"
-        self._stale = True                                      # another scenario is built next
-        if not twice:
-            return
-        self._build()
-        ended, calls, after, _ = self._once(None)
-        from tests.faults.scene_state import difference
-        other = _but_inputs(difference(self.after, after))
-        assert not other, f"{name} ends otherwise the second time: {other}"
-        self._stale = True
-
-    def _build(self):
+    def __init__(self, name, make, folder):
+        from tests.faults.forked import Files, apart
+        from tests.faults.scene_state import state
+        self.name, self.folder = name, Path(folder) / name.replace(" ", "_")
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         uuid.uuid4.number = itertools.count()
-        self.gate, self.act = self.make(self.folder)
-        from tests.faults.scene_state import state
-        self.before, self._stale = state([self.folder]), False
+        self.gate, self.act, *more = make(self.folder)
+        self.before = state([self.folder])
+        import bpy
+        of_the_job = self.folder.with_name(f"{self.folder.name} of the job")
+        self.files = Files([self.folder, of_the_job, bpy.app.tempdir], Path(folder) / "aside")
+        (told, sentence), calls, sites, stacks, self.after = apart(self._undisturbed, self.files)
+        assert told == "done", f"{name} does not work undisturbed: {sentence}"
+        # Of several acts one may fail and leave the others.
+        self.halves = [apart(lambda one=one: self._half(one), self.files) for one in (more[0] if more else ())]
+        self.levels = ends(sites.values()), ends(stacks.values()), range(1, calls + 1)
 
-    def _once(self, at, fault=None):
-        from tests.faults.injector import Injected, Injector
+    def _undisturbed(self):
+        ended, injector, after = self._once(None, True)
+        return ended, injector.calls, injector.sites, injector.stacks, after
+
+    def _half(self, act):
         from tests.faults.scene_state import state
         uuid.uuid4.number = itertools.count(100)
-        with Injector(self.gate, at, fault or Injected) as injector:
+        act()
+        return state([self.folder])
+
+    def _once(self, choose, look=False):
+        from tests.faults.injector import Injector
+        from tests.faults.scene_state import state
+        uuid.uuid4.number = itertools.count(100)
+        with Injector(self.gate, choose, look) as injector:
             ended = self.act()
-        return ended, injector.calls, state([self.folder]), injector.where
+        return ended, injector, state([self.folder])
 
     def trials(self, spots, seed):
-        """An `Outcome` for each call of `spots` that fails."""
-        from tests.faults import Outcome, is_sentence
+        """An `Outcome` for each call of `spots` that fails. The act runs once, and a copy of it fails at each."""
+        from tests.faults.forked import apart
+        outcomes, left = apart(lambda: self._copies(set(spots), seed), self.files, 0)
+        for at in left:
+            outcomes += apart(lambda at=at: self._copies({at}, seed, alone=True), self.files)[0]
+        return outcomes
+
+    def _copies(self, spots, seed, alone=False):
+        """([outcomes], [calls at which a file was open: those take a run of their own]). alone: no more copies."""
+        from tests.faults import Outcome
+        from tests.faults.forked import copy, how
+        outcomes, left, mine = [], [], []
+        answer = self.files.aside.with_name("outcome")
+
+        def choose(at):
+            if at not in spots:
+                return None
+            if not alone:
+                if self.files.open_ones():
+                    left.append(at)
+                    return None
+                self.files.note()
+                answer.unlink(missing_ok=True)
+                child = copy()
+                if child:
+                    _, status = os.waitpid(child, 0)
+                    self.files.put_back()
+                    outcomes.append(pickle.loads(answer.read_bytes()) if answer.exists() else Outcome(
+                        f"{self.name}, call {at}", False, "crash", how(status)))
+                    return None
+            mine.append(at)
+            return self._fault(at, seed)
+        try:
+            ended, injector, now = self._once(choose)
+        except Exception as error:  # noqa: BLE001  what an act lets out, its user would see
+            if not mine:
+                raise
+            found = Outcome(f"{self.name}, call {mine[0]}", False, "raised", f"{type(error).__name__}: {error}"[:200])
+        else:
+            found = self._outcome(ended, f"{self.name}, call {mine[0]} ({injector.where})", now) if mine else None
+        if mine and not alone:
+            answer.write_bytes(pickle.dumps(found))
+            os._exit(0)
+        return outcomes + ([found] if alone and found else []), left
+
+    def _fault(self, at, seed):
         from tests.faults.injector import FAULTS
+        # Where the disk is in trouble the first save packs the sounds instead, which is another good end.
+        return FAULTS[0 if self.name == "first save" else (at + seed) % len(FAULTS)]
+
+    def _outcome(self, ended, trial, now):
+        from tests.faults import Outcome, is_sentence
         from tests.faults.scene_state import difference
-        for at in spots:
-            if self._stale:
-                self._build()
-            # Where the disk is in trouble the first save packs the sounds instead, which is another good end.
-            fault = FAULTS[0 if self.name == "first save" else (at + seed) % len(FAULTS)]
-            (told, sentence), _, now, where = self._once(at, fault)
-            trial = f"{self.name}, call {at} ({where})"
-            undone, done = difference(self.before, now), _but_inputs(difference(self.after, now))
-            self._stale = bool(undone)
-            if not is_sentence(sentence):
-                yield Outcome(trial, False, "python message", sentence[:200])
-            elif not undone:
-                yield Outcome(trial, told == "failed", "undone" if told == "failed" else "told done", sentence[:120])
-            elif not done:
-                yield Outcome(trial, told == "done", "whole" if told == "done" else "told failed", sentence[:120])
-            else:
-                yield Outcome(trial, False, "half done", f"{len(undone)} differences, {'; '.join(undone[:3])}"[:300])
+        told, sentence = ended
+        undone, done = difference(self.before, now), difference(self.after, now)
+        if not is_sentence(sentence):
+            return Outcome(trial, False, "python message", sentence[:200])
+        if not undone and not difference(self.before, self.after):
+            return Outcome(trial, True, "refused" if told == "failed" else "read", sentence[:120])
+        if any(not _but_ids(difference(half, now)) for half in self.halves):
+            return Outcome(trial, told == "failed", "one of them", sentence[:120])
+        if not undone:
+            return Outcome(trial, told == "failed", "undone" if told == "failed" else "told done", sentence[:120])
+        if not done:
+            return Outcome(trial, told == "done", "whole" if told == "done" else "told failed", sentence[:120])
+        return Outcome(trial, False, "half done", f"{len(undone)} differences, {'; '.join(undone[:3])}"[:300])
 
 
-def _but_inputs(differences):
-    """Requests tell when the files that a take was made from were written, which differs from run to run."""
-    return [line for line in differences if "/request: " not in line]
+def _but_ids(differences):
+    """Ids are counted on, so that those of the second act differ where the first made none."""
+    return [line for line in differences if len(set(re.sub("[0-9a-f]{32}", "", line).partition(": ")[2].split(" -> "))
+                                                ) > 1]
 
 
 class Counted:

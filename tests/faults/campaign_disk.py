@@ -93,7 +93,7 @@ def _both(folder):
 
 
 def _keep(folder):
-    from tests.faults.apply_scenes import keep_sound
+    from tests.faults.apply_buttons import keep_sound
     return keep_sound(folder)[1], folder / "baton", "folder for sounds"
 
 

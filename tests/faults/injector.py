@@ -4,6 +4,7 @@ The gate is the function inside which calls count, such as the one that applies 
 is off, so that what puts things back runs undisturbed.
 """
 import errno
+import inspect
 import os
 import sys
 from pathlib import Path
@@ -29,16 +30,25 @@ def _in_update(frame):
     return False
 
 
+def _resumed(frame):
+    """A generator that goes on: a fault raised there would end it past its own `finally`, as nothing real does."""
+    code = frame.f_code
+    return bool(code.co_flags & inspect.CO_GENERATOR) and frame.f_lineno != code.co_firstlineno
+
+
 class Injector:
-    """`with Injector(gate, at, fault)`: the `at`-th call (from 1) inside a function named `gate` raises `fault(text)`;
-    with `at` None they are only counted. gate: names of such functions. Afterwards `calls` tells how many there were,
-    `where` what was hit."""
+    """`with Injector(gate, choose)`: before each call inside a function named in `gate`, `choose(number)`, from 1,
+    gives the fault to raise there, or None; after one fault no more is raised. choose None: calls are only counted.
+
+    Afterwards `calls` tells how many there were, `where` what was hit, and, with `look`, `sites` {the line that calls
+    and what it calls: numbers of its calls} and `stacks`, the same for each whole stack up to the gate.
+    """
 
     fired = False
 
-    def __init__(self, gate, at=None, fault=Injected):
-        self.gate, self.at, self.fault = gate, at, fault
-        self.calls, self.where, self._frame = 0, "", None
+    def __init__(self, gate, choose=None, look=False):
+        self.gate, self.choose, self.look = gate, choose, look
+        self.calls, self.where, self._frame, self.sites, self.stacks = 0, "", None, {}, {}
 
     def __enter__(self):
         Injector.fired = False
@@ -61,13 +71,23 @@ class Injector:
             return
         if event not in ("call", "c_call") or not code.co_filename.startswith(WITHIN):
             return
-        if _in_update(frame):
+        if _in_update(frame) or event == "call" and _resumed(frame):
             return
         self.calls += 1
-        if self.calls != self.at:
+        name = code.co_name if event == "call" else f"{code.co_name} > {getattr(argument, '__name__', argument)}"
+        if self.look:
+            stack = (name, *self._lines(frame))
+            self.sites.setdefault(stack[:2], []).append(self.calls)
+            self.stacks.setdefault(stack, []).append(self.calls)
+        fault = self.choose(self.calls) if self.choose is not None else None
+        if fault is None:
             return
         sys.setprofile(None)
         Injector.fired = True
-        name = code.co_name if event == "call" else f"{code.co_name} > {getattr(argument, '__name__', argument)}"
         self.where = f"{Path(code.co_filename).stem}.{name}:{frame.f_lineno}"
-        raise self.fault(f"injected at {self.where}")
+        raise fault(f"injected at {self.where}")
+
+    def _lines(self, frame):
+        while frame is not None and frame is not self._frame.f_back:
+            yield f"{frame.f_code.co_filename}:{frame.f_lineno}"
+            frame = frame.f_back

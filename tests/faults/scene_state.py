@@ -5,6 +5,7 @@ with every key, NLA, strips, markers, custom properties, selection, mode, takes,
 steps, and the files of some folders.
 """
 import ctypes
+import functools
 import hashlib
 import os
 import sys
@@ -13,7 +14,8 @@ import tempfile
 import bpy
 import numpy as np
 
-KINDS = ("actions", "sounds", "scenes", "objects", "armatures", "meshes", "materials", "collections", "texts", "curves")
+KINDS = ("actions", "sounds", "scenes", "objects", "armatures", "meshes", "materials", "collections", "texts", "curves",
+         "lights", "cameras", "worlds", "images", "node_groups")
 PLAIN = {"BOOLEAN", "INT", "FLOAT", "STRING", "ENUM"}
 # What Blender itself counts up or works out while one looks.
 NOISE = {"session_uid", "is_evaluated", "is_updated", "is_updated_data", "matrix_channel", "strip_time", "tag",
@@ -52,19 +54,22 @@ def difference(before, after, path="") -> list:
 def plain(thing) -> dict:
     """Every property of `thing` that is no collection; a pointer as the name of what it points to."""
     found = {}
-    for prop in thing.bl_rna.properties:
-        name = prop.identifier
-        if name in NOISE:
-            continue
-        if prop.type in PLAIN:
-            value = getattr(thing, name)
-            found[name] = tuple(np.ravel(value).tolist()) if getattr(prop, "is_array", False) else (
-                sorted(value) if isinstance(value, set) else value)
-        elif prop.type == "POINTER" and not prop.is_readonly:
-            value = getattr(thing, name)
-            if not isinstance(value, bpy.types.PropertyGroup):
-                found[name] = getattr(value, "name", None) or (None if value is None else "there")
+    for name, pointer, array in _names(type(thing)):
+        value = getattr(thing, name)
+        if not pointer:
+            value = sorted(value) if isinstance(value, set) else value
+            found[name] = tuple(np.ravel(value).tolist()) if array else value
+        elif not isinstance(value, bpy.types.PropertyGroup):
+            found[name] = getattr(value, "name", None) or (None if value is None else "there")
     return found
+
+
+@functools.cache
+def _names(kind):
+    """[(name, whether it points to something, whether it is an array)] of what `plain` reads of a type."""
+    return [(prop.identifier, prop.type == "POINTER", getattr(prop, "is_array", False))
+            for prop in kind.bl_rna.properties if prop.identifier not in NOISE and (
+            prop.type in PLAIN or prop.type == "POINTER" and not prop.is_readonly)]
 
 
 def _own(thing):

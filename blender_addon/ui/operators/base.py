@@ -44,10 +44,8 @@ class JobOperator:
     def invoke(self, context, event):
         if bpy.app.background:
             return self.execute(context)
-        try:
-            job = queue.start(self.makers(context))
-        except UserError as error:
-            self.report({"ERROR"}, said(str(error)))
+        job = self._tried(lambda: queue.start(self.makers(context)))
+        if job is None:
             return {"CANCELLED"}
         for text in job.warnings:                               # what is known before it has begun: unsure bones
             self.report({"WARNING"}, said(text))
@@ -55,15 +53,24 @@ class JobOperator:
         return {"FINISHED"}
 
     def execute(self, context):
-        try:
-            message, warnings = queue.run_blocking(self.makers(context))
-        except (UserError, Cancelled) as error:
-            self.report({"ERROR"}, said(str(error)))
+        ended = self._tried(lambda: queue.run_blocking(self.makers(context)))
+        if ended is None:
             return {"CANCELLED"}
+        message, warnings = ended
         for text in warnings:
             self.report({"WARNING"}, said(text))
         self.report({"INFO"}, said(message))
         return {"FINISHED"}
+
+    def _tried(self, function):
+        """What function() returns; None where it failed, which is reported in a sentence."""
+        try:
+            return function()
+        except (UserError, Cancelled) as error:
+            self.report({"ERROR"}, said(str(error)))
+        except Exception:  # noqa: BLE001 - of Baton's own: a sentence for the user, the traceback for the report
+            self.report({"ERROR"}, jobs.fault(self.bl_label, traceback.format_exc()))
+        return None
 
 
 # --- polls: a grey button says why -----------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from ...errors import UserError, on_disk
 from ...flows import beats, smpl_character
 from ...scene import baton_prop, bone_map, sample_scene
 from ...scene import settings as scene_settings
+from ...scene.whole import whole
 from ...worker import options as prefs
 from ..translations import said
 from .base import ActOperator, JobOperator, NeedsRig, idle, not_working
@@ -23,18 +24,25 @@ class BATON_OT_detect_bones(JobOperator, bpy.types.Operator):
         return not_working(cls) and NeedsRig.poll.__func__(cls, context)
 
     def invoke(self, context, event):
-        if bone_map.detect(bone_map.find_rig(context)):
-            return self._tell(context)
-        return super().invoke(context, event)
+        return self._at_once(context) or super().invoke(context, event)
 
     def execute(self, context):
-        if bone_map.detect(bone_map.find_rig(context)):
-            return self._tell(context)
-        return super().execute(context)
+        return self._at_once(context) or super().execute(context)
 
-    def _tell(self, context):
+    def _at_once(self, context):
+        """What the operator returns where no job is needed, or None."""
         rig = bone_map.find_rig(context)
-        self.report({"WARNING" if bone_map.unsure(rig) else "INFO"}, f"{rig.baton.table}: {bone_map.matched(rig)}")
+
+        def detect():
+            with whole([rig]):
+                return bone_map.detect(rig), bone_map.unsure(rig), f"{rig.baton.table}: {bone_map.matched(rig)}"
+        found = self._tried(detect)
+        if found is None:
+            return {"CANCELLED"}
+        complete, unsure, sentence = found
+        if not complete:
+            return None
+        self.report({"WARNING" if unsure else "INFO"}, sentence)
         return {"FINISHED"}
 
     def make_job(self, context):
