@@ -38,6 +38,27 @@ def test_f1_is_one_to_one_and_strict():
     assert beat_f1_70ms([], true) == 0.0
 
 
+def test_continuity_tells_the_level_from_the_phase():
+    true = np.arange(0.3, 30, 0.5)
+    half_way = (true[1:] + true[:-1]) / 2
+    assert beat_align.continuity(true + 0.02, true) == {"CMLt": 1.0, "AMLt": 1.0}
+    for other in (np.sort(np.concatenate([true, half_way])), true[::2], half_way):
+        found = beat_align.continuity(other, true)
+        assert found["CMLt"] < 0.1 and found["AMLt"] > 0.9
+    assert beat_align.continuity(true * 1.13, true)["AMLt"] < 0.4
+    assert beat_align.continuity([], true) == {"CMLt": 0.0, "AMLt": 0.0}
+
+
+def test_the_phase_is_found_along_a_known_tempo():
+    true = np.cumsum(0.5 + 0.1 * np.sin(np.arange(60) / 5))
+    times = np.arange(0, true[-1] + 0.4, 0.02)
+    turns = np.interp(times, true, np.arange(60))
+    noise = np.random.default_rng(0).normal(size=(2, len(times)))
+    for late in (0.0, 0.2):
+        found = beat_align.phase_along(np.exp(2j * np.pi * (turns - late)) + noise[0] + 1j * noise[1], times, true)
+        assert np.abs(found - true - late * np.gradient(true)).max() < 0.03
+
+
 def test_published_bc_ignores_beats_after_a_third():
     # A body that stops exactly on each beat at 1 Hz: a real beat measure gives ~1, the published one does not.
     t = np.arange(0, 60, 1 / 30)

@@ -57,7 +57,7 @@ def test_beats_of_an_ensemble_are_leaned_to_where_they_are_heard():
     index = np.arange(60)
     grid = 0.4 + 0.5 * index
     played = grid + 0.09 * np.sin(2 * np.pi * index / 14)
-    heard = np.sort(np.concatenate([np.delete(played, [7, 30, 31]), played[20:25] + 0.24]))     # some missed, some extra
+    heard = np.sort(np.concatenate([np.delete(played, [7, 30, 31]), played[20:25] + 0.24]))     # missed, extra
     moved = tempo.leaned(grid, heard)
     assert len(moved) == len(grid) and (np.diff(moved) > 0).all()
     assert np.abs(moved - played).max() < 0.04 < 0.08 < np.abs(grid - played).max()

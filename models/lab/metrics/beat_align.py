@@ -37,6 +37,29 @@ def beat_f1_any_level(found, true):
     return (scores["strict"], "strict") if scores["strict"] >= scores[best] - 1e-9 else (scores[best], best)
 
 
+def continuity(found, true):
+    """{"CMLt", "AMLt"}: share of beats in step with the true ones, at their level and at any allowed one (half, double,
+    off-beat).
+
+    Definitions and code of mir_eval 0.8 (after Hainsworth 2004 and Klapuri et al. 2006), no beats trimmed.
+    """
+    from mir_eval.beat import continuity as scores
+    if len(found) < 2 or len(true) < 2:
+        return {"CMLt": 0.0, "AMLt": 0.0}
+    _, strict, _, allowed = scores(np.asarray(true, float), np.asarray(found, float))
+    return {"CMLt": float(strict), "AMLt": float(allowed)}
+
+
+def phase_along(first, times, true):
+    """Beats (B,) where a signal `first` (T,) complex, which turns once a beat, at `times` (T,) seconds, puts them along
+    the true tempo of every moment: what is missed then is phase or evidence, not tempo or level."""
+    grid = np.concatenate([[2 * true[0] - true[1]], true, [2 * true[-1] - true[-2]]])
+    count = np.arange(-1, len(true) + 1)
+    turns = np.interp(times, grid, count)
+    late = np.angle((first * np.exp(-2j * np.pi * turns)).sum()) / (2 * np.pi)
+    return np.interp(np.arange(len(true)) - late, count, grid)
+
+
 # ---------------------------------------------------------------- kinematic beats
 
 def joint_speed(positions, fps):
