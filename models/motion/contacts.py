@@ -5,13 +5,13 @@ foot is planted is taken back by two-bone IK on the leg, and what was taken back
 foot lifts.
 """
 import numpy as np
-from scipy.ndimage import gaussian_filter1d, maximum_filter1d
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d, minimum_filter1d
 
 from core.body.kinematics import OFFSETS, forward_kinematics, local_from_global
 from core.body.motion import Motion
 from core.body.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from core.retarget.rest import swing
-from models.motion.representation import STANDING_M
+from models.motion.representation import FEET, STANDING_M
 from models.motion.smoothing import minimum_jerk, runs
 
 LEGS = (((1, 4, 7, 10), slice(0, 2)), ((2, 5, 8, 11), slice(2, 4)))    # hip, knee, ankle, toe; their contact channels
@@ -23,6 +23,8 @@ MOST_METRES = 0.15                          # a foot that creeps further in one 
 MOST_SWIVEL = np.radians(30.0)              # a foot that turns further from its middle direction is turned on purpose
 REACH = 0.995                               # of the leg's length
 CLEARANCE = {15: 0.10, 20: 0.03, 21: 0.03, 22: 0.02, 23: 0.02, 18: 0.04, 19: 0.04, 4: 0.05, 5: 0.05, 0: 0.09}   # m
+FLOAT_SECONDS = 0.8  # nobody hangs in the air for so long: a longer flight is a floor that was measured too low
+FLOAT_METRES = 0.005                        # and by so little nobody sees it
 # Widest angle in degrees between a joint and the T-pose (spine, neck, head) or its mean of the training data; generous.
 LIMITS = {1: 130, 2: 130, 3: 50, 4: 155, 5: 155, 6: 50, 7: 70, 8: 70, 9: 50, 10: 60, 11: 60, 12: 60, 13: 60, 14: 60,
           15: 60, 18: 160, 19: 160, 20: 95, 21: 95, 22: 60, 23: 60}
@@ -33,7 +35,7 @@ def clean(motion, contacts, lifts=None):
     (T, 2) metres by which the left and the right foot are raised, or None.
     """
     motion = limited(motion)
-    motion = above_floor(motion)
+    motion = grounded(above_floor(motion))
     return locked(motion, np.asarray(contacts, dtype=np.float64), lifts)
 
 
@@ -65,6 +67,22 @@ def above_floor(motion):
                                         mode="nearest"), sink)
     root = motion.root.copy()
     root[:, 2] += lift
+    return Motion(motion.rotations, root, motion.fps)
+
+
+def grounded(motion):
+    """The body let down, smoothly in time, where nothing of it comes near the floor for longer than a jump lasts."""
+    positions = motion.positions()
+    feet = (positions[:, FEET, 2] - np.array(STANDING_M)).min(axis=1)
+    joints = list(CLEARANCE)
+    height = np.minimum(feet, (positions[:, joints, 2] - np.array([CLEARANCE[j] for j in joints])).min(axis=1))
+    width = 2 * int(FLOAT_SECONDS * motion.fps / 2) + 1
+    if len(motion) < width or height.max() <= FLOAT_METRES:
+        return motion
+    # Each of the averaged minima is of a stretch that holds the frame itself, so nothing comes below the floor.
+    drift = gaussian_filter1d(minimum_filter1d(height, width, mode="nearest"), width / 6, mode="nearest", truncate=3.0)
+    root = motion.root.copy()
+    root[:, 2] -= np.clip(drift - FLOAT_METRES, 0.0, None)
     return Motion(motion.rotations, root, motion.fps)
 
 

@@ -7,7 +7,7 @@ from core.body.motion import Motion, rest_motion
 from core.body.rotations import axis_angle_to_matrix, geodesic
 from models.lab.studio.dancer import dance
 from models.lab.studio.plan import make_plan
-from models.motion.contacts import LIMITS, above_floor, clean, limited, locked, slide_metres
+from models.motion.contacts import LIMITS, above_floor, clean, grounded, limited, locked, slide_metres
 from models.motion.representation import foot_contacts
 from models.motion.smoothing import continued, joined, looped, runs
 
@@ -71,6 +71,17 @@ def test_hands_below_the_floor_raise_the_body():
     low = Motion(still.rotations, still.root - np.array([0, 0, 1.4], np.float32), 60.0)
     assert above_floor(low).positions()[:, [20, 21], 2].min() >= 0.029
     assert above_floor(still) is still
+
+
+def test_who_floats_is_let_down_and_who_jumps_is_not():
+    """Two seconds 6 cm over the floor are no jump; half a second 30 cm up is one."""
+    still, t = rest_motion(240, 60.0), np.arange(240) / 60
+    floating = np.where(t > 2.0, 0.06, 0.0)
+    jump = np.where((t > 0.7) & (t < 1.2), 0.3 * np.sin(np.pi * (t - 0.7) / 0.5), 0.0)
+    up = Motion(still.rotations, still.root + np.outer(floating + jump, [0, 0, 1]).astype(np.float32), 60.0)
+    height = grounded(up).root[:, 2] - still.root[:, 2]
+    assert height[180:].max() < 0.01 and np.abs(height[:90] - jump[:90]).max() < 0.001 and height.min() > -1e-4
+    assert grounded(still) is still
 
 
 def test_joints_beyond_their_limit_come_back():
