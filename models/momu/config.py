@@ -53,6 +53,7 @@ class MotionVAEConfig:
 class DiTConfig:
     """One diffusion transformer, eps_a(z_a, t, z_m) or eps_m(z_m, t, z_a), and its training."""
 
+    kind: str = "transformer"           # or "unet", an ablation: `depth` blocks at each of its five stages
     width: int = 256
     depth: int = 6
     heads: int = 4
@@ -96,6 +97,29 @@ class DiTConfig:
         return self.window / LATENT_RATE
 
 
+@dataclass
+class TimingConfig:
+    """The two readers of the beat in latents (models/momu/timing.py), and their training."""
+
+    width: int = 64
+    dilations: tuple = (1, 2, 4, 8, 16)
+    dropout: float = 0.15
+    latent: int = LATENT
+    noise: float = 1.0                  # most noise added to the latents in training: estimates are blurred
+    window: int = 128                   # latents of a training crop
+    shortest: int = 24
+    unreliable_beats: float = 0.3
+    captured: float = 0.35
+    batch: int = 24
+    lr: float = 3e-3
+    ema: float = 0.99
+    motion_vae: str = ""                # as in `DiTConfig` (training only)
+    belongs: str = ""                   # `timing.print_of` the motion VAE that they belong to, found by training
+
+    def __post_init__(self):
+        self.dilations = tuple(self.dilations)
+
+
 VAE_RELEASE = MotionVAEConfig()
 VAE_TINY = MotionVAEConfig(widths=(16, 16, 16), blocks=1, frames=64, batch=4, windows=4, ema=0.9)
 RELEASE = DiTConfig()
@@ -107,6 +131,8 @@ CONFIGS = {
     "motion_vae": {"release": VAE_RELEASE, "tiny": VAE_TINY, "paper": replace(VAE_RELEASE, heads=False, contrast=0.1,
                                                                               kl=1e-6),
                    "no-contrast": replace(VAE_RELEASE, contrast=0.0)},
+    "timing": {"release": TimingConfig(), "tiny": TimingConfig(width=8, dilations=(1, 2), window=32, shortest=12,
+                                                               batch=4, ema=0.9)},
 }
 for _part in ("music_dit", "motion_dit"):
     _kept = {"code": 0} if _part == "motion_dit" else {}            # the code is of the music's mix

@@ -4,17 +4,19 @@ their own.
 The other modality's latents enter twice: frame by frame, added to the latents they belong to, and as tokens. The
 sequence is [t; condition; latents]; positions are seconds on the common clock (rotary), so any length goes through.
 """
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from models.conditions import Conditions
-from models.layers import Attention, TimeEmbedding
+from models.layers import Attention, Downsample, ResBlock, TimeEmbedding, Upsample
 from models.momu.config import DOWNSAMPLE, LATENT_RATE, RHYTHM_CHANNELS
 from models.motion.representation import Standard
 from models.music_ldm.timbre import Timbre
+
+SCALES = 3                      # time scales of the U-Net
 
 
 @dataclass
@@ -106,24 +108,30 @@ class DiT(nn.Module):
         """Inverse of `standardise`."""
         return self.own.restore(latents.transpose(1, -1)).transpose(1, -1)
 
+    def embedding(self, t, condition):
+        """What holds for the whole crop, (B, width): time, style, tempo, code."""
+        config, embedding = self.config, self.time(t)
+        if config.style or config.rhythm:
+            said = [condition.style * float(config.style), condition.tempo * float(config.rhythm),
+                    condition.other_known[:, None]]
+            embedding = embedding + self.style(torch.cat(said, dim=-1))
+        return embedding if self.code is None else embedding + self.code(condition.code)
+
+    def frames(self, x, condition):
+        """What holds frame by frame, (B, width, L): the noisy latents, the other modality's, the rhythm."""
+        frames = self.input(x)
+        if self.other_frames is not None:
+            frames = frames + self.other_frames(condition.other) * condition.other_known[:, None, None]
+        return frames if self.rhythm is None else frames + self.rhythm(condition.rhythm)
+
     def forward(self, x, t, condition, mask=None):
         """x (B, 64, L), t (B,) long, mask (B, L) bool (True where the crop is) or None -> (B, 64, L)."""
         config, length = self.config, x.shape[-1]
         known = condition.other_known[:, None]
-        embedding = self.time(t)
-        if config.style or config.rhythm:
-            said = [condition.style * float(config.style), condition.tempo * float(config.rhythm), known]
-            embedding = embedding + self.style(torch.cat(said, dim=-1))
-        if self.code is not None:
-            embedding = embedding + self.code(condition.code)
-        frames = self.input(x)
         if mask is not None:
             condition = Condition(condition.other * mask[:, None], condition.other_known, condition.rhythm,
                                   condition.tempo, condition.style, condition.code)
-        if self.other_frames is not None:
-            frames = frames + self.other_frames(condition.other) * known[..., None]
-        if self.rhythm is not None:
-            frames = frames + self.rhythm(condition.rhythm)
+        embedding, frames = self.embedding(t, condition), self.frames(x, condition)
         tokens = self.other_tokens(condition.other).transpose(1, 2) * known[..., None]
         clock = (torch.arange(length, device=x.device) + 0.5) / LATENT_RATE
         seconds = torch.cat([clock[:1], clock[::config.pool], clock])
@@ -138,3 +146,37 @@ class DiT(nn.Module):
         scale, shift = self.last(embedding)[:, None].chunk(2, dim=-1)
         y = self.norm(y[:, -length:]) * (1 + scale) + shift
         return self.output(y).transpose(1, 2)
+
+
+class UNet(DiT):
+    """The ablation's denoiser: the same conditions, but residual convolutions over three time scales in the place of
+    attention; the other modality comes in frame by frame alone."""
+
+    def __init__(self, config):
+        super().__init__(replace(config, depth=0, frame_wise=True))
+        self.config, width = config, config.width
+        self.levels = nn.ModuleList(nn.ModuleList(ResBlock(1, width, embedding_width=width, dropout=config.dropout,
+                                                           norm="channel") for _ in range(config.depth))
+                                    for _ in range(2 * SCALES - 1))
+        self.down = nn.ModuleList(Downsample(1, width) for _ in range(SCALES - 1))
+        self.up = nn.ModuleList(Upsample(1, width) for _ in range(SCALES - 1))
+
+    def forward(self, x, t, condition, mask=None):
+        """As `DiT`'s."""
+        embedding, y, kept = self.embedding(t, condition), self.frames(x, condition), []
+        for level, blocks in enumerate(self.levels):
+            if level >= SCALES:
+                skip = kept.pop()
+                y = self.up[level - SCALES](y, size=skip.shape[-1:]) + skip
+            for block in blocks:
+                y = block(y if mask is None or y.shape[-1] != mask.shape[-1] else y * mask[:, None], embedding)
+            if level < SCALES - 1:
+                kept.append(y)
+                y = self.down[level](y)
+        scale, shift = self.last(F.silu(embedding))[:, None].chunk(2, dim=-1)
+        return self.output(self.norm(y.transpose(1, 2)) * (1 + scale) + shift).transpose(1, 2)
+
+
+def denoiser(config):
+    """The network of a `DiTConfig`, not trained."""
+    return {"transformer": DiT, "unet": UNet}[config.kind](config)

@@ -19,13 +19,14 @@ from core.errors import BadInput
 from models.diffusion import Schedule
 from models.diffusion.canvas import Layout, noise, reporting, sample, seeded, stopping
 from models.momu import dance
-from models.momu.config import DiTConfig, MotionVAEConfig
+from models.momu.config import DiTConfig, MotionVAEConfig, TimingConfig
 from models.momu.joint import Side, cross_guided
-from models.momu.network import DiT
+from models.momu.network import denoiser
 from models.momu.passage import Passage
 from models.momu.settings import Settings
 from models.momu.sound import Music, as_audio
 from models.momu.takes import MotionTake, SoundTake, as_passage, free_ranges, make_motion, make_music, mix_of
+from models.momu.timing import Readers, print_of
 from models.momu.vae import MotionVAE
 
 WINDOWS_AT_ONCE = 16  # rows of one network call: bounds the memory whatever the length and the number of variations
@@ -41,9 +42,20 @@ def load_network(part, folders=None):
         network = MotionVAE(MotionVAEConfig(**found.config))
         state = {name: value for name, value in state.items() if not name.startswith("heads.")}
     else:
-        network = DiT(DiTConfig(**found.config))
+        network = denoiser(DiTConfig(**found.config))
     network.load_state_dict(state)
     return network.eval().requires_grad_(False)
+
+
+def load_readers(motion_vae, folders=None):
+    """The released `timing.Readers`, or None where they read the latents of another motion VAE than this one."""
+    found = checkpoints.find("momu", "timing", folders)
+    config = TimingConfig(**found.config)
+    if config.belongs != print_of(motion_vae):
+        return None
+    readers = Readers(config)
+    readers.load_state_dict(checkpoints.load_state(found))
+    return readers.eval().requires_grad_(False)
 
 
 def load_music(folders=None, device="cpu", vocoder=True):
@@ -78,17 +90,23 @@ class Entry:
     """What the three entries share: networks on a device, the codes and the noise of variations, the walk of the
     sampler."""
 
-    def __init__(self, music, motion_vae, music_dit=None, motion_dit=None, device="cpu"):
-        """music: `sound.Music`; motion_vae: `MotionVAE`; the transformers that the entry needs."""
+    def __init__(self, music, motion_vae, music_dit=None, motion_dit=None, device="cpu", readers=None):
+        """music: `sound.Music`; motion_vae: `MotionVAE`; the transformers that the entry needs; readers:
+        `timing.Readers`, or None: without beats the other modality's timing is left to the transformers."""
         self.device, self.music = torch.device(device), music
         self.motion_vae = motion_vae.eval().to(self.device)
         self.music_dit = None if music_dit is None else music_dit.eval().to(self.device)
         self.motion_dit = None if motion_dit is None else motion_dit.eval().to(self.device)
+        self.readers = None if readers is None else readers.eval().to(self.device)
         config = (music_dit or motion_dit).config
         if {config.latent} != {self.motion_vae.config.latent, self.music.vae.config.latent}:
             raise BadInput("The VAEs and the transformers do not belong together; install the checkpoints of one "
                            "release.")
         self.config, self.schedule = config, Schedule(config.schedule, config.prediction)
+
+    def reader(self, name):
+        """The reader of the beat in a modality's latents, or None."""
+        return None if self.readers is None else self.readers[name]
 
     def codes(self, genre, generators, profile=None):
         """(V, K + 1) codes of the variations' mixes: of a given sound's profile, else drawn from the genre; None
@@ -126,8 +144,9 @@ class MoMuMusic(Entry):
     @classmethod
     def load(cls, folders: Folders = None, device: str = "cpu") -> "MoMuMusic":
         """From checkpoints: `folders` before the shipped ones. Raises NoCheckpoint."""
-        return cls(load_music(folders, device), load_network("motion_vae", folders), load_network("music_dit", folders),
-                   device=device)
+        vae = load_network("motion_vae", folders)
+        return cls(load_music(folders, device), vae, load_network("music_dit", folders), device=device,
+                   readers=load_readers(vae, folders))
 
     @torch.inference_mode()
     def generate(self, motion: Motion | None = None, settings: Settings | None = None, *, progress: Callable
@@ -152,8 +171,9 @@ class MoMuMotion(Entry):
     @classmethod
     def load(cls, folders: Folders = None, device: str = "cpu") -> "MoMuMotion":
         """From checkpoints: `folders` before the shipped ones. Raises NoCheckpoint."""
-        return cls(load_music(folders, device, vocoder=False), load_network("motion_vae", folders),
-                   motion_dit=load_network("motion_dit", folders), device=device)
+        vae = load_network("motion_vae", folders)
+        return cls(load_music(folders, device, vocoder=False), vae, motion_dit=load_network("motion_dit", folders),
+                   device=device, readers=load_readers(vae, folders))
 
     @torch.inference_mode()
     def generate(self, audio: Audio | None = None, settings: Settings | None = None, *, progress: Callable
@@ -178,11 +198,12 @@ class MoMuBoth(Entry):
     @classmethod
     def load(cls, folders: Folders = None, device: str = "cpu") -> "MoMuBoth":
         """From checkpoints: `folders` before the shipped ones. Raises NoCheckpoint."""
-        return cls(load_music(folders, device), load_network("motion_vae", folders), load_network("music_dit", folders),
-                   load_network("motion_dit", folders), device=device)
+        vae = load_network("motion_vae", folders)
+        return cls(load_music(folders, device), vae, load_network("music_dit", folders),
+                   load_network("motion_dit", folders), device=device, readers=load_readers(vae, folders))
 
-    def __init__(self, music, motion_vae, music_dit, motion_dit, device="cpu"):
-        super().__init__(music, motion_vae, music_dit, motion_dit, device)
+    def __init__(self, music, motion_vae, music_dit, motion_dit, device="cpu", readers=None):
+        super().__init__(music, motion_vae, music_dit, motion_dit, device, readers)
         a, m = music_dit.config, motion_dit.config
         if (a.schedule, a.prediction, a.latent) != (m.schedule, m.prediction, m.latent):
             raise BadInput("The two transformers were trained for different chains; install the checkpoints of one "
@@ -237,8 +258,9 @@ class MoMuBoth(Entry):
             canvas.cut(sound + moves)
             take = tuple(torch.cat(parts) for parts in zip(kept[0].known(), kept[1].known()))
             profile = kept[0].profile
-        music = Side(self.music_dit, self.schedule, canvas, self.codes(canvas.genre, generators, profile))
-        motion = Side(self.motion_dit, self.schedule, canvas)
+        codes = self.codes(canvas.genre, generators, profile)
+        music = Side(self.music_dit, self.schedule, canvas, codes, reader=self.reader("motion"))
+        motion = Side(self.motion_dit, self.schedule, canvas, reader=self.reader("music"))
         denoise = cross_guided(music, motion, asked.guidance_scale, asked.together_from, take, run.stop_if_asked)
         half, made = self.config.latent, []
         x = self.sample(denoise, 2 * half, canvas, generators, asked, take, run)

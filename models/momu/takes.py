@@ -23,7 +23,8 @@ def make_music(entry, canvas, other, generators, asked, run):
         profile = take.profile
     elif asked.like is not None:
         profile = mix_of(asked.like)
-    side = Side(entry.music_dit, entry.schedule, canvas, entry.codes(canvas.genre, generators, profile), other)
+    side = Side(entry.music_dit, entry.schedule, canvas, entry.codes(canvas.genre, generators, profile), other,
+                entry.reader("motion"))
     denoise = single(side, asked.guidance_scale, run.stop_if_asked)
     x = entry.sample(denoise, entry.config.latent, canvas, generators, asked, None if take is None else take.known(),
                      run)
@@ -36,7 +37,7 @@ def make_motion(entry, canvas, other, generators, asked, run):
     """Dances on a canvas under the music's latents `other` (64, length) or None: `Motion`s, one a generator."""
     take = None if asked.keep is None else MotionTake(entry, canvas, asked.keep[0],
                                                       free_ranges(asked.keep[1], canvas.duration))
-    side = Side(entry.motion_dit, entry.schedule, canvas, None, other)
+    side = Side(entry.motion_dit, entry.schedule, canvas, None, other, entry.reader("music"))
     denoise = single(side, asked.guidance_scale, run.stop_if_asked)
     x = entry.sample(denoise, entry.config.latent, canvas, generators, asked, None if take is None else take.known(),
                      run)

@@ -1,8 +1,9 @@
-"""Training tasks of MoMu: `python -m models.training.loop momu motion_vae|music_dit|motion_dit --corpus FLAT ...`.
+"""Training tasks of MoMu: `python -m models.training.loop momu PART --corpus FLAT ...`, PART motion_vae, music_dit,
+motion_dit or timing.
 
 The order is the paper's: the music VAE (that of music_ldm, frozen), the motion VAE, then the two transformers,
-which know nothing of one another. A transformer's task encodes the motions of its corpus itself, with the motion
-VAE of `motion_vae=RUN`.
+which know nothing of one another, and the readers of the beat. The tasks of the last three encode the motions of their
+corpus themselves, with the motion VAE of `motion_vae=RUN`.
 """
 import dataclasses
 
@@ -11,10 +12,12 @@ import torch
 from torch import nn
 
 from models.diffusion import Schedule
+from models.diffusion.loss import normal, uniform
 from models.momu.config import CONFIGS, DOWNSAMPLE
 from models.momu.data import LatentCrops, MotionCrops, Pieces, encode_motion
 from models.momu.losses import batch_condition, diffusion_loss, masked_errors, motion_loss
-from models.momu.network import DiT
+from models.momu.network import denoiser
+from models.momu.timing import Readers, print_of, reading_loss
 from models.momu.vae import ContrastHeads, MotionVAE, load_motion_vae
 from models.training.flat import Flat
 from models.training.task import Task, pick_config
@@ -23,8 +26,10 @@ VALID_BATCHES, VALID_TIMES = 3, (100, 300, 500, 700, 900)
 
 
 def task(part, config="release", **overrides):
-    """The Task of a part (motion_vae, music_dit, motion_dit) in a named configuration with fields replaced."""
+    """The Task of a part (motion_vae, music_dit, motion_dit, timing) in a named configuration with fields replaced."""
     chosen = pick_config(CONFIGS, part, config, overrides)
+    if part == "timing":
+        return TimingTask(chosen)
     return MotionVAETask(chosen) if part == "motion_vae" else DiTTask(chosen, part.split("_")[0])
 
 
@@ -104,7 +109,7 @@ class DiTTask(Task):
                       for split in self.pieces}
 
     def build(self):
-        network = DiT(self.config)
+        network = denoiser(self.config)
         train = self.crops["train"]
         moves, sounds = drawn_latents(train.pieces, train.motion[0])
         own, other = (sounds, moves) if self.side == "music" else (moves, sounds)
@@ -142,6 +147,61 @@ class DiTTask(Task):
 
     def export(self, state):
         """Without the path of the motion VAE, which means nothing elsewhere."""
+        return dataclasses.asdict(dataclasses.replace(self.config, motion_vae="")), state
+
+
+class TimingTask(Task):
+    """The readers of the beat in the latents of either side."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.lr, self.ema = config.lr, config.ema
+
+    def prepare(self, corpus, cache, progress):
+        """Motion latents of both splits, and the beats under them."""
+        flat, vae = Flat(corpus), load_motion_vae(self.config.motion_vae).to(self.device)
+        self.config.belongs = print_of(vae)
+        self.crops = {}
+        for number, split in enumerate(("train", "valid")):
+            progress(number / 2, f"motion latents of the {split} split")
+            pieces = Pieces(flat, split, self.config.captured, self.device)
+            self.crops[split] = LatentCrops(pieces, encode_motion(pieces, vae), self.config, "motion")
+
+    def build(self):
+        readers, train = Readers(self.config), self.crops["train"]
+        for name, latents in zip(("motion", "music"), drawn_latents(train.pieces, train.motion[0])):
+            readers[name].own.measure(latents)
+        return readers
+
+    def dataset(self, cache, split):
+        return self.crops[split]
+
+    def loss(self, model, batch, generator):
+        loss, values = 0.0, {}
+        for name, reader in model.items():
+            x = reader.standardise(batch[name])
+            amount = uniform((len(x), 1, 1), generator, x.device) * self.config.noise
+            x = (x + amount * normal(x.shape, generator, x.device)) * batch["mask"][:, None]
+            part, found = reading_loss(reader, x, batch["rhythm"], batch["tempo"], batch["mask"])
+            loss = loss + part
+            values.update({f"{name}_{key}": value for key, value in found.items()})
+        return loss, values
+
+    def validate(self, model, cache):
+        """Losses of both readers on fixed crops of the valid split, without noise."""
+        rows, generator = [], torch.Generator().manual_seed(5)
+        for index in range(VALID_BATCHES):
+            batch = self.crops["valid"].batch(index, generator)
+            row = {}
+            for name, reader in model.items():
+                loss, found = reading_loss(reader, reader.standardise(batch[name]), batch["rhythm"], batch["tempo"],
+                                           batch["mask"])
+                row |= {f"{name}_{key}": float(value) for key, value in found.items()} | {f"{name}_loss": float(loss)}
+            rows.append({"loss": row["music_loss"] + row["motion_loss"], **row})
+        return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+
+    def export(self, state):
+        """Without the path of the motion VAE."""
         return dataclasses.asdict(dataclasses.replace(self.config, motion_vae="")), state
 
 

@@ -18,7 +18,7 @@ from models.training.loop import train  # noqa: E402
 from models.training.task import make_task  # noqa: E402
 
 SECONDS = 8.0
-PARTS = ("motion_vae", "music_dit", "motion_dit")
+PARTS = ("motion_vae", "music_dit", "motion_dit", "timing")
 
 
 def noise_piece(number, split):

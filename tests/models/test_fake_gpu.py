@@ -18,6 +18,7 @@ NAMES = [name for name, row in registry.systems().items() if "steps" in row.sett
 PARTS = {("momu", "motion_vae", "tiny"): ("flat", {}),
          ("momu", "music_dit", "tiny"): ("flat", {"motion_vae": "momu-motion_vae-tiny"}),
          ("momu", "motion_dit", "tiny"): ("flat", {"motion_vae": "momu-motion_vae-tiny"}),
+         ("momu", "timing", "tiny"): ("flat", {"motion_vae": "momu-motion_vae-tiny"}),
          ("dance_cascade", "encoder", "tiny"): ("flat", {}),
          ("dance_cascade", "super_resolution", "tiny"): ("flat", {}),
          ("dance_cascade", "base", "tiny"): ("flat", {"encoder": "dance_cascade-encoder-tiny"}),

@@ -9,21 +9,22 @@ import functools
 import hashlib
 import json
 import sys
-import tracemalloc
 from pathlib import Path
 
 import torch
 
 from core import checkpoints
 from core.errors import command
+from models.lab.evaluation.momu import lengths
 from models.lab.evaluation.momu import report as reports
 from models.lab.evaluation.momu.figures import joint_figures, motion_figures, sound_figures
 from models.lab.evaluation.momu.parts import contrast_section, load_vae, vae_section
 from models.lab.evaluation.momu.records import Maker
 from models.lab.evaluation.tables import replace_section, write_json
+from models.momu.settings import Settings
 
 SECTIONS = ("vae", "contrast", "joint", "together", "to_sound", "to_motion", "lengths", "sheets")
-TOGETHER = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
+TOGETHER = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 LENGTHS = (5.0, 20.0, 60.0, 180.0)
 
 
@@ -33,7 +34,7 @@ class Store:
     def __init__(self, folder, folders):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        parts = [("momu", part) for part in ("motion_vae", "music_dit", "motion_dit")]
+        parts = [("momu", part) for part in ("motion_vae", "music_dit", "motion_dit", "timing")]
         parts += [("music_ldm", "vae"), ("music_ldm", "vocoder"), ("rhythm", "body"), ("repertoire", "moves")]
         found = {system: [] for system, _ in parts}
         for system, part in parts:
@@ -59,13 +60,15 @@ class Evaluation:
 
     def row(self, method, count, seconds, **settings):
         """Records 0..count of a method of `Maker`."""
-        records, generated = [], not any(settings.get(name) for name in ("real", "click", "mean"))
-        for number in range(count):
-            asked = {"number": number, "seconds": seconds, **settings}
-            make = functools.partial(getattr(self.maker, method), **asked)
-            records.append(self.store.kept(method, asked, make, generated))
+        records = [self.piece(method, number, seconds, **settings) for number in range(count)]
         self.report(f"{method} {settings}: {count} pieces")
         return records
+
+    def piece(self, method, number, seconds, **settings):
+        """The record of one piece."""
+        generated = not any(settings.get(name) for name in ("real", "click", "mean"))
+        asked = {"number": number, "seconds": seconds, **settings}
+        return self.store.kept(method, asked, functools.partial(getattr(self.maker, method), **asked), generated)
 
     @property
     def real(self):
@@ -102,10 +105,15 @@ class Evaluation:
 
     def together(self):
         """The sweep of T_c / T, with beats and without."""
-        few, (sound, motion) = max(2, self.options.count // 4), self.real
-        return {f"{'beats' if beats else 'no beats'} {part:g}": joint_figures(
-            self.row("joint", few, self.options.seconds, together_from=part, beats=beats), sound, motion)
-            for beats in (True, False) for part in TOGETHER}
+        few, (sound, motion) = self.options.sweep or max(2, self.options.count // 4), self.real
+        rows = {}
+        for beats in (True, False):
+            for part in TOGETHER:
+                asked = {} if part == Settings.together_from else {"together_from": part}   # the default is made once
+                number = few if beats else max(2, few // 2)
+                found = self.row("joint", number, self.options.seconds, **asked, **({} if beats else {"beats": False}))
+                rows[f"{'beats' if beats else 'no beats'} {part:g}"] = joint_figures(found, sound, motion)
+        return rows
 
     def to_sound(self):
         """Music to a dance: true, predicted and no rhythm, rolled body, the real sound."""
@@ -129,14 +137,13 @@ class Evaluation:
                 for name, (number, settings) in rows.items()}
 
     def lengths(self):
-        """5, 20, 60 and 180 seconds: figures and memory of Python's own objects at the peak."""
+        """5, 20, 60 and 180 seconds: figures, and the memory of a process that makes that piece and nothing else."""
         out = {}
         for seconds in LENGTHS:
-            tracemalloc.start()
-            records = self.row("joint", 2, seconds)
-            peak = tracemalloc.get_traced_memory()[1] / 2**20
-            tracemalloc.stop()
-            out[f"{seconds:g} s"] = {**joint_figures(records), "peak_mib": round(peak, 1)}
+            make = [self.store.kept("alone", [number, seconds], functools.partial(
+                lengths.alone, number, seconds, self.options.checkpoints)) for number in range(self.options.long)]
+            self.report(f"lengths {seconds:g} s: {len(make)} pieces")
+            out[f"{seconds:g} s"] = {**joint_figures(make), "peak_mib": round(max(r["peak_mib"] for r in make))}
         return out
 
     def sheets(self):
@@ -152,6 +159,8 @@ def main(arguments=None):
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="build.py evaluate momu", description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=200, help="pieces of a main row (default 200)")
+    parser.add_argument("--sweep", type=int, help="pieces of each value of T_c (default a quarter of --count)")
+    parser.add_argument("--long", type=int, default=3, help="pieces of each length in the table of lengths (default 3)")
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--data", help="folder with real motion/ clips, for the left-out recordings")
     parser.add_argument("--plain", help="exported motion VAE that was trained without the contrast")

@@ -31,9 +31,12 @@ def others(records, index):
 
 
 def agreement(records, first, second):
-    """F1 within 70 ms of two beat lists of the same records, at any metrical level as well, mixed up, and by chance."""
+    """F1 within 70 ms of two beat lists of the same records, half of its 95 % interval over them, F1 at any metrical
+    level, mixed up, and by chance."""
     pairs = [(a[first], a[second]) for a in records]
-    return {"f1": mean(beat_f1_70ms(x, y) for x, y in pairs),
+    scores = [beat_f1_70ms(x, y) for x, y in pairs]
+    return {"f1": mean(scores), "within": 1.96 * float(np.std(scores, ddof=1)) / len(scores)**0.5
+            if len(scores) > 1 else None,
             "f1_any_level": mean(beat_f1_any_level(x, y)[0] if len(y) > 1 else 0.0 for x, y in pairs),
             "mixed": mean(beat_f1_70ms(a[first], b[second]) for i, a in enumerate(records) for b in others(records, i)),
             "shifted": mean(shift_null(x, y, a["seconds"], beat_f1_70ms, SHIFTS)[0]

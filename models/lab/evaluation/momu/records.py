@@ -1,4 +1,5 @@
 """What is made of which piece, and what is heard and seen in it: one JSON-ready record a piece."""
+import resource
 import time
 
 import numpy as np
@@ -46,7 +47,7 @@ def hear(sound, judge=None):
     mono = resample(sound.mean(0), DELIVERY_RATE, TRACKER_RATE)
     flags = onset_flags.second_flags(onset_flags.onset_times(mono, "loris"), sound.shape[1] / DELIVERY_RATE)
     record = {"heard": music_beats_librosa(mono, TRACKER_RATE).round(3).tolist(),
-              "music": bool(audio_metrics.is_music(mono, TRACKER_RATE)["music"]),
+              **audio_metrics.is_music(mono, TRACKER_RATE),
               "features": audio_metrics.clip_features(mono, TRACKER_RATE).round(4).tolist(),
               "loris": "".join("1" if flag else "0" for flag in flags)}
     if judge is not None:
@@ -101,9 +102,10 @@ class Maker:
         sound, motion = both.generate(duration=seconds, genre=genre, beats=grid if beats else None, seed=FIRST_SEED
                                       + number,
                                       **settings)[0]
-        wall = time.perf_counter() - began
-        return {"genre": genre, "bpm": bpm, "seconds": seconds, "wall": wall, "times": grid.times.round(3).tolist(),
-                **hear(sound, self.sound_judge), **see(motion, self.folders, self.motion_judge)}
+        wall, peak = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return {"genre": genre, "bpm": bpm, "seconds": seconds, "wall": wall, "peak_mib": peak,
+                "times": grid.times.round(3).tolist(), **hear(sound, self.sound_judge),
+                **see(motion, self.folders, self.motion_judge)}
 
     def to_sound(self, number, seconds, *, rhythm="true", rolled=False, real=False, click=False, **settings):
         """Record of music to the dance of studio piece `number`. rhythm: true, predicted or none; rolled: the dance

@@ -7,16 +7,18 @@ def joint_row(figures):
     """The columns of a joint row."""
     network, kinematic = figures["music_body_network"], figures["music_body_kinematic"]
     sound, motion = figures["sound"], figures["motion"]
-    return {"pieces": sound["pieces"], "F1 music / body": network["f1"], "mixed": network["mixed"],
+    return {"pieces": sound["pieces"], "F1 music / body": network["f1"], "+-": network["within"],
+            "mixed": network["mixed"],
             "shifted": network["shifted"],
-            "any level": network["f1_any_level"], "kinematic": kinematic["f1"], "kinematic mixed": kinematic["mixed"],
+            "any level": network["f1_any_level"], "kinematic": kinematic["f1"], "kinematic +-": kinematic["within"],
+            "kinematic mixed": kinematic["mixed"],
             "F1 asked / music": sound["asked_heard"]["f1"], "F1 asked / body": motion["asked_seen"]["f1"],
             "tempo heard": figures["tempo_heard"]["within_3_percent"],
             "or half, double": figures["tempo_heard"]["at_half_or_double"],
             "tempo seen": figures["tempo_seen"]["within_3_percent"], "music": sound["music"],
             "genre heard": sound.get("sound_genre"),
             "genre seen": motion.get("motion_genre"), "fd_logmel": sound.get("fd_logmel"), "fid_k": motion.get("fid_k"),
-            "fid_g": motion.get("fid_g"), "slide cm": motion["slide_cm"]}
+            "fid_g": motion.get("fid_g"), "slide cm": motion["slide_cm"], "peak MiB": figures.get("peak_mib")}
 
 
 def sound_row(figures):
@@ -71,11 +73,14 @@ def markdown(results):
             lines += [f"**{title}**", "", table(results[name], make), ""]
     if results.get("together"):
         lines += ["![T_c](momu-together.png)", ""]
+    lines += [f"![Poses under mels: ten styles, both made at once, sheet {number}]({name})\n"
+              for number, name in enumerate(results.get("sheets") or [], start=1)]
     return "\n".join(lines)
 
 
 def plot_together(results, path):
-    """F1 and distances over T_c / T, with beats and without; nothing where the sweep was not made."""
+    """F1 (with its 95 % interval) and distances over T_c / T, with beats and without; nothing where the sweep was not
+    made."""
     if not results.get("together"):
         return
     from matplotlib.figure import Figure
@@ -88,7 +93,10 @@ def plot_together(results, path):
             for column in columns:
                 points = [(part, row[column]) for part, row in sorted(rows.items()) if row[column] is not None]
                 if points:
-                    axis.plot(*zip(*points), style, label=f"{column}, {label}")
+                    spread = [row.get({"F1 music / body": "+-", "kinematic": "kinematic +-"}.get(column)) or 0.0
+                              for _, row in sorted(rows.items()) if row[column] is not None]
+                    axis.errorbar(*zip(*points), yerr=spread if any(spread) else None, fmt=style, capsize=2,
+                                  label=f"{column}, {label}")
     for axis in axes:
         axis.set_xlabel("Together From (T_c / T)")
         if axis.lines:

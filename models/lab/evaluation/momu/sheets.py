@@ -1,25 +1,30 @@
 """What was made, to look at: poses on the beats under the mel of the same seconds, one row a style."""
 import numpy as np
 
+from core.contract import GENRES
 from core.contract.files import replacing
 from core.pipelines.base import regular_beats
 from models.lab.evaluation.momu.records import FIRST_SEED, asked_style
 from models.lab.studio.picture import pose_sheet
 
-POSES, SECONDS = 12, 8.0
+POSES, SECONDS, SHEETS = 12, 8.0, 3
 
 
-def draw_sheets(maker, folder, seeds=1):
-    """`momu-sheet.png` in the folder: ten styles; returns its name."""
-    takes = []
-    for number in range(10):
-        genre, bpm = asked_style(number)
-        beats = regular_beats(bpm, SECONDS)
-        sound, motion = maker.entry("MoMuBoth").generate(duration=SECONDS, genre=genre, beats=beats, seed=FIRST_SEED
-                                                         + number)[0]
-        takes.append((f"{genre} {bpm:.0f}", sound, motion, beats.times))
-    draw(takes, folder / "momu-sheet.png")
-    return ["momu-sheet.png"]
+def draw_sheets(maker, folder, sheets=SHEETS):
+    """`momu-sheet-1.png` ... in the folder, each of ten styles at a tempo and with seeds of its own; returns their
+    names."""
+    names = []
+    for sheet in range(sheets):
+        takes = []
+        for number in range(sheet * len(GENRES), (sheet + 1) * len(GENRES)):
+            genre, bpm = asked_style(number)
+            beats = regular_beats(bpm, SECONDS)
+            sound, motion = maker.entry("MoMuBoth").generate(duration=SECONDS, genre=genre, beats=beats,
+                                                             seed=FIRST_SEED + number)[0]
+            takes.append((f"{genre} {bpm:.0f}", sound, motion, beats.times))
+        names.append(f"momu-sheet-{sheet + 1}.png")
+        draw(takes, folder / names[-1])
+    return names
 
 
 def draw(takes, path):
