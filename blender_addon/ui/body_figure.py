@@ -7,6 +7,7 @@ import bpy
 
 from ...core import contract
 from ..scene import bone_map
+from . import translations
 
 HEIGHT, MARGIN = 380.0, 24.0            # pixels at a scale of 1: of the figure, around it
 DOT, REACH = 7.0, 13.0                  # radius of a joint's dot, and within which a click means it
@@ -90,8 +91,8 @@ def free_bone(rig, active, joint):
 
 def caption(joint, state, bone):
     """What is said of the joint under the pointer."""
-    words = bpy.app.translations.pgettext_iface(WORDS[state]) if WORDS[state] else ""
-    name = bpy.app.translations.pgettext_iface(bone_map.label(joint))
+    words = translations.shown(WORDS[state]) if WORDS[state] else ""
+    name = translations.shown(bone_map.label(joint))
     return f"{name}: {', '.join(filter(None, (bone, words)))}"
 
 
@@ -115,7 +116,7 @@ def draw(place, states, bones, over=None):
         _fill(shader, _circle(x, y, radius + 1.5 * place.scale), (0.0, 0.0, 0.0, 1.0))
         _fill(shader, _circle(x, y, radius), (*COLOURS[states.get(joint, "empty")], 1.0))
     gpu.state.blend_set("NONE")
-    said = bpy.app.translations.pgettext_iface("Click a joint to pick its bone, right-click to clear it, Esc to end")
+    said = translations.shown("Click a joint to pick its bone, right-click to clear it, Esc to end")
     if over:
         said = caption(over, states.get(over, "empty"), bones.get(over, ""))
     _write(place, said, left + 10 * place.scale, top - 22 * place.scale, right - left - 20 * place.scale)

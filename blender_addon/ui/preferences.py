@@ -10,7 +10,7 @@ from ..worker import options as prefs
 from ..worker import runtime
 from .operators import preferences as operators_prefs
 from .panels.text import wrap
-from .translations import said
+from .translations import CONTEXT, said
 
 DEVICES = [("AUTO", "Automatic", "CUDA or Metal where there is one, else the processor"),
            ("CUDA", "CUDA", "NVIDIA graphics card"), ("MPS", "Metal", "Apple graphics"),
@@ -56,7 +56,7 @@ def draw(preferences, context):
     layout.use_property_split = True
     _runtime(layout.box(), preferences)
     box = layout.box()
-    box.label(text="Worker")
+    box.label(text="Worker", text_ctxt=CONTEXT)
     for name in ("python", "device", "checkpoints", "idle_minutes"):
         box.prop(preferences, name)
     row = box.row(align=True)
@@ -64,8 +64,9 @@ def draw(preferences, context):
     row.operator("baton.stop_worker", icon="CANCEL")
     _job(box)
     box = layout.box()
-    box.label(text="SMPL Body Models")
-    box.label(text="Models and the smplx package have terms of their own: non-commercial use only", icon="INFO")
+    box.label(text="SMPL Body Models", text_ctxt=CONTEXT)
+    box.label(text="Models and the smplx package have terms of their own: non-commercial use only", icon="INFO",
+              text_ctxt=CONTEXT)
     box.prop(preferences, "smpl_folder")
     box.prop(preferences, "smplx")
 
@@ -73,18 +74,18 @@ def draw(preferences, context):
 def _runtime(box, preferences):
     setup = operators_prefs.setup
     folder = prefs.user_folder()
-    box.label(text="Runtime")
+    box.label(text="Runtime", text_ctxt=CONTEXT)
     if folder is not None:
         text, icon = state(preferences, folder / "runtime")
         box.label(text=said(text), icon=icon, translate=False)
     box.prop(preferences, "torch")
     box.prop(preferences, "wheels")
     if not preferences.wheels and not bpy.app.online_access:
-        box.label(text="Online access is off", icon="INTERNET_OFFLINE")
+        box.label(text="Online access is off", text_ctxt=CONTEXT, icon="INTERNET_OFFLINE")
         box.prop(bpy.context.preferences.system, "use_online_access")
     if setup is not None and setup.running:
         row = box.row(align=True)
-        row.progress(factor=setup.fraction, text=setup.step, type="BAR")
+        row.progress(factor=setup.fraction, text=said(setup.step), type="BAR", translate=False)
         row.operator("baton.cancel_setup", text="", icon="CANCEL")
     else:
         row = box.row(align=True)
@@ -114,11 +115,12 @@ def state(preferences, folder):
 def _job(box):
     job, last = jobs.manager.job, jobs.manager.last
     if job is not None:
-        box.progress(factor=job.fraction or 0.0, text=f"{job.title}: {job.phase}", type="BAR")
+        box.progress(factor=job.fraction or 0.0, text=f"{said(job.title)}: {said(job.phase)}", type="BAR",
+                     translate=False)
     elif last is not None and last.kind == "doctor":
         for number, line in enumerate(wrap(said(last.message), 90)):
             icon = ("CHECKMARK" if last.state == "done" else "ERROR") if number == 0 else "BLANK1"
-            box.label(text=line, icon=icon)
+            box.label(text=line, icon=icon, translate=False)
 
 
 def register():

@@ -2,6 +2,9 @@
 
 A catalogue is a JSON object {English: translation} under the name of Blender's locale. A text with {} is a template:
 what stands in its places is found in a finished sentence and put into the translation (`said`).
+
+Blender asks its own catalogues first, where "Normal" is a vector and "Performance" a speed. So Baton's texts have a
+context of their own: classes and properties are given it before they are registered, labels name it.
 """
 import json
 import re
@@ -12,7 +15,11 @@ import bpy
 
 FOLDER = Path(__file__).resolve().parents[1] / "locale"
 DOMAIN = __name__.rpartition(".blender_addon.")[0] or "baton"
-CONTEXTS = ("*", "Operator")
+CONTEXT = "Baton"
+CONTEXTS = (CONTEXT, "*", "Operator")
+LABELLED = (bpy.types.Panel, bpy.types.Operator, bpy.types.Menu)
+HOLDERS = (bpy.types.PropertyGroup, bpy.types.AddonPreferences)
+Definition = bpy.props._PropertyDeferred
 # Further names of a locale in other versions of Blender.
 ALSO = {"de_DE": ("de",), "fr_FR": ("fr",), "es": ("es_ES",), "ja_JP": ("ja",), "zh_HANS": ("zh_CN",)}
 
@@ -48,7 +55,8 @@ def english() -> bool:
 
 def shown(text: str) -> str:
     """A text as Blender shows it in the user's language."""
-    return bpy.app.translations.pgettext_rpt(text)
+    own = bpy.app.translations.pgettext_rpt(text, CONTEXT)
+    return own if own != text else bpy.app.translations.pgettext_rpt(text)
 
 
 def fill(template: str, values) -> str:
@@ -65,7 +73,24 @@ def templates() -> list[tuple[str, re.Pattern]]:
     return [(text, re.compile("(.+?)".join(map(re.escape, text.split("{}"))), re.DOTALL)) for text in ordered]
 
 
+def in_context():
+    """Give the classes of the add-on and their properties Baton's context; before they are registered."""
+    package, left = f"{DOMAIN}.blender_addon.", [*LABELLED, *HOLDERS]
+    while left:
+        kind = left.pop()
+        left.extend(kind.__subclasses__())
+        if not kind.__module__.startswith(package):
+            continue
+        if issubclass(kind, LABELLED):
+            kind.bl_translation_context = CONTEXT
+        for part in kind.__mro__:
+            for prop in getattr(part, "__annotations__", {}).values() if part.__module__.startswith(package) else ():
+                if isinstance(prop, Definition):
+                    prop.keywords.setdefault("translation_context", CONTEXT)
+
+
 def register():
+    in_context()
     found = {}
     for locale in locales():
         rows = {(context, text): shown for text, shown in load(locale).items() for context in CONTEXTS}

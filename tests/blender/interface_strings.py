@@ -7,7 +7,7 @@ from baton.core import contract
 from tests.blender import scenes
 
 SHOWN = {"UserError", "report", "poll_message_set", "label", "operator", "prop", "sentence", "pgettext_iface",
-         "popover", "pgettext_tip", "Job", "abort", "said"}
+         "popover", "pgettext_tip", "Job", "abort", "said", "shown"}
 TEXT_WORDS = {"text"}
 OWN = ("baton.", "BATON_", "import ")
 

@@ -11,6 +11,7 @@ from baton.blender_addon.flows.to_motion import write_takes
 from baton.blender_addon.scene import bone_map, rig_sampling
 from baton.blender_addon.scene.refs import Ref
 from baton.blender_addon.scene.timebase import Passage
+from baton.core.contract import bone_tables
 from tests.blender import retarget_there, scenes, stand_ins
 
 FIRST, FPS = 21, 30.0
@@ -130,3 +131,75 @@ def stand_as_built(rig, side, row):
         best = min((best + k * step for k in range(-4, 5)), key=off)
         step /= 3
     assert off(best) < 1e-3
+
+
+def autorig():
+    """Auto-Rig Pro's names: FK and IK controls of the legs, bones that deform and copy either by `ik_fk_switch`."""
+    deform, control = (bone_tables.tables()[f"autorig_{kind}"]["bones"] for kind in ("deform", "control"))
+    rig = scenes.smpl_rig("Rig", rename={joint: deform.get(joint, joint) for joint in scenes.JOINTS})
+
+    def controls(bones):
+        traj = bones.new("c_traj")
+        traj.head, traj.tail = (0, 0, 0), (0, 0.3, 0)
+        for number, joint in enumerate(scenes.JOINTS):
+            if joint in control:
+                above = scenes.JOINTS[scenes.PARENTS[number]] if number else None
+                copy_bone(bones, control[joint], deform[joint], control[above] if above else "c_traj")
+        for side in "lr":
+            copy_bone(bones, f"c_foot_ik.{side}", f"foot.{side}", "c_traj")
+            copy_bone(bones, f"thigh_ik.{side}", f"thigh_stretch.{side}", control["pelvis"])
+            copy_bone(bones, f"leg_ik.{side}", f"leg_stretch.{side}", f"thigh_ik.{side}")
+            copy_bone(bones, f"c_hand_ik.{side}", f"hand.{side}", "c_traj")
+        traj.use_deform = False
+    edit(rig, controls)
+    pose = rig.pose.bones
+    for side, name in (("l", "left"), ("r", "right")):
+        for bone in (f"c_foot_ik.{side}", f"c_hand_ik.{side}"):
+            pose[bone]["ik_fk_switch"] = 0.0
+        row = pose[f"leg_ik.{side}"].constraints.new("IK")
+        row.target, row.subtarget, row.chain_count = rig, f"c_foot_ik.{side}", 2
+        for joint, bone in ((f"{name}_hip", f"thigh_ik.{side}"), (f"{name}_knee", f"leg_ik.{side}"),
+                            (f"{name}_ankle", f"c_foot_ik.{side}")):
+            _copies(rig, deform[joint], bone)
+    for joint, bone in control.items():
+        row = _copies(rig, deform[joint], bone)
+        side = joint.partition("_")[0]
+        if joint in (f"{side}_hip", f"{side}_knee", f"{side}_ankle"):
+            switch = row.driver_add("influence").driver
+            switch.type = "AVERAGE"
+            variable = switch.variables.new()
+            variable.targets[0].id = rig
+            variable.targets[0].data_path = f'pose.bones["c_foot_ik.{side[0]}"]["ik_fk_switch"]'
+    bpy.context.view_layer.update()
+    return rig
+
+
+def _copies(rig, bone, other):
+    row = rig.pose.bones[bone].constraints.new("COPY_TRANSFORMS")
+    row.target, row.subtarget = rig, other
+    return row
+
+
+def export(path, form):
+    """The selected rig and its action by Blender's own exporter, the bones that deform alone."""
+    if form == "fbx":
+        bpy.ops.export_scene.fbx(filepath=str(path), use_selection=True, object_types={"ARMATURE"},
+                                 use_armature_deform_only=True, add_leaf_bones=False, bake_anim_use_all_actions=False,
+                                 bake_anim_use_nla_strips=False, bake_anim_simplify_factor=0.0)
+    else:
+        bpy.ops.export_scene.gltf(filepath=str(path), use_selection=True, export_def_bones=True,
+                                  export_animation_mode="ACTIVE_ACTIONS", export_optimize_animation_size=False,
+                                  export_force_sampling=True)
+
+
+def read_back(path, form, names):
+    """The armature of a file, alone in the scene."""
+    for thing in list(bpy.data.objects):
+        bpy.data.objects.remove(thing)
+    if form == "fbx":
+        bpy.ops.import_scene.fbx(filepath=str(path), anim_offset=0.0)
+    else:
+        bpy.ops.import_scene.gltf(filepath=str(path))
+    rig = next(thing for thing in bpy.data.objects if thing.type == "ARMATURE")
+    assert set(names) <= {bone.name for bone in rig.data.bones}
+    return rig

@@ -15,6 +15,16 @@ def pixels(text):
     return blf.dimensions(0, text)[0]
 
 
+LANGUAGE = {}                   # {English: translation} that is drawn; empty: English
+SAID = set()                    # what was asked for
+
+
+def say(text):
+    """A text as it is drawn."""
+    SAID.add(text)
+    return LANGUAGE.get(text, text)
+
+
 class Note:
     """One thing drawn. kind: prop, operator, label, list...; name: of the property or operator; need: pixels."""
 
@@ -66,14 +76,14 @@ class Layout:
         return self._inner(True), self._inner(False)
 
     def label(self, *, text="", icon="NONE", translate=True, **_options):
-        text = bpy.app.translations.pgettext_iface(text) if translate else text
+        text = say(text) if translate else text
         self._note("label", "", text, pixels(text) + (ICON if icon != "NONE" else 0))
 
     def operator(self, name, *, text=None, icon="NONE", **_options):
         module, _, function = name.partition(".")
         kind = getattr(getattr(bpy.ops, module), function).get_rna_type()
         shown = kind.name if text is None else text
-        shown = bpy.app.translations.pgettext_iface(shown)
+        shown = say(shown)
         need = (pixels(shown) + PADDING if shown else 0) + (ICON if icon != "NONE" or not shown else 0)
         self._note("operator", name, shown, need)
         return type("Properties", (), {})()
@@ -89,9 +99,9 @@ class Layout:
 
     def prop(self, data, name, *, text=None, icon="NONE", placeholder="", emboss=True, **_options):
         prop = data.bl_rna.properties[name]
-        shown = bpy.app.translations.pgettext_iface(prop.name if text is None else text)
+        shown = say(prop.name if text is None else text)
         items = prop.enum_items if prop.type == "ENUM" else ()
-        values = [bpy.app.translations.pgettext_iface(item.name) for item in items]
+        values = [say(item.name) for item in items]
         more = max([pixels(value) for value in values] + [pixels(placeholder) * 0.0], default=0.0) + PADDING + ARROW
         if self.use_property_split and shown:
             if prop.type == "BOOLEAN":
@@ -106,7 +116,7 @@ class Layout:
         self._note("prop", name, shown, need)
 
     def prop_search(self, data, name, _where, _what, *, text=None, icon="NONE", **_options):
-        shown = bpy.app.translations.pgettext_iface(text or "")
+        shown = say(text or "")
         if self.use_property_split and shown:
             self._check(shown, pixels(shown) + 6, self.width * LABELS)
         self._note("prop", name, shown, ICON * 3)

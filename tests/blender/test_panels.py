@@ -5,12 +5,12 @@ import bpy
 import pytest
 
 from baton.blender_addon.scene import takes
-from baton.blender_addon.ui import panels
+from baton.blender_addon.ui import panels, translations
 from baton.blender_addon.ui.panels import status, text
 from baton.blender_addon.worker import manager as jobs
 from baton.blender_addon.worker.job import Job
 from baton.core.contract import systems
-from tests.blender import recorder, scenes
+from tests.blender import interface_strings, recorder, scenes
 
 FIRST = {"rig", "model_to_sound", "model_to_motion", "model_to_both", "genre", "metre", "duration", "guidance_scale",
          "steps"}
@@ -120,9 +120,17 @@ def test_a_job_is_shown_where_its_button_is(blender, rig):
         jobs.manager.last = None
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_nothing_is_cut_at_the_default_width(blender, rig, name):
-    """Every label, button and choice of every section in 280 pixels, with takes and all settings shown."""
+@pytest.mark.parametrize("locale", ["", *translations.locales()])
+def test_nothing_is_cut_at_the_default_width(blender, rig, monkeypatch, locale):
+    """Every label, button and choice of every section in 280 pixels, with takes and all settings shown, in every
+    language; and every word drawn is in the catalogue."""
+    rows = translations.load(locale) if locale else {}
+    monkeypatch.setattr(recorder, "LANGUAGE", rows)
+    monkeypatch.setattr(recorder, "SAID", set())
+    monkeypatch.setattr(translations, "shown", recorder.say)
+    monkeypatch.setattr(translations, "english", lambda: not locale)
+    for module in (panels.direction, panels.status):
+        monkeypatch.setattr(module, "shown", recorder.say)
     scene = blender.context.scene
     for start, kind in (("House", "MUSIC"), ("Dance", "MOTION"), ("Both", "BOTH")):
         takes.new(scene, start, kind)
@@ -134,13 +142,17 @@ def test_nothing_is_cut_at_the_default_width(blender, rig, name):
     scene.baton.edit_range = "CUSTOM"
     blender.ops.baton.detect_bones()
     cut = []
-    for system in systems.systems().values():
-        choice = f"model_{system.direction.name}"
-        if hasattr(scene.baton, choice):
-            setattr(scene.baton, choice, system.name)
-        drawn = recorder.draw(panel(name), nested=name.count("_") > 4)
-        cut += drawn.cut if drawn is not None else []
+    for name in NAMES:
+        for system in systems.systems().values():
+            choice = f"model_{system.direction.name}"
+            if hasattr(scene.baton, choice):
+                setattr(scene.baton, choice, system.name)
+            drawn = recorder.draw(panel(name), nested=name.count("_") > 4)
+            cut += drawn.cut if drawn is not None else []
     assert not cut, sorted(set(cut))
+    known = {*rows, *rows.values()}
+    lacking = [text for text in recorder.SAID if interface_strings.worth(text) and text not in known]
+    assert not locale or not lacking, lacking
 
 
 def test_sentences_fit_a_sidebar():

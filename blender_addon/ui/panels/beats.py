@@ -1,5 +1,6 @@
 """The section *Beats*: markers found, tapped, halved, doubled."""
 from ...scene.stats import timed_draw
+from ..translations import CONTEXT
 from .status import PLACES, draw_status
 
 
@@ -11,7 +12,7 @@ class BeatsPanel:
     def draw(self, context):
         layout, settings = self.layout, context.scene.baton
         column = layout.column(align=True)
-        column.label(text="Detect from")
+        column.label(text="Detect from", text_ctxt=CONTEXT)
         row = column.row(align=True)
         row.operator("baton.detect_beats", text="Motion", icon="ARMATURE_DATA").source = "MOTION"
         row.operator("baton.detect_beats", text="Strip", icon="SOUND").source = "STRIP"

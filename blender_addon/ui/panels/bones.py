@@ -1,6 +1,7 @@
 """The section *Bone Map*: which bone plays which joint."""
 from ...scene import bone_map
 from ...scene.stats import timed_draw
+from ..translations import CONTEXT
 from .status import PLACES, draw_status
 
 
@@ -20,7 +21,7 @@ class BonesPanel:
         if rig is None:
             return
         if len(rig.baton.bones) == 0:
-            layout.label(text="Not detected yet", icon="INFO")
+            layout.label(text="Not detected yet", text_ctxt=CONTEXT, icon="INFO")
             return
         if context.area is None or context.area.type == "VIEW_3D":
             layout.operator("baton.body_picture", icon="ARMATURE_DATA")
@@ -33,7 +34,7 @@ def draw_limb(layout, rig, limb, joints):
     rows = [rig.baton.bones[joint] for joint in joints]
     states = {row.name: bone_map.state(rig, row) for row in rows}
     header, body = layout.panel(f"baton_{limb}".lower().replace(" ", "_"))
-    header.label(text=limb)
+    header.label(text=limb, text_ctxt=CONTEXT)
     if "lacking" in states.values():
         header.label(text="", icon="ERROR")
     elif "unsure" in states.values():

@@ -7,7 +7,7 @@ from ...scene import settings as scene_settings
 from ...scene.stats import timed_draw
 from .. import presets
 from ..operators import generate
-from ..translations import said
+from ..translations import CONTEXT, said, shown
 from .status import draw_status, place_of
 from .takes import draw_frames, draw_takes
 
@@ -69,8 +69,8 @@ class SectionPanel:
 def draw_rig(layout, context):
     """The rig meant, also where it is only the active one."""
     settings, rig = context.scene.baton, bone_map.find_rig(context)
-    shown = rig.name if rig is not None else "Select an armature"
-    layout.prop(settings, "rig", text="Rig", icon="ARMATURE_DATA", placeholder=shown)
+    named = rig.name if rig is not None else shown("Select an armature")   # a name is never translated
+    layout.prop(settings, "rig", text=shown("Rig"), icon="ARMATURE_DATA", placeholder=named, translate=False)
 
 
 def draw_strip(layout, context):
@@ -79,12 +79,12 @@ def draw_strip(layout, context):
     split = layout.split(factor=0.4)
     caption = split.row()
     caption.alignment = "RIGHT"
-    caption.label(text="Sound")
+    caption.label(text="Sound", text_ctxt=CONTEXT)
     if strip is not None:
-        shown = strip.name if scene == compat.sequencer_scene(context) else f"{strip.name} ({scene.name})"
-        split.label(text=shown, icon="SEQ_SEQUENCER", translate=False)
+        named = strip.name if scene == compat.sequencer_scene(context) else f"{strip.name} ({scene.name})"
+        split.label(text=named, icon="SEQ_SEQUENCER", translate=False)
     else:
-        split.label(text="Select a strip", icon="INFO")
+        split.label(text="Select a strip", text_ctxt=CONTEXT, icon="INFO")
 
 
 def draw_section(layout, context, system, title):

@@ -6,7 +6,7 @@ from ...scene.stats import timed_draw
 from ...worker import manager as jobs
 from ...worker import options as prefs
 from ...worker.queue import queue
-from ..translations import said
+from ..translations import said, shown
 from .text import clock, columns, sentence, wrap
 
 ICONS = {"failed": "ERROR", "cancelled": "CANCEL"}
@@ -41,7 +41,7 @@ def draw_status(layout, context, mine, why=""):
 
 def _working(column, job):
     row = column.row(align=True)
-    text = " ".join(filter(None, (bpy.app.translations.pgettext_iface(job.phase), job.detail)))
+    text = " ".join(filter(None, (shown(job.phase), job.detail)))
     if job.eta is not None and job.fraction is not None:
         text += f"  {clock(job.eta)}"
     fraction, (number, total) = min(max(job.fraction or 0.0, 0.0), 1.0), queue.number
@@ -52,7 +52,7 @@ def _working(column, job):
     if first is not None:
         row.operator("baton.audition_first", text="", icon="PAUSE" if player.playing() == str(first) else "PLAY")
     row.operator("baton.cancel", text="", icon="CANCEL")
-    title = bpy.app.translations.pgettext_iface(job.title)
+    title = shown(job.title)
     column.label(text=f"{title}  {number} / {total}" if total else title, icon="TIME", translate=False)
 
 
@@ -108,7 +108,7 @@ class SetUpPanel:
     @timed_draw
     def draw(self, context):
         box = self.layout.box()
-        sentence(box, context, bpy.app.translations.pgettext_iface(
+        sentence(box, context, shown(
             "Baton has no runtime yet. Setting it up downloads PyTorch once."), "INFO")
         box.operator("baton.open_preferences", icon="PREFERENCES")
 

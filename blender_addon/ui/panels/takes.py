@@ -4,7 +4,7 @@ import bpy
 from ...flows.generate import FLOWS
 from ...scene import compat, player, strips, takes
 from ...scene.stats import timed_draw
-from ..translations import said
+from ..translations import CONTEXT, said
 from .text import sentence
 
 ICONS = {"MUSIC": "SOUND", "MOTION": "ARMATURE_DATA", "BOTH": "OUTLINER_OB_ARMATURE"}
@@ -28,7 +28,7 @@ class BATON_UL_takes(bpy.types.UIList):
         if item.note:
             row.label(text="", icon="TEXT")
         if harmed:
-            row.label(text="damaged")
+            row.label(text="damaged", text_ctxt=CONTEXT)
         if item.has_alignment:
             tail = row.row()
             tail.ui_units_x = 2.2 if item.note else 4.4
