@@ -9,7 +9,7 @@ from core.audio import Audio
 from core.body.motion import Motion
 from core.body.rotations import axis_angle_to_matrix
 from core.rhythm.beats import Beats
-from models.lab.evaluation.dance_cascade import bodies, evaluate, scoring
+from models.lab.evaluation.dance_cascade import ablations, bodies, evaluate, scoring
 from models.lab.studio.dancer import dance
 from models.lab.studio.plan import make_plan
 from models.motion.smoothing import reversed_in_time
@@ -82,3 +82,19 @@ def test_joints_bones_and_the_mean_pose(dancer):
 def test_ablations_are_read_from_logs(tmp_path):
     (tmp_path / "ablation-base.log.jsonl").write_text(json.dumps({"step": 9, "valid_reconstruction": 0.5}) + "\n")
     assert evaluate.ablation_rows(tmp_path) == {"ablation-base": {"reconstruction": 0.5, "step": 9.0}}
+
+
+def test_ablations_train_what_is_not_finished(tmp_path):
+    """Two configurations of one step each; the same command again trains nothing, and more steps go on."""
+    write_corpus(tmp_path / "c" / "train", [0], "train")
+    write_corpus(tmp_path / "c" / "valid", [800_000], "valid")
+    small = dict(width=32, heads=2, ffn=32, condition=16, layers=1, window=30, overlap=8, batch=2, music_size=8)
+    names, said = ["ablation-no-music", "ablation-no-rhythm"], []
+    asked = dict(names=names, overrides={**small, "music": "none"}, say=said.append)
+    rows = ablations.run(tmp_path / "c", tmp_path / "runs", 1, **asked)
+    assert set(rows) == set(names) and all(row["step"] == 1 for row in rows.values())
+    said.clear()
+    assert ablations.run(tmp_path / "c", tmp_path / "runs", 1, **asked) == rows and not said
+    more = ablations.run(tmp_path / "c", tmp_path / "runs", 2, **{**asked, "names": names[:1]})
+    assert more[names[0]]["step"] == 2 and more[names[1]] == rows[names[1]]
+    assert len(ablations.configurations()) == 11 and ablations.configurations()[0] == "ablation-base"
