@@ -32,12 +32,12 @@ def heard(beats: Beats, audio: Audio, notify) -> Beats:
         return beats
     times = np.flatnonzero(sounding(audio)) / RATE
     if len(times) == 0:
-        return _none(beats)
+        return none_of(beats)
     near = np.clip(np.searchsorted(times, beats.times), 0, len(times) - 1)
     away = np.minimum(np.abs(times[near] - beats.times), np.abs(times[np.maximum(near - 1, 0)] - beats.times))
     audible = np.flatnonzero(away <= REACH_S)
     if len(audible) < LEAST:
-        return _none(beats)
+        return none_of(beats)
     kept = np.zeros(len(beats), dtype=bool)
     kept[audible[0]:audible[-1] + 1] = True
     if audible[0] > 0 and times[0] >= INTRO_S:
@@ -46,6 +46,7 @@ def heard(beats: Beats, audio: Audio, notify) -> Beats:
     return dataclasses.replace(beats, times=beats.times[kept], positions=beats.positions[kept], bars=bars)
 
 
-def _none(beats):
+def none_of(beats: Beats) -> Beats:
+    """No beats, and the account that says so."""
     tempo = {**beats.extra.get("tempo", {}), "chosen": "none", "bpm": 0.0, "strength": 0.0, "sections": []}
     return Beats(np.zeros(0), np.zeros(0, dtype=int), beats.metre, 0.0, {**beats.extra, "tempo": tempo})

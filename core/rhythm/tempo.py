@@ -21,9 +21,10 @@ from core.rhythm.steady import Evidence, Section, drifting, pieced, straight
 MODES = ("auto", "steady", "follow", "fixed", "markers")
 FIXED_WIDTH = 0.03              # a given tempo is refined within this share of it
 # No beat, no bluff: agreements of the one tempo, the drifting one and the free path, of which one at least must be
-# reached. All noise and drones and 13 of 18 passages of speech lie below, and 7 of 106 pieces of music; standing still
-# has 0.03. With 0.20, 0.31 and 0.44 it is 17 of 18 and 12 of 106.
-PULSE = {"body": (0.06, 0.08, 0.15), "music": (0.18, 0.29, 0.36)}
+# reached. Whoever moves or speaks without a beat has one by chance in a short passage, and the longer it lasts the less
+# of it: {seconds: agreements}, linear between. docs/results.md has the histograms of both sides.
+PULSE = {"body": {6.0: (0.06, 0.08, 0.15), 12.0: (0.25, 0.25, 0.60), 30.0: (0.25, 0.36, 0.60)},
+         "music": {6.0: (0.27, 0.28, 0.36), 12.0: (0.22, 0.28, 0.36), 20.0: (0.18, 0.29, 0.36)}}
 # Share of the free path's explanation that a grid must reach, over how sure the free path is (mean agreement, 0..1).
 SURE = (0.30, 0.50, 0.80, 0.95)
 STRAIGHT = {"body": (0.40, 0.42, 0.82, 0.98), "music": (0.50, 0.60, 0.84, 0.98)}
@@ -42,6 +43,12 @@ LEANING = ("music",)
 LEAN_REACH = 0.3                        # of a beat, how far
 LEAN = np.array([1, 2, 3, 2, 1]) / 9    # shares of the neighbours in how far a beat is moved
 SAME_LEVEL = float(np.log2(1.8))        # octaves: sections' tempi further apart are one tempo read at two levels
+
+
+def pulse(part, seconds):
+    """The agreements (one tempo, drifting, free) below which all three a passage of so many seconds has no beat."""
+    rows = PULSE[part]
+    return tuple(float(np.interp(seconds, list(rows), values)) for values in zip(*rows.values()))
 
 
 def check_mode(mode, bpm=None):
@@ -85,7 +92,7 @@ class Explained:
 
     @cached_property
     def agreements(self):
-        """Mean agreement (0..1) of `one`, `drifting` and `free`: what `PULSE` is held against."""
+        """Mean agreement (0..1) of `one`, `drifting` and `free`: what `pulse` is held against."""
         grids = self.one, self.drifting, self.evidence.of_beats(self.free.times)
         return tuple(0.0 if grid is None else grid.agreement for grid in grids)
 
@@ -185,12 +192,13 @@ def _choose(explained, mode, bpm, doubtful=False):
     # No path explains more than the mean length of the predicted phase: where one tempo is enough for that, look no
     # further.
     most = float(np.abs(evidence.raw).mean())
-    enough = one.agreement >= max(PULSE[part][0], np.interp(most, SURE, STRAIGHT[part]) * most)
+    least = pulse(part, evidence.duration)
+    enough = one.agreement >= max(least[0], np.interp(most, SURE, STRAIGHT[part]) * most)
     if enough and gain < np.interp(most, SURE, DRIFT_GAIN[part]):
         return one, "steady", None
     free = followed()
     sure = evidence.of_beats(free.times).agreement
-    weak = all(grid < least for grid, least in zip((one.agreement, many.agreement, sure), PULSE[part]))
+    weak = all(found < wanted for found, wanted in zip((one.agreement, many.agreement, sure), least))
     if bpm is None and weak and not doubtful:
         return None, "none", None
     if sure <= 0.0:

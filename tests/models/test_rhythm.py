@@ -207,6 +207,28 @@ def test_a_weak_beat_counts_where_two_networks_agree_on_it():
     assert len(detect.music_beats(averaged))
 
 
+def test_a_weak_beat_of_which_two_networks_say_different_things_is_none():
+    from models.rhythm import detect
+    rng = np.random.default_rng(4)
+
+    def seen(bpm, size):
+        curve = rhythm_curve(np.arange(0.3, 20, 60 / bpm), [], 1000, 50.0)
+        curve[:, 2:4] = size * curve[:, 2:4] + 0.1 * rng.normal(size=(1000, 2))
+        return np.concatenate([0.05 + 0.2 * curve[:, :1], 0 * curve[:, :1], curve[:, 2:4]], 1)
+
+    def heard(one, two):
+        out = detect.Heard.__new__(detect.Heard)
+        out.__dict__.update(both=True, world=one, pair=two, activations=one, mel=one)
+        return out
+    weak, same, other, strong = seen(104, 0.23), seen(104, 0.23), seen(77, 0.23), seen(104, 0.9)
+    assert detect.rhythm_tempo.find(weak, 50.0, part="music").extra["tempo"]["chosen"] != "none"
+    assert len(detect.music_beats(heard(weak, same))) > 20
+    assert len(detect.music_beats(heard(weak, other))) == 0
+    assert len(detect.music_beats(heard(strong, other))) > 20
+    assert len(detect.music_beats(heard(weak, other), mode="steady")) > 20      # asked for, it is given
+    assert len(detect.music_beats(heard(weak, other), bpm=104)) > 20
+
+
 def test_loss_prefers_the_truth_and_obeys_trust():
     curve = torch.from_numpy(rhythm_curve([0.2, 0.7, 1.2], [0.2], 60))[None].repeat(2, 1, 1)
     good = torch.cat([torch.logit(curve[..., :2].clamp(0.01, 0.99)), curve[..., 2:4]], -1)

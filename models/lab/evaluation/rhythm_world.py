@@ -213,7 +213,7 @@ def strengths(heard):
     """What the choice of no beat rests on: agreements of the one tempo, the drifting one, and the free path; else
     whether two networks agree."""
     one, many, free = rhythm_tempo.agreements(heard.activations, MUSIC_FPS, "music")
-    strong = any(a >= b for a, b in zip((one, many, free), rhythm_tempo.PULSE["music"]))
+    strong = any(a >= b for a, b in zip((one, many, free), rhythm_tempo.pulse("music", len(heard.mel) / MUSIC_FPS)))
     return {"one": round(one, 3), "drifting": round(many, 3), "free": round(free, 3),
             "beat": bool(strong or heard.strong or heard.agreed)}
 
