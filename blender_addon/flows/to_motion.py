@@ -26,6 +26,7 @@ class ToMotion(Flow):
         if found[1] is None:
             raise UserError("Select a sound strip in the sequencer")
         self.strip_scene, self.strip = Ref.of(found[0]), found[1].name
+        self.read_at = None
         super().__init__(context, system, rig, request)
         if self.request.get("others"):
             if self.request.get("keep"):
@@ -72,6 +73,7 @@ class ToMotion(Flow):
     def read(self, folder: Path) -> Generator:
         """Generator: the passage that the strip plays, and the rig's pose; over the whole passage where a part of it
         stays."""
+        self.read_at = self._place()
         clip = yield from strips.describe(self.strip_scene, self.strip, folder)
         check_length(self.system, clip.duration)
         scene = self.scene.get()
@@ -88,6 +90,10 @@ class ToMotion(Flow):
         start, stop = ranges.seconds(keep["frames"], self.passage)
         yield from self.sample_passage(folder)
         return {**inputs, "keep": {"start": start, "stop": stop, "stays": keep["stays"]}}
+
+    def _place(self):
+        """How the strip stands now, or None."""
+        return stamp.of_strip(strips.find(self.strip_scene.get(), self.strip))
 
     def works(self, made: list[dict], folder: Path) -> Iterable:
         """The drafts of all rows, and of the other rigs."""
@@ -130,7 +136,10 @@ class ToMotion(Flow):
                 write_takes(scene, other.get(), mapped, [row], [takes.one_of(self.request, 0)], self.passage, folder,
                             self.title(), own)
             self._change_hands()
-        return sentence + (f", and {len(self.others)} more" if self.others else "") + self._fingers(made, folder)
+        sentence += f", and {len(self.others)} more" if self.others else ""
+        if self._place() not in (self.read_at, None):
+            sentence += f"; {self.strip} was changed meanwhile, and the take follows it as it was when the job began"
+        return sentence + self._fingers(made, folder)
 
 
 def write_takes(scene: bpy.types.Scene, rig: bpy.types.Object, mapped: dict[str, str], made: list[dict],

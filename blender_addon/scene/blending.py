@@ -98,9 +98,9 @@ class Shown:
         if pose.name in self.still:
             return Matrix()
         if pose.name in self.poles:
-            return self._free(pose).inverted() @ Matrix.Translation(self._pole(pose))
+            return self._free(pose).inverted_safe() @ Matrix.Translation(self._pole(pose))
         if pose.name in self.shows:
-            return self._free(pose).inverted() @ self._wanted(pose)
+            return self._free(pose).inverted_safe() @ self._wanted(pose)
         return pose.matrix_basis.copy()
 
     def _wanted(self, pose):

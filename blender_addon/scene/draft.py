@@ -19,6 +19,7 @@ from .keys import fill_curve, reduced
 from .stats import stall
 
 SLICE_SECONDS = 0.008
+WRITTEN = " (being written)"                                    # ends the name of a draft
 
 
 @dataclass
@@ -52,6 +53,13 @@ class Draft:
             bpy.data.actions.remove(action)
 
 
+def sweep():
+    """Delete the drafts that lie in the file, once nothing is keyed any more: undo may have brought some back."""
+    left = [action for action in bpy.data.actions if WRITTEN in action.name and action.users == 0]
+    if left:
+        bpy.data.batch_remove(left)
+
+
 def finished(steps):
     """What a generator returns, run at once."""
     while True:
@@ -83,7 +91,7 @@ def keyed(rig_of, name, frames, rotations, locations, *, blend_frames=0, blend_s
             rotations, locations = blended(rig_of(), frames, rotations, locations, first if blend_start else 0, last,
                                            steps)
     made = Draft("", 0, {*rotations, *locations}, tuple(switches), int(frames[0]), int(frames[-1]))
-    action = bpy.data.actions.new(f"{name} (being written)")
+    action = bpy.data.actions.new(f"{name}{WRITTEN}")
     try:
         made.name, made.uid = action.name, compat.uid(action)
     except BaseException:

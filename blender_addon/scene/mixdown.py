@@ -1,7 +1,7 @@
 """What a strip sounds like, as a wave file that Blender itself makes: for strips that change their speed, and for files
 that only Blender can decode."""
 import wave
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import bpy
@@ -20,17 +20,18 @@ def strip(present, path, frames, fps, why):
     """Generator: `frames` frames of a strip alone, a second of the timeline at a step so that Blender stays awake, in
     the wave file `path`; yields the fraction done.
 
-    present() gives (strip, scene) anew: neither outlives a step of the timer for certain. why: CHANGES or FOREIGN, for
-    the sentence of the UserError where Blender cannot.
+    present() gives a context with (strip, scene), anew for each step: neither outlives one for certain. why: CHANGES
+    or FOREIGN, for the sentence of the UserError where Blender cannot.
     """
     part, step = path.with_suffix(".part.wav"), max(1, round(fps))
-    name = present()[0].name
+    with present() as (there, _):
+        name = there.name
     try:
         with open(path, "wb") as file, ExitStack() as stack:
             for first in range(0, frames, step):
                 last = min(first + step, frames)
-                with stall("mix down"):
-                    _part(*present(), part, first + 1, last, why)
+                with stall("mix down"), present() as (there, scene):
+                    _part(there, scene, part, first + 1, last, why)
                 with wave.open(str(part)) as piece:
                     rate = piece.getframerate()
                     if first == 0:
@@ -76,21 +77,26 @@ def file(path, folder):
         return str(path)
     if sound_files.has_sound_track(path) is False:
         raise UserError(f"{path.name} has no sound track; choose a file with sound.")
+    if not bpy.app.build_options.audaspace:                     # the worker may have ffmpeg
+        return str(path)
+    with _heard(path) as (heard, probe):
+        fps = timebase.scene_fps(probe.render)
+        frames = min(heard.frame_duration, round(SECONDS * fps))
+    if frames <= 1:
+        return str(path)
+    out = Path(folder) / f"{path.stem}.wav"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    yield from strip(lambda: _heard(path), out, frames, fps, FOREIGN)
+    return str(out)
+
+
+@contextmanager
+def _heard(path):
+    """(strip, scene) of a file alone, in a scene that is there within one step only: none is saved with it."""
     known = set(bpy.data.sounds)
     probe = bpy.data.scenes.new("Baton Decode")
     try:
-        fps = timebase.scene_fps(probe.render)
-        try:
-            heard = compat.sequences(probe.sequence_editor_create()).new_sound("file", str(path), 1, 1)
-        except RuntimeError:        # a Blender built without sound: the worker may have ffmpeg
-            return str(path)
-        frames = min(heard.frame_duration, round(SECONDS * fps))
-        if frames <= 1:
-            return str(path)
-        out = Path(folder) / f"{path.stem}.wav"
-        out.parent.mkdir(parents=True, exist_ok=True)
-        yield from strip(lambda: (heard, probe), out, frames, fps, FOREIGN)
-        return str(out)
+        yield compat.sequences(probe.sequence_editor_create()).new_sound("file", str(path), 1, 1), probe
     finally:
         bpy.data.scenes.remove(probe)
         for sound in set(bpy.data.sounds) - known:

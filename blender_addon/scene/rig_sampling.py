@@ -104,6 +104,7 @@ def sample(rig_ref, scene_ref, bone_map, passage, folder, also=(), local=None, a
     if rig.data.pose_position == "REST":
         raise UserError(f"{rig.name} stands in rest position; switch it to Pose Position in the armature's properties.")
     bones = mapped_bones(rig, {**with_ik(rig, bone_map), **{name: name for name in also}})
+    _require_bones(rig, bones)
     frames, folder = passage.frames(), Path(folder)
     plain, _why = curves_suffice(rig, bones, action)
     if local is not None:
@@ -111,7 +112,7 @@ def sample(rig_ref, scene_ref, bone_map, passage, folder, also=(), local=None, a
     with PoseFile(folder, len(frames), len(bones), rig.name) as out:
         if plain:
             yield from _from_curves(rig_ref, bones, frames, out.put, local, action)
-            origin = rig_ref.get().matrix_world
+            origin = _with_size(rig_ref.get(), rig_ref.get().matrix_world)
         else:
             origin = yield from _from_frames(rig_ref, scene_ref, bones, frames, out.put, local, action)
     description = rig_description(rig_ref.get(), bones, bone_map, passage.fps)
@@ -262,7 +263,7 @@ def _from_frames(rig_ref, scene_ref, bones, frames, put, local=None, action=None
             _require_bones(rig, bones)
             with stall("sample"), sampling_watch.own_changes(), hidden_meshes(scene), worn(rig, action):
                 pose, world = _slice(rig, scene, bones, frames, done, local)
-            origin = world[0] if done == 0 else origin
+            origin = _with_size(rig, world[0]) if done == 0 else origin
             put(done, (np.linalg.inv(origin) @ world)[:, None] @ pose)
             done += len(pose)
             yield done / len(frames)
@@ -279,7 +280,16 @@ def _again(restarts):
     return restarts + 1
 
 
+def _with_size(rig, world):
+    """A world matrix (4, 4) of the rig. Raises UserError where nothing could be told in its space."""
+    if not abs(np.linalg.det(np.array(world, dtype=np.float64)[:3, :3])) > 1e-18:      # which no number is, either
+        raise UserError(f"{rig.name} has no size: one of its scales is 0 or no number; set it and try again.")
+    return world
+
+
 def _require_bones(rig, bones):
+    if not bones:
+        raise UserError(f"{rig.name} has no bone of its bone map any more; press Detect Bones.")
     gone = [name for name in bones if name not in rig.pose.bones or name not in rig.data.bones]
     if gone:
         raise UserError(f"{rig.name} has lost the bone {gone[0]} while it was read; start again.")

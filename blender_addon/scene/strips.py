@@ -1,4 +1,5 @@
 """Sound strips: what of a file is heard when, and where a new one goes."""
+from contextlib import nullcontext
 from pathlib import Path
 
 import bpy
@@ -76,7 +77,7 @@ def describe(scene_ref, name, folder):
         first, frames = strip.frame_final_start, strip.frame_final_end - strip.frame_final_start
         mixed = Path(folder) / "strip.wav"
         mixed.parent.mkdir(parents=True, exist_ok=True)
-        yield from mixdown.strip(lambda: _present(scene_ref, name), mixed, frames, fps, why)
+        yield from mixdown.strip(lambda: nullcontext(_present(scene_ref, name)), mixed, frames, fps, why)
         return timebase.Clip(str(mixed), 0.0, frames / fps, 1.0, float(first))
 
 

@@ -3,7 +3,7 @@ import traceback
 
 import bpy
 
-from ..scene import settling, versioning
+from ..scene import draft, settling, versioning
 from ..scene.stats import timed
 from . import manager as jobs
 
@@ -30,6 +30,7 @@ def on_load_post(*args):
 @timed
 def on_undo(*args):
     jobs.manager.after_undo()
+    draft.sweep()                           # a step of undo brings back those that it was made with
     if jobs.manager.last is not None and jobs.manager.last.state == "done":
         jobs.manager.last = None            # its take may be gone or back: the list of takes tells
 

@@ -40,6 +40,7 @@ class Job:
     undo: bool = True
     stamp: object = None  # a function: how what the job works on stands, compared after an undo; None: what it watches
     stamped: object = None  # what it gave when the job began
+    rates: object = None  # the frame rates of its scenes then
     build: object = None
     id: str = field(default_factory=lambda: f"job{next(_numbers)}")
     state: str = "preparing"  # preparing, waiting, running, checking, building, applying, done, failed, cancelled

@@ -11,7 +11,7 @@ from functools import partial
 import bpy
 
 from ..errors import Cancelled, UserError, on_disk
-from ..scene import compat, stamp, usable
+from ..scene import compat, draft, stamp, usable
 from ..scene.stats import timed
 from . import job_folder
 from . import options as prefs
@@ -41,6 +41,11 @@ def _stamp(job):
             *(stamp.of_scene(thing) for thing in things if hasattr(thing, "render"))]
 
 
+def _rates(job):
+    """Frame rates of the scenes that a job works on."""
+    return [stamp.of_scene(scene) for scene in (ref.find() for ref in job.watched) if hasattr(scene, "render")]
+
+
 class Manager(WorkerOwner, Answers, Writer):
     """At most one job, at most one worker."""
 
@@ -62,7 +67,7 @@ class Manager(WorkerOwner, Answers, Writer):
             raise UserError("Baton is working already; wait or press Cancel.")
         job.folder = job_folder.make(job.id)
         try:
-            job.stamped = _stamp(job)
+            job.stamped, job.rates = _stamp(job), _rates(job)
             self.job, self.last = job, None
             self._steps = job.prepare(job.folder)
             self._start_worker()
@@ -209,6 +214,8 @@ class Manager(WorkerOwner, Answers, Writer):
             if ref.find() is None:
                 self.abort(f"{ref.name} was deleted during the job: it was ended.")
                 return
+        if job.rates not in (None, _rates(job)):                 # its seconds would fall on other frames
+            self.abort("The frame rate was changed during the job: it was ended; start it again")
 
     def _prepare(self, job):
         try:
@@ -290,7 +297,7 @@ class Manager(WorkerOwner, Answers, Writer):
         job.state, job.message, job.fraction, job.eta = state, sentence, None, None
         self.job, self.last, self._steps, self._checking = None, job, None, None
         self._active_left = time.monotonic()
-        tasks = [steps.close] if steps is not None else []
+        tasks = [*([steps.close] if steps is not None else []), draft.sweep]
         if job.folder is not None and job is not self.unplaced:
             tasks.append(partial(job_folder.clear, job.folder))
         if job.on_end is not None:

@@ -34,6 +34,21 @@ def steps_of(blender, rig, folder):
     return steps
 
 
+@pytest.mark.parametrize("played", [True, False])
+def test_a_rig_without_size_or_bones_is_one_sentence(reading, blender, tmp_path, played):
+    rig, mesh, steps, folder = reading
+    steps.close()
+    if not played:
+        free(rig)
+    rig.scale = (1.0, 0.0, 1.0)
+    blender.context.view_layer.update()
+    with pytest.raises(UserError, match="has no size"):
+        scenes.exhaust(steps_of(blender, rig, tmp_path / "again"))
+    with pytest.raises(UserError, match="no bone of its bone map"):
+        scenes.exhaust(rig_sampling.sample(Ref.of(rig), Ref.of(blender.context.scene), {}, Passage(1.0, 1.0, 30.0),
+                                           tmp_path / "none"))
+
+
 def free(rig):
     """Without its constraint the rig is read from its curves."""
     constraints = rig.pose.bones["head"].constraints
@@ -200,6 +215,28 @@ def test_a_file_saved_meanwhile_holds_no_draft(building, blender, tmp_path):
     assert to_the_end(job).state == "done"
     blender.ops.wm.open_mainfile(filepath=str(tmp_path / "meanwhile.blend"))
     assert not drafts(blender)
+
+
+def test_undo_and_redo_bring_no_draft_back(building, blender):
+    """A step of undo is made with what lies in the file."""
+    rig, job = building
+    for frame in (3, 4):
+        blender.context.scene.timeline_markers.new("mine", frame=frame)
+        blender.ops.ed.undo_push(message="a marker")
+    blender.ops.ed.undo()
+    blender.ops.ed.redo()
+    assert to_the_end(job).over and not drafts(blender)
+    blender.ops.ed.undo()
+    assert not drafts(blender)
+
+
+def test_another_frame_rate_is_one_sentence(building, blender):
+    """Its seconds would be keyed on frames that mean others now."""
+    rig, job = building
+    job.rates = [(blender.context.scene.render.fps, 1.0)] * 2
+    blender.context.scene.render.fps = 12
+    assert to_the_end(job).state == "failed" and "frame rate was changed" in job.message
+    assert not drafts(blender) and len(blender.context.scene.baton.takes) == 0
 
 
 def test_a_draft_that_somebody_deletes_is_one_sentence(building, blender):

@@ -214,7 +214,10 @@ def test_what_the_worker_cannot_read_blender_decodes(blender, sound, tmp_path, c
     clip = describe(strip, scene, tmp_path / "job")
     assert (clip.start, clip.speed, clip.first) == (0.0, 1.0, 41.0) and clip.path.endswith(".wav")
     assert onsets(clip.path)[:3] == pytest.approx([1.0, 2.0, 3.0], abs=0.06)
-    found = scenes.exhaust(mixdown.file(path, tmp_path / "like"))
+    steps = mixdown.file(path, tmp_path / "like")
+    next(steps)
+    assert list(blender.data.scenes) == [scene], "a file that is saved between two steps has no scene of Baton's"
+    found = scenes.exhaust(steps)
     assert onsets(found)[:2] == pytest.approx([2.0, 3.0], abs=0.06)
     wav = tmp_path / "clicks.wav"
     assert scenes.exhaust(mixdown.file(wav, tmp_path / "like")) == str(wav), "what the worker reads stays as it is"

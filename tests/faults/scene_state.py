@@ -48,7 +48,9 @@ def difference(before, after, path="") -> list:
         return found
     if isinstance(before, float) and isinstance(after, float) and np.isnan(before) and np.isnan(after):
         return []
-    return [] if before == after else [f"{path}: {str(before)[:80]} -> {str(after)[:80]}"]
+    if before == after or repr(before) == repr(after):          # the latter where no number stands in both
+        return []
+    return [f"{path}: {str(before)[:80]} -> {str(after)[:80]}"]
 
 
 def plain(thing) -> dict:
