@@ -8,7 +8,7 @@ import bpy
 import numpy as np
 
 from ..errors import UserError
-from ..scene import actions, body_parts, bone_map, draft, keeping, playing, sound_files, strips, takes
+from ..scene import actions, body_parts, bone_map, compat, draft, keeping, playing, sound_files, strips, takes
 from ..scene.refs import Ref
 from ..scene.stats import stall
 from ..scene.timebase import Passage, resample_quaternions, resample_vectors, scene_fps
@@ -28,6 +28,17 @@ def place_sound(place: bpy.types.Scene, scene: bpy.types.Scene, take: bpy.types.
     strip = strips.place(place, path, take.name, _frame_in(place, scene, passage), int(passage.duration * fps + 1))
     take.strip, take.path = strip.name, str(path)
     strips.make_active(place, strip)
+
+
+def heard_with(take: bpy.types.PropertyGroup) -> list[str]:
+    """What else is heard while a take's sound plays and is no take, as a sentence; [] where there is nothing."""
+    strip = takes.strip_of(take)
+    own = {other.strip for scene in bpy.data.scenes for other in scene.baton.takes if not other.away}
+    names = [other.name for other in compat.sequences(strip.id_data.sequence_editor) if other.type == "SOUND"
+             and not other.mute and other.volume > 0 and other.name not in own
+             and min(other.frame_final_end, strip.frame_final_end) - max(
+                 other.frame_final_start, strip.frame_final_start) > playing.SLACK]
+    return [f"{', '.join(names)} is heard in the same frames; mute it to hear {take.name} alone"] if names else []
 
 
 def _frame_in(place, scene, passage):

@@ -13,7 +13,7 @@ from ..scene.timebase import Passage, scene_fps
 from ..scene.whole import whole
 from . import ranges
 from .base import Flow
-from .results import draft_motion, key, place_sound, write_motion
+from .results import draft_motion, heard_with, key, place_sound, write_motion
 
 
 class ToBoth(Flow):
@@ -77,5 +77,6 @@ class ToBoth(Flow):
                 takes.remember(take, row, takes.one_of(self.request, number), self.passage.first)
                 names.append(take.name)
             playing.play(scene, scene.baton.takes[names[-1]])
+            self.warnings[:] = dict.fromkeys([*self.warnings, *heard_with(scene.baton.takes[names[-1]])])
         placed = f"{', '.join(names)} on {rig.name}, frames {first} to {last}"
         return f"{placed}. {notice}" if notice else placed

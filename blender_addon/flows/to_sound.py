@@ -13,7 +13,7 @@ from ..scene.timebase import Passage, scene_fps
 from ..scene.whole import whole
 from . import ranges
 from .base import Flow
-from .results import place_sound
+from .results import heard_with, place_sound
 
 
 class ToSound(Flow):
@@ -64,6 +64,7 @@ class ToSound(Flow):
                 takes.remember(take, row, takes.one_of(self.request, number), self.passage.first)
                 names.append(take.name)
             playing.play(scene, scene.baton.takes[names[-1]])
+            self.warnings[:] = dict.fromkeys([*self.warnings, *heard_with(scene.baton.takes[names[-1]])])
         placed = f"{', '.join(names)} placed at frame {int(self.passage.first)}"
         return f"{placed}. {notice}" if notice else placed
 

@@ -55,8 +55,8 @@ def _piece(scene):
     if strip.sound.packed_file is None:
         strip.sound.pack()                      # the extension's folder moves with every update
     strips.make_active(scene, strip)
-    return (f"{scene.name} added: Generate Music makes music for the dancer, Generate Conducting lets the conductor "
-            "beat the sample piece")
+    return (f"{scene.name} added: Generate Music makes music for the selected dancer; select the conductor for "
+            "Generate Conducting")
 
 
 def _stage(scene):

@@ -91,11 +91,13 @@ class MusicLDM:
         if take is not None:
             profile = take["profile"]
         stop_if_asked = canvas.stopping(should_cancel)
-        stays, sampled = take, progress
+        stays, sampled, beginning = take, progress, None
         if early.is_early(asked, duration):
-            head, part = early.head_of(passage, asked, motion)
-            stays = self._first(head, passage, asked, profile, shared(progress, 0.0, part), should_cancel)
-            sampled = shared(progress, part, 1.0)
+            head = early.head_of(passage, asked, motion)
+            early.cut_to_rest(passage)
+            part = head.canvas / (head.canvas + passage.canvas)
+            beginning = self._first(head, asked, profile, shared(progress, 0.0, part), should_cancel)
+            stays, sampled = early.kept_beginning(beginning[0], passage), shared(progress, part, 1.0)
         latents = self._sample(passage, asked, stays, profile,
                                canvas.reporting(sampled, should_cancel, SAMPLING_SHARE), stop_if_asked)
         takes = []
@@ -103,18 +105,32 @@ class MusicLDM:
             stop_if_asked()
             progress("Decoding", SAMPLING_SHARE + (1 - SAMPLING_SHARE) * number / len(latents),
                      f"{number + 1}/{len(latents)}")
-            samples = self._sound(passage, latent, int(asked.seed) + number, should_cancel, asked.vocoder)
+            seed, vocoder = int(asked.seed) + number, asked.vocoder
+            samples = (self._sound(passage, latent, seed, should_cancel, vocoder) if beginning is None else
+                       self._continued(passage, beginning, number, latent, seed, should_cancel, vocoder))
             takes.append(samples if take is None else splice(*asked.keep, samples / take["gain"], passage))
         progress("Decoding", 1.0, "")
         return takes
 
-    def _first(self, head, passage, asked, profile, progress, should_cancel):
-        """Make the first seconds, let them be heard, and give what of them stays while the rest is sampled."""
+    def _first(self, head, asked, profile, progress, should_cancel):
+        """Make the first seconds and let them be heard: (latents of all variations, sound of the first one)."""
         latents = self._sample(head, asked, None, profile, canvas.reporting(progress, should_cancel, SAMPLING_SHARE),
                                canvas.stopping(should_cancel))
         sound = self._sound(head, latents[0], int(asked.seed), should_cancel, asked.vocoder)
         asked.on_first(sound[:, :round(early.HEARD_SECONDS * DELIVERY_RATE)])
-        return early.kept_beginning(latents, passage)
+        return latents, sound
+
+    def _continued(self, passage, beginning, number, latent, *how):
+        """The whole sound of variation `number`, whose rest has this latent. What has been heard is not made again."""
+        latents, sound = beginning
+        if number > 0:
+            made = self._sound(passage, torch.cat([latents[number][..., :passage.first], latent], dim=-1), *how)
+        else:
+            begin = early.decoded_from(passage)
+            rest = self._sound(passage, latent[..., begin - passage.first:], *how)
+            start = round(begin * passage.config.seconds_per_latent * DELIVERY_RATE)
+            made = early.joined(sound, rest, start, DELIVERY_RATE)
+        return fit(made, round(passage.duration * DELIVERY_RATE))
 
     # ------------------------------------------------------------------------------------------ sampling
 

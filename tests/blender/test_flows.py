@@ -204,3 +204,17 @@ def test_fps_base_counts(blender, sound, tmp_path):
     job.apply({"takes": [row("channels.npz")]}, tmp_path / "job")
     blender.context.scene.frame_set(21 + 30)
     assert dancer.pose.bones["pelvis"].location.x == pytest.approx(0.1 * 1.001, abs=1e-4)
+
+
+def test_what_else_is_heard_is_named(blender, sound, tmp_path):
+    """Music of a new take over a strip of the user's: both would be heard, and nobody says so."""
+    scene = blender.context.scene
+    for name, first, mute in (("Song", 1, False), ("Later", 200, False), ("Quiet", 1, True)):
+        strips.place(scene, scenes.write_wav(tmp_path / f"{name}.wav", 2.0), name, first, 60).mute = mute
+    job, result = music(blender, tmp_path)
+    job.apply(result, tmp_path / "job")
+    assert job.warnings == ["Song is heard in the same frames; mute it to hear Music 1 alone"]
+    compat.sequences(scene.sequence_editor)["Song"].mute = True
+    job, result = music(blender, tmp_path)
+    job.apply(result, tmp_path / "job")
+    assert job.warnings == [], "a silenced take is not heard"

@@ -5,7 +5,7 @@ import pytest
 from core.audio import Audio
 from core.audio.mel import log_mel, model_mono
 from core.errors import Cancelled
-from models.music_ldm.early import HEARD_SECONDS, LONG_SECONDS
+from models.music_ldm.early import HEARD_SECONDS, LONG_SECONDS, joined
 from tests.models.music_fixtures import model, moving_motion, trained  # noqa: F401
 
 SECONDS, RATE = LONG_SECONDS + 4.0, 48_000
@@ -49,3 +49,30 @@ def test_cancel_is_heard_while_the_beginning_is_made(model, motion):  # noqa: F8
     with pytest.raises(Cancelled):
         model.generate(motion, **ASKED, on_first=heard.append, should_cancel=lambda: asked.append(1) or len(asked) > 3)
     assert heard == []
+
+
+def test_what_was_heard_is_not_made_twice(model, motion):  # noqa: F811
+    """A take costs at most one window more a step than one without an early beginning, and begins with what was
+    heard."""
+    rows, heard = [], []
+    hook = model.denoiser.register_forward_pre_hook(lambda network, given: rows.append(len(given[0])))
+    try:
+        model.generate(motion, **ASKED)
+        plain, rows[:] = sum(rows), []
+        take = model.generate(motion, **ASKED, on_first=heard.append)[0]
+    finally:
+        hook.remove()
+    assert sum(rows) <= plain + 2 * ASKED["steps"] + 2          # each step with and without guidance; an encoding
+    assert np.array_equal(heard[0][:, :8 * RATE], take[:, :8 * RATE])
+
+
+def test_the_join_keeps_the_level():
+    """Of sounds that are alike and of sounds that are not."""
+    rng = np.random.default_rng(1)
+    for alike in (True, False):
+        first = rng.standard_normal((2, 12 * RATE)).astype(np.float32)
+        rest = first[:, 7 * RATE:] if alike else rng.standard_normal((2, 9 * RATE)).astype(np.float32)
+        whole = joined(first, rest, 7 * RATE, RATE)
+        assert whole.shape[1] == 7 * RATE + rest.shape[1]
+        level = np.sqrt((whole.reshape(2, -1, RATE // 20) ** 2).mean(axis=(0, 2)))
+        assert level.min() > 0.9 and level.max() < 1.1
