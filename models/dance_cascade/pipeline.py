@@ -33,11 +33,12 @@ from models.dance_cascade.network import Denoiser
 from models.dance_cascade.settings import Settings
 from models.diffusion.canvas import Layout, guided_apart, guided_windows, noise, reporting, sample, seeded
 from models.diffusion.schedule import Schedule
+from models.layers.placed import constant
 from models.layers.precision import native_autocast
 from models.motion import kept
 from models.motion.contacts import clean
 from models.motion.course import Course
-from models.motion.representation import CHANNELS, CONTACTS, decode
+from models.motion.representation import CHANNELS, decode
 from models.motion.smoothing import joined, looped
 
 SEED_SECONDS = 2.0                          # of given motion that a dance grows out of, at most
@@ -59,7 +60,8 @@ class Stage:
 
         condition: (frames (T, K), style index or -1); x: noise (V, 152, T); base (V, T / ratio, 152) un-normalised,
         what the super-resolution refines; course: `Course` or None; known: (vectors (T, 152), mask (T,) bool) that
-        stay, or None; beat_scale: guidance by the rhythm alone, on top of `scale`.
+        stay, or None; beat_scale: guidance by rhythm and style alone, on top of
+        `scale`.
         """
         c, device, net = self.config, self.device, self.network
         layout = Layout.of(x.shape[-1], c.window, c.overlap, loop, batch or Layout.batch)
@@ -71,11 +73,11 @@ class Stage:
             low = (low + c.low_noise_sampling * noise(generators, low.shape[1:], device)).transpose(1, 2)
 
         def network(pieces, times, variations, numbers, null, beatless=None):
-            heard = frames[places[numbers]]
+            heard, styles = frames[places[numbers]], constant((style,), device, torch.long).expand(len(pieces))
             if beatless is not None:
                 heard = torch.where(beatless[:, None, None], deaf[places[numbers]], heard)
-            told = {"frames": heard,
-                    "style": torch.full((len(pieces),), style, dtype=torch.long, device=device)}
+                styles = torch.where(beatless, constant((-1,), device, torch.long), styles)
+            told = {"frames": heard, "style": styles}
             if low is not None:
                 told["low"] = low[variations[:, None], places[numbers]]
                 told["low_noise"] = torch.full((len(pieces),), float(c.low_noise_sampling), device=device)
@@ -268,7 +270,7 @@ def finished(vector, course, known, asked):
     if asked.loop:
         motion = looped(motion)
     if asked.feet:
-        motion = clean(motion, vector[:, CONTACTS].clamp(0, 1).numpy())
+        motion = clean(motion)                              # contacts as seen: the drawn ones come and go too late
         if known is not None:
             motion = joined(motion, known.motion, known.mask)
     return motion.mirrored() if asked.mirror else motion

@@ -5,13 +5,14 @@ foot is planted is taken back by two-bone IK on the leg, and what was taken back
 foot lifts.
 """
 import numpy as np
+import torch
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d, minimum_filter1d
 
 from core.body.kinematics import OFFSETS, forward_kinematics, local_from_global
 from core.body.motion import Motion
 from core.body.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from core.retarget.rest import swing
-from models.motion.representation import FEET, STANDING_M
+from models.motion.representation import FEET, STANDING_M, foot_contacts
 from models.motion.smoothing import minimum_jerk, runs
 
 LEGS = (((1, 4, 7, 10), slice(0, 2)), ((2, 5, 8, 11), slice(2, 4)))    # hip, knee, ankle, toe; their contact channels
@@ -30,12 +31,15 @@ LIMITS = {1: 130, 2: 130, 3: 50, 4: 155, 5: 155, 6: 50, 7: 70, 8: 70, 9: 50, 10:
           15: 60, 18: 160, 19: 160, 20: 95, 21: 95, 22: 60, 23: 60}
 
 
-def clean(motion, contacts, lifts=None):
-    """A cleaned `Motion`. contacts (T, 4) in 0..1 at its rate, of left ankle, left toe, right ankle, right toe. lifts:
-    (T, 2) metres by which the left and the right foot are raised, or None.
+def clean(motion, contacts=None, lifts=None):
+    """A cleaned `Motion`. contacts (T, 4) in 0..1 at its rate, of left ankle, left toe, right ankle, right toe; None:
+    as they are seen on the motion once it stands on the floor. lifts: (T, 2) metres by which the left and the right
+    foot are raised, or None.
     """
     motion = limited(motion)
     motion = grounded(above_floor(motion))
+    if contacts is None:
+        contacts = foot_contacts(torch.from_numpy(np.ascontiguousarray(motion.positions())), motion.fps).numpy()
     return locked(motion, np.asarray(contacts, dtype=np.float64), lifts)
 
 
