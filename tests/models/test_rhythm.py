@@ -191,7 +191,7 @@ def test_a_weak_beat_counts_where_two_networks_agree_on_it():
 
     def heard(one, two):
         out = detect.Heard.__new__(detect.Heard)
-        out.__dict__.update(both=True, world=one, pair=two, activations=one, agreements=(0.1, 0.1, 0.1), mel=one)
+        out.__dict__.update(both=True, world=one, wide=one, pair=two, activations=one, agreements=(0.1, 0.1, 0.1), mel=one)
         return out
     (one, times), (same, _), (other, _) = weak(104), weak(104), weak(77)
     alone = detect.rhythm_tempo.find(one, 50.0, part="music")
@@ -218,7 +218,7 @@ def test_a_weak_beat_of_which_two_networks_say_different_things_is_none():
 
     def heard(one, two):
         out = detect.Heard.__new__(detect.Heard)
-        out.__dict__.update(both=True, world=one, pair=two, activations=one, mel=one)
+        out.__dict__.update(both=True, world=one, wide=one, pair=two, activations=one, mel=one)
         return out
     weak, same, other, strong = seen(104, 0.23), seen(104, 0.23), seen(77, 0.23), seen(104, 0.9)
     assert detect.rhythm_tempo.find(weak, 50.0, part="music").extra["tempo"]["chosen"] != "none"
@@ -227,6 +227,24 @@ def test_a_weak_beat_of_which_two_networks_say_different_things_is_none():
     assert len(detect.music_beats(heard(strong, other))) > 20
     assert len(detect.music_beats(heard(weak, other), mode="steady")) > 20      # asked for, it is given
     assert len(detect.music_beats(heard(weak, other), bpm=104)) > 20
+
+
+def test_one_hearing_says_whether_there_is_a_beat_and_several_speeds_say_which():
+    from models.rhythm import detect
+
+    def seen(bpm, size):
+        curve = rhythm_curve(np.arange(0.3, 20, 60 / bpm), [], 1000, 50.0)
+        return np.concatenate([0.05 + 0.8 * size * curve[:, :1], 0 * curve[:, :1], size * curve[:, 2:4]], 1)
+
+    def heard(one, wide):
+        out = detect.Heard.__new__(detect.Heard)
+        out.__dict__.update(both=True, world=one, wide=wide, pair=seen(77, 0.02), activations=one, mel=one)
+        return out
+    assert abs(detect.music_beats(heard(seen(104, 0.9), seen(120, 0.2))).tempo_bpm - 120) < 1
+    assert len(detect.music_beats(heard(seen(104, 0.02), seen(120, 0.9)))) == 0
+    mine = detect.rhythm_tempo.Beats(np.arange(0.3, 19, 0.7), np.zeros(27, int))
+    assert np.allclose(detect.music_beats(heard(seen(104, 0.9), seen(120, 0.9)), beats=mine).times, mine.times)
+    assert detect.WORLD_SPEEDS[1] == 1.0 and len(detect.WORLD_SPEEDS) == 3
 
 
 def test_loss_prefers_the_truth_and_obeys_trust():
