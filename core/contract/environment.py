@@ -19,7 +19,8 @@ from .files import write_text
 UV_LOCK = Path(__file__).resolve().parent / "uv-lock.txt"
 BENDING = {"VIRTUAL_ENV", "__PYVENV_LAUNCHER__", "LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES"}
 UV_PIN = "uv==0.13.9"            # as uv-lock.txt has it
-OTHER_HASHES = ("torch",)       # PyTorch's own index has builds of its own: the lock knows those of the package index
+TORCH_BUILDS = UV_LOCK.with_name("torch-builds.txt")    # PyTorch's own index has builds of its own; these are known
+OLDER_CUDA = "cu126"            # runs on every card up to Hopper, with every driver of the last years
 NETWORK = ("Temporary failure in name resolution", "NewConnectionError", "Connection refused", "ConnectTimeoutError",
            "Network is unreachable", "No address associated", "getaddrinfo failed", "ProxyError", "Read timed out",
            "dns error", "error sending request", "tcp connect error")
@@ -164,22 +165,25 @@ class Maker:
         start = self.folder.name.strip(".")
         lock, others, held = (self.tools / f"{start}-{name}.txt" for name in ("lock", "other-builds", "constraints"))
         write_text(lock, self.lock)
-        write_text(others, without_hashes(self.lock, OTHER_HASHES))
+        write_text(others, with_builds(self.lock, TORCH_BUILDS.read_text(encoding="utf-8")))
         write_text(held, self.constraints)
         command = [*uv, "pip", "install", "--exact", "--python", python]
         command += ["--no-build"] if self.binary else []
         asked = [] if self.wheels else self._as_pip_would()
-        # Where this computer is set to take packages from elsewhere, PyTorch's builds there are not the index's.
+        # Where this computer is set to take packages from elsewhere, PyTorch's builds there may be its own.
         exactly = ["-r", others if asked else lock, *(["-c", held] if self.constraints else [])]
         command += ["--no-index", "--find-links", self.wheels] if self.wheels else asked
         variables = {**clean_environment(), "UV_CACHE_DIR": str(self.tools / "cache"), "UV_NO_PROGRESS": "1",
                      "UV_NO_CONFIG": "1"}
+        status = 1
         if self.backend and not self.wheels:
-            status = self.run([*command, "-r", others, "--torch-backend", self.backend], variables)
-            if status != 0 and not no_space(self.words()):
-                # PyTorch's own index is another server, which a network may block: the usual, larger build serves too.
-                status = self.run([*command, *exactly], variables)
-        else:
+            of_pytorch = [*command, "-r", others, "--torch-backend"]
+            status = self.run([*of_pytorch, self.backend], variables)
+            if status != 0 and unknown_cuda(self.words()):
+                status = self.run([*of_pytorch, OLDER_CUDA], variables)
+        if status != 0 and not (self.backend and no_space(self.words())):
+            # PyTorch's own index is another server, which a network may block, or has a build that is not known here:
+            # that of the package index serves too.
             status = self.run([*command, *exactly], variables)
         if status != 0:
             raise SetupError(why(self.words(), self.again))
@@ -215,10 +219,16 @@ def last_line(words: str) -> str:
     return lines[-1] if lines else "it said nothing"
 
 
-def without_hashes(lock: str, names: Iterable[str]) -> str:
-    """The lock's text with no hashes for these packages."""
-    start = "|".join(map(re.escape, names))
-    return re.sub(rf"(?m)^((?:{start})==[^\\\n]*?)(?: *\\\n +--hash=\S+)+", r"\1", lock)
+def with_builds(lock: str, builds: str) -> str:
+    """The lock's text where torch may be one of the builds listed, too. builds: a line each, file and SHA-256."""
+    known = re.findall(r"(?m)^\S+\.whl ([0-9a-f]{64})\b", builds)
+    more = "".join(f" \\\n    --hash=sha256:{digest}" for digest in known)
+    return re.sub(r"(?m)^(torch==[^\\\n]*?)(?= *\\\n +--hash)", lambda found: found[1] + more, lock)
+
+
+def unknown_cuda(words: str) -> bool:
+    """Whether a build of PyTorch for a graphics card was refused because its hash is not known."""
+    return altered(words) and re.search(r"torch==[\d.]+\+cu\d", words) is not None
 
 
 def altered(words: str) -> bool:

@@ -1,4 +1,5 @@
 """Where the networks run: CUDA, then MPS, then the CPU; and what happens when a device's memory is full."""
+import re
 from collections.abc import Callable
 
 from core.errors import BadInput, OutOfMemory
@@ -11,7 +12,7 @@ def resolve(device: str = "auto") -> str:
     """The torch device name for a choice. Raises BadInput for an unknown or absent device."""
     import_all(["torch"])                                      # for a pipeline the first use of torch
     import torch
-    cuda = torch.cuda.is_available()
+    cuda = torch.cuda.is_available() and has_code_for(torch.cuda.get_device_capability(), torch.cuda.get_arch_list())
     mps = bool(getattr(torch.backends, "mps", None)) and torch.backends.mps.is_available()
     if device in (None, "auto"):
         return "cuda" if cuda else "mps" if mps else "cpu"
@@ -21,6 +22,15 @@ def resolve(device: str = "auto") -> str:
     if (kind == "cuda" and not cuda) or (kind == "mps" and not mps):
         raise BadInput(f"This computer, or its torch, has no {kind.upper()} device; choose auto or cpu.")
     return str(device)
+
+
+def has_code_for(card: tuple[int, int], built: list[str]) -> bool:
+    """Whether a torch built for these architectures ("sm_86", "compute_90") runs on a card of this compute
+    capability: an older build has nothing for a newer card. AMD's names are not judged."""
+    found = [re.fullmatch(r"(sm|compute)_(\d+)(\d)[a-z]?", name) for name in built]
+    known = [(one[1], int(one[2]), int(one[3])) for one in found if one]
+    return not known or any((major, minor) <= card and (kind == "compute" or major == card[0])
+                            for kind, major, minor in known)
 
 
 def prepare(device: str):

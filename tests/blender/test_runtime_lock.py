@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from pathlib import Path
 
 from baton.blender_addon.worker import runtime
 from baton.core import contract
@@ -34,8 +35,36 @@ def test_every_package_of_the_locks_has_hashes():
             assert re.search(rf"(?m)^{re.escape(row)}[^\n]*\\\n +--hash=sha256:[0-9a-f]{{64}}", text)
     assert environment.UV_PIN in (contract.ROOT / "core" / "contract" / "uv-lock.txt").read_text()
     lock = (contract.ROOT / "core" / "contract" / "runtime-lock.txt").read_text()
-    other = environment.without_hashes(lock, ("torch",))
-    assert "\ntorch==2.13.0\n" in other and other.count("--hash") > 900 and "--hash" in other[other.index("soundfile"):]
+    builds = environment.TORCH_BUILDS.read_text()
+    version = re.search(r"(?m)^torch==([\d.]+)", lock)[1]
+    rows = [line.split() for line in builds.splitlines() if not line.startswith("#")]
+    assert all(row[0].startswith(f"torch-{version}+") and re.fullmatch("[0-9a-f]{64}", row[1]) for row in rows)
+    other = environment.with_builds(lock, builds)
+    assert other.count("--hash") == lock.count("--hash") + len(rows) and len({row[1] for row in rows}) == len(rows)
+    torch = re.search(r"(?m)^torch==[^\n]*\\\n(?: +--hash=\S+(?: \\)?\n)+", other)[0]
+    assert all(f"--hash=sha256:{row[1]}" in torch for row in rows)
+
+
+def test_a_build_of_pytorch_that_is_not_known_is_never_installed(tmp_path, monkeypatch):
+    """PyTorch's index offers a CUDA build whose hash nobody has noted: an older one that is known is asked for, then
+    the package index's own."""
+    asked = []
+
+    def run(command, variables):
+        asked.append([str(word) for word in command])
+        return 0 if "--torch-backend" not in asked[-1] else 1
+    (tmp_path / "uv").mkdir()
+    maker = environment.Maker(
+        folder=tmp_path / "env", tools=tmp_path / "uv", stamp=tmp_path / "stamp", mark={}, check="", base=None, run=run,
+        lock="torch==2.13.0 \\\n    --hash=sha256:" + "0" * 64 + "\n", say=None, backend="auto", binary=True,
+        words=lambda: "Hash mismatch for `torch==2.13.0+cu130`")
+    monkeypatch.setattr(maker, "_as_pip_would", lambda: [])
+    maker._install(["uv"], "python")
+    backends = [words[words.index("--torch-backend") + 1] if "--torch-backend" in words else None for words in asked]
+    assert backends == ["auto", environment.OLDER_CUDA, None]
+    for words in asked:
+        text = Path(words[words.index("-r") + 1]).read_text()
+        assert "torch==2.13.0 \\\n    --hash=sha256:" in text, "never without a hash"
 
 
 def test_a_wheel_that_was_altered_is_refused(tmp_path):

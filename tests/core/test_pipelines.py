@@ -333,6 +333,13 @@ def test_a_model_has_every_setting_of_its_row(name):
     assert callable(model.load) and callable(model.generate)
 
 
+@pytest.mark.parametrize(("card", "built", "runs"), [
+    ((8, 6), ["sm_80", "sm_90"], True), ((12, 0), ["sm_80", "sm_86", "sm_90"], False), ((12, 0), ["compute_90"], True),
+    ((7, 5), ["sm_80"], False), ((12, 0), ["sm_120"], True), ((9, 0), ["sm_90a"], True), ((9, 4), ["gfx942"], True)])
+def test_a_card_for_which_torch_was_not_built_is_not_used(card, built, runs):
+    assert device.has_code_for(card, built) is runs
+
+
 def test_devices():
     assert device.resolve("auto") in ("cuda", "cuda", "cpu") and device.resolve("cpu") == "cpu"
     with pytest.raises(BadInput, match="unknown"):
