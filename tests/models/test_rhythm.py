@@ -191,7 +191,8 @@ def test_a_weak_beat_counts_where_two_networks_agree_on_it():
 
     def heard(one, two):
         out = detect.Heard.__new__(detect.Heard)
-        out.__dict__.update(both=True, world=one, wide=one, pair=two, activations=one, agreements=(0.1, 0.1, 0.1), mel=one)
+        out.__dict__.update(both=True, world=one, wide=one, pair=two, activations=one, mel=one)
+        out.agreements = (0.1, 0.1, 0.1)
         return out
     (one, times), (same, _), (other, _) = weak(104), weak(104), weak(77)
     alone = detect.rhythm_tempo.find(one, 50.0, part="music")
