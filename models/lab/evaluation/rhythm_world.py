@@ -282,8 +282,8 @@ def table(result):
         rows = {**result["pieces"]["means"], "in three": result["pieces"]["waltzes"]}
         levels = Counter(row["level"] for row in result["pieces"]["pieces"] if row["kind"] == "score")
         parts.append("Rendered pieces of composers, drummers and seeds that no training saw. CMLt and AMLt as mir_eval "
-                     "has them: in step at the written level, at any allowed one. *tempo given*: beats followed near the "
-                     "true tempo; *path given*: the tempo of every moment is true and the phase alone is found:\n\n"
+                     "has them: in step at the written level, at any allowed one. *tempo given*: beats followed near "
+                     "the true tempo; *path given*: the tempo of every moment is true and the phase alone is found:\n\n"
                      + markdown_table(rows, list(next(iter(rows.values()))), "kind")
                      + f"\n\nLevels at which the scores are read: {dict(levels.most_common())}.")
     rows = result["beatless"]
