@@ -51,8 +51,9 @@ def detect(bones, heads=None):
     if top is not None:                       # one more spine bone than the table knows
         best_map = {**best_map, "spine3": top}
         rows["spine3"] = Row("spine3", top, 0.85, "fuzzy")
-    for joint, (bone, sure) in _fuzzy_without_prefix(bones, best_map).items():
-        rows[joint] = Row(joint, bone, sure, "fuzzy")
+    if not control_table(best_map):           # what a control rig's table leaves out has no control
+        for joint, (bone, sure) in _fuzzy_without_prefix(bones, best_map).items():
+            rows[joint] = Row(joint, bone, sure, "fuzzy")
     mapping = {joint: row.bone for joint, row in rows.items()}
     bone, sure = (mapping.get("pelvis"), True) if control_table(mapping) else carrier(bones, mapping)
     if not sure:                              # hips that leave the spine or a thigh behind when they move

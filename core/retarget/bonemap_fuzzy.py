@@ -5,7 +5,7 @@ from collections import Counter
 
 from core.contract import JOINTS
 
-SIDE_WORDS = {"l": "left", "left": "left", "lf": "left", "lft": "left", "izquierda": "left", "gauche": "left",
+SIDE_WORDS = {"l": "left", "left": "left", "lf": "left", "lt": "left", "lft": "left", "izquierda": "left", "gauche": "left",
               "links": "left", "r": "right", "right": "right", "rt": "right", "rgt": "right", "rechts": "right",
               "droite": "right", "derecha": "right", "izq": "left", "izquierdo": "left", "der": "right",
               "derecho": "right",
@@ -27,24 +27,25 @@ PARTS = {
     "spine": ["spine", "chest", "abdomen", "back", "ribcage", "torso", "waist", "lowerback", "upperchest", "belly"],
     "hand": ["middle1", "mid1", "middle01", "fmiddle01", "middleproximal", "finger2", "middle", "hand"],
 }
-# The same in Spanish, German and French, without accents.
+# The same in Spanish, German and French, without accents, in Japanese in Latin letters, and as people shorten or misspell.
 FOREIGN = {
-    "pelvis": "cadera caderas becken hufte huefte bassin hanche hanches",
-    "hip": "muslo oberschenkel cuisse",
-    "knee": "pierna pantorrilla espinilla rodilla unterschenkel knie schienbein jambe mollet genou",
-    "ankle": "pie tobillo fuss knochel pied cheville",
-    "foot": "dedospie dedosdelpie dedos punta zehen zeh orteils orteil pointe",
-    "collar": "clavicula hombro schlusselbein schulter clavicule epaule",
-    "shoulder": "brazosuperior brazo oberarm brassuperieur bras",
-    "elbow": "antebrazo codo unterarm ellbogen avantbras coude",
-    "wrist": "mano muneca handgelenk main poignet",
-    "neck": "cuello hals nacken cou",
-    "head": "cabeza kopf tete",
+    "pelvis": "koshi kosi cadera caderas becken hufte huefte bassin hanche hanches",
+    "hip": "momo ashia asia muslo oberschenkel cuisse",
+    "knee": "loleg hiza sune ashib asib pierna pantorrilla espinilla rodilla unterschenkel knie schienbein jambe mollet genou",
+    "ankle": "ashikubi asikubi ashi asi ashid asid pie tobillo fuss knochel pied cheville",
+    "foot": "tsumasaki tumasaki ashie asie dedospie dedosdelpie dedos punta zehen zeh orteils orteil pointe",
+    "collar": "clavic shol sakotsu sakotu sako kata clavicula hombro schlusselbein schulter clavicule epaule",
+    "shoulder": "ude udea brazosuperior brazo oberarm brassuperieur bras",
+    "elbow": "forarm foarm loarm elb hiji udeb antebrazo codo unterarm ellbogen avantbras coude",
+    "wrist": "wirst palm tekubi te mano muneca handgelenk main poignet",
+    "neck": "kubi cuello hals nacken cou",
+    "head": "atama kao cabeza kopf tete",
     "spine": "columna torax thorax pecho espalda abdomen wirbelsaule brust bauch rucken colonne poitrine ventre dos "
              "torse",
     "hand": "medio1 mittelfinger1 majeur1",
 }
 SPINE = ("spine1", "spine2", "spine3")
+UPPER = ("elbow", "knee", "shoulder", "hip")        # what lies between joints that are found
 IGNORED = re.compile(r"(^|[._\- ])(ik|pole|target|ctrl_ik|mch|org|tweak|twist|roll|helper|end|nub|eff|effector|socket|"
                      r"vis|widget|wgt|parent|heel|master|stretch_|tip|eye|jaw|tongue|breast|hair|skirt|cloth|weapon|"
                      r"twist\d*|share|corrective|driver|drv|muscle|bulge|curve|crv)([._\- \d]|$)", re.IGNORECASE)
@@ -88,12 +89,17 @@ def words(name, sides=SIDE_WORDS):
         if side is None and low in sides:
             side = sides[low]
             continue
+        if side is None and re.fullmatch(r"[lr]\d+", low) and rest:         # "ArmL1"
+            side, low = SIDE_WORDS[low[0]], low[1:]
         for word in ("left", "right"):
             if side is None and low.startswith(word) and len(low) > len(word):
                 side, low = word, low[len(word):]
         rest.append(low)
-    if side is None and len(rest) == 1 and rest[0][0] in "lr" and any(rest[0][1:] in known for known in PARTS.values()):
-        side, rest = SIDE_WORDS[rest[0][0]], [rest[0][1:]]         # "lfemur", "rhand"
+    if len(rest) > 1 and rest[-1] == "n":                                   # "LToeN": a node
+        rest.pop()
+    if side is None and len(rest) == 1 and rest[0][0] in "lr" and any(
+            re.sub(r"\d+$", "", rest[0][1:]) in known for known in PARTS.values()):
+        side, rest = SIDE_WORDS[rest[0][0]], [rest[0][1:]]         # "lfemur", "rhand", "larm1"
     rest = [re.sub(r"^(bip|def|fk|jnt|joint|bone|ctrl|c|m|avg|j|bind)$", "", word) for word in rest]
     return side, re.sub(r"(fk|jnt|joint|bone|ctrl|bind)$", "", "".join(rest))
 
@@ -183,9 +189,16 @@ def _above(bone, parsed, side, part, parent_of):
         for depth, (name, score) in enumerate(zip(chain, scores)):
             if score > 0.3:
                 # A limb in pieces ("upperarm01", "upperarm02") is moved by the first of them.
-                while depth + 1 < len(chain) and _bare(parsed, chain[depth + 1]) == _bare(parsed, name):
+                # Two pieces with nothing above are its two halves ("leg01", "leg02").
+                halves = part == "knee" and len(chain) == 2
+                while not halves and depth + 1 < len(chain) and _bare(parsed, chain[depth + 1]) == _bare(parsed, name):
                     depth += 1
                 return chain[depth], score - 0.02 * depth
+        if part in UPPER and chain:                                # "arm1" above "arm2", or a word that nobody knows
+            next_word = parsed[chain[1]] if len(chain) > 1 else (None, "")
+            again = next_word[0] == side and _bare(parsed, chain[1]) == _bare(parsed, chain[0])
+            if again or all(_score(parsed[chain[0]][1], other) <= 0.3 for other in PARTS):
+                return chain[0], 0.5
     return _best(parsed, side, part, parent_of)
 
 

@@ -127,3 +127,40 @@ def test_mmd_in_its_ways_of_writing(spine, elbow, knee, left, right, form):
     limbs = " ".join(form.format(name) for name in ("肩", "腕", elbow, "手首", "足", knee, "足首", "つま先"))
     rows = check(*japanese(spine, limbs, left, right))
     assert [row.joint for row in rows if row.unsure] == ["pelvis"] and "does not carry" in rows[0].doubt
+
+
+def test_a_control_rig_has_no_more_controls_than_its_table_names():
+    """BlenRig's `hand_close` closes the fingers: it is no joint. What moves with what is said for its constraints."""
+    table = bone_tables.tables()["blenrig_control"]
+    bones = [(bone, None) for bone in {*table["bones"].values(), *table["follows"].values()}]
+    bones += [(f"hand_close_{side}", f"hand_fk_{side}") for side in "LR"]
+    rows = {row.joint: row.bone for row in bonemap.detect(bones)}
+    assert rows["left_wrist"] == "hand_fk_L" and rows["left_hand"] is None and rows["right_hand"] is None
+    assert set(table["follows"]) <= set(table["bones"].values())
+    switched = {(row["bone"], row["property"].lstrip("."), row["value"]) for row in table["switches"]}
+    assert {("properties_arm_L", "ik_arm_L", 1.0), ("properties_leg_R", "ik_leg_R", 1.0),
+            ("properties_arm_R", "space_hand_R", 1.0), ("shoulder_L", "SHLDR_AUTO_UP_L", 0.0)} <= switched
+
+
+STRANGE = {
+    "Japanese in Latin letters": ("J_Kosi", "J_Kubi", "J_Kao", "J_Sako_@ J_Ude_A_@ J_Ude_B_@ J_Te_@ J_Asi_A_@ J_Asi_B_@ "
+                                  "J_Asi_D_@ J_Asi_E_@", "L", "R"),
+    "and spelt out": ("Koshi", "Kubi", "Atama", "@_Sakotsu @_Ude @_Hiji @_Tekubi @_Momo @_Hiza @_Ashikubi @_Tsumasaki",
+                      "L", "R"),
+    "the side glued before the number": ("Pelvis", "Neck", "Head", "Clavicle@1 Arm@1 Arm@2 Hand@1 Leg@1 Leg@2 Foot@1 "
+                                         "Toe@1", "L", "R"),
+    "LT and RT": ("Hips", "Neck", "Head", "Clavicle@_01 Shoulder@_01 Elbow@_01 Hand@_01 Hip@_01 Knee@_01 Foot@_01 "
+                  "Toe@_01", "LT", "RT"),
+    "numbered limbs": ("Hips", "Neck", "Head", "@_Clavicle @_Arm_01 @_Arm_02 @_Hand @_Leg_01 @_Leg_02 @_Foot @_Toe",
+                       "L", "R"),
+    "nodes": ("HipN", "NeckN", "HeadN", "@ShoulderN @ArmN @ElbowN @HandN @LegN @KneeN @FootN @ToeN", "L", "R"),
+    "misspelt": ("Hips", "Neck", "Head", "@_Clavic @_Uparm @_Foarm @_Wirst @_Thigh @_Loleg @_Foot @_Toe", "L", "R"),
+}
+
+
+@pytest.mark.parametrize("family", STRANGE)
+def test_names_as_hobbyists_and_games_have_them(family):
+    pelvis, neck, head, limbs, left, right = STRANGE[family]
+    bones, expected = body(pelvis, ["Spine1", "Spine2", "Spine3"], neck, head, limbs.split(), left, right)
+    have = {row.joint: row.bone for row in bonemap.detect(bones)}
+    assert {joint: have[joint] for joint in expected} == expected
