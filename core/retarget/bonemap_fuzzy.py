@@ -5,7 +5,8 @@ from collections import Counter
 
 from core.contract import JOINTS
 
-SIDE_WORDS = {"l": "left", "left": "left", "lf": "left", "lt": "left", "lft": "left", "izquierda": "left", "gauche": "left",
+SIDE_WORDS = {"l": "left", "left": "left", "lf": "left", "lt": "left", "lft": "left", "izquierda": "left",
+              "gauche": "left",
               "links": "left", "r": "right", "right": "right", "rt": "right", "rgt": "right", "rechts": "right",
               "droite": "right", "derecha": "right", "izq": "left", "izquierdo": "left", "der": "right",
               "derecho": "right",
@@ -27,11 +28,12 @@ PARTS = {
     "spine": ["spine", "chest", "abdomen", "back", "ribcage", "torso", "waist", "lowerback", "upperchest", "belly"],
     "hand": ["middle1", "mid1", "middle01", "fmiddle01", "middleproximal", "finger2", "middle", "hand"],
 }
-# The same in Spanish, German and French, without accents, in Japanese in Latin letters, and as people shorten or misspell.
+# The same in Spanish, German and French, without accents, in Japanese with Latin letters, and as people misspell it.
 FOREIGN = {
     "pelvis": "koshi kosi cadera caderas becken hufte huefte bassin hanche hanches",
     "hip": "momo ashia asia muslo oberschenkel cuisse",
-    "knee": "loleg hiza sune ashib asib pierna pantorrilla espinilla rodilla unterschenkel knie schienbein jambe mollet genou",
+    "knee": "loleg hiza sune ashib asib pierna pantorrilla espinilla rodilla unterschenkel knie schienbein jambe mollet "
+            "genou",
     "ankle": "ashikubi asikubi ashi asi ashid asid pie tobillo fuss knochel pied cheville",
     "foot": "tsumasaki tumasaki ashie asie dedospie dedosdelpie dedos punta zehen zeh orteils orteil pointe",
     "collar": "clavic shol sakotsu sakotu sako kata clavicula hombro schlusselbein schulter clavicule epaule",

@@ -143,10 +143,10 @@ def test_a_control_rig_has_no_more_controls_than_its_table_names():
 
 
 STRANGE = {
-    "Japanese in Latin letters": ("J_Kosi", "J_Kubi", "J_Kao", "J_Sako_@ J_Ude_A_@ J_Ude_B_@ J_Te_@ J_Asi_A_@ J_Asi_B_@ "
-                                  "J_Asi_D_@ J_Asi_E_@", "L", "R"),
-    "and spelt out": ("Koshi", "Kubi", "Atama", "@_Sakotsu @_Ude @_Hiji @_Tekubi @_Momo @_Hiza @_Ashikubi @_Tsumasaki",
-                      "L", "R"),
+    "Japanese in Latin letters": ("J_Kosi", "J_Kubi", "J_Kao", "J_Sako_@ J_Ude_A_@ J_Ude_B_@ J_Te_@ J_Asi_A_@ "
+                                  "J_Asi_B_@ J_Asi_D_@ J_Asi_E_@", "L", "R"),
+    "and spelt out": ("Koshi", "Kubi", "Atama", "@_Sakotsu @_Ude @_Hiji @_Tekubi @_Momo @_Hiza @_Ashikubi "
+                      "@_Tsumasaki", "L", "R"),
     "the side glued before the number": ("Pelvis", "Neck", "Head", "Clavicle@1 Arm@1 Arm@2 Hand@1 Leg@1 Leg@2 Foot@1 "
                                          "Toe@1", "L", "R"),
     "LT and RT": ("Hips", "Neck", "Head", "Clavicle@_01 Shoulder@_01 Elbow@_01 Hand@_01 Hip@_01 Knee@_01 Foot@_01 "
