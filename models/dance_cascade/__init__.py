@@ -34,7 +34,7 @@ What differs, in every configuration (no code of the paper was found; the printe
 What `release` adds: the rhythm curve and the bar, frame by frame; the music's embedding frame by frame too (FiLM
 instead of attention), compared per frame and against other passages of the same piece in the alignment stage; a style
 token (ten genres and those of the captures); an energy that can be asked for; a velocity loss at every t; ten steps.
-Sampling, rhythm and style have a guidance of their own (`beat_guidance`, `canvas.guided_apart`): at one scale for all,
-they are two voices among many, the body passes over the beats and genres look alike. `paper` has none of these. Music,
-beats, energy and style are dropped separately as well, so that each may be left unknown.
+Sampling, the rhythm has a guidance of its own (`beat_guidance`, `canvas.guided_apart`): at one scale for all, the
+beats are one voice among many and the body passes over them. `paper` has none of these. Music, beats, energy and style
+are dropped separately as well, so that each may be left unknown.
 """

@@ -65,7 +65,7 @@ class CascadeConfig:
     steps: int = 10                         # sampling steps at Normal quality
     sampler: str = "dpmpp_2m"
     guidance_scale: float = 2.5
-    beat_guidance: float = 3.0              # of rhythm and style alone, on top of it (base only)
+    beat_guidance: float = 3.0              # of the rhythm alone, on top of it (base only)
 
     null_dropout: float = 0.1               # whole condition replaced by a learned one (classifier-free guidance)
     music_dropout: float = 0.15             # music alone unknown: the beats then say all there is

@@ -33,7 +33,6 @@ from models.dance_cascade.network import Denoiser
 from models.dance_cascade.settings import Settings
 from models.diffusion.canvas import Layout, guided_apart, guided_windows, noise, reporting, sample, seeded
 from models.diffusion.schedule import Schedule
-from models.layers.placed import constant
 from models.layers.precision import native_autocast
 from models.motion import kept
 from models.motion.contacts import clean
@@ -60,8 +59,7 @@ class Stage:
 
         condition: (frames (T, K), style index or -1); x: noise (V, 152, T); base (V, T / ratio, 152) un-normalised,
         what the super-resolution refines; course: `Course` or None; known: (vectors (T, 152), mask (T,) bool) that
-        stay, or None; beat_scale: guidance by rhythm and style alone, on top of
-        `scale`.
+        stay, or None; beat_scale: guidance by the rhythm alone, on top of `scale`.
         """
         c, device, net = self.config, self.device, self.network
         layout = Layout.of(x.shape[-1], c.window, c.overlap, loop, batch or Layout.batch)
@@ -73,11 +71,11 @@ class Stage:
             low = (low + c.low_noise_sampling * noise(generators, low.shape[1:], device)).transpose(1, 2)
 
         def network(pieces, times, variations, numbers, null, beatless=None):
-            heard, styles = frames[places[numbers]], constant((style,), device, torch.long).expand(len(pieces))
+            heard = frames[places[numbers]]
             if beatless is not None:
                 heard = torch.where(beatless[:, None, None], deaf[places[numbers]], heard)
-                styles = torch.where(beatless, constant((-1,), device, torch.long), styles)
-            told = {"frames": heard, "style": styles}
+            told = {"frames": heard,
+                    "style": torch.full((len(pieces),), style, dtype=torch.long, device=device)}
             if low is not None:
                 told["low"] = low[variations[:, None], places[numbers]]
                 told["low_noise"] = torch.full((len(pieces),), float(c.low_noise_sampling), device=device)

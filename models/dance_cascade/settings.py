@@ -13,8 +13,7 @@ class Settings(DanceSettings, SamplingSettings):
 
     genre       one of `config.STYLES`
     energy      0.5 is as the corpus; a number or an even curve over the passage; None: as the music, around 0.5
-    beat_guidance   how much more than the rest of the condition beats and style weigh; None: the
-                    checkpoint's
+    beat_guidance   how much more than the rest of the condition the beats weigh; None: the checkpoint's
     features    an earlier `Dancer.analyse(audio)`
     """
 
