@@ -80,7 +80,7 @@ def test_each_question_differs_from_its_neighbour_in_what_its_name_says():
     def changed(one, other):
         return {key for key in configs[one] if configs[one][key] != configs[other][key]}
     assert changed("base", "unet") == {"trunk"} and changed("x0", "eps") == {"prediction"}
-    assert changed("base", "elbow") == {"weight_elbow", "elbow_cap"}
+    assert changed("base", "elbow") == {"weight_elbow", "elbow_cap"} and changed("elbow", "elbow-low") == {"elbow_cap"}
     assert changed("unclocked-mask-0", "unclocked-mask-0.1") == {"frame_dropout"} == changed("unclocked-mask-0",
                                                                                            "unclocked-mask-0.3")
     assert not configs["unclocked-mask-0"]["rhythm"] and not configs["unclocked-mask-0"]["level"]
