@@ -43,15 +43,7 @@ class Side:
         else:
             other = self.other[:, places].transpose(0, 1)
         made = Condition(other, known, rhythm, self.tempo.expand(count, -1), self.style.expand(count, -1), code)
-        return made if self.other is None else self.told(made)
-
-    def told(self, condition):
-        """The condition with the beat that lies in the other modality, where no other is given."""
-        return condition if self.reader is None else told(condition, self.reader, self.network)
-
-    def under(self, condition, other):
-        """The condition with these latents of the other modality."""
-        return self.told(condition.given(other))
+        return made if self.reader is None else told(made, self.reader, self.network)
 
     def x0(self, x, t, condition):
         """x0 estimate of windows x (N, 64, W) at timestep t (int)."""
@@ -89,11 +81,7 @@ def cross_guided(music, motion, scale, together_from, known=None, on_window=lamb
     together_from: T_c / T; 0 never (two independent pieces), 1 from the first step on. known: (values (128,
     length), mask likewise) of a take of which only a range is made anew: each side's estimate agrees with it before
     the other sees it.
-
-    Where both read their beat off the other (no beats, `timing`), the music is given the dance that has just heard it:
-    estimates made side by side would only exchange their beats, step after step.
     """
-    in_turn = music.reader is not None and motion.reader is not None
     half, steps = music.network.config.latent, music.schedule.steps
 
     def fixed(estimate, places, rows):
@@ -109,9 +97,9 @@ def cross_guided(music, motion, scale, together_from, known=None, on_window=lamb
         if t >= together_from * steps:
             return torch.cat([music.guided(a, t, for_a, scale), motion.guided(m, t, for_m, scale)], dim=1)
         places = music.places[numbers]
-        heard = music.as_other(fixed(music.x0(a, t, for_a), places, slice(0, half)), motion.network)
-        danced = motion.guided(m, t, motion.under(for_m, heard), scale)
-        own_m = danced if in_turn else motion.x0(m, t, for_m)
+        own_a, own_m = music.x0(a, t, for_a), motion.x0(m, t, for_m)
         seen = motion.as_other(fixed(own_m, places, slice(half, None)), music.network)
-        return torch.cat([music.guided(a, t, music.under(for_a, seen), scale), danced], dim=1)
+        heard = music.as_other(fixed(own_a, places, slice(0, half)), motion.network)
+        return torch.cat([music.guided(a, t, for_a.given(seen), scale), motion.guided(m, t, for_m.given(heard), scale)],
+                         dim=1)
     return denoise

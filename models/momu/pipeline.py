@@ -258,9 +258,8 @@ class MoMuBoth(Entry):
             canvas.cut(sound + moves)
             take = tuple(torch.cat(parts) for parts in zip(kept[0].known(), kept[1].known()))
             profile = kept[0].profile
-        codes = self.codes(canvas.genre, generators, profile)
-        music = Side(self.music_dit, self.schedule, canvas, codes, reader=self.reader("motion"))
-        motion = Side(self.motion_dit, self.schedule, canvas, reader=self.reader("music"))
+        music = Side(self.music_dit, self.schedule, canvas, self.codes(canvas.genre, generators, profile))
+        motion = Side(self.motion_dit, self.schedule, canvas)
         denoise = cross_guided(music, motion, asked.guidance_scale, asked.together_from, take, run.stop_if_asked)
         half, made = self.config.latent, []
         x = self.sample(denoise, 2 * half, canvas, generators, asked, take, run)

@@ -47,6 +47,16 @@ def test_retrieval_finds_what_is_there_and_nothing_else():
     assert abs(apart["same_piece"]["motion_to_music"] - 1 / 16) < 0.06
 
 
+def test_rows_without_beats(momu_folder, trained_momu, tmp_path):                       # noqa: F811
+    """Every row is made on the corpus' validation pieces, and the reader makes a difference."""
+    words = ["--seconds", "2", "--checkpoints", str(momu_folder), "--cache", str(tmp_path / "cache"), "--few", "2",
+             "--out", str(tmp_path / "out.json"), "--only", "unheard", "--corpus", str(trained_momu[0])]
+    assert evaluate.main(words) == 0
+    rows = json.loads((tmp_path / "out.json").read_text())["unheard"]
+    assert len(rows) == 6 and all(row["pieces"] == 2 and 0 <= row["F1"] <= 1 for row in rows.values())
+    assert "Without beats" in report.markdown({"unheard": rows})
+
+
 def test_a_small_run_goes_through_and_goes_on(momu_folder, tmp_path, capsys):           # noqa: F811
     words = ["--count", "2", "--seconds", "3", "--checkpoints", str(momu_folder), "--cache", str(tmp_path / "cache"),
              "--out", str(tmp_path / "out.json"), "--only", "vae", "joint"]

@@ -23,7 +23,7 @@ from models.lab.evaluation.momu.records import Maker
 from models.lab.evaluation.tables import replace_section, write_json
 from models.momu.settings import Settings
 
-SECTIONS = ("vae", "contrast", "joint", "together", "to_sound", "to_motion", "lengths", "sheets")
+SECTIONS = ("vae", "contrast", "joint", "together", "to_sound", "to_motion", "unheard", "lengths", "sheets")
 TOGETHER = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 LENGTHS = (5.0, 20.0, 60.0, 180.0)
 
@@ -122,6 +122,7 @@ class Evaluation:
         rows = {"real sound": (count, {"real": True}), "true rhythm": (count, {}),
                 "predicted rhythm": (few, {"rhythm": "predicted"}), "2 Hz clicks": (few, {"click": True}),
                 "motion alone": (few, {"rhythm": "none"}),
+                "motion alone, beat not read": (few, {"rhythm": "none", "reads": False}),
                 "body rolled by half a beat, beats predicted anew": (few, {"rolled": True, "rhythm": "predicted"})}
         return {name: sound_figures(self.row("to_sound", number, seconds, **settings), real)
                 for name, (number, settings) in rows.items()}
@@ -131,10 +132,18 @@ class Evaluation:
         count, seconds, few = self.options.count, self.options.seconds, max(2, self.options.count // 2)
         real = self.row("to_motion", count, seconds, real=True)
         rows = {"real dance": (count, {"real": True}), "true rhythm": (count, {}),
-                "music alone": (few, {"rhythm": "none"}), "repertoire": (few, {"rule": True}),
-                "one pose, standing": (few, {"mean": True})}
+                "music alone": (few, {"rhythm": "none"}),
+                "music alone, beat not read": (few, {"rhythm": "none", "reads": False}),
+                "repertoire": (few, {"rule": True}), "one pose, standing": (few, {"mean": True})}
         return {name: motion_figures(self.row("to_motion", number, seconds, **settings), real)
                 for name, (number, settings) in rows.items()}
+
+    def unheard(self):
+        """One side under the other without beats, with the beat read in it and not; None without `--corpus`."""
+        from models.lab.evaluation.momu.unheard import unheard_section
+        asked = [self.options.corpus, self.options.few, self.options.seconds]
+        return self.store.kept("unheard", asked, lambda: unheard_section(
+            self.maker.entry("MoMuBoth"), *asked, self.report)) if self.options.corpus else None
 
     def lengths(self):
         """5, 20, 60 and 180 seconds: figures, and the memory of a process that makes that piece and nothing else."""
@@ -163,6 +172,8 @@ def main(arguments=None):
     parser.add_argument("--long", type=int, default=3, help="pieces of each length in the table of lengths (default 3)")
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--data", help="folder with real motion/ clips, for the left-out recordings")
+    parser.add_argument("--corpus", help="flat folder with a valid split, for the rows without beats")
+    parser.add_argument("--few", type=int, default=16, help="pieces of it (default 16)")
     parser.add_argument("--plain", help="exported motion VAE that was trained without the contrast")
     parser.add_argument("--checkpoints")
     parser.add_argument("--only", nargs="*", choices=SECTIONS, default=SECTIONS)

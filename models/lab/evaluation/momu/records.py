@@ -1,4 +1,5 @@
 """What is made of which piece, and what is heard and seen in it: one JSON-ready record a piece."""
+import copy
 import resource
 import time
 
@@ -78,12 +79,16 @@ class Maker:
         self.folders, self.entries = folders, {}
         self.sound_judge, self.motion_judge = GenreJudge("audio", folders), GenreJudge("motion", folders)
 
-    def entry(self, name):
-        """An instance of a class of `models.momu.pipeline`."""
+    def entry(self, name, reads=True):
+        """An instance of a class of `models.momu.pipeline`; reads: without beats, it reads them off the other side."""
         if name not in self.entries:
             from models.momu import pipeline
             self.entries[name] = getattr(pipeline, name).load(self.folders)
-        return self.entries[name]
+        found = self.entries[name]
+        if not reads:
+            found = copy.copy(found)
+            found.readers = None
+        return found
 
     def rule(self):
         """The dancer that nothing was trained for."""
@@ -107,7 +112,8 @@ class Maker:
                 "times": grid.times.round(3).tolist(), **hear(sound, self.sound_judge),
                 **see(motion, self.folders, self.motion_judge)}
 
-    def to_sound(self, number, seconds, *, rhythm="true", rolled=False, real=False, click=False, **settings):
+    def to_sound(self, number, seconds, *, rhythm="true", reads=True, rolled=False, real=False, click=False,
+                 **settings):
         """Record of music to the dance of studio piece `number`. rhythm: true, predicted or none; rolled: the dance
         rolled by half a beat, its beats predicted anew; real: the piece's own sound; click: two clicks a second."""
         from models.lab.evaluation.music_ldm.rows import roll
@@ -123,13 +129,13 @@ class Maker:
         elif real:
             sound = piece["sound"]
         else:
-            sound = self.entry("MoMuMusic").generate(motion, genre=piece["genre"], beats=known, duration=seconds,
+            sound = self.entry("MoMuMusic", reads).generate(motion, genre=piece["genre"], beats=known, duration=seconds,
                                                      seed=FIRST_SEED + number, **settings)[0]
         times = beats.times + later
         return {"genre": piece["genre"], "seconds": seconds, "times": times[times < seconds].round(3).tolist(),
                 **hear(sound, self.sound_judge)}
 
-    def to_motion(self, number, seconds, *, rhythm="true", real=False, mean=False, rule=False, **settings):
+    def to_motion(self, number, seconds, *, rhythm="true", reads=True, real=False, mean=False, rule=False, **settings):
         """Record of a dance to the music of studio piece `number`; real: the piece's own dance; mean: its mean
         pose, standing; rule: real moves put together on the piece's beats."""
         from core.audio import Audio
@@ -142,7 +148,7 @@ class Maker:
                 motion = Motion(motion.rotations[[middle] * len(motion)], motion.root[[middle] * len(motion)],
                                 motion.fps)
         else:
-            who = self.rule() if rule else self.entry("MoMuMotion")
+            who = self.rule() if rule else self.entry("MoMuMotion", reads)
             style = {} if rule else {"genre": piece["genre"]}
             motion = who.generate(
                 Audio(piece["sound"], DELIVERY_RATE), beats=piece["beats"] if rhythm == "true" else None,
@@ -153,8 +159,6 @@ class Maker:
 
 def scrambled_copy(entry, seed):
     """The entry with the entries of every weight matrix of its transformers permuted: same statistics, no knowledge."""
-    import copy
-
     from models.lab.evaluation.tables import scramble
     other = copy.copy(entry)
     other.music_dit, other.motion_dit = (scramble(copy.deepcopy(dit), seed) for dit in (entry.music_dit,

@@ -71,6 +71,10 @@ def markdown(results):
                               ("lengths", "Length", joint_row)):
         if results.get(name):
             lines += [f"**{title}**", "", table(results[name], make), ""]
+    if results.get("unheard"):
+        columns = ["pieces", "F1", "any level", "mixed"]
+        lines += ["**Without beats**: validation pieces of the readers' corpus, any style", "",
+                  markdown_table(results["unheard"], columns), ""]
     if results.get("together"):
         lines += ["![T_c](momu-together.png)", ""]
     lines += [f"![Poses under mels: ten styles, both made at once, sheet {number}]({name})\n"
