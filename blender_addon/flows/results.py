@@ -144,8 +144,9 @@ def draft_motion(scene_ref: Ref, rig_ref: Ref, mapped: dict[str, str], file: Pat
         lower = {bone for bone, limb in body_parts.limbs(rig).items() if limb == body_parts.LEGS}
         steps = (lower & {*rotations, *locations}, round(seconds * passage.fps))
     if keep is not None:
-        kept, stays = keeping.Kept.load(Path(file).parent), ranges.stays(keep, frames)
-        rotations, locations = kept.onto(frames, rotations, locations, stays, round(keeping.FADE_SECONDS * passage.fps))
+        stays, fade = ranges.stays(keep, frames), round(keeping.FADE_SECONDS * passage.fps)
+        kept = yield from keeping.Kept.load(Path(file).parent)
+        rotations, locations = yield from kept.onto(frames, rotations, locations, stays, fade)
         values = kept.switch_values(frames, stays, switches)
     return (yield from draft.keyed(
         rig_ref.get, name, frames, rotations, locations, blend_frames=round(blend_seconds * passage.fps),

@@ -19,6 +19,7 @@ from .keys import fill_curve, reduced
 from .stats import stall
 
 SLICE_SECONDS = 0.008
+EULERS = 500                                                    # made at a time, by Blender one after the other
 WRITTEN = " (being written)"                                    # ends the name of a draft
 
 
@@ -129,8 +130,9 @@ def _key_bone(made, rig_of, bone, values, turns, frames, error, stays):
     pose = rig_of().pose.bones.get(bone)
     if pose is None:
         raise UserError(f"{rig_of().name} has no bone {bone}; it was renamed or removed during the job.")
-    path, columns = rotation_columns(pose, values) if turns else ("location", np.asarray(values))
-    path = f"{pose.path_from_id()}.{path}"
+    start, mode = pose.path_from_id(), pose.rotation_mode
+    path, columns = (yield from turned(mode, values)) if turns else ("location", np.asarray(values))
+    path = f"{start}.{path}"
     # A small turn by a radians moves a unit quaternion by a / 2.
     error = error if path.endswith("rotation_euler") else error / 2
 
@@ -158,9 +160,9 @@ def _key_switches(made, rig, frames, switches, switch_values, blend_frames):
         fill_curve(curve, frames[spots], values)
 
 
-def rotation_columns(pose, quaternions):
-    """(channel, (T, 4 or 3) values) in the rotation mode of a pose bone, without jumps between neighbours."""
-    mode = pose.rotation_mode
+def turned(mode, quaternions):
+    """Generator: yields between frames, returns (channel, (T, 4 or 3) values) of a rotation mode for quaternions
+    (T, 4) wxyz, without jumps between neighbours."""
     values = np.array(quaternions, dtype=np.float64)
     values /= np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-9)
     sign = np.where((values[1:] * values[:-1]).sum(-1) < 0, -1.0, 1.0)
@@ -173,6 +175,8 @@ def rotation_columns(pose, quaternions):
     for i, value in enumerate(values):
         before = Quaternion(value).to_euler(mode, before)
         out[i] = before
+        if i % EULERS == 0:
+            yield
     return "rotation_euler", out
 
 

@@ -3,7 +3,6 @@
 Retargeting there and back is exact to some millimetres; what stays must not move at all. So the local poses of the
 frames that stay are the rig's own, and the little that the worker's frames beside them are off fades away within these.
 """
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,24 +11,31 @@ import numpy as np
 from ...core.contract import files
 from ..errors import UserError
 
-FILE = "stays.npz"
-BLOCK_BYTES = 4 << 20
+FILE, POSES = "stays.npz", "stays.poses"
+BLOCK_BYTES = 1 << 20
 FADE_SECONDS = 0.5
 
 
-def save(folder, bones, frames, local):
-    """Generator: what a `rig_sampling.Local` has read of the bones in the frames (T,), into the job's folder, some rows
-    at a step."""
-    arrays = {"bones": np.array(bones), "frames": np.asarray(frames), "basis": local.basis, "shown": local.shown,
-              "switches": local.values}
-    with files.replacing(Path(folder) / FILE, 0o600) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        for name, array in arrays.items():
-            rows = max(1, BLOCK_BYTES // max(1, array[:1].nbytes))
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
-                np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
-                for first in range(0, len(array), rows):
-                    file.write(np.ascontiguousarray(array[first:first + rows]).tobytes())
-                    yield 1.0
+class PoseRows:
+    """The local poses of the bones, as they are and as they are shown, frame by frame into the job's folder: float32,
+    as Blender itself has them, (frames, 2, bones, 4, 4). They would not fit into memory for half an hour."""
+
+    def __init__(self, folder, bones):
+        self._file, self._row = files.create(Path(folder) / POSES, 0o600), 2 * bones * 64
+
+    def put(self, first, basis, shown):
+        """Rows (n, bones, 4, 4) from frame number `first` on."""
+        self._file.seek(first * self._row)
+        self._file.write(np.ascontiguousarray(np.stack([basis, shown], axis=1), dtype="<f4").tobytes())
+
+    def close(self):
+        self._file.close()
+
+
+def save(folder, bones, frames, values):
+    """What belongs to the `PoseRows` of a folder: bones, frames (T,) and the values of the switches (T, S)."""
+    with files.replacing(Path(folder) / FILE, 0o600) as temporary, open(temporary, "wb") as file:
+        np.savez(file, bones=np.array(bones), frames=np.asarray(frames), switches=values)
 
 
 @dataclass(frozen=True)
@@ -44,27 +50,44 @@ class Kept:
 
     @classmethod
     def load(cls, folder):
-        """Raises UserError where the job's folder lacks it."""
-        path = Path(folder) / FILE
-        if not path.is_file():
+        """Generator: yields 0.0 between blocks, returns it. Raises UserError where the job's folder lacks it."""
+        folder = Path(folder)
+        if not (folder / FILE).is_file() or not (folder / POSES).is_file():
             raise UserError("What stays of the motion was not read; start the job again.")
-        with np.load(path, allow_pickle=False) as data:
-            both, bones = np.stack([data["basis"], data["shown"]]), [str(name) for name in data["bones"]]
-            return cls(data["frames"], {name: np.stack([quaternions(one[:, i, :3, :3]) for one in both])
-                                        for i, name in enumerate(bones)},
-                       {name: both[:, :, i, :3, 3] for i, name in enumerate(bones)}, data["switches"])
+        with np.load(folder / FILE, allow_pickle=False) as data:
+            frames, bones, switches = data["frames"], [str(name) for name in data["bones"]], data["switches"]
+        turns = np.empty((2, len(bones), len(frames), 4), dtype=np.float32)
+        places = np.empty((2, len(bones), len(frames), 3), dtype=np.float32)
+        rows = max(1, BLOCK_BYTES // (2 * len(bones) * 64))
+        with open(folder / POSES, "rb") as file:
+            for first in range(0, len(frames), rows):
+                part = slice(first, min(first + rows, len(frames)))
+                block = np.fromfile(file, "<f4", (part.stop - first) * 2 * len(bones) * 16)
+                if block.size != (part.stop - first) * 2 * len(bones) * 16:
+                    raise UserError("What stays of the motion was not read to its end; start the job again.")
+                block = block.reshape(-1, 2, len(bones), 4, 4)
+                turned = quaternions(block[..., :3, :3].reshape(-1, 3, 3)).reshape(*block.shape[:3], 4)
+                turns[:, :, part] = turned.transpose(1, 2, 0, 3)
+                places[:, :, part] = block[..., :3, 3].transpose(1, 2, 0, 3)
+                yield 0.0
+        return cls(frames, {name: turns[:, i] for i, name in enumerate(bones)},
+                   {name: places[:, i] for i, name in enumerate(bones)}, switches)
 
     def onto(self, frames, rotations, locations, stays, fade):
-        """(rotations, locations) of a take with the frames that stay as they were; stays (N,) bool over the take's
-        frames (N,); fade: frames within which a run of others comes to its own."""
-        places = np.searchsorted(self.frames, frames)
+        """Generator: yields 0.0 between bones, returns (rotations, locations) of a take with the frames that stay as
+        they were; stays (N,) bool over the take's frames (N,); fade: frames within which a run of others comes to its
+        own.
+        """
+        at = np.searchsorted(self.frames, frames)
         if not np.isin(frames, self.frames).all():
             raise UserError("The take has frames of which nothing was read; start the job again.")
-        rotations = {bone: _joined(values, *self.rotations[bone][:, places], stays, fade, _turned)
-                     if bone in self.rotations else values for bone, values in rotations.items()}
-        locations = {bone: _joined(values, *self.locations[bone][:, places], stays, fade, _moved)
-                     if bone in self.locations else values for bone, values in locations.items()}
-        return rotations, locations
+        joined = []
+        for values, own, corrected in ((rotations, self.rotations, _turned), (locations, self.locations, _moved)):
+            joined.append({})
+            for bone, made in values.items():
+                joined[-1][bone] = _joined(made, *own[bone][:, at], stays, fade, corrected) if bone in own else made
+                yield 0.0
+        return tuple(joined)
 
     def switch_values(self, frames, stays, switches):
         """{(bone, property): (N,)}: as they were where a frame stays, else as the take sets them."""

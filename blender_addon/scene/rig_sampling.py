@@ -5,7 +5,7 @@ played with `frame_set`, in slices, so that Blender stays usable. Both are gener
 """
 import json
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -107,9 +107,9 @@ def sample(rig_ref, scene_ref, bone_map, passage, folder, also=(), local=None, a
     _require_bones(rig, bones)
     frames, folder = passage.frames(), Path(folder)
     plain, _why = curves_suffice(rig, bones, action)
-    if local is not None:
-        local.make_room(len(frames), len(bones))
-    with PoseFile(folder, len(frames), len(bones), rig.name) as out:
+    with PoseFile(folder, len(frames), len(bones), rig.name) as out, (local or nullcontext()):
+        if local is not None:
+            local.begin(folder, len(frames), len(bones))
         if plain:
             yield from _from_curves(rig_ref, bones, frames, out.put, local, action)
             origin = _with_size(rig_ref.get(), rig_ref.get().matrix_world)
@@ -119,38 +119,54 @@ def sample(rig_ref, scene_ref, bone_map, passage, folder, also=(), local=None, a
     description["matrix_world"] = [list(row) for row in np.array(origin).tolist()]
     write_description(folder, description, (frames - passage.first) / passage.fps)
     if local is not None:
-        yield from keeping.save(folder, bones, frames, local)
+        keeping.save(folder, bones, frames, local.values)
 
 
 class Local:
-    """Local poses of the bones in each frame: `basis` (T, bones, 4, 4) as they are, with the switches at `values` (T,
-    S); `shown` what they would be for the rig to show the same once the switches stand as a take sets them.
+    """Local poses of the bones in each frame, into the job's folder (`keeping.PoseRows`): as they are, and what they
+    would be for the rig to show the same once the switches stand as a take sets them; `values` (T, S) of the switches.
 
     switches: [(bone, property, value)] as the take sets them.
     """
 
     def __init__(self, switches):
-        self.switches, self.basis, self.shown, self.values = switches, None, None, None
+        self.switches, self.values, self._rows = switches, None, None
 
-    def make_room(self, frames, bones):
-        self.basis, self.shown = np.zeros((2, frames, bones, 4, 4))
+    def begin(self, folder, frames, bones):
+        self._rows = keeping.PoseRows(folder, bones)
         self.values = np.zeros((frames, len(self.switches)))
 
-    def read_switches(self, rig, frame):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        if self._rows is not None:
+            self._rows.close()
+        return False
+
+    def read_plain(self, rig, first, basis):
+        """Local poses (n, bones, 4, 4) from frame number `first` on of a rig that shows what they say."""
+        self._rows.put(first, basis, basis)
+        for frame in range(first, first + len(basis)):
+            self._read_switches(rig, frame)
+
+    def _read_switches(self, rig, frame):
         self.values[frame] = [float(switch.read(rig.pose.bones[bone], name)) for bone, name, _ in self.switches]
 
     def read(self, rig, bones, frame):
         """From the evaluated rig at its present frame."""
-        self.read_switches(rig, frame)
+        self._read_switches(rig, frame)
         shown = Shown(rig, bones)
         same = all(abs(now - value) < 1e-6 for now, (_, _, value) in zip(self.values[frame], self.switches))
-        for i, name in enumerate(bones):
-            self.basis[frame, i] = rig.pose.bones[name].matrix_basis
+        basis = np.array([rig.pose.bones[name].matrix_basis for name in bones])
         found = {} if same or not shown.shows else shown.basis()
+        wanted = basis.copy()
         for i, name in enumerate(bones):
-            self.shown[frame, i] = found.get(name, self.basis[frame, i])
-            if name in found and shown.follows_another(name):
-                self.basis[frame, i] = self.shown[frame, i]
+            if name in found:
+                wanted[i] = found[name]
+                if shown.follows_another(name):
+                    basis[i] = wanted[i]
+        self._rows.put(frame, basis[None], wanted[None])
 
 
 def sample_own(rig_ref, scene_ref, bone_map, fps, folder):
@@ -244,9 +260,7 @@ def _from_curves(rig_ref, bones, frames, put, local=None, action=None):
                 pose, basis = curve_poses.poses(rig, bones, frames[part], action)
                 put(done, pose)
                 if local is not None:
-                    local.basis[part] = local.shown[part] = basis
-                    for frame in range(part.start, part.stop):
-                        local.read_switches(rig, frame)
+                    local.read_plain(rig, part.start, basis)
                 done = part.stop
         yield done / len(frames)
 

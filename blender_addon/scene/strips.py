@@ -7,9 +7,11 @@ import bpy
 from ...core.contract import files, sound_files
 from ..errors import UserError
 from . import compat, mixdown, noted, timebase
+from .draft import finished
 from .whole import later
 
 CHANNELS = range(1, 129)
+STEP_BYTES = 4 << 20                                            # of a packed sound, written at a time
 READABLE = {".wav", ".flac", ".ogg", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".opus", ".wma"}
 
 
@@ -51,7 +53,8 @@ def describe(scene_ref, name, folder):
     """
     strip, scene = _present(scene_ref, name)
     fps = timebase.scene_fps(scene.render)
-    path = file_of(strip.sound, Path(folder))
+    path = yield from file_in_steps(strip.sound, Path(folder))
+    strip, scene = _present(scene_ref, name)
     keys = getattr(strip, "retiming_keys", None)
     normal, why = media_frames(path, scene), mixdown.CHANGES
     begin, stop = heard(scene, strip)
@@ -91,7 +94,13 @@ def _present(scene_ref, name):
 
 
 def file_of(sound, folder):
-    """The file of a sound; a packed one is written into `folder` first. Raises UserError."""
+    """`file_in_steps` at once."""
+    return finished(file_in_steps(sound, folder))
+
+
+def file_in_steps(sound, folder):
+    """Generator: yields fractions, returns the file of a sound; a packed one is written into `folder` first. Raises
+    UserError."""
     if sound is None:
         raise UserError("The strip has no sound; choose its file in the sequencer's sidebar.")
     if sound.packed_file is not None:
@@ -99,8 +108,11 @@ def file_of(sound, folder):
         # Its names are what some file says: none of them becomes a path.
         suffix = Path(sound.filepath.replace("\\", "/")).suffix.lower()
         path = folder / f"packed{suffix if suffix in READABLE else '.wav'}"
+        data = memoryview(sound.packed_file.data)
         with files.create(path, 0o600) as file:
-            file.write(sound.packed_file.data)
+            for first in range(0, len(data), STEP_BYTES):
+                file.write(data[first:first + STEP_BYTES])
+                yield first / len(data)
         return path
     path = Path(bpy.path.abspath(sound.filepath, library=sound.library))
     if not path.is_file():
