@@ -12,7 +12,7 @@ from ...core.contract import files
 from ..errors import UserError
 
 FILE, POSES = "stays.npz", "stays.poses"
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 19
 FADE_SECONDS = 0.5
 
 
@@ -56,8 +56,8 @@ class Kept:
             raise UserError("What stays of the motion was not read; start the job again.")
         with np.load(folder / FILE, allow_pickle=False) as data:
             frames, bones, switches = data["frames"], [str(name) for name in data["bones"]], data["switches"]
-        turns = np.empty((2, len(bones), len(frames), 4), dtype=np.float32)
-        places = np.empty((2, len(bones), len(frames), 3), dtype=np.float32)
+        turns = np.empty((len(frames), 2, len(bones), 4), dtype=np.float32)     # as they lie in the file: a block
+        places = np.empty((len(frames), 2, len(bones), 3), dtype=np.float32)    # touches few pages of memory
         rows = max(1, BLOCK_BYTES // (2 * len(bones) * 64))
         with open(folder / POSES, "rb") as file:
             for first in range(0, len(frames), rows):
@@ -67,11 +67,10 @@ class Kept:
                     raise UserError("What stays of the motion was not read to its end; start the job again.")
                 block = block.reshape(-1, 2, len(bones), 4, 4)
                 turned = quaternions(block[..., :3, :3].reshape(-1, 3, 3)).reshape(*block.shape[:3], 4)
-                turns[:, :, part] = turned.transpose(1, 2, 0, 3)
-                places[:, :, part] = block[..., :3, 3].transpose(1, 2, 0, 3)
+                turns[part], places[part] = turned, block[..., :3, 3]
                 yield 0.0
-        return cls(frames, {name: turns[:, i] for i, name in enumerate(bones)},
-                   {name: places[:, i] for i, name in enumerate(bones)}, switches)
+        return cls(frames, {name: turns[:, :, i].transpose(1, 0, 2) for i, name in enumerate(bones)},
+                   {name: places[:, :, i].transpose(1, 0, 2) for i, name in enumerate(bones)}, switches)
 
     def onto(self, frames, rotations, locations, stays, fade):
         """Generator: yields 0.0 between bones, returns (rotations, locations) of a take with the frames that stay as
