@@ -182,4 +182,7 @@ def _unread(path, reason):
     if what:
         return f"{path.name} is damaged {what}, which ffmpeg cannot read; convert it to WAV, FLAC, OGG or MP3."
     reason = reason.splitlines()[0].rsplit(": ", 1)[-1].rstrip(".") if reason.strip() else "unknown format"
-    return f"{path.name} cannot be read as sound ({reason}); install ffmpeg, or convert it to WAV, FLAC, OGG or MP3."
+    # The file is there: so libsndfile says that what begins like an MP3 is none.
+    reason = "unknown format" if reason.startswith("File does not exist") else reason
+    way = "convert it" if shutil.which("ffmpeg") else "install ffmpeg, or convert it"
+    return f"{path.name} cannot be read as sound ({reason}); {way} to WAV, FLAC, OGG or MP3."

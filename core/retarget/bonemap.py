@@ -10,7 +10,7 @@ from core.contract.bone_doubts import UNSURE
 from core.contract.bone_tables import CONFIDENCE, best_table, common_prefix, control_table
 from core.contract.files import reason, write_text
 from core.errors import BadInput, reading
-from core.retarget.bonemap_fuzzy import carrier, fuzzy_matches, highest_spine
+from core.retarget.bonemap_fuzzy import carrier, fuzzy_matches, highest_spine, middle_spine
 
 FORMAT = 1
 MOST_BYTES = 1 << 20            # of a file of bone names
@@ -46,7 +46,14 @@ def detect(bones, heads=None):
     required = [joint for joint in SKELETON["required"] if joint not in ("head",)]
     if sum(joint in best_map for joint in required) < 0.5 * len(required):
         best_map = {}
+    if "spine1" not in best_map:              # a chain that is numbered otherwise: all of it by hierarchy
+        best_map = {joint: bone for joint, bone in best_map.items() if not joint.startswith("spine")}
+    between = None if control_table(best_map) else middle_spine(bones, best_map)
+    if between is not None:
+        best_map = {**best_map, "spine2": between}
     rows = {joint: Row(joint, bone, CONFIDENCE[how], how) for joint, bone in best_map.items()}
+    if between is not None:
+        rows["spine2"] = Row("spine2", between, 0.85, "fuzzy")
     top = highest_spine(bones, best_map)
     if top is not None:                       # one more spine bone than the table knows
         best_map = {**best_map, "spine3": top}

@@ -25,15 +25,16 @@ PARTS = {
     "wrist": ["wrist", "hand"],
     "neck": ["neck"],
     "head": ["head", "skull"],
-    "spine": ["spine", "chest", "abdomen", "back", "ribcage", "torso", "waist", "lowerback", "upperchest", "belly"],
+    "spine": ["spine", "chest", "abdomen", "back", "ribcage", "torso", "waist", "lowerback", "upperchest", "belly",
+              "stomach", "l5", "l3", "t12", "t8"],
     "hand": ["middle1", "mid1", "middle01", "fmiddle01", "middleproximal", "finger2", "middle", "hand"],
 }
 # The same in Spanish, German and French, without accents, in Japanese with Latin letters, and as people misspell it.
 FOREIGN = {
     "pelvis": "koshi kosi cadera caderas becken hufte huefte bassin hanche hanches",
     "hip": "momo ashia asia muslo oberschenkel cuisse",
-    "knee": "loleg hiza sune ashib asib pierna pantorrilla espinilla rodilla unterschenkel knie schienbein jambe mollet "
-            "genou",
+    "knee": "loleg hiza sune ashib asib pierna pantorrilla espinilla rodilla unterschenkel knie schienbein jambe "
+            "mollet genou",
     "ankle": "ashikubi asikubi ashi asi ashid asid pie tobillo fuss knochel pied cheville",
     "foot": "tsumasaki tumasaki ashie asie dedospie dedosdelpie dedos punta zehen zeh orteils orteil pointe",
     "collar": "clavic shol sakotsu sakotu sako kata clavicula hombro schlusselbein schulter clavicule epaule",
@@ -220,6 +221,19 @@ def highest_spine(bones, known):
     stems = [re.sub(r"[\d_. ]+$", "", unicodedata.normalize("NFKC", name)) for name in (top, spine3)]
     named = _score(word, "spine") > 0.3 or stems[0] == stems[1]
     return top if side is None and named and spine3 in _chain(top, parent_of) else None
+
+
+def middle_spine(bones, known):
+    """The bone half-way between those of spine1 and spine3 where the table names none there; None without one."""
+    if "spine2" in known or not {"spine1", "spine3"} <= set(known):
+        return None
+    parent_of = dict(bones)
+    chain = _chain(known["spine3"], parent_of)
+    if known["spine1"] not in chain:
+        return None
+    chain = [name for name in chain[:chain.index(known["spine1"])] if name not in known.values() and not ignored(name)
+             and words(name)[0] is None and _score(words(name)[1], "spine") > 0.3]
+    return chain[len(chain) // 2] if chain else None
 
 
 def _pelvis(left_hip, right_hip, parsed, parent_of):

@@ -164,3 +164,11 @@ def test_names_as_hobbyists_and_games_have_them(family):
     bones, expected = body(pelvis, ["Spine1", "Spine2", "Spine3"], neck, head, limbs.split(), left, right)
     have = {row.joint: row.bone for row in bonemap.detect(bones)}
     assert {joint: have[joint] for joint in expected} == expected
+
+
+@pytest.mark.parametrize("spine", [["Spine1", "Spine2", "Spine3"], ["abdomen", "abdomen2", "chest"],
+                                   ["L5", "T12", "T8"], ["stomach", "chest", "upper_chest"]])
+def test_three_bones_of_a_trunk_are_three_whatever_their_table_says(spine):
+    bones, expected = body("Hips", spine, "Neck", "Head", HUMAN_IK, "Left", "Right")
+    rows = check(bones, {**expected, "spine2": spine[1]})
+    assert not [row for row in rows if row.unsure]

@@ -125,3 +125,11 @@ def test_with_ffmpeg_everything_else_is_read(tmp_path, sound, suffix, codec):
                     str(tmp_path / f"b.{suffix}")],
                    check=True)
     assert read_audio(tmp_path / f"b.{suffix}").duration == pytest.approx(4.0, abs=0.1)
+
+
+@pytest.mark.parametrize("name", ["text.mp3", "text.wav"])
+def test_what_is_no_sound_is_not_said_to_be_absent(tmp_path, name):
+    (tmp_path / name).write_text("hello" * 100)
+    with pytest.raises(BadInput, match="cannot be read as sound") as caught:
+        read_audio(tmp_path / name)
+    assert "does not exist" not in str(caught.value)
