@@ -16,10 +16,13 @@ from core.retarget import anchored_root, resample
 from core.retarget.contacts import HEIGHTS, canonical_points, to_canonical
 from core.retarget.rest import CANONICAL_LEG, ID
 
-RATES = ("mocap_framerate", "mocap_frame_rate", "fps")
-POSES = (("poses",), ("fullpose",), ("full_pose",), ("smpl_poses",), ("root_orient", "pose_body"),
-         ("global_orient", "body_pose"), ("pose_world",), ("pose",))
-IN_WORLD = {("pose_world",): ("trans_world",)}
+RATES = ("mocap_framerate", "mocap_frame_rate", "fps", "framerate", "frame_rate")
+# EDGE's `full_pose` holds places of joints beside `smpl_poses`.
+POSES = (("poses",), ("smpl_poses",), ("fullpose",), ("full_pose",), ("root_orient", "pose_body"),
+         ("global_orient", "body_pose"), ("pose_world",), ("pose",), ("pred_rotmat",))
+IN_WORLD = {("pose_world",): ("trans_world",), ("pred_rotmat",): ("pred_trans",)}
+WHOLE_TURNS = 10.0          # radians: nobody's axis-angles are as long as that, degrees are
+UNITS = {100.0: "centimetres", 1000.0: "millimetres"}
 TRANSLATIONS = ("trans", "transl", "translation", "smpl_trans", "root_trans")
 ASSUMED = 30.0              # frames a second of files that say none, as most models' outputs are
 KIND_OF_WIDTH = {72: "smpl", 156: "smplh", 165: "smplx"}
@@ -83,7 +86,7 @@ def parameters(held, name):
         raise BadInput(f"{name} lacks `poses` or `trans` (it holds {held_names}); Baton reads SMPL motions: poses, "
                        "fullpose, root_orient and pose_body, or global_orient and body_pose, with trans or transl.")
     try:
-        parts = [_axis_angles(np.asarray(held[key], dtype=np.float64)) for key in keys]
+        parts = [_axis_angles(np.asarray(held[key], dtype=np.float64), name) for key in keys]
         trans = np.asarray(held[moved], dtype=np.float64)
         parts = [part.reshape(len(part), -1) for part in parts]
         trans = trans.reshape(len(trans), -1) if trans.ndim else trans
@@ -107,8 +110,13 @@ def _keys(held):
     return keys, next((key for key in (*IN_WORLD.get(keys, ()), *TRANSLATIONS) if key in held), None)
 
 
-def _axis_angles(pose):
-    """Rotation matrices (T, J, 3, 3) as axis-angle (T, J, 3); anything else as it is."""
+def _axis_angles(pose, name):
+    """Rotation matrices (T, J, 3, 3) as axis-angle (T, J, 3); axis-angles as they are. Raises BadInput for other
+    forms of rotations."""
+    form = {4: "quaternions", 6: "six numbers each"}.get(pose.shape[-1] if pose.ndim == 3 else 0)
+    if form:
+        raise BadInput(f"{name} holds rotations as {form} {pose.shape}; save them as axis-angles (T, J, 3) or matrices "
+                       "(T, J, 3, 3).")
     if pose.ndim != 4 or pose.shape[-2:] != (3, 3):
         return pose
     from core.body.rotations import matrix_to_axis_angle
@@ -141,10 +149,13 @@ def smpl_motion(poses, trans, fps, name, *, hint="z", up=None, on_floor=True, sk
         raise BadInput(f"{name} has {len(poses)} frame(s); a motion needs at least 2.")
     if not np.isfinite(poses).all() or not np.isfinite(trans).all():
         raise BadInput(f"{name} holds values that are not numbers (NaN or infinite); repair or skip the clip.")
+    if np.percentile(np.linalg.norm(poses[:, :66].reshape(-1, 3), axis=1), 99) > WHOLE_TURNS:
+        raise BadInput(f"{name} holds rotations of several whole turns, so they seem to be degrees; save radians.")
     first, last = rows_of(len(poses), fps, *passage)
     check_size(last - first, 24, fps, name)
     some = slice(None, None, max(1, len(poses) // 2000))            # the whole clip tells which way is up
     turns = _matrices(poses[some])
+    trans = _in_metres(trans, turns, some, name, notify)
     points = forward_kinematics(turns, trans[some])[0]
     head, feet = points[:, ID["head"]], points[:, [ID["left_ankle"], ID["right_ankle"]]]
     turn = to_z(find_up(points, head, feet, hint=hint, asked=up, name=name, notify=notify))
@@ -160,6 +171,22 @@ def smpl_motion(poses, trans, fps, name, *, hint="z", up=None, on_floor=True, sk
     if skeleton is not None:
         root = _with_skeleton(rotations, trans, np.asarray(skeleton, dtype=np.float64), fps, turn)
     return resample(rotations, root, np.arange(len(poses)) / fps, FPS), first / fps
+
+
+def _in_metres(trans, turns, some, name, notify):
+    """trans (T,3) in metres: of feet that slide when they are taken to be that, but stand when it is centimetres or
+    millimetres, it is so."""
+    def slide(factor):
+        feet = canonical_points(forward_kinematics(turns, trans[some] / factor)[0])[:, 1:]
+        return np.median(np.linalg.norm(np.diff(feet, axis=0), axis=-1).min(axis=1))
+    moved = np.median(np.linalg.norm(np.diff(trans[some], axis=0), axis=-1))
+    away = np.abs(trans).max()
+    if away < 20.0 or moved == 0:                       # nobody dances that far away from the origin
+        return trans
+    factor = min((1.0, *UNITS), key=slide)
+    if factor > 1.0 and notify is not None:
+        notify(f"{name}: its translation is read as {UNITS[factor]}, with which the feet stand.")
+    return trans / factor
 
 
 def _matrices(poses):
