@@ -44,6 +44,7 @@ def set_rows(rig, found, table=""):
 def picked(row):
     """The user has chosen the bone of a row: that is no matter of doubt."""
     row.how, row.doubt = "user" if row.bone else "", ""
+    row.id_data.update_tag()            # a library override saves only what was tagged
 
 
 def judge(rig):
@@ -55,6 +56,7 @@ def judge(rig):
         row.doubt = found.get(row.name, "") if row.how not in ("user", "file") else ""
         if row.doubt:
             row.confidence = min(row.confidence, bone_doubts.UNSURE)
+    rig.update_tag()
 
 
 def is_unsure(row):

@@ -74,22 +74,28 @@ GROUPS = {name: group_of(system) for name, system in registry.systems().items()}
 
 # ---------------------------------------------------------------------------------------------- rigs and takes
 
+OVERRIDE = {"LIBRARY_OVERRIDABLE"}      # a linked rig has a bone map of its own in the file that overrides it
+
+
 class BatonBone(bpy.types.PropertyGroup):
     """One row of the bone map; `name` is the SMPL joint."""
 
-    bone: StringProperty(name="Bone", description="Bone that plays this joint",
+    bone: StringProperty(name="Bone", description="Bone that plays this joint", override=OVERRIDE,
                          update=lambda self, context: bone_map.picked(self))
-    confidence: FloatProperty(name="Confidence", min=0.0, max=1.0, description="How sure the match is")
-    how: StringProperty(name="How", description="How the bone was found: exact, prefix, fuzzy, file or user")
-    doubt: StringProperty(name="Doubt", description="What speaks against the bone, in words; empty: nothing")
+    confidence: FloatProperty(name="Confidence", min=0.0, max=1.0, description="How sure the match is",
+                              override=OVERRIDE)
+    how: StringProperty(name="How", description="How the bone was found: exact, prefix, fuzzy, file or user",
+                        override=OVERRIDE)
+    doubt: StringProperty(name="Doubt", description="What speaks against the bone, in words; empty: nothing",
+                          override=OVERRIDE)
 
 
 class BatonRig(bpy.types.PropertyGroup):
     """On an armature object."""
 
-    bones: CollectionProperty(type=BatonBone)
-    table: StringProperty(name="Rig Type", description="Name table that fits the rig")
-    show_all: BoolProperty(name="Show Bone Map", description="Show the 24 rows of the bone map")
+    bones: CollectionProperty(type=BatonBone, override=OVERRIDE | {"USE_INSERTION"})
+    table: StringProperty(name="Rig Type", description="Name table that fits the rig", override=OVERRIDE)
+    show_all: BoolProperty(name="Show Bone Map", description="Show the 24 rows of the bone map", override=OVERRIDE)
 
 
 def _unique_name(self, context):
@@ -185,7 +191,7 @@ def register():
     for cls in CLASSES:
         bpy.utils.register_class(cls)
     bpy.types.Scene.baton = PointerProperty(type=BatonSettings)
-    bpy.types.Object.baton = PointerProperty(type=BatonRig)
+    bpy.types.Object.baton = PointerProperty(type=BatonRig, override=OVERRIDE)
     bpy.types.Action.baton = PointerProperty(type=BatonAction)
 
 
