@@ -238,3 +238,45 @@ def pkl(folder):
         return said, read(pickle.dumps(arrays, protocol))
 
     return make
+
+
+def torch_file(folder):
+    """Bytes and content of what torch.save writes, as a zip and in its older form; calls inside its pickle."""
+    import torch
+
+    path, read = _reader_of(folder, "m.pt")
+    motion = small_motion()
+    from core.body.rotations import matrix_to_axis_angle
+
+    poses = matrix_to_axis_angle(motion.rotations).reshape(len(motion), 72)
+    content = {"poses": poses, "trans": motion.root.astype(np.float64), "fps": np.array(30.0)}
+    calls = (lambda: _Call(eval, "1"), lambda: _Call(bytes, 10**9), lambda: range(9), lambda: {1, 2}, lambda: "x" * 9)
+
+    def saved(held, zipped):
+        torch.save(held, path, _use_new_zipfile_serialization=zipped)
+        return path.read_bytes()
+
+    def tensors(arrays):
+        return {name: torch.from_numpy(np.array(array)) if np.asarray(array).dtype.kind in "fiub" else str(array)
+                for name, array in arrays.items() if np.asarray(array).dtype.str[0] != ">"}
+
+    whole = {zipped: saved(tensors(content), zipped) for zipped in (True, False)}
+
+    def make(rng):
+        kind, zipped = rng.choice(("bytes",) * 5 + ("content",) * 4 + ("people", "call", "shape")), rng.random() < 0.7
+        if kind == "bytes":
+            said, data = mutate.damage_bytes(rng, whole[zipped])
+            return f"{'zip' if zipped else 'old'} {said}", read(data)
+        if kind == "call":
+            name = rng.choice(list(content))
+            return f"call in {name}", read(saved({**tensors(content), name: rng.choice(calls)()}, zipped))
+        if kind == "people":
+            return "people", read(saved({n: tensors(mutate.damage_arrays(rng, content)[1]) for n in range(3)}, zipped))
+        if kind == "shape":
+            odd = rng.choice((torch.zeros(3).expand(10**6, 3), torch.zeros((0, 72)), torch.tensor(3.0),
+                              torch.zeros((2, 2, 2, 2, 2)), torch.zeros((40, 72), dtype=torch.complex64)))
+            return f"shape {tuple(odd.shape)}", read(saved({**tensors(content), "poses": odd}, zipped))
+        said, arrays = mutate.damage_arrays(rng, content)
+        return said, read(saved(tensors(arrays), zipped))
+
+    return make

@@ -3,4 +3,5 @@ from tests.faults import data_readers as data
 from tests.faults import motion_readers as motion
 
 READERS = {"bvh": motion.bvh, "npz": motion.npz, "pkl": motion.pkl, "sound": data.sound, "beats": data.beats,
-           "bone map": data.bone_map, "rig": data.rig, "recipe": data.recipe, "options": data.options}
+           "bone map": data.bone_map, "rig": data.rig, "recipe": data.recipe, "options": data.options,
+           "torch": motion.torch_file}       # last: what it imports stays mapped
