@@ -1,6 +1,6 @@
 """The Blender side of Baton: reads the scene, writes the scene, shows the panel. The only code that imports bpy."""
 from .scene import player
-from .ui import overlay, panels, preferences, presets, properties, translations, user_presets
+from .ui import menus, overlay, panels, preferences, presets, properties, translations, user_presets
 from .ui.operators import armature_source, beats, body_picture, generate, import_motion, listen, rig, takes
 from .ui.operators import preferences as preference_operators
 from .worker import handlers
@@ -8,7 +8,7 @@ from .worker import manager as jobs
 
 # Order matters: property groups before what refers to them.
 MODULES = (translations, properties, preferences, generate, import_motion, armature_source, rig, body_picture, takes,
-           listen, beats, preference_operators, presets, user_presets, panels, overlay, player, handlers)
+           listen, beats, preference_operators, presets, user_presets, panels, menus, overlay, player, handlers)
 
 
 def register():

@@ -31,8 +31,9 @@ class BATON_UL_takes(bpy.types.UIList):
             row.label(text="damaged", text_ctxt=CONTEXT)
         if item.has_alignment:
             tail = row.row()
-            tail.ui_units_x = 2.2 if item.note else 4.4
-            score = f"{item.score:.2f}" if item.note else f"{item.score:.2f} / {item.chance:.2f}"
+            short = bool(item.note) or item.kept                # their icons need the room
+            tail.ui_units_x = 2.2 if short else 4.4
+            score = f"{item.score:.2f}" if short else f"{item.score:.2f} / {item.chance:.2f}"
             tail.label(text=score, translate=False)
         if item.kept:
             row.label(text="", icon="CHECKMARK")
