@@ -68,3 +68,8 @@ def test_labels_of_joints_fit_the_column(registered, locale):
     from baton.core import contract
     wide = {joint: recorder.pixels(rows[bone_map.label(joint)]) for joint in contract.JOINTS}
     assert not {joint: width for joint, width in wide.items() if width > recorder.CONTENT * 0.45}
+
+
+def test_no_tooltip_breaks_its_lines_as_the_code_does(wanted):
+    """Blender shows the docstring of an operator with the indentation of its second line."""
+    assert not [text for text in wanted if "\n" in text]

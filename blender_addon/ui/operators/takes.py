@@ -178,8 +178,7 @@ class RedoOperator(JobOperator):
 
 
 class BATON_OT_redo_take(RedoOperator, bpy.types.Operator):
-    """Make the take again from the scene as it is: dragged beat markers count, and with nothing changed another seed
-    is drawn"""
+    """Make the take again from the scene as it is, dragged beat markers too; if nothing changed, with another seed"""
 
     bl_idname = "baton.redo_take"
     bl_label = "Redo Take"
