@@ -67,7 +67,7 @@ def test_what_cannot_be_a_source_is_said(blender):
     rig.scale = (0, 0, 0)
     scenes.sway(still, 60)
     blender.context.view_layer.update()
-    with pytest.raises(RuntimeError, match="scale of 0"):
+    with pytest.raises(RuntimeError, match="scales is 0"):
         blender.ops.baton.motion_from_armature(source=still.name)
 
 
