@@ -1,6 +1,8 @@
 """Which bone of an armature plays which SMPL joint: exact names here, at once; fuzzy ones by the worker."""
 import json
 
+import bpy
+
 from ...core import contract
 from ...core.contract import bone_doubts, bone_tables, json_text
 from ...core.contract.files import write_text
@@ -44,7 +46,6 @@ def set_rows(rig, found, table=""):
 def picked(row):
     """The user has chosen the bone of a row: that is no matter of doubt."""
     row.how, row.doubt = "user" if row.bone else "", ""
-    row.id_data.update_tag()            # a library override saves only what was tagged
 
 
 def judge(rig):
@@ -56,7 +57,6 @@ def judge(rig):
         row.doubt = found.get(row.name, "") if row.how not in ("user", "file") else ""
         if row.doubt:
             row.confidence = min(row.confidence, bone_doubts.UNSURE)
-    rig.update_tag()
 
 
 def is_unsure(row):
@@ -181,6 +181,15 @@ def switches(rig, mapped, legs=True):
 def label(joint):
     """`left_hip` -> `Left Hip`."""
     return joint.replace("_", " ").title()
+
+
+def note_overrides():
+    """Before a file is saved: a library override keeps only the changes that were noted, and Blender does not note
+    those of Baton's properties by itself."""
+    for thing in bpy.data.objects:
+        if thing.override_library is not None and thing.type == "ARMATURE" and len(thing.baton.bones):
+            len(thing.override_library.reference.baton.bones)       # it is compared with once it was looked at
+            thing.override_library.operations_update()
 
 
 def save(rig, path):

@@ -3,7 +3,7 @@ import traceback
 
 import bpy
 
-from ..scene import draft, settling, versioning
+from ..scene import bone_map, draft, settling, versioning
 from ..scene.stats import timed
 from . import manager as jobs
 
@@ -53,6 +53,7 @@ def on_save_start(*args):
     jobs.manager.busy.add("save")
     blend = args[0] if args and isinstance(args[0], str) else ""
     try:
+        bone_map.note_overrides()
         sentence = settling.settle(blend) if blend else ""
     except Exception:  # noqa: BLE001 - a fault of Baton's own must not pass unseen: it is told after saving
         sentence = jobs.fault("Moving sounds beside the file", traceback.format_exc())
