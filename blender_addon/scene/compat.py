@@ -53,9 +53,11 @@ def all_curves(action):
 
 
 def new_curve(bag, fcurves, path, index, group):
-    """A new f-curve in the channel group `group`."""
+    """A new f-curve in the channel group `group`; that comes first, so that whoever tries again finds no curve
+    without it."""
+    place = bag.groups.get(group) or bag.groups.new(group)
     curve = fcurves.new(path, index=index)
-    curve.group = bag.groups.get(group) or bag.groups.new(group)
+    curve.group = place
     return curve
 
 

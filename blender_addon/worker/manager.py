@@ -288,6 +288,9 @@ class Manager(WorkerOwner, Answers, Writer):
     def _blender_busy(self):
         return self._playback() or self._waiting(self.busy.now(), "Waiting for Blender")
 
+    def _note_left(self):
+        self._active_left = time.monotonic()
+
     def _end(self, state, sentence):
         job, steps = self.job, self._steps
         if job is None:
@@ -296,8 +299,7 @@ class Manager(WorkerOwner, Answers, Writer):
             state, sentence = "done", job.message
         job.state, job.message, job.fraction, job.eta = state, sentence, None, None
         self.job, self.last, self._steps, self._checking = None, job, None, None
-        self._active_left = time.monotonic()
-        tasks = [*([steps.close] if steps is not None else []), draft.sweep]
+        tasks = [self._note_left, *([steps.close] if steps is not None else []), draft.sweep]
         if job.folder is not None and job is not self.unplaced:
             tasks.append(partial(job_folder.clear, job.folder))
         if job.on_end is not None:

@@ -21,6 +21,7 @@ class ActOperator:
         try:
             with whole([bone_map.find_rig(context)]):
                 sentence = self.act(context)
+                sentence = said(sentence) if sentence else ""
         except UserError as error:
             self.report({"ERROR"}, said(str(error)))
             return {"CANCELLED"}
@@ -28,7 +29,7 @@ class ActOperator:
             self.report({"ERROR"}, jobs.fault(self.bl_label, traceback.format_exc()))
             return {"CANCELLED"}
         if sentence:
-            self.report({"INFO"}, said(sentence))
+            self.report({"INFO"}, sentence)
         return {"FINISHED"}
 
 
