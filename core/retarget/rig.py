@@ -13,6 +13,8 @@ from core.errors import BadInput, reading
 LIMIT_BYTES = 2 << 30        # of sampled poses: ten minutes of 400 bones at 60 fps are 0.9 GB
 MOST_BONES = 20_000
 
+BEYOND = 1e9                 # no place and no scale is as large; squares of larger ones overflow
+
 MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0])
 OTHER = {"left": "right", "right": "left"}
 
@@ -58,8 +60,9 @@ class Rig:
         missing = [joint for joint in SKELETON["required"] if joint not in self.bone_map]
         if missing:
             raise BadInput(f"The bone map lacks {', '.join(missing)}; assign these bones, then try again.")
-        if not np.isfinite(self.rest).all() or not np.isfinite(self.matrix_world).all():
-            raise BadInput("The rig's rest pose holds values that are not numbers; repair the armature.")
+        if not all((np.abs(values) < BEYOND).all() for values in (self.rest, self.tails, self.matrix_world)):
+            raise BadInput("The rig's rest pose holds values that are not numbers or beyond measure; repair the "
+                           "armature.")
 
     @cached_property
     def index(self):

@@ -149,3 +149,14 @@ def test_joints_that_are_not_there_are_named_and_change_no_other(tmp_path, motio
 def test_legs_of_no_length_are_a_sentence(tmp_path, text):
     with pytest.raises(BadInput):
         read(tmp_path, with_offsets(text, dict.fromkeys(both("knee", "ankle", "hip"), (0, 0, 0))))
+
+
+def test_a_rest_beyond_measure_is_a_sentence():
+    from dataclasses import replace
+
+    from tests.core import rigs
+    rig = rigs.smpl_rig()
+    huge = rig.rest.copy()
+    huge[3, 2, 3] = 1e308
+    with pytest.raises(BadInput, match="beyond measure"):
+        replace(rig, rest=huge)
