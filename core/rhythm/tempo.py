@@ -22,8 +22,10 @@ MODES = ("auto", "steady", "follow", "fixed", "markers")
 FIXED_WIDTH = 0.03              # a given tempo is refined within this share of it
 # No beat, no bluff: agreements of the one tempo, the drifting one and the free path, of which one at least must be
 # reached. Whoever moves or speaks without a beat has one by chance in a short passage, and the longer it lasts the less
-# of it: {seconds: agreements}, linear between. docs/results.md has the histograms of both sides.
+# of it: {seconds: agreements}, linear between. docs/results.md has the histograms of both sides. "traveller": a body
+# that carries its weight about, which speakers do not and dancers do.
 PULSE = {"body": {6.0: (0.06, 0.08, 0.15), 12.0: (0.25, 0.25, 0.60), 30.0: (0.25, 0.36, 0.60)},
+         "traveller": {6.0: (0.06, 0.08, 0.15)},
          "music": {6.0: (0.27, 0.28, 0.36), 12.0: (0.22, 0.28, 0.36), 20.0: (0.18, 0.29, 0.36)}}
 # Share of the free path's explanation that a grid must reach, over how sure the free path is (mean agreement, 0..1).
 SURE = (0.30, 0.50, 0.80, 0.95)
@@ -98,14 +100,14 @@ class Explained:
 
 
 def find(activations, fps, *, part, mode="auto", bpm=None, metre=None, beats=None, level="normal", usual=None,
-         start=0.0, bars=None, doubtful=False, explained=None):
+         start=0.0, bars=None, doubtful=False, asked=None, explained=None):
     """`Beats` of a passage, with `extra["tempo"]`: what was chosen and how strong it is.
 
     activations: (T, 2) or (T, 4) of `beat_decoder.decode`, at fps. part: "body" or "music". mode: one of MODES. bpm: a
     tempo to stay near (auto, steady, follow: within 10 %) or to keep (fixed). usual: (low, high) BPM in which the beat
     is to lie: a grid beyond is read at half or double time when that lies nearer. beats, metre, level, start, bars: as
-    `decode`. doubtful: beats are wanted however weak they are. explained: `Explained` of these activations, where there
-    is one already.
+    `decode`. doubtful: beats are wanted however weak they are. asked: key of PULSE, part when None. explained:
+    `Explained` of these activations, where there is one already.
     extra["tempo"]: {"mode", "chosen": steady, drifting, follow, fixed, markers or none, "bpm", "strength",
     "sections": [[start, bpm], ...]}.
     Raises BadInput on bad values.
@@ -118,7 +120,7 @@ def find(activations, fps, *, part, mode="auto", bpm=None, metre=None, beats=Non
         found = given_beats(beats, activations, fps, metre, level, start, bars, config)
         return _told(found, mode, "markers", found.confidence, ())
     explained = explained or Explained(activations, fps, part)
-    grid, chosen, free = _choose(explained, mode, bpm, doubtful)
+    grid, chosen, free = _choose(explained, mode, bpm, doubtful, asked)
     if grid is None and free is None:
         return _told(Beats([], [], metre or 4, 0.0), mode, "none", 0.0, ())
     if grid is None:
@@ -163,7 +165,7 @@ def _limits(mode, bpm):
     return {"low": bpm * (1 - width), "high": bpm * (1 + width), "centre": bpm, "width": 0.1}
 
 
-def _choose(explained, mode, bpm, doubtful=False):
+def _choose(explained, mode, bpm, doubtful=False, asked=None):
     """(grid or None, its name, free `Beats` or None)."""
     evidence, part, limits = explained.evidence, explained.part, _limits(mode, bpm)
 
@@ -192,7 +194,7 @@ def _choose(explained, mode, bpm, doubtful=False):
     # No path explains more than the mean length of the predicted phase: where one tempo is enough for that, look no
     # further.
     most = float(np.abs(evidence.raw).mean())
-    least = pulse(part, evidence.duration)
+    least = pulse(asked or part, evidence.duration)
     enough = one.agreement >= max(least[0], np.interp(most, SURE, STRAIGHT[part]) * most)
     if enough and gain < np.interp(most, SURE, DRIFT_GAIN[part]):
         return one, "steady", None

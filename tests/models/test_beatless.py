@@ -2,11 +2,12 @@
 import numpy as np
 import pytest
 
+from core.body.motion import Motion
 from core.rhythm import tempo
 from models.lab.evaluation.beatless import FPS, fidgets, gesticulation, noise, sways
 from models.lab.studio.dancer import dance
 from models.lab.studio.plan import make_plan
-from models.rhythm.detect import detect_body_beats
+from models.rhythm.detect import detect_body_beats, travels
 
 
 def told(body):
@@ -26,6 +27,17 @@ def test_idle_and_short():
 @pytest.mark.parametrize("genre,seed", [("krump", 4), ("ballet-jazz", 8)])
 def test_dances_keep_their_beats(genre, seed):
     assert told(dance(make_plan("dance", seed, genre=genre, duration=12.0)))
+
+
+def test_who_carries_the_weight_about_is_asked_less():
+    """A long dance of a weak beat keeps it; the same sways on the spot are told none."""
+    for seed in range(3):
+        body = noise(np.random.default_rng([seed, 5]), 30.0)
+        time = np.arange(len(body)) / FPS
+        path = np.stack([0.5 * np.sin(time), 0.4 * np.cos(1.3 * time), 0 * time], axis=1)
+        assert not travels(body)
+        carried = Motion(body.rotations, (body.root + path).astype(np.float32), FPS)
+        assert travels(carried) and told(carried)
 
 
 def test_the_longer_a_passage_the_more_is_asked():
