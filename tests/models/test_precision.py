@@ -1,4 +1,5 @@
 """Half precision by what a device can: bf16 from Ampere on, fp16 before, float32 where neither is fast."""
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -32,3 +33,12 @@ def test_tf32_is_for_cards_alone():
         assert torch.get_float32_matmul_precision() == "high"
     finally:
         torch.set_float32_matmul_precision(before)
+
+
+def test_real_sound_goes_through_a_vae_kept_in_half_precision(monkeypatch):
+    """The evaluation's ceiling rows use the networks of the pipeline, whose weights are half where that is fast."""
+    from models.lab.evaluation.music_ldm.rows import through
+    from tests.models.test_unchanged import music_model, noise
+    monkeypatch.setattr(precision, "half", lambda device: torch.bfloat16)
+    found = np.asarray(through(music_model(), noise(3, 3.0), True))
+    assert found.shape[0] == 2 and found.shape[1] > 2.8 * 48_000 and np.isfinite(found).all()

@@ -205,10 +205,13 @@ def through(model, sound, decoded):
     """Real sound through its mel, the VAE if `decoded`, and the vocoder."""
     from core.audio import Audio
     from core.audio.mel import FLOOR, log_mel, model_mono
+    from models.layers.precision import native_autocast
     mel = log_mel(model_mono(Audio(sound, AUDIO_RATE)))
     if decoded:
         whole = torch.from_numpy(mel[:len(mel) // model.vae.config.downsample * model.vae.config.downsample])[None]
-        mel = np.maximum(model.vae.decode_long(model.vae.encode(whole)[0])[0].numpy(), np.log(FLOOR))
+        with native_autocast(model.device):         # its weights may be kept in half precision
+            back = model.vae.decode_long(model.vae.encode(whole)[0])[0].float().numpy()
+        mel = np.maximum(back, np.log(FLOOR))
     return model._vocode(mel, 0, lambda: False, AUDIO_RATE)
 
 
