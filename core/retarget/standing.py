@@ -4,7 +4,8 @@ Skeletons converted from other programs often have every bone along one axis at 
 where a limb points nor how it is rolled. The motion does. For every joint this module finds the constant turn K from
 the bone's axes to SMPL's: trunk and head from the body's frames over time, limbs from their own direction, the side to
 which elbows and knees bend, and the twist they have on average. Programs put bones along axes, so K is taken to be the
-nearest quarter turn wherever a bone lies along an axis. The rig laid out by these turns stands in a T-pose.
+nearest quarter turn wherever a bone lies along an axis. Some turn the axes of necks and collars too until they meet the
+next joint exactly; the motion tells which. The rig laid out by these turns stands in a T-pose.
 """
 from dataclasses import replace
 from itertools import permutations, product
@@ -12,6 +13,7 @@ from itertools import permutations, product
 import numpy as np
 
 from core.body.kinematics import OFFSETS
+from core.contract import PARENTS
 from core.contract.bone_doubts import along_one_line
 from core.errors import BadInput
 from core.retarget.rest import ID, TORSO, joint_bones, swing, unit
@@ -20,7 +22,10 @@ from core.retarget.rig import orthonormal
 FRAMES = 1500                       # looked at, spread over the clip
 LEAST = 30                          # frames that a rest can be found in
 ALONG = np.cos(np.radians(25.0))    # a bone this near an axis lies along it
+EXACT = np.cos(np.radians(0.5))     # and this near, its axes may have been turned until it did
 LEAN = np.radians(40.0)             # the mean of a frame over time is trusted to this
+CLEARLY = 0.07                      # of the trace of a rotation
+TRUNK = ("pelvis", *TORSO, "neck", "head")
 STILL = np.radians(10.0)            # half of a standing foot's pitches lie as near together
 SAME = 0.7                          # what it counts for that a bone is rolled like the one it hangs on
 BEND = 2.0                          # and that its hinge bends the right way
@@ -120,11 +125,44 @@ class _Axes:
         top = self.places.get("neck", self.places["head"])
         pelvis = _frame(self._across("hip"), shoulders - hips)
         chest = _frame(self._across("shoulder"), top - hips)
-        for joint in ("pelvis", *TORSO, "neck", "head", "left_collar", "right_collar"):
-            if joint in self.bones:
-                base = pelvis if joint in ("pelvis", "spine1") else chest
-                self.found[joint] = _quarter(np.mean(np.swapaxes(base, -1, -2) @ self.turns[joint], axis=0))
+        means = {joint: np.mean(np.swapaxes(pelvis if joint in ("pelvis", "spine1") else chest, -1, -2)
+                                @ self.turns[joint], axis=0)
+                 for joint in (*TRUNK, "left_collar", "right_collar") if joint in self.bones}
+        self.turned = self._turned(means)
+        for joint, mean in means.items():
+            self.found[joint] = _quarter(mean, self.turned.get(joint, QUARTERS))
         self.chest = chest
+
+    def _turned(self, means):
+        """{joint: (n,3,3)} of the trunk's bones that lie exactly along an axis: what their axes may be if they were
+        turned until they did. Empty where the means {joint: (3,3)} of the motion fit quarter turns better."""
+        chain = [joint for joint in TRUNK if joint in self.bones]
+        ends = {**dict(zip(chain, chain[1:])), "left_collar": "left_shoulder", "right_collar": "right_shoulder"}
+        turned = {}
+        for joint, end in ends.items():
+            along = self.along(joint, end) if joint in means else None
+            if along is not None and np.abs(along).max() > EXACT:
+                turned[joint] = _turned_onto(along, _canonical(joint, end))
+        gain = sum(_fit(means[joint], turns).max() - _fit(means[joint], QUARTERS).max()
+                   for joint, turns in turned.items())
+        if gain <= 0:
+            return {}
+        return {**turned, "head": self._last({"head": means["head"]}, {"head": OFFSETS[ID["head"]]})["head"]}
+
+    def _last(self, means, onward, out=None):
+        """{joint: (n,3,3)} what the axes of a head, or of both toes, may be: none lies beyond them, so that they mostly
+        go straight on, turned by `out` {joint: (3,3)}; or in the direction {joint: (3,)} of the bone before, where
+        the means {joint: (3,3)} say so clearly."""
+        straight, turned, gain = {}, {}, 0.0
+        for joint, mean in means.items():
+            along = self.along(joint, None)
+            straight[joint] = QUARTERS if out is None else np.concatenate([QUARTERS, out[joint] @ QUARTERS])
+            turned[joint] = straight[joint]
+            if along is not None and np.abs(along).max() > EXACT:
+                turned[joint] = _turned_onto(along, unit(onward[joint]))
+            turn = orthonormal(mean)
+            gain += (_fit(turn, turned[joint]).max() - _fit(turn, straight[joint]).max()) / len(means)
+        return turned if gain > CLEARLY else straight
 
     def _middle(self, joint):
         return (self.places[f"left_{joint}"] + self.places[f"right_{joint}"]) / 2
@@ -182,11 +220,19 @@ class _Axes:
             if along is not None:
                 ways[side] = _nearest_axis(along) if np.abs(along).max() > ALONG else along
         pitch = self._pitch(ways)
+        toes, outward = {}, {}
         for side, mean in means.items():
             ankle, toe = f"{side}_ankle", f"{side}_foot"
             self.found[ankle] = _foot_axes(mean, ways[side], pitch) if side in ways else _quarter(mean)
+            along = self.along(ankle, toe)
+            if self.turned and along is not None and np.abs(along).max() > EXACT:     # toed out, as feet are
+                outward[toe] = swing([0, 0, 1.0], OFFSETS[ID[toe]] * [1, 0, 1])
+                self.found[ankle] = outward[toe] @ self.found[ankle]
             if toe in self.bones:
-                self.found[toe] = _quarter(np.mean(np.swapaxes(self.frames(ankle), -1, -2) @ self.turns[toe], axis=0))
+                toes[toe] = np.mean(np.swapaxes(self.frames(ankle), -1, -2) @ self.turns[toe], axis=0)
+        axes = self._last(toes, {toe: OFFSETS[ID[toe]] for toe in toes}, outward) if len(outward) == 2 else {}
+        for toe, mean in toes.items():
+            self.found[toe] = _quarter(mean, axes.get(toe, QUARTERS))
 
     def _pitch(self, ways):
         """Angle (radians) below the horizontal at which feet mostly are while they stand; the canonical one if they
@@ -232,10 +278,30 @@ def _frame(left, up):
     return np.stack([left, up, np.cross(left, up)], axis=-1)
 
 
-def _quarter(mean):
-    """The quarter turn nearest to a mean (3,3) of rotations, or the mean rotation itself where none is near."""
+def _fit(mean, turns):
+    """(n,) how well rotations (n,3,3) fit a mean (3,3) of rotations."""
+    return np.einsum("nab,ab->n", turns, mean)
+
+
+def _canonical(joint, end):
+    """(3,) unit direction in which the canonical `end` lies of a `joint` above it."""
+    way, number = np.zeros(3), ID[end]
+    while number not in (ID[joint], -1):
+        way, number = way + OFFSETS[number], PARENTS[number]
+    return unit(way)
+
+
+def _turned_onto(along, canonical):
+    """(n,3,3) the quarter turns that bring a bone near its canonical direction, each turned on until it lies there."""
+    near = QUARTERS[QUARTERS @ along @ canonical > np.cos(np.radians(46))]
+    return swing(near @ along, canonical) @ near
+
+
+def _quarter(mean, turns=QUARTERS):
+    """The quarter turn (or another of `turns`) nearest to a mean (3,3) of rotations, or the mean rotation itself where
+    none is near."""
     turn = orthonormal(mean)
-    nearest = QUARTERS[int(np.argmax(np.einsum("nab,ab->n", QUARTERS, turn)))]
+    nearest = turns[int(np.argmax(_fit(turn, turns)))]
     angle = np.arccos(np.clip((np.trace(nearest.T @ turn) - 1) / 2, -1, 1))
     return nearest if angle < LEAN else turn
 

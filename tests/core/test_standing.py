@@ -1,12 +1,14 @@
 """Rests that do not stand: the same motion on skeletons with every bone along an axis, whichever that is."""
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from core.body.kinematics import OFFSETS, forward_kinematics
 from core.body.rotations import ROOT_TO_BLENDER, matrix_to_euler
 from core.contract import JOINTS, PARENTS
 from core.motion_files import read_motion
 from core.motion_files.bvh import format_bvh
+from core.retarget.rest import swing
 from models.lab.studio.dancer import dance
 from models.lab.studio.plan import make_plan
 from tests.core.test_motion_dialects import turned
@@ -45,7 +47,30 @@ def axes_of(along, mirrored):
     return result
 
 
-def bvh_of(motion, axes, world):
+def turned_until_exact(along, seed):
+    """{joint: (3,3)} bone axes -> SMPL axes, each bone exactly along one axis of its own, at a roll of any quarter."""
+    rng, axis, result = np.random.default_rng(seed), np.eye(3)[along - 1], {}
+    for joint, base in axes_of(along, False).items():
+        name = JOINTS[joint]
+        child = JOINTS.index({"pelvis": "spine1", "spine3": "neck"}.get(name, JOINTS[CHILD.get(joint, 0)]))
+        way = OFFSETS[child] / np.linalg.norm(OFFSETS[child]) if child else towards(joint)
+        roll = Rotation.from_rotvec(way * rng.integers(4) * np.pi / 2).as_matrix()
+        result[joint] = roll @ swing(base @ axis, way) @ base
+    return result
+
+
+def straight():
+    """(24,3) offsets of a body whose trunk and neck are one vertical line and whose collars are level."""
+    offsets = OFFSETS.copy()
+    for joint, parent in enumerate(PARENTS):
+        if parent >= 0 and JOINTS[joint] in ("spine1", "spine2", "spine3", "neck", "head"):
+            offsets[joint] = np.array([0, 1.0, 0]) * np.linalg.norm(offsets[joint])
+        if JOINTS[joint].endswith("shoulder"):
+            offsets[joint] = towards(parent) * np.linalg.norm(offsets[joint])
+    return offsets
+
+
+def bvh_of(motion, axes, world, offsets=OFFSETS):
     """BVH text of a motion on a skeleton with these bone axes, in a world turned by `world` from z up."""
     rotations = forward_kinematics(motion.rotations, motion.root)[1]
     bones = np.stack([world @ rotations[:, j] @ axes[j] for j in range(24)], 1)
@@ -56,7 +81,7 @@ def bvh_of(motion, axes, world):
     def write(joint):
         order.append(joint)
         parent = PARENTS[joint]
-        offset = np.zeros(3) if parent < 0 else axes[parent].T @ OFFSETS[joint] * 100
+        offset = np.zeros(3) if parent < 0 else axes[parent].T @ offsets[joint] * 100
         lines.append(f"{'JOINT' if joint else 'ROOT'} {JOINTS[joint]}\n{{\nOFFSET "
                      f"{' '.join(f'{v:.6f}' for v in offset)}")
         lines.append("CHANNELS 3 Zrotation Yrotation Xrotation" if joint else
@@ -92,6 +117,21 @@ def test_every_bone_along_one_axis(tmp_path, motion, along, mirrored):
     feet = [JOINTS.index("left_ankle"), JOINTS.index("right_ankle")]
     assert np.delete(angles, feet).max() < 3.0
     assert angles[feet].max() < 5.0  # a dancer who seldom stands flat leaves the sole's pitch less sure
+
+
+@pytest.mark.parametrize("along", [1, 2, 3])
+def test_axes_turned_until_each_meets_the_next_joint(tmp_path, motion, along):
+    """As joint orients of animation programs do; necks, collars and toes are quarter turns no more."""
+    (tmp_path / "clip.bvh").write_text(bvh_of(motion, turned_until_exact(along, along), ROOT_TO_BLENDER.T))
+    angles = angles_between(read_motion(tmp_path / "clip.bvh"), motion)
+    feet = [JOINTS.index("left_ankle"), JOINTS.index("right_ankle")]
+    assert np.delete(angles, feet).max() < 3.0 and angles[feet].max() < 6.0
+
+
+def test_a_straight_trunk_is_not_taken_for_a_turned_one(tmp_path, motion):
+    (tmp_path / "clip.bvh").write_text(bvh_of(motion, axes_of(1, False), ROOT_TO_BLENDER.T, straight()))
+    angles = angles_between(read_motion(tmp_path / "clip.bvh"), motion)
+    assert angles[[JOINTS.index(name) for name in ("pelvis", "spine3", "neck", "left_collar", "head")]].max() < 3.0
 
 
 def test_joints_of_no_length_are_named(tmp_path, motion):
