@@ -1,5 +1,5 @@
-"""Sound at another sample rate: `resample` (soxr) is the one way to it, `resample_ring` that of a loop; `oversample` is
-for the true peak alone.
+"""Sound at another sample rate: `resample` (soxr) is the one way to it, `Resampler` that of a sound in pieces,
+`resample_ring` that of a loop; `oversample` is for the true peak alone.
 
 The true peak (ITU-R BS.1770-4 annex 2) is not read from soxr's output: its steeper filter reads peaks of hiss too low.
 `oversample` gives the answer of SciPy's `resample_poly` as one matrix product. Importing scipy.signal costs half a
@@ -22,6 +22,25 @@ def resample(samples: np.ndarray, rate: float, wanted: float) -> np.ndarray:
         return samples
     import soxr
     return soxr.resample(samples.T, rate, wanted).T
+
+
+class Resampler:
+    """`resample` for a sound that comes in pieces: nothing but the pieces and a filter's length is held.
+
+    (C, M) float at `rate` by `more`, its last piece marked -> (C, K) float32 at `wanted`, K as many as are certain by
+    then. Put together they are `resample` of the whole.
+    """
+
+    def __init__(self, rate: float, wanted: float, channels: int):
+        import soxr
+        self._stream = None if rate == wanted else soxr.ResampleStream(rate, wanted, channels, dtype="float32")
+
+    def more(self, samples: np.ndarray, last: bool = False) -> np.ndarray:
+        """The next piece (C, M) -> (C, K)."""
+        samples = np.asarray(samples, dtype=np.float32)
+        if self._stream is None:
+            return samples
+        return self._stream.resample_chunk(np.ascontiguousarray(samples.T), last=last).T
 
 
 def resample_ring(samples: np.ndarray, count: int) -> np.ndarray:

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from core.audio import mel as mels
-from core.audio.resample import resample
+from core.audio.resample import Resampler
 from core.audio.spectra import slaney_filters
 
 RATE = 44_100                   # Hz inside; delivery resamples to 48,000
@@ -187,7 +187,8 @@ def vocode(network, log_mel, *, rate=48_000, should_cancel=None, finish=None):
         return np.zeros((2, 0), dtype=np.float32)
     device = network.window.device
     padded = F.pad(mel, (0, 0, OVERLAP, OVERLAP + 1), value=SILENCE)
-    pieces = []
+    out, done = np.zeros((2, round(total / RATE * rate)), dtype=np.float32), 0
+    delivered = Resampler(RATE, rate, 2)        # piece by piece too: of a whole song there is `out` alone
     for first in range(0, len(mel), CHUNK):
         if should_cancel is not None and should_cancel():
             raise Cancelled()
@@ -196,13 +197,12 @@ def vocode(network, log_mel, *, rate=48_000, should_cancel=None, finish=None):
         sound = network(around[None])[0].float()
         if finish:
             sound = widen(keep_to_mel(sound, around))
-        pieces.append(sound[:, OVERLAP * MEL_HOP:(OVERLAP + count) * MEL_HOP].cpu().numpy())
-    mid, side = np.concatenate(pieces, axis=1)[:, :total]
-    stereo = np.stack([mid + side, mid - side])
-    stereo = resample(stereo, RATE, rate)
-    wanted = int(round(total / RATE * rate))
-    out = np.zeros((2, wanted), dtype=np.float32)
-    out[:, :min(wanted, stereo.shape[1])] = stereo[:, :wanted]
+        stop = min(OVERLAP + count, OVERLAP + len(mel) - 1 - first)             # the last frame has no sound after it
+        mid, side = sound[:, OVERLAP * MEL_HOP:stop * MEL_HOP].cpu().numpy()
+        made = delivered.more(np.stack([mid + side, mid - side]), last=first + count == len(mel))
+        made = made[:, :out.shape[1] - done]
+        out[:, done:done + made.shape[1]] = made
+        done += made.shape[1]
     return out
 
 

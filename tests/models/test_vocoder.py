@@ -1,10 +1,13 @@
 """The vocoder: aligned with the mel, seamless in chunks, trainable, and close to the mel even before training."""
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
 from scipy.signal import resample_poly
 
 from core.audio.mel import log_mel
+from core.audio.resample import resample
 from core.errors import BadInput, Cancelled
 from models.music_ldm import vocoder as module
 from models.music_ldm import vocoder_finish as finish
@@ -100,6 +103,21 @@ def test_chunks_leave_no_seam_and_cancel(monkeypatch):
     assert np.abs(vocode(network, mel) - whole).max() < 1e-4 * np.abs(whole).max()
     with pytest.raises(Cancelled):
         vocode(network, mel, should_cancel=lambda: True)
+
+
+@pytest.mark.parametrize("frames", [331, 440])     # a last piece of one frame, and a full one
+def test_the_song_is_resampled_in_pieces_and_held_once(monkeypatch, frames):
+    torch.manual_seed(0)
+    network = Vocoder(TINY).eval()
+    mel = np.random.default_rng(0).normal(-4, 1, (frames, 256)).astype(np.float32)
+    monkeypatch.setattr(module, "CHUNK", 110)
+    whole = resample(vocode(network, mel, rate=module.RATE), module.RATE, 48_000)
+    tracemalloc.start()
+    sound = vocode(network, mel)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert np.abs(sound - whole[:, :sound.shape[1]]).max() < 1e-5 * np.abs(whole).max()
+    assert peak < sound.nbytes + 5 * 110 * module.MEL_HOP * 2 * 4          # the song and a few copies of a piece
 
 
 def test_distance_is_a_distance():
