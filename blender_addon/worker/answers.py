@@ -24,8 +24,7 @@ class Answers:
                 job.trace = log
                 faults.append(f"{job.title}: the worker ended\n{log}")
                 last = log.splitlines()[-1] if log else f"exit code {message['code']}"
-                self._end("failed", f"The worker ended unexpectedly ({last}); try again, or press Check in the "
-                          "preferences")
+                self._end("failed", f"The worker ended: try again, or press Check in the preferences ({last})")
             return
         if kind == "garbage":
             self._kill_worker()

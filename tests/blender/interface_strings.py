@@ -7,7 +7,7 @@ from baton.core import contract
 from tests.blender import scenes
 
 SHOWN = {"UserError", "report", "poll_message_set", "label", "operator", "prop", "sentence", "pgettext_iface",
-         "popover", "pgettext_tip", "Job", "abort", "said", "shown"}
+         "popover", "pgettext_tip", "Job", "abort", "said", "shown", "WorkerError", "_end"}
 TEXT_WORDS = {"text"}
 OWN = ("baton.", "BATON_", "import ")
 
@@ -84,6 +84,8 @@ def template(node):
 def _texts(node):
     if isinstance(node, ast.IfExp):
         return _texts(node.body) + _texts(node.orelse)
+    if isinstance(node, ast.BoolOp):
+        return [text for part in node.values for text in _texts(part)]
     if isinstance(node, ast.Tuple):
         return [text for part in node.elts for text in _texts(part)]
     text = template(node)

@@ -71,7 +71,7 @@ def test_nothing_jumps_when_a_job_begins_or_ends(blender, rig):
         end = rows.index("list")
         return button, sum(note.kind in ("label", "progress") for note in drawn.notes[button:end])
 
-    long = "The worker ended unexpectedly (" + "a very long reason " * 8 + "); try again"
+    long = "The worker ended: try again, or press Check in the preferences (" + "a very long reason " * 8 + ")"
     heights = [layout()]
     try:
         for working, last in ((job(), None), (None, job(state="done", message="House 1 placed at frame 1")),
@@ -81,6 +81,31 @@ def test_nothing_jumps_when_a_job_begins_or_ends(blender, rig):
     finally:
         jobs.manager.job = jobs.manager.last = None
     assert len(set(heights)) == 1 and heights[0][1] == 2, heights
+
+
+@pytest.mark.parametrize(("kind", "side"), [("MUSIC", "to_sound"), ("MOTION", "to_motion"), ("BOTH", "to_both")])
+def test_a_damaged_take_moves_nothing(blender, rig, kind, side):
+    """Its sentence stands in the place of a row of buttons, and Remove stays."""
+    take = blender.context.scene.baton.takes.add()
+    take.name, take.kind = "Mine 1", kind
+    well = recorder.draw(panel(f"BATON_PT_view3d_{side}"))
+    take.request = "{"
+    harmed = recorder.draw(panel(f"BATON_PT_view3d_{side}"))
+    assert "baton.remove_take" in harmed.names() and "BATON_PT_damage" in harmed.names()
+    rows = [len({id(note.row) for note in drawn.notes if note.row is not drawn}) for drawn in (well, harmed)]
+    assert rows[0] == rows[1] and not harmed.cut, (rows, harmed.cut)
+    assert "Mine 1 is damaged" in " ".join(recorder.draw(panel("BATON_PT_damage")).texts())
+
+
+@pytest.mark.parametrize(("language", "advice"), [
+    ("", ("try", "Check")), ("de_DE", ("nochmal", "Prüfen")), ("es", ("repite", "Comprobar")),
+    ("fr_FR", ("réessayez", "Vérifier")), ("ja_JP", ("再試行", "確認")), ("zh_HANS", ("重试", "检查"))])
+def test_the_end_of_a_worker_gives_its_advice_before_it_is_cut(language, advice):
+    """Of a message of a job the panel shows two rows of 25 characters."""
+    template = "The worker ended: try again, or press Check in the preferences ({})"
+    told = translations.load(language)[template] if language else template
+    shown = "".join(text.wrap(told.format("exit code -9: a reason " * 5), 25)[:2])
+    assert all(word in shown for word in advice), shown
 
 
 def test_a_grey_button_says_why_below(blender, rig):

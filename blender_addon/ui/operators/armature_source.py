@@ -12,6 +12,7 @@ class BATON_OT_motion_from_armature(JobOperator, bpy.types.Operator):
     bl_idname = "baton.motion_from_armature"
     bl_label = "Motion from Armature"
     bl_options = {"REGISTER"}
+    dialog = True
 
     source: bpy.props.StringProperty(name="Source", options={"SKIP_SAVE"},
                                      description="Armature whose motion is taken; empty: the other selected one")
@@ -38,11 +39,6 @@ class BATON_OT_motion_from_armature(JobOperator, bpy.types.Operator):
         layout.prop_search(self, "source", context.scene, "objects", icon="ARMATURE_DATA")
         layout.prop(self, "place")
         layout.prop(self, "at")
-
-    def execute(self, context):
-        if self.options.is_invoke and not bpy.app.background:
-            return JobOperator.invoke(self, context, None)
-        return JobOperator.execute(self, context)
 
     def make_job(self, context):
         rig, scene = bone_map.find_rig(context), context.scene

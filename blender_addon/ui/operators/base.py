@@ -22,56 +22,68 @@ class ActOperator:
             with whole([bone_map.find_rig(context)]):
                 sentence = self.act(context)
                 sentence = said(sentence) if sentence else ""
-        except UserError as error:
-            self.report({"ERROR"}, said(str(error)))
-            return {"CANCELLED"}
-        except Exception:  # noqa: BLE001 - of Baton's own: a sentence for the user, the traceback for the report
-            self.report({"ERROR"}, jobs.fault(self.bl_label, traceback.format_exc()))
-            return {"CANCELLED"}
+        except Exception as error:  # noqa: BLE001 - the boundary of a button: whatever it is, the user gets a sentence
+            return refused(self, error)
         if sentence:
             self.report({"INFO"}, sentence)
         return {"FINISHED"}
+
+
+def refused(operator, error):
+    """Reports why an act failed, and is what its operator returns. What Baton did not foresee leaves its traceback to
+    *Copy Report*. A sentence that cannot be translated is said in English."""
+    if isinstance(error, (UserError, Cancelled)):
+        sentence = str(error)
+        try:
+            sentence = said(sentence)
+        except Exception as lost:  # noqa: BLE001 - a fault in the catalogue must not cost the user the reason
+            jobs.fault(operator.bl_label, "".join(traceback.format_exception(lost)))
+    else:
+        sentence = jobs.fault(operator.bl_label, "".join(traceback.format_exception(error)))
+    operator.report({"ERROR"}, sentence)
+    return {"CANCELLED"}
 
 
 class JobOperator:
     """Base: `make_job(context)`, or `makers(context)` for several, one after the other. Clicked, it starts them and
     returns; called from a script, it waits for the end."""
 
+    dialog = False                                              # whether invoke opens a dialog that execute follows
+
     def makers(self, context):
         """Functions that give the jobs. Raises UserError where one of them cannot be."""
         job = self.make_job(context)
         return [lambda: job]
 
+    def at_once(self, context):
+        """What the operator returns where no job is needed, or None."""
+
     def invoke(self, context, event):
-        if bpy.app.background:
-            return self.execute(context)
-        job = self._tried(lambda: queue.start(self.makers(context)))
-        if job is None:
-            return {"CANCELLED"}
+        try:
+            return self.at_once(context) or (self._waited if bpy.app.background else self._started)(context)
+        except Exception as error:  # noqa: BLE001 - as in ActOperator
+            return refused(self, error)
+
+    def execute(self, context):
+        try:
+            confirmed = self.dialog and self.options.is_invoke and not bpy.app.background
+            return self.at_once(context) or (self._started if confirmed else self._waited)(context)
+        except Exception as error:  # noqa: BLE001 - as in ActOperator
+            return refused(self, error)
+
+    def _started(self, context):
+        job = queue.start(self.makers(context))
         for text in job.warnings:                               # what is known before it has begun: unsure bones
             self.report({"WARNING"}, said(text))
         bpy.ops.baton.escape("INVOKE_DEFAULT")
         return {"FINISHED"}
 
-    def execute(self, context):
-        ended = self._tried(lambda: queue.run_blocking(self.makers(context)))
-        if ended is None:
-            return {"CANCELLED"}
-        message, warnings = ended
+    def _waited(self, context):
+        message, warnings = queue.run_blocking(self.makers(context))
         for text in warnings:
             self.report({"WARNING"}, said(text))
         self.report({"INFO"}, said(message))
         return {"FINISHED"}
-
-    def _tried(self, function):
-        """What function() returns; None where it failed, which is reported in a sentence."""
-        try:
-            return function()
-        except (UserError, Cancelled) as error:
-            self.report({"ERROR"}, said(str(error)))
-        except Exception:  # noqa: BLE001 - of Baton's own: a sentence for the user, the traceback for the report
-            self.report({"ERROR"}, jobs.fault(self.bl_label, traceback.format_exc()))
-        return None
 
 
 # --- polls: a grey button says why -----------------------------------------------------------------------------------

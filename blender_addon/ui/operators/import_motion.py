@@ -44,6 +44,7 @@ class BATON_OT_import_motion(JobOperator, bpy.types.Operator, ImportHelper):
     bl_idname = "baton.import_motion"
     bl_label = "Import Motion"
     bl_options = {"REGISTER"}
+    dialog = True
 
     filter_glob: bpy.props.StringProperty(
         default=";".join(f"*{suffix}" for suffix in (*contract.MOTION_FILES, ".gz")), options={"HIDDEN"})
@@ -84,11 +85,6 @@ class BATON_OT_import_motion(JobOperator, bpy.types.Operator, ImportHelper):
             column.prop(self, "person")
         column.prop(self, "up")
         column.prop(self, "fps")
-
-    def execute(self, context):
-        if self.options.is_invoke and not bpy.app.background:
-            return JobOperator.invoke(self, context, None)
-        return JobOperator.execute(self, context)
 
     def make_job(self, context):
         scene, rig = context.scene, bone_map.find_rig(context)

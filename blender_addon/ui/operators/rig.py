@@ -23,23 +23,12 @@ class BATON_OT_detect_bones(JobOperator, bpy.types.Operator):
     def poll(cls, context):
         return not_working(cls) and NeedsRig.poll.__func__(cls, context)
 
-    def invoke(self, context, event):
-        return self._at_once(context) or super().invoke(context, event)
-
-    def execute(self, context):
-        return self._at_once(context) or super().execute(context)
-
-    def _at_once(self, context):
+    def at_once(self, context):
         """What the operator returns where no job is needed, or None."""
         rig = bone_map.find_rig(context)
-
-        def detect():
-            with whole([rig]):
-                return bone_map.detect(rig), bone_map.unsure(rig), f"{rig.baton.table}: {bone_map.matched(rig)}"
-        found = self._tried(detect)
-        if found is None:
-            return {"CANCELLED"}
-        complete, unsure, sentence = found
+        with whole([rig]):
+            complete, unsure = bone_map.detect(rig), bone_map.unsure(rig)
+            sentence = f"{rig.baton.table}: {bone_map.matched(rig)}"
         if not complete:
             return None
         self.report({"WARNING" if unsure else "INFO"}, sentence)

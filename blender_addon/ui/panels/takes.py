@@ -65,10 +65,14 @@ def draw_takes(layout, context, direction):
     column = layout.column(align=True)
     column.enabled = take is not None
     name = take.name if take is not None else ""
-    harmed = takes.damaged(take) if take is not None else ""
-    if harmed:
-        sentence(layout, context, said(f"{name} is damaged: {harmed}. Remove it"), "ERROR")
-    for buttons in BUTTONS[FLOWS[direction.name].kind]:
+    rows = BUTTONS[FLOWS[direction.name].kind]
+    if take is not None and takes.damaged(take):
+        row = column.row(align=True)                            # in the place of a row, so that nothing below moves
+        row.alert = True
+        row.label(text="Damaged: Remove it", icon="ERROR", text_ctxt=CONTEXT)
+        row.popover("BATON_PT_damage", text="", icon="THREE_DOTS")
+        rows = rows[1:]
+    for buttons in rows:
         row = column.row(align=True)
         for operator, text, icon in buttons:
             icon = audition_icon(take) if operator == "baton.audition_take" else icon
@@ -81,6 +85,21 @@ def audition_icon(take):
     playing = player.playing()
     same = take is not None and playing and playing == bpy.path.abspath(take.path)
     return "PAUSE" if same else "PLAY_SOUND"
+
+
+class BATON_PT_damage(bpy.types.Panel):
+    """What of the takes in this scene is damaged"""
+
+    bl_label = "Damaged Takes"
+    bl_space_type, bl_region_type, bl_options = "TOPBAR", "HEADER", {"INSTANCED"}
+    bl_ui_units_x = 18
+
+    @timed_draw
+    def draw(self, context):
+        for take in context.scene.baton.takes:
+            harmed = takes.damaged(take)
+            if harmed:
+                sentence(self.layout, context, said(f"{take.name} is damaged: {harmed}. Remove it"), "ERROR", 52)
 
 
 class TakePanel:
@@ -140,4 +159,4 @@ def draw_frames(layout, settings, start, end):
     column.prop(settings, end)
 
 
-CLASSES = (BATON_UL_takes,)
+CLASSES = (BATON_UL_takes, BATON_PT_damage)
