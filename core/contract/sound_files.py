@@ -8,7 +8,7 @@ from pathlib import Path
 
 HEAD = 1 << 16
 PLAIN_WAV = {1, 2, 3, 6, 7, 0x11, 0x31, 0x55, 0xFFFE}       # codecs in a WAV that libsndfile knows
-READ = {"wav", "aiff", "flac", "ogg", "mp3", "au", "w64", "rf64"}
+READ = {"wav", "aiff", "flac", "ogg", "mp3", "au", "w64", "rf64", "rifx"}
 AUDIO_GUID = bytes.fromhex("409e69f84d5bcf11a8fd00805f5c442b")
 VIDEO_GUID = bytes.fromhex("c0ef19bc4d5bcf11a8fd00805f5c442b")
 LABELS = {"mp4": "MPEG-4 (m4a, mp4, mov)", "matroska": "WebM or Matroska", "asf": "Windows Media", "aac": "AAC",
@@ -26,8 +26,9 @@ def kind_of(head: bytes) -> str:
         return "wav" if head[8:12] == b"WAVE" else "avi"
     if head[:4] == b"OggS":
         return "ogv" if b"\x80theora" in head[:4096] else "ogg"
-    starts = {b"RF64": "rf64", b"FORM": "aiff", b"fLaC": "flac", b".snd": "au", b"riff": "w64", b"caff": "caf",
-              b"\x1aE\xdf\xa3": "matroska", b"0&\xb2u": "asf", b"FLV\x01": "flv", b"\x00\x00\x01\xba": "mpeg"}
+    starts = {b"RF64": "rf64", b"RIFX": "rifx", b"FORM": "aiff", b"fLaC": "flac", b".snd": "au", b"riff": "w64",
+              b"caff": "caf", b"\x1aE\xdf\xa3": "matroska", b"0&\xb2u": "asf", b"FLV\x01": "flv",
+              b"\x00\x00\x01\xba": "mpeg"}
     if head[:4] in starts:
         return starts[head[:4]]
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):

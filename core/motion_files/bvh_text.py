@@ -12,7 +12,7 @@ MOST_JOINTS, DEEPEST = 2000, 200
 LONGEST_S = 4 * 3600.0
 GAP_S = 0.1                 # rows that are missing over at most this long are filled in
 KEYWORDS = re.compile(r"(?<![\w.])(OFFSET|CHANNELS|MOTION|HIERARCHY|JOINT|ROOT|End\s+Site|END\s+SITE)(?=[\s{]|$)")
-TIME = re.compile(r"frame\s*time\s*:?\s*(\S+)", re.IGNORECASE)
+TIME = re.compile(r"frame\s*time\s*:?\s*([^\s/]+)(?:\s*/\s*([^\s/]+))?", re.IGNORECASE)
 COUNT = re.compile(r"frames?\s*:?\s*(\d+)\s*$", re.IGNORECASE)
 PLAIN = re.compile(r"[-+.\deE\s]+\Z")
 KINDS = {f"{axis}{kind}" for axis in "XYZ" for kind in ("position", "rotation")}
@@ -137,11 +137,12 @@ def _header(lines, at, name, notify):
         time, count = TIME.search(lines[at]), COUNT.search(lines[at])
         if time:
             word = time.group(1).replace(",", ".")
-            value = number(word)
+            value, parts = number(word), number((time.group(2) or "1").replace(",", "."))      # 1/30 is written too
+            value = value / parts if value is not None and parts else None
             if value is None or not np.isfinite(value):
                 raise BadInput(f"{name} is not a readable BVH (line {at + 1}: its Frame Time is not a number); export "
                                f"it again.")
-            digits = len(word.split(".")[1]) if "." in word and "e" not in word.lower() else 0
+            digits = 8 if parts != 1 else len(word.split(".")[1]) if "." in word and "e" not in word.lower() else 0
             rate = rate_of_time(value, name, digits, notify)
         elif count:
             declared = int(count.group(1))
@@ -158,6 +159,7 @@ def _rows(lines, width, declared, rate, name, notify):
     rows = [_row(line) for line in lines if line.strip()]
     while rows and isinstance(rows[-1], list) and all(number(word) is None for word in rows[-1]):
         rows.pop()                                           # what stands behind the last row
+    rows = _unnumbered(rows, width)
     if not rows:
         raise BadInput(f"{name} holds no motion: there is no row after its Frame Time.")
     if sum(map(len, rows)) == (declared or 0) * width and any(len(row) != width for row in rows):
@@ -179,6 +181,15 @@ def _rows(lines, width, declared, rate, name, notify):
     if declared is not None and declared != rows:
         notify(f"{name} says Frames: {declared} and holds {rows} rows; the {len(values)} good ones are used.")
     return values
+
+
+def _unnumbered(rows, width):
+    """The rows without a first column that does nothing but count them."""
+    if len(rows) < 2 or any(len(row) != width + 1 for row in rows):
+        return rows
+    counted = [number(str(row[0]).rstrip(":")) for row in rows]
+    first = counted[0]
+    return [row[1:] for row in rows] if first in (0, 1) and counted == [first + at for at in range(len(rows))] else rows
 
 
 def _row(line):

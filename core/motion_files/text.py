@@ -32,8 +32,12 @@ def decode(data, name):
 
 
 def words_of(line):
-    """The words of a line of numbers: commas as separators where it has points, as decimal commas where it has none,
-    and numbers that stick together by their signs taken apart."""
+    """The words of a line of numbers: semicolons as separators, commas too where it has points, as decimal commas
+    where it has none, and numbers that stick together by their signs taken apart."""
+    if re.search(r"\d\s*;", line):
+        if re.search(r"\d,\d", line) and "." not in line:
+            line = line.replace(",", ".")
+        line = line.replace(";", " ")
     if "," in line:
         if "." in line or re.search(r"\d,\s", line) or re.search(r"\d,\d+,\d", line):
             line = line.replace(",", " ")

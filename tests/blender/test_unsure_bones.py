@@ -13,6 +13,19 @@ def test_a_rig_that_agrees_has_none(blender):
     assert bone_map.detect(rig) and bone_map.unsure(rig) == [] and bone_map.matched(rig) == "24 of 24 bones matched"
 
 
+def test_detect_bones_says_what_the_rig_lacks_and_what_to_pick(blender):
+    """Joints that a body may go without are named as such; required ones are to be picked."""
+    rig = scenes.smpl_rig()
+    assert bone_map.detect(rig)
+    rows = {row.name: row for row in rig.baton.bones}
+    for joint in ("neck", "left_foot", "left_knee"):
+        rows[joint].bone = ""
+    text = bone_map.matched(rig)
+    assert text.startswith("21 of 24 bones matched")
+    assert f"the rig has none for {bone_map.label('neck')}, {bone_map.label('left_foot')};" in text
+    assert text.endswith(f"; pick {bone_map.label('left_knee')}")
+
+
 def test_names_alone_do_not_make_24_of_24(blender):
     """Names of a known rig on bones that lie elsewhere: left and right arms exchanged, the neck for the head."""
     names = {joint: joint for joint in scenes.JOINTS}

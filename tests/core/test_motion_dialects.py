@@ -60,6 +60,12 @@ DIALECTS = {
     "tail": lambda t: t.encode() + b"\0\0\nend of file\n",
     "milliseconds": lambda t: t.replace("0.03333333", "33.333").encode(),
     "rate": lambda t: t.replace("0.03333333", "30").encode(),
+    "semicolons": lambda t: rows_changed(t, lambda rows: [row.replace(" ", "; ") + ";" for row in rows]).encode(),
+    "numbered": lambda t: rows_changed(t, lambda rows: [f"{at + 1} {row}" for at, row in enumerate(rows)]).encode(),
+    "numbered with colons": lambda t: rows_changed(
+        t, lambda rows: [f"{at}: {row}" for at, row in enumerate(rows)]).encode(),
+    "fraction": lambda t: t.replace("0.03333333", "1/30").encode(),
+    "spaced fraction": lambda t: t.replace("0.03333333", "2 / 60").encode(),
     "rounded": lambda t: t.replace("0.03333333", "0.033").encode(),
 }
 

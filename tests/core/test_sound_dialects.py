@@ -116,6 +116,15 @@ def test_kinds_by_their_first_bytes(tmp_path, sound):
     assert {head: sound_files.kind_of(head) for head in heads} == heads
 
 
+def test_a_wav_with_its_bytes_the_other_way_round(tmp_path, sound):
+    """RIFX, as some recorders write."""
+    one, other = tmp_path / "a.wav", tmp_path / "b.wav"
+    soundfile.write(one, sound, RATE)
+    soundfile.write(other, sound, RATE, endian="BIG")
+    assert other.read_bytes()[:4] == b"RIFX" and sound_files.kind(other) == "rifx" and sound_files.worker_reads(other)
+    assert np.allclose(read_audio(one).samples, read_audio(other).samples)
+
+
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no ffmpeg here")
 @pytest.mark.parametrize("suffix, codec", [("m4a", "aac"), ("webm", "libopus"), ("wma", "wmav2")])
 def test_with_ffmpeg_everything_else_is_read(tmp_path, sound, suffix, codec):
