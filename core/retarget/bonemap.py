@@ -11,6 +11,7 @@ from core.contract.bone_tables import CONFIDENCE, best_table, common_prefix, con
 from core.contract.files import reason, write_text
 from core.errors import BadInput, reading
 from core.retarget.bonemap_fuzzy import carrier, fuzzy_matches, highest_spine, middle_spine
+from core.retarget.chinese import translated
 
 FORMAT = 1
 MOST_BYTES = 1 << 20            # of a file of bone names
@@ -88,9 +89,10 @@ def absent_sentence(bone_map, name="The armature"):
 
 
 def _fuzzy_without_prefix(bones, known):
-    """`fuzzy_matches` on names without what most of them begin with."""
+    """`fuzzy_matches` on names without what most of them begin with, Chinese ones in English."""
     prefix = common_prefix([name for name, _ in bones])
     short = {name: name[len(prefix):] if name.startswith(prefix) and name != prefix else name for name, _ in bones}
+    short = translated(short)
     if len(set(short.values())) < len(short):
         return fuzzy_matches(bones, known)
     whole = {value: name for name, value in short.items()}

@@ -114,6 +114,18 @@ def test_languages(language, own):
     assert {joint: have[joint] for joint in expected} == expected
 
 
+@pytest.mark.parametrize("left, right, form", [("左", "右", "@{}"), ("左_", "右_", "@{}"), (".L", ".R", "{}@")])
+@pytest.mark.parametrize("trunk, limbs", [
+    (("骨盆", ["脊椎1", "脊椎2", "胸"], "脖子", "头"), "锁骨 上臂 前臂 手 大腿 小腿 脚踝 脚趾"),
+    (("髋", ["腰椎", "胸腔"], "颈", "头部"), "肩膀 大臂 小臂 手腕 大腿 小腿 脚 脚尖"),
+    (("臀部", ["脊柱", "胸部"], "頸", "頭"), "鎖骨 上臂 前臂 手掌 大腿 小腿 腳 腳趾")])
+def test_chinese_names(trunk, limbs, left, right, form):
+    bones, expected = body(*trunk, [form.format(name) for name in limbs.split()], left, right)
+    bones.append((f"{left}上臂扭曲", expected["left_shoulder"]))
+    have = {row.joint: row.bone for row in bonemap.detect(bones)}
+    assert {joint: have[joint] for joint in expected} == expected
+
+
 def japanese(spine, limbs, left, right, prefix=""):
     bones, expected = body("下半身", spine, "首", "頭", limbs.split(), left, right, prefix)
     low, top, waist = (prefix + name for name in ("下半身", spine[0], "腰"))
