@@ -32,6 +32,17 @@ class WorkerOwner:
     def worker_alive(self):
         return self._client is not None and self._client.alive
 
+    @property
+    def begun(self):
+        """Whether a worker was started in this session."""
+        return self._begun > 0.0
+
+    def begin_early(self):
+        """Start the worker before any job, once a session. Raises OSError where its log folder cannot be made."""
+        if self.job is None and not self.begun and prefs.worker_python():
+            self._begun = time.monotonic()                     # also where it fails: drawing must not try it for ever
+            self._start_worker()
+
     def _retire(self):
         client = self._let_go()
         if client is not None:
@@ -48,8 +59,9 @@ class WorkerOwner:
         reuse = self._client if self._client is not None and self._client.alive and self._client_key == key else None
         if reuse is None:
             self._retire()
-            self._hello_job = self.job.id
-            self.job.starts += 1
+            self._hello_job = self.job and self.job.id
+            if self.job is not None:
+                self.job.starts += 1
         folder, idle = prefs.log_folder(), prefs.get().idle_minutes * 60
         self._generation += 1
         generation, root, places = self._generation, contract.ROOT, job_folder.places()

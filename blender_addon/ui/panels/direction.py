@@ -5,6 +5,7 @@ from ....core.contract import systems as registry
 from ...scene import bone_map, compat, player, strips
 from ...scene import settings as scene_settings
 from ...scene.stats import timed_draw
+from ...worker import early
 from .. import presets
 from ..operators import generate
 from ..translations import CONTEXT, said, shown
@@ -40,8 +41,10 @@ class DirectionPanel:
         button = layout.column()
         button.scale_y = 1.4
         button.operator(f"baton.generate_{system.name}", icon=system.icon)
-        draw_status(layout, context, lambda job: place_of(job, DIRECTION_OF) == self.direction.name,
-                    generate.reason(context, system))
+        why = generate.reason(context, system)
+        if not why:
+            early.soon()
+        draw_status(layout, context, lambda job: place_of(job, DIRECTION_OF) == self.direction.name, why)
         draw_takes(layout, context, self.direction)
 
     def draw_header_preset(self, context):
