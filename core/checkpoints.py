@@ -191,12 +191,17 @@ def listing(folders=None):
 
 def load_state(checkpoint):
     """{name: torch tensor}; floating tensors as float32 on the CPU, integer ones as stored. Raises NoCheckpoint."""
+    import torch
     from safetensors.torch import load_file
     try:
         state = load_file(str(checkpoint.path))
     except (SafetensorError, OSError) as error:
         raise NoCheckpoint(_damaged(checkpoint.path)) from error
-    return {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in state.items()}
+    made = {key: tensor.to(torch.float32 if tensor.is_floating_point() else tensor.dtype, copy=True)
+            for key, tensor in state.items()}                   # copies: the file is mapped, and may be replaced
+    if _hash(checkpoint.path) != checkpoint.sha256:
+        raise NoCheckpoint(f"The checkpoint {checkpoint.path} was replaced while it was loaded; try again.")
+    return made
 
 
 def read_header(path):

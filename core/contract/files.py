@@ -75,8 +75,9 @@ def replacing(path: Path | str, mode: int = 0o666) -> Iterator[Path]:
     When the block raises, the temporary file is removed and what `path` held before is untouched. mode: as in `create`.
     """
     path = Path(path)
-    # A long name leaves little room for more: many disks allow 255 bytes.
-    temporary = path.with_name(f".{path.name[:60]}.{secrets.token_hex(8)}.part")
+    # A long name leaves little room for more: many disks allow 255 bytes, and an emoji has four.
+    start = path.name.encode("utf-8", "ignore")[:60].decode("utf-8", "ignore")
+    temporary = path.with_name(f".{start}.{secrets.token_hex(8)}.part")
     with folder_for(path):
         file = create(temporary, mode)
         try:

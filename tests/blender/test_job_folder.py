@@ -58,6 +58,19 @@ def test_what_a_killed_blender_left_is_swept(blender, tmp_path, monkeypatch):
     job_folder.clear(mine)
 
 
+@pytest.mark.parametrize("years", [-30, 30])
+def test_a_clock_that_is_set_takes_no_living_job_its_folder(blender, tmp_path, monkeypatch, years):
+    """What lives is told by a lock, not by a time."""
+    monkeypatch.setattr(job_folder.tempfile, "tempdir", str(tmp_path))
+    mine, old = job_folder.make("job1"), tmp_path / "baton-job2-old"
+    old.mkdir()
+    now = time.time() + years * 365 * 86400
+    monkeypatch.setattr(job_folder.time, "time", lambda: now)
+    job_folder.sweep({tmp_path})
+    assert mine.is_dir() and old.exists() == (years < 0)
+    job_folder.clear(mine)
+
+
 def test_folders_of_earlier_versions_and_links(blender, tmp_path):
     old, young = tmp_path / "baton-job1-old", tmp_path / "baton-job2-young"
     victim = tmp_path / "victim"

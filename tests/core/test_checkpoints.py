@@ -134,6 +134,23 @@ def test_a_file_that_changes_is_hashed_again(tmp_path):
         checkpoints.find("toy", "net", tmp_path)
 
 
+def test_a_file_that_is_replaced_while_it_is_loaded(tmp_path, monkeypatch):
+    """Between the look at its hash and the reading another release is put there; and what was loaded before stays."""
+    import safetensors.torch
+    _, made = write(tmp_path, "float32")
+    before = checkpoints.load_state(made)
+    kept = {key: tensor.clone() for key, tensor in before.items()}
+    other = tmp_path / "other"
+    write(other, "float32", scale=2.0)
+    load = safetensors.torch.load_file
+    monkeypatch.setattr(safetensors.torch, "load_file", lambda path: (os.replace(other / made.path.name, path),
+                                                                       load(path))[1])
+    with pytest.raises(NoCheckpoint, match="replaced while it was loaded"):
+        checkpoints.load_state(made)
+    made.path.write_bytes(bytes(made.path.stat().st_size))
+    assert all((before[key] == tensor).all() for key, tensor in kept.items())
+
+
 def test_a_damaged_unlisted_file_is_said(tmp_path):
     shipped = json.loads((checkpoints.FOLDER / "index.json").read_text())["entries"][0]
     what, heard = (shipped["system"], shipped["part"]), []

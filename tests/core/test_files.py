@@ -59,6 +59,53 @@ def test_a_link_in_the_way_is_never_written_through(tmp_path, monkeypatch):
         files.create(folder / "a.wav.part")
 
 
+@pytest.mark.parametrize("name", ["x" * 251 + ".wav", "\U0001f3bb" * 62 + ".wav", "\u97f3" * 83 + ".wav",
+                                  "\u0065\u0301" * 80 + ".wav", "a\nb; $(c) %s.wav", "\u202etxt.wav"])
+def test_a_name_as_long_as_a_disk_allows(tmp_path, name):
+    write_text(tmp_path / name, "whole")
+    copy(tmp_path / name, tmp_path / "out" / name)
+    assert (tmp_path / "out" / name).read_text() == "whole" and [each.name for each in tmp_path.iterdir() if
+                                                                 each.is_file()] == [name]
+
+
+@pytest.mark.parametrize("where", ["write", "close", "replace"])
+def test_a_disk_that_fills_between_temporary_name_and_own(tmp_path, monkeypatch, where):
+    path = tmp_path / "name.txt"
+    path.write_text("old")
+
+    def full(*_args, **_more):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    if where == "replace":
+        monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space"), replacing(path) as temporary:
+        with open(temporary, "w") as file:
+            file.write("new")
+            if where == "write":
+                full()
+        if where == "close":
+            full()
+    assert path.read_text() == "old" and [each.name for each in tmp_path.iterdir()] == ["name.txt"]
+
+
+def test_a_disk_that_does_not_tell_capitals_apart(tmp_path, monkeypatch):
+    """There `MUSIC 1.WAV` of the user's own is where `Music 1.wav` would be."""
+    (tmp_path / "a.wav").write_bytes(b"sound")
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "MUSIC 1.WAV").write_text("the user's")
+    (out / "Music 1 (2).JSON").write_text("the user's too")
+    opened, exists = os.open, os.path.lexists
+
+    def meant(path):
+        here = {each.lower(): each for each in os.listdir(out)}
+        name = os.path.basename(path)
+        return os.path.join(out, here.get(name.lower(), name)) if os.path.dirname(path) == str(out) else path
+    monkeypatch.setattr(os.path, "lexists", lambda path: exists(meant(os.fspath(path))))
+    monkeypatch.setattr(os, "open", lambda path, *more, **named: opened(meant(os.fspath(path)), *more, **named))
+    made = files.place(tmp_path / "a.wav", out, "Music 1", (".wav", ".json"))
+    assert made.name == "Music 1 (3).wav" and (out / "MUSIC 1.WAV").read_text() == "the user's"
+
+
 def test_a_private_file(tmp_path):
     write_text(tmp_path / "rig.json", "{}", 0o600)
     assert (tmp_path / "rig.json").stat().st_mode & 0o777 == 0o600

@@ -78,7 +78,11 @@ def _trial(manager, contract, rng, folder, number):
     job = manager.Job("bonemap", "Test", params, _reading(reading), lambda result, place: "fine")
     cancel = rng.uniform(0.0, 2.0) if rng.random() < 0.3 else None
     kill = rng.uniform(0.0, 1.5) if name == "killed" else None
-    how = _ended(jobs, job, cancel, kill, rng.choice((signal.SIGKILL, signal.SIGTERM)))
+    with_what = rng.choice((signal.SIGKILL, signal.SIGTERM))
+    asleep = None
+    if name == "stopped":
+        kill, with_what, asleep = rng.uniform(0.0, 1.0), signal.SIGSTOP, rng.choice((0.5, 2.0, 8.0))
+    how = _ended(jobs, job, cancel, kill, with_what, asleep)
     said = f"{number} {name}, {reading:g} s of reading"
     said += "" if cancel is None else f", cancelled after {cancel:.1f} s"
     return Outcome(said, how[0] in ("done", "failed", "cancelled"), *how)
@@ -95,9 +99,9 @@ def _reading(seconds):
     return prepare
 
 
-def _ended(jobs, job, cancel, kill, with_what):
-    """(kind, detail) of one job, driven as the timer drives it."""
-    began, asked = time.monotonic(), None
+def _ended(jobs, job, cancel, kill, with_what, asleep=None):
+    """(kind, detail) of one job, driven as the timer drives it. asleep: seconds until a stopped worker goes on."""
+    began, asked, stopped = time.monotonic(), None, None
     try:
         jobs.start(job)
         while not job.over and time.monotonic() - began < LONGEST_S:
@@ -107,8 +111,11 @@ def _ended(jobs, job, cancel, kill, with_what):
                 asked = now
                 jobs.cancel()
             if kill is not None and now - began > kill and jobs._client is not None:
-                kill = None
+                kill, stopped = None, (now, jobs._client.pid)
                 os.kill(jobs._client.pid, with_what)
+            if asleep is not None and stopped is not None and now - stopped[0] > asleep:
+                _wake(stopped[1])
+                stopped = None
     except Exception as error:  # noqa: BLE001  an exception of the manager's is one the user would see
         words = f"{type(error).__name__}: {error}"
         if type(error).__name__ != "UserError":
@@ -126,7 +133,21 @@ def _ended(jobs, job, cancel, kill, with_what):
     return job.state, job.message[:120]
 
 
+def _wake(pid):
+    try:
+        os.kill(pid, signal.SIGCONT)
+    except ProcessLookupError:
+        pass                                                    # ended meanwhile, as one that gives no sign of life is
+
+
 # ---------------------------------------------------------------------------------------------- workers
+
+def _slow(rng):
+    step = rng.choice((0.05, 0.2))
+    return (f"say(**HELLO)\nfor job in jobs():\n    for step in range(10):\n        time.sleep({step})\n"
+            "        say(type='progress', job=job, phase='Sampling', fraction=step / 10)\n"
+            "    say(type='done', job=job, result=RESULT)")
+
 
 def _ends(rng):
     code, delay = rng.choice((0, 1, 3, 139)), rng.choice((0, 0.1, 0.5))
@@ -190,4 +211,5 @@ def _obeys(rng):
 BODIES = {"well": lambda rng: "well()", "killed": lambda rng: "well()" if rng.random() < 0.3 else _silent(rng),
           "ends": _ends, "babbles": _babbles, "odd progress": _odd, "answers for others": _others,
           "odd answer": _answers, "odd error": _fails,
-          "silent": _silent, "lost": _lost, "odd hello": _hello, "obeys": _obeys, "setting": lambda rng: "well()"}
+          "silent": _silent, "lost": _lost, "odd hello": _hello, "obeys": _obeys, "setting": lambda rng: "well()",
+          "stopped": _slow}
