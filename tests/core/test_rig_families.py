@@ -75,8 +75,8 @@ def test_spines_of_any_length(count, name):
                 "clavicle_@ upperarm_@ lowerarm_@ hand_@ thigh_@ calf_@ foot_@ ball_@".split(), "l", "r"))
 
 
-@pytest.mark.parametrize("table", ["ffxiv", "koikatsu", "freemocap", "soma", "optitrack", "rokoko", "blenrig_deform",
-                                   "blenrig_control", "mmd_english", "mmd_tools"])
+@pytest.mark.parametrize("table", ["ffxiv", "koikatsu", "vrchat", "freemocap", "soma", "optitrack", "rokoko",
+                                   "blenrig_deform", "blenrig_control", "mmd_english", "mmd_tools"])
 @pytest.mark.parametrize("prefix", ["Char_", "Armature|", "Take 2:"])
 def test_tables_behind_prefixes(table, prefix):
     names = bone_tables.tables()[table]["bones"]
