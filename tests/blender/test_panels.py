@@ -186,3 +186,28 @@ def test_sentences_fit_a_sidebar():
     japanese = "選択したサウンドストリップが見つかりません。" * 2
     assert all(text.cells(line) <= 31 for line in text.wrap(japanese))
     assert text.clock(12.4) == "12 s" and text.clock(185) == "3:05"
+
+
+@pytest.mark.parametrize(("kept", "note"), [(False, ""), (True, ""), (True, "too loud")])
+def test_a_row_of_takes_has_room_for_its_name_and_score(blender, kept, note):
+    """In the list as wide as the sidebar of 280 pixels leaves it, kept and noted rows too."""
+    listed, short, unit = recorder.CONTENT - 20, "Conducting 10", 20                # the list's frame; pixels of a unit
+    for kind in ("MUSIC", "MOTION", "BOTH"):
+        take = takes.new(blender.context.scene, "Take", kind)
+        take.has_alignment, take.score, take.chance, take.kept, take.note = True, 0.88, 0.26, kept, note
+        tails = []
+
+        class Row(recorder.Layout):
+            def row(self, **options):
+                inner = Row(self.width, self.notes, self.cut, horizontal=True)
+                tails.append(inner)
+                return inner
+
+        layout = Row(listed)
+        panels.takes.BATON_UL_takes.draw_item(None, blender.context, layout, None, take, 0, None, "", 0)
+        row, tail = tails
+        said = next(note for note in layout.notes if note.row is tail)
+        assert said.text.startswith("0.88") and said.need <= tail.ui_units_x * unit, "the score is cut"
+        icons = sum(note.row is row and note.kind in ("label", "operator") for note in layout.notes) + 1
+        left = listed - tail.ui_units_x * unit - icons * recorder.ICON
+        assert left >= recorder.pixels(short) + recorder.PADDING, (kind, left)

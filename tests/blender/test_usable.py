@@ -124,7 +124,7 @@ def test_a_still_rig_is_named(blender, tmp_path):
 
 def test_a_take_ends_with_its_strip_at_any_rate(blender, sound, tmp_path):
     scene, rig = ready(blender, tmp_path)
-    for fps, base in ((60, 1.001), (24, 1.001), (25, 1.0), (120, 1.0)):
+    for fps, base in ((60, 1.001), (30, 1.001), (24, 1.001), (25, 1.0), (120, 1.0)):
         scene.render.fps, scene.render.fps_base = fps, base
         rate = fps / base
         strip = strips.place(scene, scenes.write_wav(tmp_path / f"{fps}.wav", 3.0), f"Piece {fps}", 21, int(3 * rate))
@@ -135,6 +135,21 @@ def test_a_take_ends_with_its_strip_at_any_rate(blender, sound, tmp_path):
         job.apply({"takes": [row("channels.npz")]}, tmp_path / name)
         low, high = scene.baton.takes[-1].action.frame_range
         assert low == 21 and high == strip.frame_final_end - 1, (fps, high, strip.frame_final_end)
+
+
+@pytest.mark.parametrize(("fps", "base"), [(60, 1.001), (30, 1.001), (24, 1.001)])
+def test_a_sound_ends_with_the_range_it_was_made_for(blender, sound, tmp_path, fps, base):
+    """At 59.94, 29.97 and 23.976 frames a second the strip of a sound take covers the frames that were asked for."""
+    scene, rig = ready(blender, tmp_path)
+    scene.render.fps, scene.render.fps_base = fps, base
+    scenes.sway(rig, 100)
+    scene.frame_start, scene.frame_end, scene.baton.music_ldm.range = 5, 94, "SCENE"
+    job = prepare(to_sound(blender.context, rig).job(), tmp_path / "job")
+    assert job.params["duration"] == pytest.approx(90 * base / fps, abs=1e-6)
+    scenes.write_wav(tmp_path / "job" / "take_1.wav", job.params["duration"])
+    job.apply({"takes": [row("take_1.wav")]}, tmp_path / "job")
+    strip = strips.find(scene, scene.baton.takes[-1].strip)
+    assert (strip.frame_final_start, strip.frame_final_end) == (5, 95)
 
 
 def test_stamps_tell_changes_apart(blender, sound, tmp_path):
