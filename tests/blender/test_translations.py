@@ -1,10 +1,14 @@
 """The interface in German, French, Spanish, Japanese and Chinese: every string is in every catalogue."""
 import re
 
+import bpy
 import pytest
 
+from baton.blender_addon.errors import UserError
 from baton.blender_addon.ui import translations
+from baton.blender_addon.ui.operators import base
 from tests.blender import interface_strings, recorder
+from tests.faults import is_sentence
 
 LOCALES = ["de_DE", "es", "fr_FR", "ja_JP", "zh_HANS"]
 PLACE = re.compile(r"\{\d*\}")
@@ -73,3 +77,21 @@ def test_labels_of_joints_fit_the_column(registered, locale):
 def test_no_tooltip_breaks_its_lines_as_the_code_does(wanted):
     """Blender shows the docstring of an operator with the indentation of its second line."""
     assert not [text for text in wanted if "\n" in text]
+
+
+@pytest.mark.parametrize("button", [base.ActOperator, base.JobOperator])
+@pytest.mark.parametrize("error", [UserError("Select a rig first"), RuntimeError("boom")])
+def test_a_fault_while_translating_costs_no_sentence(registered, monkeypatch, button, error):
+    """The act has failed already; its reason is told in English, and never a Python message."""
+    def broken(*_):
+        raise KeyError("catalogue")
+
+    def fails(*_):
+        raise error
+    monkeypatch.setattr(base, "said", broken)
+    told = []
+    operator = type("Pressed", (button,), {"bl_label": "Press", "act": fails, "make_job": fails,
+                                           "report": lambda self, kind, text: told.append(text)})()
+    assert operator.execute(bpy.context) == {"CANCELLED"}
+    assert len(told) == 1 and is_sentence(told[0]) and "catalogue" not in told[0]
+    assert isinstance(error, RuntimeError) or told == ["Select a rig first"]
