@@ -1,11 +1,15 @@
 """The evaluation of MoMu: its figures tell pairs from mixed-up ones, and a small run goes through."""
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from momu_fixtures import momu_folder, trained_momu  # noqa: F401
 
 from models.lab.evaluation.momu import evaluate, figures, parts, report
+from models.lab.evaluation.momu.records import peak_mib
 
 torch = pytest.importorskip("torch")
 
@@ -45,6 +49,15 @@ def test_retrieval_finds_what_is_there_and_nothing_else():
     assert same["same_piece"]["motion_to_music"] == 1.0 and same["other_pieces"]["music_to_motion"] == 1.0
     apart = parts.retrieval(side(0), side(500), heads, 5)
     assert abs(apart["same_piece"]["motion_to_music"] - 1 / 16) < 0.06
+
+
+def test_the_peak_of_a_piece_is_not_that_of_who_asked_for_it():
+    """A process of its own does not begin at the peak of the one that started it."""
+    ballast = np.ones(40_000_000)
+    words = "from models.lab.evaluation.momu.records import peak_mib; print(peak_mib())"
+    alone = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True,
+                           cwd=Path(report.__file__).parents[4])
+    assert 1 < float(alone.stdout) < peak_mib() - 0.8 * ballast.nbytes / 2 ** 20
 
 
 def test_rows_without_beats(momu_folder, trained_momu, tmp_path):                       # noqa: F811
