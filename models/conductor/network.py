@@ -13,6 +13,7 @@ from torch import nn
 from models.conductor.encoder import MusicEncoder
 from models.conductor.unet import UNet
 from models.layers import Stylisation, TimeEmbedding
+from models.layers.local import near
 
 MASKED = -1e6
 
@@ -70,14 +71,8 @@ class FeedForward(nn.Module):
     def forward(self, x, active, mask):
         h = self.first(x)
         if self.local is not None:
-            h = h + self._near(h if mask is None else h * mask[..., None])
+            h = h + near(self.local, h if mask is None else h * mask[..., None])
         return x + self.style.modulated(self.second(self.dropout(F.gelu(h))), active)
-
-    def _near(self, h):
-        """The depth-wise convolution of (B, T, C), which lies in memory as its kernel likes it: nothing is copied."""
-        conv = self.local
-        return F.conv2d(h.transpose(1, 2)[:, :, None], conv.weight[:, :, None], conv.bias, padding=(0, conv.padding[0]),
-                        groups=conv.groups)[:, :, 0].transpose(1, 2)
 
 
 class Layer(nn.Module):

@@ -46,6 +46,7 @@ from models.conductor.legs import BALL_HEIGHT, Feet, carried, feet_of, hang, pla
 from models.conductor.lift import lifted
 from models.conductor.network import Denoiser
 from models.conductor.settings import Settings
+from models.conductor.stance import upright
 from models.diffusion import Schedule, canvas
 
 LEGS = ("natural", "stand", "off")  # off: as natural, and the rig's own legs stay (core.retarget.Options.legs)
@@ -168,7 +169,8 @@ class Conductor:
         motions = []
         for vector in vectors:
             vector = smoothed(vector) if self.config.smooth and self.config.representation != "keypoints13" else vector
-            motion = self._standing(vector, (0.0 if asked.ready else asked.amplitude) * (1 - rest), asked.legs)
+            motion = self._standing(vector, (0.0 if asked.ready else asked.amplitude) * (1 - rest), asked.legs,
+                                    held=keep_weight(keep[1], frames) if keep else None)
             motion = blend_left_arm(motion, asked.left_hand)
             motion = motion.mirrored() if asked.mirror else motion
             motions.append(restore(motion.moved(heading, after=middle) if asked.centre else motion, *asked.keep) if keep
@@ -199,13 +201,15 @@ class Conductor:
         times = ictus_times(motion, left=settings.mirror)
         return Beats(times, np.zeros(len(times), dtype=int)), settings.lead
 
-    def _standing(self, vector, amplitude, legs):
-        """The motion of a vector (T, C), its size scaled by amplitude (T,), on legs of the kind asked for."""
+    def _standing(self, vector, amplitude, legs, held=None):
+        """The motion of a vector (T, C), its size scaled by amplitude (T,), on legs of the kind asked for; held (T,):
+        where its height is that of a kept range."""
         if self.config.representation == "keypoints13":
             return scaled(lifted(vector.reshape(-1, 13, 2)), self.pose, amplitude)
         motion = body_from_vector(vector, self.pose)
         if legs == "stand" or self.config.representation != "smpl24_feet":
-            return scaled(stand(motion, self.pose), self.pose, amplitude)
+            motion = scaled(stand(motion, self.pose), self.pose, amplitude)
+            return upright(motion, lambda raised: stand(raised, self.pose), held)
         ready = feet_of(Motion.from_vector(self.pose[None]))[0]
         home = ready[:, :3].astype(float), np.arctan2(ready[:, 3], ready[:, 4]).astype(float)
         home[0][:, 2] = BALL_HEIGHT
@@ -215,7 +219,7 @@ class Conductor:
         motion.root[:, :2] -= savgol(carried(Feet.from_vector(vector[:, FEET:]), home), 9)
         motion = scaled(motion, self.pose, amplitude, legs=False)
         motion.root[:, :2] += savgol(carried(feet, home), 9)
-        return hang(motion, feet)
+        return upright(hang(motion, feet), lambda raised: hang(raised, feet), held)
 
     def _frames(self, level, start, duration):
         total = len(level) / FPS

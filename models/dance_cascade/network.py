@@ -11,6 +11,7 @@ from torch import nn
 from models.dance_cascade.config import STYLES
 from models.dance_cascade.encoder import MusicEncoder
 from models.layers import Attention, FiLM, TimeEmbedding
+from models.layers.local import near
 from models.motion.representation import CHANNELS, Standard
 
 
@@ -28,8 +29,7 @@ class LocalFeedForward(nn.Module):
     def forward(self, x, mask):
         h = self.first(x)
         if self.local is not None:
-            seen = h if mask is None else h * mask[..., None]
-            h = h + self.local(seen.transpose(1, 2)).transpose(1, 2)
+            h = h + near(self.local, h if mask is None else h * mask[..., None])
         return self.second(self.dropout(F.gelu(h)))
 
 
