@@ -183,15 +183,15 @@ def test_key_points_can_be_kept_too(corpus):  # noqa: F811
 def test_ten_minutes_run_in_windows_of_bounded_number(shipped, monkeypatch):
     """The network never sees more than eight windows at once however long the movement is."""
     frames, seen = 600 * FPS, []
-    forward = shipped.denoiser.forward
+    forward = shipped.denoiser.denoise
 
     def counted(x, *rest):
         seen.append(tuple(x.shape))
         return torch.zeros_like(x)
-    monkeypatch.setattr(shipped.denoiser, "forward", counted)
+    monkeypatch.setattr(shipped.denoiser, "denoise", counted)
     quiet = np.zeros((frames, shipped.config.encoder.features), np.float32), np.ones((frames, 2), np.float32)
     motion, = shipped.generate(None, features=quiet, steps=1, guidance_scale=1.0)
-    monkeypatch.setattr(shipped.denoiser, "forward", forward)
+    monkeypatch.setattr(shipped.denoiser, "denoise", forward)
     assert len(motion) == frames and np.isfinite(motion.rotations).all()
     assert len(seen) >= 10 and max(shape[0] for shape in seen) <= pipeline.WINDOWS_AT_ONCE
     assert max(shape[1] for shape in seen) == shipped.config.window
