@@ -129,7 +129,7 @@ def both(rig):
     again = scene.baton.takes[-1]
     report["again"] = {"keep": json.loads(again.recipe)["settings"]["keep"],
                        "audible": [t.audible for t in scene.baton.takes],
-                       "muted": [takes.strip_of(t).mute for t in scene.baton.takes]}
+                       "heard": [t.name for t in scene.baton.takes if takes.strip_of(t) and not takes.strip_of(t).mute]}
     assert bpy.ops.baton.keep_take(name=again.name) == {"FINISHED"}
     for name in [t.name for t in scene.baton.takes][::-1]:
         assert bpy.ops.baton.remove_take(name=name) == {"FINISHED"}

@@ -73,6 +73,6 @@ def test_sound_and_motion_are_one_take(report):
     assert report["muted"] == [True, True] == report["played"]
     again = report["again"]
     assert again["keep"]["side"] == "motion" and again["keep"]["start"] == pytest.approx(20 / 30, abs=1e-3)
-    assert again["audible"] == [False, True] and again["muted"] == [True, False]
+    assert again["audible"] == [False, True] and again["heard"] == ["Toy 2"]
     before, after = report["states"]
     assert after["takes"] == before["takes"] + 1 and after["strips"] == before["strips"] + 1 and report["removed"]
