@@ -70,7 +70,20 @@ class SystemPresets(PresetPanel):
         layout.emboss = "PULLDOWN_MENU"
         draw_shipped(layout, self.system)
         layout.separator()
-        PresetPanel.draw(self, context)
+        if bpy.utils.preset_paths(self.preset_subdir):
+            PresetPanel.draw(self, context)
+        else:                           # Blender would say "Missing Paths" to who has kept none yet
+            draw_name(layout, context.window_manager, self.preset_add_operator)
+
+
+def draw_name(layout, manager, operator: str):
+    """The field for a new preset's name and the button that keeps it, as Blender draws them below a list."""
+    layout.operator_context = "EXEC_DEFAULT"
+    row = layout.row()
+    field = row.row()
+    field.emboss = "NORMAL"
+    field.prop(manager, "preset_name", text="")
+    row.operator(operator, text="", icon="ADD").name = manager.preset_name
 
 
 def _pair(system):

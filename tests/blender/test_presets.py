@@ -1,5 +1,6 @@
 """Presets that ship, genres that describe themselves and can be heard, the audition of a take."""
 import wave
+from types import SimpleNamespace
 
 import pytest
 
@@ -71,6 +72,17 @@ def test_a_shipped_preset_is_taken_whole(blender):
     drawn = recorder.Layout()
     presets.draw_shipped(drawn, systems.find("conductor"))
     assert drawn.texts() == ["Symphony Orchestra", "Choir", "Marching Band", "Studio Session"]
+
+
+def test_who_has_kept_none_is_not_told_of_missing_paths(blender, monkeypatch):
+    """Blender's own list says so where the folder of presets does not exist yet."""
+    monkeypatch.setattr(blender.utils, "preset_paths", lambda folder: [])
+    operator, panel = presets.PAIRS["conductor"]
+    layout = recorder.Layout()
+    panel.draw(SimpleNamespace(layout=layout, system=panel.system, preset_subdir=panel.preset_subdir,
+                               preset_add_operator=panel.preset_add_operator), blender.context)
+    assert not any("Missing" in text for text in layout.texts())
+    assert layout.names()[-2:] == ["preset_name", operator.bl_idname]
 
 
 def test_genres_describe_themselves(blender):
