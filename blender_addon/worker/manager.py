@@ -297,13 +297,14 @@ class Manager(WorkerOwner, Answers, Writer):
             return
         if job.written is not None and job.written.done:        # nothing that comes after makes a failure of it
             state, sentence = "done", job.message
-        job.state, job.message, job.fraction, job.eta = state, sentence, None, None
-        self.job, self.last, self._steps, self._checking = None, job, None, None
+        # What is to follow is gathered while the job is still there: a fault here is one of the job, which ends again.
         tasks = [self._note_left, *([steps.close] if steps is not None else []), draft.sweep]
         if job.folder is not None and job is not self.unplaced:
             tasks.append(partial(job_folder.clear, job.folder))
         if job.on_end is not None:
             tasks.append(partial(job.on_end, job))
+        job.state, job.message, job.fraction, job.eta = state, sentence, None, None
+        self.job, self.last, self._steps, self._checking = None, job, None, None
         for task in (*tasks, compat.tag_redraw_all):
             try:
                 task()

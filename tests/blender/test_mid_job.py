@@ -203,6 +203,20 @@ def test_nothing_of_the_scene_changes_before_the_last_step(building, blender):
     assert rig.animation_data.action == scene.baton.takes[0].action
 
 
+def test_a_fault_while_the_end_is_gathered_misses_none_of_its_steps(building, monkeypatch):
+    rig, job = building
+    ended, real, calls = [], jobs.partial, []
+
+    def once(*args):
+        calls.append(args)
+        if len(calls) == 1:
+            raise RuntimeError("injected")
+        return real(*args)
+    job.on_end = ended.append
+    monkeypatch.setattr(jobs, "partial", once)
+    assert to_the_end(job).state == "done" and ended == [job] and not job.folder.exists()
+
+
 def test_a_cancel_leaves_no_draft(building, blender):
     rig, job = building
     jobs.manager.cancel()
