@@ -29,12 +29,15 @@ LARGEST = 6.0                                       # dB a round may add: beyond
 QUIET_DB = -60.0        # a band this far below a sound's loudest says nothing about tone
 
 
-def third_levels(sound):
-    """Levels (len(THIRDS),) in dB of the thirds of an octave of one channel (N,) at 44,100 Hz."""
-    power = np.abs(np.fft.rfft(sound)) ** 2
+def third_levels(sound, centres=THIRDS):
+    """Levels (len(centres),) in dB of the thirds of an octave at `centres` (Hz) of a sound (N,) or (channels, N) at
+    44,100 Hz, the channels' power together."""
+    sound = np.atleast_2d(sound)
+    size = sound.shape[1]
+    power = (np.abs(np.fft.rfft(sound, axis=1)) ** 2).sum(axis=0)
     total = np.concatenate([[0.0], np.cumsum(power)])
-    edges = np.round(np.outer((2 ** (-1 / 6), 2 ** (1 / 6)), THIRDS) * len(sound) / RATE).astype(int)
-    return 10 * np.log10(np.maximum(total[edges[1]] - total[edges[0]], 1e-12) / len(sound) ** 2)
+    edges = np.round(np.outer((2 ** (-1 / 6), 2 ** (1 / 6)), centres) * size / RATE).astype(int)
+    return 10 * np.log10(np.maximum(total[edges[1]] - total[edges[0]], 1e-9) / size ** 2)
 
 
 def level_gap(found, true):
@@ -58,14 +61,15 @@ def to_bins(gap):
 
 
 @torch.inference_mode()
+def through_vae(vae, mel):
+    """A log-mel (T, 256) as the VAE gives it back."""
+    padded = np.pad(mel, ((0, -len(mel) % vae.config.downsample), (0, 0)), mode="edge")
+    return vae.decode_long(vae.encode(torch.from_numpy(padded)[None])[0])[0].numpy()[:len(mel)]
+
+
 def heard_mels(sounds, vae):
     """Log-mels (T, 256) of stereo sounds (2, N) at 44,100 Hz as the VAE gives them back."""
-    mels = []
-    for sound in sounds:
-        mel = log_mel(Audio(sound, RATE).resampled(MEL_RATE).mono())
-        padded = np.pad(mel, ((0, -len(mel) % vae.config.downsample), (0, 0)), mode="edge")
-        mels.append(vae.decode_long(vae.encode(torch.from_numpy(padded)[None])[0])[0].numpy()[:len(mel)])
-    return mels
+    return [through_vae(vae, log_mel(Audio(sound, RATE).resampled(MEL_RATE).mono())) for sound in sounds]
 
 
 def set_tone(network, mels, sounds, rounds=3, say=print):

@@ -69,24 +69,19 @@ def _after(make, operator, which=-1, **more):
     return scenario
 
 
-def remove_the_last(folder):
+def _last_removed(make):
     """The only take of the rig: everything comes back."""
-    _, act = conducting(folder)
-    act()
-    bpy.ops.baton.remove_take()
-    return BUTTON, button(bpy.ops.baton.remove_take)
+    def scenario(folder):
+        _, act = make(folder)
+        act()
+        bpy.ops.baton.remove_take()
+        return BUTTON, button(bpy.ops.baton.remove_take)
+    return scenario
 
 
 def bake_the_last(folder):
-    remove_the_last(folder)
+    _last_removed(conducting)(folder)
     return BUTTON, button(bpy.ops.baton.bake_take)
-
-
-def remove_bare(folder):
-    _, act = conducting_bare(folder)
-    act()
-    bpy.ops.baton.remove_take()
-    return BUTTON, button(bpy.ops.baton.remove_take)
 
 
 def remove_below(folder):
@@ -203,8 +198,8 @@ SCENARIOS = {
     "bones": bones, "character": character, "range of music": range_of_music, "range of conducting":
     range_of_conducting, "keep sound": keep_sound, "keep motion": keep_motion,
     "remove music": _after(music, bpy.ops.baton.remove_take), "remove both": _after(both, bpy.ops.baton.remove_take),
-    "remove beside": _after(conducting, bpy.ops.baton.remove_take), "remove the last": remove_the_last,
-    "remove bare": remove_bare, "remove below": remove_below,
+    "remove beside": _after(conducting, bpy.ops.baton.remove_take), "remove the last": _last_removed(conducting),
+    "remove bare": _last_removed(conducting_bare), "remove below": remove_below,
     "solo music": _after(music, bpy.ops.baton.solo_take, 0), "solo motion": _after(conducting, bpy.ops.baton.solo_take,
     0), "mute": _after(conducting, bpy.ops.baton.mute_take), "beats to markers": _after(music,
     bpy.ops.baton.take_beats), "half time": marked(bpy.ops.baton.scale_beats, factor="HALF"), "tap":

@@ -28,6 +28,7 @@ from models.lab.evaluation.music_ldm.vocoder_scores import MEL_RATE, mel_distanc
 from models.lab.evaluation.tables import markdown_table, replace_section
 from models.music_ldm.vocoder import RATE, load_vocoder, vocode
 from models.music_ldm.vocoder_gan import MelLoss
+from models.music_ldm.vocoder_tone import through_vae
 from models.music_ldm.vocoder_train import multi_resolution
 from models.training.shards import AUDIO_RATE, Corpus, unpack_audio
 
@@ -56,24 +57,20 @@ def load_pieces(corpus, count, seconds):
 
 def makers(vocoders, vae):
     """{row: mel -> (2, N) at 44,100 Hz}. vocoders: {name: folder or None}; vae: a network or None."""
-    def through_vae(mel):
-        padded = np.pad(mel, ((0, -len(mel) % vae.config.downsample), (0, 0)), mode="edge")
-        with torch.inference_mode():
-            back = vae.decode_long(vae.encode(torch.from_numpy(padded)[None])[0])[0].numpy()
-        return np.maximum(back[:len(mel)], np.log(FLOOR))
+    def decoded(mel):
+        return np.maximum(through_vae(vae, mel), np.log(FLOOR))
 
     def published(mel):
         return Audio(griffin_lim(mel, 32), MEL_RATE).resampled(RATE).stereo().samples
     rows = {"griffin_lim_32": published}
     if vae is not None:
-        rows["VAE, griffin_lim_32"] = lambda mel: published(through_vae(mel))
+        rows["VAE, griffin_lim_32"] = lambda mel: published(decoded(mel))
     for name, folder in vocoders.items():
         network = load_vocoder(folder)[0]
         for finish, words in ((False, f"{name}, network alone"), (True, f"{name}, with the two stages")):
             rows[words] = lambda mel, n=network, f=finish: vocode(n, mel, rate=RATE, finish=f)
             if vae is not None:
-                rows[f"VAE, {words}"] = lambda mel, n=network, f=finish: vocode(n, through_vae(mel), rate=RATE,
-                                                                                finish=f)
+                rows[f"VAE, {words}"] = lambda mel, n=network, f=finish: vocode(n, decoded(mel), rate=RATE, finish=f)
     return rows
 
 

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from models.music_ldm.vocoder import RATE
+from models.music_ldm.vocoder_tone import third_levels
 
 BANDS = 1000.0 * 2.0 ** (np.arange(-13, 12) / 3)    # centres of thirds of an octave, 50 Hz to 12.7 kHz
 ATTACK_HERTZ = 2000.0                               # attacks are heard above this
@@ -19,11 +20,7 @@ CROP = 16_384                                       # samples a judge hears at o
 
 def band_levels(stereo):
     """Levels (25,) in dB of the thirds of an octave `BANDS`, both channels' power together."""
-    size = stereo.shape[1]
-    power = (np.abs(np.fft.rfft(stereo, axis=1)) ** 2).sum(axis=0)
-    total = np.concatenate([[0.0], np.cumsum(power)])
-    edges = np.round(np.outer((2 ** (-1 / 6), 2 ** (1 / 6)), BANDS) * size / RATE).astype(int)
-    return 10 * np.log10(np.maximum(total[edges[1]] - total[edges[0]], 1e-9) / size ** 2)
+    return third_levels(stereo, BANDS)
 
 
 def tilt(levels):
