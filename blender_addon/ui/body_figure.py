@@ -3,8 +3,6 @@ import math
 from dataclasses import dataclass
 from functools import cache
 
-import bpy
-
 from ...core import contract
 from ..scene import bone_map
 from . import translations

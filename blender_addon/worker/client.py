@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 
 from ...core.contract.environment import clean_environment, no_window
-from ...core.contract.files import create, reason
-from ...core.contract.holding import hold, unlink_unless_held
+from ...core.contract.files import reason
+from ...core.contract.holding import held_from_birth, unlink_unless_held
 from ...core.contract.protocol import PROTOCOL
 
 HELLO_SECONDS = 30.0
@@ -64,7 +64,7 @@ class WorkerClient:
         self._inbox = queue.Queue(MOST_WAITING)
         self._outbox = queue.Queue()
         self._started = self._last_sign = self._asked = time.monotonic()
-        self._log = hold(create(self.log_path, 0o600))          # held by the worker, too: it inherits the file
+        self._log = held_from_birth(self.log_path, 0o600)         # held by the worker, too: it inherits the file
         try:
             self._process = subprocess.Popen(
                 [self.python, "-s", str(self.root / "core" / "worker" / "main.py"), "--idle", f"{idle_seconds:g}"],

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import bpy
 
-from ...core.contract import files
-from ...core.contract.holding import held, hold, unlink_unless_held
+from ...core.contract.holding import held, held_from_birth, unlink_unless_held
 from ..errors import on_disk
 
 ALIVE = "held"                                                  # the file that this Blender holds while the job lives
@@ -28,7 +27,7 @@ def make(name) -> Path:
     with on_disk("A temporary folder", there, "free some space there, or choose another in Blender's preferences"):
         folder = Path(tempfile.mkdtemp(prefix=f"baton-{name}-", dir=there))
         try:
-            _held[folder] = hold(files.create(folder / ALIVE, 0o600))
+            _held[folder] = held_from_birth(folder / ALIVE, 0o600)
         except OSError:
             clear(folder)
             raise

@@ -4,10 +4,13 @@ Where there are no such locks (Windows) an open file cannot be deleted, which se
 """
 import errno
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+from .files import create
 
 try:
     import fcntl
@@ -22,6 +25,28 @@ def hold(file: IO) -> IO:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             pass                                                # a disk without locks: `held` finds none there either
+    return file
+
+
+def held_from_birth(path: Path | str, mode: int = 0o666) -> IO:
+    """A new file at `path` alone, open for writing in binary, and held before anybody can see it there.
+
+    Who made it first and held it then would leave a moment in which another process finds it unheld and deletes it.
+    So it is made under a random name that nobody looks for. mode: its rights. Raises FileExistsError, OSError.
+    """
+    path = Path(path)
+    if fcntl is None:
+        return create(path, mode)                               # open is held, there
+    young = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    file = hold(create(young, mode))
+    try:
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, "File exists", str(path))
+        os.rename(young, path)
+    except BaseException:
+        file.close()
+        os.unlink(young)
+        raise
     return file
 
 
