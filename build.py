@@ -68,9 +68,9 @@ def dev_python():
 
 
 def lts_python():
-    """Blender 4.2 LTS beside the current one: bpy, numpy and pytest, nothing else."""
-    wanted = ("numpy", "pytest", "iniconfig", "packaging", "pluggy", "pygments", "requests", "urllib3", "idna",
-              "certifi", "charset-normalizer", "cython", "zstandard")
+    """Blender 4.2 LTS beside the current one: bpy, numpy and pytest with xdist, nothing else."""
+    wanted = ("numpy", "pytest", "pytest-xdist", "execnet", "iniconfig", "packaging", "pluggy", "pygments", "requests",
+              "urllib3", "idna", "certifi", "charset-normalizer", "cython", "zstandard")
     lines = [line for line in DEV_LOCK.read_text().splitlines() if line.split("==")[0].lower() in wanted]
     return ensure_environment(ROOT / ".venv-lts", "\n".join(lines + [f"bpy=={LTS_BPY}"]) + "\n", "import bpy, numpy, "
                               "pytest")
@@ -117,10 +117,12 @@ def command_test(args, rest):
     lts = None if args.no_lts else lts_python()
     (ROOT / ".build" / "user").mkdir(parents=True, exist_ok=True)
     extra = {"BLENDER_USER_RESOURCES": str(ROOT / ".build" / "user"), "BATON_WORKER_PYTHON": str(dev)}
-    statuses = [run([dev, "-m", "pytest", *(rest or ["tests"])], **extra)]
+    # A file's tests stay together, because they share what is slow to make.
+    spread = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
+    statuses = [run([dev, "-m", "pytest", *(rest or [*spread, "tests"])], **extra)]
     if lts and not rest:
         say(f"the Blender tests again in bpy {LTS_BPY} ...")
-        statuses.append(run([lts, "-m", "pytest", "-p", "no:cacheprovider", "tests/blender"], **extra))
+        statuses.append(run([lts, "-m", "pytest", "-p", "no:cacheprovider", *spread, "tests/blender"], **extra))
     return max(statuses)
 
 
