@@ -1,7 +1,22 @@
 """Fixtures of the core tests."""
 import pytest
 
+from core.motion_files.bvh import format_bvh
 from core.worker.inputs import EVERY
+from models.lab.studio.dancer import dance
+from models.lab.studio.plan import make_plan
+
+
+@pytest.fixture(scope="session")
+def motion():
+    """Three seconds of house that files are made of; no test changes it."""
+    return dance(make_plan("dance", 11, genre="house", duration=3.0))
+
+
+@pytest.fixture(scope="session")
+def text(motion):
+    """The same as BVH text."""
+    return format_bvh(motion)
 
 
 @pytest.fixture(scope="session")

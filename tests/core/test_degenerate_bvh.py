@@ -5,25 +5,15 @@ import numpy as np
 import pytest
 
 from core.body.kinematics import OFFSETS, forward_kinematics
+from core.body.rotations import axis_angle_to_matrix
 from core.contract import JOINTS
 from core.errors import BadInput
 from core.motion_files import read_motion
 from core.motion_files.bvh import format_bvh
-from models.lab.studio.dancer import dance
-from models.lab.studio.plan import make_plan
+from core.retarget.rest import SHARE, fill_unmapped
 from tests.core.test_standing import angles_between
 
 SIDES = ("left", "right")
-
-
-@pytest.fixture(scope="module")
-def motion():
-    return dance(make_plan("dance", 11, genre="house", duration=3.0))
-
-
-@pytest.fixture(scope="module")
-def text(motion):
-    return format_bvh(motion)
 
 
 def both(*parts):
@@ -144,6 +134,19 @@ def test_joints_that_are_not_there_are_named_and_change_no_other(tmp_path, motio
     known = [number for number, joint in enumerate(JOINTS) if joint not in (*unknown, "left_hand", "right_hand")]
     assert angles_between(got, motion)[known].max() < 3.0
     assert notes and all(joint in notes[0] for joint in left_out)
+
+
+def test_a_chest_that_is_not_there_turns_on_as_both_collars_do():
+    """What they turn alike is the chest's; a shrug, left and right opposite, is not."""
+    turns = np.tile(np.eye(3), (4, 24, 1, 1))
+    bend, shrug = np.array([0.0, 0.2, 0.0]), np.array([0.0, 0.0, 0.3])
+    for joint, sign in (("left_collar", 1), ("right_collar", -1)):
+        turns[2, JOINTS.index(joint)] = axis_angle_to_matrix(bend)
+        turns[3, JOINTS.index(joint)] = axis_angle_to_matrix(sign * shrug)
+    bones = {joint: number for number, joint in enumerate(JOINTS)} | {"spine3": JOINTS.index("spine2")}
+    fill_unmapped(turns, bones)
+    assert np.allclose(turns[2, JOINTS.index("spine3")], axis_angle_to_matrix(SHARE * bend), atol=1e-6)
+    assert np.allclose(turns[[0, 1, 3], JOINTS.index("spine3")], np.eye(3), atol=1e-6)
 
 
 def test_legs_of_no_length_are_a_sentence(tmp_path, text):

@@ -16,20 +16,8 @@ from core.motion_files import read_motion
 from core.motion_files.bvh import format_bvh
 from core.motion_files.rates import rate_of_time
 from core.motion_files.text import words_of
-from models.lab.studio.dancer import dance
-from models.lab.studio.plan import make_plan
 
 CASES = Path(__file__).resolve().parents[3] / "shared" / "data" / "cases"
-
-
-@pytest.fixture(scope="module")
-def motion():
-    return dance(make_plan("dance", 11, genre="house", duration=3.0))
-
-
-@pytest.fixture(scope="module")
-def text(motion):
-    return format_bvh(motion)
 
 
 def turned(a, b):

@@ -7,29 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from core.body.kinematics import forward_kinematics
 from core.body.rotations import matrix_to_axis_angle
 from core.body.unpickle import load_numpy_pickle
 from core.errors import BadInput
 from core.motion_files import read_motion
-from models.lab.studio.dancer import dance
-from models.lab.studio.plan import make_plan
-
-
-@pytest.fixture(scope="module")
-def motion():
-    return dance(make_plan("dance", 11, genre="house", duration=3.0))
+from tests.core.test_motion_dialects import turned
 
 
 @pytest.fixture(scope="module")
 def smpl(motion):
     return {"poses": matrix_to_axis_angle(motion.rotations).reshape(len(motion), 72), "trans": motion.root.copy()}
-
-
-def turned(a, b):
-    n = min(len(a), len(b))
-    one, two = (forward_kinematics(m.rotations[:n], m.root[:n])[1] for m in (a.canonical(), b.canonical()))
-    return float(np.degrees(np.arccos(np.clip((np.einsum("tjab,tjab->tj", one, two) - 1) / 2, -1, 1))).max())
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])

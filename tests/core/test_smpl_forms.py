@@ -7,14 +7,7 @@ import pytest
 from core.body.rotations import matrix_to_axis_angle
 from core.errors import BadInput
 from core.motion_files import read_motion
-from models.lab.studio.dancer import dance
-from models.lab.studio.plan import make_plan
 from tests.core.test_motion_dialects import turned
-
-
-@pytest.fixture(scope="module")
-def motion():
-    return dance(make_plan("dance", 11, genre="house", duration=3.0))
 
 
 @pytest.fixture(scope="module")
