@@ -1,10 +1,10 @@
 """Which beats of the music get a stroke: in one, in two (alla breve, fast 4, 6/8) ... in nine, in uneven groups.
 
 Conductors beat neither every beat of fast music nor only the beats of slow: the pattern is chosen so that strokes come
-at a tempo an arm can show, bar by bar, so that it changes where the music does. The network hears of the *strokes*
-(times, place in the bar, how many a bar), not of all beats. A bar of five or seven has groups of two and three: slow,
-each group is beaten as a small bar of its own (3 + 2 is a three and a two); fast, each gets one stroke, and the strokes
-are uneven.
+at a tempo an arm can show. An orchestra has to read it, so it changes inside a piece only for a tempo that lasts. The
+network hears of the *strokes* (times, place in the bar, how many a bar), not of all beats. A bar of five or seven has
+groups of two and three: slow, each group is beaten as a small bar of its own (3 + 2 is a three and a two); fast, each
+gets one stroke, and the strokes are uneven.
 """
 import numpy as np
 
@@ -16,11 +16,13 @@ GROUPS = {"three_two": (3, 2), "two_three": (2, 3),
           "two_two_three": (2, 2, 3), "three_two_two": (3, 2, 2), "two_three_two": (2, 3, 2)}
 CHOICES = ("auto", *NAMES, *GROUPS)
 USUAL_GROUPS = {5: (3, 2), 7: (2, 2, 3)}        # where the music does not tell
-# Beats a minute from which a metre is beaten in fewer strokes than it has beats: {metre: (tempo, strokes)}. Two quick
-# strokes a bar are short ways, so a fast two stays a two for longer (a Hungarian dance at 148 is beaten in two).
-FASTER = {2: (160.0, 1), 3: (146.0, 1), 4: (136.0, 2), 6: (126.0, 2), 9: (126.0, 3), 12: (0.0, 4)}
+# Beats a minute from which a metre is beaten in fewer strokes than it has beats: {metre: (tempo, strokes)}. In one is
+# for the fast three. Two quick strokes a bar are short ways, so galops and czardas stay in two for longer.
+FASTER = {2: (176.0, 1), 3: (146.0, 1), 4: (136.0, 2), 6: (126.0, 2), 9: (126.0, 3), 12: (0.0, 4)}
 GROUPED_FASTER = 150.0          # beats a minute from which a group of two or three gets one stroke
-NEAR = 1.06                     # a pattern stays while the tempo is no further than so from where it would change
+# A change of pattern costs what so many seconds at a tempo ten percent beyond the limit cost: a stretch between two
+# changes has to be twice as long, or further beyond.
+LASTING_S, BEYOND = 12.0, np.log(1.1)
 AROUND = 4                      # bars on each side whose tempo counts: one broad bar does not change the pattern
 
 
@@ -47,7 +49,7 @@ def strokes_of(name, beats):
 def patterned(beats, name="auto"):
     """The `Beats` that get a stroke when `beats` are conducted in the pattern `name`; `bars` tells of bars that differ.
 
-    "auto" chooses anew for every bar, by the tempo around it. Raises BadInput on an unknown name.
+    "auto" chooses by the tempo, and changes where another one lasts. Raises BadInput on an unknown name.
     """
     count = strokes_of(name, beats)
     counted = beats is not None and len(beats) > 1 and bool(np.all(beats.positions > 0))
@@ -60,30 +62,42 @@ def patterned(beats, name="auto"):
 
 
 def _bars(beats):
-    """[(first, stop), ...) places of the beats of each bar, and beats a minute (bars,) around each."""
+    """[(first, stop), ...) places of the beats of each bar, beats a minute (bars,) around each, and its seconds."""
     starts = np.flatnonzero(beats.positions == 1)
     edges = np.unique(np.concatenate([[0], starts, [len(beats)]]))
     gaps = np.append(np.diff(beats.times), beats.times[-1] - beats.times[-2])
     spans = np.array([np.median(gaps[edges[max(0, bar - AROUND)]:edges[min(len(edges) - 1, bar + AROUND + 1)]])
                       for bar in range(len(edges) - 1)])
-    return list(zip(edges[:-1], edges[1:])), 60.0 / spans
+    return list(zip(edges[:-1], edges[1:])), 60.0 / spans, np.add.reduceat(gaps, edges[:-1])
 
 
-def _kept(tempi, limit):
-    """Whether each of the tempi (bars,) counts as faster than the limit, with a little inertia."""
-    fast, out = None, []
-    for tempo in tempi:
-        near = fast is not None and limit / NEAR < tempo < limit * NEAR
-        fast = fast if near else tempo > limit
-        out.append(fast)
-    return np.array(out, dtype=bool)
+def _kept(tempi, limit, seconds):
+    """Whether each of the bars (of `tempi` and `seconds`, (bars,)) is beaten as faster than the limit.
+
+    The cheapest way through the piece: a bar on the wrong side of the limit costs its seconds times how far (log), a
+    change `LASTING_S` of ten percent.
+    """
+    over = np.log(np.asarray(tempi) / limit) * seconds
+    costs = np.stack([np.maximum(over, 0.0), np.maximum(-over, 0.0)], axis=1)       # slow, fast
+    change = LASTING_S * BEYOND * (1 - np.eye(2))
+    total, came = costs[0], np.zeros((len(costs), 2), dtype=int)
+    for bar in range(1, len(costs)):
+        ways = total[:, None] + change
+        came[bar] = ways.argmin(0)
+        total = ways.min(0) + costs[bar]
+    state = [int(total.argmin())]
+    for bar in range(len(costs) - 1, 0, -1):
+        state.append(int(came[bar, state[-1]]))
+    return np.array(state[::-1], dtype=bool)
 
 
 def _by_bars(beats):
     """Strokes in the pattern that the tempo around each bar asks for."""
-    bars, tempi = _bars(beats)
     limit, fewer = FASTER.get(beats.metre, (np.inf, beats.metre))
-    fast = _kept(tempi, limit)
+    if limit <= 0 or np.isinf(limit):
+        return strokes(beats, fewer)
+    bars, tempi, seconds = _bars(beats)
+    fast = _kept(tempi, limit, seconds)
     if len(set(fast.tolist())) < 2:
         return strokes(beats, fewer if fast[0] else beats.metre)
     group, keep = beats.metre // fewer, np.ones(len(beats), dtype=bool)
@@ -98,8 +112,8 @@ def _by_bars(beats):
 
 def _grouped(beats, groups):
     """Strokes of bars in groups: every beat, each group a small bar; where it is fast, one stroke a group."""
-    bars, tempi = _bars(beats)
-    fast = _kept(tempi, GROUPED_FASTER)
+    bars, tempi, seconds = _bars(beats)
+    fast = _kept(tempi, GROUPED_FASTER, seconds)
     starts = np.concatenate([[0], np.cumsum(groups)[:-1]])
     group = np.repeat(np.arange(len(groups)), groups)                               # of each place in the bar
     place = np.clip(beats.positions, 1, beats.metre) - 1

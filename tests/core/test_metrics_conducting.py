@@ -122,3 +122,14 @@ def test_published_rows_carry_what_exposes_them():
     assert set(rows["generated"]) == {"mse", "sdp", "rde", "sce"}
     with pytest.raises(ValueError):
         scores.published_rows(real[:1], real[:1])
+
+
+def test_hands_that_mirror_are_told_from_hands_with_work_of_their_own():
+    t = np.arange(600) / 30
+    right = 0.2 * np.cos(2 * np.pi * 1.5 * t)
+    half = np.where(t < 10, 0.5 * right, 0.2 * np.sin(2 * np.pi * 0.3 * t))
+    assert scores.hands_alike(right, right, 30) == pytest.approx((1.0, 1.0))
+    together, share = scores.hands_alike(half, right, 30)
+    assert 0.4 < share < 0.6 and 0.3 < together < 0.9
+    assert scores.hands_alike(np.zeros(600), right, 30) == (0.0, 0.0)
+    assert scores.hands_alike(0.1 * right, right, 30)[1] == 0.0          # it only shakes with the body

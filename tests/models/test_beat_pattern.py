@@ -57,6 +57,27 @@ def test_the_pattern_changes_where_the_tempo_does_and_not_for_one_broad_bar():
     assert shown.shifted(1.0).within(1.0, 5.0).bars.tolist() == shown.within(0.0, 4.0).bars.tolist()
 
 
+def sections(metre, *parts):
+    """`Beats` of sections (beats a minute, seconds) one after the other, a little uneven."""
+    spans = np.concatenate([np.full(int(seconds * bpm / 60 / metre + 0.5) * metre, 60 / bpm) for bpm, seconds in parts])
+    spans = spans * (1 + 0.03 * np.sin(np.arange(len(spans)) / 5.0))
+    return Beats(0.4 + np.cumsum(spans), np.arange(len(spans)) % metre + 1, metre)
+
+
+@pytest.mark.parametrize("metre, parts, strokes", [
+    (2, ((110, 12), (178, 9), (120, 12)), [2]),             # a Hungarian dance: its quick bars are soon over
+    (2, ((172, 40),), [2]),                                 # a galop
+    (2, ((190, 40),), [1]),
+    (2, ((84, 30), (200, 30)), [2, 1]),                     # lassan and friska
+    (2, ((84, 30), (200, 30), (84, 30)), [2, 1, 2]),
+    (3, ((150, 5), (143, 5), (150, 5), (143, 5), (150, 5)), [1]),       # a waltz about the limit
+    (3, ((190, 40),), [1]), (3, ((170, 20), (110, 6), (170, 20)), [1]), (3, ((120, 40),), [3]),
+    (4, ((128, 20), (140, 8), (128, 20)), [4]), (4, ((150, 20),), [2])])
+def test_a_change_of_pattern_has_a_reason_that_lasts(metre, parts, strokes):
+    counts = patterned(sections(metre, *parts)).counts
+    assert [int(counts[0]), *counts[1:][np.diff(counts) != 0]] == strokes
+
+
 def test_the_network_hears_of_every_group():
     shown = conducted(counted(5, 100), None, "three_two")
     features = rhythm_features(shown, 300, 0.0, True, STROKES)

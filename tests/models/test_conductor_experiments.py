@@ -7,11 +7,13 @@ import torch
 from conductor_fixtures import conductor, corpus, one_thread  # noqa: F401
 
 from core.body.ictus import hand_path
+from core.errors import BadInput
+from core.rhythm.beats import Beats
 from models.conductor.config import CONFIGS, TINY, ConductorConfig
 from models.conductor.encoder import M2SNet
 from models.conductor.pipeline import Conductor
 from models.conductor.train import task
-from models.lab.evaluation.conductor import ablations, evaluate, experiments, report
+from models.lab.evaluation.conductor import ablations, evaluate, experiments, report, tracks
 from models.lab.evaluation.conductor.scoring import Judge, Studio, row, studio_pieces
 from models.lab.evaluation.conductor.stage1 import stage1_rows
 from models.lab.metrics import conducting as scores
@@ -117,6 +119,22 @@ def test_stage1_is_judged_by_kind_of_negative(corpus):  # noqa: F811
     torch.manual_seed(0)
     found = stage1_rows(M2SNet(TINY.encoder).eval(), corpus[0], "train", batches=1)
     assert {"easy", "hard", "super-hard"} < set(found) and 0 <= found["easy"] <= 1
+
+
+def test_tracks_have_rows_that_expose_them(studio, conductor, tmp_path):  # noqa: F811
+    piece = studio.pieces[0]
+    samples, rate = piece.audio
+    beats = Beats(piece.beats.times, np.arange(len(piece.beats)) % 2 + 1, 2)
+    found = tracks.track_rows(conductor, [("one", (samples, rate), beats), ("two", (samples, rate), beats)],
+                              lambda samples, rate: beats, lambda text: None, steps=1)
+    assert found[0]["lift_rule"] > 0.6 > found[0]["lift_one"] and "lift_another" not in found[0]
+    assert {"lift_model", "lift_another", "lift_two", "hands_mirrored", "stand_m", "seed_spread"} <= set(found[1])
+    silent = tracks.track_rows(conductor, [("none", (samples, rate), beats)], lambda *_: beats.within(0, 0.01),
+                               lambda text: None, steps=1)[0]
+    assert silent["found"] == 0 and "lift_rule" not in silent
+    assert tracks.read_tracks(None) == []
+    with pytest.raises(BadInput, match="orchestral_beats.json"):
+        tracks.read_tracks(tmp_path, tmp_path)
 
 
 def test_the_rule_has_no_seed_and_no_loudness(studio):

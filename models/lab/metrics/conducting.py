@@ -102,6 +102,24 @@ def pooled_loudness_correlation(pieces, draws=1000, seed=0):
             "p": float((np.sum(null >= score - 1e-12) + 1) / (draws + 1)), "pieces": used, "draws": draws}
 
 
+def hands_alike(left, right, fps):
+    """(correlation of the vertical speeds of two hands (T,) heights in metres, share of the time in which one mirrors
+    the other).
+
+    A hand mirrors over a second in which the speeds correlate above 0.7 and it moves at least a third as much. A still
+    hand: (0, 0).
+    """
+    speeds = [np.diff(np.asarray(height, float)) * fps for height in (left, right)]
+    if min(np.std(speed) for speed in speeds) < 1e-6:
+        return 0.0, 0.0
+    width, alike = int(fps), []
+    for first in range(0, len(speeds[0]) - width + 1, width // 3):
+        one, two = (speed[first:first + width] for speed in speeds)
+        moves = np.std(one) > max(1e-3, np.std(two) / 3) and np.std(two) > 1e-3
+        alike.append(moves and _correlation(one, two) > 0.7)
+    return _correlation(*speeds), float(np.mean(alike)) if alike else 0.0
+
+
 def _ranks(values):
     return np.argsort(np.argsort(values, kind="stable"), kind="stable").astype(float)
 

@@ -25,6 +25,7 @@ from models.lab.evaluation.conductor.experiments import generate_all
 from models.lab.evaluation.conductor.rule import rule_motion
 from models.lab.evaluation.conductor.scoring import SECONDS, Judge, Studio, row, studio_pieces
 from models.lab.evaluation.conductor.stage1 import stage1_rows
+from models.lab.evaluation.conductor.tracks import read_tracks, track_rows
 from models.lab.evaluation.tables import replace_section, scramble, write_json
 
 
@@ -122,7 +123,7 @@ def evaluate(options, say=print):
     part("moved", lambda: experiments.moved_rows(conductor, studio, which, find, say))
     part("seam", lambda: experiments.seam_row(conductor, pieces[0]))
     if find and options.music:
-        part("tracks", lambda: experiments.track_rows(conductor, experiments.read_tracks(options.music), find, say))
+        part("tracks", lambda: track_rows(conductor, read_tracks(options.music, options.games), find, say))
     if options.dance:
         part("dance", lambda: experiments.domain_rows(
             conductor, studio_pieces(options.dance, few, "test", kind="dance"), find, say))
@@ -150,6 +151,7 @@ def main(arguments=None):
     parser.add_argument("--sweep-clips", type=int, default=12, help="clips of each sampling setting and trained row; "
                         "0: none")
     parser.add_argument("--music", help="folder of real tracks with .beats.txt")
+    parser.add_argument("--games", help="folder with the music of the Debian package wesnoth-1.16-music")
     parser.add_argument("--dance", help="folder of dance shards, for the out-of-domain rows")
     parser.add_argument("--ablations", help="folder of the runs of models.lab.evaluation.conductor.ablations")
     parser.add_argument("--only", nargs="*", help="parts: studio seeds moved seam tracks dance sweep trained stage1")

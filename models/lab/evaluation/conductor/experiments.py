@@ -1,5 +1,4 @@
-"""What is asked of the conductor beside the main table: sampling settings, trained rows, seams, other domains, real
-tracks.
+"""What is asked of the conductor beside the main table: sampling settings, trained rows, seams, other domains.
 
 Every function returns JSON-ready rows and says each through `report`.
 """
@@ -11,18 +10,15 @@ import numpy as np
 
 from core.body.ictus import hand_path, ictus_times
 from core.rhythm.alignment import beat_f1_70ms
-from core.rhythm.beats import Beats, read_beats
+from core.rhythm.beats import Beats
 from models.conductor.config import FPS
 from models.conductor.features import keypoints13
-from models.conductor.pipeline import Conductor, conducted, default_lead
+from models.conductor.pipeline import Conductor, default_lead
 from models.diffusion import window_starts
-from models.lab.evaluation.conductor.rule import rule_motion
 from models.lab.evaluation.conductor.scoring import mean, row, visible
 from models.lab.metrics import conducting as scores
-from models.lab.metrics.beat_align import align_report
 from models.lab.metrics.motion import foot_slide
 
-LAGS = np.arange(-0.08, 0.081, 0.02)        # s
 GUIDANCE = (0, 1, 2, 3, 5, 8)
 STEPS = (5, 10, 20, 50)
 SWEEP_KEYS = ("ictus_f1", "downbeat_down", "loudness_correlation", "sdp_percent", "fgd", "bar_variation_m", "jerk")
@@ -179,46 +175,3 @@ def domain_rows(conductor, pieces, find_beats, report):
     for entry in rows:
         report(json.dumps(entry))
     return rows
-
-
-def track_rows(conductor, tracks, find_beats, report, **options):
-    """Real tracks with agreed beats: lift of music -> ictus over the circular-shift null, model and rule on the same
-    beats.
-
-    lift_*_best_lag: at the best constant lag within 80 ms: two trackers that agree may still be early or late together.
-    tracks: list of (name, (samples, rate), agreed `Beats`). find_beats(samples, rate) -> `Beats`.
-    """
-    rows = []
-    for name, audio, agreed in tracks:
-        duration = audio[0].shape[-1] / audio[1]
-        found = find_beats(*audio)
-        shown = conducted(found)
-        lead = default_lead(shown)
-        began = time.perf_counter()
-        model = conductor.generate(audio, beats=found, lead=lead, **options)[0]
-        wall = time.perf_counter() - began
-        entry = {"name": name, "beats": len(agreed), "found": len(found), "found_f1": beat_f1_70ms(found.times,
-                                                                                                   agreed.times),
-                 "strokes_a_bar": shown.metre, "times_real_time": duration / wall}
-        for key, motion in (("model", model), ("rule", rule_motion(shown.shifted(-lead), len(model)))):
-            ictus = ictus_times(motion) + lead
-            entry[f"lift_{key}"] = align_report(agreed.times, ictus, duration)["lift"]
-            entry[f"lift_{key}_best_lag"] = max(align_report(agreed.times, ictus + lag, duration, shifts=31)["lift"]
-                                                for lag in LAGS)
-            entry[f"bar_variation_{key}_m"] = scores.bar_variation(hand_path(motion), shown.shifted(-lead), FPS)
-        rows.append(entry)
-        report(json.dumps(entry))
-    return rows
-
-
-def read_tracks(folder):
-    """(name, (samples, rate), agreed beats) of the .ogg files of a folder that have a .beats.txt; [] without the
-    folder."""
-    import soundfile
-    tracks = []
-    for path in sorted(Path(folder).glob("*.ogg")) if folder else []:
-        agreed = path.with_suffix(".beats.txt")
-        if agreed.exists():
-            samples, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
-            tracks.append((path.stem, (samples.T, rate), read_beats(agreed)))
-    return tracks

@@ -7,7 +7,7 @@ BEAT = ("clips", "ictus_f1", "ictus_f1_95", "ictus_f1_mismatched", "ictus_f1_cha
         "ictus_f1_any_pattern_mismatched", "downbeat_down", "bar_variation_m", "loudness_correlation", "loudness_null",
         "loudness_null_p95", "sdp_percent")
 BODY = ("stroke_m", "jerk", "jerk_within", "outside_range", "foot_slide_m", "hand_peak_m_s", "elbow_above",
-        "hand_hangs", "pelvis_m", "steps_a_minute")
+        "hand_hangs", "hands_together", "hands_mirrored", "pelvis_m", "steps_a_minute")
 PUBLISHED = ("mse_x1000", "mse_mismatched_x1000", "fgd", "fgd_as_published", "bc", "bc_null", "bc_mismatched",
              "bc_as_published", "diversity", "diversity_as_published", "rde", "sce")
 
@@ -47,8 +47,12 @@ Five minutes, {windows} windows: hand jerk near window edges {jerk_at_seams:.3f}
 {speed_at_seams:.3f}; feet
 {foot_slide_m:.4f} m; {times_real_time:.1f} x real time."""
 TRACKS = """
-Real tracks, agreed beats: lift over the circular-shift null, music to ictus; predicted beats for both. Mean: model
-{lift_model:.3f}, rule {lift_rule:.3f}.
+Real tracks, agreed beats: lift over the circular-shift null, music to ictus; predicted beats for both. *another*: the
+motion of the track before; two and one: twos beaten so throughout. Mean: model {lift_model:.3f}, rule {lift_rule:.3f}.
+"""
+TRACK_BODIES = """
+Their bodies. `hands_mirrored`: share of the time in which the free hand mirrors the beating one, `hands_together`:
+correlation of their vertical speeds; `stand_m`: how far a foot goes with legs *Stand*; `seed_spread`: two seeds.
 """
 TRAINED = """
 Trained rows at one small equal budget (2 layers of width 96; same data, seed, steps and batch;
@@ -63,8 +67,10 @@ SWEPT = ("clips", "ictus_f1", "downbeat_down", "loudness_correlation", "sdp_perc
          "seed_spread", "seconds_per_clip")
 FOUND = ("ictus_f1", "ictus_f1_predicted", "ictus_f1_none", "ictus_f1_mismatched", "downbeat_down",
          "sdp_percent", "fgd", "mse_x1000", "bar_variation_m", "jerk", "seed_spread")
-TRACK = ("lift_model", "lift_rule", "lift_model_best_lag", "lift_rule_best_lag", "strokes_a_bar",
-         "bar_variation_model_m", "bar_variation_rule_m", "found", "beats", "times_real_time")
+TRACK = ("lift_model", "lift_model_best_lag", "lift_rule", "lift_rule_best_lag", "lift_another", "lift_two", "lift_one",
+         "strokes_a_bar", "found_f1", "found", "beats")
+TRACK_BODY = ("hand_peak_m_s", "elbow_above", "hand_hangs", "hands_mirrored", "hands_together", "seed_spread",
+              "slide_m", "stand_m", "steps_a_minute", "knees_degrees", "pelvis_m")
 DANCE = ("clips", "ictus_f1", "ictus_f1_predicted", "beats_found_f1", "ictus_f1_none", "downbeat_down", "stroke_m")
 
 
@@ -86,8 +92,8 @@ def markdown(result, picture=None):
         out.append(SEAM.format(**result["seam"]))
     if "tracks" in result:
         rows = result["tracks"]
-        means = {key: sum(r[key] for r in rows) / len(rows) for key in ("lift_model", "lift_rule")}
-        out += [TRACKS.format(**means), _table(rows, TRACK, "track")]
+        means = {key: sum(r.get(key, 0.0) for r in rows) / len(rows) for key in ("lift_model", "lift_rule")}
+        out += [TRACKS.format(**means), _table(rows, TRACK, "track"), TRACK_BODIES, _table(rows, TRACK_BODY, "track")]
     if "dance" in result:
         out += ["\nOut of domain, dance music of the studio, ictus F1 with written, predicted and no beats:\n",
                 _table(result["dance"], DANCE, "genre")]

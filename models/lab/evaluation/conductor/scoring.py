@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from core.body.ictus import RIGHT_HAND, ictus_of_height
+from core.body.ictus import LEFT_HAND, RIGHT_HAND, ictus_of_height
 from core.rhythm.alignment import align_score, beat_f1_70ms
 from core.rhythm.beats import Beats
 from models.conductor.beat_pattern import NAMES, strokes
@@ -113,6 +113,7 @@ def clip_scores(seen, piece, given, lead, level):
     hand = np.linalg.norm(np.diff(path, axis=0), axis=1) * FPS
     above = seen.positions[:, [18, 19], 2] > seen.positions[:, [16, 17], 2]
     toes = seen.positions[:, [10, 11], 2]
+    together, mirrored = scores.hands_alike(seen.positions[:, LEFT_HAND, 2], path[:, 2], FPS)
     bars = given if given is not None and len(given) > 1 and np.all(given.positions > 0) else piece.beats
     return {"ictus_f1": beat_f1_70ms(ictus, visible(clock, piece.duration)), "downbeat_down": down,
             "ictus_f1_any_pattern": any_pattern(ictus, piece, piece, lead),
@@ -120,6 +121,7 @@ def clip_scores(seen, piece, given, lead, level):
             "jerk": jerk(seen.positions[:, HANDS], FPS), "foot_slide_m": foot_slide(seen.positions, FPS)[0],
             "hand_peak_m_s": float(hand.max()), "elbow_above": float(above.any(1).mean()),
             "hand_hangs": float((seen.positions[:, 20, 2] < 0.98).mean()),
+            "hands_together": together, "hands_mirrored": mirrored,
             "pelvis_m": float(np.ptp(seen.positions[:, 0], axis=0).max()),
             "steps_a_minute": float((np.diff((toes > 0.04).astype(int), axis=0) == 1).sum() * 60 / piece.duration),
             "drops": drops, "loudness": loudness}
