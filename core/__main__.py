@@ -1,4 +1,4 @@
-"""`python -m core COMMAND`: music, conduct, beats, doctor, worker."""
+"""`python -m core COMMAND`: what `core/cli` has, such as generate, beats and doctor."""
 import sys
 
 from core.cli import main

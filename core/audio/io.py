@@ -5,7 +5,7 @@ import numpy as np
 
 from core.audio import DELIVERY_RATE, Audio
 from core.audio.decode import MAX_RATE, MIN_RATE, check_length, decode
-from core.contract.files import replacing
+from core.contract.files import reason, replacing
 from core.errors import BadInput, reading
 
 
@@ -86,15 +86,11 @@ def _check_file(path):
         raise BadInput(f"The sound file {path} is empty (0 bytes); choose another file.")
 
 
-def _reason(*errors):
-    text = next((str(error) for error in errors if str(error)), "unknown format")
-    return text.splitlines()[0].rsplit(": ", 1)[-1].rstrip(".")
-
-
 def write_wav(path, samples, rate=DELIVERY_RATE):
     """Write (2,N) or (N,) float samples as 24-bit WAV, whole or not at all. Returns the path.
 
-    Raises BadInput when the folder cannot be written or samples are not finite; values beyond full scale are clipped.
+    Values beyond full scale are clipped. Raises BadInput where the file cannot be written, ValueError where samples are
+    not finite.
     """
     import soundfile
     path = Path(path).expanduser()
@@ -107,5 +103,6 @@ def write_wav(path, samples, rate=DELIVERY_RATE):
         with replacing(path) as temporary, open(temporary, "wb") as handle:
             soundfile.write(handle, np.clip(samples.T, -1.0, 1.0), rate, subtype="PCM_24", format="WAV")
     except (OSError, soundfile.SoundFileError) as error:
-        raise BadInput(f"The sound cannot be written to {path} ({_reason(error)}); choose another folder.") from error
+        why = reason(error) if isinstance(error, OSError) else str(error).splitlines()[0].rstrip(".")
+        raise BadInput(f"The sound cannot be written to {path} ({why}); choose another folder.") from error
     return path

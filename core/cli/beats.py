@@ -3,7 +3,7 @@ import json
 import time
 
 from core.cli import common
-from core.contract import MOTION_SUFFIXES, SCENE_FILES
+from core.contract import METRES, MOTION_SUFFIXES, SCENE_FILES
 
 
 def add_arguments(parser):
@@ -11,7 +11,7 @@ def add_arguments(parser):
     parser.add_argument("file", metavar="FILE", help="motion (BVH, npz, pkl, pt) or sound")
     common.passage_arguments(parser)
     common.motion_arguments(parser)
-    parser.add_argument("--metre", default="auto", choices=["2", "3", "4", "6", "auto"], help="beats in a bar")
+    parser.add_argument("--metre", default="auto", choices=["auto", *map(str, METRES)], help="beats in a bar")
     common.beat_arguments(parser)
     common.shared_arguments(parser, seed=False)
 

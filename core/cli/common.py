@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 
 from core.contract import recipes
-from core.contract.files import write_text
+from core.contract.files import reason, write_text
 from core.errors import BadInput
 
 BAR_CELLS = 24
@@ -157,7 +157,7 @@ def check_out(path, suffixes):
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BadInput(f"The folder {path.parent} cannot be made ({error.strerror}); choose another.") from error
+        raise BadInput(f"The folder {path.parent} cannot be made ({reason(error)}); choose another.") from error
     if not os.access(path.parent, os.W_OK):                   # said now, not after the work
         raise BadInput(f"The folder {path.parent} cannot be written to; choose another.")
     return path

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-JOINT = re.compile(r"(?<![\w.])(ROOT|JOINT)[ \t]+([^\r\n{]+)")
+JOINT = re.compile(r"(?<![\w.])(ROOT|JOINT)[ \t]+([^\r\n{]+)", re.IGNORECASE)
 MOTION = re.compile(r"(?:^|[\r\n])\s*MOTION\b", re.IGNORECASE)
 LIMIT_BYTES = 8 << 20           # a hierarchy is smaller
 
@@ -28,7 +28,7 @@ def roots_of(text: str) -> list[str]:
     for kind, name in JOINT.findall(text[:end.start()] if end else text):
         name = " ".join(re.split(r"#|//", name)[0].split())
         seen[name] += 1
-        if kind == "ROOT":
+        if kind.upper() == "ROOT":
             found.append(name if seen[name] == 1 else f"{name}.{seen[name] - 1:03d}")
     return found
 

@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 
 from . import load
+from .files import reason
 
 ENVIRONMENT = "BATON_SYSTEMS"
 TYPES = ("float", "int", "bool", "enum", "string", "file", "folder", "object", "motion", "actions")
@@ -230,7 +231,8 @@ def _systems(_environment):
             more = folder / "settings.json"
             known |= json.loads(more.read_text(encoding="utf-8")) if more.is_file() else {}
         except (OSError, ValueError) as error:
-            raise Refused(f"The systems of {folder} cannot be read ({error}); put its name right in "
+            why = reason(error) if isinstance(error, OSError) else error
+            raise Refused(f"The systems of {folder} cannot be read ({why}); put its name right in "
                           f"{ENVIRONMENT}.") from error
     try:
         made = [System(row, known) for row in rows]

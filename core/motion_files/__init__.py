@@ -116,6 +116,8 @@ def _cut(motion, name, start, duration, begins):
     """The passage of a motion that starts at second `begins` of its file."""
     first = int(round((start - begins) * motion.fps))
     stop = len(motion) if duration is None else min(len(motion), first + int(round(duration * motion.fps)))
+    if stop - first < 2 and duration is not None and duration * motion.fps < 1.5:
+        raise BadInput(f"A passage of {duration:g} s holds no two frames; give a longer duration.")
     if stop - first < 2:
         raise BadInput(f"{name} lasts {begins + motion.duration:.1f} s; nothing is left of it from {start:g} s on.")
     return motion.slice(first, stop)
@@ -126,7 +128,7 @@ def _write(path, data):
         with replacing(path) as temporary:
             temporary.write_bytes(data)
     except OSError as error:
-        raise BadInput(f"{path} cannot be written: {error}.") from error
+        raise BadInput(f"The motion cannot be written to {path} ({reason(error)}); choose another folder.") from error
 
 
 def write_bvh(path, motion):

@@ -124,6 +124,8 @@ class Pipeline:
         """
         started = time.perf_counter()
         values = read_media(self.system, checked(self.system, params), self.notify)
+        if values.get("tempo") == "markers" and beats is None:
+            raise BadInput("The tempo Markers needs beats to follow; give them, or choose another tempo.")
         condition, duration = self._condition(condition, duration, values)
         check_seconds(self.system, duration)
         ask = Ask(condition, duration, values, keep, source, progress, should_cancel, performers=performers,
@@ -215,8 +217,8 @@ def asked_tempo(values: dict) -> tuple[str | float, float | None]:
     """(tempo, bpm) of checked settings as `find_beats` takes them: a mode or a tempo to keep, and a tempo to stay near
     or None.
 
-    "fixed" keeps the bpm that stands beside it; "markers" are beats that are given. What was meant goes back into the
-    values.
+    "fixed" keeps the bpm beside it; with "markers" the beats are given, so nothing is looked for. The values are
+    changed to what is returned, which is what the recipe tells.
     """
     tempo, bpm = values.get("tempo", "auto"), values.get("bpm")
     if tempo == "fixed":

@@ -50,8 +50,7 @@ def carried_rig(rig, poses, notify=None):
         if bone in right and bone not in taken and _strays(poses[:, bone], thighs) < SLACK * thigh:
             if notify is not None:
                 notify(f"The thighs do not move with {rig.names[pelvis]}; {rig.names[bone]}, with which they do, is "
-                       f"taken for "
-                       "the pelvis.")
+                       "taken for the pelvis.")
             return replace(rig, bone_map={**rig.bone_map, "pelvis": rig.names[bone]})
     if notify is not None:
         notify(f"The thighs do not move with {rig.names[pelvis]}; check the pelvis in the bone map.")
@@ -59,8 +58,8 @@ def carried_rig(rig, poses, notify=None):
 
 
 def _strays(bone, thighs):
-    """How far (p95) the thighs' heads go from their mean place in the axes of a bone (T,4,4); the nearest of either
-    side."""
+    """How far (95th percentile) the thighs' heads go from their median place in the axes of a bone (T,4,4); the farther
+    of both sides."""
     turn = orthonormal(bone[:, :3, :3])
     away = []
     for place in thighs:

@@ -16,7 +16,6 @@ SPEED = (0.12, 0.35)            # m/s on the canonical skeleton: surely planted,
 LIFT = (0.03, 0.08)             # metres above the standing height: surely planted, surely lifted
 # For choosing the anchor: wide, because the anchor itself changes the feet's speed a little and must not feed on it.
 ANCHOR_SPEED = (0.2, 1.6)
-MID_HIP = (OFFSETS[1] + OFFSETS[2]) / 2
 
 
 def ramp(value, low, high):
@@ -32,10 +31,10 @@ def contact(points, step, limits=SPEED):
     """
     span = max(1, int(round(0.033 / step)))
     padded = np.concatenate([points[:1].repeat(span, 0), points, points[-1:].repeat(span, 0)])
-    frames = np.full(len(points), 2.0 * span)
-    frames[:span] -= np.arange(span, 0, -1)
-    frames[-span:] -= np.arange(1, span + 1)
-    speed = np.linalg.norm(padded[2 * span:, :, :2] - padded[:-2 * span, :, :2], axis=-1) / (frames[:, None] * step)
+    place = np.arange(len(points))
+    frames = np.minimum(place + span, len(points) - 1) - np.maximum(place - span, 0)     # fewer at both ends
+    way = np.linalg.norm(padded[2 * span:, :, :2] - padded[:-2 * span, :, :2], axis=-1)
+    speed = way / (np.maximum(frames, 1)[:, None] * step)
     lift = points[..., 2] - HEIGHTS[1:]
     return gaussian_filter1d(ramp(speed, *limits) * ramp(lift, *LIFT), 0.04 / step, axis=0, mode="nearest")
 

@@ -157,7 +157,8 @@ def read_beats(path):
         except ValueError as error:
             raise BadInput(f"Line {number} of {path} is not `seconds [position]`: {line[:80]!r}.") from error
     with reading(f"{path} holds positions that are none; a bar has up to {METRES[1]} beats."):
-        return checked(Beats(times, positions, max([4 if max(positions, default=0) < 2 else max(positions)])))
+        highest = max(positions, default=0)
+        return checked(Beats(times, positions, highest if highest > 1 else 4))
 
 
 def rhythm_curve(beats, downbeats, frames, fps=FPS, start=0.0):

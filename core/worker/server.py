@@ -166,9 +166,9 @@ class Server:
 
     def _context(self, message):
         kind, folder = message.get("kind"), message.get("folder")
-        if kind not in self._kinds:
+        if not isinstance(kind, str) or kind not in self._kinds:
             raise BadInput(f"The worker has no job kind {kind!r}; it has {', '.join(sorted(self._kinds))}.")
-        if folder is not None and not Path(folder).is_dir():
+        if folder is not None and not (isinstance(folder, str) and Path(folder).is_dir()):
             raise BadInput(f"The job's folder {folder} does not exist.")
         params = message.get("params") or {}
         if not isinstance(params, dict):

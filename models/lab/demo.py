@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from core.contract import systems as registry
+from core.contract.files import reason
 from core.errors import BadInput, command
 
 ASSETS = Path(__file__).resolve().parents[2] / "core" / "assets"
@@ -55,7 +56,7 @@ def run_demo(out, motion=None, audio=None, genre=None, seed=7, device="auto"):
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BadInput(f"The folder {out} cannot be made: {error}.") from error
+        raise BadInput(f"The folder {out} cannot be made ({reason(error)}); choose another.") from error
     dance, piece = read_motion(motion or DANCE), read_audio(audio or PIECE)
     for suffix, write in (("bvh", write_bvh), ("npz", write_npz)):
         write(out / f"dance.{suffix}", dance.slice(0, int(MAX_SECONDS * dance.fps)))

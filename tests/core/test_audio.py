@@ -105,8 +105,10 @@ def test_written_file_is_48k_stereo_24_bit_and_whole(tmp_path):
     np.testing.assert_allclose(read_audio(path).samples, tone(0.5), atol=2 ** -23)
     assert not list(tmp_path.rglob("*.part"))
     (tmp_path / "file").write_text("")
-    with pytest.raises(BadInput, match="cannot be written"):
+    with pytest.raises(BadInput) as caught:
         write_wav(tmp_path / "file" / "take.wav", tone(0.5))
+    assert str(caught.value) == (f"The sound cannot be written to {tmp_path / 'file' / 'take.wav'} "
+                                 "(a file lies where a folder should be); choose another folder.")
 
 
 def percussive(seconds=4.0, rate=48_000):

@@ -98,6 +98,17 @@ def test_passage_and_rate(tmp_path, dance):
     assert len(read_motion(tmp_path / "d.bvh", fps=60)) == 45
     with pytest.raises(BadInput, match="nothing is left"):
         read_motion(tmp_path / "d.bvh", start=20)
+    with pytest.raises(BadInput, match="0.02 s holds no two frames"):
+        read_motion(tmp_path / "d.bvh", duration=0.02)
+
+
+@pytest.mark.parametrize("write, name", [(write_bvh, "d.bvh"), (write_npz, "d.npz")])
+def test_what_cannot_be_written_says_why_and_where(tmp_path, dance, write, name):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadInput) as caught:
+        write(tmp_path / "file" / name, dance)
+    assert str(caught.value) == (f"The motion cannot be written to {tmp_path / 'file' / name} (a file lies where a "
+                                 "folder should be); choose another folder.")
 
 
 @pytest.mark.parametrize("blend", [0, 4])

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from core.body.kinematics import forward_kinematics
-from core.contract.bvh_roots import roots
+from core.contract.bvh_roots import roots, roots_of
 from core.errors import BadInput
 from core.motion_files import read_motion
 from core.motion_files.bvh import format_bvh
@@ -43,6 +43,8 @@ def test_each_is_read_by_name(two):
     with pytest.raises(BadInput, match="no joint 'Bob'; its roots are Camera, pelvis, pelvis.001"):
         read_motion(path, root="Bob")
     assert roots(path.with_name("none.bvh")) == []
+    assert roots_of("HIERARCHY\nRoot Root_1\n{\njoint Root\n{\n}\n}\nroot Hips\n{\n}\nMotion\nroot Nobody") == [
+        "Root_1", "Hips"]                       # the reader takes the words in small letters, too
 
 
 @pytest.mark.parametrize("name", ["a.fbx", "a.glb", "a.GLTF", "a.usdz", "a.blend"])

@@ -95,6 +95,8 @@ def test_beats_are_found_where_none_are_given(conduct, sound):
     result = conduct.generate(sound, steps=2, beats=unknown)              # times given, bars to be found
     np.testing.assert_array_equal(result.beats.times, BEATS.times)
     assert result.recipe["beats_from"] == "user" and result.beats.positions.all()
+    with pytest.raises(BadInput, match="The tempo Markers needs beats to follow"):
+        conduct.generate(sound, steps=2, tempo="markers")
 
 
 def test_only_the_chosen_seconds_are_made_anew(conduct, sound):

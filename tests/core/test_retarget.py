@@ -8,6 +8,7 @@ from core.body.motion import rest_motion
 from core.body.rotations import geodesic
 from core.errors import BadInput
 from core.retarget import Options, from_smpl, to_smpl
+from core.retarget.contacts import HEIGHTS, SPEED, contact, ramp
 from core.retarget.feet import intervals
 from core.retarget.rest import align_rest
 from core.retarget.rig import read_job, rig_from_json
@@ -229,6 +230,16 @@ def test_follows_overrides_the_parent_chain(dance):
     wanted = rigs.evaluate(rig, from_smpl(dance[0], rig, TAKE))[:, rig.index["left_shoulder"], :3, :3]
     rest = rig.rest[rig.index["left_shoulder"], :3, :3]
     assert np.abs(rest @ turns - wanted).max() < 1e-3
+
+
+@pytest.mark.parametrize("frames, fps", [(2, 240.0), (5, 240.0), (20, 1000.0), (9, 240.0), (40, 30.0)])
+def test_contacts_of_a_clip_however_short(frames, fps):
+    """Speed over 1/15 s around each frame, over what there is of it at the ends: the same of a foot that slides evenly
+    at 0.2 m/s, wherever it is in the clip."""
+    points = np.zeros((frames, 4, 3)) + HEIGHTS[1:, None] * [0.0, 0.0, 1.0]
+    points[:, 0, 0] = 0.2 * np.arange(frames) / fps
+    found = contact(points, 1 / fps)
+    assert np.allclose(found[:, 1:], 1.0) and np.allclose(found[:, 0], ramp(0.2, *SPEED))
 
 
 def test_bad_input_is_one_sentence(dance):

@@ -219,8 +219,11 @@ def test_what_is_no_message_is_answered_and_survived(start):
         assert error["code"] == "protocol" and words in error["message"] and error["job"] is None
     worker.job("a", "unheard")
     assert "no job kind 'unheard'" in worker.next("error")["message"]
-    worker.send("job", "b", kind="steps", folder="/nowhere/at/all", params={})
-    assert "does not exist" in worker.next("error")["message"]
+    worker.send("job", "a", kind=["steps"], folder=None, params={})
+    assert "no job kind ['steps']" in worker.next("error")["message"]
+    for folder in ("/nowhere/at/all", 7):
+        worker.send("job", "b", kind="steps", folder=folder, params={})
+        assert "does not exist" in worker.next("error")["message"]
     worker.job("c", "steps", steps=1)
     assert worker.next("done")["job"] == "c"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from core.contract.files import reason
 from core.errors import BadInput
 
 QUESTIONS = ("quality", "fit")
@@ -48,7 +49,7 @@ class Ratings:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise BadInput(f"The ratings cannot be written to {self.path}: {error.strerror}.") from error
+            raise BadInput(f"The ratings cannot be written to {self.path}: {reason(error)}.") from error
         self.rows.append(row)
 
 
