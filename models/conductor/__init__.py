@@ -33,6 +33,8 @@ What differs from the published code, in every configuration
   hard alone after a first epoch of easy ones, super-hard from 0 s
 - the music's features pass a linear map and then another to the style's width, which is both memory and style, as
   published; the memory's norm is learned for each layer
+- a training window begins anywhere in a piece; published: at 0 or 30 s
+- sampling, a track's music features are brought down to the spread that they had in training, where they are larger
 - the elbow reward is -w min(v, cap) in standardised units and off by default; the 1e-6 feature term is left out
 
 What `release` adds: SMPL-24 6D of pelvis, trunk, head and arms, and for each foot place, heading, pitch and contact,

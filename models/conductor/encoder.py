@@ -80,9 +80,8 @@ class GraphBlock(nn.Module):
         self.register_buffer("adjacency", adjacency)
         self.importance = nn.Parameter(torch.ones_like(adjacency))  # learnable edge weights
         self.spatial = nn.Conv2d(inputs, outputs, 1)
-        self.temporal = nn.Sequential(nn.BatchNorm2d(outputs), nn.ReLU(), nn.Conv2d(outputs, outputs, (3, 1),
-                                                                                    padding=(1, 0)),
-                                      nn.BatchNorm2d(outputs))
+        self.temporal = nn.Sequential(nn.BatchNorm2d(outputs), nn.ReLU(),
+                                      nn.Conv2d(outputs, outputs, (3, 1), padding=(1, 0)), nn.BatchNorm2d(outputs))
         self.residual = residual
 
     def forward(self, x):                                          # (B, C, T, J)

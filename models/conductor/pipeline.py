@@ -53,8 +53,7 @@ LEGS = ("natural", "stand", "off")  # off: as natural, and the rig's own legs st
 WINDOWS_AT_ONCE = 8
 # Features of sound unlike the corpus come out up to twice as strong and drive the articulation too far (a second dip
 # after each ictus); a track's are brought down to what training pieces have. Guidance above 1 acts on the noisy half
-# only, for
-# the same reason: there it shapes strokes and bars, later it would only sharpen (and costs a second network call).
+# only, for the same reason: there it shapes strokes and bars, later it would only sharpen (and costs a second call).
 MUSIC_RMS = 1.2
 GUIDANCE_INTERVAL = (0.5, 1.0)
 

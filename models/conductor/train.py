@@ -143,7 +143,6 @@ class DenoiserTask(Task):
 
     def loss(self, model, batch, generator):
         """Reconstruction and geometric losses at a random noise level."""
-        # once; a copy a step would wait for it
         condition = batch["condition"]
         if model.encoder is not None:
             condition = torch.cat([model.encoder(batch["mel"]).to(condition),

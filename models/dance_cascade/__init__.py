@@ -15,11 +15,13 @@ Losses
 - w(t) = exp(-alpha t), alpha 0.1 ......................................... `losses.timestep_weight`
 - key joints by forward kinematics, sudden turns .......................... `models.motion.losses`
 Sampling
-- the first 2 s given, noised to level t at each step ..................... `models.motion.kept`,
-`models.diffusion.Inpaint`
+- the first 2 s given, noised to level t at each step ..................... `models.motion.kept`, `diffusion.Inpaint`
 
 What differs, in every configuration (no code of the paper was found; the printed forms of its losses were not obtained)
-- encoders: two small ones of ours trained with the adapter, for Wav2CLIP and MotionCLIP frozen (third-party weights)
+- encoders: two small ones of ours trained with the adapter, for Wav2CLIP and MotionCLIP frozen (third-party weights);
+  both directions of InfoNCE count, and its temperature, 0.07 at first, is learned
+- music reaches the denoiser as an embedding of each frame; the text names one vector of 512 a clip
+- sizes that the text leaves open: feed-forward 3072, cosine schedule, ancestral sampling, noise of the base up to 0.5
 - root: velocities in the axes of the heading, turning speed and height, for positions: windows of a canvas then agree
   wherever the dancer stands (`models.motion.representation`)
 - contacts: four channels and a loss on planted feet (after EDGE), which the clean-up reads

@@ -27,6 +27,7 @@ class EncoderConfig:
     pool: str = "frame"  # frame: mean over time of the cosine per frame | clip: cosine of the means over time
     hard: bool = True                       # two clips of each piece in a batch: the other one is a negative too
     clip_seconds: float = 6.0
+    motion_fps: int = BASE_FPS              # Hz of the motion that is compared with the music: 15 or 30
     temperature: float = 0.07
     batch: int = 128
     learning_rate: float = 1e-3
@@ -98,7 +99,7 @@ class CascadeConfig:
 # The published sizes: 12 layers, width 768, 6 heads; 20 s; one clip embedding per frame by attention, no rhythm, no
 # style.
 PAPER_ENCODER = EncoderConfig(width=512, blocks=4, motion_width=512, motion_blocks=4, embedding=512, pool="clip",
-                              hard=False, batch=64, learning_rate=1e-5)
+                              hard=False, motion_fps=MEL_FPS, batch=64, learning_rate=1e-5)
 PAPER = CascadeConfig(music_size=512, attention=True, rhythm=False, energy=False, style=False, layers=12, width=768,
                       heads=6, ffn=3072, condition=768, kernel=1, dropout=0.1, overlap=150, steps=100, sampler="ddpm",
                       music_dropout=0.0, music_slip=0, weight_velocity=0.0, weight_contact=0.0, batch=32,
@@ -119,6 +120,11 @@ TINY = replace(RELEASE, music_size=8, layers=2, width=32, heads=2, ffn=32, condi
                batch=4)
 TINY_SR = replace(RELEASE_SR, layers=2, width=32, heads=2, ffn=32, condition=16, window=80, overlap=20, steps=2,
                   batch=4)
+_TINY_SIZES = dict(music_size=8, layers=1, width=32, heads=2, ffn=32, condition=16, overlap=20, steps=3, batch=2)
+TINY_PAPER_ENCODER = replace(PAPER_ENCODER, width=16, blocks=1, motion_width=16, motion_blocks=1, adapter=16,
+                             embedding=8, clip_seconds=2.0, batch=4)
+TINY_PAPER = replace(PAPER, window=60, **_TINY_SIZES)
+TINY_PAPER_SR = replace(PAPER_SR, window=80, **_TINY_SIZES)
 
 # Trained rows at one small budget, each an override of the same small base (evaluation:
 # models/lab/evaluation/dance_cascade).
@@ -137,6 +143,8 @@ ABLATIONS = {
     "ablation-no-rhythm": replace(_SMALL, rhythm=False),
 }
 
-CONFIGS = {"encoder": {"paper": PAPER_ENCODER, "release": RELEASE_ENCODER, "tiny": TINY_ENCODER},
-           "base": {"paper": PAPER, "release": RELEASE, "tiny": TINY, **ABLATIONS},
-           "super_resolution": {"paper": PAPER_SR, "release": RELEASE_SR, "tiny": TINY_SR}}
+CONFIGS = {"encoder": {"paper": PAPER_ENCODER, "release": RELEASE_ENCODER, "tiny": TINY_ENCODER,
+                        "tiny-paper": TINY_PAPER_ENCODER},
+           "base": {"paper": PAPER, "release": RELEASE, "tiny": TINY, "tiny-paper": TINY_PAPER, **ABLATIONS},
+           "super_resolution": {"paper": PAPER_SR, "release": RELEASE_SR, "tiny": TINY_SR,
+                                 "tiny-paper": TINY_PAPER_SR}}

@@ -9,7 +9,7 @@ import torch
 
 from core.body.rotations import sixd_to_matrix
 from core.errors import BadInput
-from models.dance_cascade.config import BANDS, BASE_FPS, MEL_FPS, RATIO
+from models.dance_cascade.config import BANDS, MEL_FPS, RATIO
 from models.dance_cascade.features import (
     MEL_LEVELS,
     assemble,
@@ -257,12 +257,12 @@ class Crops:
 
 
 class Clips:
-    """Batches of the alignment stage: mel (B, M, 64) in 0..1 and motion vectors (B, T, 152) at 15 fps of the same
-    clips."""
+    """Batches of the alignment stage: mel (B, M, 64) in 0..1 and motion vectors (B, T, 152) at `motion_fps` of the
+    same clips."""
 
     def __init__(self, config, material):
         self.config, self.material = config, material
-        self.frames = int(config.clip_seconds * BASE_FPS)
+        self.frames = int(config.clip_seconds * config.motion_fps)
 
     def resident(self, device):
         """As `Crops.resident`."""
@@ -278,7 +278,8 @@ class Clips:
                      * (m.count[item] - (self.frames - 1) * m.stride).clamp(min=m.stride)).long()
             more, _ = m.rows(item, start, self.frames)
             item, rows = torch.cat([item, item]), torch.cat([rows, more])
-        time = m.seconds(item, rows)[:, :1] + torch.arange(2 * self.frames, device=m.device) / MEL_FPS
+        mels = self.frames * (MEL_FPS // c.motion_fps)
+        time = m.seconds(item, rows)[:, :1] + torch.arange(mels, device=m.device) / MEL_FPS
         vectors = m.vectors[rows]
         flip = torch.rand(len(item), generator=generator, device=m.device) < 0.5
         return {"mel": m.mel[m.mel_index(item, time)].float() / MEL_LEVELS, "vectors": Crops._flipped(vectors, flip)}

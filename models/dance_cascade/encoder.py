@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from models.dance_cascade.config import BANDS
+from models.dance_cascade.config import BANDS, MEL_FPS
 from models.layers import ResBlock, conv_nd
 from models.motion.representation import CHANNELS, Standard
 
@@ -34,7 +34,7 @@ class MusicEncoder(nn.Module):
 
 
 class MotionEncoder(nn.Module):
-    """Motion vectors (B, T, 152) at 15 fps -> (B, T, embedding) at 15 Hz, each frame of length sqrt(embedding)."""
+    """Motion vectors (B, T, 152) at `motion_fps` -> (B, T, embedding), each frame of length sqrt(embedding)."""
 
     def __init__(self, config):
         super().__init__()
@@ -66,9 +66,9 @@ class Aligner(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(-math.log(config.temperature)))
 
     def embed(self, mel, vectors):
-        """Unit vectors (B, T, E) of music, averaged to 15 Hz, and of motion; or (B, 1, E), the clip's, with pool
-        "clip"."""
-        music = F.avg_pool1d(self.music(mel).transpose(1, 2), 2).transpose(1, 2)
+        """Unit vectors (B, T, E) of music, averaged to the motion's rate, and of motion; or (B, 1, E), the clip's, with
+        pool "clip"."""
+        music = F.avg_pool1d(self.music(mel).transpose(1, 2), MEL_FPS // self.config.motion_fps).transpose(1, 2)
         motion = self.motion(vectors)
         if self.config.pool == "clip":
             music, motion = music.mean(1, keepdim=True), motion.mean(1, keepdim=True)

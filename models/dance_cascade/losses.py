@@ -66,8 +66,8 @@ def denoiser_loss(config, schedule, network, batch, generator):
             losses["velocity"] = c.weight_velocity * geometry.masked_mean(error, geometry.pairs(mask))
         if c.weight_acceleration:
             seen = geometry.pairs(geometry.pairs(mask))
-            losses["acceleration"] = c.weight_acceleration * geometry.masked_mean(geometry.acceleration_error(estimate,
-                                                                                                              x0), seen)
+            error = geometry.acceleration_error(estimate, x0)
+            losses["acceleration"] = c.weight_acceleration * geometry.masked_mean(error, seen)
         losses.update(geometric_losses(c, network.standard.restore(estimate), truth, mask, timestep_weight(drawn.t, c),
                                        network.rotation_limit))
         loss = sum(losses.values())

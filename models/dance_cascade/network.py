@@ -4,11 +4,13 @@ DiffDance's transformer attends to the music. What is aligned in time need not b
 embedding, the beats and the energy of a frame modulate that frame (FiLM), as the noise level and the style do all
 frames.
 """
+from dataclasses import replace
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from models.dance_cascade.config import STYLES
+from models.dance_cascade.config import RELEASE_ENCODER, STYLES
 from models.dance_cascade.encoder import MusicEncoder
 from models.layers import Attention, FiLM, TimeEmbedding
 from models.layers.local import near
@@ -75,7 +77,8 @@ class Denoiser(nn.Module):
         self.register_buffer("energy", torch.tensor([0.0, 1.0]))
         self.register_buffer("pose", torch.zeros(CHANNELS))
         self.music_size = c.music_size if c.music != "none" else 0
-        self.encoder = None                                     # set by `with_encoder` where it is trained along
+        scratch = replace(RELEASE_ENCODER, embedding=c.music_size)
+        self.encoder = MusicEncoder(scratch) if c.music == "scratch" else None      # trained along
         others = c.condition_size - self.music_size
         self.music_in = nn.Linear(self.music_size, c.condition) if self.music_size else None
         self.other_in = nn.Sequential(nn.Linear(others, c.condition), nn.SiLU(),
@@ -91,11 +94,6 @@ class Denoiser(nn.Module):
         self.out = nn.Linear(c.width, CHANNELS * c.patch)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
-
-    def with_encoder(self, encoder_config):
-        """A music encoder of its own (music "scratch"); returns self."""
-        self.encoder = MusicEncoder(encoder_config)
-        return self
 
     def embed(self, condition, null):
         """(music (B, N, condition), others (B, N, condition)) per token; null rows hold the learned vector once."""

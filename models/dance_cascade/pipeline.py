@@ -147,7 +147,7 @@ class Dancer:
             network.load_state_dict(checkpoints.load_state(found))
             parts.append((config, network))
         encoder = None
-        if parts[0][0].music == "aligned":
+        if any(config.music == "aligned" for config, _ in parts):
             found = checkpoints.find("dance_cascade", "encoder", folders)
             aligner = Aligner(EncoderConfig(**found.config))
             aligner.load_state_dict(checkpoints.load_state(found))
@@ -206,17 +206,17 @@ class Dancer:
             beat_scale=beat_scale)
         later = None if progress is None else lambda phase, part, text: progress(phase, share + part, text)
         on_step = reporting(later, should_cancel, 1 - share)
-        vectors = self._refined(vectors, frames, asked, beats, known, generators, refining, on_step)
+        vectors = self._refined(vectors, frames, asked, (music, beats, first), known, generators, refining, on_step)
         course = Course(FULL_FPS, asked.in_place, asked.path, asked.loop, known and known.course(1), before)
         return [finished(each, course, known, asked).slice(before, frames) for each in vectors]
 
-    def _refined(self, base, frames, asked, beats, known, generators, steps, on_step):
-        """Base vectors (V, t, 152) -> (V, frames, 152) at 60 fps."""
+    def _refined(self, base, frames, asked, heard, known, generators, steps, on_step):
+        """Base vectors (V, t, 152) -> (V, frames, 152) at 60 fps. heard: music (M, E), beats, second of frame 0."""
         ratio = FULL_FPS // self.base.config.fps
         if self.refiner is None:
             return smooth_upsampled(base, frames, ratio, asked.loop)
-        c = self.refiner.config
-        condition = self._condition(c, None, beats, None, frames, 0.0), self._style(asked.genre)
+        c, (music, beats, first) = self.refiner.config, heard
+        condition = self._condition(c, music, beats, None, frames, first), self._style(asked.genre)
         return self.refiner.sample(condition, noise(generators, (CHANNELS, frames)), generators, steps=steps, base=base,
                                    ratio=ratio, loop=asked.loop, scale=c.guidance_scale, batch=asked.batch,
                                    on_step=on_step, known=known and known.vectors(FULL_FPS))
@@ -241,6 +241,7 @@ class Dancer:
         if index < 0:
             raise BadInput(f"The genre {genre!r} is unknown; choose one of {', '.join(STYLES)}.")
         return index
+
 
 def frames_of(duration, left, loop):
     """Frames at 60 fps of a passage of `duration` seconds where `left` s of music are; on a loop whole frames of the

@@ -12,6 +12,7 @@ import dataclasses
 import torch
 
 from core import checkpoints
+from core.errors import BadInput
 from models.dance_cascade.config import CONFIGS, CascadeConfig, EncoderConfig
 from models.dance_cascade.data import Clips, Crops, Material
 from models.dance_cascade.encoder import Aligner, info_nce
@@ -44,7 +45,7 @@ def load_aligner(source="", folders=None):
 class _Corpus(Task):
     """A task that holds its splits on the device."""
 
-    rate, stride, limit = 30, 2, None
+    rate, stride, limit = 30, 2, None           # Hz of what is read, rows between two frames of a crop, most items
 
     def __init__(self, config):
         super().__init__(config)
@@ -62,14 +63,18 @@ class _Corpus(Task):
 
     def read(self, split):
         """A new `Material`."""
-        return Material(self.corpus, split, self.rate, self.stride, self.device, self.limit if split == "train"
-                        else None)
+        limit = self.limit if split == "train" else None
+        return Material(self.corpus, split, self.rate, self.stride, self.device, limit)
 
 
 class EncoderTask(_Corpus):
     """Alignment stage."""
 
     ema = 0.99
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.stride = self.rate // config.motion_fps
 
     def build(self):
         """A new `Aligner` with statistics of the train split; reads both splits, so that a missing one is told now."""
@@ -99,8 +104,8 @@ class EncoderTask(_Corpus):
             rows = []
             for number in range(VALIDATION_BATCHES):
                 batch = clips[number]
-                rows.append([float(value) for value in info_nce(model.similarity(batch["mel"], batch["vectors"]),
-                                                                model.log_scale.exp())])
+                found = info_nce(model.similarity(batch["mel"], batch["vectors"]), model.log_scale.exp())
+                rows.append([float(value) for value in found])
             for place, what in enumerate(("loss", "music_to_motion", "motion_to_music")):
                 scores[f"{name}_{what}"] = sum(row[place] for row in rows) / len(rows)
         return {**scores, "chance": 1 / VALIDATION_CLIPS}
@@ -125,15 +130,17 @@ class StageTask(_Corpus):
         """A `Material`, with the music's embedding where the stage wants it."""
         material = super().read(split)
         if self.config.music == "aligned":
-            material.embed(load_aligner(self.config.encoder).music)
+            aligner = load_aligner(self.config.encoder)
+            if aligner.config.embedding != self.config.music_size:
+                raise BadInput(f"The encoder gives {aligner.config.embedding} channels and this configuration takes "
+                               f"{self.config.music_size}; name the one that was trained with it: --set encoder=RUN.")
+            material.embed(aligner.music)
         return material
 
     def build(self):
         """A new denoiser with statistics of the train split; reads both splits."""
         network = Denoiser(self.config)
         self.material("valid")
-        if self.config.music == "scratch":
-            network.with_encoder(dataclasses.replace(CONFIGS["encoder"]["release"], embedding=self.config.music_size))
         material = self.material("train")
         measure(network.to(material.device), material, self.config)
         self.network = network

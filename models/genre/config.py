@@ -16,7 +16,7 @@ class GenreConfig:
 
 
 CONFIGS = {
-    "audio": {"release": GenreConfig(64, rate=48_000 / 2048), "tiny": GenreConfig(64, 16, 2, 3.0, 48_000 / 2048,
-                                                                                  batch=4)},
+    "audio": {"release": GenreConfig(64, rate=48_000 / 2048),
+              "tiny": GenreConfig(64, 16, 2, 3.0, 48_000 / 2048, batch=4)},
     "motion": {"release": GenreConfig(24 * 9, width=128), "tiny": GenreConfig(24 * 9, 16, 2, 3.0, batch=4)},
 }

@@ -10,7 +10,7 @@ digests. What had to be assumed is marked [A] and is ours, not the paper's.
 |---|---|
 | music VAE: L_rec + l1 KL + l2 GAN on mels, trained first, then frozen | `models/music_ldm/vae.py`, released weights |
 | motion VAE: L_rec + l3 KL + l4 L_contrast, as wide as the music's | `vae.py: MotionVAE`, `losses.py: motion_loss` |
-| directogram D(r, theta), kinematic amplitude Q(r) | `directogram.py` (the printed overlapping bins: `overlap=True`) |
+| directogram D(r, theta), kinematic amplitude Q(r) | `directogram.py` (`paper`: the printed, overlapping bins) |
 | bidirectional rhythmic contrast, windows [r_s, r_e] max-pooled | `contrast.py` |
 | L_m2a = |eps_a(z_a(t), t, z_m) - eps|^2, L_a2m alike; guidance | `network.py: DiT`, `losses.py: diffusion_loss` |
 | motion -> music, music -> motion | `pipeline.py: MoMuMusic, MoMuMotion` |
@@ -27,11 +27,13 @@ the clock is the mel's.
 |---|---|
 | keypoints | SMPL-24 vectors (`models/motion/representation.py`) instead of 2D; D and Q of joints seen from the front |
 | motion's rate | 30 fps interpolated (Catmull-Rom) to the mel's 43.07 Hz, three levels, two halvings of time |
-| tau, N_C, windows [A] | 0.07; 16 of 0.5 s a sequence; apart in level: |dQ| > 0.25; other sequences always count |
+| tau, N_C, windows [A] | 0.07; 16 of 0.5 s a sequence |
+| negatives [A] | apart in time (no overlap) and in level (dQ > 0.25), or four windows apart; all of other sequences |
 | l3, l4 [A] | 3e-4, 0.05 (`paper`: 1e-6, 0.1) |
-| bins [A] | 12, half-open; D and Q are 0 in frame 0; Q over its largest value |
+| bins K [A] | 12 (`release`: half-open); D is 0 in frame 0, Q in frames 0 and 1; Q over its largest value |
 | geometric terms [A] | joint distance, velocity over the floor, speed of standing feet (`models/motion`) |
 | contrast through one linear map a side | `release`; `paper` compares the latents themselves |
+| losses of the motion VAE [A] | squared error in network units for L_rec, and geometric terms beside it |
 | transformer [A] | width 256, 6 layers, 4 heads, convolutional feed-forward, adaLN; [t; condition; latents] |
 | T, schedule [A] | 1000; `paper` scaled linear betas and eps, as the group's sibling system; `release` cosine and v |
 | condition drop [A] | 0.1 (`paper`); apart for modality, rhythm, style and code (`release`) |

@@ -31,12 +31,14 @@ class MotionVAEConfig:
     velocity: float = 0.5               # weight of the error of joint velocities over the floor (m/s)
     foot: float = 2.0                   # weight of the speed of feet that stand (m/s)
     contrast: float = 0.05              # paper's l4
+    directions: bool = False            # directions of bones in the place of rotations, an ablation (directions.py)
     heads: bool = True  # compare through one linear map a side; False: the latents themselves, as printed
     tau: float = 0.07
     window_seconds: float = 0.5         # r_e - r_s
     windows: int = 16                   # N_C windows of a sequence
     rhythm_gap: float = 0.25            # windows whose amplitudes differ by more mismatch in rhythm level
-    bins: int = 12                      # directions of the directogram
+    bins: int = 12                      # directions of the directogram, K
+    overlap: bool = False               # its bins as printed, twice as wide as they lie apart
 
     def __post_init__(self):
         self.widths = tuple(self.widths)
@@ -121,22 +123,25 @@ class TimingConfig:
 
 
 VAE_RELEASE = MotionVAEConfig()
+VAE_PAPER = replace(VAE_RELEASE, heads=False, overlap=True, contrast=0.1, kl=1e-6)
 VAE_TINY = MotionVAEConfig(widths=(16, 16, 16), blocks=1, frames=64, batch=4, windows=4, ema=0.9)
 RELEASE = DiTConfig()
 PAPER = DiTConfig(rhythm=False, style=False, code=0, schedule="scaled_linear", prediction="eps", high_noise=0.0,
                   level=0.0, condition_noise=0.0, dropout=0.0, drop_other=0.0, pool=1, lr=1e-4, ema=0.9999)
 TINY = DiTConfig(width=32, depth=2, heads=2, hidden=48, code=4, window=32, shortest=12, batch=4, ema=0.9)
+TINY_PAPER = replace(PAPER, width=32, depth=2, heads=2, hidden=48, window=32, shortest=12, batch=4, ema=0.9)
 
 CONFIGS = {
-    "motion_vae": {"release": VAE_RELEASE, "tiny": VAE_TINY, "paper": replace(VAE_RELEASE, heads=False, contrast=0.1,
-                                                                              kl=1e-6),
+    "motion_vae": {"release": VAE_RELEASE, "tiny": VAE_TINY, "paper": VAE_PAPER,
+                   "tiny-paper": replace(VAE_TINY, heads=False, overlap=True, contrast=0.1, kl=1e-6),
                    "no-contrast": replace(VAE_RELEASE, contrast=0.0)},
-    "timing": {"release": TimingConfig(), "tiny": TimingConfig(width=8, dilations=(1, 2), window=32, shortest=12,
-                                                               batch=4, ema=0.9)},
+    "timing": {"release": TimingConfig(),
+               "tiny": TimingConfig(width=8, dilations=(1, 2), window=32, shortest=12, batch=4, ema=0.9)},
 }
 for _part in ("music_dit", "motion_dit"):
     _kept = {"code": 0} if _part == "motion_dit" else {}            # the code is of the music's mix
     CONFIGS[_part] = {"release": replace(RELEASE, **_kept), "paper": PAPER, "tiny": replace(TINY, **_kept),
+                      "tiny-paper": TINY_PAPER,
                       "eps": replace(RELEASE, prediction="eps", **_kept),
                       "no-rhythm": replace(RELEASE, rhythm=False, **_kept),
                       "tokens-only": replace(RELEASE, frame_wise=False, **_kept)}

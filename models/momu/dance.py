@@ -60,7 +60,7 @@ def come_round(vectors, turn):
     last = float(turn[-1] + vectors[0, 2] / FRAME_RATE)
     along = torch.arange(count) / count
     turn = turn - along * (last - 2 * np.pi * round(last / (2 * np.pi)))
-    step = representation._turned(torch.roll(vectors[:, :2], -1, 0) / FRAME_RATE, turn)
+    step = representation.rotated(torch.roll(vectors[:, :2], -1, 0) / FRAME_RATE, turn)
     end = step.sum(0)
     place = torch.cumsum(step, 0) - step - along[:, None] * end
     return turn, place

@@ -36,8 +36,8 @@ class Pieces:
 
     def __init__(self, flat, split, captured, device):
         self.flat, self.device = flat, torch.device(device)
-        self.items = [item for item in flat.items if item.get("split") == split and flat.has(item, "rot6d", "root",
-                                                                                             "latent")
+        needed = ("rot6d", "root", "latent")
+        self.items = [item for item in flat.items if item.get("split") == split and flat.has(item, *needed)
                       and item["arrays"]["latent"][1] >= SHORTEST]
         if not self.items:
             raise BadInput(f"{flat.folder} holds no {split} pieces with motion and music; it needs some of every "
@@ -212,8 +212,8 @@ class LatentCrops:
         rows, starts = pieces.draw(config.batch, config.window, generator)
         lengths = self._lengths(rows, starts, generator)
         along = torch.arange(config.window, device=device)
-        place = pieces.first_latent[rows][:, None] + torch.minimum(starts[:, None] + along,
-                                                                   pieces.latents[rows][:, None] - 1)
+        last = pieces.latents[rows][:, None] - 1
+        place = pieces.first_latent[rows][:, None] + torch.minimum(starts[:, None] + along, last)
         mirror = (uniform((len(rows),), generator, device) < 0.5).long()
         motion, music = self.motion[mirror[:, None], place].float(), pieces.music(rows, starts, config.window)
         return {"motion": motion.transpose(1, 2), "music": music.transpose(1, 2),

@@ -3,7 +3,6 @@ squared error of their target, L_m2a and L_a2m."""
 import torch
 
 from core.audio.mel import FRAME_RATE
-from core.body.rotations import sixd_to_matrix
 from models.diffusion.loss import draw, normal, uniform
 from models.layers.placed import constant
 from models.momu.config import DOWNSAMPLE
@@ -11,8 +10,8 @@ from models.momu.contrast import contrast_loss, draw_starts, level_windows, nega
 from models.momu.directogram import front_view, kinematic_amplitude
 from models.momu.network import Condition
 from models.motion import representation
-from models.motion.kinematics import joints
 from models.motion.losses import PLANTED, contact_of, steps
+from models.motion.losses import body as posed
 from models.music_ldm.losses import kl_divergence
 
 FARTHEST = 4.0              # standard deviations that the code of a piece's mix may lie out
@@ -40,8 +39,7 @@ def motion_loss(vae, heads, config, batch, generator):
 def body(vectors):
     """Joint positions (B, T, 24, 3) of vectors (B, T, 152) under a root at xy = 0, in the axes of the heading;
     metres."""
-    rotations = sixd_to_matrix(vectors[..., representation.ROTATIONS].unflatten(-1, (24, 6)))
-    return joints(rotations, torch.cat([torch.zeros_like(vectors[..., :2]), vectors[..., 3:4]], dim=-1))
+    return posed(vectors)[1]
 
 
 def over_floor(vectors, positions):
@@ -73,7 +71,7 @@ def rhythmic_contrast(heads, z, music, positions, config, generator):
     """(loss, share of windows found) between motion latents z and frozen music latents (B, 64, L) of the same
     seconds."""
     device, (count, _, length) = z.device, z.shape
-    amplitude = kinematic_amplitude(front_view(positions), config.bins)                    # (B, T)
+    amplitude = kinematic_amplitude(front_view(positions), config.bins, config.overlap)    # (B, T)
     amplitude = amplitude[:, :length * DOWNSAMPLE].unflatten(-1, (length, DOWNSAMPLE)).amax(-1)
     starts = draw_starts(count, config.windows, length, config.window, generator, generator.device).to(device)
 

@@ -250,8 +250,8 @@ class MoMuBoth(Entry):
 
     def _both(self, canvas, asked, run, sound=None, moves=None):
         """Both sides by cross-guidance; sound, moves: the free ranges of a kept take."""
-        generators, take, profile = seeded(asked.seed,
-                                           asked.variations), None, None if asked.like is None else mix_of(asked.like)
+        generators, take = seeded(asked.seed, asked.variations), None
+        profile = None if asked.like is None else mix_of(asked.like)
         if asked.keep is not None:
             canvas.cut(sound + moves)
             kept = SoundTake(self, canvas, asked.keep[0], sound), MotionTake(self, canvas, asked.keep[1], moves)
@@ -265,7 +265,7 @@ class MoMuBoth(Entry):
         x = self.sample(denoise, 2 * half, canvas, generators, asked, take, run)
         rows = list(zip(self.music_dit.restore(x[:, :half]), self.motion_dit.restore(x[:, half:])))
         for heard, seen in run.each(rows):
-            pair = (self.music.write(heard, canvas, run.should_cancel), dance.write(self.motion_vae, seen, canvas,
-                                                                                    asked.tidy))
+            pair = (self.music.write(heard, canvas, run.should_cancel),
+                    dance.write(self.motion_vae, seen, canvas, asked.tidy))
             made.append(pair if take is None else tuple(part.joined(new) for part, new in zip(kept, pair)))
         return made

@@ -19,6 +19,10 @@ class Music:
         self.vae, self.device = vae.to(device).eval(), torch.device(device)
         self.vocoder = None if vocoder is None else vocoder.to(device).eval()
 
+    def rows(self, mono):
+        """What the VAE hears of sound (N,) at 22,050 Hz: log-mel rows (T, 256)."""
+        return mels.log_mel(mono)
+
     def read(self, audio, canvas):
         """(latents (64, length), profile (96,), gain) of an `Audio` on a canvas; silence beyond its end. Raises
         BadInput."""
@@ -29,7 +33,7 @@ class Music:
         if canvas.loop:
             mono = np.interp(np.arange(frames * mels.HOP) * canvas.stretch, np.arange(len(mono)),
                              mono).astype(np.float32)
-        found = mels.log_mel(mono)[:frames]
+        found = self.rows(mono)[:frames]
         mel = np.full((frames, mels.BANDS), np.log(mels.FLOOR), np.float32)
         mel[:len(found)] = found
         profile = timbre_profile(found[:max(2, len(found))]) if len(found) > 1 else np.zeros(96, np.float32)

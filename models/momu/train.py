@@ -55,8 +55,8 @@ class MotionVAETask(Task):
     def build(self):
         """VAE and contrast heads in one module, so that one loop trains both."""
         vae = MotionVAE(self.config)
-        vae.channels.measure(self.sample.flatten(0, 1))
-        vae.start_linear(*principal_components(vae.channels(self.sample), self.config.latent))
+        vae.channels.measure(vae.seen(self.sample).flatten(0, 1))
+        vae.start_linear(*principal_components(vae.standardise(self.sample).transpose(1, 2), self.config.latent))
         return nn.ModuleDict({"vae": vae, "heads": ContrastHeads(self.config)})
 
     def dataset(self, cache, split):
@@ -218,8 +218,8 @@ def drawn_latents(pieces, motion):
     generator, moves, sounds = torch.Generator().manual_seed(3), [], []
     for _ in range(20):
         rows, starts = pieces.draw(64, 64, generator)
-        place = torch.minimum(starts[:, None] + torch.arange(64, device=pieces.device), pieces.latents[rows][:, None]
-                              - 1)
+        along, last = torch.arange(64, device=pieces.device), pieces.latents[rows][:, None] - 1
+        place = torch.minimum(starts[:, None] + along, last)
         moves.append(motion[pieces.first_latent[rows][:, None] + place].float().flatten(0, 1).cpu())
         sounds.append(pieces.music(rows, starts, 64).flatten(0, 1).cpu())
     return torch.cat(moves), torch.cat(sounds)

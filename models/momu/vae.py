@@ -12,6 +12,7 @@ from torch import nn
 from core.errors import BadInput
 from models.layers import Downsample, ResBlock, Upsample, conv_nd, make_norm
 from models.momu.config import DOWNSAMPLE, MotionVAEConfig
+from models.momu.directions import from_directions, to_directions
 from models.motion.representation import CHANNELS, Standard
 
 START_LOG_VARIANCE = -5.0       # of the posterior, beside whitened latents
@@ -55,13 +56,18 @@ class MotionVAE(nn.Module):
             nn.init.zeros_(last.bias)
         self.encoder[-1].bias[self.config.latent:] = START_LOG_VARIANCE
 
+    def seen(self, channels):
+        """What the networks see of vectors (B, T, 152), un-standardised: themselves, or directions of bones."""
+        return to_directions(channels) if self.config.directions else channels
+
     def standardise(self, channels):
         """(B, T, 152) -> (B, 152, T) in network units."""
-        return self.channels(channels).transpose(1, 2)
+        return self.channels(self.seen(channels)).transpose(1, 2)
 
     def restore(self, x):
         """Inverse of `standardise`, float32."""
-        return self.channels.restore(x.float().transpose(1, 2))
+        channels = self.channels.restore(x.float().transpose(1, 2))
+        return from_directions(channels) if self.config.directions else channels
 
     def encode(self, channels):
         """(B, T, 152), T a multiple of four -> mean and log-variance of q(z | motion), each (B, latent, T / 4);

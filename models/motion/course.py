@@ -10,7 +10,7 @@ import math
 import torch
 import torch.nn.functional as F
 
-from models.motion.representation import _turned, trajectory
+from models.motion.representation import rotated, trajectory
 from models.motion.smoothing import runs
 
 SMOOTH_SECONDS = 1.5                        # sigma of what counts as the course; faster is stepping and swaying
@@ -45,7 +45,7 @@ def resampled_path(path, frames):
 def with_course(vectors, turn, place, fps):
     """Vectors whose root velocities add up to these headings (V, T) and places (V, T, 2); frame 0 keeps its
     velocity."""
-    step = _turned((place[:, 1:] - place[:, :-1]) * fps, -turn[:, :-1])
+    step = rotated((place[:, 1:] - place[:, :-1]) * fps, -turn[:, :-1])
     speed = (turn[:, 1:] - turn[:, :-1]) * fps
     out = vectors.clone()
     out[:, 1:, :2], out[:, 1:, 2] = step, speed
@@ -77,7 +77,7 @@ class Course:
         turn, place = trajectory(vectors, self.fps)
         # it begins where and as what is kept does: paths lie in the world
         if self.kept is not None and self.kept[0][0]:
-            place = self.kept[2][0].to(place) + _turned(place, self.kept[1][0].to(turn))
+            place = self.kept[2][0].to(place) + rotated(place, self.kept[1][0].to(turn))
             turn = turn + self.kept[1][0].to(turn)
         if self.in_place or self.path is not None:
             low = smoothed(place, self.fps, False)
@@ -104,7 +104,7 @@ class Course:
         missing = last - torch.round(last / (2 * math.pi)) * 2 * math.pi
         bent = turn - missing[:, None] * share
         place = _respun(place, turn, bent)
-        back = place[:, -1] + _turned(vectors[:, 0, :2] / self.fps, bent[:, -1])
+        back = place[:, -1] + rotated(vectors[:, 0, :2] / self.fps, bent[:, -1])
         return bent, place - share[:, None] * (back - place[:, :1].squeeze(1))[:, None]
 
     def _through(self, turn, place):
@@ -118,13 +118,13 @@ class Course:
                 own, goal = turn[:, low:low + 1].clone(), kept_turn[low]
                 turned = goal - own
                 spin = turned * 0 if self.in_place or self.path is not None else turned
-                place[:, low:stop + 1] = kept_place[low] + _turned(place[:, low:stop + 1] - place[:, low:low + 1], spin)
+                place[:, low:stop + 1] = kept_place[low] + rotated(place[:, low:stop + 1] - place[:, low:low + 1], spin)
                 turn[:, low:stop + 1] += turned
                 if mask[high] and high > low:
                     self._arrive(turn, place, low, high, kept_turn[high], kept_place[high])
             elif mask[high]:
                 turned = kept_turn[high] - turn[:, high:high + 1]
-                place[:, :high + 1] = kept_place[high] + _turned(place[:, :high + 1] - place[:, high:high + 1], turned)
+                place[:, :high + 1] = kept_place[high] + rotated(place[:, :high + 1] - place[:, high:high + 1], turned)
                 turn[:, :high + 1] += turned
         turn[:, mask], place[:, mask] = kept_turn[mask].to(turn), kept_place[mask].to(place)
         return turn, place
@@ -144,5 +144,5 @@ class Course:
 
 def _respun(place, turn, bent):
     """Places (V, T, 2) walked with other headings: each step turns with its heading."""
-    step = _turned(place[:, 1:] - place[:, :-1], (bent - turn)[:, :-1])
+    step = rotated(place[:, 1:] - place[:, :-1], (bent - turn)[:, :-1])
     return torch.cat([place[:, :1], place[:, :1] + step.cumsum(1)], dim=1)

@@ -9,7 +9,7 @@ import torch
 from core.body.rotations import sixd_to_matrix
 from models.layers.placed import constant
 from models.motion.kinematics import joints
-from models.motion.representation import CONTACTS, FEET, ROTATIONS, _turned
+from models.motion.representation import CONTACTS, FEET, ROTATIONS, rotated
 
 KEY_JOINTS = (1, 2, 4, 5, 7, 8, 10, 11, 15, 16, 17, 18, 19, 20, 21)    # hips to toes, head, shoulders to wrists
 PLANTED = 0.8                               # contact above which a foot must stand still
@@ -60,7 +60,7 @@ def steps(vector, positions, fps):
     """
     turn = (vector[:, 1:, 2] / fps)[..., None]
     later = positions[:, 1:]
-    moved = _turned(later[..., :2], turn) + (vector[:, 1:, :2] / fps)[..., None, :]
+    moved = rotated(later[..., :2], turn) + (vector[:, 1:, :2] / fps)[..., None, :]
     return torch.cat([moved - positions[:, :-1, :, :2], later[..., 2:] - positions[:, :-1, :, 2:]], dim=-1) * fps
 
 

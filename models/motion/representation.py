@@ -58,7 +58,7 @@ def about_z(angle):
     return torch.stack(rows, dim=-1).unflatten(-1, (3, 3))
 
 
-def _turned(vector, angle):
+def rotated(vector, angle):
     """(..., 2) vectors turned by (...,) radians."""
     x, y = vector.unbind(-1)
     return torch.stack([angle.cos() * x - angle.sin() * y, angle.sin() * x + angle.cos() * y], dim=-1)
@@ -99,10 +99,9 @@ def encode(rotations, root, fps, stride=1):
     if count <= stride:
         raise ValueError(f"a motion of {count} frames has no velocity over {stride}")
     turn = torch.from_numpy(headings(rotations[:, 0].detach().cpu().numpy())).to(root)
-    late, early = torch.arange(count, device=root.device).clamp(min=stride), torch.arange(count,
-                                                                                          device=root.device) - stride
-    early = early.clamp(min=0)
-    velocity = _turned((root[late] - root[early])[:, :2], -turn[early]) * (fps / stride)
+    place = torch.arange(count, device=root.device)
+    late, early = place.clamp(min=stride), (place - stride).clamp(min=0)
+    velocity = rotated((root[late] - root[early])[:, :2], -turn[early]) * (fps / stride)
     speed = (turn[late] - turn[early]) * (fps / stride)
     local = torch.cat([about_z(-turn)[:, None] @ rotations[:, :1], rotations[:, 1:]], dim=1)
     positions = forward_kinematics(rotations, root)[0]
@@ -115,7 +114,7 @@ def trajectory(vector, fps):
     frame 0."""
     turn = (vector[..., 1:, 2] / fps).cumsum(-1)
     turn = torch.cat([torch.zeros_like(turn[..., :1]), turn], dim=-1)[..., :vector.shape[-2]]
-    step = _turned(vector[..., 1:, :2] / fps, turn[..., :-1])
+    step = rotated(vector[..., 1:, :2] / fps, turn[..., :-1])
     place = torch.cat([torch.zeros_like(vector[..., :1, :2]), step.cumsum(-2)], dim=-2)
     return turn, place
 

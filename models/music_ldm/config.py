@@ -78,6 +78,7 @@ class DenoiserConfig:
     centred: bool = True                # motion of a window stands at xy = 0 facing -y; False: where the clip has it
     scale: str = "standard"             # motion features: standard (zero mean, unit spread) | minmax (0..1, clipped)
     betas: tuple = (0.9, 0.99)          # of AdamW
+    weight_decay: float = 1e-2          # of AdamW, on matrices
     drop_motion: float = 0.2
     drop_rhythm: float = 0.15
     drop_genre: float = 0.1
@@ -124,10 +125,12 @@ RELEASE = DenoiserConfig(timbre=16, min_snr=0.0, high_noise=0.3, level=4.0)
 PAPER = DenoiserConfig(dims=2, widths=(128, 256, 512), blocks=2, heads=8, memory=0, motion_rate=30.0, rotary=False,
                        self_attention_from=9, rhythm=False, schedule="scaled_linear", prediction="eps", min_snr=0.0,
                        window=28, latent=1, latent_height=32, downsample=8, mel_frames=224, drop_motion=0.0,
-                       drop_rhythm=0.0, drop_genre=0.0, drop_all=0.1, batch=8, lr=1e-4, ema=0.9999, sliced=True)
+                       drop_rhythm=0.0, drop_genre=0.0, drop_all=0.1, betas=(0.9, 0.999), batch=8, lr=1e-4, ema=0.9999,
+                       sliced=True)
 # What their released code does where it differs from their text (the table in models/music_ldm/__init__.py).
 PAPER_CODE = replace(PAPER, widths=(128, 256, 512, 512), self_attention_from=0, cross_levels=3, schedule="linear",
-                     window=32, mel_frames=256, drop_all=0.0, centred=False, scale="minmax", betas=(0.95, 0.999))
+                     window=32, mel_frames=256, drop_all=0.0, centred=False, scale="minmax", betas=(0.95, 0.999),
+                     weight_decay=1e-6)
 TINY = DenoiserConfig(widths=(16, 16, 16), heads=2, memory=16, timbre=4, min_snr=0.0, high_noise=0.3, level=4.0,
                       latent=8, window=64, batch=4, ema=0.9)
 

@@ -27,11 +27,9 @@ class DenoiserTask(Task):
     """Eq. 2 of Tan et al. on standardised latents, conditions dropped apart so that each works alone and guidance
     works."""
 
-    weight_decay = 1e-2
-
     def __init__(self, config):
         super().__init__(config)
-        self.lr, self.ema, self.betas = config.lr, config.ema, config.betas
+        self.lr, self.ema, self.betas, self.weight_decay = config.lr, config.ema, config.betas, config.weight_decay
         self.schedule = Schedule(config.schedule, config.prediction, zero_snr=config.zero_snr)
         self.flat = None                                         # a flat corpus, once `prepare` was given one
 

@@ -20,8 +20,8 @@ def frame_difference(a, b):
 
 def reconstruction(output, target, mean, log_variance, config):
     """L1 + frame-difference L1 + KL; returns the loss and its parts."""
-    l1, difference, kl = (output - target).abs().mean(), frame_difference(output, target), kl_divergence(mean,
-                                                                                                         log_variance)
+    l1, difference = (output - target).abs().mean(), frame_difference(output, target)
+    kl = kl_divergence(mean, log_variance)
     return l1 + config.difference * difference + config.kl * kl, {"l1": l1, "difference": difference, "kl": kl}
 
 

@@ -89,15 +89,15 @@ class Passage:
             firsts = [math.floor(s * FPS + 1e-6) if config.rotary else round(s * FPS) for s in starts]
             offset[:] = [first / FPS - s for first, s in zip(firsts, starts)]
             rotations, root = zip(*(self._motion(first) for first in firsts))
-            motion, known[:] = motion_features(np.stack(rotations), np.stack(root),
-                                                    centred=config.centred), 1.0
+            motion = motion_features(np.stack(rotations), np.stack(root), centred=config.centred)
+            known[:] = 1.0
         if self.beats is not None:
             beats, downbeats = self._beats()
             for row, s in enumerate(starts):
                 rhythm[row] = rhythm_curve(beats, downbeats, config.mel_frames, FRAME_RATE, s).T
         timbre = np.zeros((count, config.timbre + 1), np.float32)           # each variation's own; the pipeline adds it
-        return Condition(*(torch.from_numpy(np.ascontiguousarray(a)) for a in (motion, known, offset, genre, rhythm,
-                                                                               timbre)))
+        arrays = motion, known, offset, genre, rhythm, timbre
+        return Condition(*(torch.from_numpy(np.ascontiguousarray(array)) for array in arrays))
 
     def _motion(self, first):
         """Rotations and root of the window's frames; held at the ends of a line, repeated on a loop (walking on in

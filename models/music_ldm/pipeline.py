@@ -224,8 +224,8 @@ class MusicLDM:
         mel = torch.from_numpy(mel[passage.first * d:passage.last * d])[None].to(self.device)
         with native_autocast(self.device):
             latent = self.vae.encode(mel)[0]
-        centres = (passage.first + np.arange(passage.canvas)
-                   + 0.5) * self.denoiser.config.seconds_per_latent * passage.stretch
+        seconds = self.denoiser.config.seconds_per_latent * passage.stretch
+        centres = (passage.first + np.arange(passage.canvas) + 0.5) * seconds
         mask = torch.from_numpy(((centres < start) | (centres > stop)).astype(np.float32)).to(self.device)
         return {"latent": latent, "mask": mask, "gain": gain, "profile": profile}
 

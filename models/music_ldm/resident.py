@@ -1,7 +1,7 @@
 """Training windows of the U-Net from a flat corpus, made on the device that holds it: index arithmetic, no loop over
 rows.
 
-The same windows as `train_denoiser.Windows` draws from shards, where a card would wait two thirds of its time for them.
+The same windows as `denoiser_train.Windows` draws from shards, where a card would wait two thirds of its time for them.
 Pieces need the arrays `latent`, `rot6d`, `root` and `profile` of `models/training/flat.py`.
 """
 import math
@@ -55,7 +55,7 @@ def _angular_velocity(rotations, fps):
 
 
 class FlatWindows:
-    """Batches of `train_denoiser.Windows`, from `models.training.flat.Flat`; captured dances make up `config.captured`
+    """Batches of `denoiser_train.Windows`, from `models.training.flat.Flat`; captured dances make up `config.captured`
     of them.
 
     Raises BadInput where the split has no piece as long as a window.

@@ -7,7 +7,8 @@ import pytest
 from core.body.kinematics import forward_kinematics
 from core.body.motion import rest_motion
 from core.rhythm.alignment import align_score, beat_f1_70ms
-from models.lab.metrics import audio, beat_align, directogram, frechet, kinetic, manual, motion, onset_flags, pairing
+from models.lab.metrics import audio, beat_align, frechet, kinetic, manual, motion, onset_flags, pairing
+from tests.core.rigs import stepping
 
 MUSIC = Path(__file__).resolve().parents[3] / "shared" / "data" / "music"
 rng = np.random.default_rng
@@ -217,16 +218,6 @@ def test_motion_measures():
     assert abs(motion.temporal_spread([slide * 2], [slide]) - 200) < 1e-3
 
 
-def test_directogram_bins_and_amplitude():
-    t = np.arange(40)
-    right = np.stack([np.where(t > 20, t - 20, 0), 0 * t], -1)[:, None] * 0.1
-    gram = directogram.directogram(right)
-    assert np.allclose(gram[25], [0.1] + [0] * 11) and np.count_nonzero(directogram.directogram(right,
-                                                                                                overlap=True)[25]) == 3
-    q = directogram.kinematic_amplitude(right)
-    assert q.argmax() == 21 and q[22:].max() < 1e-9
-
-
 def test_pairing_matrix_and_its_permutation_test():
     bodies = [np.sort(rng(i).uniform(0, 20, 40)) for i in range(8)]
     music = [b + 0.05 for b in bodies]
@@ -310,3 +301,16 @@ def test_command_line_prints_json(tmp_path, capsys):
     report = json.loads(capsys.readouterr().out)
     assert report["paired"] == 1.0 and report["mean_rank"] == 1.0 and report["mismatched"] < 0.7
     assert main(["beats", str(tmp_path / "a")]) == 2 and "two files" in capsys.readouterr().err
+
+
+def test_pfc_of_a_file_does_not_depend_on_its_rate(tmp_path, capsys):
+    import json
+
+    from core.motion_files import write_npz
+    from models.lab.metrics.__main__ import main
+    steps, _ = stepping(seconds=4.0)
+    for fps in (30.0, 60.0):
+        write_npz(tmp_path / f"{fps:g}.npz", steps.resampled(fps))
+    assert main(["motion", *(str(tmp_path / f"{fps}.npz") for fps in (30, 60))]) == 0
+    slow, fast = (row["pfc"] for row in json.loads(capsys.readouterr().out).values())
+    assert slow > 0 and abs(fast / slow - 1) < 0.05                 # taken at 60 fps it is some four times less

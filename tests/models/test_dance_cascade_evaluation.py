@@ -84,8 +84,9 @@ def test_ablations_are_read_from_logs(tmp_path):
     assert evaluate.ablation_rows(tmp_path) == {"ablation-base": {"reconstruction": 0.5, "step": 9.0}}
 
 
-def test_ablations_train_what_is_not_finished(tmp_path):
-    """Two configurations of one step each; the same command again trains nothing, and more steps go on."""
+def test_ablations_train_what_is_not_finished(tmp_path, pieces, monkeypatch):
+    """Two configurations of one step each; the same command again trains nothing, more steps go on and are scored
+    anew."""
     write_corpus(tmp_path / "c" / "train", [0], "train")
     write_corpus(tmp_path / "c" / "valid", [800_000], "valid")
     small = dict(width=32, heads=2, ffn=32, condition=16, layers=1, window=30, overlap=8, batch=2, music_size=8)
@@ -97,4 +98,12 @@ def test_ablations_train_what_is_not_finished(tmp_path):
     assert ablations.run(tmp_path / "c", tmp_path / "runs", 1, **asked) == rows and not said
     more = ablations.run(tmp_path / "c", tmp_path / "runs", 2, **{**asked, "names": names[:1]})
     assert more[names[0]]["step"] == 2 and more[names[1]] == rows[names[1]]
-    assert len(ablations.configurations()) == 11 and ablations.configurations()[0] == "ablation-base"
+    monkeypatch.setattr(scoring, "studio_pieces", lambda count: pieces[:count])
+    first = ablations.scored(tmp_path / "runs", 2, said.append)
+    assert list(first) == names and {"lift", "fid_k", "slide_cm", "reconstruction"} <= set(first[names[0]])
+    said.clear()
+    assert ablations.scored(tmp_path / "runs", 2, said.append) == first and not said
+    ablations.run(tmp_path / "c", tmp_path / "runs", 3, **{**asked, "names": names[:1]})
+    assert not (tmp_path / "runs" / names[0] / evaluate.SCORES).exists()
+    rows = ["ablation-base", "ablation-base-another-seed"]
+    assert len(ablations.configurations()) == 11 and list(ablations.queue())[:2] == rows

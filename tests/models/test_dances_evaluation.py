@@ -3,7 +3,9 @@ import json
 
 import numpy as np
 import pytest
+from dance_fixtures import corpus, released  # noqa: F401
 
+from core.body.motion import Motion
 from core.errors import BadInput
 from core.motion_files import write_npz
 from models.lab.evaluation.dances import evaluate as dances
@@ -67,6 +69,26 @@ def test_aist_as_imported_is_scored(aist, tmp_path, tiny_folder):  # noqa: F811
     assert "genre_accuracy" in rows["true rhythm"] and "beat_f1_70ms" in rows["true rhythm"]
 
 
+def test_dances_to_a_folder_of_ones_own_are_scored(own, released, tmp_path):            # noqa: F811
+    """The other direction. Bodies that step at three tempi: themselves at distance 0, a body that stands far away and
+    without a beat."""
+    for tempo in TEMPI:
+        steps = stepping(seconds=11.0)[0]
+        write_npz(own / f"clip{tempo}.npz", Motion(steps.rotations, steps.root, 0.3 * tempo))
+    out = tmp_path / "results.json"
+    assert dances.main(["--folder", str(own), "--seconds", "7", "--steps", "2", "--system", "dance_cascade", "--cache",
+                        str(tmp_path / "cache"), "--checkpoints", str(released), "--out", str(out), "--rows", "true",
+                        "scrambled", "standing"]) == 0
+    rows = json.loads(out.read_text())["rows"]
+    assert set(rows) == {"real dance", "true rhythm", "scrambled weights", "standing still"}
+    real, still = rows["real dance"], rows["standing still"]
+    assert abs(real["fid_k"]) < 1e-3 and abs(real["fid_k_corrected"]) < 1e-3 and abs(real["fid_g"]) < 1e-3
+    assert still["fid_k"] > 1 and still["fid_k_corrected"] > 1 and still["div_k"] < 1e-6 < real["div_k"]
+    assert still["bas"] == still["beat_align"] == still["loris_F1"] == 0 < real["bas"]
+    assert real["loris_F1"] > 0 and {"cdcd_F1_mismatched", "bas_chance", "beat_align_mismatched"} <= set(real)
+    assert all(np.isfinite(value) for row in rows.values() for value in row.values())
+
+
 def test_a_body_without_music_and_beats_is_scored_by_what_is_left(tmp_path, tiny_folder):
     write_npz(tmp_path / "amass" / "walk.npz", stepping(seconds=4.0)[0])
     import_corpus("amass", tmp_path / "amass", tmp_path / "corpus", progress=False)
@@ -81,10 +103,10 @@ def test_a_body_without_music_and_beats_is_scored_by_what_is_left(tmp_path, tiny
 def test_what_cannot_be_scored_is_said(own, tmp_path, capsys):
     assert dances.main(["--folder", str(tmp_path / "none")]) == 2
     cache = ["--cache", str(tmp_path / "cache")]
-    assert dances.main(["--folder", str(own), "--system", "conductor", "--seconds", "7", *cache]) == 2
+    assert dances.main(["--folder", str(own), "--system", "momu_both", "--seconds", "7", *cache]) == 2
     assert dances.main(["--folder", str(own), "--seconds", "60", *cache]) == 2
     said = capsys.readouterr().err
-    assert "is no folder of motion" in said and "makes no music from motion" in said and "the longest 8.0 s" in said
+    assert "is no folder of motion" in said and "no music to dances" in said and "the longest 8.0 s" in said
     corpus, _ = imported(own, tmp_path / "cache")
     with pytest.raises(BadInput):
         passages(corpus, "all", 60.0)

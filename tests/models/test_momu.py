@@ -1,6 +1,7 @@
 """MoMu's parts: the clock, the directogram, the rhythmic contrast, the motion VAE, the transformers' losses."""
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,11 +11,11 @@ from music_fixtures import moving_motion
 from core.audio.mel import FRAME_RATE, log_mel
 from core.body.kinematics import forward_kinematics
 from core.errors import BadInput
-from models.lab.metrics import directogram as reference
 from models.momu import contrast, directogram
 from models.momu.clock import clock_to_motion, motion_to_clock
 from models.momu.config import CONFIGS, DOWNSAMPLE, LATENT_RATE, VAE_TINY
 from models.momu.data import Pieces, encode_motion
+from models.momu.directions import SPAN, from_directions, to_directions
 from models.momu.losses import body, masked_errors, over_floor
 from models.momu.vae import MotionVAE, load_motion_vae
 from models.motion import representation
@@ -73,13 +74,22 @@ def test_joints_equal_forward_kinematics():
 
 
 @pytest.mark.parametrize("overlap", [False, True])
-def test_directogram_equals_the_metric(overlap):
-    points = np.random.default_rng(3).normal(size=(2, 40, 5, 2)).astype(np.float32)
-    gram = directogram.directogram(torch.from_numpy(points), 12, overlap)
-    amplitude = directogram.kinematic_amplitude(torch.from_numpy(points), 12, overlap)
-    for mine, strength, one in zip(gram, amplitude, points):
-        assert np.allclose(mine, reference.directogram(one, 12, overlap), atol=1e-4)
-        assert np.allclose(strength, reference.kinematic_amplitude(one, 12, overlap), atol=1e-4)
+def test_directogram_and_amplitude_are_the_printed_sums(overlap):
+    """Equations 1 and 2 of the poster, written out; as printed (`overlap`) a window reaches 2 pi / K to either side."""
+    points, bins = np.random.default_rng(3).normal(size=(2, 12, 5, 2)).astype(np.float32), 12
+    gram = directogram.directogram(torch.from_numpy(points), bins, overlap).numpy()
+    amplitude = directogram.kinematic_amplitude(torch.from_numpy(points), bins, overlap).numpy()
+    reach = 2 * math.pi / bins * (1 if overlap else 0.5)
+    flow = np.diff(points, axis=1)
+    wanted = np.zeros((2, 12, bins))
+    for (piece, frame, joint), angle in np.ndenumerate(np.arctan2(flow[..., 1], flow[..., 0])):
+        for k in range(bins):
+            apart = abs((angle - 2 * math.pi * k / bins + math.pi) % (2 * math.pi) - math.pi)
+            wanted[piece, frame + 1, k] += np.linalg.norm(flow[piece, frame, joint]) * (apart <= reach)
+    assert np.allclose(gram, wanted, atol=1e-4)
+    rise = np.maximum(0, np.diff(wanted, axis=1)).sum(-1)[:, 1:]              # of frames 2 and later
+    assert np.allclose(amplitude[:, 2:], rise / rise.max(1, keepdims=True), atol=1e-4) and not amplitude[:, :2].any()
+    assert CONFIGS["motion_vae"]["paper"].overlap and not CONFIGS["motion_vae"]["release"].overlap
 
 
 def test_directogram_bins():
@@ -91,6 +101,19 @@ def test_directogram_bins():
     assert gram[1, 0] == 2.0 and gram[1, 3] == 1.0 and gram[1].sum() == 3.0
     both = directogram.directogram(points, overlap=True)  # as printed: the window is two bins wide on either side
     assert both[1, 11] == 2.0 and both[1, 0] == 2.0 and both[1, 1] == 2.0
+
+
+def test_directions_of_bones_give_the_joints_back():
+    """The ablation's representation: every joint is where it was, whatever the twists; also of a VAE's whole way."""
+    vectors = motion_to_clock(moving_motion(40))[None]
+    seen = to_directions(vectors)
+    assert torch.allclose(seen[..., SPAN].unflatten(-1, (23, 3)).norm(dim=-1), torch.ones(1), atol=1e-5)
+    assert torch.equal(seen[..., :4], vectors[..., :4]) and not seen[..., SPAN.stop:148].any()
+    back = from_directions(seen)
+    assert torch.allclose(body(back), body(vectors), atol=1e-4) and not torch.allclose(back, vectors, atol=0.1)
+    vae = MotionVAE(replace(VAE_TINY, directions=True))
+    vae.channels.measure(vae.seen(vectors)[0])
+    assert torch.allclose(body(vae.restore(vae.standardise(vectors))), body(vectors), atol=1e-4)
 
 
 def test_contrast_equals_a_value_by_hand():

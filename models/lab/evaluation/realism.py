@@ -95,8 +95,8 @@ def features(rotations, root, pose=False):
                _log(np.abs(away[:, :, trunk]).mean(1)).reshape(len(away), -1)]
     columns += _spectra(speed)
     columns.append(np.stack([_correlation(size[..., a], size[..., b]) for a, b in PAIRS], 1))
-    columns.append(np.stack([_correlation(size[:, :-3, a], size[:, 3:, b]) - _correlation(size[:, 3:, a],
-                                                                                          size[:, :-3, b])
+    early, late = size[:, :-3], size[:, 3:]
+    columns.append(np.stack([_correlation(early[..., a], late[..., b]) - _correlation(late[..., a], early[..., b])
                              for a, b in PAIRS], 1))
     columns += _travel(rotations, root)
     if pose:
@@ -106,6 +106,12 @@ def features(rotations, root, pose=False):
 
 def _log(values):
     return np.log(np.maximum(values, 1e-3))
+
+
+def _places(rotations, root):
+    """Joints (N, FRAMES, 24, 3) in metres of windows: rotations (N, FRAMES, 24, 3, 3), root (N, FRAMES, 3)."""
+    motion = Motion(rotations.reshape(-1, 24, 3, 3), root.reshape(-1, 3), FPS)
+    return motion.positions().reshape(len(root), FRAMES, 24, 3)
 
 
 def _correlation(a, b):
@@ -133,8 +139,7 @@ def _travel(rotations, root):
     columns = [_log(level.mean(1)), _log(level.std(1)), _log(velocity[..., 2].std(1)), _log(np.abs(rate).mean(1)),
                _log(rate.std(1)), np.abs(yaw[:, -1] - yaw[:, 0]), root[..., 2].std(1)]
     columns += _spectra(np.stack([velocity[..., 0], velocity[..., 1], velocity[..., 2], rate], -1))
-    places = Motion(rotations.reshape(-1, 24, 3, 3), root.reshape(-1, 3), FPS).positions().reshape(len(root),
-                                                                                                   FRAMES, 24, 3)
+    places = _places(rotations, root)
     for joint in (7, 8):                                             # ankles: rigid in every rig
         way = np.diff(places[:, :, joint], axis=1) * FPS
         pace = np.linalg.norm(way, axis=-1)
@@ -148,8 +153,7 @@ def _travel(rotations, root):
 
 def window_speed(rotations, root):
     """(N,) mean joint speed of windows relative to the pelvis, m/s."""
-    places = Motion(rotations.reshape(-1, 24, 3, 3), root.reshape(-1, 3), FPS).positions().reshape(len(root),
-                                                                                                   FRAMES, 24, 3)
+    places = _places(rotations, root)
     return np.linalg.norm(np.diff(places - places[:, :, :1], axis=1), axis=-1).mean((1, 2)) * FPS
 
 

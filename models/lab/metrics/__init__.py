@@ -8,6 +8,5 @@
     dance        FID_k, FID_g, Div_k, Div_g and PFC of lists of motions
     motion       PFC, foot slide, jerk, bone-length deviation, SDP
     conducting   ictus, strokes and loudness, MSE, RDE, SCE with mean-pose and mismatched rows
-    directogram  MoMu's directogram and kinematic amplitude
     audio        fd_logmel, loudness, true peak, clicks, pulse, gaps, harmonic share
 """

@@ -55,8 +55,8 @@ def audio_command(options):
     rows = {}
     for path in options.files:
         sound = read_audio(path)
-        rows[path] = {**audio.is_music(sound.samples, sound.rate), "longest_gap_s": audio.longest_gap(sound.samples,
-                                                                                                      sound.rate),
+        rows[path] = {**audio.is_music(sound.samples, sound.rate),
+                      "longest_gap_s": audio.longest_gap(sound.samples, sound.rate),
                       "clicks": len(audio.clicks(sound.samples, sound.rate)),
                       "lufs": audio.loudness_lufs(sound.samples, sound.rate),
                       "true_peak_dbtp": audio.true_peak_dbtp(sound.samples), "dc": audio.dc_offset(sound.samples)}
@@ -71,7 +71,8 @@ def motion_command(options):
         clip = read_motion(path)
         positions = clip.positions()
         slide, mean = motion.foot_slide(positions, clip.fps)
-        rows[path] = {"pfc": motion.pfc([positions]), "foot_slide_max_m": slide, "foot_slide_mean_m": mean,
+        rows[path] = {"pfc": motion.pfc([clip.resampled(30.0).positions()]),        # which depends on the rate
+                      "foot_slide_max_m": slide, "foot_slide_mean_m": mean,
                       "jerk": motion.jerk(positions, clip.fps),
                       "bone_length_deviation": motion.bone_length_deviation(positions),
                       "below_floor_m": motion.below_floor(positions)}

@@ -13,9 +13,13 @@ FEATURE_FPS = 60.0
 def dance_features(motion):
     """{"k": (72,) kinetic, "g": (32,) manual} of a `Motion`: joint positions at 60 fps, y up, the first root
     subtracted."""
-    positions = motion.resampled(FEATURE_FPS).positions()
-    positions = np.stack([positions[..., 0], positions[..., 2], -positions[..., 1]], axis=-1)       # z up -> y up
+    positions = upright(motion.resampled(FEATURE_FPS).positions())
     return {"k": kinetic(positions), "g": manual(positions)}
+
+
+def upright(positions):
+    """Positions (..., 3), z up and facing -y, as the published extractors take them: y up, facing z."""
+    return np.stack([positions[..., 0], positions[..., 2], -positions[..., 1]], axis=-1)
 
 
 def dance_report(generated, real):

@@ -102,7 +102,7 @@ def moves_item(seed, seconds, stratified):
     from models.lab.studio.build import item_plan
     from models.lab.studio.plan import split_of
     plan = item_plan("dance", seed, seconds, stratified)
-    meta, arrays, audio = _sounding({
+    meta, arrays, audio = sounding({
         "id": f"moves-{seed:06d}", "kind": "dance", "split": split_of(seed), "seed": seed, "genre": plan.genre,
         "source": "moves", "beat_confidence": 1.0}, plan)
     rows = choreograph(dancer(), audio, plan.beats, plan.duration, seed)
@@ -110,10 +110,10 @@ def moves_item(seed, seconds, stratified):
 
 
 def _with_music(meta, plan):
-    return _sounding(meta, plan)[:2]
+    return sounding(meta, plan)[:2]
 
 
-def _sounding(meta, plan):
+def sounding(meta, plan):
     """(meta with beats, arrays, `Audio`) of a plan's music."""
     from core.audio import Audio
     from models.lab.studio.music import compose, render

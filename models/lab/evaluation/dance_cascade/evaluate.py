@@ -24,6 +24,8 @@ from models.lab.evaluation.dance_cascade import bodies, scoring
 from models.lab.evaluation.rule_dancer import RuleDancer
 from models.lab.evaluation.tables import markdown_table, replace_section, scramble, write_json
 
+SCORES = "scores.json"                  # of a trained row's dances, in its run folder
+
 
 def scrambled(dancer, seed=0):
     """The same dancer with the entries of every weight matrix of its base permuted."""
@@ -189,7 +191,8 @@ def seams_and_speed(dancer, pieces, say):
 
 
 def ablation_rows(folder):
-    """{configuration: last validation losses} of finished runs in a folder, as the training loop logged them."""
+    """{row: last validation losses, as the training loop logged them, and figures of its dances where they are kept} of
+    the finished runs in a folder."""
     rows = {}
     for path in sorted(Path(folder).glob("*log.jsonl")) + sorted(Path(folder).glob("*/log.jsonl")):
         name = path.name.split(".")[0] if path.name != "log.jsonl" else path.parent.name
@@ -198,6 +201,8 @@ def ablation_rows(folder):
             if last:
                 rows[name] = {key[6:]: float(value) for key, value in last[-1].items() if key.startswith("valid_")}
                 rows[name]["step"] = float(last[-1]["step"])
+                if (kept := path.with_name(SCORES)).is_file():
+                    rows[name].update(json.loads(kept.read_text(encoding="utf-8")))
     return rows
 
 

@@ -1,25 +1,30 @@
-"""The rows: what is made of each passage, and the record of what is heard in it."""
+"""The rows: what is made of each passage, music to its dance or a dance to its music, and the record of what is heard
+in it."""
 import copy
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from core.audio import Audio
 from core.body.motion import rest_motion
+from core.errors import BadInput
 from models.lab.evaluation.music_ldm.scoring import sounding_features, to_tracker
 from models.lab.evaluation.tables import scramble
 from models.lab.metrics import onset_flags
 from models.lab.metrics.beat_align import music_beats_librosa
 from models.training.shards import AUDIO_RATE
 
-DENOISERS = ("denoiser", "music_dit")       # what samples the music of a system is called by one of these names
+# Where a loaded system has the network that samples, scrambled in one row.
+DENOISERS = ("denoiser", "music_dit", "motion_dit", "base.network")
 DEFAULT_GENRE = "house"                     # asked for where a passage has none
+WARM_SECONDS = 4.0
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row: `source` is model, real or click; rhythm: true (the passage's own beats), predicted (from the body) or
-    none."""
+    """A row: `source` is model, real, click or still; rhythm: true (the passage's own beats), predicted (found in what
+    the system is given) or none."""
 
     name: str
     source: str = "model"
@@ -29,22 +34,28 @@ class Row:
 
 ROWS = (Row("real audio", "real"), Row("true rhythm", rhythm="true"), Row("predicted rhythm"),
         Row("without rhythm", rhythm="none"), Row("scrambled weights", scrambled=True), Row("click track", "click"))
+DANCE_ROWS = (Row("real dance", "real"), *ROWS[1:-1], Row("standing still", "still"))
 
 
 class Maker:
-    """Makes the sound of a row for a passage with one system of the registry, kept loaded."""
+    """Makes the sound, or the dance, of a row for a passage with one system of the registry, kept loaded. dances: it
+    makes dances."""
 
     def __init__(self, system, folders=None, **settings):
-        """settings: of the system, e.g. steps, guidance_scale. Raises BadInput for a system that makes no sound of
-        motion."""
-        from core.errors import BadInput
+        """settings: of the system, e.g. steps, guidance_scale. Raises BadInput for a system that makes neither sound of
+        motion nor motion of sound."""
         from core.pipelines import find, open_pipeline
         row = find(system)
-        if (row.source, row.to) != ("motion", "sound"):
-            raise BadInput(f"{row.label} makes no music from motion; name a system that does.")
-        self.row, self.folders, self.settings = row, folders, settings
+        if (row.source, row.to) not in (("motion", "sound"), ("sound", "motion")):
+            raise BadInput(f"{row.label} makes no music to dances and no dances to music; name a system that does.")
+        self.row, self.folders, self.settings, self.dances = row, folders, settings, row.to == "motion"
         self.pipeline = open_pipeline(system, folders, "cpu", lambda sentence: None)
         self.intact = None
+
+    @property
+    def rows(self):
+        """The rows of its direction."""
+        return DANCE_ROWS if self.dances else ROWS
 
     def can(self, row):
         """Whether this system has the row: weights are scrambled where the denoiser is known."""
@@ -53,36 +64,48 @@ class Maker:
     def _model(self):
         """The loaded networks; the pipeline loads them at its first use, and keeps those."""
         if not self.pipeline._models:
-            words = {"genre": DEFAULT_GENRE} if "genre" in self.row.settings else {}
-            self.pipeline.generate(rest_motion(60), steps=1, **words)
+            words = {"genre": DEFAULT_GENRE, "steps": 1}
+            clicks = np.stack([onset_flags.click_track(WARM_SECONDS, AUDIO_RATE)] * 2)
+            self.pipeline.generate(Audio(clicks, AUDIO_RATE) if self.dances else rest_motion(60),
+                                   **{name: value for name, value in words.items() if name in self.row.settings})
         return next(iter(self.pipeline._models.values()))
 
     def _denoiser(self):
-        return next((name for name in DENOISERS if hasattr(self._model(), name)), None)
+        """(what holds the network that samples, its name there), or None where that is not known."""
+        for path in DENOISERS:
+            place, _, name = path.rpartition(".")
+            holder = getattr(self._model(), place, None) if place else self._model()
+            if getattr(holder, name, None) is not None:
+                return holder, name
+        return None
 
     def __call__(self, row, passage, number):
-        """(2, N) at 48 kHz, or None where a passage has nothing for the row."""
+        """(2, N) at 48 kHz or a `Motion`, or None where a passage has nothing for the row."""
         if row.source == "real":
-            return passage.sound
+            return passage.motion if self.dances else passage.sound
+        if row.source == "still":
+            return rest_motion(len(passage.motion))
         if row.source == "click":
             return np.stack([onset_flags.click_track(passage.seconds, AUDIO_RATE)] * 2)
-        if row.rhythm == "true" and passage.beats is None:
+        if (row.rhythm == "true" and passage.beats is None) or (self.dances and passage.sound is None):
             return None
-        settings, name = {**self.settings, "seed": 1000 * number}, self._denoiser()
+        settings, place = {**self.settings, "seed": 1000 * number}, self._denoiser()
         if "genre" in self.row.settings:
-            settings["genre"] = passage.genre or DEFAULT_GENRE
-        if self.intact is None and name:
-            self.intact = getattr(self._model(), name)
+            known = {item.value for item in self.row.settings["genre"].items}
+            settings["genre"] = passage.genre if passage.genre in known else None if self.dances else DEFAULT_GENRE
+        if self.intact is None and place:
+            self.intact = getattr(*place)
         try:
             if row.scrambled:
                 with torch.no_grad():
-                    setattr(self._model(), name, scramble(copy.deepcopy(self.intact), number))
-            return self._sound(row, passage, settings)
+                    setattr(*place, scramble(copy.deepcopy(self.intact), number))
+            return self._made(row, passage, settings)
         finally:
-            if name:
-                setattr(self._model(), name, self.intact)
+            if place:
+                setattr(*place, self.intact)
 
-    def _sound(self, row, passage, settings):
+    def _made(self, row, passage, settings):
+        given = Audio(passage.sound, AUDIO_RATE) if self.dances else passage.motion
         if row.rhythm == "none":                # not through the pipeline, which would look for beats
             from types import SimpleNamespace
 
@@ -90,10 +113,10 @@ class Maker:
             values = checked(self.row, settings)
             mine = {name: value for name, value in values.items() if self.row.settings[name].by == "model"}
             asked = SimpleNamespace(**mine, duration=passage.seconds, beats=None, keep=None, batch=None)
-            return np.asarray(self._model().generate(passage.motion, asked, progress=lambda *_: None,
-                                                     should_cancel=lambda: False)[0])
-        return self.pipeline.generate(passage.motion, beats=passage.beats if row.rhythm == "true" else None,
-                                      **settings).audio
+            made = self._model().generate(given, asked, progress=lambda *_: None, should_cancel=lambda: False)[0]
+            return made if self.dances else np.asarray(made)
+        result = self.pipeline.generate(given, beats=passage.beats if row.rhythm == "true" else None, **settings)
+        return result.motion if self.dances else result.audio
 
 
 def record(sound, judge):

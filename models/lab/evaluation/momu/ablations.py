@@ -1,27 +1,32 @@
 """The paper's ablations at a small equal budget: `python -m models.lab.evaluation.momu.ablations --corpus FLAT --out
-DIR [--minutes M] [--count N] [--docs FILE]`.
+DIR [--only ROW ...] [--minutes M | --steps N] [--count N] [--docs FILE]`.
 
-Small networks, one thread. Interrupted, the command goes on: trainings from their checkpoints, records from DIR/scores.
+Small networks, one thread. FLAT: `python -m models.lab.packs.small FLAT`. Interrupted, the command goes on: trainings
+from their checkpoints, records from DIR/scores, finished rows from DIR/rows.json.
 
-cross               the model as it is, small: music to a dance and a dance to music
-joint               the same networks, both at once, one length
-joint, any length   the same, lengths from 6 to 20 s in turn
-no contrast         the motion VAE without the rhythmic contrast, and transformers on its latents
-no transformer      U-Nets in the place of the transformers
-
-Two rows of the paper have no counterpart here: the vocoder wants the mel that *no mel* is without, and the VAE's linear
-path is fitted to rotations, which *directional vectors* do not hold.
+cross                 the model as it is, small: music to a dance and a dance to music
+cross, another seed   the same once more, of both denoisers: how large a difference means nothing
+joint                 the networks of cross, both at once, one length
+joint, any length     the same, lengths from 6 to 20 s in turn
+directional vectors   directions of bones in the place of rotations (models/momu/directions.py)
+no mel                music as principal components of a spectrum of bands of one width (`components.py`)
+mel by components     the same of the mel, for comparison with that row
+no contrast           the motion VAE without the rhythmic contrast, and transformers on its latents
+no transformer        U-Nets in the place of the transformers
 """
 import argparse
+import json
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 from core.errors import command
+from models.lab.evaluation.momu.components import component_music
 from models.lab.evaluation.momu.evaluate import Evaluation
 from models.lab.evaluation.momu.figures import joint_figures, motion_figures, sound_figures
-from models.lab.evaluation.tables import markdown_table, tell
+from models.lab.evaluation.tables import markdown_table, tell, write_json
 from models.training.export import export
 from models.training.loop import default_cache, train
 from models.training.run_folder import RunFolder
@@ -29,9 +34,24 @@ from models.training.task import make_task
 
 VAE = {"widths": (64, 80, 112), "blocks": 1, "batch": 48}
 DIT = {"width": 128, "depth": 4, "hidden": 320, "batch": 24}
-ROWS = {"cross": ({}, {}), "no contrast": ({"contrast": 0.0}, {}),
-        "no transformer": ({}, {"kind": "unet", "depth": 1})}      # {of the VAE}, {of both denoisers}
 LENGTHS = (6.0, 9.0, 11.8, 20.0)
+
+
+@dataclass(frozen=True)
+class Row:
+    """vae, dits: what differs in the motion VAE and in both denoisers; music: the spectrum whose components are the
+    music's latents, empty: those of the released VAE; seed: of the denoisers."""
+
+    vae: dict = field(default_factory=dict)
+    dits: dict = field(default_factory=dict)
+    music: str = ""
+    seed: int = 0
+
+
+ROWS = {"cross": Row(), "cross, another seed": Row(seed=1), "directional vectors": Row(vae={"directions": True}),
+        "no mel": Row(music="linear"), "mel by components": Row(music="mel"), "no contrast": Row(vae={"contrast": 0.0}),
+        "no transformer": Row(dits={"kind": "unet", "depth": 1})}
+MODES = {"cross": ("cross", "joint", "joint, any length")}          # of the other rows: cross alone
 
 
 class Trainings:
@@ -40,42 +60,43 @@ class Trainings:
     def __init__(self, folder, corpus, plan, report):
         self.folder, self.corpus, self.plan, self.report = Path(folder), corpus, plan, report
 
-    def run(self, name, part, overrides):
+    def run(self, name, part, overrides, corpus=None, seed=0):
         """The folder of the run of that name, trained to the end of its budget."""
-        folder = self.folder / name
+        folder, corpus = self.folder / name, corpus or self.corpus
         done = folder / "done"
         if not done.is_file():
             self.report(f"train {name}")
             base = "tiny" if self.plan["tiny"] else "release"
             task = make_task("momu", part, base, overrides)
-            train(task, folder, self.corpus, default_cache(self.corpus, "momu"), system="momu", part=part,
-                  config_name=base, resume=True, validations=4, device="cpu", report=self.report,
-                  minutes=self.plan["minutes"], steps=self.plan["steps"])
+            train(task, folder, corpus, default_cache(corpus, "momu"), system="momu", part=part, config_name=base,
+                  resume=True, validations=4, device="cpu", report=self.report, minutes=self.plan["minutes"],
+                  steps=self.plan["steps"], seed=seed)
             done.touch()
         return folder
 
     def row(self, name):
-        """The folder of checkpoints of a row of ROWS."""
-        of_vae, of_dits = ROWS[name]
-        small = not self.plan["tiny"]
-        word = name.replace(" ", "-")
-        vae = self.run(f"{word if of_vae else 'cross'}-motion_vae", "motion_vae", {**(VAE if small else {}), **of_vae})
+        """(folder of checkpoints, `ComponentMusic` or None, {part: steps}) of a row of ROWS."""
+        row, small, word = ROWS[name], not self.plan["tiny"], name.replace(", ", "-").replace(" ", "-")
+        music, corpus = component_music(row.music, self.corpus, self.folder) if row.music else (None, None)
+        vae = self.run(f"{word if row.vae else 'cross'}-motion_vae", "motion_vae",
+                       {**(VAE if small else {}), **row.vae})
         runs = {"motion_vae": vae}
         for part in ("music_dit", "motion_dit"):
-            asked = {**(DIT if small else {}), **of_dits, "motion_vae": str(vae)}
-            runs[part] = self.run(f"{word}-{part}", part, asked)
+            asked = {**(DIT if small else {}), **row.dits, "motion_vae": str(vae)}
+            runs[part] = self.run(f"{word}-{part}", part, asked, corpus, row.seed)
         folder = self.folder / f"{word}-checkpoints"
         for part, run in runs.items():
             if not (folder / f"momu-{part}.safetensors").is_file():
                 export(run, f"momu-{part}", folder)
-        return folder, {part: RunFolder(run).rows()[-1]["step"] for part, run in runs.items()}
+        return folder, music, {part: RunFolder(run).rows()[-1]["step"] for part, run in runs.items()}
 
 
-def scores(folder, options, modes, report):
-    """{mode: columns of the table} of a row's checkpoints; modes: of cross, joint, "joint, any length"."""
-    asked = argparse.Namespace(**{**vars(options), "checkpoints": str(folder), "cache": str(Path(options.out) /
-                                                                                           "scores")})
-    evaluation = Evaluation(asked, report)
+def scores(folder, music, options, modes, report):
+    """{mode: columns of the table} of a row's checkpoints and its music side, None: the released one; modes: of cross,
+    joint, "joint, any length"."""
+    cache = str(Path(options.out) / "scores")
+    asked = argparse.Namespace(**{**vars(options), "checkpoints": str(folder), "cache": cache})
+    evaluation = Evaluation(asked, report, music)
     count, seconds, (sound, motion) = options.count, options.seconds, evaluation.real
     out = {}
     for mode in modes:
@@ -92,8 +113,15 @@ def scores(folder, options, modes, report):
         out[mode] = {"pieces": count, "music fd_logmel": heard.get("fd_logmel"), "music F1": heard["asked_heard"]["f1"],
                      "music mixed": heard["asked_heard"]["mixed"], "music share": heard["music"],
                      "motion fid_k": seen.get("fid_k"), "motion F1": seen["asked_seen"]["f1"],
-                     "motion mixed": seen["asked_seen"]["mixed"], "slide cm": seen["slide_cm"]}
+                     "motion mixed": seen["asked_seen"]["mixed"], "lift": seen["lift_seen"],
+                     "slide cm": seen["slide_cm"]}
     return out
+
+
+def finished(out):
+    """{row: {"columns", "steps"}} of the rows that are done."""
+    path = Path(out) / "rows.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 @command
@@ -101,7 +129,7 @@ def main(arguments=None):
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m models.lab.evaluation.momu.ablations",
                                      description=__doc__.splitlines()[0])
-    parser.add_argument("--corpus", required=True, help="flat folder with motion (models/lab/packs)")
+    parser.add_argument("--corpus", required=True, help="flat folder of models.lab.packs.small")
     parser.add_argument("--out", required=True)
     parser.add_argument("--minutes", type=float, default=4.0, help="of wall time, each training (default 4)")
     parser.add_argument("--steps", type=int, help="or so many steps each, where the machine is not idle")
@@ -109,24 +137,30 @@ def main(arguments=None):
     parser.add_argument("--seconds", type=float, default=11.8)
     parser.add_argument("--tiny", action="store_true", help="networks of the tests")
     parser.add_argument("--docs", help="Markdown file whose section momu-ablations is replaced")
+    parser.add_argument("--only", nargs="*", choices=ROWS, default=list(ROWS), help="train and score these rows alone")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     plan = {"minutes": None if options.steps else options.minutes, "steps": options.steps, "tiny": options.tiny}
     report = lambda text: print(text, flush=True)                                                  # noqa: E731
-    trainings, rows, steps = Trainings(options.out, options.corpus, plan, report), {}, {}
-    for name in ROWS:
-        folder, steps[name] = trainings.row(name)
-        modes = ("cross", "joint", "joint, any length") if name == "cross" else ("cross",)
-        found = scores(folder, options, modes, report)
-        rows.update(found if name == "cross" else {name: found["cross"]})
-    budget = "; ".join(f"{name}: " + ", ".join(f"{part} {count}" for part, count in each.items())
-                       for name, each in steps.items())
+    trainings, done = Trainings(options.out, options.corpus, plan, report), finished(options.out)
+    for name in options.only:
+        modes = MODES.get(name, ("cross",))
+        if not all((name if mode == "cross" else mode) in done for mode in modes):
+            folder, music, steps = trainings.row(name)
+            for mode, columns in scores(folder, music, options, modes, report).items():
+                done[name if mode == "cross" else mode] = {"columns": columns, "steps": steps}
+            write_json(Path(options.out) / "rows.json", done)
+    order = [row for name in ROWS for row in (name, *MODES.get(name, ())[1:]) if row in done]
+    rows = {name: done[name]["columns"] for name in order}
+    budget = "; ".join(f"{name}: " + ", ".join(f"{part} {count}" for part, count in done[name]["steps"].items())
+                       for name in order if not name.startswith("joint"))
     text = "\n".join(["### Ablations at a small equal budget", "",
                       f"Networks of some 0.5 M parameters, "
                       f"{f'{options.steps} steps' if options.steps else f'{options.minutes:g} minutes of one thread'} "
                       f"each, {options.count} test pieces of {options.seconds:g} s. Steps made: {budget}.", "",
                       markdown_table(rows, list(next(iter(rows.values()))))])
-    tell({"rows": rows, "steps": steps}, text, "momu-ablations", Path(options.out) / "ablations.json", options.docs)
+    tell({"rows": rows, "steps": {name: done[name]["steps"] for name in order}}, text, "momu-ablations",
+         Path(options.out) / "ablations.json", options.docs)
     return 0
 
 

@@ -53,9 +53,10 @@ class Store:
 class Evaluation:
     """One run of the evaluation: rows of records, then their figures."""
 
-    def __init__(self, options, report):
+    def __init__(self, options, report, music=None):
+        """music: as `Maker`."""
         self.options, self.report = options, report
-        self.maker = Maker(options.checkpoints)
+        self.maker = Maker(options.checkpoints, music)
         self.store = Store(options.cache, options.checkpoints)
 
     def row(self, method, count, seconds, **settings):

@@ -2,6 +2,7 @@
 import copy
 import re
 import time
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +28,10 @@ def peak_mib():
     return int(re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text(encoding="utf-8"))[1]) / 1024
 
 
+@lru_cache(maxsize=16)          # rows are made of the same pieces; a piece of 20 s is some 8 MB of sound
 def studio_piece(number, seconds, sound=True):
     """Test piece `number` of the studio, performed and rendered anew: dict genre, motion, beats, sound (2, N) or
-    None."""
+    None. It is read, never changed."""
     from models.lab.studio.build import item_plan
     from models.lab.studio.dancer import dance
     from models.lab.studio.music import compose, render
@@ -79,11 +81,11 @@ def see(motion, folders=None, judge=None):
 
 
 class Maker:
-    """Makes and judges; loads an entry of MoMu when it is first wanted."""
+    """Makes and judges; loads an entry of MoMu when it is first wanted. music: a `momu.sound.Music` for its own."""
 
-    def __init__(self, folders=None):
+    def __init__(self, folders=None, music=None):
         from models.genre.judge import GenreJudge
-        self.folders, self.entries = folders, {}
+        self.folders, self.entries, self.music = folders, {}, music
         self.sound_judge, self.motion_judge = GenreJudge("audio", folders), GenreJudge("motion", folders)
 
     def entry(self, name, reads=True):
@@ -91,6 +93,7 @@ class Maker:
         if name not in self.entries:
             from models.momu import pipeline
             self.entries[name] = getattr(pipeline, name).load(self.folders)
+            self.entries[name].music = self.music or self.entries[name].music
         found = self.entries[name]
         if not reads:
             found = copy.copy(found)
@@ -168,6 +171,6 @@ def scrambled_copy(entry, seed):
     """The entry with the entries of every weight matrix of its transformers permuted: same statistics, no knowledge."""
     from models.lab.evaluation.tables import scramble
     other = copy.copy(entry)
-    other.music_dit, other.motion_dit = (scramble(copy.deepcopy(dit), seed) for dit in (entry.music_dit,
-                                                                                        entry.motion_dit))
+    other.music_dit = scramble(copy.deepcopy(entry.music_dit), seed)
+    other.motion_dit = scramble(copy.deepcopy(entry.motion_dit), seed)
     return other

@@ -1,8 +1,8 @@
 """Scores of the music model beside the rows that expose them: `build.py evaluate music_ldm --corpus DIR`.
 
 Beats are heard by librosa's tracker, which is no part of Baton, at the strict metrical level; the ceiling is the same
-tracker on the paired real audio. Rows and how many pieces each has: `evaluation_rows.py`; figures: `scoring.py`. Every
-piece's record is kept in the cache: interrupted, the same command goes on, and new weights make only the rows that
+tracker on the paired real audio. Rows and how many pieces each has: `rows.py`; figures: `scoring.py`. Every piece's
+record is kept in the cache: interrupted, the same command goes on, and new weights make only the rows that
 depend on them anew.
 """
 import argparse
@@ -68,8 +68,8 @@ def studio_figures(planned, pieces, store, judge):
                 continue
             delivered = row.source not in ("real", "click")
             figures = row_figures(kept[row], real, spaces, delivered)
-            figures["seconds_of_sound_per_second"] = len(kept[row]) * store.seconds / max(sum(r["wall"]
-                                                                                              for r in kept[row]), 1e-6)
+            wall = max(sum(record["wall"] for record in kept[row]), 1e-6)
+            figures["seconds_of_sound_per_second"] = len(kept[row]) * store.seconds / wall
             out[section][row.name] = figures
             if row.body == "rolled":
                 still = [{**r, "times": real[r["id"]]["times"]} for r in kept[row]]
@@ -159,8 +159,7 @@ def main(arguments=None):
         make_rows([GENRES_APART], options.genre_corpus, options.seconds, GENRES_APART.count, store,
                   options.processes, report, options.split)
     figures, distances = studio_figures(planned, pieces, store, GenreJudge("audio", folders))
-    results = {"settings": {k: v for k, v in vars(options).items() if k in ("count", "seconds", "steps",
-                                                                            "guidance")},
+    results = {"settings": {name: getattr(options, name) for name in ("count", "seconds", "steps", "guidance")},
                "pieces": len(pieces), "rows": figures, "distances": distances}
     music = [("music_ldm", part) for part in ("vae", "denoiser", "vocoder")]
     if "dances" in options.only and options.data:

@@ -206,12 +206,11 @@ def through(model, sound, decoded):
     from core.audio import Audio
     from core.audio.mel import FLOOR, log_mel, model_mono
     from models.layers.precision import native_autocast
+    from models.music_ldm.vocoder_tone import through_vae
     mel = log_mel(model_mono(Audio(sound, AUDIO_RATE)))
     if decoded:
-        whole = torch.from_numpy(mel[:len(mel) // model.vae.config.downsample * model.vae.config.downsample])[None]
         with native_autocast(model.device):         # its weights may be kept in half precision
-            back = model.vae.decode_long(model.vae.encode(whole)[0])[0].float().numpy()
-        mel = np.maximum(back, np.log(FLOOR))
+            mel = np.maximum(through_vae(model.vae, mel), np.log(FLOOR))
     return model._vocode(mel, 0, lambda: False, AUDIO_RATE)
 
 

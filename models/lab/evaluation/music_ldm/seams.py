@@ -97,12 +97,12 @@ def sound_figures(sound, passage, beats, rng):
         inside = [times[(times >= first) & (times < last)] for times in (found, beats)]
         scores.append(beat_f1_70ms(*inside))
     size = int(BLOCK_SECONDS * DELIVERY_RATE)
-    levels = np.array([loudness_lufs(sound[:, i:i + size], DELIVERY_RATE) for i in range(0, sound.shape[1] - size + 1,
-                                                                                         size)])
+    starts = range(0, sound.shape[1] - size + 1, size)
+    levels = np.array([loudness_lufs(sound[:, start:start + size], DELIVERY_RATE) for start in starts])
     slope = np.polyfit(np.arange(len(levels)) * BLOCK_SECONDS / 60, levels, 1)[0] if len(levels) > 1 else 0.0
     return {"windows": len(spans), "edges": len(edges), "flux": at_edges(flux(mel), edges, NEAR_FRAMES, rng),
-            "step": at_edges(spectral_step(mel), edges, 0, rng), "overlap": at_edges(flux(mel), overlaps,
-                                                                                     half - 1, rng),
+            "step": at_edges(spectral_step(mel), edges, 0, rng),
+            "overlap": at_edges(flux(mel), overlaps, half - 1, rng),
             "beat_f1": beat_f1_70ms(found, beats),
             "window_f1": [round(score, 3) for score in scores], "drift_lu_per_minute": float(slope),
             "loudness_spread_lu": float(levels.std()), "clicks": len(clicks(sound, DELIVERY_RATE))}
