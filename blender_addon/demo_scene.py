@@ -13,8 +13,7 @@ import numpy as np
 from mathutils import Vector
 
 from .errors import UserError
-from .scene import bone_meshes as parts
-from .scene import character, strips
+from .scene import bone_meshes, character, strips
 from .scene.timebase import scene_fps
 
 GAP_SECONDS = 1.0
@@ -72,7 +71,7 @@ def _stage(scene):
     mesh.from_pydata([(-40, -40, 0), (40, -40, 0), (40, 40, 0), (-40, 40, 0)], [], [(0, 1, 2, 3)])
     floor = bpy.data.objects.new("Floor", mesh)
     floor.color = (0.6, 0.62, 0.66, 1.0)
-    mesh.materials.append(parts.material(floor.color))
+    mesh.materials.append(bone_meshes.material(floor.color))
     scene.collection.objects.link(floor)
     sun = bpy.data.objects.new("Sun", bpy.data.lights.new("Sun", "SUN"))
     sun.data.energy, sun.rotation_euler = 3.0, (0.7, 0.2, 0.5)

@@ -34,8 +34,7 @@ def request_of(scene: bpy.types.Scene, rig: bpy.types.Object, path: str, fps: fl
     path = bpy.path.abspath(path)
     if path.lower().endswith(contract.SCENE_FILES):
         raise UserError(f"{Path(path).name} is no motion file but a scene: bring it in with File > Import, then use "
-                        f"its "
-                        "armature as the source of the motion")
+                        "its armature as the source of the motion")
     if not path.lower().endswith(contract.MOTION_SUFFIXES) or not Path(path).is_file():
         raise UserError(f"{path or 'Nothing'} is no motion file; choose {', '.join(contract.MOTION_FILES)} (or .gz of "
                         f"these)")
@@ -64,13 +63,13 @@ def request_from(scene: bpy.types.Scene, rig: bpy.types.Object, source: bpy.type
 
 
 def _request(scene, rig, first, params, place="rig"):
-    own = {name: _setting(scene, name) for name in ("blend_seconds", "reduce_keys", "reduce_degrees")}
+    own = {name: setting(scene, name) for name in ("blend_seconds", "reduce_keys", "reduce_degrees")}
     return {"kind": "import", "rig": rig.name, "first": first, "own": own,
-            "params": {**params, "place": place, "in_place": _setting(scene, "in_place"),
-                       "plant_feet": _setting(scene, "plant_feet")}}
+            "params": {**params, "place": place, "in_place": setting(scene, "in_place"),
+                       "plant_feet": setting(scene, "plant_feet")}}
 
 
-def _setting(scene, name):
+def setting(scene: bpy.types.Scene, name: str) -> object:
     """How motion is put on the rig: as the section *Motion from Music* says, where its system has the setting."""
     return scene_settings.value(scene, "to_motion", name, registry.setting(name).default)
 

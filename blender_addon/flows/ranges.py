@@ -8,6 +8,7 @@ import numpy as np
 from ..errors import UserError
 from ..scene import sound_files, strips, takes
 from ..scene.timebase import Passage
+from . import again
 
 SHORTEST_SECONDS = 0.2
 
@@ -59,8 +60,8 @@ def request(scene: bpy.types.Scene, take: bpy.types.PropertyGroup) -> dict:
     own = takes.request_of(take)
     if "system" not in own:
         raise UserError(f"{take.name} was imported; ranges are made anew of generated takes")
-    seeds = [takes.request_of(other).get("params", {}).get("seed") or 0 for other in scene.baton.takes]
-    own["params"].update(seed=max(seeds) + 1, variations=1)
+    wanted = {"seed": again.another_seed(scene), "variations": 1}
+    own["params"].update({name: value for name, value in wanted.items() if name in own["params"]})
     frames = chosen(scene)
     own.pop("inputs", None)
     own.update(rig=take.rig.name if take.rig is not None else own["rig"], others=[])

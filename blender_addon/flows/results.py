@@ -38,7 +38,9 @@ def heard_with(take: bpy.types.PropertyGroup) -> list[str]:
              and not other.mute and other.volume > 0 and other.name not in own
              and min(other.frame_final_end, strip.frame_final_end) - max(
                  other.frame_final_start, strip.frame_final_start) > playing.SLACK]
-    return [f"{', '.join(names)} is heard in the same frames; mute it to hear {take.name} alone"] if names else []
+    if len(names) > 1:
+        return [f"{', '.join(names)} are heard in the same frames; mute them to hear {take.name} alone"]
+    return [f"{names[0]} is heard in the same frames; mute it to hear {take.name} alone"] if names else []
 
 
 def _frame_in(place, scene, passage):

@@ -8,6 +8,7 @@ import re
 
 from ...core.contract import recipes
 from ..errors import UserError
+from .timebase import scene_fps
 
 NAME = re.compile(r"^([bB])(?: (\d+)\.(\d+))?$")
 
@@ -84,14 +85,15 @@ def require_markers(scene):
 def read(scene, frame_start=None, fps=None):
     """Beats (JSON dict) as the markers now tell, in seconds from `frame_start`; None without markers.
 
-    A marker still on its frame gives the exact stored time; a moved or added one gives its frame's.
+    A marker still on its frame gives the exact stored time; a moved or added one gives its frame's. fps: of the scene,
+    for markers of which nothing is stored; None: as the scene has it.
     """
     markers = sorted((marker for marker in scene.timeline_markers if is_beat(marker)), key=lambda m: m.frame)
     if not markers:
         return None
     record = remembered(scene)
     origin = record.get("frame_start", markers[0].frame)
-    rate = record.get("fps") or fps
+    rate = record.get("fps") or fps or scene_fps(scene.render)
     stored = {(name, frame): time for name, frame, time in
               zip(record.get("marker_names", ()), record.get("marker_frames", ()), record.get("times", ()))}
     metre = int(record.get("metre", 4))

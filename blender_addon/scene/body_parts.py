@@ -2,6 +2,8 @@
 and the part can be changed at any time."""
 import re
 
+import bpy
+
 from . import actions, bone_map, compat, ik_limbs
 
 WHOLE, UPPER, ARMS = "whole", "upper", "arms"
@@ -54,7 +56,7 @@ def limb_of_curve(path, found):
         return None
     if "neck" in match[2] or "head" in match[2]:        # a switch on the hips' control that the head follows
         return "torso"
-    return found.get(re.sub(r"\\(.)", r"\1", match[1]), LEGS)
+    return found.get(bpy.utils.unescape_identifier(match[1]), LEGS)
 
 
 def apply(take):

@@ -148,10 +148,6 @@ def _sound_of(editor, movie):
     return min(heard, key=lambda strip: abs(strip.frame_final_start - movie.frame_final_start), default=None)
 
 
-def active_pose_bone(context):
-    return context.active_pose_bone
-
-
 def uid(datablock):
     """Session uid, which survives renaming and tells a deleted datablock from a new one of the same name."""
     return datablock.session_uid

@@ -102,8 +102,8 @@ def keyed(rig_of, name, frames, rotations, locations, *, blend_frames=0, blend_s
         rows = [(bone, values, True) for bone, values in rotations.items()]
         rows += [(bone, values, False) for bone, values in locations.items()]
         for number, (bone, values, turns) in enumerate(rows):
-            steps = _key_bone(made, rig_of, bone, values, turns, frames, reduce_error, stays)
-            for _ in _in_slices(steps):
+            curves = _key_bone(made, rig_of, bone, values, turns, frames, reduce_error, stays)
+            for _ in _in_slices(curves):
                 yield number / len(rows)
         _key_switches(made, rig_of(), frames, switches, switch_values, blend_frames)
     except BaseException:

@@ -5,7 +5,7 @@ from pathlib import Path
 import bpy
 
 from ..errors import UserError
-from . import beat_markers, bone_map, compat, rig_sampling
+from . import beat_markers, body_parts, bone_map, compat, rig_sampling
 from .timebase import Passage, scene_fps
 
 FEWEST = 2                      # markers that are beats
@@ -63,9 +63,7 @@ def sample(names, rig_ref, scene_ref, mapped, folder):
 
 
 def _check(action, rig, mapped):
-    keyed = {curve.data_path.split('"')[1] for curve in compat.all_curves(action)
-             if curve.data_path.startswith('pose.bones["')}
+    found = (body_parts.PATH.match(curve.data_path) for curve in compat.all_curves(action))
+    keyed = {bpy.utils.unescape_identifier(match[1]) for match in found if match is not None}
     if not keyed & {*bone_map.with_ik(rig, mapped).values(), *mapped.values()}:
         raise UserError(f"The action {action.name} moves no bone of {rig.name}; untick it")
-
-

@@ -91,11 +91,16 @@ def _actions():
     def restore():
         for action, name, fake, recipe in before:
             put(action, {"use_fake_user": fake, "name": name})
-            if action.get("baton_recipe") != recipe:
-                action["baton_recipe"] = recipe
-                if recipe is None:
-                    del action["baton_recipe"]
+            _put_recipe(action, recipe)
     return restore
+
+
+def _put_recipe(thing, recipe):
+    """The recipe that hung on an action or a strip; None: none did."""
+    if recipe is None:
+        thing.pop("baton_recipe", None)
+    elif thing.get("baton_recipe") != recipe:
+        thing["baton_recipe"] = recipe
 
 
 def _sounds():
@@ -175,27 +180,22 @@ def _sequencer(scene):
                 scene.sequence_editor_clear()
         return restore
     active = editor.active_strip
-    before = {strip.as_pointer(): (strip, _strip(strip)) for strip in compat.sequences(editor)}
+    before = {strip.as_pointer(): (strip, _strip(strip), strip.get("baton_recipe"))
+              for strip in compat.sequences(editor)}
     channels = [(strip, strip.channel) for strip in compat.sequences(editor)]
 
     def restore():
         for strip in [strip for strip in compat.sequences(editor) if strip.as_pointer() not in before]:
             compat.sequences(editor).remove(strip)
-        for strip, wanted in before.values():
-            recipe = wanted.pop("baton_recipe")
+        for strip, wanted, recipe in before.values():           # nothing is used up: a restore that fails runs again
             put(strip, wanted)
-            if strip.get("baton_recipe") != recipe:
-                strip["baton_recipe"] = recipe
+            _put_recipe(strip, recipe)
         for _ in range(2):                                      # one that stands in another's place is in the way once
             for strip, channel in channels:
                 put(strip, {"channel": channel})
         if editor.active_strip != active:
             editor.active_strip = active
     return restore
-
-
-def _strip(strip):
-    return {**_nla(strip), "baton_recipe": strip.get("baton_recipe")}
 
 
 def _frame(scene):
@@ -224,7 +224,8 @@ def _animation(rig):
     action, slot = data.action, data.action_slot if compat.SLOTTED else None
     mixed = {name: getattr(data, name) for name in MIXED}
     active = data.nla_tracks.active
-    tracks = {track.as_pointer(): (track, values(track, ("is_solo",)), [(strip, _nla(strip)) for strip in track.strips])
+    tracks = {track.as_pointer(): (track, values(track, ("is_solo",)),
+                                   [(strip, _strip(strip)) for strip in track.strips])
               for track in data.nla_tracks}
 
     def restore():
@@ -244,7 +245,8 @@ def _animation(rig):
     return restore
 
 
-def _nla(strip):
+def _strip(strip):
+    """What Baton may change of a strip, of the NLA or of the sequencer."""
     return {name: getattr(strip, name) for name in ("name", "mute", "select")}
 
 

@@ -12,7 +12,6 @@ from ..errors import on_disk
 from . import whole
 
 FOLDER = "baton"                                                # beside the saved file, or in a temporary folder
-
 STEP_BYTES = 4 << 20
 ROLE, HELP = "The folder for sounds", "make room there, or press Save Take As"
 

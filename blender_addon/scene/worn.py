@@ -1,4 +1,5 @@
 """A rig that plays one action alone for a moment, and then is as it was."""
+import re
 from contextlib import contextmanager
 
 import bpy
@@ -6,6 +7,7 @@ import bpy
 from ..errors import UserError
 from . import compat
 
+PROPERTY = re.compile(r'(.*)\["((?:[^"\\]|\\.)*)"\]\Z')       # a custom property: of what, its escaped name
 SETTINGS = ("use_nla", "action_blend_type", "action_influence", "action_extrapolation")
 
 
@@ -56,12 +58,11 @@ def _values(rig, action):
 
 def _restore(rig, channels):
     for path, index, value in channels:
-        there = rig.path_resolve(path)
+        there, match = rig.path_resolve(path), PROPERTY.match(path)
         if _many(there):
             there[index] = value
-        elif path.endswith("]"):                    # a custom property: its owner is what stands before the bracket
-            owner, _, key = path.rpartition("[")
-            (rig.path_resolve(owner) if owner else rig)[key.rstrip("]").strip('"')] = value
+        elif match is not None:
+            (rig.path_resolve(match[1]) if match[1] else rig)[bpy.utils.unescape_identifier(match[2])] = value
         else:
             owner, _, attribute = path.rpartition(".")
             setattr(rig.path_resolve(owner) if owner else rig, attribute, value)

@@ -7,11 +7,11 @@ from ..scene.timebase import scene_fps
 
 BODY, MUSIC = (0.35, 0.75, 1.0), (1.0, 0.65, 0.2)
 _drawn = []  # (space type, handle)
-_cache = {}  # json text -> list of (seconds, is downbeat)
+_cache = {}  # text of JSON: what `_events` gives for it
 
 
 def _events(text):
-    """[(seconds, downbeat)] of a beats JSON; parsed once."""
+    """(frame of second 0, [(seconds, is downbeat)]) of the JSON of beats; parsed once."""
     if text not in _cache:
         if len(_cache) > 8:
             _cache.clear()

@@ -20,6 +20,8 @@ RANGES = [("SCENE", "Scene", "The frame range of the scene"),
           ("CUSTOM", "Custom", "The frames given below")]
 SIDES = [("both", "Both", "Sound and motion are made anew"), ("sound", "Sound", "The motion stays as it is"),
          ("motion", "Motion", "The sound stays as it is")]
+# A path may begin with // for the folder of the file: newer Blenders want to be told.
+RELATIVE = {"options": {"PATH_SUPPORTS_BLEND_RELATIVE"}} if bpy.app.version >= (4, 5) else {}
 
 
 # ---------------------------------------------------------------------------------------------- from the registry
@@ -44,9 +46,6 @@ def property_of(setting: Setting):
     limits = {name: setting.raw[name] for name in ("min", "max", "soft_min", "soft_max", "subtype", "precision", "step")
               if name in setting.raw}
     return (IntProperty if setting.type == "int" else FloatProperty)(default=setting.default, **limits, **common)
-# A path may begin with // for the folder of the file: newer Blenders want to be told.
-RELATIVE = {"options": {"PATH_SUPPORTS_BLEND_RELATIVE"}} if bpy.app.version >= (4, 5) else {}
-
 
 
 def group_of(system: System) -> type:
@@ -95,7 +94,6 @@ class BatonRig(bpy.types.PropertyGroup):
 
     bones: CollectionProperty(type=BatonBone, override=OVERRIDE | {"USE_INSERTION"})
     table: StringProperty(name="Rig Type", description="Name table that fits the rig", override=OVERRIDE)
-    show_all: BoolProperty(name="Show Bone Map", description="Show the 24 rows of the bone map", override=OVERRIDE)
 
 
 def _unique_name(self, context):

@@ -26,7 +26,6 @@ MOST_LINE = 4 << 20  # bytes of a message; half an hour's beats, eight times ove
 MOST_MESSAGES = 100  # of one look: the next look takes the rest
 MOST_WAITING = 5000  # then the worker waits
 
-
 _numbers = itertools.count(1)
 
 

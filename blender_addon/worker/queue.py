@@ -2,6 +2,8 @@
 
 A cancelled or aborted job ends the queue, a failed one does not: what it lacked is said at the end.
 """
+import traceback
+
 from ..errors import Cancelled, UserError
 from . import manager as jobs
 
@@ -60,8 +62,8 @@ class Queue:
         self.waiting, self.total = list(makers), len(makers)
 
     def _next(self):
-        job = self.waiting.pop(0)()
         self.begun += 1
+        job = self.waiting.pop(0)()
         job.on_end = self._ended
         jobs.manager.start(job)
         return job
@@ -79,8 +81,9 @@ class Queue:
                 self._next()
                 return
             except UserError as error:                          # it could not even begin
-                self.begun += 1
                 self.failed.append(str(error))
+            except Exception:  # noqa: BLE001  a fault of Baton's own is that job's; the others have their turn
+                self.failed.append(jobs.fault(job.title, traceback.format_exc()))
         ended = job.message if job.state == "cancelled" else ""
         job.message, job.warnings = self.summary(ended), list(self.warnings)
         job.state = job.state if job.state == "cancelled" else "failed" if self.failed else "done"

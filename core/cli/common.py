@@ -67,7 +67,6 @@ def read_motion_of(options, path):
                        smpl_models=options.smpl_models, up=options.up, root=options.root, notify=say)
 
 
-
 def beat_arguments(parser):
     """How beats are found: --tempo, --bpm and --level."""
     parser.add_argument("--tempo", default="auto", metavar="auto|steady|follow|B",

@@ -41,6 +41,7 @@ class Layout:
         self.use_property_split, self.use_property_decorate = split, False
         self.enabled = self.alert = self.active = True
         self.scale_y, self.scale_x, self.alignment, self.ui_units_x = 1.0, 1.0, "EXPAND", 0.0
+        self.pointers = {}      # what polls are told besides the context
         self.children = []      # widths that the things in this row need
 
     def names(self, *kinds):
@@ -68,6 +69,9 @@ class Layout:
 
     def _inner(self, horizontal, less=0):
         return Layout(self.width - less, self.notes, self.cut, self.use_property_split, horizontal)
+
+    def context_pointer_set(self, name, data):
+        self.pointers[name] = data
 
     def separator(self, **_options):
         self._note("separator", "", "", 4)

@@ -1,5 +1,6 @@
 """Motion files onto a rig, through the real worker: no weights are needed."""
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -71,6 +72,20 @@ def test_begin_in_place_and_range_of_the_scene(blender):
     assert first == 51 and (scene.frame_start, scene.frame_end) == (51, round(last)) and last > 200
     hips = scenes.evaluated(rig, range(51, 171, 10), ["pelvis"])[:, 0, :3, 3]
     assert np.ptp(hips[:, :2], axis=0).max() < 0.03, "no root translation over the floor"
+
+
+def test_in_place_is_what_the_dialog_says_else_what_the_section_says(blender, monkeypatch):
+    from baton.blender_addon.flows import import_motion
+    from baton.blender_addon.ui.operators import import_motion as dialog
+    scenes.smpl_rig()
+    blender.context.scene.baton.conductor.in_place = True
+    monkeypatch.setattr(import_motion, "job", lambda context, rig, request: request)
+    asked = dict(person="AUTO", begin="CURRENT", frame=1, filepath=str(DANCE), fps=0.0, up="auto", fit_range=False)
+    for given, wanted in ((None, True), (False, False), (True, True)):
+        told = SimpleNamespace(is_property_set=lambda name, given=given: given is not None)
+        operator = SimpleNamespace(**asked, in_place=bool(given), properties=told)
+        request = dialog.BATON_OT_import_motion.make_job(operator, blender.context)
+        assert request["params"]["in_place"] is wanted
 
 
 def test_people_and_axis_of_a_file_are_asked_for(blender, tmp_path):

@@ -202,7 +202,6 @@ def test_changed_code_restarts_a_warm_worker(manager, monkeypatch):
 
 def test_deleted_rig_and_scene_end_the_job(manager, blender):
     rig = scenes.smpl_rig()
-    rig.baton.show_all = True
     blender.context.scene.baton.rig = rig  # a pointer keeps a deleted object in the file
     watched = job(prepare=endless, watched=(Ref.of(rig),))
     manager.start(watched)

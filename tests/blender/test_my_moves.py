@@ -1,13 +1,16 @@
 """Actions as moves: ticked, read with their pose markers, the rig left as it was; a dance of them by a real worker."""
 import json
 
+import bpy
 import numpy as np
 import pytest
 
 from baton.blender_addon.errors import UserError
-from baton.blender_addon.scene import moves, strips
+from baton.blender_addon.scene import compat, moves, strips
 from baton.blender_addon.scene import settings as scene_settings
+from baton.blender_addon.scene.keys import fill_curve
 from baton.blender_addon.scene.refs import Ref
+from baton.blender_addon.scene.worn import worn
 from baton.core.contract import systems as registry
 from tests.blender import scenes
 
@@ -65,6 +68,23 @@ def test_an_action_is_read_alone_and_the_rig_is_as_before(blender, tmp_path, con
     local = lambda poses, bone: np.linalg.inv(poses[:, spine, :3, :3]) @ poses[:, bone, :3, :3]      # noqa: E731
     assert np.ptp(local(arms, shoulder), axis=0).max() > 0.3 > 0.01 > np.ptp(local(hips, shoulder), axis=0).max()
     assert json.loads((tmp_path / "2" / "move.json").read_text()) == {"name": "Hips", "beats": None}
+
+
+def test_names_with_quotes_and_brackets_are_read_and_put_back(blender):
+    rig = scenes.smpl_rig()
+    bone, prop = 'say "left" [hand]', 'a "grip" [of two]'
+    rig.data.bones["left_hand"].name = bone
+    rig.pose.bones[bone][prop] = 0.25
+    path = f'pose.bones["{bpy.utils.escape_identifier(bone)}"]'
+    action = bpy.data.actions.new("Grip")
+    bag, fcurves, slot = compat.action_curves(action, rig)
+    for channel in (f'{path}["{bpy.utils.escape_identifier(prop)}"]', f"{path}.location"):
+        fill_curve(compat.new_curve(bag, fcurves, channel, 0, bone), np.array([1.0, 9.0]), np.array([0.0, 1.0]))
+    moves._check(action, rig, {"left_hand": bone})
+    with worn(rig, "Grip"):
+        blender.context.scene.frame_set(9)
+        assert rig.pose.bones[bone][prop] == 1.0
+    assert rig.pose.bones[bone][prop] == 0.25 and rig.pose.bones[bone].location.x == 0.0
 
 
 def test_what_is_ticked_is_asked_for_and_what_is_missing_is_said(blender, tmp_path):

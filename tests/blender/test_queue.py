@@ -13,6 +13,15 @@ from tests.blender.test_jobs import endless, job, manager, run_until, scripted  
 MUSIC, CONDUCTOR, DANCER = (systems.find(name) for name in ("music_ldm", "conductor", "dance_cascade"))
 
 
+def refused():
+    """A job that does not begin: the manager asks for its stamp first."""
+    def stamp():
+        raise UserError("This one cannot begin")
+    one = job()
+    one.stamp = stamp
+    return one
+
+
 def broken(folder):
     raise UserError("This one cannot be read")
     yield
@@ -112,6 +121,11 @@ def test_a_failure_does_not_stop_the_others(quick, blender):
     queue.start([lambda: job(), lambda: job(prepare=broken), lambda: job()])
     run_until(quick, lambda: quick.job is None)
     assert quick.last.state == "failed" and quick.last.message == "2 of 3 done. This one cannot be read"
+    queue.start([job, refused, lambda: 1 / 0, lambda: job(prepare=endless)])
+    run_until(quick, lambda: quick.job is not None and not queue.waiting)
+    assert queue.number == (4, 4), "one that could not begin counts once"
+    quick.abort("It ended")
+    assert quick.last.message.startswith("1 of 4 done. This one cannot begin. Test: Baton met a fault of its own")
     with pytest.raises(UserError, match="1 of 2 done. This one cannot be read"):
         queue.run_blocking([lambda: job(prepare=broken), lambda: job()])
 

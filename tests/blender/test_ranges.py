@@ -57,6 +57,8 @@ def test_each_range_gets_a_seed_that_was_not_used(blender, tmp_path):
     other["params"]["seed"] = 9
     takes.remember(takes.new(scene, "Music", "MUSIC"), row("x.wav"), other, 1.0)
     assert ranges.request(scene, take)["params"]["seed"] == 10
+    takes.new(scene, "Music", "MUSIC").request = "{"
+    assert ranges.request(scene, take)["params"]["seed"] == 10, "a damaged take is no reason against another"
 
 
 def test_ranges_that_cannot_be(blender, tmp_path):
@@ -120,6 +122,8 @@ def test_a_range_of_conducting_reads_what_stays_from_the_rig(blender, sound, tmp
     scene.baton.take_index = 0
     with pytest.raises(RuntimeError, match="Solo the take first"):
         blender.ops.baton.redo_range()
+    with blender.context.temp_override(baton_take=made):                # as the panel tells it for its buttons
+        assert blender.ops.baton.redo_range.poll()
 
 
 @pytest.mark.parametrize(("keep", "kept"), [

@@ -66,6 +66,18 @@ def what(strip):
     return {**snapshot.values(strip), "sound": strip.sound.name}
 
 
+def test_what_was_recorded_is_put_back_as_often_as_it_takes(blender, sound, tmp_path):
+    """A restore that a fault breaks off begins again: nothing that it needs is used up by then."""
+    scene = blender.context.scene
+    with_recipe, without = (strips.place(scene, scenes.write_wav(tmp_path / f"{n}.wav", 1.0), n, 1, 30) for n in "ab")
+    with_recipe["baton_recipe"] = "{}"
+    restore = snapshot.take()
+    for _ in range(2):
+        with_recipe["baton_recipe"] = without["baton_recipe"] = "other"
+        restore()
+        assert with_recipe["baton_recipe"] == "{}" and "baton_recipe" not in without
+
+
 def test_eight_takes_lie_on_one_channel_and_one_is_heard(blender, sound, tmp_path):
     scene = blender.context.scene
     strips.place(scene, scenes.write_wav(tmp_path / "own.wav", 9.0), "Own", 1, 270).volume = 0.0

@@ -132,8 +132,8 @@ def has_rig(cls, context, writes=True):
     if any(row.bone for row in rig.baton.bones):
         lacking = bone_map.missing(rig)
         if lacking:
-            cls.poll_message_set(f"The bone map lacks {', '.join(bone_map.label(j) for j in lacking[:4])}"
-                                 f"{' and others' if len(lacking) > 4 else ''}")
+            cls.poll_message_set(said(f"The bone map lacks {', '.join(bone_map.label(j) for j in lacking[:4])}"
+                                      f"{' and others' if len(lacking) > 4 else ''}"))
             return False
     return True
 

@@ -5,6 +5,7 @@ import bpy
 
 from ...scene import beat_markers as beats
 from ...scene.timebase import scene_fps
+from ..translations import said
 from .base import ActOperator, NeedsMarkers
 
 _taps = []  # (perf_counter, frame) of the running tap-in
@@ -94,7 +95,7 @@ class BATON_OT_jump_beat(NeedsMarkers, bpy.types.Operator):
         while found is not None and round(origin + found * fps) == scene.frame_current:
             found = beats.neighbour(shown, found, self.forward)
         if found is None:
-            self.report({"INFO"}, "No further beat")
+            self.report({"INFO"}, said("No further beat"))
             return {"CANCELLED"}
         scene.frame_set(round(origin + found * fps))
         return {"FINISHED"}

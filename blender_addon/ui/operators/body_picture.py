@@ -42,7 +42,7 @@ class BATON_OT_body_picture(NeedsRig, bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def execute(self, context):
-        self.report({"ERROR"}, "The body is a picture: press the button in the bone map")
+        self.report({"ERROR"}, said("The body is a picture: press the button in the bone map"))
         return {"CANCELLED"}
 
     def modal(self, context, event):

@@ -54,7 +54,8 @@ class BATON_OT_import_motion(JobOperator, bpy.types.Operator, ImportHelper):
                ("SCENE", "Scene Start", "From the first frame of the scene on"),
                ("FRAME", "Frame", "From the frame given below")])
     frame: bpy.props.IntProperty(name="Start Frame", default=1, description="Frame on which the motion begins")
-    in_place: bpy.props.BoolProperty(name="In Place", description="Keep the rig where it stands")
+    in_place: bpy.props.BoolProperty(name="In Place", description="Keep the rig where it stands",
+                                     options={"SKIP_SAVE"})
     fit_range: bpy.props.BoolProperty(
         name="Fit Scene Range", description="Make the frame range of the scene that of the motion")
     up: bpy.props.EnumProperty(name="Up", default="auto", items=UP, description="Axis of the file that points up")
@@ -69,6 +70,8 @@ class BATON_OT_import_motion(JobOperator, bpy.types.Operator, ImportHelper):
         return idle(cls) and has_rig(cls, context)
 
     def invoke(self, context, event):
+        if not self.properties.is_property_set("in_place"):
+            self.in_place = import_motion.setting(context.scene, "in_place")
         return ImportHelper.invoke(self, context, event)  # the dialog; what it confirms is `execute`
 
     def draw(self, context):
@@ -89,10 +92,11 @@ class BATON_OT_import_motion(JobOperator, bpy.types.Operator, ImportHelper):
     def make_job(self, context):
         scene, rig = context.scene, bone_map.find_rig(context)
         frame = {"SCENE": scene.frame_start, "FRAME": self.frame}.get(self.begin, scene.frame_current)
+        in_place = self.in_place if self.properties.is_property_set("in_place") else None
         asked = self.person if self.person and self.person != FIRST[0] else None
         return import_motion.job(context, rig, import_motion.request_of(
             scene, rig, self.filepath, self.fps or None, up=None if self.up == "auto" else self.up, root=asked,
-            frame=frame, in_place=self.in_place or None, fit_range=self.fit_range))
+            frame=frame, in_place=in_place, fit_range=self.fit_range))
 
 
 def draw_import_menu(self, context):

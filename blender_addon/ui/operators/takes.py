@@ -16,6 +16,11 @@ from ..translations import said
 from .base import ActOperator, JobOperator, idle, possible
 
 
+def meant(context):
+    """The take that a button is for, as the panel tells while it draws (`baton_take`); else the active one, or None."""
+    return getattr(context, "baton_take", None) or takes.active(context.scene)
+
+
 class TakeOperator(ActOperator):
     """Base: `on_take(scene, take)` acts on the take called `name`, else on the active one."""
 
@@ -105,7 +110,7 @@ class BATON_OT_take_beats(TakeOperator, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context):
-        take = takes.active(context.scene)
+        take = meant(context)
         if take is None or not take.beats:
             cls.poll_message_set(said("The active take has no beats"))
             return False
@@ -152,6 +157,8 @@ class BATON_OT_delete_unused(ActOperator, bpy.types.Operator):
 
     def act(self, context):
         gone, size = settling.delete_unused(context.scene)
+        if gone == 1:
+            return f"1 file deleted ({size / 1e6:.1f} MB)"
         return f"{gone} files deleted ({size / 1e6:.1f} MB)"
 
 
@@ -199,7 +206,7 @@ class BATON_OT_redo_range(RedoOperator, bpy.types.Operator):
     def poll(cls, context):
         if not super().poll(context):
             return False
-        take = takes.active(context.scene)
+        take = meant(context)
         if take is not None and takes.has_motion(take) and not take.audible:
             cls.poll_message_set(said("Solo the take first: what stays of it is read from the rig"))
             return False

@@ -118,6 +118,7 @@ class TakePanel:
         layout, settings = self.layout, context.scene.baton
         take = active(context.scene, self.direction)
         layout.use_property_split, layout.use_property_decorate = True, False
+        layout.context_pointer_set("baton_take", take)          # for the reasons of grey buttons
         column = layout.column()
         column.prop(take, "note")
         column.prop(take, "colour")
