@@ -1,6 +1,7 @@
 """What the user's controls and kept ranges do to a conducting motion after the network: smoothing, size, left hand,
 rest in silence, ranges that stay."""
 import numpy as np
+from scipy.ndimage import gaussian_filter1d, minimum_filter1d
 from scipy.signal import savgol_filter
 
 from core.body.motion import Motion
@@ -11,6 +12,10 @@ from models.conductor.features import stand
 
 LEFT_ARM = (13, 16, 18, 20, 22)
 RIGHT_ARM = (14, 17, 19, 21, 23)
+HANDS = (22, 23)
+FASTEST_HAND = 4.0                  # m/s that the hands of a person who conducts stay within
+PELVIS_ADDS = 0.15                  # m/s
+STROKE_FRAMES, SHRINKS = 9, 4       # frames on each side of a fast one that shrink with it; how often, at most
 FEET = 3 + 6 * len(MOVING)          # first column of the feet in a smpl24_feet vector
 BLEND_FRAMES = 8                    # ramp at the ends of a kept range
 SILENT_LEVEL = 0.02                 # level below which the music is silent (about 59 dB under its loudest moment)
@@ -63,6 +68,33 @@ def scaled(motion, pose, amplitude, legs=True):
     root = ready.root + (motion.root - ready.root) * amplitude[:, None]
     motion = Motion(rotations.astype(np.float32), root.astype(np.float32), motion.fps)
     return stand(motion, pose) if legs else motion
+
+
+def within_speed(motion, pose, limit=FASTEST_HAND):
+    """The motion with arms nearer to the standing pose (147,) about every stroke whose hand is faster than `limit` m/s;
+    all else as it was.
+
+    A stroke shrinks as a whole, over `STROKE_FRAMES` on both sides: a clipped speed would move the ictus. Speeds are
+    those from the pelvis, so that arms are the same on all legs, with a little room for what the pelvis adds.
+    """
+    limit = limit - PELVIS_ADDS
+    base = Motion.from_vector(np.asarray(pose, dtype=np.float32)[None]).rotations
+    for _ in range(SHRINKS):
+        hands = motion.positions()[:, HANDS] - motion.root[:, None]
+        speeds = np.linalg.norm(np.diff(hands, axis=0), axis=-1) * motion.fps
+        if not len(speeds) or speeds.max() <= limit:
+            return motion
+        rotations = motion.rotations.copy()
+        for arm, speed in zip((LEFT_ARM, RIGHT_ARM), speeds.T):
+            share = np.minimum(1.0, 0.99 * limit / np.maximum(speed, 1e-6))
+            share = np.minimum(np.append(share, 1.0), np.insert(share, 0, 1.0))
+            share = minimum_filter1d(share, 2 * STROKE_FRAMES + 1, mode="nearest")
+            share = gaussian_filter1d(share, STROKE_FRAMES / 3, mode="nearest", truncate=3.0)
+            joints, changed = list(arm), share < 1.0
+            away = base[:, joints].swapaxes(-1, -2) @ rotations[changed][:, joints]
+            rotations[np.ix_(changed, joints)] = base[:, joints] @ power(away, share[changed, None])
+        motion = Motion(rotations.astype(np.float32), motion.root, motion.fps)
+    return motion
 
 
 def blend_left_arm(motion, independence):

@@ -56,6 +56,23 @@ def drifting(found, place, yaw, contact, busy):
     return out
 
 
+def in_turn(found, busy):
+    """Stands of a foot with its swings moved, by as little as can be, to where the other foot stands: nobody hops.
+
+    busy (T,): frames in which the other foot is in the air. A swing without room between its stands stays.
+    """
+    out = [list(stand) for stand in found]
+    air = np.concatenate([[0], np.cumsum(busy)])
+    for before, after in zip(out, out[1:]):
+        start, length = before[1], after[0] - before[1]
+        starts = np.arange(before[0] + SHORTEST, after[1] - SHORTEST - length + 1)
+        free = starts[air[starts + length] == air[starts]]
+        if air[start + length] > air[start] and len(free):
+            before[1] = int(free[np.argmin(np.abs(free - start))])
+            after[0] = before[1] + length
+    return [tuple(stand) for stand in out]
+
+
 def _runs(mask):
     edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
     return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2])]
@@ -74,6 +91,7 @@ def planted(feet, amplitude, home):
     for s in (0, 1):
         found = stands(feet.contact[:, s]) or [(0, len(ball))]
         found = drifting(found, feet.ball[:, s, :2], feet.yaw[:, s], feet.contact[:, s], busy)
+        found = in_turn(found, busy) if s else found
         busy = ~np.isin(np.arange(len(ball)), np.concatenate([np.arange(a, b) for a, b in found]))
         held = []                                                        # [first, stop, place (3,), turn]
         for first, stop in found:
@@ -125,4 +143,4 @@ def carried(feet, home):
     return away.mean(1)
 
 
-__all__ = ["BALL_HEIGHT", "Feet", "carried", "drifting", "feet_of", "hang", "planted", "stands"]
+__all__ = ["BALL_HEIGHT", "Feet", "carried", "drifting", "feet_of", "hang", "in_turn", "planted", "stands"]

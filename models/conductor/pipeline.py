@@ -20,6 +20,7 @@ from core.rhythm.beats import Beats
 from models.conductor.beat_pattern import NAMES, patterned
 from models.conductor.config import FPS, STROKES, ConductorConfig
 from models.conductor.controls import (
+    FASTEST_HAND,
     FEET,
     blend_left_arm,
     centred,
@@ -30,6 +31,7 @@ from models.conductor.controls import (
     savgol,
     scaled,
     smoothed,
+    within_speed,
 )
 from models.conductor.encoder import Frozen, encode_music, load_stage1
 from models.conductor.features import (
@@ -170,6 +172,7 @@ class Conductor:
             vector = smoothed(vector) if self.config.smooth and self.config.representation != "keypoints13" else vector
             motion = self._standing(vector, (0.0 if asked.ready else asked.amplitude) * (1 - rest), asked.legs,
                                     held=keep_weight(keep[1], frames) if keep else None)
+            motion = within_speed(motion, self.pose, FASTEST_HAND * max(1.0, asked.amplitude))
             motion = blend_left_arm(motion, asked.left_hand)
             motion = motion.mirrored() if asked.mirror else motion
             motions.append(restore(motion.moved(heading, after=middle) if asked.centre else motion, *asked.keep) if keep

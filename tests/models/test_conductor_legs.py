@@ -64,6 +64,22 @@ def test_noisy_feet_are_planted_and_steps_stay_steps(motions):
     assert np.ptp(still.ball, axis=0).max() < 1e-9
 
 
+def test_feet_leave_the_floor_in_turn():
+    """A network that wants both feet in the air at once makes a hop; here the second foot waits."""
+    count = 120
+    feet = Feet(np.zeros((count, 2, 3)), np.zeros((count, 2)), np.zeros((count, 2)), np.ones((count, 2)))
+    feet.ball[:, :, 0] = 0.1, -0.1
+    feet.ball[50:, :, 0] += 0.12
+    feet.ball[..., 2] = legs.BALL_HEIGHT
+    feet.contact[42:56, 0] = feet.contact[44:58, 1] = 0.0
+    home = feet.ball[0].copy(), np.zeros(2)
+    kept = legs.planted(feet, np.ones(count), home)
+    assert (kept.contact < 0.5).any(0).all() and (kept.contact > 0.5).any(1).all()
+    assert np.allclose(kept.ball[-1, :, 0], (0.22, 0.02)) and np.allclose(kept.ball[0, :, 0], (0.1, -0.1))
+    # Without room it goes as it was asked to, and nothing is lost.
+    assert legs.in_turn([(0, 8), (20, 30)], np.ones(30, bool)) == [(0, 8), (20, 30)]
+
+
 def test_patterns_by_metre_and_tempo():
     chosen = {(2, 100): 2, (2, 150): 2, (2, 180): 1, (3, 110): 3, (3, 180): 1, (4, 90): 4, (4, 160): 2, (6, 100): 6,
               (6, 170): 2, (9, 100): 9, (9, 160): 3, (12, 160): 4, (5, 200): 5}

@@ -1,8 +1,10 @@
 """The conductor's height: nearly straight knees that still give, feet that stay, a body that rises as one piece."""
 import numpy as np
 
+from core.body.ictus import ictus_times
 from core.body.legs import Feet, feet_of, hang
 from core.body.motion import Motion
+from models.conductor.controls import HANDS, within_speed
 from models.conductor.stance import knee_bends, upright
 from models.lab.metrics.motion import foot_slide
 from models.lab.studio.conducted import conducting_plan
@@ -53,3 +55,21 @@ def test_where_a_height_is_kept_it_is_not_raised():
     made = upright(motion, solved, held)
     assert np.abs(made.root[145:155, 2] - motion.root[145:155, 2]).max() < 1e-4
     assert (made.root[:40, 2] - motion.root[:40, 2]).min() > 0.01
+
+
+def test_a_hand_that_is_too_fast_makes_a_smaller_stroke_at_the_same_time():
+    motion, _ = conduct(conducting_plan(3, 10.0))
+    pose = motion.slice(0, 1).to_vector()[0]
+    speeds = np.linalg.norm(np.diff(motion.positions()[:, HANDS], axis=0), axis=-1) * motion.fps
+    limit = 0.96 * float(speeds.max())
+    made = within_speed(motion, pose, limit)
+    after = np.linalg.norm(np.diff(made.positions()[:, HANDS], axis=0), axis=-1) * motion.fps
+    assert after.max() <= limit
+    fast = np.flatnonzero((speeds > limit - 0.3).any(1))
+    far = np.abs(np.arange(len(motion))[:, None] - fast).min(1) > 20
+    assert far.sum() > 100 and np.array_equal(made.rotations[far], motion.rotations[far])
+    assert np.abs(made.rotations - motion.rotations).max() > 0.01
+    assert np.abs(ictus_times(made) - ictus_times(motion)).max() < 0.02
+    assert within_speed(motion, pose, 99.0) is motion
+    much = within_speed(motion, pose, 0.6 * float(speeds.max()))
+    assert np.linalg.norm(np.diff(much.positions()[:, HANDS], axis=0), axis=-1).max() * 30 <= 0.6 * speeds.max() + 0.02
