@@ -16,6 +16,7 @@ from . import FOLDER, REQUIRED_JOINTS
 CONFIDENCE = {"exact": 1.0, "prefix": 0.97}
 # Prefixes that exporters put before the names of a table: "mixamorig:", "mixamorig5:", "rig|", "Armature_".
 PREFIX = re.compile(r"^(?:mixamorig\d*[:_]?|[\w. -]*[:|]|armature_|skeleton_)", re.IGNORECASE)
+PART_ENDS = re.compile(r"[_:|. -]+|(?<=[a-z0-9]{2})(?=[A-Z])")
 SEPARATORS = re.compile(r"[\s_.\-]+")
 KANJI = str.maketrans({"肘": "ひじ", "膝": "ひざ"})     # the other way of writing what tables have
 CONTROLS = 8                    # so many of a control rig's bones tell it from any other
@@ -28,12 +29,14 @@ def tables() -> dict[str, dict]:
     return {data["name"]: data for data in (json.loads(path.read_text(encoding="utf-8")) for path in files)}
 
 
-def best_table(names: Iterable[str], complete: bool = False) -> tuple[str, dict[str, str], str]:
+def best_table(names: Iterable[str], complete: bool = False,
+               without: Iterable[str] = ()) -> tuple[str, dict[str, str], str]:
     """(table, mapping, "exact" or "prefix") of the table that names the most of these bones; ("", {}, "") if none names
     any.
 
     Required joints count double. Of equals the table with `needs` wins, being the more particular one; a match without
-    prefixes wins over one with them. complete: only tables that name every required joint.
+    prefixes wins over one with them. complete: only tables that name every required joint; without: tables that do
+    not count.
     """
     best, most = ("", {}, ""), 0.0
     # A prefix that tables know themselves, such as Rigify's "ORG-", stays where it is.
@@ -44,6 +47,8 @@ def best_table(names: Iterable[str], complete: bool = False) -> tuple[str, dict[
         for name in names:
             plain.setdefault(_key(name, loose, own), name)
         for table, data in tables().items():
+            if table in without:
+                continue
             # "Bip01 " of the rig's "Bip001 "
             theirs = common_prefix(tuple(data["bones"].values())) if own else ""
             if any(_key(need, loose, theirs) not in plain for need in data.get("needs", ())):
@@ -69,9 +74,10 @@ def _key(name, loose, own=""):
 
 
 def common_prefixes(names: Iterable[str]) -> list[str]:
-    """What most bone names (four of five) begin with, up to a separator: "Character1_", "Take 001_"; longest first."""
+    """What most bone names (four of five) begin with, up to a separator or a capital, longest first: "Character1_",
+    "Take 001_", "Robot" of "RobotHips"."""
     names = list(names)
-    starts = Counter(name[:end.end()] for name in names for end in re.finditer(r"[_:|. -]+", name))
+    starts = Counter(name[:end.end()] for name in names for end in PART_ENDS.finditer(name))
     return sorted((start for start, count in starts.items() if count >= 0.8 * len(names)), key=len, reverse=True)
 
 

@@ -11,10 +11,12 @@ from core.contract.bone_tables import CONFIDENCE, best_table, common_prefix, con
 from core.contract.files import reason, write_text
 from core.errors import BadInput, reading
 from core.retarget.bonemap_fuzzy import carrier, fuzzy_matches, highest_spine, middle_spine
-from core.retarget.chinese import translated
+from core.retarget.other_scripts import translated
 
 FORMAT = 1
 MOST_BYTES = 1 << 20            # of a file of bone names
+TRIED = 4                       # tables that know only a part of a rig's names
+CORE = frozenset(SKELETON["required"]) - {"head"}
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,32 @@ def detect(bones, heads=None):
     rest.
 
     The table that names the most bones wins (required ones count double) if it names the hips, and its gaps are filled
-    by fuzzy matching; otherwise everything is fuzzy. A row that hierarchy or rest speak against is unsure.
+    by fuzzy matching. One that knows only a part of the names may mean something else by them: then the next tables,
+    and all names by fuzzy matching, are tried too, and the rows that leave the least open win. A row that hierarchy or
+    rest speak against is unsure.
     """
-    _, best_map, how = best_table([name for name, _ in bones])
-    required = [joint for joint in SKELETON["required"] if joint not in ("head",)]
-    if sum(joint in best_map for joint in required) < 0.5 * len(required):
+    names = [name for name, _ in bones]
+    table, best_map, how = best_table(names)
+    rows = _rows(bones, best_map, how, heads)
+    if control_table(best_map) or (CORE <= set(best_map) and not missing(rows)):
+        return rows
+    found, tried = [rows], set()
+    while table and len(tried) < TRIED and len(CORE & set(best_map)) >= 0.5 * len(CORE):
+        tried.add(table)
+        table, best_map, how = best_table(names, without=tried)
+        found.append(_rows(bones, best_map, how, heads))
+    return min([*found, _rows(bones, {}, "", heads)], key=_left_open)
+
+
+def _left_open(rows):
+    """What is wrong with a bone map: joints it lacks, first the required ones, and doubts."""
+    body = [row for row in rows if not row.joint.endswith("_hand")]
+    return len(missing(rows)), sum(bool(row.doubt) for row in rows), sum(row.bone is None for row in body)
+
+
+def _rows(bones, best_map, how, heads):
+    """`detect` by one table's {joint: bone}, matched `how`; a map of less than half a body counts for nothing."""
+    if len(CORE & set(best_map)) < 0.5 * len(CORE):
         best_map = {}
     if "spine1" not in best_map:              # a chain that is numbered otherwise: all of it by hierarchy
         best_map = {joint: bone for joint, bone in best_map.items() if not joint.startswith("spine")}
@@ -89,7 +112,7 @@ def absent_sentence(bone_map, name="The armature"):
 
 
 def _fuzzy_without_prefix(bones, known):
-    """`fuzzy_matches` on names without what most of them begin with, Chinese ones in English."""
+    """`fuzzy_matches` on names without what most of them begin with, those in other scripts in English."""
     prefix = common_prefix([name for name, _ in bones])
     short = {name: name[len(prefix):] if name.startswith(prefix) and name != prefix else name for name, _ in bones}
     short = translated(short)

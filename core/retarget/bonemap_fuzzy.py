@@ -11,7 +11,10 @@ SIDE_WORDS = {"l": "left", "left": "left", "lf": "left", "lt": "left", "lft": "l
               "droite": "right", "derecha": "right", "izq": "left", "izquierdo": "left", "der": "right",
               "derecho": "right",
               "linke": "left", "linker": "left", "linkes": "left", "rechte": "right", "rechter": "right",
-              "rechtes": "right", "droit": "right"}
+              "rechtes": "right", "droit": "right", "sinistra": "left", "sinistro": "left", "sx": "left",
+              "destra": "right",
+              "destro": "right", "dx": "right", "esquerda": "left", "esquerdo": "left", "esq": "left",
+              "direita": "right", "direito": "right", "dir": "right"}
 # Part -> words that mean it, most telling first; compounds are joined ("upper arm" -> "upperarm").
 PARTS = {
     "pelvis": ["pelvis", "hips", "hip", "root", "torso", "cog", "waist"],
@@ -22,29 +25,35 @@ PARTS = {
     "collar": ["clavicle", "collar", "collarbone", "shoulder", "shldr"],
     "shoulder": ["upperarm", "uparm", "armupper", "shldr", "humerus", "shoulder", "arm"],
     "elbow": ["forearm", "lowerarm", "lowarm", "armlower", "elbow", "radius", "ulna"],
-    "wrist": ["wrist", "hand"],
+    "wrist": ["wrist", "hand", "palm"],
     "neck": ["neck"],
     "head": ["head", "skull"],
     "spine": ["spine", "chest", "abdomen", "back", "ribcage", "torso", "waist", "lowerback", "upperchest", "belly",
               "stomach", "l5", "l3", "t12", "t8"],
     "hand": ["middle1", "mid1", "middle01", "fmiddle01", "middleproximal", "finger2", "middle", "hand"],
 }
-# The same in Spanish, German and French, without accents, in Japanese with Latin letters, and as people misspell it.
+# The same in Spanish, German, French, Italian, Portuguese and Dutch, without accents, in Japanese with Latin letters,
+# and as people misspell it.
 FOREIGN = {
-    "pelvis": "koshi kosi cadera caderas becken hufte huefte bassin hanche hanches",
-    "hip": "momo ashia asia muslo oberschenkel cuisse",
+    "pelvis": "koshi kosi cadera caderas becken hufte huefte bassin hanche hanches bacino quadril bacia pelve bekken",
+    "hip": "momo ashia asia muslo oberschenkel cuisse coscia coxa dij bovenbeen",
     "knee": "loleg hiza sune ashib asib pierna pantorrilla espinilla rodilla unterschenkel knie schienbein jambe "
-            "mollet genou",
-    "ankle": "ashikubi asikubi ashi asi ashid asid pie tobillo fuss knochel pied cheville",
-    "foot": "tsumasaki tumasaki ashie asie dedospie dedosdelpie dedos punta zehen zeh orteils orteil pointe",
-    "collar": "clavic shol sakotsu sakotu sako kata clavicula hombro schlusselbein schulter clavicule epaule",
-    "shoulder": "ude udea brazosuperior brazo oberarm brassuperieur bras",
-    "elbow": "forarm foarm loarm elb hiji udeb antebrazo codo unterarm ellbogen avantbras coude",
-    "wrist": "wirst palm tekubi te mano muneca handgelenk main poignet",
-    "neck": "kubi cuello hals nacken cou",
-    "head": "atama kao cabeza kopf tete",
+            "mollet genou gamba polpaccio stinco ginocchio perna panturrilha canela joelho onderbeen",
+    "ankle": "ashikubi asikubi ashi asi ashid asid pie tobillo fuss knochel pied cheville caviglia piede tornozelo pe "
+             "enkel voet",
+    "foot": "tsumasaki tumasaki ashie asie dedospie dedosdelpie dedos punta zehen zeh orteils orteil pointe ditapiede "
+            "dita alluce dedospe tenen teen",
+    "collar": "clavic shol sakotsu sakotu sako kata clavicula hombro schlusselbein schulter clavicule epaule "
+              "clavicola spalla ombro sleutelbeen schouder",
+    "shoulder": "ude udea brazosuperior brazo oberarm brassuperieur bras bracciosuperiore braccio omero bracosuperior "
+                "braco bovenarm",
+    "elbow": "forarm foarm loarm elb hiji udeb antebrazo codo unterarm ellbogen avantbras coude avambraccio gomito "
+             "antebraco cotovelo onderarm",
+    "wrist": "wirst tekubi te mano muneca handgelenk main poignet polso pulso punho mao pols",
+    "neck": "kubi cuello hals nacken cou collo pescoco nek",
+    "head": "atama kao cabeza kopf tete testa cabeca hoofd",
     "spine": "columna torax thorax pecho espalda abdomen wirbelsaule brust bauch rucken colonne poitrine ventre dos "
-             "torse",
+             "torse colonna spina petto torace schiena coluna peito costas barriga ruggengraat borst",
     "hand": "medio1 mittelfinger1 majeur1",
 }
 SPINE = ("spine1", "spine2", "spine3")
@@ -71,11 +80,12 @@ def ignored(name):
 
 
 def side_words(names):
-    """{word: side} for these names: where none has a usual word for a side, Spanish I and D or French G and D."""
+    """{word: side} for these names: where none has a usual word for a side, Spanish I and D, French G
+    and D, Portuguese E and D or Italian S and D."""
     if sum(words(name)[0] is not None for name in names) >= 4:
         return SIDE_WORDS
     letters = Counter(re.split(r"[^A-Za-z]+", _spaced(_plain(name)))[-1].lower() for name in names)
-    left = next((letter for letter in "ig" if letters[letter] >= 4 and letters["d"] >= 4), None)
+    left = next((letter for letter in "iges" if letters[letter] >= 4 and letters["d"] >= 4), None)
     return SIDE_WORDS | ({left: "left", "d": "right"} if left else {})
 
 
@@ -127,7 +137,7 @@ def fuzzy_matches(bones, known):
         # From the unmistakable ends inwards: "leg" and "shoulder" mean what is left between their neighbours.
         for part in ("wrist", "elbow", "ankle"):
             give(f"{side}_{part}", *_best(parsed, side, part, parent_of))
-        give(f"{side}_foot", *_best(parsed, side, "foot", parent_of, below=get(f"{side}_ankle")))
+        give(f"{side}_foot", *_ball(parsed, side, parent_of, get(f"{side}_ankle")))
         give(f"{side}_knee", *_above(get(f"{side}_ankle"), parsed, side, "knee", parent_of))
         give(f"{side}_hip", *_above(get(f"{side}_knee"), parsed, side, "hip", parent_of))
         give(f"{side}_elbow", *_above(get(f"{side}_wrist"), parsed, side, "elbow", parent_of))
@@ -152,7 +162,7 @@ def _score(word, part):
         if re.sub(r"\d+$", "", word) == re.sub(r"\d+$", "", known):
             return 0.85 - 0.03 * rank
     for rank, known in enumerate(PARTS[part]):
-        if len(known) > 3 and known in word:
+        if (len(known) > 3 or known == "toe") and known in word:
             return 0.6 - 0.03 * rank
     for rank, known in enumerate(FOREIGN[part].split()):
         if len(known) > 4 and known in word:
@@ -180,6 +190,17 @@ def _best(parsed, side, part, parent_of, below=None):
         if score > best_score:
             best, best_score = name, score
     return (best, best_score) if best_score > 0.3 else (None, 0.0)
+
+
+def _ball(parsed, side, parent_of, ankle):
+    """The best-named bone of the toes below the ankle; of several in a chain the first, at which the foot bends."""
+    best, score = _best(parsed, side, "foot", parent_of, below=ankle)
+    for name in _chain(best, parent_of) if best is not None and ankle is not None else ():
+        if name == ankle:
+            break
+        if name in parsed and parsed[name][0] == side and _score(parsed[name][1], "foot") > 0.5:
+            best = name
+    return best, score
 
 
 def _above(bone, parsed, side, part, parent_of):
@@ -246,8 +267,9 @@ def _pelvis(left_hip, right_hip, parsed, parent_of):
 
 
 def carrier(bones, mapping):
-    """(bone, sure) for the pelvis: the mapped one where it carries the spine and both thighs, else the nearest mapped
-    or unmapped ancestor that does; sure False where none does or the mapped bone was passed over."""
+    """(bone, sure) for the pelvis: the mapped one where it carries the spine and both thighs, else the nearest
+    ancestor that does if its name may be one of a pelvis; sure False where none does or the mapped bone was passed
+    over."""
     parent_of = dict(bones)
     pelvis = mapping.get("pelvis")
     parts = [mapping[j] for j in ("left_hip", "right_hip") if j in mapping]
@@ -255,10 +277,10 @@ def carrier(bones, mapping):
     carried = [_chain(part, parent_of) for part in parts]
     if pelvis is None or len(parts) < 3 or all(pelvis in chain for chain in carried):
         return pelvis, True
-    for name in _chain(pelvis, parent_of):
-        if all(name in chain for chain in carried) and not ignored(name) and words(name)[0] is None \
-                and max(_score(words(name)[1], "pelvis"), _score(words(name)[1], "spine")) > 0.5:
-            return name, False
+    name = next((name for name in _chain(pelvis, parent_of) if all(name in chain for chain in carried)), None)
+    if name is not None and not ignored(name) and words(name)[0] is None \
+            and max(_score(words(name)[1], "pelvis"), _score(words(name)[1], "spine")) > 0.5:
+        return name, False
     return pelvis, False
 
 

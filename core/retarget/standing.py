@@ -8,7 +8,6 @@ nearest quarter turn wherever a bone lies along an axis. Some turn the axes of n
 next joint exactly; the motion tells which. The rig laid out by these turns stands in a T-pose.
 """
 from dataclasses import replace
-from itertools import permutations, product
 
 import numpy as np
 
@@ -16,22 +15,18 @@ from core.body.kinematics import OFFSETS
 from core.contract import PARENTS
 from core.contract.bone_doubts import along_one_line
 from core.errors import BadInput
+from core.retarget.quarters import ALONG, EXACT, QUARTERS, fit, nearest_axis, quarter
 from core.retarget.rest import ID, TORSO, joint_bones, swing, unit
 from core.retarget.rig import orthonormal
+from core.retarget.standing_feet import FLAT, flat_axes, foot_axes, pitch_of_feet, toed_out
 
 FRAMES = 1500                       # looked at, spread over the clip
 LEAST = 30                          # frames that a rest can be found in
-ALONG = np.cos(np.radians(25.0))    # a bone this near an axis lies along it
-EXACT = np.cos(np.radians(0.5))     # and this near, its axes may have been turned until it did
-LEAN = np.radians(40.0)             # the mean of a frame over time is trusted to this
 CLEARLY = 0.07                      # of the trace of a rotation
 TRUNK = ("pelvis", *TORSO, "neck", "head")
-STILL = np.radians(10.0)            # half of a standing foot's pitches lie as near together
 SAME = 0.7                          # what it counts for that a bone is rolled like the one it hangs on
 BEND = 2.0                          # and that its hinge bends the right way
 WORLD = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])      # SMPL axes -> z up, facing -y
-QUARTERS = np.array([m for m in (np.diag(signs)[list(order)] for order in permutations(range(3))
-                                 for signs in product((1.0, -1.0), repeat=3)) if np.linalg.det(m) > 0])
 # joint -> (joint it hangs on, joint it points to, joint whose bend tells its roll, where that bends to in SMPL axes)
 LIMBS = {f"{side}_{joint}": tuple(f"{side}_{name}" if name else None for name in names) + (way,)
          for side in ("left", "right") for joint, *names, way in (
@@ -130,7 +125,7 @@ class _Axes:
                  for joint in (*TRUNK, "left_collar", "right_collar") if joint in self.bones}
         self.turned = self._turned(means)
         for joint, mean in means.items():
-            self.found[joint] = _quarter(mean, self.turned.get(joint, QUARTERS))
+            self.found[joint] = quarter(mean, self.turned.get(joint, QUARTERS))
         self.chest = chest
 
     def _turned(self, means):
@@ -143,7 +138,7 @@ class _Axes:
             along = self.along(joint, end) if joint in means else None
             if along is not None and np.abs(along).max() > EXACT:
                 turned[joint] = _turned_onto(along, _canonical(joint, end))
-        gain = sum(_fit(means[joint], turns).max() - _fit(means[joint], QUARTERS).max()
+        gain = sum(fit(means[joint], turns).max() - fit(means[joint], QUARTERS).max()
                    for joint, turns in turned.items())
         if gain <= 0:
             return {}
@@ -161,7 +156,7 @@ class _Axes:
             if along is not None and np.abs(along).max() > EXACT:
                 turned[joint] = _turned_onto(along, unit(onward[joint]))
             turn = orthonormal(mean)
-            gain += (_fit(turn, turned[joint]).max() - _fit(turn, straight[joint]).max()) / len(means)
+            gain += (fit(turn, turned[joint]).max() - fit(turn, straight[joint]).max()) / len(means)
         return turned if gain > CLEARLY else straight
 
     def _middle(self, joint):
@@ -218,55 +213,23 @@ class _Axes:
             means[side] = np.mean(np.swapaxes(self.frames(f"{side}_knee"), -1, -2) @ self.turns[ankle], axis=0)
             along = self.along(ankle, f"{side}_foot")
             if along is not None:
-                ways[side] = _nearest_axis(along) if np.abs(along).max() > ALONG else along
-        pitch = self._pitch(ways)
+                ways[side] = nearest_axis(along) if np.abs(along).max() > ALONG else along
+        pitch = pitch_of_feet(self, ways)
         toes, outward = {}, {}
         for side, mean in means.items():
             ankle, toe = f"{side}_ankle", f"{side}_foot"
-            self.found[ankle] = _foot_axes(mean, ways[side], pitch) if side in ways else _quarter(mean)
             along = self.along(ankle, toe)
+            self.found[ankle] = foot_axes(mean, ways[side], pitch) if side in ways else quarter(mean)
+            if along is not None and np.abs(along).max() < (EXACT if abs(pitch) < FLAT else ALONG):
+                self.found[ankle] = flat_axes(mean, along, self.found[ankle])
             if self.turned and along is not None and np.abs(along).max() > EXACT:     # toed out, as feet are
                 outward[toe] = swing([0, 0, 1.0], OFFSETS[ID[toe]] * [1, 0, 1])
-                self.found[ankle] = outward[toe] @ self.found[ankle]
+                self.found[ankle] = toed_out(outward[toe], pitch) @ self.found[ankle]
             if toe in self.bones:
                 toes[toe] = np.mean(np.swapaxes(self.frames(ankle), -1, -2) @ self.turns[toe], axis=0)
         axes = self._last(toes, {toe: OFFSETS[ID[toe]] for toe in toes}, outward) if len(outward) == 2 else {}
         for toe, mean in toes.items():
-            self.found[toe] = _quarter(mean, axes.get(toe, QUARTERS))
-
-    def _pitch(self, ways):
-        """Angle (radians) below the horizontal at which feet mostly are while they stand; the canonical one if they
-        never do.
-        ways {side: (3,)} the foot's direction in the ankle bone's axes."""
-        pitches = []
-        for side, along in ways.items():
-            heel = self.places[f"{side}_ankle"]
-            toe = self.places.get(f"{side}_foot", heel)
-            speed = sum(np.linalg.norm(np.gradient(points, axis=0), axis=-1) for points in (toe, heel))
-            low = toe @ self.up
-            still = (speed <= np.percentile(speed, 40)) & (low <= np.percentile(low, 60))
-            pitches.append(np.arcsin(np.clip(-(self.turns[f"{side}_ankle"][still] @ along) @ self.up, -1, 1)))
-        pitches = np.sort(np.concatenate(pitches)) if pitches else np.zeros(0)
-        if len(pitches) < 8 or np.ptp(np.percentile(pitches, [25, 75])) > STILL:
-            usual = OFFSETS[ID["left_foot"]]
-            return float(np.arctan2(-usual[1], usual[2]))
-        while len(pitches) > 4:                    # the half of the pitches that lie closest together, again and again
-            half = (len(pitches) + 1) // 2
-            first = int(np.argmin(pitches[half - 1:] - pitches[:len(pitches) - half + 1]))
-            pitches = pitches[first:first + half]
-        return float(pitches.mean())
-
-
-def _foot_axes(mean, along, pitch):
-    """Bone axes -> SMPL axes of an ankle that points `along` in its own axes. mean (3,3): bone axes -> shin, on
-    average."""
-    across = mean.T @ np.array([1.0, 0, 0])
-    across = across - (across @ along) * along
-    if np.abs(along).max() > ALONG:
-        across = _nearest_axis(across)
-    wanted = np.stack([[1.0, 0, 0], [0, -np.sin(pitch), np.cos(pitch)]], axis=1)
-    have = np.stack([unit(across - (across @ along) * along), along], axis=1)
-    return np.column_stack([wanted, np.cross(*wanted.T)]) @ np.column_stack([have, np.cross(*have.T)]).T
+            self.found[toe] = quarter(mean, axes.get(toe, QUARTERS))
 
 
 def _frame(left, up):
@@ -276,11 +239,6 @@ def _frame(left, up):
     left = unit(left)
     up = unit(up - (up * left).sum(-1, keepdims=True) * left)
     return np.stack([left, up, np.cross(left, up)], axis=-1)
-
-
-def _fit(mean, turns):
-    """(n,) how well rotations (n,3,3) fit a mean (3,3) of rotations."""
-    return np.einsum("nab,ab->n", turns, mean)
 
 
 def _canonical(joint, end):
@@ -297,22 +255,6 @@ def _turned_onto(along, canonical):
     return swing(near @ along, canonical) @ near
 
 
-def _quarter(mean, turns=QUARTERS):
-    """The quarter turn (or another of `turns`) nearest to a mean (3,3) of rotations, or the mean rotation itself where
-    none is near."""
-    turn = orthonormal(mean)
-    nearest = turns[int(np.argmax(_fit(turn, turns)))]
-    angle = np.arccos(np.clip((np.trace(nearest.T @ turn) - 1) / 2, -1, 1))
-    return nearest if angle < LEAN else turn
-
-
-def _nearest_axis(vector):
-    axis = np.zeros(3)
-    place = int(np.argmax(np.abs(vector)))
-    axis[place] = np.sign(vector[place]) or 1.0
-    return axis
-
-
 def _laid_out(rig, found, turns):
     """The rig whose bones `found` {bone: axes} have turned from their rest into a T-pose; other bones turn with their
     parent as they do on average."""
@@ -323,7 +265,7 @@ def _laid_out(rig, found, turns):
         if bone in found:
             turned[bone] = body @ found[bone]
         elif parent >= 0:
-            turned[bone] = turned[parent] @ _quarter(
+            turned[bone] = turned[parent] @ quarter(
                 np.mean(np.swapaxes(turns[:, parent], -1, -2) @ turns[:, bone], axis=0))
         rest[bone, :3, :3] = turned[bone] @ rig.rest_rotations[bone]
         if parent >= 0:

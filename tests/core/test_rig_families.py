@@ -41,7 +41,7 @@ HELPERS = [("@Arm", "@ArmTwist"), ("@Arm", "@Arm_Roll"), ("@ForeArm", "@ForeArmR
 
 
 @pytest.mark.parametrize("prefix", ["", "Character1_", "Actor_01:", "Robot_", "Take 001_", "Skeleton 001_", "Bob|",
-                                    "a:b:"])
+                                    "a:b:", "Robot", "Base Human"])
 def test_human_ik_behind_any_prefix_and_never_a_helper(prefix):
     check(*body("Hips", ["Spine", "Spine1", "Spine2"], "Neck", "Head", HUMAN_IK, "Left", "Right", prefix, HELPERS))
 
@@ -100,9 +100,16 @@ LANGUAGES = {
                "Schulter@ Oberarm@ Unterarm@ Hand@ Oberschenkel@ Unterschenkel@ Fuß@ Zehen@"),
     "French": ("Bassin", ["Colonne1", "Colonne2", "Poitrine"], "Cou", "Tête",
                "Clavicule@ Bras@ AvantBras@ Main@ Cuisse@ Mollet@ Pied@ Orteils@"),
+    "Italian": ("Bacino", ["Colonna1", "Colonna2", "Petto"], "Collo", "Testa",
+                "Clavicola@ Braccio@ Avambraccio@ Mano@ Coscia@ Gamba@ Piede@ Dita@"),
+    "Portuguese": ("Quadril", ["Coluna1", "Coluna2", "Peito"], "Pescoço", "Cabeça",
+                   "Ombro@ Braço@ Antebraço@ Mão@ Coxa@ Perna@ Pé@ DedosPé@"),
+    "Dutch": ("Bekken", ["Ruggengraat1", "Ruggengraat2", "Borst"], "Nek", "Hoofd",
+              "Sleutelbeen@ Bovenarm@ Onderarm@ Pols@ Bovenbeen@ Onderbeen@ Enkel@ Tenen@"),
 }
 SIDES = {"Spanish": ("_Izq", "_Der"), "Spanish by anatomy": (".I", ".D"), "German": ("_Links", "_Rechts"),
-         "French": ("_Gauche", "_Droit")}
+         "French": ("_Gauche", "_Droit"), "Italian": ("_sx", "_dx"), "Portuguese": (".E", ".D"),
+         "Dutch": ("_Links", "_Rechts")}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -124,6 +131,63 @@ def test_chinese_names(trunk, limbs, left, right, form):
     bones.append((f"{left}上臂扭曲", expected["left_shoulder"]))
     have = {row.joint: row.bone for row in bonemap.detect(bones)}
     assert {joint: have[joint] for joint in expected} == expected
+
+
+@pytest.mark.parametrize("left, right, form", [("왼쪽 ", "오른쪽 ", "@{}"), (".L", ".R", "{}@")])
+def test_korean_names(left, right, form):
+    bones, expected = body("골반", ["척추1", "척추2", "가슴"], "목", "머리", [form.format(name) for name in (
+        "쇄골 위팔 아래팔 손 허벅지 종아리 발목 발가락").split()], left, right)
+    check(bones, expected)
+
+
+@pytest.mark.parametrize("left, right, form", [("_л", "_п", "{}@"), ("левая ", "правая ", "@{}"), (".L", ".R", "{}@")])
+def test_russian_names(left, right, form):
+    bones, expected = body("Таз", ["Позвоночник1", "Позвоночник2", "Грудь"], "Шея", "Голова", [
+        form.format(name) for name in "Ключица Плечо Предплечье Кисть Бедро Голень Стопа Носок".split()], left, right)
+    check(bones, expected)
+
+
+PARTLY = {          # families whose names another one's table knows in part
+    "hips instead of a pelvis": ("hips", ["spine", "spine1", "spine2", "spine3"], "neck", "head",
+                                 "shoulder.@ arm.@ forearm.@ hand.@ upleg.@ leg.@ foot.@ toebase.@", "L", "R"),
+    "a rib cage": ("Hips", ["Spine", "RibCage", "Chest"], "Neck", "Head",
+                   "Shoulder.@ UpperArm.@ Forearm.@ Wrist.@ Thigh.@ Knee.@ Foot.@ Toes.@", "L", "R"),
+}
+
+
+@pytest.mark.parametrize("family", PARTLY)
+def test_a_table_that_knows_a_part_of_the_names_does_not_decide_the_rest(family):
+    *names, limbs, left, right = PARTLY[family]
+    check(*body(*names, limbs.split(), left, right))
+
+
+def test_shoulders_that_are_upper_arms():
+    """HumanIK's LeftShoulder is a collar, unless there is no LeftArm."""
+    bones, expected = body("Hips", ["Spine", "Chest"], "Neck", "Head", HUMAN_IK, "Left", "Right")
+    name = {"LeftArm": "LeftShoulder", "RightArm": "RightShoulder", "LeftShoulder": "Chest", "RightShoulder": "Chest"}
+    bones = [(name.get(bone, bone), name.get(above, above)) for bone, above in bones if "Shoulder" not in bone]
+    expected = {joint: name.get(bone, bone) for joint, bone in expected.items() if "collar" not in joint}
+    check(bones, expected)
+
+
+def test_the_ball_is_where_a_foot_bends_not_the_tip():
+    bones, expected = body("Hips", ["Spine_01", "Spine_02", "Spine_03"], "Neck", "Head", (
+        "Clavicle_@ Shoulder_@ Elbow_@ Hand_@ UpperLeg_@ LowerLeg_@ Ankle_@ Ball_@").split(), "L", "R",
+        extra=[("Ball_@", "Toes_@")])
+    check(bones, expected)
+
+
+@pytest.mark.parametrize("centre", ["COM", "Root"])
+def test_a_bone_on_the_floor_is_no_pelvis(centre):
+    """A pelvis without the spine on it stays one, unsure, unless the bone that carries both is called so."""
+    bones, _ = body("Pelvis", ["SPINE1", "SPINE2", "Chest"], "Neck", "HEAD", (
+        "@Arm_Collarbone @Arm_UpperArm @Arm_ForeArm1 @Arm_Hand @Leg_Thigh @Leg_Calf @Leg_Foot @Leg_Toe1").split(),
+        "L", "R")
+    bones = [("Root" if centre == "COM" else "Base", None), (centre, "Root" if centre == "COM" else "Base")] + [
+        (name, centre if name in ("Pelvis", "SPINE1") else above) for name, above in bones]
+    rows = {row.joint: row for row in bonemap.detect(bones)}
+    assert rows["pelvis"].bone == {"COM": "Pelvis", "Root": "Root"}[centre] and rows["pelvis"].unsure
+    assert rows["left_foot"].bone == "LLeg_Toe1"
 
 
 def japanese(spine, limbs, left, right, prefix=""):
