@@ -10,11 +10,11 @@ import numpy as np
 from ..errors import UserError
 from ..scene import actions, body_parts, bone_map, compat, draft, keeping, playing, sound_files, strips, takes
 from ..scene.refs import Ref
-from ..scene.stats import stall
 from ..scene.timebase import Passage, resample_quaternions, resample_vectors, scene_fps
 from ..scene.whole import whole
 from . import ranges
 
+BLOCK = 8192                    # frames that are resampled at a time
 LAST_SAMPLE_SECONDS = 0.06      # of motion at 30 Hz whose length was rounded to whole samples
 
 
@@ -63,7 +63,7 @@ def write_motion(scene: bpy.types.Scene, rig: bpy.types.Object, mapped: dict[str
     """
     def room(first, last):                       # the take is there: what it overlaps steps aside for good
         playing.make_room(scene, take, rig, first, last)
-        return nullcontext()
+        return nullcontext(scene)
 
     made = (ready or {}).get(key(rig, file))
     if made is None:
@@ -81,12 +81,14 @@ class _PutBack(Exception):
 
 
 @contextmanager
-def room_for_a_while(scene: bpy.types.Scene, rig: bpy.types.Object, first: float, last: float) -> Iterator[None]:
-    """Inside, the rig does what it would without a new take of these frames; afterwards all is as before."""
+def room_for_a_while(scene: bpy.types.Scene, rig: bpy.types.Object, first: float,
+                     last: float) -> Iterator[bpy.types.Scene]:
+    """Inside, the rig does what it would without a new take of these frames; afterwards all is as before. Gives the
+    scene."""
     try:
         with whole([rig], alone=True):
             playing.make_room(scene, takes.new(scene, "Room", "MOTION"), rig, first, last)
-            yield
+            yield scene
             raise _PutBack
     except _PutBack:
         return
@@ -157,17 +159,27 @@ def draft_motion(scene_ref: Ref, rig_ref: Ref, mapped: dict[str, str], file: Pat
 
 
 def _channels(file, passage):
-    """Generator: frames and channels there as `on_frames` gives them, a bone at a step."""
-    frames, rotations, locations = None, {}, {}
+    """Generator: frames and channels there as `on_frames` gives them, float32, in slices."""
+    frames, found = None, {"rotation": {}, "location": {}}
     for name, times, rows in actions.channels_of(file):
-        with stall("write"):
-            kind, _, bone = name.partition("/")
-            one = ({bone: rows}, {}) if kind == "rotation" else ({}, {bone: rows})
-            frames, turned, moved = on_frames(times, *one, passage)
-            rotations |= turned
-            locations |= moved
-        yield 0.0
-    return frames, rotations, locations
+        kind, _, bone = name.partition("/")
+        frames = _frames(times, passage) if frames is None else frames
+        found[kind][bone] = yield from draft.in_slices(_resampled(times, rows, passage.seconds(frames),
+                                                                  kind == "rotation"))
+    return frames, found["rotation"], found["location"]
+
+
+def _resampled(times, rows, at, turns):
+    """Generator: yields between blocks, returns what `resample_quaternions` or `resample_vectors` gives, float32."""
+    out = np.empty((len(at), rows.shape[1]), dtype=np.float32)
+    for first in range(0, len(at), BLOCK):
+        there = at[first:first + BLOCK]
+        part = slice(max(0, int(np.searchsorted(times, there[0], "right")) - 1),
+                     int(np.searchsorted(times, there[-1], "left")) + 1)
+        # A block may begin on the other side of the hypersphere: `draft.turned` makes neighbours of them.
+        out[first:first + BLOCK] = (resample_quaternions if turns else resample_vectors)(times[part], rows[part], there)
+        yield
+    return out
 
 
 def on_frames(times: np.ndarray, rotations: dict[str, np.ndarray], locations: dict[str, np.ndarray],
@@ -178,13 +190,19 @@ def on_frames(times: np.ndarray, rotations: dict[str, np.ndarray], locations: di
     Where the motion ends earlier, so do the frames.
     """
     times = np.asarray(times, dtype=np.float64)
+    frames = _frames(times, passage)
+    at = passage.seconds(frames)
+    return (frames, {bone: resample_quaternions(times, values, at) for bone, values in rotations.items()},
+            {bone: resample_vectors(times, values, at) for bone, values in locations.items()})
+
+
+def _frames(times, passage):
+    """Whole frames (N,) of the passage for which a motion with samples at `times` (T,) seconds lasts."""
     frames = passage.frames()
     step = times[1] - times[0] if len(times) > 1 else 0.0
     if passage.duration - times[-1] > LAST_SAMPLE_SECONDS + step:
         frames = frames[frames <= max(passage.frame(times[-1]) + 1e-4, frames[0])]
-    at = passage.seconds(frames)
-    return (frames, {bone: resample_quaternions(times, values, at) for bone, values in rotations.items()},
-            {bone: resample_vectors(times, values, at) for bone, values in locations.items()})
+    return frames
 
 
 def blending(request: dict) -> dict:

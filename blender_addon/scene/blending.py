@@ -3,49 +3,66 @@
 On a control rig the take sets switches: limbs that hung on IK are led by FK controls, and the other way round. What the
 controls say then is not what the rig showed, so the mix starts from the local pose that makes the controls show it.
 """
+import time
+from contextlib import nullcontext
+
 import bpy
 import numpy as np
 from mathutils import Matrix, Quaternion
 
 from ...core.contract import bone_tables
+from .played import evaluated, frame_kept, hidden_meshes, layer_of
+from .stats import stall
 
 # Joints whose controls a switch of the rig may have put out of use.
 SWITCHED = {"hip", "knee", "ankle", "foot", "shoulder", "elbow", "wrist", "neck", "head"}
 LIMBS = {"hip", "knee", "ankle", "shoulder", "elbow", "wrist"}
+SLICE_SECONDS = 0.15
 LEADS = 0.02        # radians between a limb's control and the bone that shows it, below which the control leads
 
 
-def blended(rig, frames, rotations, locations, first, last, steps=((), 0)):
-    """({bone: (T,4)}, {bone: (T,3)}) with the `first` frames and the `last` ones mixed by smooth weights 0..1.
+def blended(rig_of, frames, rotations, locations, first, last, steps=((), 0), room=nullcontext):
+    """Generator: yields between slices, returns ({bone: (T,4)}, {bone: (T,3)}) with the `first` frames and the `last`
+    ones mixed by smooth weights 0..1 with what the rig of `rig_of()` does inside `room()`, which gives its scene or
+    None.
 
     steps: (bones, frames): these bones come by steps from the pose of the first frame (core/retarget/step_in.py), so
-    they are mixed with that pose alone, and over so many frames only. Plays the frames; the current one comes back.
+    they are mixed with that pose alone, and over so many frames only. Plays the frames, and skinned meshes hide
+    meanwhile; in each slice all comes back.
     """
-    rotations = {bone: np.array(values, dtype=np.float64) for bone, values in rotations.items()}
-    locations = {bone: np.array(values, dtype=np.float64) for bone, values in locations.items()}
+    rotations, locations = ({bone: np.array(values) for bone, values in of.items()} for of in (rotations, locations))
     stepped, settled, begin = steps[0], min(steps[1], len(frames) - 1), {}
-    ins = [(i, _eased(i / first) if i < first else 1.0, _eased(i / settled) if i < settled else 1.0)
-           for i in range(max(first, settled))]
-    outs = [(len(frames) - 1 - i, _eased(i / last), _eased(i / last)) for i in range(last)]
-    shown = Shown(rig, {*rotations, *locations})
-    scene = bpy.context.scene
-    before, sub = scene.frame_current, scene.frame_subframe
-    try:
-        for index, share, landed in ins + outs:
-            scene.frame_set(int(frames[index]))
-            own = shown.basis()
-            if index == 0:
-                begin = {bone: own[bone] for bone in stepped if bone in own}
-            own |= begin if index < settled else {}
-            for bone, values in rotations.items():
-                part = landed if bone in stepped else share
-                values[index] = own[bone].to_quaternion().slerp(Quaternion(values[index]), part)
-            for bone, values in locations.items():
-                part = landed if bone in stepped else share
-                values[index] = np.array(own[bone].to_translation()) * (1 - part) + values[index] * part
-    finally:
-        scene.frame_set(before, subframe=sub)
+    rows = [(i, _eased(i / first) if i < first else 1.0, _eased(i / settled) if i < settled else 1.0)
+            for i in range(max(first, settled))]
+    rows += [(len(frames) - 1 - i, _eased(i / last), _eased(i / last)) for i in range(last)]
+    done = 0
+    while done < len(rows):
+        rig, before, started = rig_of(), done, time.perf_counter()
+        with stall("write"), room() as scene:
+            scene = scene or bpy.context.scene
+            shown, layer = Shown(rig, {*rotations, *locations}), layer_of(rig, scene)
+            with hidden_meshes(scene), frame_kept(scene):
+                while done == before or done < len(rows) and time.perf_counter() - started < SLICE_SECONDS:
+                    index, share, landed = rows[done]
+                    scene.frame_set(int(frames[index]))
+                    shown.rig = rig if layer is None else evaluated(rig, scene)
+                    own = shown.basis()
+                    if index == 0:
+                        begin = {bone: own[bone] for bone in stepped if bone in own}
+                    _mix(rotations, locations, index, own | (begin if index < settled else {}),
+                         {bone: landed if bone in stepped else share for bone in own})
+                    done += 1
+        yield 0.0
     return rotations, locations
+
+
+def _mix(rotations, locations, index, own, share):
+    """Frame number `index` of the channels becomes `own` {bone: Matrix} to the part that `share` {bone: 0..1}
+    leaves."""
+    for bone, values in rotations.items():
+        values[index] = own[bone].to_quaternion().slerp(Quaternion(values[index]), share[bone])
+    for bone, values in locations.items():
+        values[index] = np.array(own[bone].to_translation()) * (1 - share[bone]) + values[index] * share[bone]
 
 
 def _eased(part):

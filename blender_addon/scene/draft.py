@@ -6,6 +6,7 @@ user: no file saves it.
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 import bpy
 import numpy as np
@@ -15,10 +16,10 @@ from ..errors import UserError
 from . import compat
 from . import switches as switch
 from .blending import blended
-from .keys import fill_curve, reduced
+from .keys import fill_curve, filled, held, reduced
 from .stats import stall
 
-SLICE_SECONDS = 0.008
+SLICE_SECONDS = 0.006                                           # what comes between two looks is added to it
 EULERS = 500                                                    # made at a time, by Blender one after the other
 WRITTEN = " (being written)"                                    # ends the name of a draft
 
@@ -80,7 +81,7 @@ def keyed(rig_of, name, frames, rotations, locations, *, blend_frames=0, blend_s
     (bone, custom property, value) that the take keys so that its bones lead, such as IK/FK
     (blender_addon/scene/switches.py); stays (T,) bool: frames that are neither blended nor reduced; switch_values
     {(bone, property): (T,)}: what is keyed of a switch instead of its one value; room(): inside it the rig does what it
-    would without the take; steps: as in `blending.blended`.
+    would without the take, and which gives its scene or None; steps: as in `blending.blended`.
     """
     stays = np.zeros(len(frames), dtype=bool) if stays is None else stays
     blend_frames = min(blend_frames, (len(frames) - 1) // 2)
@@ -88,9 +89,8 @@ def keyed(rig_of, name, frames, rotations, locations, *, blend_frames=0, blend_s
         # No farther than to the next frame that stays.
         first, last = (min(blend_frames, int(part.argmax()) if part.any() else blend_frames)
                        for part in (stays, stays[::-1]))
-        with stall("write"), room():
-            rotations, locations = blended(rig_of(), frames, rotations, locations, first if blend_start else 0, last,
-                                           steps)
+        rotations, locations = yield from blended(rig_of, frames, rotations, locations, first if blend_start else 0,
+                                                  last, steps, room)
     made = Draft("", 0, {*rotations, *locations}, tuple(switches), int(frames[0]), int(frames[-1]))
     action = bpy.data.actions.new(f"{name}{WRITTEN}")
     try:
@@ -103,26 +103,28 @@ def keyed(rig_of, name, frames, rotations, locations, *, blend_frames=0, blend_s
         rows += [(bone, values, False) for bone, values in locations.items()]
         for number, (bone, values, turns) in enumerate(rows):
             curves = _key_bone(made, rig_of, bone, values, turns, frames, reduce_error, stays)
-            for _ in _in_slices(curves):
+            for _ in in_slices(curves):
                 yield number / len(rows)
-        _key_switches(made, rig_of(), frames, switches, switch_values, blend_frames)
+        for _ in in_slices(_key_switches(made, rig_of, frames, switches, switch_values, blend_frames)):
+            yield 1.0
     except BaseException:
         made.drop()
         raise
     return made
 
 
-def _in_slices(steps):
-    """Generator: runs another, and yields as often as a slice is over."""
+def in_slices(steps):
+    """Generator: runs another, yields as often as a slice is over, and returns what that returns."""
     while True:
         started = time.perf_counter()
         with stall("write"):
-            for _ in steps:
-                if time.perf_counter() - started > SLICE_SECONDS:
-                    break
-            else:
-                return
-        yield
+            try:
+                next(steps)
+                while time.perf_counter() - started <= SLICE_SECONDS:
+                    next(steps)
+            except StopIteration as end:
+                return end.value
+        yield 0.0
 
 
 def _key_bone(made, rig_of, bone, values, turns, frames, error, stays):
@@ -142,22 +144,27 @@ def _key_bone(made, rig_of, bone, values, turns, frames, error, stays):
     if error > 0:
         yield from reduced(curve, frames, columns, error, stays)
         return
+    needed = held(columns)
     for index in range(columns.shape[1]):
-        fill_curve(curve(index), frames, columns[:, index])
         yield
+        yield from filled(partial(curve, index), frames[needed], columns[needed, index])
 
 
-def _key_switches(made, rig, frames, switches, switch_values, blend_frames):
-    bag, fcurves, _ = compat.action_curves(made.get(), rig)
+def _key_switches(made, rig_of, frames, switches, switch_values, blend_frames):
+    """Generator: a curve for each switch."""
     for bone, name_of, value in switches:
+        rig = rig_of()
+        bag, fcurves, _ = compat.action_curves(made.get(), rig)
         curve = compat.new_curve(bag, fcurves, switch.path(rig.pose.bones[bone], name_of), 0, bone)
         spots, values = [0, -1], [value, value]
         if switch_values is not None:
-            spots, values = np.arange(len(frames)), switch_values[bone, name_of]
+            spots = held(np.asarray(switch_values[bone, name_of])[:, None])
+            values = np.asarray(switch_values[bone, name_of])[spots]
         elif name_of.startswith(".") and 0 < 2 * blend_frames < len(frames):  # a measure, not a switch: it can ease
             now = switch.read(rig.pose.bones[bone], name_of)
             spots, values = [0, blend_frames, -1 - blend_frames, -1], [now, value, value, now]
         fill_curve(curve, frames[spots], values)
+        yield
 
 
 def turned(mode, quaternions):
@@ -165,12 +172,14 @@ def turned(mode, quaternions):
     (T, 4) wxyz, without jumps between neighbours."""
     values = np.array(quaternions, dtype=np.float64)
     values /= np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-9)
+    yield
     sign = np.where((values[1:] * values[:-1]).sum(-1) < 0, -1.0, 1.0)
     values[1:] *= np.cumprod(sign)[:, None]
     if mode == "QUATERNION":
         return "rotation_quaternion", values
     if mode == "AXIS_ANGLE":
-        return "rotation_axis_angle", _axis_angles(values)
+        yield
+        return "rotation_axis_angle", (yield from _axis_angles(values))
     out, before = np.empty((len(values), 3)), Euler((0.0, 0.0, 0.0), mode)
     for i, value in enumerate(values):
         before = Quaternion(value).to_euler(mode, before)
@@ -181,8 +190,8 @@ def turned(mode, quaternions):
 
 
 def _axis_angles(quaternions):
-    """(T, 4) continuous wxyz -> (T, 4) angle, x, y, z without jumps; next to no turn there is no axis, so a
-    neighbour's."""
+    """Generator: yields between its parts; (T, 4) continuous wxyz -> (T, 4) angle, x, y, z without jumps; next to no
+    turn there is no axis, so a neighbour's."""
     sine = np.linalg.norm(quaternions[:, 1:], axis=1)
     angle = 2 * np.arctan2(sine, quaternions[:, 0])
     turned = np.flatnonzero(sine > 1e-4)
@@ -192,7 +201,9 @@ def _axis_angles(quaternions):
     earlier = np.maximum(later - 1, 0)
     closer = np.abs(turned[earlier] - np.arange(len(sine))) < np.abs(turned[later] - np.arange(len(sine)))
     nearest = turned[np.where(closer, earlier, later)]
+    yield
     axis = quaternions[nearest, 1:] / sine[nearest, None]
+    yield
     flips = np.where((axis[1:] * axis[:-1]).sum(-1) < 0, -1.0, 1.0)
     sign = np.concatenate([[1.0], np.cumprod(flips)])
     return np.concatenate([np.unwrap(angle * sign)[:, None], axis * sign[:, None]], axis=1)

@@ -101,11 +101,11 @@ def _joined(made, own, shown, stays, fade, corrected):
     out = np.array(made, dtype=np.float64)
     for first, stop in runs(~stays):
         length = min(fade, stop - first + 1)
-        before, after = first - 1, stop
-        for edge, distance in ((before, np.arange(first, stop) - before), (after, after - np.arange(first, stop))):
+        near = min(length, stop - first)                        # farther from an edge nothing of the correction is left
+        for edge, part in ((first - 1, slice(first, first + near)), (stop, slice(stop - near, stop))):
             if 0 <= edge < len(out):
-                left = np.clip(1.0 - distance / length, 0.0, 1.0)
-                out[first:stop] = corrected(out[first:stop], made[edge], shown[edge], left * left * (3 - 2 * left))
+                left = np.clip(1.0 - abs(np.arange(part.start, part.stop) - edge) / length, 0.0, 1.0)
+                out[part] = corrected(out[part], made[edge], shown[edge], left * left * (3 - 2 * left))
     out[stays] = own[stays]
     return out
 

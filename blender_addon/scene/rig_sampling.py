@@ -5,7 +5,7 @@ played with `frame_set`, in slices, so that Blender stays usable. Both are gener
 """
 import json
 import time
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from . import animated, curve_poses, ik_limbs, keeping, sampling_watch
 from . import switches as switch
 from .blending import Shown
 from .bone_map import with_ik
+from .played import evaluated, frame_kept, hidden_meshes
 from .stats import stall
 from .timebase import Passage
 from .worn import worn
@@ -250,10 +251,11 @@ def _from_curves(rig_ref, bones, frames, put, local=None, action=None):
     rows = max(1, BLOCK_BYTES // (len(bones) * 16 * 8))
     done, restarts, began = 0, 0, curve_poses.mark(rig_ref.get(), action)
     while done < len(frames):
-        rig, started = rig_ref.get(), time.perf_counter()
+        rig = rig_ref.get()
         if curve_poses.mark(rig, action) != began:
             restarts, done, began = _again(restarts), 0, curve_poses.mark(rig, action)
         _require_bones(rig, bones)
+        started = time.perf_counter()                           # of a slice that cannot be too short for one block
         with stall("sample"):
             while done < len(frames) and time.perf_counter() - started < SLICE_SECONDS:
                 part = slice(done, min(done + rows, len(frames)))
@@ -311,38 +313,14 @@ def _require_bones(rig, bones):
 
 def _slice(rig, scene, bones, frames, done, local):
     """(pose (n, bones, 4, 4), world (n, 4, 4)) of as many frames from `done` on as the time allows."""
-    before, sub = scene.frame_current, scene.frame_subframe
     started, pose, world = time.perf_counter(), [], []
-    try:
+    with frame_kept(scene):
         while done < len(frames) and time.perf_counter() - started < SLICE_SECONDS:
             scene.frame_set(int(frames[done]))
-            evaluated = _evaluated(rig, scene)
-            pose.append([evaluated.pose.bones[name].matrix.copy() for name in bones])
-            world.append(evaluated.matrix_world.copy())
+            now = evaluated(rig, scene)
+            pose.append([now.pose.bones[name].matrix.copy() for name in bones])
+            world.append(now.matrix_world.copy())
             if local is not None:
-                local.read(evaluated, bones, done)
+                local.read(now, bones, done)
             done += 1
-    finally:
-        scene.frame_set(before, subframe=sub)
     return np.array(pose, dtype=np.float64), np.array(world, dtype=np.float64)
-
-
-def _evaluated(rig, scene):
-    layer = next((layer for layer in scene.view_layers if layer.objects.get(rig.name) is not None), None)
-    if layer is None:
-        raise UserError(f"{rig.name} is in no view layer of scene {scene.name}.")
-    return rig.evaluated_get(layer.depsgraph)
-
-
-@contextmanager
-def hidden_meshes(scene):
-    """Skinned meshes cost most of a frame. They are shown again before anybody can save, undo or rename anything."""
-    hidden = [thing for thing in scene.objects if thing.type == "MESH" and not thing.hide_viewport
-              and any(modifier.type == "ARMATURE" for modifier in thing.modifiers)]
-    try:
-        for thing in hidden:
-            thing.hide_viewport = True
-        yield
-    finally:
-        for thing in hidden:
-            thing.hide_viewport = False

@@ -1,10 +1,12 @@
 """Takes on rigs: nothing else changes, Remove restores, rotation modes are respected."""
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 from mathutils import Quaternion
 
 from baton.blender_addon.errors import UserError
-from baton.blender_addon.scene import actions, compat
+from baton.blender_addon.scene import actions, blending, compat, draft, keys
 from tests.blender import scenes
 
 EVERYWHERE = range(-15, 90)
@@ -190,3 +192,62 @@ def test_what_cannot_be_written_is_refused_before_anything_changes(blender):
     with pytest.raises(UserError, match="no_such_bone"):
         actions.write_take(rig, "Take", np.arange(1, 41), rotations, locations)
     assert len(rig.animation_data.nla_tracks) == 0 and len(blender.data.actions) == 1
+
+
+def test_what_stands_still_has_two_keys_and_shows_the_same(blender):
+    """Half an hour of still fingers took more memory than the dance."""
+    rig = scenes.smpl_rig()
+    rotations, locations = take_channels()
+    still = np.tile([0.9238795, 0.3826834, 0.0, 0.0], (40, 1))
+    halting = rotations["spine1"].copy()
+    halting[10:20] = halting[10]
+    actions.write_take(rig, "Take", np.arange(1, 41), {**rotations, "left_hand": still, "neck": halting}, locations)
+    count = {}
+    for curve in compat.read_curves(rig.animation_data):
+        count.setdefault(curve.data_path.split('"')[1], set()).add(len(curve.keyframe_points))
+    assert count["left_hand"] == {2} and count["left_shoulder"] == {40} and count["neck"] == {32}
+    for index in (0, 3, 12, 15, 19, 25, 39):
+        blender.context.scene.frame_set(1 + index)
+        for bone, wanted in (("left_hand", still), ("neck", halting)):
+            assert abs(rig.pose.bones[bone].rotation_quaternion.dot(Quaternion(wanted[index]))) > 1 - 1e-6
+
+
+def test_keys_are_chosen_in_small_steps():
+    """Half an hour of reduced keys stood still for half a second a bone."""
+    values = np.random.default_rng(0).normal(size=(400, 4))
+    steps = keys.reduce_keys(np.arange(400), values, 0.01)
+    assert len([1 for _ in steps]) > 300
+
+
+def test_a_blend_is_played_in_slices_of_its_own_scene(blender, monkeypatch):
+    """Between two slices nothing is hidden, and which scene the window shows says nothing."""
+    rig = scenes.smpl_rig()
+    scenes.sway(rig, 60)
+    mesh = blender.data.objects.new("Body", blender.data.meshes.new("Body"))
+    blender.context.scene.collection.objects.link(mesh)
+    mesh.modifiers.new("Armature", "ARMATURE").object = rig
+    scene, rotations = blender.context.scene, {"left_shoulder": np.tile([1.0, 0.0, 0.0, 0.0], (40, 1))}
+
+    def blended(**more):
+        return draft.keyed(lambda: rig, "T", np.arange(11, 51), rotations, {}, blend_frames=8, **more)
+    wanted = draft.finished(blended()).get()
+    monkeypatch.setattr(blending, "SLICE_SECONDS", 0.0)
+    blender.context.window.scene = blender.data.scenes.new("Other")
+    seen, steps = [], blended(room=lambda: nullcontext(scene))
+    while (made := next_of(steps)) is None:
+        seen.append(mesh.hide_viewport)
+        scene.frame_set(3)
+    assert len(seen) >= 16 and not any(seen)
+    mixed = []
+    for one, other in zip(compat.all_curves(wanted), compat.all_curves(made.get()), strict=True):
+        both = np.array([[curve.evaluate(frame) for frame in range(11, 51)] for curve in (one, other)])
+        assert np.abs(both[0] - both[1]).max() < 1e-6
+        mixed.append(np.ptp(both[:, :9]))
+    assert max(mixed) > 0.01
+
+
+def next_of(steps):
+    try:
+        next(steps)
+    except StopIteration as end:
+        return end.value
