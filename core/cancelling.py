@@ -1,6 +1,8 @@
-"""Whether the work in hand is still wanted. Long loops anywhere in `core` and `models` ask here, so that no function
-has to be handed
-a way to ask; who runs a job says how (`core/worker/server.py`). Nobody to ask: it is wanted."""
+"""Whether the work in hand is still wanted: long loops anywhere in `core` and `models` ask here.
+
+So no function has to be handed a way to ask. Whoever runs a job says how (`core/worker/server.py`); where nobody has,
+the work is wanted.
+"""
 
 from contextlib import contextmanager
 

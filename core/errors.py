@@ -57,8 +57,8 @@ class Cancelled(BatonError):
 
 @contextmanager
 def reading(sentence, error=BadInput):
-    """The one boundary of a reader: whatever a parser raises on a damaged file becomes `sentence`; it stays the
-    error's cause.
+    """The one boundary of a reader: whatever a parser raises on a damaged file becomes `sentence`;
+    it stays the error's cause.
 
     Parsers of other people raise what they like. Baton's own errors pass, and so does a lack of memory.
     """

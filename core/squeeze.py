@@ -7,8 +7,8 @@ FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 6}]
 
 
 def squeeze(array, order=1):
-    """An array (T, ...) as bytes: differences along time (`order` times, wrapping; whole numbers only), byte planes
-    apart, xz.
+    """An array (T, ...) as bytes: differences along time (`order` times, wrapping;
+    whole numbers only), byte planes apart, xz.
     """
     array = np.ascontiguousarray(array)
     if array.dtype.kind in "iu":

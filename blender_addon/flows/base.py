@@ -1,5 +1,5 @@
-"""A generation from scene to scene: what is asked, what is read, what is written. One class per direction, any system
-in it."""
+"""A generation from scene to scene: what is asked, what is read, what is written.
+One class per direction, any system in it."""
 import json
 from collections.abc import Generator, Iterable
 from pathlib import Path
@@ -52,8 +52,8 @@ class Flow:
 
     @classmethod
     def check(cls, context: bpy.types.Context, system: System):
-        """Raises UserError where scene and settings as they stand cannot give a result; cheap, for the button's
-        tooltip."""
+        """Raises UserError where scene and settings as they stand cannot give a result;
+        cheap, for the button's tooltip."""
         scene_settings.check_files(context.scene, system)
         if getattr(scene_settings.group(context.scene, system), "tempo", None) == "markers":
             beat_markers.require_markers(context.scene)
@@ -119,8 +119,8 @@ class Flow:
         return self.request["beats"]
 
     def _media(self, folder):
-        """Generator: motions and paths that settings name, into the folder under the setting's name; what is sent for
-        them."""
+        """Generator: motions and paths that settings name, into the folder under the setting's name;
+        what is sent for them."""
         sent = {}
         for name, setting in self.system.shown.items():
             value, there = self.request["params"].get(name), Path(folder) / name
@@ -177,8 +177,8 @@ class Flow:
         yield from rig_sampling.sample_own(rig, self.scene, mapped, self.passage.fps, folder)
 
     def sample_passage(self, folder: Path) -> Generator:
-        """Generator: the controls and the bones they drive over the whole passage, and the local poses of what
-        stays."""
+        """Generator: the controls and the bones they drive over the whole passage,
+        and the local poses of what stays."""
         legs = blending(self.request)["legs"]
         local = rig_sampling.Local(bone_map.switches(self.rig.get(), self.mapped, legs))
         yield from rig_sampling.sample(self.rig, self.scene, self.mapped, self.passage, folder,

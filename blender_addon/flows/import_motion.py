@@ -24,8 +24,8 @@ def request_of(scene: bpy.types.Scene, rig: bpy.types.Object, path: str, fps: fl
                up: str | None = None, root: str | None = None, start: float | None = None,
                duration: float | None = None, frame: float | None = None, in_place: bool | None = None,
                fit_range: bool = False) -> dict:
-    """What the job asks, JSON-ready. With a folder of SMPL models the performer's own skeleton counts. Raises
-    UserError.
+    """What the job asks, JSON-ready. With a folder of SMPL models the performer's own
+    skeleton counts. Raises UserError.
 
     fps, up ("auto", "x", "-x" ... "-z"), root (a name of `core.contract.bvh_roots.roots(path)`), start and duration
     (seconds of the file): as its reader takes them; None: by itself. frame: where the take begins; None: the current.
@@ -37,7 +37,7 @@ def request_of(scene: bpy.types.Scene, rig: bpy.types.Object, path: str, fps: fl
                         "its armature as the source of the motion")
     if not path.lower().endswith(contract.MOTION_SUFFIXES) or not Path(path).is_file():
         raise UserError(f"{path or 'Nothing'} is no motion file; choose {', '.join(contract.MOTION_FILES)} (or .gz of "
-                        f"these)")
+                        "these)")
     models = prefs.get().smpl_folder
     params = {"motion": path, "fps": fps, "up": up, "root": root, "start": start, "duration": duration,
               "smpl_models": bpy.path.abspath(models) if models else None}
@@ -97,8 +97,8 @@ def job(context: bpy.types.Context, rig: bpy.types.Object, request: dict) -> Job
 
     def build(result, folder):
         passage, file = Passage(float(request["first"]), result["seconds"], fps), Path(folder) / result["channels"]
-        yield from make_ready(ready, [(key(rig_ref, file), draft_motion(scene_ref, rig_ref, mapped, file, passage,
-                                                                       "Import", **blending(request)))])
+        steps = draft_motion(scene_ref, rig_ref, mapped, file, passage, "Import", **blending(request))
+        yield from make_ready(ready, [(key(rig_ref, file), steps)])
 
     def apply(result, folder):
         passage = Passage(float(request["first"]), result["seconds"], fps)

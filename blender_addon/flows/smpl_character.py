@@ -30,8 +30,8 @@ def job(context: bpy.types.Context, kind: str, gender: str, betas: list[float]) 
 
 
 def build(scene: bpy.types.Scene, path: Path, name: str) -> bpy.types.Object:
-    """Armature and skinned mesh of a `body.npz`; y up becomes z up, the feet stand on the floor. Returns the
-    armature."""
+    """Armature and skinned mesh of a `body.npz`; y up becomes z up, the feet stand on the floor.
+    Returns the armature."""
     with np.load(path, allow_pickle=False) as data:
         vertices, faces, weights = data["vertices"] @ G.T, data["faces"], data["weights"]
         joints, parents, names = data["joints"] @ G.T, data["parents"], [str(text) for text in data["names"]]

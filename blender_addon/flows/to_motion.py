@@ -71,8 +71,8 @@ class ToMotion(Flow):
         return [*super().stamp(), stamp.of_scene(place), stamp.of_strip(strip), strips.heard(place, strip)]
 
     def read(self, folder: Path) -> Generator:
-        """Generator: the passage that the strip plays, and the rig's pose; over the whole passage where a part of it
-        stays."""
+        """Generator: the passage that the strip plays, and the rig's pose;
+        over the whole passage where a part of it stays."""
         self.read_at = self._place()
         clip = yield from strips.describe(self.strip_scene, self.strip, folder)
         check_length(self.system, clip.duration)
@@ -144,8 +144,8 @@ class ToMotion(Flow):
 
 def write_takes(scene: bpy.types.Scene, rig: bpy.types.Object, mapped: dict[str, str], made: list[dict],
                 requests: list[dict], passage: Passage, folder: Path, title: str, own: dict) -> str:
-    """Each row of a result (`file` of channels in `folder`) as a take on the rig; the last one plays. Returns a
-    sentence."""
+    """Each row of a result (`file` of channels in `folder`) as a take on the rig;
+    the last one plays. Returns a sentence."""
     names = []
     with whole([rig]):
         for row, request in zip(made, requests):

@@ -181,8 +181,8 @@ def _restore_switches(rig, switches):
 
 
 def remove_take(rig, state):
-    """Undo `write_take`: the previous action is active again, tracks and settings as they were, the take's action
-    gone."""
+    """Undo `write_take`: the previous action is active again, tracks and settings as they were,
+    the take's action gone."""
     data = rig.animation_data
     if data is None:
         return

@@ -49,8 +49,8 @@ def add(rig, mapped, side="right"):
 
 
 def leg_length(rig, mapped):
-    """From hip over knee to ankle at rest, in the rig's own units; of the canonical skeleton in metres where rig is
-    None."""
+    """From hip over knee to ankle at rest, in the rig's own units;
+    of the canonical skeleton in metres where rig is None."""
     if rig is None:
         skeleton = contract.load("skeleton")
         offset = dict(zip(skeleton["joints"], (Vector(row) for row in skeleton["offsets_m"])))

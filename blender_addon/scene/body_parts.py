@@ -29,8 +29,8 @@ def limbs(rig):
     for leg in bone_map.ik_legs(rig, mapped):
         known |= {leg[part]: LEGS for part in ("foot", "toe", "pole")}
     for limb in ik_limbs.limbs(rig, mapped):
-        known |= {bone: limb_of_joint(limb["joints"][0]) for bone in (limb["goal"], limb["control"], *limb["still"],
-                                                                      limb["pole"]) if bone}
+        bones = (limb["goal"], limb["control"], *limb["still"], limb["pole"])
+        known |= {bone: limb_of_joint(limb["joints"][0]) for bone in bones if bone}
     heads = {bone: rig.data.bones[bone].head_local for bone in known if bone in rig.data.bones}
     out = {}
     for bone in rig.data.bones:

@@ -53,8 +53,8 @@ def all_curves(action):
 
 
 def new_curve(bag, fcurves, path, index, group):
-    """A new f-curve in the channel group `group`; that comes first, so that whoever tries again finds no curve
-    without it."""
+    """A new f-curve in the channel group `group`;
+    that comes first, so that whoever tries again finds no curve without it."""
     place = bag.groups.get(group) or bag.groups.new(group)
     curve = fcurves.new(path, index=index)
     curve.group = place
@@ -154,8 +154,8 @@ def uid(datablock):
 
 
 def tag_redraw_sidebars():
-    """Redraw where a job's progress is shown, and not the views beside it: drawing these can cost more than the
-    job."""
+    """Redraw where a job's progress is shown, and not the views beside it:
+    drawing these can cost more than the job."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             if area.type == "PREFERENCES":

@@ -38,8 +38,8 @@ def bones(rig, mapped):
 
 
 def free(rig, mapped):
-    """[(bone, property, value)], as of switches, that turn off what a take cannot lead: IK whose goal is no bone of
-    the rig."""
+    """[(bone, property, value)], as of switches, that turn off what a take cannot lead:
+    IK whose goal is no bone of the rig."""
     if bone_tables.control_table(mapped) is not None:
         return []
     found = [(mapped[joints[1]], _constraint(rig, mapped, joints)) for joints in LIMBS]

@@ -42,8 +42,7 @@ def strip(present, path, frames, fps, why):
                 yield last / frames
     except (OSError, EOFError, wave.Error) as error:
         raise UserError(f"The strip {name} {why} and mixing it down gave nothing ({error}); use a sound file of what "
-                        f"is "
-                        "heard.") from error
+                        "is heard.") from error
 
 
 def _part(strip, scene, path, first, last, why):
@@ -63,8 +62,7 @@ def _part(strip, scene, path, first, last, why):
             bpy.ops.sound.mixdown(filepath=str(path), check_existing=False, container="WAV", codec="PCM", format="S16")
     except RuntimeError as error:
         raise UserError(f"The strip {name} {why} and this Blender cannot mix it down ({str(error).strip()}); use a "
-                        f"sound "
-                        "file of what is heard.") from error
+                        "sound file of what is heard.") from error
     finally:
         bpy.data.scenes.remove(copy)
 

@@ -1,5 +1,5 @@
-"""Which takes play: at most one of those that overlap in time on the same rig; takes of separate passages play side by
-side.
+"""Which takes play: at most one of those that overlap in time on the same rig;
+takes of separate passages play side by side.
 
 The motion that is worked on is the rig's active action; the others lie on NLA tracks below it, above all that the rig
 did before. What a take silences it gives back when it goes. A kept motion is not silenced: it lies lower and shows
@@ -178,8 +178,8 @@ def group(scene, rig, base):
 
 
 def top_base(scene, rig):
-    """The state below the takes that play on `rig` now, or would; None where the rig does something else, or nothing
-    yet."""
+    """The state below the takes that play on `rig` now, or would;
+    None where the rig does something else, or nothing yet."""
     data = rig.animation_data
     if data is None:
         return None
@@ -195,8 +195,8 @@ def top_base(scene, rig):
 
 def make_room(scene, take, rig, first, last):
     """Before a motion of the frames first..last is written: what it overlaps is silenced, the rest goes to NLA tracks,
-    so that the rig shows what it does without the new take. Returns the state below, or None for a rig without
-    takes."""
+    so that the rig shows what it does without the new take.
+    Returns the state below, or None for a rig without takes."""
     base = top_base(scene, rig)
     if base is None:
         return None
@@ -216,8 +216,8 @@ def share(scene, rig, new):
 
 
 def arrange(scene, rig, top=None):
-    """Every motion that plays where it belongs: `top`, or the last one, is the active action, the others lie below
-    it."""
+    """Every motion that plays where it belongs: `top`, or the last one, is the active action,
+    the others lie below it."""
     if rig is None or rig.animation_data is None:
         return
     for base in dict.fromkeys(state(take)["base"] for take in _on(scene, rig)):
@@ -268,8 +268,8 @@ def _order(takes):
 
 
 def _extrapolations(ordered, below):
-    """{name: extrapolation}. Where nothing lies below, the first take is held before it, each one after it until the
-    next."""
+    """{name: extrapolation}. Where nothing lies below, the first take is held before it,
+    each one after it until the next."""
     if below["had_action"] or below["tracks"]:
         return {take.name: "NOTHING" for take in ordered}
     out, start = {}, min((motion_span(take)[1] for take in ordered), default=0.0)

@@ -226,8 +226,8 @@ def write_rig(folder, description, pose, times):
 
 
 def still(folder):
-    """Generator: returns True where the poses of a job's folder stand still: no joint moves a thousandth of the
-    body."""
+    """Generator: returns True where the poses of a job's folder stand still:
+    no joint moves a thousandth of the body."""
     poses = np.load(Path(folder) / "pose.npy", mmap_mode="r")
     rows = max(1, BLOCK_BYTES // max(1, poses[:1].nbytes))
     low, high = np.full((2, poses.shape[1], 3), np.inf) * np.array([1.0, -1.0])[:, None, None]

@@ -1,5 +1,5 @@
-"""A scene to try Baton on, made in the user's own Blender: a dancer with a recorded dance, a conductor, and a piece of
-music."""
+"""A scene to try Baton on, made in the user's own Blender: a dancer with a recorded dance,
+a conductor, and a piece of music."""
 import bpy
 import numpy as np
 from mathutils import Vector

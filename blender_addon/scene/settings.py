@@ -43,8 +43,8 @@ def counts(settings, setting: Setting) -> bool:
 
 
 def params_of(scene, system: System) -> dict:
-    """What is asked of the worker, JSON-ready: the settings that count, files by their whole path, objects by their
-    name."""
+    """What is asked of the worker, JSON-ready: the settings that count, files by their whole path,
+    objects by their name."""
     settings, out = group(scene, system), {}
     for name, setting in system.shown.items():
         if setting.by != "scene":
@@ -72,8 +72,8 @@ def own_of(scene, system: System) -> dict:
 
 
 def check_files(scene, system: System):
-    """Raises UserError where a setting names a file that is not there or an object that is gone; cheap, for a
-    tooltip."""
+    """Raises UserError where a setting names a file that is not there or an object that is gone;
+    cheap, for a tooltip."""
     settings = group(scene, system)
     for name, setting in system.shown.items():
         if not counts(settings, setting):

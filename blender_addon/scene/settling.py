@@ -1,7 +1,7 @@
 """Sounds of a file that had not been saved move beside it when it is; files of removed takes are deleted on request.
 
-Blender deletes its temporary folder when it quits: what lies there at saving would be gone when the file is opened
-again.
+Blender deletes its temporary folder when it quits:
+what lies there at saving would be gone when the file is opened again.
 """
 import json
 from functools import partial
@@ -110,8 +110,8 @@ def _noted(scene):
 
 
 def unused(scene):
-    """[Path] of WAV files of removed takes that are there, in the project or a temporary folder, and play nowhere
-    now."""
+    """[Path] of WAV files of removed takes that are there, in the project or a temporary folder,
+    and play nowhere now."""
     used = {sound_files.real(sound.filepath) for sound in bpy.data.sounds if sound.filepath}
     used |= {sound_files.real(take.path) for other in bpy.data.scenes for take in other.baton.takes if take.path}
     found = {sound_files.real(path): None for path in _noted(scene)}

@@ -1,8 +1,8 @@
 """How the file stands, and the way back to it: what a result or a button of Baton's may change is recorded beforehand.
 
 `take(rigs)` gives a function that puts all of it back. Between the two nothing of the user's may be deleted, for what
-is deleted cannot be put back: deletions wait (blender_addon/scene/whole.py). References hold meanwhile, since no undo
-lies between.
+is deleted cannot be put back: deletions wait (blender_addon/scene/whole.py).
+References hold meanwhile, since no undo lies between.
 """
 import bpy
 import numpy as np

@@ -99,8 +99,8 @@ def file_of(sound, folder):
 
 
 def file_in_steps(sound, folder):
-    """Generator: yields fractions, returns the file of a sound; a packed one is written into `folder` first. Raises
-    UserError."""
+    """Generator: yields fractions, returns the file of a sound;
+    a packed one is written into `folder` first. Raises UserError."""
     if sound is None:
         raise UserError("The strip has no sound; choose its file in the sequencer's sidebar.")
     if sound.packed_file is not None:
@@ -188,8 +188,8 @@ def free_channel(editor, first, stop, wanted=(), but=None):
 
 
 def drop(strip):
-    """Take a sound strip away, and its sound where nothing else plays it; after all else has been done. Its place is
-    free at once."""
+    """Take a sound strip away, and its sound where nothing else plays it; after all else has been done.
+    Its place is free at once."""
     scene, pointer, sound = strip.id_data, strip.as_pointer(), strip.sound
     strip.mute = True
     _set_aside(strip)

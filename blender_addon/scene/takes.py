@@ -53,8 +53,8 @@ def new(scene, start, kind):
 
 
 def rows(result):
-    """One dict a variation of a worker's result: file, recipe, alignment, beats. Raises UserError where there is
-    none."""
+    """One dict a variation of a worker's result: file, recipe, alignment, beats.
+    Raises UserError where there is none."""
     found = result.get("takes") or []
     if not found:
         raise UserError("The worker returned nothing; its log may tell why.")
@@ -62,8 +62,8 @@ def rows(result):
 
 
 def account(result):
-    """How long the worker took and on what, such as ` (12.0 s in 4.1 s on cuda (NVIDIA H200))`; "" where it does not
-    say."""
+    """How long the worker took and on what, such as ` (12.0 s in 4.1 s on cuda (NVIDIA H200))`;
+    "" where it does not say."""
     if not result.get("device") or not result.get("wall"):
         return ""
     return f" ({result.get('seconds') or 0:.1f} s in {result['wall']:.1f} s on {result['device']})"

@@ -14,9 +14,8 @@ MOVED = {
     "variations": (BOTH, "variations"), "tempo": (("to_sound",), "tempo"), "tempo_bpm": (("to_sound",), "bpm"),
     "level_music": (("to_sound",), "level"), "loop": (("to_sound",), "loop"), "sounds_like": (("to_sound",), "like"),
     "range": (("to_sound",), "range"), "frame_start": (("to_sound",), "frame_start"),
-    "frame_end": (("to_sound",), "frame_end"),
-    "loudness": (("to_sound",), "loudness"), "metre": (("to_motion",), "metre"), "motion_tempo": (("to_motion",),
-                                                                                                  "tempo"),
+    "frame_end": (("to_sound",), "frame_end"), "loudness": (("to_sound",), "loudness"),
+    "metre": (("to_motion",), "metre"), "motion_tempo": (("to_motion",), "tempo"),
     "motion_bpm": (("to_motion",), "bpm"), "level_motion": (("to_motion",), "level"),
     **{name: (("to_motion",), name) for name in (
         "lead_auto", "lead", "amplitude", "left_hand", "mirror", "plant_feet", "fingers", "in_place", "blend_seconds",

@@ -102,8 +102,8 @@ def later(deletion):
 
 
 def place(source, folder, name, suffixes=(".wav", ".json"), move=False):
-    """`core.contract.files.place`, noted: it goes again when the block fails. move: instead of copying. Raises
-    OSError."""
+    """`core.contract.files.place`, noted: it goes again when the block fails.
+    move: instead of copying. Raises OSError."""
     block = _present or Block()
     _note_folders(block, Path(folder))
     path = None

@@ -56,8 +56,8 @@ def group_of(system: System) -> type:
 
 
 def groups_and_choices() -> dict:
-    """{property of the scene's settings: definition}: a group for each system, a *Model* for each direction with
-    two."""
+    """{property of the scene's settings: definition}: a group for each system,
+    a *Model* for each direction with two."""
     out = {name: PointerProperty(type=GROUPS[name], name=system.label, description=f"Settings of {system.label}")
            for name, system in registry.systems().items()}
     for direction, systems in registry.by_direction().items():

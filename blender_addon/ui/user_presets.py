@@ -1,5 +1,5 @@
-"""Presets that a user saved with Baton 0.1, in today's form: one folder for each direction then, one for each system
-now."""
+"""Presets that a user saved with Baton 0.1, in today's form: one folder for each direction then,
+one for each system now."""
 import ast
 import json
 import sys

@@ -13,9 +13,8 @@ class Busy(set):
     since = None
 
     def now(self):
-        """True while Blender is at it. Who asks runs in Blender's own loop: a save or render that is only told of
-        cannot be
-        under way for long."""
+        """True while Blender is at it. Whoever asks runs in Blender's own loop, so that a save or render which is only
+        told of cannot be under way for long."""
         if any(bpy.app.is_job_running(name) for name in JOBS):
             self.since = None
             return True

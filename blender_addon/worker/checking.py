@@ -15,8 +15,8 @@ class Checking:
         self._thread.start()
 
     def taken(self, timeout=0.0):
-        """The checked result, None while it is still looked at, or a str: the trace of Baton's own fault. Raises
-        WorkerError."""
+        """The checked result, None while it is still looked at, or a str:
+        the trace of Baton's own fault. Raises WorkerError."""
         self._thread.join(timeout)
         if self._thread.is_alive():
             return None

@@ -86,9 +86,8 @@ class WorkerClient:
         return self._process.poll() is None
 
     def send(self, message):
-        """Queue one message; a dead worker shows up as an `exit` message, not here. Raises WorkerError for a value
-        that a
-        message cannot hold."""
+        """Queue one message; a dead worker shows up as an `exit` message, not here. Raises WorkerError for a value that
+        a message cannot hold."""
         try:
             line = json.dumps(message, ensure_ascii=False, allow_nan=False).encode("utf-8") + b"\n"
         except (TypeError, ValueError, RecursionError) as error:

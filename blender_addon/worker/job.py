@@ -91,9 +91,8 @@ class Job:
             self.warnings.append(replies.text(sentence, 500))
 
     def lost(self, at, busy):
-        """Whether a worker that lives works on something else and so will never answer. at, busy: its last sign of
-        life and
-        what it says it works on. Its answer may be on its way, so that the second such sign counts."""
+        """Whether a worker that lives works on something else and so will never answer. at, busy: its last sign of life
+        and what it says it works on. Its answer may be on its way, so that only the second such sign counts."""
         if at - self.since < LOST_SECONDS or busy == self.id:
             self.lost_at = None
         elif self.lost_at is None:

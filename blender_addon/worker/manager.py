@@ -1,7 +1,7 @@
 """The one manager that runs jobs, from the click to the result.
 
-It is driven by `tick`, a persistent timer, and by `run_blocking` for scripts and `--background`: both call the same
-`poll`.
+It is driven by `tick`, a persistent timer, and by `run_blocking` for scripts and `--background`:
+both call the same `poll`.
 """
 import sys
 import time
@@ -142,8 +142,8 @@ class Manager(WorkerOwner, Answers, Writer):
             self._done(job, job.result)
 
     def stop_worker(self):
-        """End the worker process, if any, and the job that waits for it; one that is still starting is ended by its own
-        thread."""
+        """End the worker process, if any, and the job that waits for it;
+        one that is still starting is ended by its own thread."""
         if self.job is not None and self.job.state in ("waiting", "running"):
             self.abort("The worker was stopped, and the job with it")
         self._retire()

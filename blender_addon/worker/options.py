@@ -41,8 +41,8 @@ def runtime_python():
 
 
 def worker_python():
-    """The worker's interpreter: the one named in the preferences, else the runtime, else $BATON_WORKER_PYTHON, or
-    ""."""
+    """The worker's interpreter: the one named in the preferences, else the runtime,
+    else $BATON_WORKER_PYTHON, or ""."""
     named = get().python
     if named:
         return bpy.path.abspath(named)

@@ -1,8 +1,7 @@
 """What the worker answers is data, not truth: the one reader of results. No bpy here, so that it can run on a thread.
 
 A result's files are looked at as well: names inside the job's folder alone, no links, sizes and shapes before anything
-is
-allocated, finite numbers, times that ascend. What passes can be written into the scene without a second look.
+is allocated, finite numbers, times that ascend. What passes can be written into the scene without a second look.
 """
 import math
 import os

@@ -148,16 +148,16 @@ class RuntimeSetup:
         try:
             environment.Maker(
                 folder=self.folder / "env", tools=self.folder / "uv", stamp=self.folder / STAMP, lock=lock,
-                check=self.check,
-                mark={"lock": lock_hash(self.lock), "backend": self.backend}, base=lambda: find_python(self.search),
-                run=self._call, words=lambda: "\n".join(self.lines[self._begun:][-60:]), say=self._say, backend=backend,
+                check=self.check, mark={"lock": lock_hash(self.lock), "backend": self.backend},
+                base=lambda: find_python(self.search), run=self._call,
+                words=lambda: "\n".join(self.lines[self._begun:][-60:]), say=self._say, backend=backend,
                 wheels=self.wheels, binary=True, constraints=self.constraints, again=AGAIN).make()
         finally:
             over.set()
 
     def _look(self, over):
-        """While packages are fetched and unpacked uv says nothing: the space that the disk loses tells how far it
-        is."""
+        """While packages are fetched and unpacked uv says nothing:
+        the space that the disk loses tells how far it is."""
         low, free = None, 0
         while not over.wait(LOOK_SECONDS):
             if self.step != "Packages":

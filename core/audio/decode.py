@@ -97,8 +97,7 @@ def _tell(path, frames, got, rate, notify):
     """The notice of a file that ends before its header says so. frames: what that says, None where it does not."""
     whole = max(frames or 0, _announced(path, frames) or 0)
     if whole and got < whole - SHORT * rate:
-        notify(f"{path.name} is cut: of its {whole / rate:.1f} s only {got / rate:.1f} s are there, and these are "
-               f"used.")
+        notify(f"{path.name} is cut: of its {whole / rate:.1f} s only {got / rate:.1f} s are there; these are used.")
     elif not whole and sound_files.kind(path) == "ogg" and not _ogg_ends(path):
         notify(f"{path.name} is cut: it has no end; the {got / rate:.1f} s that are there are used.")
 
@@ -135,8 +134,8 @@ def _ogg_ends(path):
 
 
 def _whole_header(path):
-    """The path, or the file in memory with the length that it has where a WAV says 0: a recording that was not
-    closed."""
+    """The path, or the file in memory with the length that it has where a WAV says 0:
+    a recording that was not closed."""
     with path.open("rb") as file:
         head = file.read(sound_files.HEAD)
     at = head.find(b"data", 12)
@@ -177,8 +176,7 @@ def _unread(path, reason):
     what = sound_files.LABELS.get(sound_files.kind(path))
     if what and shutil.which("ffmpeg") is None:
         return (f"{path.name} is {what}, which is read with ffmpeg, and ffmpeg is not installed; install it, or "
-                f"convert the "
-                "file to WAV, FLAC, OGG or MP3.")
+                "convert the file to WAV, FLAC, OGG or MP3.")
     if what:
         return f"{path.name} is damaged {what}, which ffmpeg cannot read; convert it to WAV, FLAC, OGG or MP3."
     reason = reason.splitlines()[0].rsplit(": ", 1)[-1].rstrip(".") if reason.strip() else "unknown format"

@@ -59,8 +59,8 @@ def read_passage(path, *, offset=0.0, duration=None, speed=1.0, minimum=0.0, not
     if duration is not None and before >= duration:
         raise BadInput(f"The passage ends before the sound of {Path(path).name} begins; choose another range.")
     wanted = None if duration is None else (duration - before) * speed
-    audio = read_audio(path, start=max(0.0, offset), duration=wanted, notify=notify).sped_up(speed).padded(before,
-                                                                                                           duration)
+    audio = read_audio(path, start=max(0.0, offset), duration=wanted, notify=notify)
+    audio = audio.sped_up(speed).padded(before, duration)
     if audio.duration < minimum:
         raise BadInput(f"The passage of {Path(path).name} is only {audio.duration:.2f} s long; "
                        f"at least {minimum:g} s are needed.")
@@ -89,8 +89,8 @@ def _check_file(path):
 def write_wav(path, samples, rate=DELIVERY_RATE):
     """Write (2,N) or (N,) float samples as 24-bit WAV, whole or not at all. Returns the path.
 
-    Values beyond full scale are clipped. Raises BadInput where the file cannot be written, ValueError where samples are
-    not finite.
+    Values beyond full scale are clipped. Raises BadInput where the file cannot be written,
+    ValueError where samples are not finite.
     """
     import soundfile
     path = Path(path).expanduser()

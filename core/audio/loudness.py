@@ -68,8 +68,8 @@ def _limiter_gain(envelope, rate, ceiling, loop):
 
 
 def _under(samples, rate, ceiling):
-    """A varying gain moves inter-sample peaks a little: what is left of them over the ceiling is taken from the
-    whole."""
+    """A varying gain moves inter-sample peaks a little:
+    what is left of them over the ceiling is taken from the whole."""
     samples = samples.astype(np.float32)
     peak = float(peak_envelope(samples, rate).max())
     return samples if peak <= ceiling else samples * np.float32(ceiling / peak)
@@ -105,8 +105,8 @@ def deliver(samples, rate, preset=None, *, fade=FADE_SECONDS, loop=False):
 
 
 def _loud_gain(envelope, energy, rate, levels, ceiling, loop):
-    """Gain, a number or (N,), at which a sound has the loudness aimed at under the limiter. levels: LUFS aimed at and
-    had.
+    """Gain, a number or (N,), at which a sound has the loudness aimed at under the limiter.
+    levels: LUFS aimed at and had.
 
     The limiter's gain is slow beside the sound, so envelope and weighted energy are measured once and only multiplied.
     """

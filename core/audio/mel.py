@@ -24,14 +24,14 @@ def filters(rate=RATE, n_fft=N_FFT, bands=BANDS):
 
 
 def log_mel(mono):
-    """Natural log of the mel *magnitude*, floored: mono (N,) at 22,050 Hz -> (1 + N//512, 256) float32 in [-9.21, about
-    2]."""
+    """Natural log of the mel *magnitude*, floored:
+    mono (N,) at 22,050 Hz -> (1 + N//512, 256) float32 in [-9.21, about 2]."""
     return np.log(np.maximum(mel_spectrum(mono, filters(), HOP), FLOOR))
 
 
 def image_mel(mono, top_db=80.0):
-    """As the paper's image VAE wants it: mel *power* in dB under the passage's maximum, -80..0 dB mapped to 0..1; (T,
-    256)."""
+    """As the paper's image VAE wants it: mel *power* in dB under the passage's maximum,
+    -80..0 dB mapped to 0..1; (T, 256)."""
     power = np.maximum(mel_spectrum(mono, filters(), HOP, power=2.0), 1e-10)
     decibel = np.maximum(10 * np.log10(power / power.max()), -top_db)
     return ((decibel + top_db) / top_db).astype(np.float32)
@@ -50,8 +50,8 @@ def levelled(mono, rms=LEVEL_RMS):
 
 
 def model_mono(audio):
-    """`core.audio.Audio` -> (N,) float32 at 22,050 Hz: mean of the channels, resampled, levelled. What log_mel is taken
-    of."""
+    """`core.audio.Audio` -> (N,) float32 at 22,050 Hz: mean of the channels, resampled, levelled.
+    What log_mel is taken of."""
     return levelled(audio.resampled(RATE).mono())[0]
 
 

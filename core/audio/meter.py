@@ -18,8 +18,8 @@ FRAME = 1 << 18                             # samples of a transform
 
 
 def integrated_loudness(samples, rate):
-    """LUFS of (C,N) samples, C 1 or 2; -inf for silence. Passages under 0.4 s are one gating block of their own
-    length."""
+    """LUFS of (C,N) samples, C 1 or 2; -inf for silence.
+    Passages under 0.4 s are one gating block of their own length."""
     samples = np.atleast_2d(samples)
     if samples.shape[1] < 2 or not np.any(samples):
         return -np.inf
@@ -27,8 +27,8 @@ def integrated_loudness(samples, rate):
 
 
 def loudness_of_energy(energy, rate):
-    """LUFS of what `weighted_energy` gives, (N,); multiplied by the square of a slow gain it is that of the gained
-    sound."""
+    """LUFS of what `weighted_energy` gives, (N,);
+    multiplied by the square of a slow gain it is that of the gained sound."""
     power = _block_powers(energy, rate, min(BLOCK_SECONDS, len(energy) / rate))
     loud = power[power > 10 ** ((ABSOLUTE_GATE - OFFSET) / 10)]
     if not len(loud):

@@ -68,8 +68,8 @@ def oversample(samples: np.ndarray, up: int, down: int = 1) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def _weights(up, down):
-    """(K, R) weights of K samples in each of a row's R results; K's samples before the row's own; samples and results
-    of a row.
+    """(K, R) weights of K samples in each of a row's R results; K's samples before the row's own;
+    samples and results of a row.
 
     Result m is the sum over samples i of x[i] h[m down - i up + half], h a windowed sinc of 2 half + 1 taps.
     """

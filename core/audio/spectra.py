@@ -26,8 +26,8 @@ def slaney_filters(bands: int, rate: float, n_fft: int, low: float = 0.0,
 
 
 def htk_filters(bands: int, rate: float, n_fft: int, low: float, high: float) -> np.ndarray:
-    """Triangular filters (bands, 1 + n_fft / 2) float32 from `low` to `high` Hz: equal on the HTK mel scale, each of
-    sum 1."""
+    """Triangular filters (bands, 1 + n_fft / 2) float32 from `low` to `high` Hz:
+    equal on the HTK mel scale, each of sum 1."""
     def mel(hertz):
         return 2595.0 * np.log10(1.0 + np.asarray(hertz) / 700.0)
     edges = 700.0 * (10.0 ** (np.linspace(mel(low), mel(high), bands + 2) / 2595.0) - 1.0)
@@ -42,8 +42,8 @@ def htk_filters(bands: int, rate: float, n_fft: int, low: float, high: float) ->
 
 
 def mel_spectrum(mono: np.ndarray, filters: np.ndarray, hop: int, power: float = 1.0) -> np.ndarray:
-    """(1 + N // hop, bands) float32: `filters` (bands, 1 + n_fft / 2) of the magnitudes of Hann-windowed frames, or of
-    their power.
+    """(1 + N // hop, bands) float32: `filters` (bands, 1 + n_fft / 2) of the magnitudes
+    of Hann-windowed frames, or of their power.
 
     mono (N,); n_fft follows from the filters. power: 1 magnitudes, 2 their squares.
     """

@@ -36,8 +36,8 @@ def group(motions, mode="unison", count=2, spacing=1.5, shape="line", delay=2.0)
 
 
 def places(count, spacing, shape="line"):
-    """(count, 2) in metres, the first dancer at 0, all facing -y: a line to both sides, a wedge or block behind, or a
-    circle."""
+    """(count, 2) in metres, the first dancer at 0, all facing -y: a line to both sides,
+    a wedge or block behind, or a circle."""
     index = np.arange(count)
     side = np.where(index % 2, 1, -1) * ((index + 1) // 2)                  # 0, 1, -1, 2, -2, ...
     if shape == "line":

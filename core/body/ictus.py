@@ -18,8 +18,8 @@ def hand_path(motion, left=False):
 def ictus_times(motion, left=False):
     """Seconds of the ictus: local minima of the hand's height, at least 0.25 s apart, refined by a parabola.
 
-    A minimum counts when the hand falls 2 cm to it and rises 2 cm from it (or a tenth of its usual travel, if that is
-    more).
+    A minimum counts when the hand falls 2 cm to it and rises 2 cm
+    from it (or a tenth of its usual travel, if that is more).
     """
     return ictus_of_height(hand_path(motion, left)[:, 2], motion.fps)
 

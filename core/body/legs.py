@@ -34,8 +34,8 @@ class Feet:
 
 
 def feet_of(motion):
-    """(T,2,7) float32 of a `Motion`, left foot first: ball xyz, sine and cosine of its yaw, pitch (> 0 lifts the heel),
-    contact."""
+    """(T,2,7) float32 of a `Motion`, left foot first: ball xyz, sine and cosine of its yaw,
+    pitch (> 0 lifts the heel), contact."""
     positions, turns = forward_kinematics(motion.rotations, motion.root)
     ball, forward = positions[:, FEET], turns[:, (7, 8)][..., 2]
     yaw = np.arctan2(forward[..., 0], -forward[..., 1])

@@ -31,8 +31,8 @@ NAMES = {"smpl": ("SMPL_{G}", "basicModel_{gender}_lbs_10_207_0_v1.0.0", "basicm
 
 @dataclass(frozen=True)
 class Body:
-    """Rest pose of a body in metres, y up, facing +z: vertices (V,3), faces (F,3), weights (V,J), joints (J,3), parents
-    (J,)."""
+    """Rest pose of a body in metres, y up, facing +z: vertices (V,3), faces (F,3), weights (V,J),
+    joints (J,3), parents (J,)."""
 
     kind: str
     gender: str

@@ -138,8 +138,8 @@ def scan(data):
 
 
 def plain(value, depth=0, left=None):
-    """The value with arrays in the place of their stand-ins. left: a counter, since what a file holds once it can name
-    often."""
+    """The value with arrays in the place of their stand-ins.
+    left: a counter, since what a file holds once it can name often."""
     left = iter(range(MOST_STEPS)) if left is None else left
     if depth > DEEPEST or next(left, None) is None:
         raise Refused("it is nested or long beyond what a motion can be")

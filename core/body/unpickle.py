@@ -1,5 +1,5 @@
-"""Pickles of plain arrays, by their own writers or by joblib, packed or not: opened without running anything of
-them."""
+"""Pickles of plain arrays, by their own writers or by joblib, packed or not:
+opened without running anything of them."""
 import io
 
 from core.body.stand_ins import LIMIT_BYTES, NumpyUnpickler, Refused, plain, scan

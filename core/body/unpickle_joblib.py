@@ -127,8 +127,8 @@ def unpacked(data):
 
 
 def _whole(machine, data):
-    """What a decompressor gives of data, refused beyond the limit: what a few bytes unpack to is known on the way
-    only."""
+    """What a decompressor gives of data, refused beyond the limit:
+    what a few bytes unpack to is known on the way only."""
     out, size, rest = [], 0, data
     while not machine.eof:
         piece = machine.decompress(rest, BLOCK)

@@ -48,8 +48,7 @@ def motion_arguments(parser):
                         help="the axis of the file that is up, where the motion itself does not tell (default auto)")
     parser.add_argument("--root", metavar="NAME", default=None,
                         help="whose motion, of several people: the name of a root or joint of a BVH, the person's key "
-                             "in a "
-                             "pickle")
+                             "in a pickle")
     parser.add_argument("--bone-map", metavar="FILE", default=None,
                         help="JSON of {SMPL joint: bone}, as Blender's bone map saves it, for a BVH whose names are "
                         "not known")
@@ -80,7 +79,7 @@ def beat_arguments(parser):
 def range_arguments(parser, what):
     """--keep and --range: an earlier result of which a range is made anew."""
     parser.add_argument("--keep", metavar="FILE", default=None, help=f"an earlier {what} of this passage, most of "
-                        f"which stays")
+                        "which stays")
     parser.add_argument("--range", metavar=("A", "B"), type=number, nargs=2, default=None,
                         help="with --keep: the seconds that are made anew; their ends are blended")
 

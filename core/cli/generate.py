@@ -1,7 +1,7 @@
 """Any system of the registry by its name: motion to sound, sound to motion, or both from nothing.
 
-`python -m core generate NAME --help` lists a system's settings. `music` and `conduct` are the first systems of their
-directions.
+`python -m core generate NAME --help` lists a system's settings.
+`music` and `conduct` are the first systems of their directions.
 """
 import argparse
 
@@ -61,8 +61,7 @@ def _add_setting(parser, setting: Setting):
                         help=text)
 
 
-# ---------------------------------------------------------------------------------------------- in and out of a
-# direction
+# ---------------------------------------------------------------------------------------------- in and out
 
 def _from_motion(parser):
     parser.add_argument("--motion", required=True, metavar="FILE", help="BVH, npz, pkl or pt (.gz accepted)")
@@ -101,10 +100,8 @@ def _read(options, system):
     if direction == "to_sound":
         from core.audio.io import read_take
         motion = common.read_motion_of(options, options.motion)
-        source |= {"motion": str(options.motion), "fps": options.fps, "start": options.start,
-                   "duration": options.duration,
-                   "bone_map": options.bone_map, "smpl_models": options.smpl_models, "up": options.up,
-                   "root": options.root}
+        source |= {"motion": str(options.motion), **{name: getattr(options, name) for name in (
+            "fps", "start", "duration", "bone_map", "smpl_models", "up", "root")}}
         return motion, (read_take(options.keep), *options.range) if keeps else None, source
     if direction == "to_motion":
         from core.audio.io import read_audio

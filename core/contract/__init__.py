@@ -1,5 +1,5 @@
-"""What both sides of the process wall share: lists as data, and a few pure functions. Standard library and relative
-imports only.
+"""What both sides of the process wall share: lists as data, and a few pure functions.
+Standard library and relative imports only.
 
 Blender's side imports it as a part of the extension, the worker as `core.contract`: nothing stands twice.
 """

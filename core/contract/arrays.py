@@ -1,5 +1,5 @@
-"""What .npy and .npz files say of themselves, checked before numpy is asked to make arrays of them. Standard library
-only.
+"""What .npy and .npz files say of themselves, checked before numpy is asked to make arrays
+of them. Standard library only.
 
 numpy allocates what a header announces: a file of 200 bytes can ask for 500 GB.
 """
@@ -27,8 +27,8 @@ def check_npz(file: str | os.PathLike | BinaryIO, most: int, stored: bool = Fals
     """{name: (dtype, shape)} of an npz (a path or a binary handle) that unpacks to at most `most` bytes. Raises
     Unsound, OSError.
 
-    stored: nothing in it may be packed. strict: an array of anything but numbers and texts is refused; else it is left
-    out.
+    stored: nothing in it may be packed.
+    strict: an array of anything but numbers and texts is refused; else it is left out.
     """
     try:
         with zipfile.ZipFile(file) as archive:
@@ -74,8 +74,8 @@ def check_npy(path: str | os.PathLike, most: int) -> tuple:
 
 
 def _header(handle, size, strict):
-    """(dtype, shape) of what an array's header says, where it agrees with the size of the file; None for other
-    kinds."""
+    """(dtype, shape) of what an array's header says, where it agrees with the size of the file;
+    None for other kinds."""
     start = handle.read(8)
     if start[:6] != MAGIC or len(start) < 8 or start[6] not in (1, 2, 3):
         raise Unsound("it is no numpy array")

@@ -36,8 +36,8 @@ def doubts(mapping: dict[str, str], parents: dict[str, str | None], heads: dict 
 
 
 def sentence(named: dict[str, str], what: str = "the armature") -> str:
-    """One sentence that names doubtful rows for the user; "" where there are none. named {shown name of a joint:
-    clause}."""
+    """One sentence that names doubtful rows for the user; "" where there are none.
+    named {shown name of a joint: clause}."""
     if not named:
         return ""
     first = [f"{joint} ({clause})" for joint, clause in list(named.items())[:3]]
@@ -60,15 +60,15 @@ def absent_sentence(named: list[str], what: str = "The armature") -> str:
 
 
 def stands(at: dict) -> bool:
-    """Does a rest stand, so that it tells where limbs point? at {joint: (x, y, z)} with head, hips, knees and
-    ankles."""
+    """Does a rest stand, so that it tells where limbs point? at {joint: (x, y, z)} with head,
+    hips, knees and ankles."""
     legs = [_far(at, f"{side}_{a}", f"{side}_{b}") for side in SIDES for a, b in (("hip", "knee"), ("knee", "ankle"))]
     return None not in legs and "head" in at and sum(legs) > 0 and _standing(at, sum(legs) / 2) is not None
 
 
 def along_one_line(at: dict) -> bool:
-    """Do thighs, shins, arms and trunk of a rest all point along one line, so that it tells nothing? at {joint: (x, y,
-    z)}."""
+    """Do thighs, shins, arms and trunk of a rest all point along one line,
+    so that it tells nothing? at {joint: (x, y, z)}."""
     ways = [_minus(at[f"{side}_{b}"], at[f"{side}_{a}"]) for side in SIDES for a, b in LIMBS
             if f"{side}_{a}" in at and f"{side}_{b}" in at]
     if "pelvis" in at and "head" in at:
@@ -122,9 +122,8 @@ def _geometry(at):
     frame = _standing(at, leg)
     if frame is not None:                      # a rest with every bone along one axis tells lengths alone
         up, left, hips = frame
-        for joint, clause in {**_heights(at, up, hips, leg), **_sides(at, left, hips, leg), **_toes(at, up, left,
-                                                                                                    leg)}.items():
-            found.setdefault(joint, clause)
+        for clauses in (_toes(at, up, left, leg), _sides(at, left, hips, leg), _heights(at, up, hips, leg)):
+            found = {**clauses, **found}           # the first of them to speak of a joint is heard
     return found
 
 

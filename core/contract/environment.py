@@ -38,9 +38,8 @@ def python_of(environment: Path) -> Path:
 
 
 def clean_environment() -> dict[str, str]:
-    """The user's environment variables without what would bend a child: libraries put before its own, and whatever
-    tells
-    a Python where to look, what to run first or how to run."""
+    """The user's environment variables without those that would change how a child runs: libraries put before its own,
+    and whatever tells a Python where to look, what to run first or how to run."""
     def bends(name):
         return name.upper() in BENDING or name.upper().startswith("PYTHON")
     return {**{key: value for key, value in os.environ.items() if not bends(key)}, "PYTHONUTF8": "1"}
@@ -89,15 +88,15 @@ def stamped(stamp: Path) -> dict:
 class Maker:
     """How one environment is made.
 
-    folder: the environment; tools: the folder of uv's own; stamp: its file, mark: what is written into it (JSON). lock:
-    text of the requirements, all of them with their versions. check: Python code that must run in the finished
-    environment. base(): the Python to make it of, or SetupError. run(command, variables): runs it, returns its exit
-    status; words(): what it said.
-    say(step, fraction of the whole). backend: of PyTorch, "cpu" or "auto", None: as the package index has it. wheels: a
-    folder of wheels; then no network is used. binary: nothing is built, so that no source package runs code of its own.
-    constraints: versions, with hashes, of what the lock's packages may want beside it. again, libraries: for the
-    sentences, what to do once the cause is out of
-    the way, and how the system's libraries are installed.
+    folder: the environment; tools: the folder of uv's own; stamp: its file; mark: what is written into it, as JSON.
+    lock: text of the requirements, all with their versions; constraints: versions, with hashes, of what the lock's
+    packages may want beside it. check: Python code that must run in the finished environment.
+    base(): the Python to make it of, or SetupError. run(command, variables): runs it and returns its exit status;
+    words(): what that said. say(step, fraction of the whole): how far it is.
+    backend: of PyTorch, "cpu" or "auto"; None: as the package index has it. wheels: a folder of wheels; then no network
+    is used. binary: nothing is built, so that no source package runs code of its own.
+    again, libraries: for the sentences: what to do once the cause is out of the way,
+    and how the system's libraries are installed.
     """
 
     folder: Path

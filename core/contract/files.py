@@ -1,7 +1,7 @@
 """Whole or not at all: files are written under a temporary name beside their own, then renamed. stdlib only.
 
-Temporary names are random and made exclusively, so that nothing that lies there already, a link among it, is written
-through.
+Temporary names are random and made exclusively, so that nothing that lies there already,
+a link among it, is written through.
 """
 import errno
 import os

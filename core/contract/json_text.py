@@ -1,5 +1,5 @@
-"""JSON that others wrote: read with limits, so that what comes out can be walked, sent and stored. Standard library
-only."""
+"""JSON that others wrote: read with limits, so that what comes out can be walked, sent and stored.
+Standard library only."""
 
 import json
 import math
@@ -10,9 +10,8 @@ DEEPEST = 60
 
 
 def loads(text: str, most: int = MOST_CHARACTERS, finite: bool = True) -> object:
-    """The value of a text. Raises ValueError, in words for a user, for what is no JSON, too long, nested beyond
-    DEEPEST, or (finite)
-    holds numbers that are none."""
+    """The value of a text. Raises ValueError, in words for a user, for what is no JSON, is too long, is nested beyond
+    DEEPEST or, with `finite`, holds numbers that are not finite."""
     if len(text) > most:
         raise ValueError(f"it is longer than {most >> 20} MB")
     try:
@@ -24,12 +23,8 @@ def loads(text: str, most: int = MOST_CHARACTERS, finite: bool = True) -> object
         raise ValueError(f"it is no JSON: line {error.lineno}, {error.msg.lower()}") from error
     level = [value]
     for _ in range(DEEPEST):
-        level = [
-            inner
-            for each in level
-            if isinstance(each, (dict, list))
-            for inner in (each.values() if isinstance(each, dict) else each)
-        ]
+        level = [inner for each in level if isinstance(each, (dict, list))
+                 for inner in (each.values() if isinstance(each, dict) else each)]
         if not level:
             return value
     raise ValueError("it is nested too deeply")

@@ -1,7 +1,7 @@
 """What a file stores of its takes, checked on reading: requests that Redo asks again, beats, what Remove restores.
 
-A .blend file is input like any other: it comes from another version, another program or a damaged disk. Standard
-library only.
+A .blend file is input like any other: it comes from another version,
+another program or a damaged disk. Standard library only.
 """
 import math
 from collections.abc import Callable
@@ -81,8 +81,8 @@ def _settings(params, own, name):
             _text(each, f"setting {key[:60]}")
         if isinstance(value, str):
             _text(value, f"setting {key[:60]}")
-        if isinstance(value, (int, float)):
-            _number(value, -1e12, 1e12, f"setting {key[:60]}") if not isinstance(value, bool) else None
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            _number(value, -1e12, 1e12, f"setting {key[:60]}")
         if system is None:
             continue
         setting = system.settings.get(key)

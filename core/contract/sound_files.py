@@ -1,5 +1,5 @@
-"""What kind of sound file something is, by its first bytes: whether the worker reads it by itself, whether there is any
-sound.
+"""What kind of sound file something is, by its first bytes: whether the worker reads it by itself,
+whether there is any sound.
 
 Both sides ask: Blender decodes for the worker what that cannot read without ffmpeg.
 """

@@ -1,10 +1,9 @@
-"""The registry: every system is one row of systems.json, every setting one entry of settings.json. Standard library
-only.
+"""The registry: every system is one row of systems.json,
+every setting one entry of settings.json. Standard library only.
 
-A row is a system in one direction, (from, to): motion to sound, sound to motion, or to both from nothing but its
-settings.
-Panel, presets, operators, jobs, command line, recipe, doctor and demo loop over `systems()`; nothing else names a
-system.
+A row is a system in one direction, (from, to): motion to sound, sound to motion, or both from its settings alone.
+Panel, presets, operators, jobs, command line, recipe, doctor and demo loop over `systems()`;
+nothing else names a system.
 
 Folders named in $BATON_SYSTEMS (os.pathsep between them) add rows: each holds a systems.json, a settings.json where it
 has settings of its own, and the systems' packages, which are imported as `models.<folder>`.
@@ -143,8 +142,8 @@ def _items(raw):
     only = raw.get("only")                          # a row may offer some of a setting's items
     for item in (item for item in [*(raw.get("items") or ()), *listed] if only is None or item["id"] in only):
         value = values.get(item["id"], item.get("value", item["id"]))
-        tip = tips.get(item["id"]) or item.get("tip") or raw.get("item_tip", "").format(label=item["label"],
-                                                                                        value=value)
+        tip = tips.get(item["id"]) or item.get("tip")
+        tip = tip or raw.get("item_tip", "").format(label=item["label"], value=value)
         out.append(Item(item["id"], item["label"], tip, value, tuple(item.get("aliases", ()))))
     return tuple(out)
 
@@ -187,9 +186,8 @@ class System:
         """Start of a take's name, such as `House` or `Conducting`."""
         setting = self.settings.get(self.raw.get("take_by"))
         chosen = params.get(setting.name) if setting else None
-        label = next((item.label for item in setting.items if item.id == chosen and item.value),
-                     None) if setting else None
-        return label or self.raw["take"]
+        items = setting.items if setting else ()
+        return next((item.label for item in items if item.id == chosen and item.value), self.raw["take"])
 
 
 def _needs(folder, parts, rhythm):
@@ -206,8 +204,8 @@ def _check_setting(system, setting):
     if setting.type == "motion" and not setting.raw.get("seconds", 0) > 0:
         raise Refused(f"The setting {setting.name} of {system} must say how many seconds of motion it takes.")
     if setting.type == "enum" and setting.default not in [item.id for item in setting.items]:
-        raise Refused(f"The setting {setting.name} of {system} begins with {setting.default!r}, which is none of its "
-                      f"items.")
+        raise Refused(f"The setting {setting.name} of {system} begins with {setting.default!r}, which is none of "
+                      "its items.")
 
 
 # ---------------------------------------------------------------------------------------------- rows
@@ -268,8 +266,8 @@ def setting(name: str) -> Setting:
 
 
 def check(system: System, params: dict) -> dict:
-    """Every setting of the system but the scene's own, defaults filled in, enums as values. Raises Refused, one
-    sentence."""
+    """Every setting of the system but the scene's own, defaults filled in, enums as values.
+    Raises Refused, one sentence."""
     unknown = sorted(set(params) - set(system.settings))
     if unknown:
         raise Refused(f"{system.label} has no setting {', '.join(unknown)}.")

@@ -214,8 +214,8 @@ def find_parts(system: System, folders: Folders, notify: Callable[[str], None]) 
 # ---------------------------------------------------------------------------------------------- genres, steady beats
 
 def asked_tempo(values: dict) -> tuple[str | float, float | None]:
-    """(tempo, bpm) of checked settings as `find_beats` takes them: a mode or a tempo to keep, and a tempo to stay near
-    or None.
+    """(tempo, bpm) of checked settings as `find_beats` takes them: a mode or a tempo to keep,
+    and a tempo to stay near or None.
 
     "fixed" keeps the bpm beside it; with "markers" the beats are given, so nothing is looked for. The values are
     changed to what is returned, which is what the recipe tells.

@@ -9,8 +9,8 @@ SIDES = ("sound", "motion", "both")
 
 
 class Pipeline(base.Pipeline):
-    """To both. The model's `generate(None, settings)` gives [(samples (2,N) at 48 kHz, Motion), ...], N = 48000
-    duration.
+    """To both. The model's `generate(None, settings)` gives [(samples (2,N) at 48 kHz,
+    Motion), ...], N = 48000 duration.
 
     The length is the setting `duration`. keep: (samples (2,N) at 48 kHz, Motion, start, stop, side): these seconds are
     made anew of the side "sound", "motion" or "both"; all else stays. The model is given (samples, Motion, [(from, to),

@@ -21,8 +21,8 @@ class Pipeline(base.Pipeline):
     keep: (Motion of the passage, start, stop[, stays]): the present motion; stays "outside": only these seconds are
     made anew, "inside": only these seconds stay. The model is given (Motion, [(from, to), ...]): the ranges that stay,
     where they are.
-    performers: how many dance at once, each from where it stands, as the setting `formation` says; then there is one
-    variation.
+    performers: how many dance at once, each from where it stands, as the setting `formation` says;
+    then there is one variation.
     """
 
     def _settings(self, ask):
@@ -43,9 +43,9 @@ class Pipeline(base.Pipeline):
     def _find_beats(self, ask, beats, progress):
         tempo, bpm = asked_tempo(ask.values)
         return given_or_found(ask.condition, beats, duration=ask.duration, bpm=bpm, tempo=tempo,
-                              level=ask.values.get("level"),
-                              metre=ask.values.get("metre"), usual=self.system.usual_bpm, folders=self.folders,
-                              progress=progress, should_cancel=ask.should_cancel, notify=self.notify)
+                              level=ask.values.get("level"), metre=ask.values.get("metre"),
+                              usual=self.system.usual_bpm, folders=self.folders, progress=progress,
+                              should_cancel=ask.should_cancel, notify=self.notify)
 
     def _kept(self, ask):
         return None if ask.keep is None else kept_ranges(*ask.keep, duration=ask.duration)
@@ -72,8 +72,8 @@ def together(motions: list[Motion], ask: SimpleNamespace) -> list[Motion]:
 
 
 def body_beats(pipeline: base.Pipeline, motion: Motion, settings: dict) -> tuple[Beats | None, float]:
-    """(Beats of a motion or None, seconds it is meant to be ahead of the sound), as its system finds them or the body
-    network."""
+    """(Beats of a motion or None, seconds it is meant to be ahead of the sound),
+    as its system finds them or the body network."""
     if hasattr(pipeline.model, "body_beats"):
         return pipeline.model.body_beats(motion, settings)
     from core import checkpoints
@@ -84,8 +84,8 @@ def body_beats(pipeline: base.Pipeline, motion: Motion, settings: dict) -> tuple
 
 
 def aligned(body: Beats | None, lead: float, beats: Beats | None, duration: float) -> dict | None:
-    """The body's beats, moved later by the lead they were asked for, against the music's; None where either is
-    unknown."""
+    """The body's beats, moved later by the lead they were asked for, against the music's;
+    None where either is unknown."""
     from core.rhythm.alignment import alignment
     if body is None or beats is None or len(beats) < 2:
         return None
@@ -94,8 +94,8 @@ def aligned(body: Beats | None, lead: float, beats: Beats | None, duration: floa
 
 def kept_ranges(motion: Motion | None, start: float, stop: float, stays: str = "outside", *,
                 duration: float) -> tuple[Motion, list[tuple[float, float]]] | None:
-    """(the motion, at least `duration` long; [(from, to), ...] in seconds that stay) of a request, or None: nothing
-    stays."""
+    """(the motion, at least `duration` long; [(from, to), ...] in seconds that stay) of a request,
+    or None: nothing stays."""
     if stays not in STAYS:
         raise BadInput(f"What stays of a motion is {' or '.join(STAYS)} the range, not {stays!r}.")
     if not 0 <= start < stop <= duration + 1e-6:

@@ -1,5 +1,5 @@
-"""Motion -> sound: a body, its beats, any system of the direction, sound at delivery loudness with its recipe and
-alignment."""
+"""Motion -> sound: a body, its beats, any system of the direction,
+sound at delivery loudness with its recipe and alignment."""
 import numpy as np
 
 from core import checkpoints

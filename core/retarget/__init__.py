@@ -34,8 +34,8 @@ from core.retarget.rig import orthonormal
 from core.retarget.step_in import reachable, rig_steps
 from core.retarget.tpose import leading_tpose
 
-LOWER_BODY = ("pelvis", *(f"{side}_{joint}" for side in ("left", "right") for joint in ("hip", "knee", "ankle",
-                                                                                        "foot")))
+LOWER_BODY = ("pelvis", *(f"{side}_{joint}" for side in ("left", "right")
+                          for joint in ("hip", "knee", "ankle", "foot")))
 
 
 @dataclass(frozen=True)
@@ -160,8 +160,8 @@ def from_smpl(motion, rig, options=None, poses=None, stays=None):
 
     poses (K,N,4,4): the rig's present pose in armature space, one sample or one a frame of the take; it gives place,
     facing, what to blend from and to, and the pose of bones that are not mapped. None: the rest pose.
-    stays: `Stays`, where a part of what the rig does now is kept: the motion is then placed by that, not by its first
-    frame.
+    stays: `Stays`, where a part of what the rig does now is kept:
+    the motion is then placed by that, not by its first frame.
     """
     options = options or Options()
     if len(motion) < 2:

@@ -58,8 +58,8 @@ def carried_rig(rig, poses, notify=None):
 
 
 def _strays(bone, thighs):
-    """How far (95th percentile) the thighs' heads go from their median place in the axes of a bone (T,4,4); the farther
-    of both sides."""
+    """How far (95th percentile) the thighs' heads go from their median place in the axes of a bone (T,4,4);
+    the farther of both sides."""
     turn = orthonormal(bone[:, :3, :3])
     away = []
     for place in thighs:

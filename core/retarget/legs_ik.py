@@ -47,8 +47,8 @@ def leg_channels(pose, rig, present):
         rotations[foot] = free.T @ turn[ankle] @ rig.rest_rotations[foot]
         locations[foot] = (place - (carry @ start[foot] + offset)) @ free
         # The toe's control rides on the foot.
-        rotations[tip] = rig.rest_rotations[tip].T @ np.swapaxes(turn[ankle], -1,
-                                                                 -2) @ turn[toe] @ rig.rest_rotations[tip]
+        own = np.swapaxes(turn[ankle], -1, -2) @ turn[toe]
+        rotations[tip] = rig.rest_rotations[tip].T @ own @ rig.rest_rotations[tip]
         for name in set(leg.get("still", ())) & set(rig.index):
             rotations[rig.index[name]] = np.broadcast_to(np.eye(3), (pose.frames, 3, 3))
         free = carry @ rig.rest_rotations[aim]

@@ -1,5 +1,5 @@
-"""Channels in the axes of the rig as it really is, where retargeting saw another: a rest laid out anew, a mirror
-image."""
+"""Channels in the axes of the rig as it really is, where retargeting saw another:
+a rest laid out anew, a mirror image."""
 import numpy as np
 
 from core.retarget.rig import MIRROR

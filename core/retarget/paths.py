@@ -8,8 +8,8 @@ from core.retarget.rest import align_rest
 
 def from_world(points: np.ndarray, rig, poses) -> np.ndarray:
     """World points (N,3) -> (N,3) float32 in the space of a motion that starts where the rig stands in poses[0], facing
-    its way: metres of the canonical skeleton, the middle of the hips at xy = 0, facing -y, heights from the rig's
-    floor.
+    its way: metres of the canonical skeleton, the middle of the hips at xy = 0, facing -y,
+    heights from the rig's floor.
 
     poses (T,B,4,4) in armature space, None: the rest pose. Raises BadInput without a rig.
     """

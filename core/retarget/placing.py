@@ -1,5 +1,5 @@
-"""Where on a rig's floor a motion goes: where the rig stands now, or, if parts of its own motion stay, so that these
-agree."""
+"""Where on a rig's floor a motion goes: where the rig stands now, or,
+if parts of its own motion stay, so that these agree."""
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +12,8 @@ from core.retarget.rest import align_rest
 
 @dataclass(frozen=True)
 class Stays:
-    """What a rig does now, `motion` as `to_smpl` gives it, and the seconds `ranges` [(from, to), ...] of it that a
-    take keeps."""
+    """What a rig does now, `motion` as `to_smpl` gives it,
+    and the seconds `ranges` [(from, to), ...] of it that a take keeps."""
 
     motion: Motion
     ranges: tuple
@@ -39,9 +39,8 @@ def beside(motion, stays, rig, rest, poses, joint_rotations):
     all frames that stay best. motion: at its final rate, frame 0 at poses[0]; poses (T,N,4,4) one a frame;
     joint_rotations: the function.
     """
-    count = min(len(motion), len(poses))
     own = stays.motion.resampled(motion.fps)
-    count = min(count, len(own))
+    count = min(len(motion), len(poses), len(own))
     inside = stays.frames(count, motion.fps)
     facing, made = (one.rotations[:count, 0][inside].astype(float) for one in (own, motion))
     between = np.einsum("tij,tkj->ik", facing, made)

@@ -57,8 +57,8 @@ class RigPose:
         self.wanted[bone] = world.T @ world_turn @ world @ self.wanted[bone]
 
     def basis(self):
-        """({bone: (T,3,3)}, {root: (T,3)}): local rotations of mapped bones and location of the bone that moves the
-        body."""
+        """({bone: (T,3,3)}, {root: (T,3)}): local rotations of mapped bones and location
+        of the bone that moves the body."""
         rotations, locations = {}, {}
         for bone in {*self.wanted, self.root}:
             free, head = self._free(bone)

@@ -175,8 +175,8 @@ def _leg(heads):
 
 
 def _give_hips(heads, body):
-    """Put hips of no width where a body with such legs has them, in place: usual ones, no further out than the knees
-    allow."""
+    """Put hips of no width where a body with such legs has them, in place:
+    usual ones, no further out than the knees allow."""
     leg = np.mean([np.linalg.norm(heads[f"{s}_ankle"] - heads[f"{s}_hip"]) for s in ("left", "right")])
     whole = sum(OFFSETS[ID[f"left_{joint}"]] for joint in ("hip", "knee", "ankle"))
     apart = (heads["left_knee"] - heads["right_knee"]) @ body[:, 0] / 2
@@ -195,8 +195,8 @@ def _onto(base, offset, direction):
 
 
 def _heights(rig, heads, body, leg, standing, toes):
-    """(floor, ankle height, toe height) of the rest pose; canonical proportions where it does not stand or has no
-    toes."""
+    """(floor, ankle height, toe height) of the rest pose;
+    canonical proportions where it does not stand or has no toes."""
     if not standing:
         return float(rig.matrix_world[2, 3]), ANKLE_HEIGHT * leg / CANONICAL_LEG, TOE_HEIGHT * leg / CANONICAL_LEG
     floor = _floor(rig, heads, leg)

@@ -12,9 +12,7 @@ from core.errors import BadInput, reading
 
 LIMIT_BYTES = 2 << 30        # of sampled poses: ten minutes of 400 bones at 60 fps are 0.9 GB
 MOST_BONES = 20_000
-
 BEYOND = 1e9                 # no place and no scale is as large; squares of larger ones overflow
-
 MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0])
 OTHER = {"left": "right", "right": "left"}
 
@@ -55,8 +53,8 @@ class Rig:
             if joint not in JOINTS:
                 raise BadInput(f"The bone map names an unknown joint {joint!r}.")
             if bone not in self.index:
-                raise BadInput(f"The bone map gives {joint} the bone {bone!r}, which the rig does not have; pick "
-                               f"another.")
+                raise BadInput(f"The bone map gives {joint} the bone {bone!r}, which the rig does not have; "
+                               "pick another.")
         missing = [joint for joint in SKELETON["required"] if joint not in self.bone_map]
         if missing:
             raise BadInput(f"The bone map lacks {', '.join(missing)}; assign these bones, then try again.")

@@ -23,8 +23,8 @@ LONGEST = 6.0               # s, of all steps together
 
 
 def reachable(motion, present):
-    """Whether a take's beginning is a step away from a pose: `present` is a `Motion` whose first frame is the pose,
-    same world."""
+    """Whether a take's beginning is a step away from a pose:
+    `present` is a `Motion` whose first frame is the pose, same world."""
     return float(np.linalg.norm(motion.root[0, :2] - present.root[0, :2])) <= FARTHEST
 
 
@@ -54,8 +54,8 @@ def rig_steps(motion, present, seconds, ankles, here, scale):
 def step_in(motion, present, seconds):
     """(motion whose pelvis and legs come from the pose of `present`, seconds until they are the take's own).
 
-    seconds: the blend asked for, at least; lengthened until no foot is faster than `FASTEST`. Trunk and arms are left
-    alone.
+    seconds: the blend asked for, at least; lengthened until no foot is faster than `FASTEST`.
+    Trunk and arms are left alone.
     """
     start, own = Feet.from_vector(feet_of(present.slice(0, 1))), Feet.from_vector(feet_of(motion))
     span = max(float(seconds), 0.2)

@@ -1,7 +1,7 @@
 """How well two lists of beats agree, always beside what chance would give (systems.md 10.2).
 
-`align_score` is the beat-align score of FACT and Bailando in seconds; `beat_f1_70ms` the usual measure of beat
-tracking.
+`align_score` is the beat-align score of FACT and Bailando in seconds;
+`beat_f1_70ms` the usual measure of beat tracking.
 """
 import numpy as np
 

@@ -48,8 +48,8 @@ GROUPINGS = {5: ((3, 2), (2, 3)), 7: ((2, 2, 3), (3, 2, 2), (2, 3, 2))}
 
 
 def groups_of(odds, positions, metre):
-    """The grouping of bars of five or seven whose later groups begin where beats (B,) are likest downbeats; None for
-    other metres.
+    """The grouping of bars of five or seven whose later groups begin where beats (B,) are likest
+    downbeats; None for other metres.
 
     odds: log odds (B,) of a downbeat, `evidence` of `find_bars`; positions: (B,) in the bar.
     """

@@ -120,8 +120,8 @@ def _periods(fps, bpm, config):
 
 
 def _segment_scores(frames, periods, fps, config, bpm):
-    """S (T + 2 pad, K): score of a beat segment of period k that ends at each (padded) frame; pad is the longest
-    period."""
+    """S (T + 2 pad, K): score of a beat segment of period k that ends at each (padded) frame;
+    pad is the longest period."""
     pad = int(periods[-1])
     total = len(frames) + 2 * pad
     scores = np.zeros((total, len(periods)))
@@ -206,8 +206,8 @@ def _track(frames, fps, periods, segment, config):
 
 
 def _nearest_capped(change, cap):
-    """The smallest distance of places in `change` (K, K) beyond which every change costs the cap; K where there is
-    none."""
+    """The smallest distance of places in `change` (K, K) beyond which every change costs the cap;
+    K where there is none."""
     count = len(change)
     distance = np.abs(np.arange(count)[:, None] - np.arange(count)[None])
     below = change > -cap * (1 - 1e-6)
@@ -256,8 +256,8 @@ def _refine(beats, periods, frames, fps, config):
 
 
 def confidence(activations, fps, times):
-    """0..1: how much the beats stand out: activation on the beats against half-way between, and agreement of the
-    phase."""
+    """0..1: how much the beats stand out: activation on the beats against half-way between,
+    and agreement of the phase."""
     if len(times) < 2:
         return 0.0
     on = around(activations, fps, times, 0)

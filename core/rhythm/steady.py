@@ -10,8 +10,8 @@ keeps its song's tempo, and so does most music: where single beats are doubtful,
 
 `straight` finds the best grid of one tempo. `drifting` finds the best path over (tempo, phase) in steps of a second
 whose tempo may creep at a cost, and jump to a new section at a high one (Viterbi; after the bar-pointer model of
-Whiteley et al.
-2006, with a tempo that is stiff); the tempo of each section is then smoothed as far as the activations bear it out.
+Whiteley et al. 2006, with a tempo that is stiff); the tempo of each section is then smoothed as far as the activations
+bear it out.
 `pieced` finds songs that were cut together: sections of one tempo each. Over the cut either tempo's component fades,
 so that what looks like a dancer without a beat may be one who dances well to two songs.
 """
@@ -229,8 +229,8 @@ def drifting(evidence, low=None, high=None, centre=None, width=None):
 
 
 def pieced(evidence, low=None, high=None, centre=None, width=None):
-    """The `Grid` of sections of one tempo each; None where one tempo, or tempi too near each other, explain
-    most."""
+    """The `Grid` of sections of one tempo each;
+    None where one tempo, or tempi too near each other, explain most."""
     config = evidence.config
     rigid = dataclasses.replace(config, jump=config.cut, reach=0, tempo_ratio=0.0025, stiffness=np.inf)
     grid = drifting(evidence.with_config(rigid), low, high, centre, width)
@@ -276,8 +276,7 @@ def _path(scores, frequency, seconds, config):
     cost = np.where(allowed, config.creep * np.abs(moves)[None], np.inf).astype(np.float32)
     places = np.arange(PHASES)
     for step in range(1, steps):
-        # A grid that turns at f from here on and met one of g before: a = a' + 2 pi t (f - g); both count from second
-        # 0.
+        # A grid that turns at f from here on and met one of g before: a = a' + 2 pi t (f - g), both from second 0.
         shift = np.round(PHASES * step * seconds * (frequency[:, None] - frequency[source])).astype(int)
         before = (places[None, None] - shift[..., None]) % PHASES                      # (tempi, moves, PHASES)
         value = best[source[..., None], before] - cost[..., None]

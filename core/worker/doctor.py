@@ -28,10 +28,9 @@ def examine(folders=None, device="auto"):
                          "do": "Use Python 3.11 to 3.13."})
     rows = _checkpoints(folders, problems)
     return {"baton": version(), "protocol": PROTOCOL, "representation_version": REPRESENTATION_VERSION,
-            "root": str(ROOT),
-            "python": platform.python_version(), "executable": sys.executable, "platform": platform.platform(),
-            "versions": versions, "device": _device(device, versions, problems), "checkpoints": rows,
-            "systems": _systems(folders, problems), "problems": problems}
+            "root": str(ROOT), "python": platform.python_version(), "executable": sys.executable,
+            "platform": platform.platform(), "versions": versions, "device": _device(device, versions, problems),
+            "checkpoints": rows, "systems": _systems(folders, problems), "problems": problems}
 
 
 def _version(name):

@@ -1,5 +1,5 @@
-"""The job `generate`: any system of the registry, on what the add-on has read from the scene (docs/contracts.md,
-section 5).
+"""The job `generate`: any system of the registry,
+on what the add-on has read from the scene (docs/contracts.md, section 5).
 
 A direction has a function that reads what goes in, and one that writes what comes out. Media among the settings (a
 motion before the passage, a path) lie in the job's folder under the setting's name.
@@ -127,8 +127,8 @@ def _present_motion(rig, poses, times):
 
 
 def _media(context, system: System, settings: dict, read: Read) -> dict:
-    """Settings with the media that lie in the job's folder: a motion as `Motion`, a path as points of the motion's own
-    space."""
+    """Settings with the media that lie in the job's folder: a motion as `Motion`,
+    a path as points of the motion's own space."""
     from core.pipelines.media import kind_of, read_points
     out = dict(settings)
     for name, setting in system.settings.items():
@@ -182,8 +182,8 @@ def _write(context, system, settings, params, results, read):
             context.check_cancel()
             context.progress("Retargeting", 0.90 + 0.08 * number / len(results), f"{number + 1}/{len(results)}")
             channels[number] = from_smpl(result.motion, read.rig, options, read.poses, _stays(system, read))
-            others += [from_smpl(motion, rig, options, poses) for motion, (rig, poses) in zip(result.others,
-                                                                                              read.others)]
+            others += [from_smpl(motion, rig, options, poses)
+                       for motion, (rig, poses) in zip(result.others, read.others)]
     context.progress("Writing", 0.98)
     context.check_cancel()
     for number, (row, result, made) in enumerate(zip(rows, results, channels), 1):
@@ -199,8 +199,8 @@ def _write(context, system, settings, params, results, read):
 
 
 def _stays(system, read):
-    """What the rig does now and the seconds of it that the take keeps, by which it is placed; None for a take of its
-    own."""
+    """What the rig does now and the seconds of it that the take keeps, by which it is placed;
+    None for a take of its own."""
     if read.keep is None:
         return None
     from core.retarget.placing import Stays

@@ -1,5 +1,5 @@
-"""What a job is given: params over the defaults, rig and poses, a motion, a sound, beats. Every refusal is one
-sentence."""
+"""What a job is given: params over the defaults, rig and poses, a motion, a sound, beats.
+Every refusal is one sentence."""
 from core.contract import json_text
 from core.contract import systems as registry
 from core.contract.arrays import check_npy
@@ -89,8 +89,7 @@ def check_length(folder):
     longest = max(system.seconds[1] for system in registry.systems().values())
     if len(times) and times[-1] - times[0] > longest:
         raise BadInput(f"The motion lasts {(times[-1] - times[0]) / 60:.0f} min; Baton handles {longest / 60:.0f} min "
-                       f"at once, "
-                       "choose a shorter range.")
+                       "at once, choose a shorter range.")
 
 
 def read_motion_file(params, notify=None):
@@ -122,8 +121,8 @@ def read_beats(context):
 
 
 def retarget_options(params, mirror=False):
-    """Options for a motion that is put on the rig; mirror: exchange left and right (a system's own has done so
-    itself)."""
+    """Options for a motion that is put on the rig;
+    mirror: exchange left and right (a system's own has done so itself)."""
     from core.retarget import Options
     options = given(params, "place", "blend_in", "blend_out", "plant_feet", "fingers")
     if params.get("mirror") and options.get("fingers") == "baton":

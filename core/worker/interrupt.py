@@ -50,8 +50,8 @@ def _raise(thread, what):
 
 
 def harmless(frame) -> bool:
-    """Whether what runs in a frame may be left: code of Baton's own, with no import and no replacing of files above
-    it."""
+    """Whether what runs in a frame may be left: code of Baton's own,
+    with no import and no replacing of files above it."""
     if frame is None or not _ours(frame.f_code.co_filename):
         return False
     while frame is not None:

@@ -117,8 +117,8 @@ WARM = ("torch", "core.retarget", "core.pipelines.to_sound", "models.rhythm.dete
 
 
 def warm_up(stop):
-    """Import what a first job is going to need, until stop() says that it has come. Never fails: the job itself says
-    what is missing."""
+    """Import what a first job is going to need, until stop() says that it has come.
+    Never fails: the job itself says what is missing."""
     try:
         if importlib.util.find_spec("torch") is not None:
             import_all([*WARM, registry.find("music").module], stop)

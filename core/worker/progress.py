@@ -12,8 +12,8 @@ class Progress:
     """progress(phase, fraction, detail="") -> send(phase=, detail=, fraction=, eta=).
 
     fraction is of the whole job, 0..1, or None when unknown. The ETA (s) is what is left at the speed measured since
-    the job's first reported fraction above zero (loading before it does not count), or None while there is too little
-    to tell.
+    the job's first reported fraction above zero (loading before it does not count),
+    or None while there is too little to tell.
     """
 
     def __init__(self, send, clock=time.monotonic):

@@ -8,8 +8,8 @@ TO_WORKER = ("job", "cancel", "ping", "quit")
 
 
 class Writer:
-    """Sends messages from any thread, whole lines only. A closed pipe is the reader's to notice: sends then do
-    nothing."""
+    """Sends messages from any thread, whole lines only.
+    A closed pipe is the reader's to notice: sends then do nothing."""
 
     def __init__(self, stream):
         self._stream, self._lock = stream, threading.Lock()

@@ -1,5 +1,5 @@
-"""The worker's loop. Main thread: the job. Reader thread: stdin, cancel, end of file. Heartbeat thread: a sign of
-life."""
+"""The worker's loop. Main thread: the job. Reader thread: stdin, cancel, end of file.
+Heartbeat thread: a sign of life."""
 import argparse
 import faulthandler
 import json

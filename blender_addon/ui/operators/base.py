@@ -1,5 +1,5 @@
-"""What the operators share: a job that is started or waited for, an act whose errors are reported, reasons for grey
-buttons."""
+"""What the operators share: a job that is started or waited for, an act whose errors are reported,
+reasons for grey buttons."""
 import traceback
 
 import bpy

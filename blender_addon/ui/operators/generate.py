@@ -51,17 +51,17 @@ def _of_system(system):
 
 
 def _of_direction(direction, name, label):
+    def system(cls, context):
+        return scene_settings.chosen(context.scene, scene_settings.direction(direction))
     return type(f"BATON_OT_generate_{name}", (GenerateOperator, bpy.types.Operator), {
         "__doc__": f"{label} with the model that is chosen in the panel", "bl_label": label,
-        "bl_idname": f"baton.generate_{name}",
-        "system": classmethod(lambda cls, context: scene_settings.chosen(context.scene,
-                                                                         scene_settings.direction(direction)))})
+        "bl_idname": f"baton.generate_{name}", "system": classmethod(system)})
 
 
 # A button for each system, and one for each direction that takes the system chosen there.
 GENERATE = (*(_of_system(system) for system in registry.systems().values()),
-            _of_direction("to_sound", "music", "Generate Music"), _of_direction("to_motion", "conducting",
-                                                                                "Generate Conducting"),
+            _of_direction("to_sound", "music", "Generate Music"),
+            _of_direction("to_motion", "conducting", "Generate Conducting"),
             _of_direction("to_both", "both", "Generate Dance and Music"))
 
 
@@ -74,8 +74,8 @@ class BATON_OT_detect_beats(JobOperator, bpy.types.Operator):
 
     source: bpy.props.EnumProperty(
         name="Source", default="MOTION",
-        items=[("MOTION", "Motion", "Beats of the rig's motion"), ("STRIP", "Strip", "Beats of the selected sound "
-                                                                   "strip")])
+        items=[("MOTION", "Motion", "Beats of the rig's motion"),
+               ("STRIP", "Strip", "Beats of the selected sound strip")])
 
     @classmethod
     def poll(cls, context):
@@ -187,7 +187,7 @@ class BATON_OT_playback(bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (*GENERATE, BATON_OT_detect_beats,
-           BATON_OT_cancel, BATON_OT_escape, BATON_OT_random_seed, BATON_OT_dismiss, BATON_OT_playback)
+CLASSES = (*GENERATE, BATON_OT_detect_beats, BATON_OT_cancel, BATON_OT_escape, BATON_OT_random_seed, BATON_OT_dismiss,
+           BATON_OT_playback)
 
 register, unregister = bpy.utils.register_classes_factory(CLASSES)

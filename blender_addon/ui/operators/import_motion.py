@@ -59,8 +59,8 @@ class BATON_OT_import_motion(JobOperator, bpy.types.Operator, ImportHelper):
     fit_range: bpy.props.BoolProperty(
         name="Fit Scene Range", description="Make the frame range of the scene that of the motion")
     up: bpy.props.EnumProperty(name="Up", default="auto", items=UP, description="Axis of the file that points up")
-    person: bpy.props.EnumProperty(name="Person", items=_people_items, description="Whose motion is taken where the "
-                                                                                   "file holds several people")
+    person: bpy.props.EnumProperty(name="Person", items=_people_items,
+                                   description="Whose motion is taken where the file holds several people")
     fps: bpy.props.FloatProperty(name="Frame Rate", default=0.0, min=0.0, max=1000.0,
                                  description="Frames a second of the file where its own figure is wrong; 0 takes the "
                                              "file's")

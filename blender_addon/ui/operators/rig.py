@@ -189,8 +189,7 @@ class BATON_OT_add_sample_scene(ActOperator, bpy.types.Operator):
 
 
 CLASSES = (BATON_OT_add_sample_scene, BATON_OT_add_smpl_character, BATON_OT_add_baton, BATON_OT_detect_bones,
-           BATON_OT_pick_bone,
-           BATON_OT_confirm_bone, BATON_OT_clear_bones, BATON_OT_save_bones, BATON_OT_load_bones)
+           BATON_OT_pick_bone, BATON_OT_confirm_bone, BATON_OT_clear_bones, BATON_OT_save_bones, BATON_OT_load_bones)
 
 
 def register():

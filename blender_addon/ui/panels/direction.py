@@ -16,8 +16,8 @@ DIRECTION_OF = {name: system.direction.name for name, system in registry.systems
 
 
 class DirectionPanel:
-    """What it goes from, *Model* where there are two, the first settings of the chosen system, its button, status and
-    takes."""
+    """What it goes from, *Model* where there are two, the first settings of the chosen system,
+    its button, status and takes."""
 
     direction = None
 
