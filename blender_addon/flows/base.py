@@ -150,7 +150,7 @@ class Flow:
     def _object(self, name):
         found = self.scene.get().objects.get(name)
         if found is None:
-            raise UserError(f"The object {name} is not in the scene any more; choose another")
+            raise UserError(f"The object {name} is no longer in the scene; choose another")
         return found
 
     def steps(self) -> bool:

@@ -30,7 +30,7 @@ def chosen(scene: bpy.types.Scene) -> tuple[int, int]:
     else:
         first, last = settings.edit_start, settings.edit_end
     if last <= first:
-        raise UserError(f"The range ends at frame {last}, before it has begun at {first}")
+        raise UserError(f"The range ends at frame {last}, before it begins at {first}")
     return first, last
 
 
@@ -59,7 +59,7 @@ def request(scene: bpy.types.Scene, take: bpy.types.PropertyGroup) -> dict:
     """The take's own request, for the chosen range alone: all else stays, the seed is one that was not used yet."""
     own = takes.request_of(take)
     if "system" not in own:
-        raise UserError(f"{take.name} was imported; ranges are made anew of generated takes")
+        raise UserError(f"{take.name} was imported; only a range of a generated take can be made anew")
     wanted = {"seed": again.another_seed(scene), "variations": 1}
     own["params"].update({name: value for name, value in wanted.items() if name in own["params"]})
     frames = chosen(scene)

@@ -50,7 +50,7 @@ def sample(names, rig_ref, scene_ref, mapped, folder):
     for number, name in enumerate(names, 1):
         action = bpy.data.actions.get(name)
         if action is None:
-            raise UserError(f"The action {name} is not in the file any more; tick others")
+            raise UserError(f"The action {name} is no longer in the file; tick others")
         _check(action, rig_ref.get(), mapped)
         low, high = action.frame_range
         there = Path(folder) / str(number)

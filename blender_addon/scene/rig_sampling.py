@@ -305,7 +305,7 @@ def _with_size(rig, world):
 
 def _require_bones(rig, bones):
     if not bones:
-        raise UserError(f"{rig.name} has no bone of its bone map any more; press Detect Bones.")
+        raise UserError(f"{rig.name} no longer has any bone of its bone map; press Detect Bones.")
     gone = [name for name in bones if name not in rig.pose.bones or name not in rig.data.bones]
     if gone:
         raise UserError(f"{rig.name} has lost the bone {gone[0]} while it was read; start again.")

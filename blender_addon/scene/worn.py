@@ -20,7 +20,7 @@ def worn(rig, name):
         return
     action = bpy.data.actions.get(name)
     if action is None:
-        raise UserError(f"The action {name} is not in the file any more")
+        raise UserError(f"The action {name} is no longer in the file")
     if rig.animation_data is not None and rig.animation_data.use_tweak_mode:
         raise UserError(f"{rig.name} is in NLA tweak mode; leave it with Tab in the NLA editor first.")
     had_data = rig.animation_data is not None

@@ -22,8 +22,8 @@ def page() -> str:
 def section(system: System) -> str:
     """What a system is, and a table of its settings."""
     low, high = system.seconds
-    goes = f"from {system.source} to {system.to}" if system.source else "sound and motion from nothing but settings"
-    rows = [f"## {system.label} (`{system.name}`)", "", f"{system.tip}. It goes {goes}, {low:g} s to {high / 60:g} "
+    makes = f"{system.to} from {system.source}" if system.source else "sound and motion from its settings alone"
+    rows = [f"## {system.label} (`{system.name}`)", "", f"{system.tip}. It makes {makes}, {low:g} s to {high / 60:g} "
             f"min; code in `{system.module.rpartition('.')[0].replace('.', '/')}`, operator "
             f"`baton.generate_{system.name}`.", "",
             "| setting | flag | default | values | |", "|---|---|---|---|---|"]

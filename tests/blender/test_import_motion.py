@@ -74,18 +74,20 @@ def test_begin_in_place_and_range_of_the_scene(blender):
     assert np.ptp(hips[:, :2], axis=0).max() < 0.03, "no root translation over the floor"
 
 
-def test_in_place_is_what_the_dialog_says_else_what_the_section_says(blender, monkeypatch):
+def test_what_the_dialog_says_is_asked_for(blender, monkeypatch):
     from baton.blender_addon.flows import import_motion
     from baton.blender_addon.ui.operators import import_motion as dialog
     scenes.smpl_rig()
     blender.context.scene.baton.conductor.in_place = True
     monkeypatch.setattr(import_motion, "job", lambda context, rig, request: request)
-    asked = dict(person="AUTO", begin="CURRENT", frame=1, filepath=str(DANCE), fps=0.0, up="auto", fit_range=False)
+    asked = dict(person="AUTO", begin="CURRENT", frame=1, filepath=str(DANCE), fps=0.0, up="auto", fit_range=False,
+                 start=1.5, length=0.0)
     for given, wanted in ((None, True), (False, False), (True, True)):
         told = SimpleNamespace(is_property_set=lambda name, given=given: given is not None)
         operator = SimpleNamespace(**asked, in_place=bool(given), properties=told)
         request = dialog.BATON_OT_import_motion.make_job(operator, blender.context)
-        assert request["params"]["in_place"] is wanted
+        assert request["params"]["in_place"] is wanted, "the dialog's word, else the section's"
+        assert (request["params"]["start"], request["params"]["duration"]) == (1.5, None)
 
 
 def test_people_and_axis_of_a_file_are_asked_for(blender, tmp_path):

@@ -198,7 +198,7 @@ def test_a_row_of_takes_has_room_for_its_name_and_score(blender, kept, note):
         tails = []
 
         class Row(recorder.Layout):
-            def row(self, **options):
+            def row(self, tails=tails, **options):
                 inner = Row(self.width, self.notes, self.cut, horizontal=True)
                 tails.append(inner)
                 return inner

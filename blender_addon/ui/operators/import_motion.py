@@ -61,6 +61,11 @@ class BATON_OT_import_motion(JobOperator, bpy.types.Operator, ImportHelper):
     up: bpy.props.EnumProperty(name="Up", default="auto", items=UP, description="Axis of the file that points up")
     person: bpy.props.EnumProperty(name="Person", items=_people_items,
                                    description="Whose motion is taken where the file holds several people")
+    start: bpy.props.FloatProperty(name="Start in File", default=0.0, min=0.0, subtype="TIME_ABSOLUTE",
+                                   description="Second of the file with which the motion begins", options={"SKIP_SAVE"})
+    length: bpy.props.FloatProperty(name="Length", default=0.0, min=0.0, subtype="TIME_ABSOLUTE",
+                                    description="Seconds of the file that are taken; 0 takes all of it",
+                                    options={"SKIP_SAVE"})
     fps: bpy.props.FloatProperty(name="Frame Rate", default=0.0, min=0.0, max=1000.0,
                                  description="Frames a second of the file where its own figure is wrong; 0 takes the "
                                              "file's")
@@ -86,6 +91,8 @@ class BATON_OT_import_motion(JobOperator, bpy.types.Operator, ImportHelper):
         column = layout.column()
         if people(bpy.path.abspath(self.filepath)):
             column.prop(self, "person")
+        column.prop(self, "start")
+        column.prop(self, "length")
         column.prop(self, "up")
         column.prop(self, "fps")
 
@@ -96,7 +103,8 @@ class BATON_OT_import_motion(JobOperator, bpy.types.Operator, ImportHelper):
         asked = self.person if self.person and self.person != FIRST[0] else None
         return import_motion.job(context, rig, import_motion.request_of(
             scene, rig, self.filepath, self.fps or None, up=None if self.up == "auto" else self.up, root=asked,
-            frame=frame, in_place=in_place, fit_range=self.fit_range))
+            start=self.start or None, duration=self.length or None, frame=frame, in_place=in_place,
+            fit_range=self.fit_range))
 
 
 def draw_import_menu(self, context):

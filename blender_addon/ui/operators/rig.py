@@ -160,7 +160,7 @@ def draw_add_menu(self, context):
 
 
 class BATON_OT_add_baton(NeedsRig, ActOperator, bpy.types.Operator):
-    """Put a baton into the leading hand of the rig, or the one that it has from the other hand into this"""
+    """Put a baton into the leading hand of the rig; one that it holds in the other hand changes hands"""
 
     bl_idname = "baton.add_baton"
     bl_label = "Add Baton"

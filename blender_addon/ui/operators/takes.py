@@ -217,7 +217,7 @@ class BATON_OT_redo_range(RedoOperator, bpy.types.Operator):
 
 
 class BATON_OT_save_take_as(ActOperator, bpy.types.Operator, ExportHelper):
-    """The sound is made but could not be put where it belongs: choose another place for it"""
+    """The sound was made but could not be put where it belongs: choose another place for it"""
 
     bl_idname = "baton.save_take_as"
     bl_label = "Save Take As"
