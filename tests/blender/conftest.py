@@ -41,6 +41,14 @@ def blender(registered):
     jobs.faults.clear()
 
 
+@pytest.fixture
+def manager(blender):
+    """The manager of jobs without a worker, before and after."""
+    jobs.manager.stop_worker()
+    yield jobs.manager
+    jobs.manager.stop_worker()
+
+
 @pytest.fixture(scope="session")
 def has_sound(registered):
     """The 4.2 wheels are built without Audaspace: strips cannot be made there."""

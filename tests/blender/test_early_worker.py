@@ -5,13 +5,13 @@ import pytest
 from baton.blender_addon.ui import panels
 from baton.blender_addon.worker import early
 from tests.blender import recorder, scenes
-from tests.blender.test_jobs import job, manager, run_until  # noqa: F401  manager is a fixture
+from tests.blender.plain_jobs import job, run_until
 
 PANEL = next(cls for cls in panels.CLASSES if cls.__name__ == "BATON_PT_view3d_to_sound")
 
 
 @pytest.fixture
-def fresh(manager, monkeypatch):  # noqa: F811
+def fresh(manager, monkeypatch):
     """A session with a window, in which no worker was started yet."""
     monkeypatch.setattr(early, "_background", lambda: False)
     monkeypatch.setattr(manager, "_begun", 0.0)

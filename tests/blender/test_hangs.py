@@ -16,7 +16,7 @@ from baton.blender_addon.worker import job as job_module
 from baton.blender_addon.worker import manager as jobs
 from baton.blender_addon.worker.client import WorkerClient, WorkerError
 from baton.core import contract
-from tests.blender.test_jobs import bones_only, job, manager, run_until, scripted  # noqa: F401
+from tests.blender.plain_jobs import bones_only, job, run_until, scripted
 from tests.blender.test_worker_client import peer
 
 ANSWER = """say(**HELLO)

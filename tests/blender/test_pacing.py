@@ -3,7 +3,7 @@ import time
 
 from baton.blender_addon.worker import manager as jobs
 from baton.blender_addon.worker import pacing
-from tests.blender.test_jobs import bones_only, endless, job, manager  # noqa: F401
+from tests.blender.plain_jobs import bones_only, endless, job
 
 
 class Clock:
@@ -23,7 +23,7 @@ def small_steps(folder):
     yield from bones_only(folder)
 
 
-def test_small_steps_share_a_tick_and_a_redraw(manager, monkeypatch):  # noqa: F811
+def test_small_steps_share_a_tick_and_a_redraw(manager, monkeypatch):
     """Each step used to wait for a window drawn anew, whole."""
     clock, drawn = Clock(), []
     monkeypatch.setattr(jobs, "pace", pacing.Pace(clock))
@@ -39,7 +39,7 @@ def test_small_steps_share_a_tick_and_a_redraw(manager, monkeypatch):  # noqa: F
     assert all(later - sooner >= pacing.REDRAW_SECONDS - 1e-9 for sooner, later in zip(drawn, drawn[1:]))
 
 
-def test_a_tick_does_not_work_longer_than_blender_does(manager, monkeypatch):  # noqa: F811
+def test_a_tick_does_not_work_longer_than_blender_does(manager, monkeypatch):
     clock = Clock()
     monkeypatch.setattr(jobs, "pace", pacing.Pace(clock))
     manager.start(job(prepare=endless))
@@ -51,7 +51,7 @@ def test_a_tick_does_not_work_longer_than_blender_does(manager, monkeypatch):  #
     manager.cancel()
 
 
-def test_a_playback_that_ends_is_not_waited_for_any_more(manager, monkeypatch):  # noqa: F811
+def test_a_playback_that_ends_is_not_waited_for_any_more(manager, monkeypatch):
     plays = [True]
     monkeypatch.setattr(jobs.usable, "playing", lambda: plays[0])
     manager.start(job(prepare=endless))

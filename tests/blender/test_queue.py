@@ -8,7 +8,7 @@ from baton.blender_addon.ui import panels
 from baton.blender_addon.worker.queue import queue
 from baton.core.contract import systems
 from tests.blender import recorder, scenes
-from tests.blender.test_jobs import endless, job, manager, run_until, scripted  # noqa: F401 - a fixture
+from tests.blender.plain_jobs import endless, job, run_until, scripted
 
 MUSIC, CONDUCTOR, DANCER = (systems.find(name) for name in ("music_ldm", "conductor", "dance_cascade"))
 
@@ -28,7 +28,7 @@ def broken(folder):
 
 
 @pytest.fixture
-def quick(manager, monkeypatch, tmp_path):  # noqa: F811
+def quick(manager, monkeypatch, tmp_path):
     """The manager with a worker that answers at once."""
     scripted(monkeypatch, tmp_path, """
         say(**HELLO)
@@ -130,7 +130,7 @@ def test_a_failure_does_not_stop_the_others(quick, blender):
         queue.run_blocking([lambda: job(prepare=broken), lambda: job()])
 
 
-def test_cancel_and_abort_end_all(manager, blender):  # noqa: F811
+def test_cancel_and_abort_end_all(manager, blender):
     begun = []
 
     def second():
@@ -145,7 +145,7 @@ def test_cancel_and_abort_end_all(manager, blender):  # noqa: F811
     assert manager.job is None and not begun and not queue.waiting
 
 
-def test_only_one_queue(manager, blender):  # noqa: F811
+def test_only_one_queue(manager, blender):
     queue.start([lambda: job(prepare=endless), job])
     with pytest.raises(UserError, match="working already"):
         queue.start([job])
