@@ -58,10 +58,12 @@ def state_hash(state):
 
 
 def prepare_music(encoder, name, cache, progress=QUIET):
-    """music-<name> of every piece by the frozen stage 1 music encoder; what exists is kept."""
+    """music-<name> of every piece by the frozen stage 1 music encoder, where that lies; what exists is kept."""
+    device = next(encoder.parameters()).device
+
     def hear(piece):
-        mel = torch.from_numpy(piece.array("mel").astype(np.float32))
-        return encode_music(encoder, mel).numpy().astype(np.float16)
+        mel = torch.from_numpy(piece.array("mel").astype(np.float32)).to(device)
+        return encode_music(encoder, mel).half().cpu().numpy()
     FEATURES.derive(cache, f"music-{name}", hear, progress)
 
 

@@ -102,7 +102,7 @@ class DenoiserTask(Task):
         if self.config.encoder_trained == "frozen":
             config, net = load_stage1(self.config.stage1)
             self.config = dataclasses.replace(self.config, encoder=config)
-            encoder, name = Frozen(net.music), state_hash(net.music.state_dict())
+            encoder, name = Frozen(net.music).to(self.device), state_hash(net.music.state_dict())
             prepare_music(encoder, name, cache, progress)
             self.music = f"music-{name}"
         self.mean, self.std, self.pose = statistics(cache, self.config.representation)

@@ -9,6 +9,7 @@ import torch
 from core.audio import Audio
 from core.audio.mel import FRAME_RATE, log_mel, model_mono
 from core.rhythm.beats import rhythm_curve
+from models.layers.precision import native_autocast
 from models.music_ldm.features import to_image
 from models.training.cache import QUIET, Piece, Recipe
 from models.training.shards import AUDIO_RATE, unpack_audio, unpack_rot6d
@@ -39,15 +40,19 @@ def latent_name(fingerprint, config):
 
 
 @torch.no_grad()
-def encode_latents(vae, fingerprint, cache, config, progress=QUIET):
-    """`latent_name` of every piece: mean and log-variance; of one that is cut, those of its slices end to end."""
+def encode_latents(vae, fingerprint, cache, config, progress=QUIET, device="cpu"):
+    """`latent_name` of every piece, made on a device: mean and log-variance; of one that is cut, those of its slices
+    end to end."""
+    device = torch.device(device)
+    vae = vae.to(device)
+
     def picture(mel):
         mel = np.asarray(mel, dtype=np.float32)
         return torch.from_numpy(to_image(mel) if vae.config.mel == "image" else mel)
 
     def moments(mels):
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            return torch.cat(vae.encode(mels), dim=1).movedim(-1, 1).numpy().astype(np.float16)
+        with native_autocast(device):
+            return torch.cat(vae.encode(mels.to(device)), dim=1).movedim(-1, 1).half().cpu().numpy()
 
     def encode(piece):
         if config.sliced:

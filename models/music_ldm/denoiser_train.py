@@ -47,7 +47,7 @@ class DenoiserTask(Task):
         if config.sliced and vae.config.frames != config.mel_frames:
             raise BadInput(f"The VAE was trained on {vae.config.frames} mel frames and these windows have "
                            f"{config.mel_frames}; train the VAE of the same configuration, or --set mel_frames.")
-        encode_latents(vae, self.fingerprint, cache, config, progress)
+        encode_latents(vae, self.fingerprint, cache, config, progress, self.device)
         config.latent, config.downsample = vae.config.latent, vae.config.downsample
         train = Windows(cache, "train", config, self.fingerprint)
         if not config.latent_mean:
