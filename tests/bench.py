@@ -95,29 +95,10 @@ def bench_draft():
         cpus.append(time.process_time() - cpu - sum(cpus))
     row = {"first_draft_s": times[0], "second_draft_s": times[1], "first_draft_cpu_s": cpus[0],
            "second_draft_cpu_s": cpus[1]}
+    from tests.bench_worker import draft_seconds
     for name, prepared in (("worker_first_draft_s", 0.0), ("worker_first_draft_after_1s_of_sampling_s", 1.0)):
-        row[name] = worker_draft(prepared)
+        row[name] = draft_seconds(prepared)
     return row
-
-
-def worker_draft(prepared):
-    """Seconds to the first take of 20 s on disk, from the start of a worker, or, where Blender samples the pose for
-    `prepared` seconds meanwhile, from the job."""
-    from models.lab.demo import DANCE
-    worker = Worker()
-    worker.until(("hello",))
-    time.sleep(prepared)
-    began = time.perf_counter() if prepared else worker.began
-    with tempfile.TemporaryDirectory() as folder:
-        worker.send(type="job", job="first", kind="generate", folder=folder, params={
-            "system": "music_ldm", "settings": {"genre": "house", "steps": "draft", "seed": 1}, "motion": str(DANCE),
-            "duration": 20.0, "device": "cpu"})
-        answer = worker.until(("done", "error"))
-        seconds = time.perf_counter() - began
-    worker.process.kill()
-    if answer["type"] == "error":
-        raise RuntimeError(answer["message"])
-    return seconds
 
 
 def paper_size(pipeline, motion):
@@ -232,55 +213,10 @@ def published_conductor():
     return Conductor(PAPER, Denoiser(PAPER), MusicEncoder(PAPER.encoder))
 
 
-class Worker:
-    """A worker process spoken to line by line."""
-
-    def __init__(self):
-        self.began = time.perf_counter()
-        self.process = subprocess.Popen([sys.executable, "-s", str(ROOT / "core" / "worker" / "main.py")],
-                                        stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, cwd=tempfile.gettempdir(), text=True, bufsize=1)
-
-    def until(self, wanted):
-        for line in self.process.stdout:
-            message = json.loads(line)
-            if message["type"] in wanted:
-                return message
-        raise RuntimeError("the worker ended")
-
-    def send(self, **message):
-        self.process.stdin.write(json.dumps(message) + "\n")
-        self.process.stdin.flush()
-
-
 def bench_worker():
-    starts = []
-    for _ in range(5):
-        worker = Worker()
-        worker.until(("hello",))
-        starts.append(time.perf_counter() - worker.began)
-        worker.process.kill()
-    from models.lab.demo import DANCE
-    worker = Worker()
-    worker.until(("hello",))
-    latencies = []
-    for number in range(3):
-        with tempfile.TemporaryDirectory() as folder:
-            worker.send(type="job", job=f"j{number}", kind="generate", folder=folder, params={
-                "system": "music_ldm", "settings": {"genre": "house", "steps": 400}, "motion": str(DANCE)})
-            while True:
-                message = worker.until(("progress", "error", "done"))
-                if message["type"] != "progress" or message["phase"] == "Sampling":
-                    break
-            if message["type"] != "progress":
-                return {"hello_s": statistics.median(starts), "cancel": message}
-            time.sleep(0.3)
-            began = time.perf_counter()
-            worker.send(type="cancel", job=f"j{number}")
-            worker.until(("error", "done"))
-            latencies.append(time.perf_counter() - began)
-    worker.process.kill()
-    return {"hello_s": statistics.median(starts), "cancel_s": statistics.median(latencies)}
+    """How soon a worker answers and lets go of a job."""
+    from tests.bench_worker import measure
+    return measure()
 
 
 def bench_blender():
