@@ -38,6 +38,8 @@ def read_pkl(data, name, fps=None, models=None, up=None, notify=None, passage=(0
     AIST++ (60 fps, y up, `smpl_scaling`) and what dance models write in its likeness (EDGE: 30 fps, z up, no scaling).
     models: folder of SMPL body models, for the exact pelvis. Raises BadInput."""
     held = read_torch(data, name) if torch else load_numpy_pickle(data, name)
+    if isinstance(held, (list, tuple)) and held and all(isinstance(one, dict) for one in held):
+        held = {str(number): one for number, one in enumerate(held)}       # a list of people
     if not isinstance(held, dict):
         raise BadInput(f"{name} holds no dictionary of arrays; Baton reads the motions of AIST++ and its likes.")
     held = one_of(held, has_motion, name, root, notify)

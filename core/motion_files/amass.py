@@ -88,6 +88,8 @@ def parameters(held, name):
     try:
         parts = [_axis_angles(np.asarray(held[key], dtype=np.float64), name) for key in keys]
         trans = np.asarray(held[moved], dtype=np.float64)
+        if trans.ndim == 3 and len(trans) == 1 and all(len(part) == 1 for part in parts):
+            parts, trans = [part[0] for part in parts], trans[0]        # a batch of one, as models put it out
         parts = [part.reshape(len(part), -1) for part in parts]
         trans = trans.reshape(len(trans), -1) if trans.ndim else trans
         if len({len(part) for part in parts}) != 1:

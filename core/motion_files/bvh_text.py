@@ -15,7 +15,8 @@ KEYWORDS = re.compile(r"(?<![\w.])(OFFSET|CHANNELS|MOTION|HIERARCHY|JOINT|ROOT|E
 TIME = re.compile(r"frame\s*time\s*:?\s*([^\s/]+)(?:\s*/\s*([^\s/]+))?", re.IGNORECASE)
 COUNT = re.compile(r"frames?\s*:?\s*(\d+)\s*$", re.IGNORECASE)
 PLAIN = re.compile(r"[-+.\deE\s]+\Z")
-KINDS = {f"{axis}{kind}" for axis in "XYZ" for kind in ("position", "rotation")}
+KINDS = {f"{axis}{kind}" for axis in "XYZ" for kind in ("position", "rotation", "scale")}
+COMMENT = re.compile(r"\s*(?:#|//|;)")
 
 
 class _Wrong(Exception):
@@ -40,8 +41,10 @@ def parse_bvh(data, name="the file", notify=None):
     width = sum(len(channels) for channels, _ in tree["columns"])
     if width == 0:
         raise BadInput(f"{name} is not a readable BVH: no joint has channels; export it again.")
-    values = _rows(lines[first:], width, declared, rate, name, notify)
-    keep = np.concatenate([np.full(len(channels), used) for channels, used in tree["columns"]])
+    turning = np.array([channel.endswith("rotation") for channels, _ in tree["columns"] for channel in channels])
+    values = _rows(lines[first:], turning, declared, rate, name, notify)
+    keep = np.concatenate([[used and not channel.endswith("scale") for channel in channels]
+                           for channels, used in tree["columns"]]).astype(bool)
     return Bvh(tree["names"], tree["parents"], np.array(tree["offsets"], dtype=np.float64).reshape(-1, 3),
                tree["channels"], values[:, keep], 1.0 / rate, tree["ends"])
 
@@ -127,7 +130,7 @@ def _channels(tree, stack, words):
     # Channels of an End Site have columns in the rows but move nothing.
     tree["columns"].append((kinds, stack[-1] != "end"))
     if stack[-1] != "end":
-        tree["channels"][stack[-1]] = kinds
+        tree["channels"][stack[-1]] = [kind for kind in kinds if not kind.endswith("scale")]
 
 
 def _header(lines, at, name, notify):
@@ -142,7 +145,7 @@ def _header(lines, at, name, notify):
             if value is None or not np.isfinite(value):
                 raise BadInput(f"{name} is not a readable BVH (line {at + 1}: its Frame Time is not a number); export "
                                f"it again.")
-            digits = 8 if parts != 1 else len(word.split(".")[1]) if "." in word and "e" not in word.lower() else 0
+            digits = None if parts != 1 or "e" in word.lower() else len(word.split(".")[1]) if "." in word else 0
             rate = rate_of_time(value, name, digits, notify)
         elif count:
             declared = int(count.group(1))
@@ -154,9 +157,10 @@ def _header(lines, at, name, notify):
     return rate, declared, at
 
 
-def _rows(lines, width, declared, rate, name, notify):
-    """(T, width) values; bad rows filled in or refused."""
-    rows = [_row(line) for line in lines if line.strip()]
+def _rows(lines, turning, declared, rate, name, notify):
+    """(T, width) values; bad rows filled in or refused. turning (width,): which columns are angles in degrees."""
+    width = len(turning)
+    rows = _without_text([_row(line) for line in lines if line.strip() and not COMMENT.match(line)], declared)
     while rows and isinstance(rows[-1], list) and all(number(word) is None for word in rows[-1]):
         rows.pop()                                           # what stands behind the last row
     rows = _unnumbered(rows, width)
@@ -177,10 +181,16 @@ def _rows(lines, width, declared, rate, name, notify):
             problems[at] = "holds something that is not a number"
             continue
         values[at] = numbers
-    values, rows = _filled(values, problems, rate, name, notify), len(rows)
+    values, rows = _filled(values, problems, turning, rate, name, notify), len(rows)
     if declared is not None and declared != rows:
         notify(f"{name} says Frames: {declared} and holds {rows} rows; the {len(values)} good ones are used.")
     return values
+
+
+def _without_text(rows, declared):
+    """The rows without lines of text between them, where it is these that are more than declared."""
+    texts = [isinstance(row, list) and number(row[0]) is None for row in rows]
+    return [row for row, text in zip(rows, texts) if not text] if len(rows) - sum(texts) == declared else rows
 
 
 def _unnumbered(rows, width):
@@ -202,9 +212,9 @@ def _row(line):
     return words_of(line)
 
 
-def _filled(values, problems, rate, name, notify):
-    """Values with short gaps filled in; a gap at an end is cut off. Raises BadInput naming the first row of a longer
-    one."""
+def _filled(values, problems, turning, rate, name, notify):
+    """Values with short gaps filled in, angles by the shorter way; one at the start holds what comes first, one at the
+    end is cut off. Raises BadInput naming the first row of a longer one."""
     if not problems:
         return values
     good = np.flatnonzero(~np.isnan(values).any(axis=1))
@@ -217,7 +227,9 @@ def _filled(values, problems, rate, name, notify):
     gaps = np.diff(good) - 1
     if max(edges, gaps.max(initial=0)) > longest:
         raise BadInput(f"{what}, and with its neighbours that is longer than {GAP_S:g} s; export it again.")
-    kept = np.arange(good[0], good[-1] + 1)
-    filled = np.stack([np.interp(kept, good, column) for column in values[good].T], axis=1)
+    kept, found = np.arange(good[-1] + 1), values[good]
+    found[:, turning] = np.unwrap(found[:, turning], period=360.0, axis=0)
+    filled = np.stack([np.interp(kept, good, column) for column in found.T], axis=1)
+    filled[good] = values[good]
     notify(f"{what}; {len(problems)} such row{'s were' if len(problems) > 1 else ' was'} filled in or left out.")
     return filled

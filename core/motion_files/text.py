@@ -9,6 +9,7 @@ NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\Z")
 GLUED = re.compile(r"(?<=[0-9.])(?=[-+](?:\d|\.\d))")
 NOT_A_NUMBER = re.compile(r"[-+]?(?:nan|inf|infinity|\d*\.?#(?:IND|INF|QNAN|SNAN)\w*|1\.#\w+)(?:\(\w*\))?\Z",
                           re.IGNORECASE)
+PLAIN_SIGNS = {0: " ", 0x2212: "-", 0x2013: "-", 0xFF0D: "-"}          # NUL, and minus signs of word processors
 MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe\x00\x00", "utf-32-le"), (b"\xff\xfe", "utf-16-le"),
          (b"\xfe\xff", "utf-16-be"))
 
@@ -27,7 +28,7 @@ def decode(data, name):
             text = data.decode(page)
         except UnicodeDecodeError:
             continue
-        return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", " ")
+        return text.replace("\r\n", "\n").replace("\r", "\n").translate(PLAIN_SIGNS)
     raise BadInput(f"{name} is no text that can be read; export it again as plain UTF-8.")
 
 

@@ -54,6 +54,14 @@ DIALECTS = {
         t, lambda rows: [f"{at}: {row}" for at, row in enumerate(rows)]).encode(),
     "fraction": lambda t: t.replace("0.03333333", "1/30").encode(),
     "spaced fraction": lambda t: t.replace("0.03333333", "2 / 60").encode(),
+    "comments between rows": lambda t: rows_changed(
+        t, lambda rows: [*rows[:40], "# part two", "// 3", *rows[40:]]).encode(),
+    "text between rows": lambda t: rows_changed(t, lambda rows: [*rows[:40], "frame 41", *rows[40:]]).encode(),
+    "minus signs": lambda t: rows_changed(t, lambda rows: [row.replace("-", "\u2212") for row in rows]).encode(),
+    "scales": lambda t: rows_changed(
+        t.replace("6 Xposition Yposition Zposition", "9 Xscale Yscale Zscale Xposition Yposition Zposition"),
+        lambda rows: [f"1 1 1 {row}" for row in rows]).encode(),
+    "exponents": lambda t: t.replace("0.03333333", "3.333333e-2").encode(),
     "rounded": lambda t: t.replace("0.03333333", "0.033").encode(),
 }
 
@@ -79,6 +87,27 @@ def test_short_gaps_are_filled_and_said_and_long_ones_refused(tmp_path, motion, 
     path.write_text(text.replace("Frames: 90", "Frames: 99"))
     notes.clear()
     assert len(read_motion(path, notify=notes.append)) == 90 and "99" in notes[0]
+
+
+def test_angles_are_filled_in_by_the_shorter_way(tmp_path, motion, text):
+    """And a bad first row holds the second, so that all others stay where they are in time."""
+    path = tmp_path / "clip.bvh"
+
+    def turned_on(rows):
+        cells = [row.split() for row in rows]
+        for at, row in enumerate(cells):
+            row[5] = str(float(row[5]) + (360 if at > 40 else 0))
+        return [cells[0][0], *(" ".join(row) for row in cells[1:40]), "1 2 3", *(" ".join(row) for row in cells[41:])]
+    path.write_text(rows_changed(text, turned_on))
+    read = read_motion(path)
+    assert len(read) == len(motion) and np.abs(read.rotations[1:40] - motion.rotations[1:40]).max() < 1e-3
+    assert np.abs(read.rotations[40, 0] - motion.rotations[40, 0]).max() < 0.05
+
+
+def test_a_frame_time_that_is_next_to_nothing_is_a_sentence(tmp_path, text):
+    (tmp_path / "clip.bvh").write_text(text.replace("0.03333333", "1e-300"))
+    with pytest.raises(BadInput, match="frames a second"):
+        read_motion(tmp_path / "clip.bvh")
 
 
 def test_channels_of_an_end_site_move_no_joint(tmp_path, motion, text):

@@ -51,3 +51,21 @@ def test_other_forms_of_rotations_are_named(tmp_path, motion, poses, form, word)
     np.savez(tmp_path / "clip.npz", poses=form(poses), trans=motion.root, fps=30)
     with pytest.raises(BadInput, match=word):
         read_motion(tmp_path / "clip.npz")
+
+
+def test_a_batch_of_one_is_that_one(tmp_path, motion, poses):
+    np.savez(tmp_path / "clip.npz", poses=poses.reshape(1, -1, 72), trans=motion.root[None], fps=30)
+    assert turned(read_motion(tmp_path / "clip.npz"), motion) < 0.1
+    np.savez(tmp_path / "other.npz", global_orient=poses[None, :, :1], body_pose=poses[None, :, 1:],
+             transl=motion.root[None], fps=30)
+    assert turned(read_motion(tmp_path / "other.npz"), motion) < 0.1
+
+
+def test_people_in_a_list_are_numbered(tmp_path, motion, poses):
+    notes, other = [], {"poses": np.zeros((len(motion), 72)), "trans": motion.root.astype(np.float64)}
+    (tmp_path / "clip.pkl").write_bytes(pickle.dumps([other, {"poses": poses.reshape(-1, 72),
+                                                              "trans": motion.root.astype(np.float64)}]))
+    read = read_motion(tmp_path / "clip.pkl", root="1", up="z", notify=notes.append)
+    assert turned(read, motion) < 0.1
+    read_motion(tmp_path / "clip.pkl", up="z", notify=notes.append)
+    assert "--root 1" in notes[0]
