@@ -25,7 +25,8 @@ from models.training.shards import ROTATION_SCALE
 
 # Share of the crops of a batch by kind, of the kinds at hand.
 SHARES = {"body": {"dance": 0.30, "conducting": 0.30, "real": 0.40},
-          "music": {"score": 0.36, "groove": 0.20, "form": 0.16, "dance": 0.08, "conducting": 0.20}}
+          "music": {"score": 0.26, "lied": 0.20, "odd": 0.08, "groove": 0.14, "form": 0.12, "dance": 0.06,
+                    "conducting": 0.14}}
 ARRAYS = {"body": ("rot6d", "root"), "music": ("logmel",)}
 FPS = {"body": BODY_FPS, "music": MUSIC_FPS}
 SHORTEST = 6.0                  # seconds of a piece

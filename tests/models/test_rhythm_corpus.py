@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from core.errors import BadInput
-from models.lab.rhythm.corpus import KINDS, _studio, conductors
-from models.lab.rhythm.musicxml import read_score
+from models.lab.rhythm.corpus import HELD_OUT, KINDS, _studio, conductors, score_files
+from models.lab.rhythm.musicxml import Bar, Note, read_score
 from models.lab.rhythm.perform import Performance, beat_unit, perform_score
+from models.lab.rhythm.rebar import RECIPES, rebarred
 from models.lab.rhythm.songs import FORMS, dance_form
 from models.lab.rhythm.sound import ENSEMBLES, orchestrate
 from models.training.flat import Flat
@@ -48,6 +49,48 @@ def test_what_is_no_score_is_told(tmp_path):
     for name in ("a.xml", "b.mxl"):
         with pytest.raises(BadInput, match=name):
             read_score(tmp_path / name)
+
+
+def test_the_hands_of_a_piano_are_parts_of_their_own(tmp_path):
+    bar = ("<attributes><divisions>1</divisions><time><beats>2</beats><beat-type>4</beat-type></time></attributes>"
+           + note("C", 2).replace("</note>", "<staff>1</staff></note>") + "<backup><duration>2</duration></backup>"
+           + note("E", 2).replace("</note>", "<staff>2</staff></note>"))
+    path = tmp_path / "piano.xml"
+    path.write_text(f"<score-partwise><part id='P1'><measure>{bar}</measure></part></score-partwise>")
+    score = read_score(path)
+    assert [[n.pitch for n in part] for part in score.parts] == [[60], [64]] and len(score.dynamics) == 2
+
+
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_bars_of_five_and_seven_keep_the_notes_and_their_order(name, waltz, monkeypatch):
+    old, bars, patterns, (beats, unit) = RECIPES[name]
+    score = read_score(waltz)
+    quarters = np.arange(0, 24 * old)
+    score.parts = [[Note(float(q), 1.0, 60 + int(q) % old) for q in quarters]]
+    score.bars = [Bar(float(old * k), float(old), old, 4) for k in range(24)]
+    monkeypatch.setattr("models.lab.rhythm.rebar.RECIPES", {name: RECIPES[name]})
+    out = rebarred(score, np.random.default_rng(0))
+    assert {(bar.beats, bar.unit) for bar in out.bars} == {(beats, unit)} and len(out.bars) == 24 // bars
+    dropped = sum(part == 0 for part in patterns[0])
+    assert len(out.parts[0]) == (old * bars - dropped) * (24 // bars)
+    onsets = np.array([n.onset for n in out.parts[0]])
+    assert (np.diff(onsets) >= 0.99).all() and out.length == pytest.approx(24 // bars * 4 * beats / unit)
+    first = [n.pitch for n in out.parts[0] if abs(n.onset % (4 * beats / unit)) < 1e-6]
+    assert first == [60] * (24 // bars)                         # bars still begin where bars began
+    assert perform_score(out, 0, np.random.default_rng(1), seconds=12).metre == beats
+
+
+def test_songs_join_the_scores_split_by_composer(tmp_path):
+    quartet = "q/music/openscore_quartets/scores/Haydn,_J/Op_1"
+    for place in (quartet, "l/scores/Schubert,_F/_/A", "l/scores/Wolf,_H/_/B"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "x.mxl").write_text("")
+    parts = {split: [path.parts[-4] for path in score_files(str(tmp_path / "q"), split, str(tmp_path / "l"), False)]
+             for split in ("train", "test")}
+    assert parts == {"train": ["Wolf,_H"], "test": ["Schubert,_F"]} and "Schubert" in HELD_OUT
+    assert len(score_files(str(tmp_path / "q"), "train", str(tmp_path / "l"))) == 2
+    with pytest.raises(BadInput, match="--lieder"):
+        score_files(str(tmp_path), "train")
 
 
 def test_the_tapped_beat_depends_on_metre_and_tempo():
@@ -92,7 +135,7 @@ def test_no_studio_piece_of_the_tests_is_trained_on(kind, monkeypatch):
     monkeypatch.setattr(build, "make_item", make_item)
     for split in seen:
         for number in range(KINDS[kind]):
-            _studio(kind, number, split, None, None, None)
+            _studio(kind, number, split, None, None)
     assert len(seen["train"]) == len(seen["test"]) == KINDS[kind] and not seen["train"] & seen["test"]
 
 
@@ -101,4 +144,7 @@ def test_only_training_hears_any_instruments_together():
     played = Performance([[(t, 0.4, 60, 0.7) for t in beats[:, 0]]] * 4, beats, 4, 120.0, 4.0)
     draw = lambda wide: [orchestrate(played, np.random.default_rng(seed), wide)[0] for seed in range(60)]   # noqa: E731
     assert set(draw(False)) <= set(ENSEMBLES)
+    song = Performance([played.parts[0]] * 3, beats, 4, 120.0, 4.0)
+    sung = [orchestrate(song, np.random.default_rng(seed), sung=True) for seed in range(60)]
+    assert 20 < sum(kind == "song" for kind, _ in sung) < 46 and all(len(layers) >= 3 for _, layers in sung)
     assert 15 < draw(True).count("mixed") < 35

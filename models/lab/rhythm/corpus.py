@@ -1,8 +1,9 @@
 """The training music of the beat networks as a flat corpus: `python -m models.lab.rhythm.corpus OUT --data DIR [--jobs
 N]`.
 
-Real scores (OpenScore String Quartets, CC0) in many ensembles, human drumming (Groove MIDI, CC BY 4.0), dance forms,
-and the studio's own pieces. Split by composer and by drummer. Sound is not kept: `logmel` (T, 80) uint8 is the
+Real scores (OpenScore String Quartets and, with `--lieder`, the OpenScore Lieder Corpus, both CC0) in many ensembles,
+the same scores in bars of five and seven, human drumming (Groove MIDI, CC BY 4.0), dance forms, and the studio's own
+pieces. Split by composer and by drummer. Sound is not kept: `logmel` (T, 80) uint8 is the
 network's log-mel at 50 Hz in steps of 0.15 nats, `chroma` (T', 24) uint8 at 10 Hz in steps of 1 / 31.
 """
 import argparse
@@ -11,11 +12,12 @@ import multiprocessing
 import os
 import pickle
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from core.errors import command
+from core.errors import BadInput, command
 from models.rhythm.config import CHROMA_STEPS, LOGMEL_LOWEST, LOGMEL_STEP
 from models.training.flat import FlatWriter
 
@@ -23,7 +25,8 @@ HELD_OUT = ("Dvořák", "Schubert", "Mendelssohn", "Smetana", "Borodin", "Ravel"
 # Composers of the training's own validation, by which weights and decoders are chosen; the tests stay unseen.
 VALIDATION = ("Grieg", "Fauré", "Hensel", "Reger", "Arriaga", "Nielsen", "Wolf", "Gouvy", "Smyth")
 STUDIO_SEEDS = {"train": 40_000, "test": 60_000}       # a piece of the studio is its seed: no test piece is trained on
-KINDS = {"score": 120, "groove": 100, "form": 80, "dance": 60, "conducting": 90}        # pieces of training
+KINDS = {"score": 120, "lied": 0, "odd": 0, "groove": 100, "form": 80, "dance": 60, "conducting": 90}   # of training
+UNEVEN_SHARE = 0.35             # of the dance forms of training: in five or seven
 
 
 def quantised(mel, harmony):
@@ -34,21 +37,24 @@ def quantised(mel, harmony):
 
 def make_piece(task):
     """(meta, arrays, mono) of one piece, or None where the draw came to nothing. task: (kind, number, split, data,
-    scores)."""
-    kind, number, split, data, scores = task
+    scores, lieder)."""
+    kind, number, split, data, scores, lieder = task
     import torch
     torch.set_num_threads(1)
     digest = hashlib.sha256(f"{kind}-{split}-{number}".encode()).digest()
     rng = np.random.default_rng(int.from_bytes(digest[:8], "little"))
-    mono, found = {"score": _score, "groove": _groove, "form": _form}.get(kind, _studio)(kind, number, split, data,
-                                                                                         scores, rng)
+    if kind in ("score", "lied", "odd"):
+        mono, found = _score(kind, number, split, score_files(data, split, lieder if kind != "score" else None,
+                                                              quartets=kind != "lied"), scores, rng)
+    else:
+        mono, found = {"groove": _groove, "form": _form}.get(kind, _studio)(kind, number, split, data, rng)
     if mono is None:
         return None
     from models.rhythm.bars import chroma
     from models.rhythm.config import MUSIC_RATE
     from models.rhythm.features import log_mel
     beats = found.pop("beats")
-    apart = found["composer"] in VALIDATION if kind == "score" else number % 13 == 12
+    apart = found["composer"] in VALIDATION if "composer" in found else number % 13 == 12
     kept = "valid" if split == "train" and apart else split
     meta = {"id": f"{kind}-{split}-{number:04d}", "kind": kind, "split": kept, "seed": number, "source": "render",
             "duration": round(len(mono) / MUSIC_RATE, 3), "beat_confidence": 1.0,
@@ -56,44 +62,68 @@ def make_piece(task):
     return meta, quantised(log_mel(mono, MUSIC_RATE), chroma(mono)), mono
 
 
-def _score(kind, number, split, data, scores, rng):
-    from models.lab.rhythm.musicxml import read_score
+def _score(kind, number, split, paths, scores, rng):
     from models.lab.rhythm.perform import perform_score
+    from models.lab.rhythm.rebar import rebarred
     from models.lab.rhythm.sound import orchestrate, render
-    paths = score_files(data, split)
     path = paths[number % len(paths)]
-    cached = Path(scores or "", path.stem + ".pkl")
-    if scores and cached.exists():
-        score = pickle.loads(cached.read_bytes())
-    else:
-        score = read_score(path)
-        if scores:
-            cached.write_bytes(pickle.dumps(score))
+    score = _read(path, scores)
+    if kind == "odd":
+        score = rebarred(score, rng)
+    if score is None or not score.bars:
+        return None, None
     for _ in range(12):
         played = perform_score(score, int(rng.integers(0, len(score.bars))), rng)
         if played is None or sum(len(part) for part in played.parts) < 40:
             continue
-        ensemble, layers = orchestrate(played, rng, wide=split == "train")
+        ensemble, layers = orchestrate(played, rng, wide=split == "train", sung=kind == "lied")
         mono = render(layers, played.duration, rng)
         if mono is not None:
             return mono, {"beats": played.beats, "metre": played.metre, "bpm": round(played.bpm, 2), "style": ensemble,
-                          "composer": path.parents[1].name.split(",")[0]}
+                          "composer": composer_of(path), "marked": bool(score.tempi), "written": played.written}
     return None, None
 
 
-def score_files(data, split):
-    """Scores of the composers of a split ("train" or "test"), composers in turn; of the test's at most six each."""
+def _read(path, scores):
+    """The `Score` of a file, kept parsed in the folder `scores` where one is given."""
+    from models.lab.rhythm.musicxml import read_score
+    cached = Path(scores or "", path.stem + ".pkl")
+    if scores and cached.exists():
+        return pickle.loads(cached.read_bytes())
+    score = read_score(path)
+    if scores:
+        cached.write_bytes(pickle.dumps(score))
+    return score
+
+
+def composer_of(path):
+    """The composer's last name of a score .../scores/Composer,_First/.../file.mxl."""
+    names = path.parts
+    return names[names.index("scores") + 1].split(",")[0]
+
+
+@lru_cache(maxsize=8)
+def score_files(data, split, lieder=None, quartets=True):
+    """Scores of the composers of a split ("train" or "test"), composers in turn; of the test's at most six each.
+
+    lieder: folder of the OpenScore Lieder Corpus, whose songs join.
+    """
     by_composer = {}
-    for path in sorted(Path(data, "music", "openscore_quartets", "scores").rglob("*.mxl")):
-        composer = path.parents[1].name.split(",")[0]
+    folders = [Path(data, "music", "openscore_quartets", "scores")] if quartets else []
+    folders += [Path(lieder, "scores")] if lieder else []
+    for path in sorted(path for folder in folders for path in folder.rglob("*.mxl")):
+        composer = composer_of(path)
         if (composer in HELD_OUT) == (split == "test"):
             by_composer.setdefault(composer, []).append(path)
-    rounds = max(len(paths) for paths in by_composer.values())
+    rounds = max(map(len, by_composer.values()), default=0)
+    if not rounds:
+        raise BadInput(f"No .mxl score for the {split} split in {', '.join(map(str, folders)) or 'no folder'}; "
+                       "--data and --lieder name the folders of the scores.")
     most = 6 if split == "test" else rounds
     return [paths[r] for r in range(rounds) for paths in by_composer.values() if r < min(len(paths), most)]
 
 
-def _groove(kind, number, split, data, scores, rng):
+def _groove(kind, number, split, data, rng):
     from models.lab.rhythm import songs
     from models.lab.rhythm.sound import render
     folder = Path(data, "music", "groove_midi")
@@ -102,10 +132,12 @@ def _groove(kind, number, split, data, scores, rng):
     return (None, None) if song is None else (render(song.layers, song.duration, rng), _of_song(song))
 
 
-def _form(kind, number, split, data, scores, rng):
+def _form(kind, number, split, data, rng):
     from models.lab.rhythm import songs
     from models.lab.rhythm.sound import render
-    song = songs.dance_form(rng)
+    uneven = split == "train" and rng.random() < UNEVEN_SHARE
+    name = str(rng.choice([name for name, form in songs.FORMS.items() if form[0] in (5, 7)])) if uneven else None
+    song = songs.dance_form(rng, name=name)
     return render(song.layers, song.duration, rng), _of_song(song)
 
 
@@ -113,7 +145,7 @@ def _of_song(song):
     return {"beats": song.beats, "metre": song.metre, "bpm": round(song.bpm, 2), "style": song.style}
 
 
-def _studio(kind, number, split, data, scores, rng):
+def _studio(kind, number, split, data, rng):
     from models.lab.studio.build import make_item
     from models.rhythm.features import to_mono
     from models.training.shards import AUDIO_RATE
@@ -125,13 +157,13 @@ def _studio(kind, number, split, data, scores, rng):
 
 
 def build(out, data, counts, split="train", jobs=1, scores=None, sounds=None, report=print,
-          first=0):
+          first=0, lieder=None):
     """Write the flat folder `out`. counts: {kind: pieces}; scores: folder where parsed scores are kept; sounds: folder
     for the rendered sound (WAV), else it is dropped; first: number of the first piece of each kind."""
     import soundfile
     if scores:
         Path(scores).mkdir(parents=True, exist_ok=True)
-    tasks = [(kind, number, split, data, scores) for kind, count in counts.items()
+    tasks = [(kind, number, split, data, scores, lieder) for kind, count in counts.items()
              for number in range(first, first + count)]
     writer = FlatWriter(out)
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -178,6 +210,7 @@ def main(arguments=None):
     parser.add_argument("--data", required=True)
     parser.add_argument("--split", default="train", choices=["train", "test"])
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--lieder", help="folder of the OpenScore Lieder Corpus, for the kinds lied and odd")
     parser.add_argument("--scores", help="folder where parsed scores are kept")
     parser.add_argument("--sounds", help="folder where the sound is kept too")
     parser.add_argument("--first", type=int, default=0, help="number of the first piece of each kind, for further ones")
@@ -191,7 +224,7 @@ def main(arguments=None):
         return 0
     counts = {**KINDS, **{k: int(v) for k, v in (pair.split("=") for pair in options.count)}}
     print(build(options.out, options.data, counts, options.split, options.jobs, options.scores, options.sounds,
-                first=options.first), "pieces")
+                first=options.first, lieder=options.lieder), "pieces")
     return 0
 
 

@@ -39,9 +39,8 @@ class Bar:
 
 @dataclass
 class Score:
-    """parts: lists of `Note` in order; bars; tempi [(quarter, quarters a minute)]; dynamics a part [(quarter, level
-    0..1)];
-    fermatas: quarters where one stands."""
+    """parts: lists of `Note` in order, one a staff; bars; tempi [(quarter, quarters a minute)]; dynamics a part
+    [(quarter, level 0..1)]; fermatas: quarters where one stands."""
 
     parts: list = field(default_factory=list)
     bars: list = field(default_factory=list)
@@ -77,8 +76,9 @@ def read_score(path):
         for number, measure in enumerate(part.findall("measure")):
             if number < len(score.bars):
                 reader.measure(measure, score.bars[number].start)
-        score.parts.append(sorted(reader.notes, key=lambda note: note.onset))
-        score.dynamics.append(sorted(reader.dynamics))
+        for notes in reader.staves.values():        # both hands of a piano, one by one
+            score.parts.append(sorted(notes, key=lambda note: note.onset))
+            score.dynamics.append(sorted(reader.dynamics))
     score.tempi.sort()
     score.fermatas = sorted(set(score.fermatas))
     return score
@@ -124,7 +124,7 @@ class _Part:
     """Notes and dynamics of one part, bar by bar."""
 
     def __init__(self, score):
-        self.score, self.notes, self.dynamics, self.divisions, self.open = score, [], [], 1, {}
+        self.score, self.staves, self.dynamics, self.divisions, self.open = score, {"1": []}, [], 1, {}
 
     def measure(self, measure, start):
         """Add one bar that begins at quarter `start`."""
@@ -170,6 +170,6 @@ class _Part:
                  for mark in group}
         note = Note(onset, length, key, bool(marks & {"staccato", "staccatissimo", "spiccato"}),
                     bool(marks & {"accent", "strong-accent"}))
-        self.notes.append(note)
+        self.staves.setdefault(element.findtext("staff") or "1", []).append(note)
         if "start" in ties:
             self.open[key] = note

@@ -21,6 +21,7 @@ class Performance:
     metre: int
     bpm: float
     duration: float
+    written: str = ""           # the metre as it stands in the score
 
 
 def beat_unit(beats, unit, tempo):
@@ -28,7 +29,7 @@ def beat_unit(beats, unit, tempo):
     if unit == 8 and beats % 3 == 0:
         choices = (0.5, 1.5) if beats == 3 else (1.5, 0.5)
     elif unit == 8 or unit == 16:
-        choices = (4.0 / unit, 8.0 / unit)
+        choices = (4.0 / unit,) if beats % 2 else (4.0 / unit, 8.0 / unit)
     elif unit == 2:
         choices = (2.0, 1.0)
     elif beats == 3:
@@ -85,7 +86,7 @@ def perform_score(score, first, rng, seconds=32.0):
     metre = int(round(start_bar.beats * 4 / start_bar.unit / unit))
     beats = np.stack([times[:-1], positions if metre > 1 else np.zeros(len(places))], 1)
     return Performance(parts, beats, metre if metre > 1 else 0, float(60 / np.median(spans)),
-                       float(times[-1] + rng.uniform(0.2, 1.2)))
+                       float(times[-1] + rng.uniform(0.2, 1.2)), f"{start_bar.beats}/{start_bar.unit}")
 
 
 def _beat_places(bars, unit):

@@ -25,12 +25,20 @@ WIDE_SHARE, DOUBLED_SHARE = 0.4, 0.4
 WIDE = (*range(0, 8), 11, 12, *range(16, 32), *range(40, 80), 80, 81, *range(88, 96), 104, 105, 108, 109, 110)
 
 
-def orchestrate(performance, rng, wide=False):
+SINGERS = (52, 53, 54, 40, 41, 42, 65, 66, 68, 71, 73, 56, 57, 22, 85)     # who takes the voice of a song
+SUNG_SHARE, PIANO_SHARE = 0.55, 0.2     # of songs: a voice with piano (or harp, guitar, organ), a piano alone
+KEYS = (0, 0, 0, 1, 2, 3, 4, 6, 46, 24, 19)
+
+
+def orchestrate(performance, rng, wide=False, sung=False):
     """(ensemble, [(sound, notes, gain)]) of a performance of up to four parts, each sound a program of one of two
     soundfonts.
 
-    wide: a share of the ensembles is of any instruments, some of them two to a part.
+    sung: the parts are a voice and a piano's hands. wide: a share of the ensembles is of any instruments, some of them
+    two to a part.
     """
+    if sung and (kind := rng.random()) < SUNG_SHARE + PIANO_SHARE:
+        return _song(performance, rng, alone=kind > SUNG_SHARE)
     if wide and rng.random() < WIDE_SHARE:
         return "mixed", _mixed(performance, rng)
     names = list(ENSEMBLES)
@@ -51,6 +59,22 @@ def orchestrate(performance, rng, wide=False):
     if kind == "film" or (kind in ("strings", "brass") and rng.random() < 0.5):
         layers += _film(performance, shift, font, rng)
     return kind, layers
+
+
+def _song(performance, rng, alone):
+    """A voice (any instrument that sings) over keys, or all of it on a piano."""
+    shift, font = int(rng.integers(-4, 5)), SECOND if rng.random() < 0.5 else 0
+    keys = int(rng.choice(KEYS))
+    singers = len(performance.parts) - 2
+    layers = []
+    for index, notes in enumerate(performance.parts):
+        voice = index < singers and not alone
+        sound = int(rng.choice(SINGERS)) + (SECOND if rng.random() < 0.5 else 0) if voice else keys + font
+        held = 1.0 if voice else rng.uniform(0.9, 1.7)
+        moved = [(on, length * held, int(np.clip(pitch + shift, 21, 108)), velocity)
+                 for on, length, pitch, velocity in notes]
+        layers.append((sound, moved, rng.uniform(0.3, 1.3) if voice else 1.0))
+    return "keys" if alone else "song", layers
 
 
 def _mixed(performance, rng):
