@@ -29,8 +29,7 @@ from core.retarget.limbs_ik import limb_channels
 from core.retarget.own_rest import to_own
 from core.retarget.placing import beside, heights_over_floor
 from core.retarget.pose import RigPose, basis_of, blend_weights, mix
-from core.retarget.rest import ID, align_rest, fill_unmapped
-from core.retarget.rig import orthonormal
+from core.retarget.rest import ID, align_rest, joint_rotations, stance
 from core.retarget.step_in import reachable, rig_steps
 from core.retarget.tpose import leading_tpose
 
@@ -117,17 +116,6 @@ def anchored_root(wanted, local, step):
     return root
 
 
-def joint_rotations(rig, rest, poses):
-    """Global rotations (T,24,3,3) of the SMPL joints from pose matrices (T,N,4,4)."""
-    world = rig.world_rotation
-    result = np.tile(np.eye(3), (len(poses), 24, 1, 1))
-    for joint, bone in rest.bones.items():
-        turn = world @ orthonormal(poses[:, bone, :3, :3]) @ rig.rest_rotations[bone].T @ world.T
-        result[:, ID[joint]] = turn @ rest.reference[joint]
-    fill_unmapped(result, rest.bones)
-    return result
-
-
 def _check(rig, poses, times):
     if poses.ndim != 4 or poses.shape[1:] != (len(rig.names), 4, 4) or len(poses) != len(times):
         raise BadInput(f"Poses must be (T,{len(rig.names)},4,4) with T times, not {poses.shape} with {len(times)}.")
@@ -173,7 +161,7 @@ def from_smpl(motion, rig, options=None, poses=None, stays=None):
     motion = motion.mirrored() if options.mirror else motion
     motion = motion.resampled(options.fps or rig.fps or motion.fps)
     if stays is not None:
-        motion, floor = beside(motion, stays, rig, rest, poses, joint_rotations)
+        motion, floor = beside(motion, stays, rig, rest, poses)
         rest = replace(rest, floor=floor)
     elif options.place == "rig":
         rest = replace(rest, floor=_floor_now(rig, rest, poses[:1]))
@@ -208,10 +196,7 @@ def _floor_now(rig, rest, pose):
 
 def _placed(motion, rig, rest, pose):
     """The motion turned and moved so that it starts at the rig's place and facing."""
-    now = joint_rotations(rig, rest, pose)
-    forward = now[0, 0] @ np.array([0.0, 0.0, 1.0])
-    heading = np.arctan2(forward[0], -forward[1])
-    hips = np.mean([rig.to_world(pose[0, rest.bones[f"{side}_hip"], :3, 3]) for side in ("left", "right")], axis=0)
+    heading, hips = stance(rig, rest, pose)
     first = motion.slice(0, 1).canonical().moved(heading)
     start = canonical_points(forward_kinematics(first.rotations, first.root)[0])[0, 0]
     return motion.canonical().moved(heading, after=hips[:2] * rest.scale - start[:2])

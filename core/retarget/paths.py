@@ -2,8 +2,7 @@
 import numpy as np
 
 from core.errors import BadInput
-from core.retarget import joint_rotations
-from core.retarget.rest import align_rest
+from core.retarget.rest import align_rest, stance
 
 
 def from_world(points: np.ndarray, rig, poses) -> np.ndarray:
@@ -17,9 +16,7 @@ def from_world(points: np.ndarray, rig, poses) -> np.ndarray:
         raise BadInput("A path needs the rig that is to follow it; sample the rig again.")
     rest = align_rest(rig)
     pose = rig.rest[None] if poses is None or len(poses) == 0 else np.asarray(poses[:1], dtype=np.float64)
-    forward = joint_rotations(rig, rest, pose)[0, 0] @ np.array([0.0, 0.0, 1.0])
-    heading = np.arctan2(forward[0], -forward[1])
-    hips = np.mean([rig.to_world(pose[0, rest.bones[f"{side}_hip"], :3, 3]) for side in ("left", "right")], axis=0)
+    heading, hips = stance(rig, rest, pose)
     moved = np.asarray(points, dtype=np.float64) - [hips[0], hips[1], rest.floor]
     cos, sin = np.cos(-heading), np.sin(-heading)
     turned = np.stack([cos * moved[:, 0] - sin * moved[:, 1], sin * moved[:, 0] + cos * moved[:, 1], moved[:, 2]],

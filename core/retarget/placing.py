@@ -7,7 +7,7 @@ import numpy as np
 from core.body.kinematics import forward_kinematics
 from core.body.motion import Motion
 from core.retarget.contacts import canonical_points, rest_heights, rig_points
-from core.retarget.rest import align_rest
+from core.retarget.rest import align_rest, joint_rotations
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,11 @@ def heights_over_floor(rig, rest, poses, turns):
     return (points[:, 1:, 2] - rest_heights(rest)[1:]).min(axis=1)
 
 
-def beside(motion, stays, rig, rest, poses, joint_rotations):
+def beside(motion, stays, rig, rest, poses):
     """(motion turned and moved so that what stays lies where the rig has it, world height of the floor).
 
     One frame tells little (a capture's first may be a T-pose at another place), so turn and place are those that fit
-    all frames that stay best. motion: at its final rate, frame 0 at poses[0]; poses (T,N,4,4) one a frame;
-    joint_rotations: the function.
+    all frames that stay best. motion: at its final rate, frame 0 at poses[0]; poses (T,N,4,4) one a frame.
     """
     own = stays.motion.resampled(motion.fps)
     count = min(len(motion), len(poses), len(own))

@@ -13,6 +13,7 @@ import numpy as np
 from core.body.kinematics import OFFSETS
 from core.contract import JOINTS, PARENTS
 from core.errors import BadInput
+from core.retarget.rig import orthonormal
 
 ID = {name: number for number, name in enumerate(JOINTS)}
 TORSO = ("spine1", "spine2", "spine3")
@@ -276,3 +277,22 @@ def fill_unmapped(global_rotations, bones):
     for number, joint in enumerate(JOINTS):
         if joint not in bones and joint not in chain:
             global_rotations[:, number] = global_rotations[:, PARENTS[number]]
+
+
+def joint_rotations(rig, rest, poses):
+    """Global rotations (T,24,3,3) of the SMPL joints from pose matrices (T,N,4,4) in armature space."""
+    world = rig.world_rotation
+    result = np.tile(np.eye(3), (len(poses), len(JOINTS), 1, 1))
+    for joint, bone in rest.bones.items():
+        turn = world @ orthonormal(poses[:, bone, :3, :3]) @ rig.rest_rotations[bone].T @ world.T
+        result[:, ID[joint]] = turn @ rest.reference[joint]
+    fill_unmapped(result, rest.bones)
+    return result
+
+
+def stance(rig, rest, pose):
+    """Where a pose (1,N,4,4) stands in the world: (radians about z by which it faces away from -y, middle of the hips
+    (3,))."""
+    forward = joint_rotations(rig, rest, pose)[0, 0] @ np.array([0.0, 0.0, 1.0])
+    hips = np.mean([rig.to_world(pose[0, rest.bones[f"{side}_hip"], :3, 3]) for side in ("left", "right")], axis=0)
+    return np.arctan2(forward[0], -forward[1]), hips

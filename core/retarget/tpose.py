@@ -1,12 +1,12 @@
 """A calibration T-pose that a clip begins with and leaves at once (common in published BVH)."""
 import numpy as np
 
-from core.retarget.rest import ID, align_rest, fill_unmapped
-from core.retarget.rig import orthonormal
+from core.retarget.rest import ID, align_rest, joint_rotations
 
 NEAR = np.radians(25.0)
 CHECKED = ("left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_hip", "right_hip", "left_knee",
            "right_knee")
+LIMBS = np.array([[1, 0, 0], [-1, 0, 0]] * 2 + [[0, -1, 0]] * 4, dtype=np.float64)     # where these point in a T-pose
 
 
 def leading_tpose(rig, poses, frames=12):
@@ -18,8 +18,7 @@ def leading_tpose(rig, poses, frames=12):
     if len(poses) < 4 * frames:
         return 0
     directions = _limb_directions(rig, poses)                                  # (T,8,3)
-    ideal = np.array([[1, 0, 0], [-1, 0, 0]] * 2 + [[0, -1, 0]] * 4, dtype=np.float64)
-    angle = np.arccos(np.clip((directions[0] * ideal).sum(-1), -1, 1))
+    angle = np.arccos(np.clip((directions[0] * LIMBS).sum(-1), -1, 1))
     if np.max(angle) > NEAR:
         return 0
     step = np.arccos(np.clip((directions[1:] * directions[:-1]).sum(-1), -1, 1)).max(axis=1)   # radians a frame
@@ -32,14 +31,6 @@ def leading_tpose(rig, poses, frames=12):
 
 def _limb_directions(rig, poses):
     """Limb directions (T,8,3) in each frame's own body axes, so that turning about the vertical counts nothing."""
-    rest = align_rest(rig, strict=False)
-    turns = np.tile(np.eye(3), (len(poses), 24, 1, 1))
-    world = rig.world_rotation
-    for joint, bone in rest.bones.items():
-        delta = world @ orthonormal(poses[:, bone, :3, :3]) @ rig.rest_rotations[bone].T @ world.T
-        turns[:, ID[joint]] = delta @ rest.reference[joint]
-    fill_unmapped(turns, rest.bones)
-    ids = [ID[joint] for joint in CHECKED]
-    limb = np.array([[1, 0, 0], [-1, 0, 0]] * 2 + [[0, -1, 0]] * 4, dtype=np.float64)
-    world_directions = np.einsum("tjab,jb->tja", turns[:, ids], limb)
+    turns = joint_rotations(rig, align_rest(rig, strict=False), poses)
+    world_directions = np.einsum("tjab,jb->tja", turns[:, [ID[joint] for joint in CHECKED]], LIMBS)
     return np.einsum("tba,tjb->tja", turns[:, 0], world_directions)
