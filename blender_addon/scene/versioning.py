@@ -2,6 +2,8 @@
 
 Version 0 (Baton 0.1) had one flat group of settings for both directions.
 """
+import sys
+
 from ...core.contract import systems as registry
 from . import settings as scene_settings
 
@@ -43,12 +45,14 @@ def stored(scene) -> dict:
 
 def moved(values: dict, direction: str) -> dict:
     """{setting of today: value} of settings of version 0 for a direction; enums as numbers (files) or words
-    (presets, where tempi were written large)."""
+    (presets, where tempi were written large). A number that no choice has is left out."""
     out = {}
     for name, (directions, new) in MOVED.items():
         if name in values and direction in directions:
             value = values[name]
             if name in ORDERS and not isinstance(value, str):
+                if value not in range(len(ORDERS[name])):
+                    continue
                 value = ORDERS[name][value]
             out[new] = value.lower() if ORDERS.get(name) is TEMPI else value
     return out
@@ -62,5 +66,8 @@ def update(scene):
     for direction, system in FIRST.items():
         group = scene_settings.group(scene, registry.systems()[system])
         for name, value in moved(old, direction).items():
-            setattr(group, name, value)
+            try:
+                setattr(group, name, value)
+            except (TypeError, ValueError) as error:            # damaged: the others are taken all the same
+                print(f"Baton: {scene.name} keeps its default of {name}: {error}", file=sys.stderr)
     scene.baton.version = VERSION

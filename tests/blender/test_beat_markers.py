@@ -71,6 +71,13 @@ def test_tap_and_jump(blender):
         blender.ops.baton.tap_beat()
     assert [marker.frame for marker in sorted(scene.timeline_markers, key=lambda m: m.frame)] == [10, 25, 40, 56]
     assert "B 1.1" in frames(scene) and "b 1.4" in frames(scene)
+    blender.ops.baton.clear_beats()
+    blender.ops.baton.tap_beat()
+    assert list(frames(scene)) == ["B 1.1"], "the very first is a downbeat, however soon after others"
+    blender.ops.baton.clear_beats()
+    for frame in (10, 25, 40, 56):
+        scene.frame_set(frame)
+        blender.ops.baton.tap_beat()
     scene.frame_set(12)
     blender.ops.baton.jump_beat()
     assert scene.frame_current == 25

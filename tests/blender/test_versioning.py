@@ -70,6 +70,18 @@ def test_a_file_of_today_is_left_alone(old, tmp_path):
     assert (settings.guidance_scale, settings.genre, settings.bpm) == (1.25, "pop", 123.0)
 
 
+def test_damaged_settings_keep_their_defaults_and_the_others_survive(blender, monkeypatch):
+    scene = blender.context.scene
+    before = scene.baton.music_ldm.genre, scene.baton.music_ldm.guidance_scale
+    monkeypatch.setattr(versioning, "stored", lambda scene: {"genre": 99, "guidance_music": "loud", "seed": 77,
+                                                             "loop": True})
+    scene.baton.version = 0
+    versioning.update(scene)
+    settings = scene.baton.music_ldm
+    assert (settings.genre, settings.guidance_scale) == before and settings.seed == 77 and settings.loop
+    assert scene.baton.version == versioning.VERSION
+
+
 def test_requests_of_before():
     """Markers that were followed are followed; a range made anew keeps its file; an import keeps how it was written."""
     old = {"kind": "music", "rig": "A", "first": 1.0, "duration": 2.0, "fps": 30.0, "params": {

@@ -1,15 +1,10 @@
 """Half, double, tap, add, clear, jump: operators on the beat markers."""
-import time
-
 import bpy
 
 from ...scene import beat_markers as beats
 from ...scene.timebase import scene_fps
 from ..translations import said
 from .base import ActOperator, NeedsMarkers
-
-_taps = []  # (perf_counter, frame) of the running tap-in
-TAP_PAUSE_SECONDS = 3.0
 
 
 def _shown(scene):
@@ -38,7 +33,7 @@ class BATON_OT_scale_beats(NeedsMarkers, ActOperator, bpy.types.Operator):
 
 
 class BATON_OT_tap_beat(ActOperator, bpy.types.Operator):
-    """Tap along: each press sets a beat at the playhead, also during playback; the first after a pause is a downbeat"""
+    """Tap along: each press sets a beat at the playhead, also during playback; the very first is a downbeat"""
 
     bl_idname = "baton.tap_beat"
     bl_label = "Tap"
@@ -47,12 +42,8 @@ class BATON_OT_tap_beat(ActOperator, bpy.types.Operator):
     downbeat: bpy.props.BoolProperty(name="Downbeat", default=False, description="First beat of a bar")
 
     def act(self, context):
-        scene, now = context.scene, time.perf_counter()
-        if _taps and now - _taps[-1] > TAP_PAUSE_SECONDS:
-            _taps.clear()
-        down = self.downbeat or not _taps and not any(beats.is_beat(m) for m in scene.timeline_markers)
-        _taps.append(now)
-        frame = scene.frame_current
+        scene, frame = context.scene, context.scene.frame_current
+        down = self.downbeat or not any(beats.is_beat(marker) for marker in scene.timeline_markers)
         for marker in [m for m in scene.timeline_markers if beats.is_beat(m) and m.frame == frame]:
             scene.timeline_markers.remove(marker)
         scene.timeline_markers.new("B" if down else "b", frame=frame)
