@@ -7,6 +7,7 @@ steady sways of many frequencies are made from seeds; DIR holds real dances, a f
 passages.
 """
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from scipy.ndimage import gaussian_filter1d
 from core.body.motion import Motion, rest_motion
 from core.body.rotations import axis_angle_to_matrix
 from core.contract import JOINTS
+from core.errors import command
 from core.motion_files import read_motion
 from core.rhythm import tempo
 from models.rhythm.config import BODY_FPS
@@ -106,16 +108,18 @@ def table(motion, seeds, seconds):
     return lines
 
 
-def main():
-    """Print the tables."""
+@command
+def main(arguments=None):
+    """Print the tables; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--motion", type=Path)
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--seconds", type=float, nargs="*", default=(6.0, 12.0, 30.0))
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     for seconds in options.seconds:
         print("\n".join(table(options.motion, options.seeds, seconds)) + "\n", flush=True)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -211,13 +211,12 @@ def passages(capture):
         arrays = {}
         for fps, ending in ((30.0, ""), (RATE, "60")):
             one = motion.resampled(fps)
-            arrays["rot6d" + ending] = np.round(matrix_to_6d(one.rotations).reshape(-1, 144)
-                                                * ROTATION_SCALE).astype(np.int16)
+            turns = matrix_to_6d(one.rotations).reshape(-1, 144)
+            arrays["rot6d" + ending] = np.round(turns * ROTATION_SCALE).astype(np.int16)
             arrays["root" + ending] = one.root.astype(np.float32)
         out.append(({"id": f"{folder}-{name}-{number}", "kind": "dance" if capture.dance else "motion",
-                     "split": capture.split, "genre": None,
-                     "style": capture.style, "metre": 4, "bpm": round(beats.tempo_bpm, 3),
-                     "duration": round(motion.duration, 4),
+                     "split": capture.split, "genre": None, "style": capture.style, "metre": 4,
+                     "bpm": round(beats.tempo_bpm, 3), "duration": round(motion.duration, 4),
                      "source": "cmu" if folder.startswith("cmu_") else "rokoko" if capture.style == "rokoko" else "own",
                      "clip": f"{folder}/{name}", "start": round(first / RATE + DROPPED, 4), "sha256": capture.sha256,
                      "beats": [[round(float(t), 4), int(p)] for t, p in zip(beats.times, beats.positions)],

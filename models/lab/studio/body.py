@@ -127,7 +127,7 @@ def limit_pelvis(curves, ankle, reach=0.988, frames=5):
     curves.pelvis[:, 1] = np.minimum(soft, limit)
 
 
-def keep_out(target, chest, neck_position):
+def keep_out(target, neck_position):
     """Push wrists (T,2,3), given in chest axes relative to the chest joint, out of trunk and head, and apart."""
     out = target.copy()
     rx, rz = TORSO_RADII
@@ -280,7 +280,7 @@ def solve(curves, fps=FPS):
     if curves.detail is not None:
         target = target + curves.detail
     neck_position = np.broadcast_to(OFFSET[12], (frames, 3))
-    target = keep_out(target, chest, neck_position)
+    target = keep_out(target, neck_position)
     target = chest_position[:, None] + apply(chest[:, None], target)
     if curves.detail is not None:
         knees = [curves.pelvis + apply(glob[:, 0], OFFSET[1 + s]) + apply(glob[:, 1 + s], OFFSET[4 + s])

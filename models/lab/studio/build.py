@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from core.contract import GENRES, PLAIN_METRES
-from core.errors import BadInput
+from core.errors import BadInput, command
 from models.lab.studio.conducted import PATTERNS_STYLE, conducting_plan, pattern_of
 from models.lab.studio.plan import SPLIT_SEEDS, STYLES, make_plan, split_of
 from models.lab.studio.shard_jobs import PER_SHARD, is_complete, plan_arrays, run_tasks
@@ -95,7 +95,8 @@ def shard_tasks(kind, split, out, *, hours=None, items=None, first_seed=0, durat
     low, high = SPLIT_SEEDS[split]
     count = items or max(1, int(np.ceil(hours * 3600 / duration)))
     if low + first_seed + count > high:
-        raise ValueError(f"the {split} split has seeds for {high - low} pieces, not {first_seed + count}")
+        raise BadInput(f"The {split} split has seeds for {high - low} pieces, not {first_seed + count}; ask for fewer "
+                       f"or a smaller --first-seed.")
     tasks = []
     for start in range(0, count, PER_SHARD):
         seeds = list(range(low + first_seed + start, low + first_seed + min(start + PER_SHARD, count)))
@@ -132,8 +133,9 @@ def build_all(out, *, hours=None, items=None, duration=24.0, audio=True, jobs=2)
     return written
 
 
+@command
 def main(argv=None):
-    """The command line."""
+    """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m models.lab.studio.build", description=__doc__.split("\n")[0])
     parser.add_argument("--kind", choices=["dance", "conducting", "all"], default="dance",
                         help="all: both, each with train, valid and test, in folders of --out")

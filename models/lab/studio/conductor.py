@@ -68,9 +68,8 @@ def draw_style(rng, bpm):
                  rebound=u(), dwell=u(0.15, 0.30), peak=u(0.06, 0.12), accented=u(0.45, 1.0), wrist=u(0.1, 0.5),
                  mirror=float(rng.choice([0.0, u(0, 0.2), u(0.15, 0.33)])), lean=u(0.05, 0.15), sway=u(0.35, 1.1),
                  tremor=u(0.001, 0.005), loop=u(0.3, 1.0), steady=u(0.0, 0.22), tilt=u(-0.05, 0.12),
-                 stance=u(0.095, 0.14),
-                 turn_out=u(0.10, 0.28), mobility=u(0.25, 1.0), heel=u(0.0, 0.22), knees=u(0.3, 1.0),
-                 turning=u(0.3, 0.7))
+                 stance=u(0.095, 0.14), turn_out=u(0.10, 0.28), mobility=u(0.25, 1.0), heel=u(0.0, 0.22),
+                 knees=u(0.3, 1.0), turning=u(0.3, 0.7))
 
 
 def extend(plan, lead, before=2, after=3):

@@ -299,7 +299,5 @@ def _spotting(face, phrases, clock, t):
         start, stop = clock.seconds(phrase.first + 4), clock.seconds(phrase.first + 8)
         inside = (t >= start) & (t <= stop)
         turned = face[inside] - face[inside][0] if inside.any() else np.zeros(0)
-        out[inside] = np.clip(-turned, -0.7, 0.7) * (np.abs(turned) < np.pi) + np.clip(phrase.turn - turned, -0.7,
-                                                                                       0.7) * (
-            np.abs(turned) >= np.pi)
+        out[inside] = np.clip(np.where(np.abs(turned) < np.pi, 0.0, phrase.turn) - turned, -0.7, 0.7)
     return smooth(out, 2)

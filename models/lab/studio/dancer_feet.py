@@ -116,13 +116,9 @@ def place_feet(steps, t, body_time, facing, centre, stance, free_heel, turn_out=
             yaw[a:b, foot] = turned + (goal_turned - turned) * quintic(u)
             pitch[a:b, foot] = 0.55 * np.sin(np.pi * np.clip(u / 0.8, 0, 1)) * min(1.0, step.lift / 0.08) * 0.7
             air[a:b, foot] = 1.0
-            if step.kind == "t":
-                loaded[b:, foot] = 0.0
             landings.append((step.time, foot, step.kind, goal))
             here, height, turned, previous, first = goal, goal_height, goal_turned, step.time, b
             loaded[b:, foot] = {"s": 1.0, "t": 0.25, "k": 0.0}[step.kind]
-            if step.kind == "k":
-                loaded[b:, foot] = 0.0
         ball[first:, foot] = [here[0], BALL_HEIGHT + height, here[1]]
         yaw[first:, foot], air[first:, foot] = turned, height > 0.02
         if not mine:

@@ -45,7 +45,6 @@ def item(corpus, index):
 
 def dance_rows(corpus, count, folders):
     """Per genre and over all: librosa's F, judges' accuracy, kinematic beats, feet."""
-
     from core import checkpoints
     from models.genre.judge import GENRES, GenreJudge
     judges = {part: GenreJudge(part, folders) for part in ("audio", "motion")
@@ -117,7 +116,7 @@ def main(arguments=None):
     dance = open_split(options.corpus, "dance", options.split)
     if dance is not None:
         results["dance"], results["librosa_levels"] = dance_rows(dance, options.count, options.checkpoints)
-        columns = [c for c in next(iter(results["dance"].values()))]
+        columns = list(next(iter(results["dance"].values())))
         text += f"\nDance, {options.split} split. librosa's best level per clip: {results['librosa_levels']}.\n\n"
         text += markdown_table(results["dance"], columns, "genre") + "\n"
     pieces = open_split(options.corpus, "conducting", options.split)

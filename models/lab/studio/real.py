@@ -130,8 +130,8 @@ def make_real_item(path, seed, seconds=24.0, audio=True):
 
 def make_real_shard(task):
     """Write one shard of real passages; returns the seconds in it."""
-    items = [make_real_item(path, seed, task["duration"], task["audio"]) for path, seed in zip(task["paths"],
-                                                                                               task["seeds"])]
+    items = [make_real_item(path, seed, task["duration"], task["audio"])
+             for path, seed in zip(task["paths"], task["seeds"])]
     write_shard(task["path"], items)
     return sum(meta["duration"] for meta, _ in items)
 
@@ -146,8 +146,8 @@ def build_real(folder, out, *, hours=1.0, first_seed=0, seconds=24.0, audio=True
     for start in range(0, count, PER_SHARD):
         picked = order[start:start + PER_SHARD]
         tasks.append({"paths": [paths[n % len(paths)] for n in picked], "seeds": [first_seed + n for n in picked],
-                      "audio": audio,
-                      "duration": seconds, "path": str(Path(out) / f"real-train-{first_seed + start:06d}.safetensors")})
+                      "audio": audio, "duration": seconds,
+                      "path": str(Path(out) / f"real-train-{first_seed + start:06d}.safetensors")})
     todo = [task for task in tasks if not is_complete(task)]
     run_tasks(make_real_shard, todo, jobs, "real train", sum(len(t["seeds"]) for t in todo) * seconds)
     return len(todo)

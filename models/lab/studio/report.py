@@ -162,7 +162,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--corpus", required=True, help="folder with shards, or with dance/ and conducting/")
     parser.add_argument("--out", required=True, help="picture to write (PNG)")
-    parser.add_argument("--items", type=int, default=200, help="at most this many items of each kind, evenly chosen")
+    parser.add_argument("--items", type=int, default=200, help="at most this many of each kind, drawn once for all")
     parser.add_argument("--split", help="train, valid or test only")
     parser.add_argument("--docs", help="Markdown file whose diversity section is replaced")
     options = parser.parse_args(arguments)

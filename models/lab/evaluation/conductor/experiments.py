@@ -4,7 +4,6 @@ Every function returns JSON-ready rows and says each through `report`.
 """
 import json
 import time
-from pathlib import Path
 
 import numpy as np
 

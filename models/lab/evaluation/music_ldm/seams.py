@@ -21,6 +21,7 @@ from core import checkpoints
 from core.audio import DELIVERY_RATE
 from core.audio.mel import FRAME_RATE, log_mel
 from core.contract import GENRES
+from core.errors import command
 from core.pipelines.base import regular_beats
 from core.rhythm.alignment import beat_f1_70ms
 from models.lab.evaluation.music_ldm.rows import deliver
@@ -213,6 +214,7 @@ the first over the 95th percentile of steps around it {average(joints, "step"):.
 To repeat: `python -m models.lab.evaluation.music_ldm.seams --docs docs/results.md`."""
 
 
+@command
 def main(arguments=None):
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="models.lab.evaluation.music_ldm.seams", description=__doc__.splitlines()[0])
