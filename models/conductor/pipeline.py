@@ -33,6 +33,7 @@ from models.conductor.controls import (
     smoothed,
     within_speed,
 )
+from models.conductor.ending import bowed, bows
 from models.conductor.encoder import Frozen, encode_music, load_stage1
 from models.conductor.features import (
     body_from_vector,
@@ -166,13 +167,14 @@ class Conductor:
         if points:
             return [restore_points(vector.reshape(frames, 13, 2), *keep) if keep else vector.reshape(frames, 13, 2)
                     for vector in vectors]
-        rest = rest_weight(level[first:first + frames], frames)
+        rest, bow = rest_weight(level[first:first + frames], frames), bows(level, first, frames)
         motions = []
         for vector in vectors:
             vector = smoothed(vector) if self.config.smooth and self.config.representation != "keypoints13" else vector
             motion = self._standing(vector, (0.0 if asked.ready else asked.amplitude) * (1 - rest), asked.legs,
                                     held=keep_weight(keep[1], frames) if keep else None)
             motion = within_speed(motion, self.pose, FASTEST_HAND * max(1.0, asked.amplitude))
+            motion = bowed(motion, bow * (1 - rest) * min(1.0, asked.amplitude))
             motion = blend_left_arm(motion, asked.left_hand)
             motion = motion.mirrored() if asked.mirror else motion
             motions.append(restore(motion.moved(heading, after=middle) if asked.centre else motion, *asked.keep) if keep
