@@ -105,8 +105,14 @@ def _passage(data, system):
         _number(data["duration"], low, high, "length in seconds")
 
 
-def _keep(keep):
+KEPT = {"to_sound": {"file", "start", "stop"}, "to_motion": {"frames", "stays"}, "to_both": {"frames", "file", "side"}}
+
+
+def _keep(keep, direction=None):
+    """What stays of a take. direction: name of that of its system, which asks for more."""
     _object(keep, "range")
+    lacking = sorted(KEPT.get(direction, set()) - set(keep))
+    _need(not lacking, f"its range lacks {', '.join(lacking)}")
     frames = keep.get("frames")
     if frames is not None:
         _need(isinstance(frames, (list, tuple)) and len(frames) == 2, "its range is not two frames")
@@ -165,7 +171,7 @@ def check_request(data: dict) -> dict:
     for other in others:
         _text(other, "other performers")
     if data.get("keep"):
-        _keep(data["keep"])
+        _keep(data["keep"], system and system.direction.name)
     if data.get("beats"):
         check_beats(data["beats"])
     if data.get("inputs") is not None:
@@ -231,7 +237,7 @@ def read_markers(text: str) -> dict:
 
 STATE = {"base": str, "had_data": bool, "had_action": bool, "previous": str, "use_nla": bool, "blend": str,
          "influence": float, "extrapolation": str, "track": str, "muted": list, "pose": dict, "switches": list,
-         "rest_action": str, "rest_track": str, "action": str}
+         "tracks": bool, "rest_action": str, "rest_track": str, "action": str}
 
 
 def read_state(text: str) -> dict:
@@ -240,7 +246,7 @@ def read_state(text: str) -> dict:
     for name, kind in STATE.items():
         value = state.get(name)
         _need(isinstance(value, kind) or kind is float and type(value) is int, f"its state lacks {name}")
-    _need(state.get("slot") is None or isinstance(state["slot"], str), "its state names no slot")
+    _need("slot" in state and isinstance(state["slot"], (str, type(None))), "its state names no slot")
     _number(state["influence"], 0, 1, "state's influence")
     _need(state["blend"] in ("REPLACE", "COMBINE", "ADD", "SUBTRACT", "MULTIPLY"), "its state has no blending")
     _need(state["extrapolation"] in ("NOTHING", "HOLD", "HOLD_FORWARD"), "its state has no extrapolation")

@@ -41,6 +41,25 @@ def test_what_is_damaged_is_said_and_removed(made, blender, field, text, words):
     assert blender.ops.baton.remove_take(name=name) == {"FINISHED"} and name not in made.baton.takes
 
 
+def test_a_state_that_lacks_anything_is_damaged(made):
+    state = json.loads(made.baton.takes[0].state)
+    for name in state:
+        with pytest.raises(recipes.Refused, match=name if name != "slot" else "no slot"):
+            recipes.read_state(json.dumps({other: value for other, value in state.items() if other != name}))
+
+
+@pytest.mark.parametrize(("system", "keep"), [
+    ("music_ldm", {"file": "a.wav", "start": 0.0, "stop": 1.0}), ("conductor", {"frames": [1, 9], "stays": "inside"}),
+    ("momu_both", {"frames": [1, 9], "file": "a.wav", "side": "both"})])
+def test_a_range_that_lacks_anything_is_damaged(system, keep):
+    request = {"system": system, "rig": "Ann", "params": {"duration": 4.0} if system == "momu_both" else {}, "own": {},
+               "first": 1.0, "duration": 4.0, "fps": 30.0, "strip": "Piece", "strip_scene": "Scene", "keep": keep}
+    recipes.check_request(request)
+    for name in keep:
+        with pytest.raises(recipes.Refused, match=f"its range lacks {name}"):
+            recipes.check_request({**request, "keep": {other: keep[other] for other in keep if other != name}})
+
+
 def test_a_redo_of_hours_is_refused_before_anything_is_read(blender, sound, tmp_path):
     job, result = music(blender, tmp_path)
     job.apply(result, tmp_path / "job")
