@@ -23,9 +23,10 @@ FIXED_WIDTH = 0.03              # a given tempo is refined within this share of 
 # No beat, no bluff: agreements of the one tempo, the drifting one and the free path, of which one at least must be
 # reached. Whoever moves or speaks without a beat has one by chance in a short passage, and the longer it lasts the less
 # of it: {seconds: agreements}, linear between. docs/results.md has the histograms of both sides. "traveller": a body
-# that carries its weight about, which speakers do not and dancers do.
+# that carries its weight about, which speakers do not and dancers do; "resting": one whose hips and legs are still.
 PULSE = {"body": {6.0: (0.06, 0.08, 0.15), 12.0: (0.25, 0.25, 0.60), 30.0: (0.25, 0.36, 0.60)},
          "traveller": {6.0: (0.06, 0.08, 0.15)},
+         "resting": {6.0: (0.40, 0.42, 0.50), 12.0: (0.35, 0.38, 0.60), 30.0: (0.33, 0.38, 0.60)},
          "music": {6.0: (0.27, 0.28, 0.36), 12.0: (0.22, 0.28, 0.36), 20.0: (0.18, 0.29, 0.36)}}
 # Share of the free path's explanation that a grid must reach, over how sure the free path is (mean agreement, 0..1).
 SURE = (0.30, 0.50, 0.80, 0.95)

@@ -5,6 +5,7 @@ from functools import cached_property
 import numpy as np
 
 from core import checkpoints
+from core.contract import JOINTS
 from core.errors import BadInput
 from core.rhythm import tempo as rhythm_tempo
 from core.rhythm.alignment import beat_f1_70ms
@@ -39,6 +40,10 @@ WEAK = 1.5                  # times `tempo.pulse`: so strong a beat needs no sec
 # Mean speed of the pelvis in m/s from which a body travels. Who gesticulates has 0.00, noise of the body that sways by
 # 5 cm 0.2; the captured dances 0.3 to 1.3.
 TRAVELS, STRIDE_S = 0.28, 0.2
+# And the speeds of pelvis (m/s) and legs (mean change of a rotation's numbers, 1/s) below which a body rests on them.
+# Captured dances have 0.14 and 0.21 at least, those who gesticulate 0.00 and 0.01.
+RESTS = 0.05, 0.05
+LEGS = [0] + [JOINTS.index(f"{side}_{joint}") for side in ("left", "right") for joint in ("hip", "knee", "ankle")]
 
 
 def detect_body_beats(motion, *, folders=None, **options):
@@ -48,7 +53,7 @@ def detect_body_beats(motion, *, folders=None, **options):
     extra checkpoint folders.
     Raises BadInput on an unusable motion, NoCheckpoint without weights.
     """
-    options["asked"] = "traveller" if travels(motion) else None
+    options["asked"] = "traveller" if travels(motion) else "resting" if rests(motion) else None
     return rhythm_tempo.find(activations_body(motion, folders), BODY_FPS, part="body", **options)
 
 
@@ -60,6 +65,15 @@ def travels(motion):
         return False
     away = np.linalg.norm(motion.root[step:] - motion.root[:-step], axis=1)
     return bool(away.mean() * motion.fps / step >= TRAVELS)
+
+
+def rests(motion):
+    """Whether hips and legs of a `Motion` are still: who moves the arms alone gesticulates, or conducts."""
+    if len(motion) < 2:
+        return False
+    pelvis = np.linalg.norm(np.diff(motion.root, axis=0), axis=1).mean() * motion.fps
+    legs = np.abs(np.diff(motion.rotations[:, LEGS], axis=0)).mean() * motion.fps
+    return bool(pelvis < RESTS[0] and legs < RESTS[1])
 
 
 def detect_music_beats(samples, rate, *, folders=None, start=0.0, **options):
