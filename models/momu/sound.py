@@ -53,18 +53,17 @@ class Music:
 
     def write(self, latents, canvas, should_cancel=lambda: False):
         """Latents (64, sampled) -> stereo (2, N) at 48 kHz from where the canvas's sampled part begins."""
-        from models.music_ldm.vocoder import vocode
+        from models.music_ldm.vocoder import one_turn, vocode
         with native_autocast(self.device):
             mel = self.vae.decode_long(latents[None], loop=canvas.loop)[0].float().cpu().numpy()
         mel = np.maximum(mel, np.log(mels.FLOOR))
         if not canvas.loop:
             sound = vocode(self.vocoder, mel, rate=DELIVERY_RATE, should_cancel=should_cancel)
             return fit(sound, round(canvas.duration * DELIVERY_RATE)) if canvas.sampled == canvas.length else sound
-        frames, hop = len(mel), 2 * mels.HOP  # a ring: vocoded with its own ends as context, cut one turn
+        frames = len(mel)  # a ring: vocoded with its own ends as context, cut one turn
         around = mel[np.arange(-CONTEXT_FRAMES, frames + CONTEXT_FRAMES + 1) % frames]
         sound = vocode(self.vocoder, around, rate=2 * mels.RATE, should_cancel=should_cancel)
-        sound = sound[:, CONTEXT_FRAMES * hop:(CONTEXT_FRAMES + frames) * hop]
-        return resample_ring(sound, round(canvas.duration * DELIVERY_RATE))
+        return resample_ring(one_turn(sound, frames, CONTEXT_FRAMES), round(canvas.duration * DELIVERY_RATE))
 
 
 def as_audio(samples):

@@ -24,6 +24,7 @@ from models.music_ldm.passage import Passage
 from models.music_ldm.settings import Settings
 from models.music_ldm.timbre import timbre_profile
 from models.music_ldm.vae import VAE
+from models.music_ldm.vocoder import load_vocoder, one_turn, vocode
 
 WINDOWS_AT_ONCE = 16  # rows of one network call: bounds the memory whatever the length and the number of variations
 EDGE_SECONDS = 0.06         # blend where a regenerated range meets the kept take
@@ -65,7 +66,6 @@ class MusicLDM:
             return cls(*networks, None, device)
         if vocoder not in VOCODERS:
             raise BadInput(f"There is no vocoder {vocoder!r}; choose {' or '.join(VOCODERS)}.")
-        from models.music_ldm.vocoder import load_vocoder
         return cls(*networks, load_vocoder(folders)[0], device)
 
     @torch.inference_mode()
@@ -246,13 +246,11 @@ class MusicLDM:
         frames = len(mel)  # a ring: vocode it with its own ends as context, cut one turn
         around = mel[np.arange(-CONTEXT_FRAMES, frames + CONTEXT_FRAMES + 1) % frames]
         rate = 2 * mels.RATE                                     # one mel frame is exactly 1024 samples
-        sound = self._vocode(around, seed, should_cancel, rate,
-                             vocoder)[:, CONTEXT_FRAMES * 1024:(CONTEXT_FRAMES + frames) * 1024]
+        sound = one_turn(self._vocode(around, seed, should_cancel, rate, vocoder), frames, CONTEXT_FRAMES)
         return resample_ring(sound, round(passage.duration * DELIVERY_RATE))
 
     def _vocode(self, mel, seed, should_cancel, rate, vocoder="learned"):
         if self.vocoder is not None and vocoder != "griffin_lim":
-            from models.music_ldm.vocoder import vocode
             return vocode(self.vocoder, mel, rate=rate, should_cancel=should_cancel)
         mono = mels.griffin_lim(mel, seed=seed)
         return Audio(np.stack([mono, mono]), mels.RATE).resampled(rate).samples

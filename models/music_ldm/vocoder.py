@@ -168,18 +168,20 @@ def _slaney_bands(bands):
 
 CHUNK = 900                     # mel frames vocoded at once: 20.9 s, so that 20 s are one piece
 OVERLAP = 40                    # mel frames of context on each side: more than the network's reach
+TURN_FADE = 8                   # mel frames in which a ring's end gives way to its beginning
 
 
 @torch.inference_mode()
-def vocode(network, log_mel, *, rate=48_000, should_cancel=None, finish=None):
+def vocode(network, log_mel, *, rate=48_000, should_cancel=None, finish=None, tones=True):
     """Log-mel (T, 256) of `core.audio.mel` -> stereo (2, N) float32 at `rate`; N = round((T - 1) * 512 / 22050 * rate).
 
-    Works through 21 s at a time without seams, so memory stays flat. finish: the two stages of `vocoder_finish.py`
-    after the network; None: where the network was not trained against discriminators, which the stages would undo.
-    Raises Cancelled when should_cancel() says so.
+    Works through 21 s at a time without seams, so memory stays flat. tones: steady tones are kept steady after the
+    network (`vocoder_tones.py`). finish: the two stages of `vocoder_finish.py` after that; None: where the network was
+    not trained against discriminators, which the stages would undo. Raises Cancelled when should_cancel() says so.
     """
     from core.errors import Cancelled
     from models.music_ldm.vocoder_finish import keep_to_mel, widen
+    from models.music_ldm.vocoder_tones import Singer
     finish = not network.config.adversarial if finish is None else finish
     mel = torch.as_tensor(np.asarray(log_mel, dtype=np.float32))
     total = (len(mel) - 1) * MEL_HOP
@@ -187,6 +189,7 @@ def vocode(network, log_mel, *, rate=48_000, should_cancel=None, finish=None):
         return np.zeros((2, 0), dtype=np.float32)
     device = network.window.device
     padded = F.pad(mel, (0, 0, OVERLAP, OVERLAP + 1), value=SILENCE)
+    singer = Singer(padded.numpy()) if tones else None
     out, done = np.zeros((2, round(total / RATE * rate)), dtype=np.float32), 0
     delivered = Resampler(RATE, rate, 2)        # piece by piece too: of a whole song there is `out` alone
     for first in range(0, len(mel), CHUNK):
@@ -195,6 +198,8 @@ def vocode(network, log_mel, *, rate=48_000, should_cancel=None, finish=None):
         count = min(CHUNK, len(mel) - first)
         around = padded[first:first + count + 2 * OVERLAP + 1].to(device)
         sound = network(around[None])[0].float()
+        if tones:
+            sound = singer(sound, first, sure=first + OVERLAP + count + 3)
         if finish:
             sound = widen(keep_to_mel(sound, around))
         stop = min(OVERLAP + count, OVERLAP + len(mel) - 1 - first)             # the last frame has no sound after it
@@ -204,6 +209,18 @@ def vocode(network, log_mel, *, rate=48_000, should_cancel=None, finish=None):
         out[:, done:done + made.shape[1]] = made
         done += made.shape[1]
     return out
+
+
+def one_turn(sound, frames, context):
+    """A ring's sound (2, N), vocoded with `context` mel frames of itself on both sides -> one turn (2, frames * 1024).
+
+    Its end gives way to what leads into its beginning: tones longer than the context do not meet themselves in phase.
+    """
+    first, count = context * MEL_HOP, frames * MEL_HOP
+    turn, fade = sound[:, first:first + count].copy(), min(TURN_FADE * MEL_HOP, count, first)
+    part = (np.arange(fade, dtype=np.float32) + 0.5) / fade
+    turn[:, count - fade:] += part * (sound[:, first - fade:first] - turn[:, count - fade:])
+    return turn
 
 
 _networks = {}                  # sha256 -> network

@@ -4,6 +4,7 @@ The networks are tiny and random, with every zero-initialised weight filled in, 
 The recorded file holds every n-th number. Record again only with a change that is meant to change outputs:
 `python tests/models/test_unchanged.py`.
 """
+import functools
 import sys
 from pathlib import Path
 from unittest import mock
@@ -111,12 +112,14 @@ def cases():
     """All of both models, in float32: sums in half precision differ from processor to processor.
 
     Random arms are half a turn away from the standing pose, where a share of the way has no one direction: their speed
-    is left as it is.
+    is left as it is. And the stage for steady tones is left out, as it adds small differences up along a tone.
     """
     from models.conductor import pipeline
+    from models.music_ldm import pipeline as music
     torch.set_num_threads(1)
     with (mock.patch.object(precision, "half", lambda device: None),
-          mock.patch.object(pipeline, "within_speed", lambda motion, *rest: motion)):
+          mock.patch.object(pipeline, "within_speed", lambda motion, *rest: motion),
+          mock.patch.object(music, "vocode", functools.partial(music.vocode, tones=False))):
         return {**music_cases(music_model()), **conductor_cases(conductor_model())}
 
 

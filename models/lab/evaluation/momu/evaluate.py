@@ -25,6 +25,7 @@ from models.momu.settings import Settings
 
 SECTIONS = ("vae", "contrast", "joint", "together", "to_sound", "to_motion", "unheard", "lengths", "sheets")
 TOGETHER = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+VERSION = 2                     # of how sound is made of latents
 LENGTHS = (5.0, 20.0, 60.0, 180.0)
 
 
@@ -39,7 +40,7 @@ class Store:
         found = {system: [] for system, _ in parts}
         for system, part in parts:
             found[system].append(checkpoints.find(system, part, folders).sha256)
-        self.judges, self.weights = found["rhythm"], [sha256 for shas in found.values() for sha256 in shas]
+        self.judges, self.weights = found["rhythm"], [sha256 for shas in found.values() for sha256 in shas] + [VERSION]
 
     def kept(self, name, settings, make, generated=True):
         """The record of that name and settings, made where it is not there; generated: it depends on MoMu's weights."""

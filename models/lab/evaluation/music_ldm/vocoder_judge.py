@@ -3,15 +3,16 @@
     python -m models.lab.evaluation.music_ldm.vocoder_judge --corpus DIR [--pieces 40] [--seconds 8] [--judge-steps 200]
         [--vocoder NAME=FOLDER ...] [--json FILE] [--pictures DIR] [--docs FILE]
 
-Rows: Griffin-Lim, then each vocoder with and without the two stages after the network, from the true mel and from the
-mel that the VAE gives back; `another piece` compares real sound with other real sound of its genre, `the same sound`
-with itself.
+Rows: Griffin-Lim, then each vocoder, its network alone, with steady tones and with the two stages after these, from the
+true mel and from the mel that the VAE gives back; `another piece` compares real sound with other real sound of its
+genre, `the same sound` with itself.
 Columns: distances (multi-scale log10 mel summed over seven windows, multi-resolution STFT, log-mel at 22 kHz), error of
 the thirds of an octave from 50 Hz to 12.7 kHz (means over all pieces; and per genre the mean over genres of the worst),
-tilt in dB per octave, how many dB attacks lose, share of the side, and the accuracy of a judge trained afterwards (0.5:
-it cannot tell).
+tilt in dB per octave, how many dB attacks lose, share of the side, share of harmonic energy, and the accuracy of a
+judge trained afterwards (0.5: it cannot tell).
 """
 import argparse
+import functools
 import json
 import sys
 from pathlib import Path
@@ -26,6 +27,7 @@ from core.errors import BadInput, command
 from models.lab.evaluation.music_ldm import vocoder_measures as measures
 from models.lab.evaluation.music_ldm.vocoder_scores import MEL_RATE, mel_distance, side_share
 from models.lab.evaluation.tables import markdown_table, replace_section
+from models.lab.metrics.audio import harmonic_share
 from models.music_ldm.vocoder import RATE, load_vocoder, vocode
 from models.music_ldm.vocoder_gan import MelLoss
 from models.music_ldm.vocoder_tone import through_vae
@@ -33,7 +35,7 @@ from models.music_ldm.vocoder_train import multi_resolution
 from models.training.shards import AUDIO_RATE, Corpus, unpack_audio
 
 COLUMNS = ("ms_mel", "stft", "log_mel", "band_db", "worst_band_db", "genre_worst_db", "tilt_db", "attack_loss_db",
-           "side_share", "judge")
+           "side_share", "harmonic", "judge")
 HEAD = 1.0                      # seconds of a piece left out
 
 
@@ -67,10 +69,12 @@ def makers(vocoders, vae):
         rows["VAE, griffin_lim_32"] = lambda mel: published(decoded(mel))
     for name, folder in vocoders.items():
         network = load_vocoder(folder)[0]
-        for finish, words in ((False, f"{name}, network alone"), (True, f"{name}, with the two stages")):
-            rows[words] = lambda mel, n=network, f=finish: vocode(n, mel, rate=RATE, finish=f)
+        for tones, finish, words in ((False, False, "network alone"), (True, False, "with steady tones"),
+                                     (True, True, "with the two stages")):
+            make = functools.partial(vocode, network, rate=RATE, tones=tones, finish=finish)
+            rows[f"{name}, {words}"] = make
             if vae is not None:
-                rows[f"VAE, {words}"] = lambda mel, n=network, f=finish: vocode(n, decoded(mel), rate=RATE, finish=f)
+                rows[f"VAE, {name}, {words}"] = lambda mel, make=make: make(decoded(mel))
     return rows
 
 
@@ -89,7 +93,8 @@ def score_row(found, pieces, distance):
         values.append({"ms_mel": float(distance(*pair)), "stft": float(multi_resolution(*pair)[0]),
                        "log_mel": mel_distance(mono[:size], piece["mono"][:size]),
                        "tilt_db": measures.tilt(levels[0]) - measures.tilt(levels[1]),
-                       "attack_loss_db": measures.attack_loss_db(mine, true), "side_share": side_share(mine)})
+                       "attack_loss_db": measures.attack_loss_db(mine, true), "side_share": side_share(mine),
+                       "harmonic": harmonic_share(mine, RATE)})
     row = {name: float(np.nanmean([value[name] for value in values])) for name in values[0]}
     mean = np.mean(gaps, axis=0)
     worst = [np.abs(np.mean([g for g, piece in zip(gaps, pieces) if piece["genre"] == genre], axis=0)).max()

@@ -51,7 +51,7 @@ def side_share(stereo):
 
 
 def score(corpus, pieces=12, seconds=10.0, folders=None, report=print):
-    """Means over test pieces of the corpus: {"learned": {...}, "network alone": {...} (without `vocoder_finish`),
+    """Means over test pieces of the corpus: {"learned": {...}, "network alone": {...} (nothing after it),
     "griffin_lim_32": {...}, "pieces", "seconds", "checkpoint"}."""
     network, checkpoint = load_vocoder(folders)
     items = Corpus(corpus, split="test")
@@ -67,7 +67,7 @@ def score(corpus, pieces=12, seconds=10.0, folders=None, report=print):
         learned = vocode(network, mel, rate=RATE)
         walls = [time.perf_counter() - began]
         began = time.perf_counter()
-        bare = vocode(network, mel, rate=RATE, finish=False)
+        bare = vocode(network, mel, rate=RATE, finish=False, tones=False)
         walls.append(time.perf_counter() - began)
         began = time.perf_counter()
         published = griffin_lim(mel, 32)
