@@ -25,8 +25,8 @@ def audio_features(samples, rate=RATE):
 
 
 def motion_features(motion):
-    """Motion -> (T,216): per joint, root-relative position (m), velocity (m/s / 2), height; facing removed per
-    frame."""
+    """Motion -> (T,216): of each joint place about the root on the floor (height kept, m), velocity (m/s / 2) and
+    acceleration (m/s^2 / 20), in the axes of each frame's facing."""
     positions = motion.positions()
     forward = motion.rotations[:, 0] @ np.array([0, 0, 1.0], np.float32)
     angle = -np.arctan2(forward[:, 0], -forward[:, 1])

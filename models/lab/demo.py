@@ -105,8 +105,8 @@ def _show(system, seconds, out, dance, piece, piece_file, wanted, seed, device):
         write_bvh(out / f"{system.name}.bvh", result.motion)
     row = {"what": system.label, "file": files["sound"] if system.to == "sound" else f"{system.name}.bvh",
            "seconds": round(result.seconds, 2), "wall": round(wall, 2),
-           "realtime_factor": round(result.seconds / wall, 2),
-           "device": result.device, "tempo_bpm": round(result.beats.tempo_bpm, 1) if result.beats is not None else None,
+           "realtime_factor": round(result.seconds / wall, 2), "device": result.device,
+           "tempo_bpm": round(result.beats.tempo_bpm, 1) if result.beats is not None else None,
            "alignment": result.alignment}
     samples, rate = (result.audio, 48_000) if result.audio is not None else (condition.samples, condition.rate)
     picture = {"title": system.label, "audio": samples, "rate": rate, "motion": result.motion or condition,

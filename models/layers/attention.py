@@ -36,8 +36,8 @@ def attend(q, k, v, mask=None):
     """softmax(q k^T / sqrt(d)) v for (B, heads, N, d), (B, heads, M, d) twice; mask bool, True where seen, or None.
 
     On a CPU torch's fused kernel needs four times as long as three plain products on the short sequences we train on
-    (measured:
-    64 x 60, bf16, forward and backward); the fused one is kept for long sequences, where it saves memory, and for GPUs.
+    (measured: 64 x 60, bf16, forward and backward); the fused one is kept for long sequences, where it saves memory,
+    and for GPUs.
     """
     if q.device.type == "cpu" and q.shape[-2] * k.shape[-2] <= SMALL:
         scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)

@@ -46,7 +46,15 @@ def make_motion(entry, canvas, other, generators, asked, run):
     return [motion if take is None else take.joined(motion) for motion in motions]
 
 
-class SoundTake:
+class Take:
+    """What is kept of a take: its latents and canvas, and the seconds `free` that are made anew."""
+
+    def known(self):
+        """Standardised latents (64, length) and mask (64, length), 1 where they stay."""
+        return self.latents, self.canvas.kept(self.free).to(self.latents.device).expand_as(self.latents)
+
+
+class SoundTake(Take):
     """Samples (2, M) at 48 kHz of a take on its canvas, of which the seconds `free` [(start, stop), ...] are made
     anew."""
 
@@ -63,10 +71,6 @@ class SoundTake:
         latents, self.profile, self.gain = entry.music.read(as_audio(self.samples), canvas)
         self.latents = entry.music_dit.standardise(latents[None])[0]
 
-    def known(self):
-        """Standardised latents (64, length) and mask (64, length), 1 where they stay."""
-        return self.latents, self.canvas.kept(self.free).to(self.latents.device).expand_as(self.latents)
-
     def joined(self, sound):
         """The take with its free ranges of `sound`, which begins where the canvas's sampled part does."""
         out = self.samples
@@ -75,7 +79,7 @@ class SoundTake:
         return out
 
 
-class MotionTake:
+class MotionTake(Take):
     """A `Motion` on its canvas, of which the seconds `free` [(start, stop), ...] are made anew."""
 
     def __init__(self, entry, canvas, motion, free):
@@ -83,10 +87,6 @@ class MotionTake:
         canvas.cut(free)
         latents = dance.read(entry.motion_vae, self.motion, canvas)
         self.latents = entry.motion_dit.standardise(latents[None])[0]
-
-    def known(self):
-        """Standardised latents (64, length) and mask (64, length), 1 where they stay."""
-        return self.latents, self.canvas.kept(self.free).to(self.latents.device).expand_as(self.latents)
 
     def joined(self, motion):
         """The take with its free ranges of `motion`, which begins where the canvas's sampled part does."""

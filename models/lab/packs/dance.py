@@ -6,8 +6,8 @@
 
 CLIPS is a flat folder of whole captured clips (60 fps, with beats); each passage of them is mirrored, warped by up to
 12 % and given music of a drawn genre at its beats, as `studio.real` does. Arrays: `mel`, `latent`, `profile`
-(models/training/flat.py).
-Motion is not stored: it follows from the metas (models/lab/packs/flat.py). Stopped builds go on where they were.
+(models/training/flat.py). Motion is not stored: it follows from the metas (models/lab/packs/flat.py). Stopped builds go
+on where they were.
 """
 import argparse
 import json
@@ -83,9 +83,9 @@ def capture_item(clips, number, seconds):
     room = clip["duration"] - length * warp - 0.1
     start = round(rng.uniform(0, max(room, 0)) * 60) / 60
     meta = {"id": f"capture-{number:06d}", "kind": "dance", "split": clip["split"], "seed": number,
-            "style": clip["style"],
-            "source": clip["source"], "clip": clip["id"], "beat_confidence": clip["beat_confidence"],
-            "duration": float(length), "passage": {"clip": clip["id"], "start": start, "warp": warp, "mirror": mirror}}
+            "style": clip["style"], "source": clip["source"], "clip": clip["id"],
+            "beat_confidence": clip["beat_confidence"], "duration": float(length),
+            "passage": {"clip": clip["id"], "start": start, "warp": warp, "mirror": mirror}}
     moved = passage_arrays(meta, flat)
     motion = unpack_motion(moved["rot6d"].reshape(-1, 24, 6), moved["root"])
     beats = np.array(clip["beats"], np.float64)

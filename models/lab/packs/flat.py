@@ -38,8 +38,7 @@ def pack(folder, path):
     flat = Flat(folder)
     skipped = {name for item in flat.items if is_remade(item) for name in MOTION if name in item["arrays"]}
     items = [{**item, "arrays": {n: v for n, v in item["arrays"].items() if n not in MOTION}} if is_remade(item)
-             else item
-             for item in flat.items]
+             else item for item in flat.items]
     if skipped and any(name in item["arrays"] for item in items for name in skipped):
         raise BadInput(f"{folder} mixes motion that is carried and motion that is made again; keep them in two "
                        f"folders.")

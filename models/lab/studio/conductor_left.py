@@ -121,11 +121,10 @@ def _spell(mode, rng, t, start, stop, loud, phase, right, style):
         u = quintic((t - turn + 0.55) / 1.1)
         near = (quintic((t - turn + 1.2) / 0.6) * quintic((turn + 1.2 - t) / 0.6))
         place = np.stack([-0.02 + 0.32 * u, 1.02 + 0.16 * np.sin(np.pi * u), 0.42 + 0.03 * np.sin(np.pi * u)], 1)
-        return near[:, None] * place + (1 - near[:, None]) * (READY + offset), np.stack([still, still,
-                                                                                         0.5 * near * (1 - 2 * u)],
-                                                                                       1), 0.4 * near
-    return READY + offset + np.stack([still, 1.5 * sympathy, 0.3 * sympathy], 1), np.stack([-0.3 * sympathy, still,
-                                                                                            still], 1), still
+        place = near[:, None] * place + (1 - near[:, None]) * (READY + offset)
+        return place, np.stack([still, still, 0.5 * near * (1 - 2 * u)], 1), 0.4 * near
+    place = READY + offset + np.stack([still, 1.5 * sympathy, 0.3 * sympathy], 1)
+    return place, np.stack([-0.3 * sympathy, still, still], 1), still
 
 
 def _glances(plan, rng, bars):
@@ -147,8 +146,8 @@ def _glances(plan, rng, bars):
 def _gesture(cue, t, at, before, yaw):
     """Path (T,3) and wrist turn of one cue, entry, accent, fermata or cut-off around its ictus `at`."""
     u = (t - at) / before
-    rise = quintic(u + 1.2) * (1 - quintic((u + 0.45) / 0.45)) + 0.25 * quintic(u / 0.4) * (1
-                                                                                            - quintic((u - 0.5) / 0.6))
+    rise = quintic(u + 1.2) * (1 - quintic((u + 0.45) / 0.45))
+    rise = rise + 0.25 * quintic(u / 0.4) * (1 - quintic((u - 0.5) / 0.6))
     x = 0.26 + 0.12 * np.clip(yaw, -0.8, 0.8)
     if cue.kind == "cutoff":
         phase = np.clip(u + 1, 0, 1)

@@ -88,10 +88,9 @@ def lay_down(curves, floor, face):
     curves.pelvis_rotation = slerp(standing, tipped, floor.share)
     curves.spine = curves.spine * (1 - share)
     curves.spine[:, 0] += floor.share * floor.spine
-    curves.neck[:, 0] = curves.neck[:, 0] * (1 - floor.share) - 0.25 * floor.share * np.clip(floor.hips[:, 0],
-                                                                                             -0.6, 1.4)
-    curves.head[:, 0] = curves.head[:, 0] * (1 - floor.share) - 0.25 * floor.share * np.clip(floor.hips[:, 0],
-                                                                                             -0.6, 1.4)
+    level = 0.25 * floor.share * np.clip(floor.hips[:, 0], -0.6, 1.4)
+    curves.neck[:, 0] = curves.neck[:, 0] * (1 - floor.share) - level
+    curves.head[:, 0] = curves.head[:, 0] * (1 - floor.share) - level
     curves.foot_pitch = curves.foot_pitch * (1 - share) + floor.heel[:, None] * share
     curves.down = floor.share
     curves.tip = yaw(face) @ rotvec(floor.hips * share) @ yaw(-face)

@@ -1,9 +1,7 @@
 """Tables of house, waack, street jazz and ballet jazz (patterns.py says how to read them)."""
+from models.lab.studio.drum_keys import CONGA_HIGH, CONGA_LOW
 from models.lab.studio.drums import CLAP, COWBELL, HAT, KICK, OPEN, PEDAL, RIDE, RIM, SHAKER, SNAP, SNARE, TAMB
-from models.lab.studio.patterns import Genre, Layer
-
-CONGA_HIGH, CONGA_LOW, BONGO = 62, 64, 60
-HATS8, HATS16 = "x.x.x.x.x.x.x.x.", "xoxoxoxoxoxoxoxo"
+from models.lab.studio.patterns import HATS8, HATS16, Genre, Layer
 
 CLUB = {
     "house": Genre(

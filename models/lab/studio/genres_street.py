@@ -1,4 +1,5 @@
 """Tables of break, pop, lock, middle hip-hop, LA hip-hop and krump (patterns.py says how to read them)."""
+from models.lab.studio.drum_keys import BONGO, CONGA_HIGH, CONGA_LOW
 from models.lab.studio.drums import (
     CLAP,
     COWBELL,
@@ -16,10 +17,7 @@ from models.lab.studio.drums import (
     TOM_MID,
     ZAP,
 )
-from models.lab.studio.patterns import Genre, Layer
-
-CONGA_HIGH, CONGA_LOW, BONGO = 62, 64, 60
-HATS8, HATS16 = "x.x.x.x.x.x.x.x.", "xoxoxoxoxoxoxoxo"
+from models.lab.studio.patterns import HATS8, HATS16, Genre, Layer
 
 STREET = {
     "break": Genre(

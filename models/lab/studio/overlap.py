@@ -14,9 +14,8 @@ CAPSULES = tuple((name, JOINTS.index(first), JOINTS.index(last), radius) for nam
 ADJOINING = {frozenset(pair) for pair in (
     ("trunk", "head"), ("trunk", "left thigh"), ("trunk", "right thigh"), ("left thigh", "right thigh"),
     ("left thigh", "left shin"), ("right thigh", "right shin"), ("trunk", "left upper arm"),
-    ("trunk", "right upper arm"),
-    ("left upper arm", "left forearm"), ("right upper arm", "right forearm"), ("head", "left upper arm"),
-    ("head", "right upper arm"))}
+    ("trunk", "right upper arm"), ("left upper arm", "left forearm"), ("right upper arm", "right forearm"),
+    ("head", "left upper arm"), ("head", "right upper arm"))}
 
 
 def segment_distance(a, b, c, d):

@@ -5,6 +5,8 @@ A pattern is one bar of 16 steps (or two bars of 32): X accent, x hit, o ghost, 
 
 from dataclasses import dataclass, field
 
+HATS8, HATS16 = "x.x.x.x.x.x.x.x.", "xoxoxoxoxoxoxoxo"
+
 
 @dataclass(frozen=True)
 class Layer:

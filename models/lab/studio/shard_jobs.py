@@ -13,8 +13,8 @@ PER_SHARD = 16
 def plan_arrays(plan):
     """The ground truth arrays of docs/contracts.md section 3."""
     return {"beats": np.stack([plan.times, plan.positions], 1).astype(np.float32),
-            "dynamics": np.asarray(plan.dynamics, np.float32), "articulation": np.asarray(plan.articulation,
-                                                                                          np.float32)}
+            "dynamics": np.asarray(plan.dynamics, np.float32),
+            "articulation": np.asarray(plan.articulation, np.float32)}
 
 
 def is_complete(task):
