@@ -12,6 +12,7 @@ from core.pipelines.beats import given_or_found
 from core.rhythm.beats import Beats
 
 STAYS = ("outside", "inside")
+SLACK_SECONDS = 1e-3            # ends of ranges are rounded, and sounds end on whole samples
 
 
 class Pipeline(base.Pipeline):
@@ -98,12 +99,13 @@ def kept_ranges(motion: Motion | None, start: float, stop: float, stays: str = "
     or None: nothing stays."""
     if stays not in STAYS:
         raise BadInput(f"What stays of a motion is {' or '.join(STAYS)} the range, not {stays!r}.")
-    if not 0 <= start < stop <= duration + 1e-6:
+    if not 0 <= start < stop <= duration + SLACK_SECONDS:
         raise BadInput(f"The range to {'make anew' if stays == 'outside' else 'keep'}, {start:g} to {stop:g} s, does "
                        f"not lie within the {duration:.2f} s passage.")
-    ranges = [(low, high) for low, high in ((0.0, start), (stop, duration)) if high - low > 1e-6]
+    stop = min(stop, duration)
+    ranges = [(low, high) for low, high in ((0.0, start), (stop, duration)) if high - low > SLACK_SECONDS]
     if stays == "inside":
-        ranges = [(start, min(stop, duration))]
+        ranges = [(start, stop)]
     if not ranges:
         return None
     motion = held(motion, duration)

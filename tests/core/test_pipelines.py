@@ -15,6 +15,7 @@ from core.contract import systems as registry
 from core.contract.systems import System
 from core.errors import BadInput, Cancelled, NoCheckpoint, OutOfMemory
 from core.pipelines import base, device
+from core.pipelines.to_motion import kept_ranges
 from core.rhythm.alignment import alignment
 from core.rhythm.beats import Beats
 
@@ -106,6 +107,16 @@ def test_only_the_chosen_seconds_are_made_anew(conduct, sound):
     assert gap[:45].max() < 1e-5 and gap[91:].max() < 1e-5 and gap[55:80].max() > 1e-3
     with pytest.raises(BadInput, match="does not lie within"):
         conduct.generate(sound, **FAST, keep=(before, 3.0, 9.0))
+
+
+@pytest.mark.parametrize("frames", [50, 61, 71, 100])
+def test_a_range_may_reach_the_end_however_that_is_rounded(frames):
+    """The add-on rounds to 0.1 ms, and the passage's sound ends on a whole sample."""
+    for duration in (frames / 30, round(frames / 30 * 44_100) / 44_100, frames / 30 - 1e-5):
+        motion, ranges = kept_ranges(rest_motion(frames), 0.2, round(frames / 30, 4), duration=duration)
+        assert ranges == [(0.0, 0.2)] and len(motion) == frames
+        inside = kept_ranges(rest_motion(frames), 0.2, round(frames / 30, 4), "inside", duration=duration)[1]
+        assert inside == [(0.2, pytest.approx(duration, abs=1e-3))] and inside[0][1] <= duration
 
 
 def test_cancel_is_honoured_within_one_step(conduct, sound):
