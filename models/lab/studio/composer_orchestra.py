@@ -64,8 +64,8 @@ class _Composer:
         draw, end = rng.random(), min(first + beats, self.grid.count - 1)
         if draw < 0.12:
             return ()
-        slow = (float(self.grid(end)) - float(self.grid(max(first, 0)))) / max(end - max(first, 0),
-                                                                               1) * self.plan.bpm / 60
+        begin = max(first, 0)
+        slow = (float(self.grid(end)) - float(self.grid(begin))) / max(end - begin, 1) * self.plan.bpm / 60
         divided = FIGURES[self.metre][{2: "eighths", 3: "broken", 4: "eighths", 6: "pulse", 9: "pulse"}[self.metre]]
         return divided if slow > 1.2 and draw < 0.6 else figure
 

@@ -48,27 +48,26 @@ def curves_of(plan, style, rng, t, loud, height, hands, left_turn, gaze, feet):
     knees = style.knees
     # Knees and hips: low in piano, tall in forte, sinking into strong ictus, up with a breath.
     sink = (0.045 * np.clip((0.40 - calm) / 0.40, 0, 1) + 0.016 * (1 - phrase) + 0.018 * loud * pulse
-            + 0.008 * drift[:, 0]
-            + 0.05 * bow / BOW * 0.4)
+            + 0.008 * drift[:, 0] + 0.05 * bow / BOW * 0.4)
     curves.pelvis[:, 0], curves.pelvis[:, 2] = feet.place[:, 0], feet.place[:, 1]
     curves.pelvis[:, 1] = STANDING - knees * sink - 0.05 * np.abs(feet.share - 0.5) + 0.012 * breath
     curves.ball, curves.foot_yaw, curves.foot_pitch = feet.ball, feet.yaw, feet.pitch
-    curves.pelvis[:, [0, 2]] += (0.030 * knees * sink / 0.05)[:, None] * -np.stack([np.sin(feet.heading),
-                                                                                    np.cos(feet.heading)], 1)
+    ahead = np.stack([np.sin(feet.heading), np.cos(feet.heading)], 1)
+    curves.pelvis[:, [0, 2]] -= (0.030 * knees * sink / 0.05)[:, None] * ahead
     # Who plays: a look is shared by hips, trunk, neck and head.
-    ahead = gaze[:, 1] - 0.5 * feet.heading
-    hips = smooth(0.30 * style.turning * ahead + 0.02 * drift[:, 1], 5)
-    lean = style.lean * (1.0 * (loud - 0.4)
-                         + 0.8 * phrase) - 0.07 * breath + 0.02 * drift[:, 2] + 0.25 * bow + 0.8 * knees * sink
+    look = gaze[:, 1] - 0.5 * feet.heading
+    hips = smooth(0.30 * style.turning * look + 0.02 * drift[:, 1], 5)
+    lean = (style.lean * (loud - 0.4 + 0.8 * phrase) - 0.07 * breath + 0.02 * drift[:, 2] + 0.25 * bow
+            + 0.8 * knees * sink)
     roll = 0.10 * (feet.share - 0.5) + 0.03 * drift[:, 3]
     tilt = rotvec(np.stack([0.30 * np.clip(lean, -0.1, 0.3), np.zeros(frames), 0.06 * (0.5 - feet.share)], -1))
     curves.pelvis_rotation = yaw(feet.heading + hips) @ tilt
     aside = smooth(right[:, 0] + 0.16, 2)
     curves.spine[:, 0] = 1.15 * lean + 0.03 * loud * pulse
-    curves.spine[:, 1] = (0.70 * style.turning * ahead + 0.06 * drift[:, 4] + 0.40 * aside
+    curves.spine[:, 1] = (0.70 * style.turning * look + 0.06 * drift[:, 4] + 0.40 * aside
                           - 0.20 * smooth(left[:, 0] - 0.25, 4))
     curves.spine[:, 2] = -roll + 0.18 * smooth(left[:, 1] - right[:, 1], 4) * 0.5
-    rest = ahead * (1 - 0.85 * style.turning)
+    rest = look * (1 - 0.85 * style.turning)
     curves.neck[:, 0] = 0.12 - 0.45 * lean + 0.5 * gaze[:, 0] + 0.5 * bow
     curves.neck[:, 1], curves.neck[:, 2] = 0.5 * rest + 0.04 * drift[:, 5], 0.5 * roll
     nod = 0.07 * pulse * loud

@@ -61,7 +61,7 @@ def left_hand(plan, style, rng, t, right):
         stop = beats[last] if last < count else t[-1] + 9.0
         ease = 0.35
         share = (quintic((t - start + ease) / (2 * ease)) * quintic((stop + ease - t) / (2 * ease)))[:, None]
-        place, palm, look = _spell(mode[first], rng, t, start, stop, loud, phase, right, style)
+        place, palm, look = _spell(mode[first], rng, t, start, stop, loud, phase, right)
         path, hand, weight = path + share * place, hand + share * palm, weight + share
         down = down + share[:, 0] * look
     path, hand = path / np.maximum(weight, 1e-6), hand / np.maximum(weight, 1e-6)
@@ -92,7 +92,7 @@ def left_hand(plan, style, rng, t, right):
     return smooth(path, 2), smooth(hand, 1), smooth(gaze, 2)
 
 
-def _spell(mode, rng, t, start, stop, loud, phase, right, style):
+def _spell(mode, rng, t, start, stop, loud, phase, right):
     """(path (T,3), wrist turn (T,3), how far the eyes go down (T,)) of one spell of a mode; sizes differ from spell to
     spell."""
     still, wide = np.zeros_like(t), float(rng.uniform(0.7, 1.3))

@@ -15,5 +15,4 @@ def render(score, plan, rate=48000):
     """(2, N) float32 in -1..1, N = round(plan.duration * rate)."""
     audio = render_score(score, rate)
     samples = int(round(plan.duration * rate))
-    return audio if audio.shape[1] == samples else np.pad(audio,
-                                                          ((0, 0), (0, max(0, samples - audio.shape[1]))))[:, :samples]
+    return np.pad(audio, ((0, 0), (0, max(0, samples - audio.shape[1]))))[:, :samples]

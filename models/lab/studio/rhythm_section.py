@@ -71,9 +71,8 @@ def write_drums(plan, genre, bars, writer):
             if not _plays(key, bar, break_style):
                 continue
             pattern = pair[1] if bar.energy > 0.62 or bar.kind == "build" else pair[0]
-            hits = _trap_hats(rng, bar, pattern == "trap8") if pattern.startswith("trap") else read_steps(pattern,
-                                                                                                          bar, rng)
-            for step, velocity in hits:
+            trap = pattern.startswith("trap")
+            for step, velocity in _trap_hats(rng, bar, pattern == "trap8") if trap else read_steps(pattern, bar, rng):
                 if step >= fill_from and key not in (drums.KICK, drums.RIDE):
                     continue
                 strength = (
