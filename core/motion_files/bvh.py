@@ -80,7 +80,7 @@ def bvh_rig(bvh, bone_map=None, name="the file", up=None, notify=None):
     world, upright = np.eye(4), stands(rig)
     world[:3, :3] = _up_to_z(bvh, heads if upright else None, poses[..., :3, 3], bone_map, up, name, notify)
     rig = replace(rig, matrix_world=world)
-    return (rig if upright else standing_rig(rig, poses)), poses
+    return (rig if upright else standing_rig(rig, poses, notify)), poses
 
 
 def bvh_poses(bvh):

@@ -31,3 +31,13 @@ def nearest_axis(vector):
     place = int(np.argmax(np.abs(vector)))
     axis[place] = np.sign(vector[place]) or 1.0
     return axis
+
+
+def between(have, wanted):
+    """(3,3) rotation that takes the first vector of `have` to the first of `wanted`, the second as near as can be."""
+    def frame(first, second):
+        first = first / np.linalg.norm(first)
+        second = second - (second @ first) * first
+        second = second / np.linalg.norm(second)
+        return np.column_stack([first, second, np.cross(first, second)])
+    return frame(*wanted) @ frame(*have).T

@@ -15,7 +15,7 @@ from core.body.kinematics import OFFSETS
 from core.contract import PARENTS
 from core.contract.bone_doubts import along_one_line
 from core.errors import BadInput
-from core.retarget.quarters import ALONG, EXACT, QUARTERS, fit, nearest_axis, quarter
+from core.retarget.quarters import ALONG, EXACT, QUARTERS, between, fit, nearest_axis, quarter
 from core.retarget.rest import ID, TORSO, joint_bones, swing, unit
 from core.retarget.rig import orthonormal
 from core.retarget.standing_feet import FLAT, flat_axes, foot_axes, pitch_of_feet, toed_out
@@ -26,6 +26,10 @@ CLEARLY = 0.07                      # of the trace of a rotation
 TRUNK = ("pelvis", *TORSO, "neck", "head")
 SAME = 0.7                          # what it counts for that a bone is rolled like the one it hangs on
 BEND = 2.0                          # and that its hinge bends the right way
+ALIKE = 0.2                         # length of a mean of unit vectors from which on it is a direction
+ROLLED = np.radians(15.0)           # knees bend at most 9 degrees beside straight back on bodies that people were
+# An elbow bends straight forward on the studio's bodies, 30 degrees higher on captured ones: what lies between.
+ELBOW = np.array([0.0, np.sin(np.radians(15.0)), np.cos(np.radians(15.0))])
 WORLD = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])      # SMPL axes -> z up, facing -y
 # joint -> (joint it hangs on, joint it points to, joint whose bend tells its roll, where that bends to in SMPL axes)
 LIMBS = {f"{side}_{joint}": tuple(f"{side}_{name}" if name else None for name in names) + (way,)
@@ -83,15 +87,21 @@ def _posed(rig, pose):
     return replace(rig, rest=rest, tails=rest[:, :3, 3] + np.einsum("nab,nb->na", turn, rig.tails - rig.rest[:, :3, 3]))
 
 
-def standing_rig(rig, poses):
-    """`Rig` in a T-pose made from its motion. poses (T,N,4,4) in armature space. Raises BadInput where joints
-    coincide."""
+def standing_rig(rig, poses, notify=None):
+    """`Rig` in a T-pose made from its motion. poses (T,N,4,4) in armature space. notify(sentence): where bones are
+    rolled freely. Raises BadInput where joints coincide."""
     poses = poses[::max(1, len(poses) // FRAMES)]
     # Since rest: programs that give bones axes of their own (Blender) have turned them away from those of the file.
     turns = orthonormal(poses[..., :3, :3]) @ np.swapaxes(rig.rest_rotations, -1, -2)
     bones = {joint: rig.index[name] for joint, name in joint_bones(rig).items()}
     axes = _Axes(rig, bones, turns, poses[..., :3, 3])
     axes.trunk()
+    axes.free = axes.rolled_freely()
+    if axes.free:
+        axes.trunk()
+        if notify is not None:
+            notify("The axes of its bones are rolled freely, so that it is known to some 30 degrees only how its limbs "
+                   "are turned about themselves.")
     for joint in LIMBS:
         axes.limb(joint)
     axes.feet()
@@ -107,7 +117,7 @@ class _Axes:
         self.turns = {joint: turns[:, bone] for joint, bone in bones.items()}
         self.places = {joint: places[:, bone] for joint, bone in bones.items()}
         self.up = rig.world_rotation.T @ np.array([0.0, 0.0, 1.0])
-        self.found = {}
+        self.found, self.free = {}, False
 
     def frames(self, joint):
         """(T,3,3) global rotation of a joint whose axes are known."""
@@ -124,9 +134,33 @@ class _Axes:
                                 @ self.turns[joint], axis=0)
                  for joint in (*TRUNK, "left_collar", "right_collar") if joint in self.bones}
         self.turned = self._turned(means)
-        for joint, mean in means.items():
-            self.found[joint] = quarter(mean, self.turned.get(joint, QUARTERS))
+        quarters = {joint: quarter(mean, self.turned.get(joint, QUARTERS)) for joint, mean in means.items()}
+        turns = {joint: orthonormal(mean) for joint, mean in means.items()}
+        odd = any(np.trace(quarters[joint].T @ turns[joint]) < 1 + 2 * np.cos(ROLLED)
+                  for joint in ("pelvis", *TORSO) if joint in means)
+        self.found |= turns if self.free and odd else quarters
         self.chest = chest
+
+    def rolled_freely(self):
+        """Does a knee bend beside the axes that its thigh would have by a quarter turn? Free rolls show there, for
+        knees bend straight back on any body."""
+        beside = []
+        for joint in ("left_hip", "right_hip"):
+            self.limb(joint)
+            _, end, _, bends = LIMBS[joint]
+            along = self.along(joint, end)
+            if along is None or np.linalg.norm(self._bent(joint, along)) < ALIKE:
+                continue
+            canonical, bent = self.found[joint] @ along, self.found[joint] @ unit(self._bent(joint, along))
+            wanted = unit(bends - (canonical @ bends) * canonical)
+            beside.append(np.arccos(np.clip(wanted @ bent, -1, 1)))
+        return max(beside, default=0.0) > ROLLED
+
+    def _bent(self, joint, along):
+        """(3,) mean direction in the bone's axes to which the limb beyond it bends, at right angles to the bone."""
+        _, end, hinge, _ = LIMBS[joint]
+        bent = np.mean(unit(np.einsum("tba,tb->ta", self.turns[joint], self.places[hinge] - self.places[end])), axis=0)
+        return bent - (bent @ along) * along
 
     def _turned(self, means):
         """{joint: (n,3,3)} of the trunk's bones that lie exactly along an axis: what their axes may be if they were
@@ -187,6 +221,9 @@ class _Axes:
         base = self.frames(start) if start else self.frames("pelvis") if "hip" in joint else self.chest
         swung = base if along is None else swing(base @ canonical, self.turns[joint] @ along) @ base
         mean = np.mean(np.swapaxes(swung, -1, -2) @ self.turns[joint], axis=0)
+        if self.free:
+            self.found[joint] = self._free_limb(joint, canonical, along, mean)
+            return
         scores = np.einsum("nab,ab->n", QUARTERS, mean)
         if start:
             scores = scores + SAME * (np.abs(QUARTERS - self.found[start]).max(axis=(1, 2)) < 1e-6)
@@ -194,16 +231,23 @@ class _Axes:
             self.found[joint] = QUARTERS[int(np.argmax(scores))] if scores.max() > 1.5 else orthonormal(mean)
             return
         if hinge:
-            further = self.places[hinge] - self.places[end]
-            bent = np.mean(unit(np.einsum("tba,tb->ta", self.turns[joint], further)), axis=0)
-            bent = bent - (bent @ along) * along
-            scores = scores + BEND * min(1.0, np.linalg.norm(bent) / 0.2) * (QUARTERS @ unit(bent) @ np.array(bends,
-                                                                                                              float))
+            bent = self._bent(joint, along)
+            sure = min(1.0, np.linalg.norm(bent) / ALIKE)
+            scores = scores + BEND * sure * (QUARTERS @ unit(bent) @ np.array(bends, float))
         scores[QUARTERS @ along @ canonical < np.cos(np.radians(45))] = -np.inf
         if np.abs(along).max() < ALONG or np.isinf(scores).all():
             self.found[joint] = orthonormal(mean)
         else:
             self.found[joint] = QUARTERS[int(np.argmax(scores))]
+
+    def _free_limb(self, joint, canonical, along, mean):
+        """Axes of a limb's bone that no quarter turn gives: by its hinge, else as it is turned on average."""
+        hinge, bends = LIMBS[joint][2:]
+        bent = self._bent(joint, along) if hinge and along is not None else np.zeros(3)
+        if np.linalg.norm(bent) < ALIKE:
+            return orthonormal(mean)
+        bends = ELBOW if "shoulder" in joint else np.array(bends, float)
+        return between((along, bent), (canonical, bends))
 
     def feet(self):
         """Ankles and toes: pitched as the feet are while they stand, their sideways axis across the shin's bend."""
@@ -213,14 +257,14 @@ class _Axes:
             means[side] = np.mean(np.swapaxes(self.frames(f"{side}_knee"), -1, -2) @ self.turns[ankle], axis=0)
             along = self.along(ankle, f"{side}_foot")
             if along is not None:
-                ways[side] = nearest_axis(along) if np.abs(along).max() > ALONG else along
+                ways[side] = nearest_axis(along) if np.abs(along).max() > ALONG and not self.free else along
         pitch = pitch_of_feet(self, ways)
         toes, outward = {}, {}
         for side, mean in means.items():
             ankle, toe = f"{side}_ankle", f"{side}_foot"
             along = self.along(ankle, toe)
             self.found[ankle] = foot_axes(mean, ways[side], pitch) if side in ways else quarter(mean)
-            if along is not None and np.abs(along).max() < (EXACT if abs(pitch) < FLAT else ALONG):
+            if along is not None and not self.free and np.abs(along).max() < (EXACT if abs(pitch) < FLAT else ALONG):
                 self.found[ankle] = flat_axes(mean, along, self.found[ankle])
             if self.turned and along is not None and np.abs(along).max() > EXACT:     # toed out, as feet are
                 outward[toe] = swing([0, 0, 1.0], OFFSETS[ID[toe]] * [1, 0, 1])
@@ -229,7 +273,7 @@ class _Axes:
                 toes[toe] = np.mean(np.swapaxes(self.frames(ankle), -1, -2) @ self.turns[toe], axis=0)
         axes = self._last(toes, {toe: OFFSETS[ID[toe]] for toe in toes}, outward) if len(outward) == 2 else {}
         for toe, mean in toes.items():
-            self.found[toe] = quarter(mean, axes.get(toe, QUARTERS))
+            self.found[toe] = orthonormal(mean) if self.free else quarter(mean, axes.get(toe, QUARTERS))
 
 
 def _frame(left, up):

@@ -2,7 +2,7 @@
 import numpy as np
 
 from core.body.kinematics import OFFSETS
-from core.retarget.quarters import ALONG, QUARTERS, fit, nearest_axis
+from core.retarget.quarters import ALONG, QUARTERS, between, fit, nearest_axis
 from core.retarget.rest import ID, swing, unit
 from core.retarget.rig import orthonormal
 
@@ -15,12 +15,9 @@ def foot_axes(mean, along, pitch):
     """Bone axes -> SMPL axes of an ankle that points `along` in its own axes. mean (3,3): bone axes -> shin, on
     average."""
     across = mean.T @ np.array([1.0, 0, 0])
-    across = across - (across @ along) * along
-    if np.abs(along).max() > ALONG:
-        across = nearest_axis(across)
-    wanted = np.stack([[1.0, 0, 0], [0, -np.sin(pitch), np.cos(pitch)]], axis=1)
-    have = np.stack([unit(across - (across @ along) * along), along], axis=1)
-    return np.column_stack([wanted, np.cross(*wanted.T)]) @ np.column_stack([have, np.cross(*have.T)]).T
+    if np.abs(along).max() > 1 - 1e-9:                      # one of the axes itself
+        across = nearest_axis(across - (across @ along) * along)
+    return between((along, across), (np.array([0, -np.sin(pitch), np.cos(pitch)]), np.array([1.0, 0, 0])))
 
 
 def flat_axes(mean, along, other):
@@ -48,6 +45,8 @@ def pitch_of_feet(axes, ways):
     Toes that mostly lie still tell it; else what feet have while they stand, else the canonical one.
     """
     standing = _standing_pitch(axes, ways)
+    if axes.free:
+        return standing
     toes = [_against_toes(axes, side, along, standing) for side, along in ways.items() if f"{side}_foot" in axes.bones]
     told = _densest(np.sort(np.concatenate(toes))) if len(toes) == 2 else np.zeros(0)
     # Toes whose axes were copied from the foot's lie in line with it, which says nothing of the sole.

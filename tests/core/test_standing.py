@@ -150,6 +150,18 @@ def test_axes_turned_until_each_meets_the_next_joint(tmp_path, motion, along):
     assert np.delete(angles, FEET).max() < 3.0 and angles[FEET].max() < 4.5
 
 
+@pytest.mark.parametrize("seed", [5, 6])
+def test_bones_that_are_rolled_freely_are_read_by_their_hinges(tmp_path, motion, seed):
+    """No quarter turn fits; how a limb is turned about itself is then known roughly, and said."""
+    rng, notes = np.random.default_rng(seed), []
+    axes = {joint: Rotation.from_rotvec(towards(joint) * rng.uniform(0, 2 * np.pi)).as_matrix() @ base
+            for joint, base in axes_of(1, False).items()}
+    (tmp_path / "clip.bvh").write_text(bvh_of(motion, axes, ROOT_TO_BLENDER.T))
+    angles = angles_between(read_motion(tmp_path / "clip.bvh", notify=notes.append), motion)
+    hands = [JOINTS.index("left_hand"), JOINTS.index("right_hand")]
+    assert np.delete(angles, hands).max() < 35.0 and np.median(angles) < 12.0 and "rolled freely" in notes[0]
+
+
 def test_a_straight_trunk_is_not_taken_for_a_turned_one(tmp_path, motion):
     (tmp_path / "clip.bvh").write_text(bvh_of(motion, axes_of(1, False), ROOT_TO_BLENDER.T, straight()))
     angles = angles_between(read_motion(tmp_path / "clip.bvh"), motion)
