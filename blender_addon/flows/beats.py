@@ -9,7 +9,7 @@ from ..scene import beat_markers as beats
 from ..scene import bone_map, compat, rig_sampling, strips
 from ..scene import settings as scene_settings
 from ..scene.refs import Ref
-from ..scene.timebase import Passage, scene_fps
+from ..scene.timebase import Passage, frame_in, scene_fps
 from ..worker.manager import Job
 from .base import doubts_of
 from .to_sound import passage_of
@@ -39,7 +39,8 @@ def strip_job(context: bpy.types.Context, strip_scene: bpy.types.Scene, strip: b
     def prepare(folder):
         yield 0.0
         clip = yield from strips.describe(strip_scene_ref, name, folder)
-        box.append(Passage(clip.first, clip.duration, scene_fps(strip_scene_ref.get().render)))
+        scene = scene_ref.get()
+        box.append(Passage(frame_in(scene, strip_scene_ref.get(), clip.first), clip.duration, scene_fps(scene.render)))
         return {"audio": clip.path, "start": clip.start, "duration": clip.duration, "speed": clip.speed}
 
     return Job("beats", "Detect Beats", _tempo_of(context.scene, "to_motion"), prepare,

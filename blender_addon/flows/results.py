@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import UserError
 from ..scene import actions, body_parts, bone_map, compat, draft, keeping, playing, sound_files, strips, takes
 from ..scene.refs import Ref
-from ..scene.timebase import Passage, resample_quaternions, resample_vectors, scene_fps
+from ..scene.timebase import Passage, frame_in, resample_quaternions, resample_vectors, scene_fps
 from ..scene.whole import whole
 from . import ranges
 
@@ -25,7 +25,7 @@ def place_sound(place: bpy.types.Scene, scene: bpy.types.Scene, take: bpy.types.
     if not file.is_file():
         raise UserError(f"The worker did not leave the file {file.name} that it announced.")
     path, fps = sound_files.place_new(file, take.name, (ready or {}).get(str(file))), scene_fps(place.render)
-    strip = strips.place(place, path, take.name, _frame_in(place, scene, passage), int(passage.duration * fps + 1))
+    strip = strips.place(place, path, take.name, frame_in(place, scene, passage.first), int(passage.duration * fps + 1))
     take.strip, take.path = strip.name, str(path)
     strips.make_active(place, strip)
 
@@ -41,13 +41,6 @@ def heard_with(take: bpy.types.PropertyGroup) -> list[str]:
     if len(names) > 1:
         return [f"{', '.join(names)} are heard in the same frames; mute them to hear {take.name} alone"]
     return [f"{names[0]} is heard in the same frames; mute it to hear {take.name} alone"] if names else []
-
-
-def _frame_in(place, scene, passage):
-    """The passage's first frame in the sequencer's scene; two scenes are taken to begin at the same instant."""
-    if place == scene:
-        return passage.first
-    return place.frame_start + (passage.first - scene.frame_start) / passage.fps * scene_fps(place.render)
 
 
 def write_motion(scene: bpy.types.Scene, rig: bpy.types.Object, mapped: dict[str, str], take: bpy.types.PropertyGroup,

@@ -10,7 +10,7 @@ from ..errors import UserError
 from ..scene import baton_prop, bone_map, stamp, strips, takes
 from ..scene import settings as scene_settings
 from ..scene.refs import Ref
-from ..scene.timebase import Passage, scene_fps
+from ..scene.timebase import Passage, frame_in, scene_fps
 from ..scene.whole import whole
 from . import ranges
 from .base import Flow
@@ -77,7 +77,7 @@ class ToMotion(Flow):
         clip = yield from strips.describe(self.strip_scene, self.strip, folder)
         check_length(self.system, clip.duration)
         scene = self.scene.get()
-        self.passage = Passage(_frame_in(scene, self.strip_scene.get(), clip.first), clip.duration,
+        self.passage = Passage(frame_in(scene, self.strip_scene.get(), clip.first), clip.duration,
                                scene_fps(scene.render))
         inputs = {"audio": clip.path, "start": clip.start, "duration": clip.duration, "speed": clip.speed,
                   "place": "rig"}
@@ -161,11 +161,3 @@ def check_length(system: System, seconds: float):
     low, high = system.seconds
     if not low <= seconds <= high:
         raise UserError(f"The strip is {seconds:.1f} s long; {system.raw['take'].lower()} needs {low:g} to {high:g} s")
-
-
-def _frame_in(scene, strip_scene, frame):
-    """Frame of the rig's scene at which a frame of the strip's scene is heard."""
-    if scene == strip_scene:
-        return frame
-    seconds = (frame - strip_scene.frame_start) / scene_fps(strip_scene.render)
-    return scene.frame_start + seconds * scene_fps(scene.render)

@@ -9,6 +9,14 @@ def scene_fps(render):
     return render.fps / render.fps_base
 
 
+def frame_in(scene, other, frame):
+    """Frame of `scene` at the instant of a frame of the scene `other`: two scenes are taken to begin together."""
+    if scene == other:
+        return frame
+    seconds = (frame - other.frame_start) / scene_fps(other.render)
+    return scene.frame_start + seconds * scene_fps(scene.render)
+
+
 @dataclass(frozen=True)
 class Passage:
     """A stretch of a scene: frame `first` is second 0; `duration` in seconds; `fps` of the scene."""

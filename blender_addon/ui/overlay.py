@@ -2,8 +2,9 @@
 import bpy
 
 from ...core.contract import recipes
+from ..scene import compat
 from ..scene.stats import timed
-from ..scene.timebase import scene_fps
+from ..scene.timebase import frame_in, scene_fps
 
 BODY, MUSIC = (0.35, 0.75, 1.0), (1.0, 0.65, 0.2)
 _drawn = []  # (space type, handle)
@@ -57,11 +58,13 @@ def draw():
     view = region.view2d
     low, _ = view.region_to_view(0, 0)
     high, _ = view.region_to_view(region.width, 0)
+    # The Sequencer may show another scene, whose frames are others.
+    place = compat.sequencer_scene(context) if context.area.type == "SEQUENCE_EDITOR" else scene
     shader = gpu.shader.from_builtin("UNIFORM_COLOR")
     gpu.state.blend_set("ALPHA")
     groups = {}
-    for frame, down, music in lines(scene, low, high):
-        x, _ = view.view_to_region(frame, 0, clip=False)
+    for frame, down, music in lines(scene, frame_in(scene, place, low), frame_in(scene, place, high)):
+        x, _ = view.view_to_region(frame_in(place, scene, frame), 0, clip=False)
         length = region.height * (0.34 if down else 0.16)
         # Under the row of frame numbers and over the row of markers.
         top, bottom = region.height - 24, 20

@@ -3,8 +3,12 @@ import json
 
 import pytest
 
+from baton.blender_addon.flows import beats as find_beats
 from baton.blender_addon.scene import beat_markers as beats
+from baton.blender_addon.scene import strips
 from baton.blender_addon.ui import overlay
+from tests.blender import scenes
+from tests.blender.stand_ins import prepare
 
 BEATS = {"times": [0.013, 0.507, 1.009, 1.498, 2.006, 2.511], "positions": [4, 1, 2, 3, 4, 1], "metre": 4,
          "confidence": 0.9}
@@ -93,3 +97,14 @@ def test_overlay_lines(blender):
     drawn = overlay.lines(scene, 0, 30)
     assert len([line for line in drawn if line[2]]) == 2 and len([line for line in drawn if not line[2]]) == 2
     assert [round(frame, 2) for frame, down, music in drawn if down and music] == [round(1 + 0.507 * 30, 2)]
+
+
+def test_beats_of_a_strip_in_another_scene_fall_on_the_frames_of_this_one(blender, sound, tmp_path):
+    """Both scenes begin at the same instant, whatever their first frames and their rates."""
+    scene, edit = blender.context.scene, blender.data.scenes.new("Edit")
+    scene.frame_start, edit.frame_start, edit.render.fps = 11, 1, 24
+    strip = strips.place(edit, scenes.write_wav(tmp_path / "a.wav", 2.0), "Piece", 25, 48)
+    job = prepare(find_beats.strip_job(blender.context, edit, strip), tmp_path / "job")
+    job.apply({"beats": {"times": [0.0, 0.5, 1.0], "positions": [1, 2, 3], "metre": 4}}, tmp_path / "job")
+    assert sorted(marker.frame for marker in scene.timeline_markers) == [41, 56, 71]
+    assert not edit.timeline_markers
