@@ -5,13 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from baton.blender_addon.flows import results
-from baton.blender_addon.scene import actions, bone_map, character, compat, rig_sampling
-from baton.blender_addon.scene.refs import Ref
-from baton.blender_addon.scene.timebase import Passage
-from baton.blender_addon.worker import manager as jobs
+from baton.blender_addon.scene import actions, bone_map, character, compat
 from tests.blender import scenes
-from tests.blender.test_rigs import DANCE, LIMBS, rigify
+from tests.blender.test_rigs import DANCE, LIMBS, dance_for, rigify
 
 FIRST, SECONDS, BLEND = 21, 4.0, 8
 SHOWN = ("ORG-spine", "ORG-thigh.L", "ORG-shin.L", "ORG-foot.L", "ORG-foot.R", "ORG-toe.R", "ORG-upper_arm.L",
@@ -37,20 +33,8 @@ def animate(rig):
 
 def dance_on(rig, scene, blend=BLEND):
     """Write the demo's dance as a take; returns (frames, state)."""
-    mapped, folder = bone_map.require(rig), {}
-    rig_ref, scene_ref = Ref.of(rig), Ref.of(scene)
-
-    def prepare(place):
-        yield from rig_sampling.sample(rig_ref, scene_ref, mapped, Passage.from_frames(FIRST, FIRST, 30.0), place)
-
-    def apply(result, place):
-        folder["channels"] = actions.channel_arrays(place / result["channels"])
-        return "done"
-    jobs.manager.run_blocking(jobs.Job("retarget", "Retarget", {"motion": str(DANCE), "duration": SECONDS,
-                                                                "place": "motion"},
-                                       prepare, apply))
-    passage = Passage.from_frames(FIRST, FIRST + int(SECONDS * 30) - 1, 30.0)
-    frames, rotations, locations = results.on_frames(*folder["channels"], passage)
+    mapped = bone_map.require(rig)
+    frames, rotations, locations = dance_for(rig, scene, mapped, FIRST, SECONDS)
     return frames, actions.write_take(rig, "Dance", frames, rotations, locations, blend_frames=blend,
                                       switches=bone_map.switches(rig, mapped))
 

@@ -66,6 +66,22 @@ def small_and_turned(blender, tmp_path):
     return rig
 
 
+def dance_for(rig, scene, mapped, first, seconds):
+    """The beginning of the demo's dance for a rig, through the real worker: (frames from `first` on, rotations,
+    locations)."""
+    rig_ref, scene_ref, made = Ref.of(rig), Ref.of(scene), {}
+
+    def prepare(place):
+        yield from rig_sampling.sample(rig_ref, scene_ref, mapped, Passage.from_frames(first, first, 30.0), place)
+
+    def apply(result, place):
+        made["channels"] = actions.channel_arrays(place / result["channels"])
+        return "done"
+    params = {"motion": str(DANCE), "duration": seconds, "place": "motion"}
+    jobs.manager.run_blocking(jobs.Job("retarget", "Retarget", params, prepare, apply))
+    return results.on_frames(*made["channels"], Passage.from_frames(first, first + int(seconds * 30) - 1, 30.0))
+
+
 @pytest.mark.parametrize("make", [lambda blender, tmp_path: scenes.smpl_rig(), mixamo_a_pose, rigify, capture,
                                   small_and_turned],
                          ids=["smpl", "mixamo_a_pose", "rigify", "cmu_capture", "small_and_turned"])
@@ -75,20 +91,8 @@ def test_a_dance_on_a_rig(blender, tmp_path, make):
     blender.context.view_layer.objects.active = rig
     blender.context.view_layer.update()
     assert blender.ops.baton.detect_bones() == {"FINISHED"}
-    mapped, folder = bone_map.require(rig), {}
-    rig_ref, scene_ref = Ref.of(rig), Ref.of(scene)
-
-    def prepare(place):
-        yield from rig_sampling.sample(rig_ref, scene_ref, mapped, Passage.from_frames(1, 1, 30.0), place)
-
-    def apply(result, place):
-        folder["channels"] = actions.channel_arrays(place / result["channels"])
-        return "done"
-    jobs.manager.run_blocking(jobs.Job("retarget", "Retarget", {"motion": str(DANCE), "duration": SECONDS,
-                                                                "place": "motion"},
-                                       prepare, apply))
-    frames, rotations, locations = results.on_frames(*folder["channels"],
-                                                     Passage.from_frames(1, int(SECONDS * 30), 30.0))
+    mapped = bone_map.require(rig)
+    frames, rotations, locations = dance_for(rig, scene, mapped, 1, SECONDS)
     actions.write_take(rig, "Dance", frames, rotations, locations, switches=bone_map.switches(rig, mapped))
     # A capture's rest pose hangs with the hips at the origin: it stands on the floor of its own rest.
     ground = min((rig.matrix_world @ rig.data.bones[bone].tail_local).z for bone in mapped.values())

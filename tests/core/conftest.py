@@ -37,10 +37,7 @@ def worker(tmp_path_factory):
     running = Worker(tmp_path_factory.mktemp("worker"), script=REAL, env={"OMP_NUM_THREADS": "1"})
     running.next("hello")
     yield running
-    running.process.kill()
-    running.process.wait()
-    running.process.stdin.close()
-    running.process.stdout.close()
+    running.close()
 
 
 def as_generate(kind, params):

@@ -105,10 +105,7 @@ def worker(toys, tmp_path):
     running = Worker(tmp_path, script=REAL, env={"OMP_NUM_THREADS": "1"})
     running.next("hello")
     yield running
-    running.process.kill()
-    running.process.wait()
-    running.process.stdin.close()
-    running.process.stdout.close()
+    running.close()
 
 
 def test_the_worker_runs_it(worker, tmp_path, clicks_file):

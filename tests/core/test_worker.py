@@ -60,6 +60,12 @@ class Worker:
     def wait(self):
         return self.process.wait(PATIENCE)
 
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
 
 @pytest.fixture
 def start(tmp_path):
