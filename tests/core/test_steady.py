@@ -156,3 +156,19 @@ def test_bars_of_an_odd_number_are_not_halved():
 
 def test_nothing_to_go_by_gives_no_beats():
     assert len(tempo.find(np.zeros((1, 4)), FPS, part="body")) == 0
+
+
+def test_a_body_that_is_hardly_heard_gets_a_grid_and_not_its_doubts():
+    rng = np.random.default_rng(3)
+    steps = np.cumsum(rng.choice([-1, 1], 11) * rng.uniform(0.1, 0.25, 11))
+    octaves = np.interp(np.arange(600), np.arange(0, 660, 60), steps)
+    turn = np.cumsum(160 * np.exp(octaves - octaves.mean()) / 60 / FPS)
+    phase = 0.3 * np.stack([np.cos(2 * np.pi * turn), np.sin(2 * np.pi * turn)], 1) + rng.normal(0, 0.35, (600, 2))
+    phase /= np.maximum(np.linalg.norm(phase, axis=1, keepdims=True), 1.0)
+    beat = 0.1 + 0.25 * np.exp(-0.5 * ((turn - np.round(turn)) / 0.08) ** 2)
+    weak = np.concatenate([beat[:, None], 0.3 * beat[:, None], phase], 1)
+    options = {"part": "body", "asked": "traveller"}
+    followed = np.diff(tempo.find(weak, FPS, mode="follow", **options).times)
+    found = tempo.find(weak, FPS, **options)
+    assert followed.std() / followed.mean() > 0.15 and found.extra["tempo"]["chosen"] == "steady"
+    assert np.diff(found.times).std() < 1e-6

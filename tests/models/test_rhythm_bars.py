@@ -16,6 +16,7 @@ from models.rhythm.bars import (
     chroma,
 )
 from models.rhythm.bars_train import BarCrops, augment_rows, bars_of_rows, load_rows
+from models.rhythm.detect import load_network
 from models.rhythm.features import log_mel
 from models.rhythm.train import task
 from models.training.shards import write_shard
@@ -158,3 +159,26 @@ def test_tiny_run_hears_bars_in_the_harmony(corpus, tmp_path):
     meta, rows, written = load_rows(tmp_path / "cache", "valid")[0]
     down, positions, metre = bars_of_rows(network, rows, written[:, 0])
     assert len(down) == len(positions) == len(written)
+
+
+def drums(pattern, bpm, seconds=16):
+    """Sound and beats (B,) of a drum kit of sines and noise, two letters a beat: K kick, S snare, H hat, B kick and
+    hat, N snare and hat."""
+    rng, t, span = np.random.default_rng(0), np.arange(RATE // 4) / RATE, 30 / bpm
+    noise, count = rng.normal(size=len(t)), int((seconds - 1) / span)
+    kit = {"K": np.sin(2 * np.pi * 50 * t) * np.exp(-18 * t), "H": 0.3 * np.gradient(noise) * np.exp(-60 * t),
+           "S": (0.35 * noise + 0.7 * np.sin(2 * np.pi * 190 * t)) * np.exp(-22 * t)}
+    kit |= {"B": kit["K"] + kit["H"], "N": kit["S"] + kit["H"], ".": 0 * t}
+    sound = np.zeros(seconds * RATE, dtype=np.float32)
+    for index in range(count):
+        first = int((0.2 + index * span) * RATE)
+        sound[first:first + len(t)] += 0.3 * kit[pattern[index % len(pattern)]]
+    return sound, 0.2 + np.arange(count // 2) * 2 * span
+
+
+@pytest.mark.parametrize("pattern, bpm", [("B.H.H.", 140), ("B.H.N.H.", 120), ("B.H.N.B.N.", 140), ("K.S.S.K.S.", 160),
+                                          ("B.N.B.H.N.", 150), ("B.N.B.N.B.N.N.", 170), ("K.S.S.K.S.K.S.", 170)])
+def test_the_shipped_network_names_bars_of_three_four_five_and_seven(pattern, bpm):
+    sound, times = drums(pattern, bpm)
+    evidence = bar_evidence(load_network("bars"), log_mel(sound, RATE), chroma(sound))
+    assert find_bars(None, 50.0, times, evidence=evidence)[1] == len(pattern) // 2
