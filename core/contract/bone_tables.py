@@ -86,6 +86,14 @@ def common_prefix(names: Iterable[str]) -> str:
     return next(iter(common_prefixes(names)), "")
 
 
+def common_suffix(names: Iterable[str]) -> str:
+    """What most bone names (four of five) end with, from a separator on: "_jnt", ".001"; "" if there is none."""
+    names = list(names)
+    ends = Counter(match.group() for name in names if (match := re.search(r"(?<=.)[_:|. -]+[^_:|. -]+$", name)))
+    suffix, count = ends.most_common(1)[0] if ends else ("", 0)
+    return suffix if count >= 0.8 * len(names) and count > 1 else ""
+
+
 def control_table(mapping: dict[str, str]) -> dict | None:
     """The table of a control rig (one that names `read_from`) that the mapping follows, or None."""
     for data in tables().values():

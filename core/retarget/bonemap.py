@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 
 from core.contract import JOINTS, SKELETON, bone_doubts, json_text
 from core.contract.bone_doubts import UNSURE
-from core.contract.bone_tables import CONFIDENCE, best_table, common_prefix, control_table
+from core.contract.bone_tables import CONFIDENCE, best_table, common_prefix, common_suffix, control_table
 from core.contract.files import reason, write_text
 from core.errors import BadInput, reading
 from core.retarget.bonemap_fuzzy import carrier, fuzzy_matches, highest_spine, middle_spine
@@ -48,6 +48,13 @@ def detect(bones, heads=None):
     rest speak against is unsure.
     """
     names = [name for name, _ in bones]
+    suffix = common_suffix(names)
+    short = {name: name.removesuffix(suffix) for name in names}
+    if suffix and len(set(short.values())) == len(short):
+        whole = {value: name for name, value in short.items()}
+        rows = detect([(short[name], short.get(above, above)) for name, above in bones],
+                      heads and {short[name]: at for name, at in heads.items() if name in short})
+        return [replace(row, bone=whole.get(row.bone)) for row in rows]
     table, best_map, how = best_table(names)
     rows = _rows(bones, best_map, how, heads)
     if control_table(best_map) or (CORE <= set(best_map) and not missing(rows)):

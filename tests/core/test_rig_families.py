@@ -46,6 +46,21 @@ def test_human_ik_behind_any_prefix_and_never_a_helper(prefix):
     check(*body("Hips", ["Spine", "Spine1", "Spine2"], "Neck", "Head", HUMAN_IK, "Left", "Right", prefix, HELPERS))
 
 
+@pytest.mark.parametrize("suffix", ["_jnt", ".001", "_bind", " (1)"])
+@pytest.mark.parametrize("family", ["rigify_meta", "reallusion", "mixamo", "vrm_vroid"])
+def test_a_suffix_that_all_names_have_is_stripped(family, suffix):
+    names = {joint: bone for joint, bone in bone_tables.tables()[family]["bones"].items() if "hand" not in joint}
+    chain = {joint: names[joint] for joint in JOINTS if joint in names}
+    bones = []
+    for joint, bone in chain.items():
+        above = PARENTS[JOINTS.index(joint)]
+        while above >= 0 and JOINTS[above] not in chain:
+            above = PARENTS[above]
+        bones.append((bone + suffix, chain[JOINTS[above]] + suffix if above >= 0 else None))
+    have = {row.joint: row.bone for row in bonemap.detect(bones) if row.bone}
+    assert have == {joint: bone + suffix for joint, bone in chain.items()}
+
+
 @pytest.mark.parametrize("prefix", ["Bip01 ", "Bip001 ", "Bip02 ", "Bip01_", "Char_Bip01_"])
 def test_bipeds_of_any_number(prefix):
     limbs = [name.replace(" ", "_") for name in BIPED] if prefix.endswith("_") else BIPED
