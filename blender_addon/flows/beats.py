@@ -61,8 +61,9 @@ def _show(scene_ref, result, passage, music):
     beats.show(scene, found, passage.first, passage.fps)
     if music:
         scene.baton.music_beats = scene.baton.beats
-    tempo = found.get("tempo_bpm") or 60.0 / float(np.median(np.diff(found["times"]))) if len(found["times"]) > 1 else 0
-    return f"{len(found['times'])} beats, {tempo:.1f} BPM, confidence {found.get('confidence', 0):.2f}"
+    times = found["times"]
+    tempo = found.get("tempo_bpm") or (60.0 / float(np.median(np.diff(times))) if len(times) > 1 else 0.0)
+    return f"{len(times)} beats, {tempo:.1f} BPM, confidence {found.get('confidence', 0):.2f}"
 
 
 def doctor_sentence(findings: dict) -> str:

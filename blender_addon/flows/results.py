@@ -7,6 +7,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
+from ...core.contract.bone_tables import control_table
 from ..errors import UserError
 from ..scene import actions, body_parts, bone_map, compat, draft, keeping, playing, sound_files, strips, takes
 from ..scene.refs import Ref
@@ -135,7 +136,7 @@ def draft_motion(scene_ref: Ref, rig_ref: Ref, mapped: dict[str, str], file: Pat
     rig = rig_ref.get()
     actions.check_writable(rig, {*rotations, *locations})
     switches, stays, values = bone_map.switches(rig, mapped, legs), None, None
-    mixed, steps = stepped and bone_map.bone_tables.control_table(mapped) is None, ((), 0)
+    mixed, steps = stepped and control_table(mapped) is None, ((), 0)
     seconds = actions.settle_of(file) if stepped and not mixed else 0.0
     if seconds > 0:
         lower = {bone for bone, limb in body_parts.limbs(rig).items() if limb == body_parts.LEGS}

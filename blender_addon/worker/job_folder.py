@@ -44,8 +44,12 @@ def seal(folder):
 def empty(folder):
     """Delete what lies in the folder of a job that begins once more."""
     for path in folder.iterdir():
-        if path.name != ALIVE:
-            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+        if path.name == ALIVE:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def clear(folder):
