@@ -11,6 +11,7 @@ import numpy as np
 from mathutils import Matrix, Quaternion
 
 from ...core.contract import bone_tables
+from ..errors import UserError
 from .played import evaluated, frame_kept, hidden_meshes, layer_of
 from .stats import stall
 
@@ -40,6 +41,9 @@ def blended(rig_of, frames, rotations, locations, first, last, steps=((), 0), ro
         rig, before, started = rig_of(), done, time.perf_counter()
         with stall("write"), room() as scene:
             scene = scene or bpy.context.scene
+            gone = [bone for bone in (*rotations, *locations) if bone not in rig.pose.bones]
+            if gone:
+                raise UserError(f"{rig.name} has no bone {gone[0]}; it was renamed or removed during the job.")
             shown, layer = Shown(rig, {*rotations, *locations}), layer_of(rig, scene)
             with hidden_meshes(scene), frame_kept(scene):
                 while done == before or done < len(rows) and time.perf_counter() - started < SLICE_SECONDS:

@@ -5,7 +5,7 @@ import bpy
 
 from ...core import contract
 from ...core.contract import bone_doubts, bone_tables, json_text
-from ...core.contract.files import write_text
+from ...core.contract.files import open_plain, write_text
 from ..errors import UserError, on_disk
 from . import ik_limbs
 from . import switches as switch
@@ -202,7 +202,7 @@ def save(rig, path):
 def load(rig, path):
     """Read rows saved by `save`; returns the names of bones that this rig lacks. Raises UserError."""
     with on_disk("The bone map", path, verb="read"):
-        with open(path, "rb") as handle:
+        with open_plain(path) as handle:
             content = handle.read(MOST_BYTES)
     try:
         data = json_text.loads(content.decode("utf-8-sig"))

@@ -9,6 +9,7 @@ import bpy
 from ...core.contract import sound_files
 from ..errors import UserError
 from . import compat, timebase
+from .sound_files import new_sound
 from .stats import stall
 
 CHANGES = "changes its speed"
@@ -94,7 +95,7 @@ def _heard(path):
     known = set(bpy.data.sounds)
     probe = bpy.data.scenes.new("Baton Decode")
     try:
-        yield compat.sequences(probe.sequence_editor_create()).new_sound("file", str(path), 1, 1), probe
+        yield new_sound(probe.sequence_editor_create(), "file", path, 1, 1), probe
     finally:
         bpy.data.scenes.remove(probe)
         for sound in set(bpy.data.sounds) - known:

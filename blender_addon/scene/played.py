@@ -2,6 +2,7 @@
 from contextlib import contextmanager
 
 from ..errors import UserError
+from .refs import alive
 
 
 def evaluated(rig, scene):
@@ -28,7 +29,8 @@ def hidden_meshes(scene):
         yield
     finally:
         for thing in hidden:
-            thing.hide_viewport = False
+            if alive(thing):
+                thing.hide_viewport = False
 
 
 @contextmanager
@@ -38,4 +40,5 @@ def frame_kept(scene):
     try:
         yield
     finally:
-        scene.frame_set(before, subframe=sub)
+        if alive(scene):                                        # a handler of somebody's may have deleted it
+            scene.frame_set(before, subframe=sub)

@@ -40,3 +40,11 @@ class Ref:
             kind = "scene" if self.collection == "scenes" else "object"
             raise UserError(f"The {kind} {self.name} was deleted.")
         return block
+
+
+def alive(block):
+    """Whether a datablock is still there: while frames are played, a handler of somebody's may delete what it likes."""
+    try:
+        return bool(block.name)
+    except ReferenceError:
+        return False

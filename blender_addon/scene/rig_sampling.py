@@ -315,7 +315,7 @@ def _slice(rig, scene, bones, frames, done, local):
     """(pose (n, bones, 4, 4), world (n, 4, 4)) of as many frames from `done` on as the time allows."""
     started, pose, world = time.perf_counter(), [], []
     with frame_kept(scene):
-        while done < len(frames) and time.perf_counter() - started < SLICE_SECONDS:
+        while not pose or done < len(frames) and time.perf_counter() - started < SLICE_SECONDS:
             scene.frame_set(int(frames[done]))
             now = evaluated(rig, scene)
             pose.append([now.pose.bones[name].matrix.copy() for name in bones])

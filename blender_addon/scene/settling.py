@@ -51,9 +51,7 @@ def _beside(source, folder):
     if known is not None and known.parent == folder and known.is_file():
         return known
     target = whole.place(source, folder, source.stem)
-    recipe = source.with_suffix(".json")
-    if recipe.is_file():
-        whole.write_beside(target.with_suffix(".json"), recipe.read_text(encoding="utf-8"))
+    whole.copy_beside(source.with_suffix(".json"), target.with_suffix(".json"))
     _moved[source] = target
     return target
 

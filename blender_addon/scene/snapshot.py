@@ -8,6 +8,7 @@ import bpy
 import numpy as np
 
 from . import beat_markers, compat
+from .refs import alive
 
 # Kinds of datablocks that Baton makes; those that were not there before go again.
 KINDS = ("actions", "sounds", "scenes", "objects", "armatures", "meshes", "materials", "lights", "cameras")
@@ -22,10 +23,10 @@ def take(rigs=()):
     """Record the file and return `restore()`. rigs: armature objects whose animation and pose may be touched."""
     scenes = [scene for scene in bpy.data.scenes if scene.library is None]
     ways = [_windows(), _objects(), _actions(), _sounds()]
-    ways += [record(scene) for record in (_sequencer, _markers, _takes) for scene in scenes]
-    ways += [_animation(rig) for rig in rigs]
-    ways += [_frame(scene) for scene in scenes]
-    ways += [record(rig) for record in (_bone_map, _pose) for rig in rigs]
+    ways += [_of(scene, record) for record in (_sequencer, _markers, _takes) for scene in scenes]
+    ways += [_of(rig, _animation) for rig in rigs]
+    ways += [_of(scene, _frame) for scene in scenes]
+    ways += [_of(rig, record) for record in (_bone_map, _pose) for rig in rigs]
     ways += [_blocks()]                                         # what came goes when nothing uses it any more
 
     def restore():
@@ -38,6 +39,12 @@ def take(rigs=()):
         if troubles:
             raise ExceptionGroup("Parts of the file could not be put back", troubles)
     return restore
+
+
+def _of(block, record):
+    """What `record` gives for a datablock, for as long as that lives: what was part of it must not be touched then."""
+    way = record(block)
+    return lambda: way() if alive(block) else None
 
 
 def values(thing, leave=()):
@@ -68,7 +75,7 @@ def _windows():
 
     def restore():
         for window, scene in shown:
-            if window.scene != scene:
+            if alive(scene) and window.scene != scene:
                 window.scene = scene
     return restore
 
@@ -89,7 +96,7 @@ def _actions():
               if action.library is None]
 
     def restore():
-        for action, name, fake, recipe in before:
+        for action, name, fake, recipe in [row for row in before if alive(row[0])]:
             put(action, {"use_fake_user": fake, "name": name})
             _put_recipe(action, recipe)
     return restore
@@ -107,7 +114,7 @@ def _sounds():
     before = [(sound, sound.filepath) for sound in bpy.data.sounds if sound.library is None]
 
     def restore():
-        for sound, path in before:
+        for sound, path in [row for row in before if alive(row[0])]:
             put(sound, {"filepath": path})
     return restore
 
@@ -120,17 +127,26 @@ def _objects():
     selected = [(thing, thing.select_get(view_layer=layer)) for thing in layer.objects]
 
     def restore():
-        now = layer.objects.active
-        if now is not None and now != active and now.mode != "OBJECT" and bpy.ops.object.mode_set.poll():
-            bpy.ops.object.mode_set(mode="OBJECT")
-        for thing, was in selected:
-            if thing.select_get(view_layer=layer) != was:
-                thing.select_set(was, view_layer=layer)
-        if layer.objects.active != active:
-            layer.objects.active = active
-        if active is not None and active.mode != mode and bpy.ops.object.mode_set.poll():
-            bpy.ops.object.mode_set(mode=mode)
+        if not any(layer == other for scene in bpy.data.scenes for other in scene.view_layers):
+            return
+        there = {thing.as_pointer() for thing in layer.objects}
+        _put_selection(layer, active if active is not None and alive(active) else None, mode,
+                       [row for row in selected if alive(row[0]) and row[0].as_pointer() in there])
     return restore
+
+
+def _put_selection(layer, active, mode, selected):
+    """Who is selected and active in a view layer, and the mode."""
+    now = layer.objects.active
+    if now is not None and now != active and now.mode != "OBJECT" and bpy.ops.object.mode_set.poll():
+        bpy.ops.object.mode_set(mode="OBJECT")
+    for thing, was in selected:
+        if thing.select_get(view_layer=layer) != was:
+            thing.select_set(was, view_layer=layer)
+    if layer.objects.active != active:
+        layer.objects.active = active
+    if active is not None and active.mode != mode and bpy.ops.object.mode_set.poll():
+        bpy.ops.object.mode_set(mode=mode)
 
 
 # --- a scene ----------------------------------------------------------------------------------------------------------
@@ -185,15 +201,19 @@ def _sequencer(scene):
     channels = [(strip, strip.channel) for strip in compat.sequences(editor)]
 
     def restore():
+        if scene.sequence_editor != editor:
+            return
+        there = {strip.as_pointer() for strip in compat.sequences(editor)}
         for strip in [strip for strip in compat.sequences(editor) if strip.as_pointer() not in before]:
             compat.sequences(editor).remove(strip)
-        for strip, wanted, recipe in before.values():           # nothing is used up: a restore that fails runs again
+        # Nothing is used up: a restore that fails runs again.
+        for strip, wanted, recipe in [row for pointer, row in before.items() if pointer in there]:
             put(strip, wanted)
             _put_recipe(strip, recipe)
         for _ in range(2):                                      # one that stands in another's place is in the way once
-            for strip, channel in channels:
+            for strip, channel in [row for row in channels if row[0].as_pointer() in there]:
                 put(strip, {"channel": channel})
-        if editor.active_strip != active:
+        if editor.active_strip != active and (active is None or active.as_pointer() in there):
             editor.active_strip = active
     return restore
 
@@ -229,18 +249,22 @@ def _animation(rig):
               for track in data.nla_tracks}
 
     def restore():
+        if rig.animation_data != data:
+            return
         for track in [track for track in data.nla_tracks if track.as_pointer() not in tracks]:
             data.nla_tracks.remove(track)
-        for track, wanted, strips in tracks.values():
+        present = {track.as_pointer(): {strip.as_pointer() for strip in track.strips} for track in data.nla_tracks}
+        for track, wanted, strips in [row for pointer, row in tracks.items() if pointer in present]:
             put(track, wanted)
-            for strip, own in strips:
+            for strip, own in [row for row in strips if row[0].as_pointer() in present[track.as_pointer()]]:
                 put(strip, own)
-        if data.action != action:
-            data.action = action
-        if compat.SLOTTED and action is not None and data.action_slot != slot:
-            data.action_slot = slot
+        if action is None or alive(action):
+            if data.action != action:
+                data.action = action
+            if compat.SLOTTED and action is not None and data.action_slot != slot:
+                data.action_slot = slot
         put(data, mixed)
-        if data.nla_tracks.active != active:
+        if data.nla_tracks.active != active and (active is None or active.as_pointer() in present):
             data.nla_tracks.active = active
     return restore
 
@@ -257,10 +281,15 @@ def _pose(rig):
     for name, width in POSE.items():
         arrays[name] = np.empty(width * len(bones), dtype=np.float32)
         bones.foreach_get(name, arrays[name])
-    own = [(bone, key, value) for bone in bones for key, value in bone.items() if isinstance(value, (int, float, str))]
-    measures = [(bone, {name: getattr(bone, name) for name in MEASURES}) for bone in bones]
+    own = [(bone.name, key, value) for bone in bones for key, value in bone.items()
+           if isinstance(value, (int, float, str))]
+    measures = [(bone.name, {name: getattr(bone, name) for name in MEASURES}) for bone in bones]
+    names = [bone.name for bone in bones]
 
     def restore():
+        bones = rig.pose.bones
+        if [bone.name for bone in bones] != names:
+            return                                              # another armature by now
         for name, wanted in arrays.items():
             now = np.empty_like(wanted)
             bones.foreach_get(name, now)
@@ -268,10 +297,10 @@ def _pose(rig):
                 bones.foreach_set(name, wanted)
                 rig.update_tag()
         for bone, key, value in own:
-            if bone.get(key) != value:
-                bone[key] = value
+            if bones[bone].get(key) != value:
+                bones[bone][key] = value
         for bone, wanted in measures:
-            put(bone, wanted)
+            put(bones[bone], wanted)
     return restore
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import bpy
 
 from ...core.contract import files
-from ..errors import on_disk
-from . import whole
+from ..errors import UserError, on_disk
+from . import compat, whole
 
 FOLDER = "baton"                                                # beside the saved file, or in a temporary folder
 STEP_BYTES = 4 << 20
@@ -112,3 +112,24 @@ class elsewhere:
         global _elsewhere
         _elsewhere = None
         return False
+
+
+def new_sound(editor, name, path, channel, frame):
+    """A new sound strip of the file at `path`. Raises UserError for a path that Blender cannot be told."""
+    told = _relative(path)
+    try:
+        told.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"Blender cannot be told the path of {Path(path).name.encode('utf-8', 'replace').decode()}: it "
+                        "has letters that are no text; rename its folder or the file.") from error
+    return compat.sequences(editor).new_sound(name, told, channel, frame)
+
+
+def _relative(path):
+    """`//` path below a saved file, else absolute."""
+    if bpy.data.filepath:
+        try:
+            return bpy.path.relpath(str(path))
+        except ValueError:  # another drive on Windows
+            pass
+    return str(path)

@@ -12,6 +12,7 @@ import bpy
 from ...core.contract import recipes
 from ..errors import UserError
 from . import compat, noted, snapshot, strips
+from .sound_files import new_sound
 
 
 def swap(take, others):
@@ -88,7 +89,7 @@ def _bring_back(take, channels):
     empty = next((c for c in reversed(strips.CHANNELS) if c not in taken), strips.CHANNELS[-1])
     with tempfile.TemporaryDirectory(prefix="baton-", dir=bpy.app.tempdir or None) as folder:
         path = strips.file_of(was.sound, Path(folder)) if was.sound is not None else bpy.path.abspath(take.path)
-        strip = compat.sequences(editor).new_sound(was.name, str(path), empty, was.frame_final_start)
+        strip = new_sound(editor, was.name, path, empty, was.frame_final_start)
     if was.sound is not None:
         made, strip.sound = strip.sound, was.sound
         bpy.data.sounds.remove(made)

@@ -8,6 +8,7 @@ from ...core.contract import files, sound_files
 from ..errors import UserError
 from . import compat, mixdown, noted, timebase
 from .draft import finished
+from .sound_files import new_sound
 from .whole import later
 
 CHANNELS = range(1, 129)
@@ -127,7 +128,7 @@ def media_frames(path, scene):
     try:
         probe.render.fps, probe.render.fps_base = scene.render.fps, scene.render.fps_base
         editor = probe.sequence_editor_create()
-        frames = compat.sequences(editor).new_sound("probe", str(path), 1, 1).frame_duration
+        frames = new_sound(editor, "probe", path, 1, 1).frame_duration
         return frames if frames > 1 else 0  # what Blender cannot read has one frame: the worker will say more
     except RuntimeError:
         return 0  # a Blender built without sound: nothing can be retimed there either
@@ -149,7 +150,7 @@ def place(scene, path, name, frame_start, length_frames):
     editor = scene.sequence_editor or scene.sequence_editor_create()
     first = int(frame_start + 1e-6) if frame_start >= 0 else -int(-frame_start + 1 - 1e-6)
     channel = free_channel(editor, first, first + length_frames + 2)
-    strip = compat.sequences(editor).new_sound(name, _relative(path), channel, first)
+    strip = new_sound(editor, name, path, channel, first)
     rest = frame_start - first
     if rest > 1e-3 and hasattr(strip, "sound_offset"):
         strip.sound_offset = rest / timebase.scene_fps(scene.render)
@@ -161,16 +162,6 @@ def make_active(scene, strip):
     for other in compat.all_strips(scene.sequence_editor):
         other.select = other == strip
     scene.sequence_editor.active_strip = strip
-
-
-def _relative(path):
-    """`//` path below a saved file, else absolute."""
-    if bpy.data.filepath:
-        try:
-            return bpy.path.relpath(str(path))
-        except ValueError:  # another drive on Windows
-            pass
-    return str(path)
 
 
 def free_channel(editor, first, stop, wanted=(), but=None):

@@ -10,7 +10,7 @@ from ..errors import UserError, on_disk
 from . import actions, body_parts, noted, playing, settling, sound_files, strips
 from .playing import has_motion, has_sound
 from .strips import of_take as strip_of
-from .whole import later, place, whole, write_beside
+from .whole import copy_beside, later, place, whole, write_beside
 
 
 def _stored(read, text, take):
@@ -233,8 +233,7 @@ def _settle_file(take):
         with on_disk("The folder for sounds", folder, "make room there, or save the file on another disk"):
             recipe = path.with_suffix(".json")
             path = place(path, folder, path.stem)
-            if sound_files.temporary(recipe) and recipe.is_file():
-                write_beside(path.with_suffix(".json"), recipe.read_text(encoding="utf-8"))
+            copy_beside(recipe, path.with_suffix(".json"))
         take.path = str(path)
         strip.sound.filepath = bpy.path.relpath(take.path)
     elif not sound_files.in_project(path):

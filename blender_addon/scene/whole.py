@@ -14,6 +14,7 @@ from ...core.contract import files
 from . import snapshot, undo
 
 TRIES = 3
+MOST_RECIPE = 4 << 20           # bytes
 
 _present = None                                                 # the outermost block that is under way
 
@@ -126,6 +127,16 @@ def write_beside(path, text):
     block = _present or Block()
     block.files.append(Path(path))
     files.write_text(path, text)
+
+
+def copy_beside(source, path):
+    """The recipe that lies at `source` as a new file, noted like `write_beside`; nothing where there is none, or a link
+    that could lead anywhere, or what no recipe is as large as. Raises OSError."""
+    if source.is_symlink() or not source.is_file() or source.stat().st_size > MOST_RECIPE:
+        return
+    block = _present or Block()
+    block.files.append(Path(path))
+    files.copy(source, path)
 
 
 def _note_folders(block, folder):

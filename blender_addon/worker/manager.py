@@ -193,6 +193,9 @@ class Manager(WorkerOwner, Answers, Writer):
             self._end("failed", str(error))
         except Exception:  # noqa: BLE001  whatever went wrong, the job must not stay for ever
             trace = traceback.format_exc()
+            self._watch(job)                                    # a handler of somebody's deleted what was worked on
+            if self.job is not job:
+                return
             print(trace, file=sys.stderr)
             self._fault(job, trace)
 

@@ -81,7 +81,7 @@ def _check_file(path):
     if not path.exists():
         raise BadInput(f"The sound file {path} does not exist; check the path.")
     if not path.is_file():
-        raise BadInput(f"{path} is a folder, not a sound file.")
+        raise BadInput(f"{path} is {'a folder' if path.is_dir() else 'a pipe or a device'}, not a sound file.")
     if path.stat().st_size == 0:
         raise BadInput(f"The sound file {path} is empty (0 bytes); choose another file.")
 

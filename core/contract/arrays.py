@@ -12,6 +12,8 @@ import zipfile
 import zlib
 from typing import BinaryIO
 
+from .files import open_plain
+
 MAGIC = b"\x93NUMPY"
 MOST_HEADER = 10_000
 MOST_ENTRIES = 5000
@@ -69,7 +71,7 @@ def check_npy(path: str | os.PathLike, most: int) -> tuple:
     size = os.path.getsize(path)
     if size > most:
         raise Unsound(f"it is larger than {most >> 20} MB")
-    with open(path, "rb") as handle:
+    with open_plain(path) as handle:
         return _header(handle, size, True)
 
 

@@ -2,7 +2,10 @@
 import gzip
 import re
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
+
+from .files import open_plain
 
 JOINT = re.compile(r"(?<![\w.])(ROOT|JOINT)[ \t]+([^\r\n{]+)", re.IGNORECASE)
 MOTION = re.compile(r"(?:^|[\r\n])\s*MOTION\b", re.IGNORECASE)
@@ -13,9 +16,10 @@ def roots(path: Path | str) -> list[str]:
     """Names of the roots of a BVH (`.bvh`, `.bvh.gz`), as its reader names them: a second `Hips` is `Hips.001`. []
     where the file cannot be read or is none; what is wrong with it the import says."""
     try:
-        opened = gzip.open(path, "rb") if str(path).lower().endswith(".gz") else Path(path).open("rb")
-        with opened as file:
-            data = file.read(LIMIT_BYTES)
+        with open_plain(path) as opened:
+            packed = str(path).lower().endswith(".gz")
+            with gzip.open(opened, "rb") if packed else nullcontext(opened) as file:
+                data = file.read(LIMIT_BYTES)
     except (OSError, EOFError):
         return []
     return roots_of(_text(data))

@@ -24,6 +24,7 @@ REASONS = {
     errno.EMFILE: "too many files are open", errno.ENFILE: "too many files are open",
     errno.ELOOP: "it is a link, or links lead in a circle", errno.EFBIG: "the disk takes no file so large",
     errno.ENODEV: "the disk is gone", errno.ESTALE: "the network folder is gone",
+    errno.ENXIO: "it is a pipe or a device, and no plain file",
     errno.ETXTBSY: "another program uses it", errno.EBUSY: "another program uses it",
     errno.EINVAL: "its name is not allowed here"}
 
@@ -46,6 +47,22 @@ def create(path: Path | str, mode: int = 0o666) -> BinaryIO:
     except BaseException:
         os.close(number)
         os.unlink(path)
+        raise
+
+
+def open_plain(path: Path | str) -> BinaryIO:
+    """A plain file opened for reading in binary. A pipe would wait for ever and a device need not end: raises OSError
+    for these as well."""
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    number = os.open(path, flags)
+    try:
+        kind = os.fstat(number).st_mode
+        if not stat.S_ISREG(kind):
+            known = errno.EISDIR if stat.S_ISDIR(kind) else errno.ENXIO
+            raise OSError(known, os.strerror(known), str(path))
+        return os.fdopen(number, "rb")
+    except BaseException:
+        os.close(number)
         raise
 
 

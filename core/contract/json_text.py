@@ -5,6 +5,8 @@ import json
 import math
 from pathlib import Path
 
+from .files import open_plain
+
 MOST_CHARACTERS = 64 << 20
 DEEPEST = 60
 
@@ -32,7 +34,7 @@ def loads(text: str, most: int = MOST_CHARACTERS, finite: bool = True) -> object
 
 def read(path: Path | str, most: int = MOST_CHARACTERS, finite: bool = True) -> object:
     """The value of a file, as `loads`. Raises OSError or ValueError."""
-    with open(path, "rb") as handle:
+    with open_plain(path) as handle:
         data = handle.read(most + 1)
     try:
         return loads(data.decode("utf-8-sig"), most, finite)

@@ -6,6 +6,8 @@ Both sides ask: Blender decodes for the worker what that cannot read without ffm
 import struct
 from pathlib import Path
 
+from .files import open_plain
+
 HEAD = 1 << 16
 PLAIN_WAV = {1, 2, 3, 6, 7, 0x11, 0x31, 0x55, 0xFFFE}       # codecs in a WAV that libsndfile knows
 READ = {"wav", "aiff", "flac", "ogg", "mp3", "au", "w64", "rf64", "rifx"}
@@ -58,7 +60,7 @@ def has_sound_track(path: Path | str) -> bool | None:
     if what == "mp4":
         return _mp4_tracks(path)
     if what == "matroska":
-        with Path(path).open("rb") as file:
+        with open_plain(path) as file:
             data = file.read(1 << 22)
         return True if b"\x83\x81\x02" in data else False if b"\x83\x81\x01" in data else None
     marks = {"avi": (b"auds", b"vids"), "asf": (AUDIO_GUID, VIDEO_GUID)}.get(what)
@@ -69,7 +71,7 @@ def has_sound_track(path: Path | str) -> bool | None:
 
 def _head(path):
     try:
-        with Path(path).open("rb") as file:
+        with open_plain(path) as file:
             return file.read(HEAD)
     except OSError:
         return b""
@@ -79,7 +81,7 @@ def _mp4_tracks(path):
     """Does any track handler say `soun`? None where the table of contents (moov) is missing or unreadable."""
     handlers = set()
     try:
-        with Path(path).open("rb") as file:
+        with open_plain(path) as file:
             _boxes(file, 0, Path(path).stat().st_size, handlers)
     except (OSError, struct.error):
         return None

@@ -1,6 +1,7 @@
 """Motion files in and out: `read_motion`, `write_bvh`, `write_npz`."""
 import gzip
 import zlib
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 from core.body.kinematics import FPS
 from core.body.motion import Motion
 from core.contract import MOTION_FILES, SCENE_FILES
-from core.contract.files import reason, replacing
+from core.contract.files import open_plain, reason, replacing
 from core.errors import BadInput, reading
 
 TORCH_FILES = (".pt", ".pth")
@@ -60,7 +61,7 @@ def _load(path):
                        "these).")
     packed, limit = path.suffix.lower() == ".gz", LIMIT_TEXT_BYTES if suffix == ".bvh" else LIMIT_BYTES
     try:
-        with gzip.open(path, "rb") if packed else open(path, "rb") as handle:
+        with open_plain(path) as opened, gzip.open(opened, "rb") if packed else nullcontext(opened) as handle:
             data = _whole(handle, limit, path.name)
     except (OSError, EOFError, zlib.error) as error:
         why = "it is damaged or cut" if packed and path.is_file() else reason(error)

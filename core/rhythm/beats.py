@@ -5,7 +5,7 @@ import numpy as np
 
 from core.body.kinematics import FPS
 from core.contract import json_text
-from core.contract.files import reason
+from core.contract.files import open_plain, reason
 from core.errors import BadInput, reading
 
 RHYTHM_CHANNELS = ("beat", "downbeat", "phase_cos", "phase_sin", "known")
@@ -132,9 +132,8 @@ def read_beats(path):
 
     Raises BadInput naming the line that cannot be read.
     """
-    from pathlib import Path
     try:
-        with open(Path(path), "rb") as handle:
+        with open_plain(path) as handle:
             text = handle.read(json_text.MOST_CHARACTERS).decode("utf-8-sig")
     except OSError as error:
         raise BadInput(f"The beats file {path} cannot be read: {reason(error)}.") from error

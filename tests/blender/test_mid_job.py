@@ -7,6 +7,7 @@ from baton.blender_addon.flows import to_sound
 from baton.blender_addon.scene import animated, compat, draft, rig_sampling, sound_files, strips
 from baton.blender_addon.scene.refs import Ref
 from baton.blender_addon.scene.timebase import Passage
+from baton.blender_addon.scene.whole import whole
 from baton.blender_addon.worker import manager as jobs
 from tests.blender import scenes
 from tests.blender.stand_ins import conducting, music
@@ -44,7 +45,7 @@ def test_a_rig_without_size_or_bones_is_one_sentence(reading, blender, tmp_path,
     blender.context.view_layer.update()
     with pytest.raises(UserError, match="has no size"):
         scenes.exhaust(steps_of(blender, rig, tmp_path / "again"))
-    with pytest.raises(UserError, match="no bone of its bone map"):
+    with pytest.raises(UserError, match="any bone of its bone map"):
         scenes.exhaust(rig_sampling.sample(Ref.of(rig), Ref.of(blender.context.scene), {}, Passage(1.0, 1.0, 30.0),
                                            tmp_path / "none"))
 
@@ -192,6 +193,32 @@ def to_the_end(job):
     while not job.over:
         jobs.manager.poll()
     return job
+
+
+def test_what_somebodys_handler_deletes_is_one_sentence(building, blender):
+    """While frames are played a handler may delete the rig; what was recorded of it must not be touched then."""
+    rig, job = building
+    name = rig.name
+    rig.pose.bones["head"]["mood"] = 0.5
+    rig.animation_data_create().nla_tracks.new().strips.new("walk", 1, blender.data.actions.new("walk"))
+
+    def steps():
+        with whole([rig]):
+            blender.data.objects.remove(rig)
+            blender.data.actions.remove(blender.data.actions["walk"])
+            yield rig.name
+    jobs.manager._steps = steps()
+    assert to_the_end(job).state == "failed" and job.message == f"{name} was deleted during the job: it was ended."
+    assert not drafts(blender) and not jobs.faults
+
+
+def test_an_armature_exchanged_while_a_blend_is_played_is_one_sentence(blender):
+    rig = scenes.smpl_rig()
+    scenes.sway(rig, 60)
+    rotations = {"neck": np.tile([1.0, 0.0, 0.0, 0.0], (20, 1))}
+    rig.data = blender.data.armatures.new("Empty")
+    with pytest.raises(UserError, match="has no bone neck"):
+        draft.finished(draft.keyed(lambda: rig, "T", np.arange(20), rotations, {}, blend_frames=5))
 
 
 def test_nothing_of_the_scene_changes_before_the_last_step(building, blender):

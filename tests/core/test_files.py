@@ -1,12 +1,15 @@
 """Atomic writing: a failed write leaves the old file and no rubbish."""
 import errno
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from core.contract import files
+from core import motion_files
+from core.contract import bvh_roots, files, json_text, sound_files
 from core.contract.files import copy, replacing, write_text
+from core.errors import BatonError
 
 
 def test_a_new_folder_and_file(tmp_path):
@@ -139,3 +142,22 @@ def test_many_at_once_all_get_a_name_of_their_own(tmp_path):
                                            (errno.EXDEV, "cross-device")])
 def test_reasons_are_words(number, words):
     assert words in files.reason(OSError(number, os.strerror(number)))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pipes among the files")
+def test_pipes_and_devices_are_not_waited_for(tmp_path):
+    """A bone map that is a pipe stopped Blender for ever."""
+    os.mkfifo(tmp_path / "map.json")
+    (tmp_path / "zeros.bvh").symlink_to("/dev/zero")
+    for path, why in ((tmp_path / "map.json", errno.ENXIO), (tmp_path / "zeros.bvh", errno.ENXIO), (tmp_path,
+                                                                                                   errno.EISDIR)):
+        with pytest.raises(OSError) as caught:
+            files.open_plain(path)
+        assert caught.value.errno == why
+    for read, name in ((json_text.read, "map.json"), (motion_files.read_motion, "zeros.bvh")):
+        with pytest.raises((OSError, BatonError), match="pipe or a device|No such device|Kein"):
+            read(tmp_path / name)
+    assert bvh_roots.roots(tmp_path / "zeros.bvh") == [] and sound_files.kind(tmp_path / "map.json") == ""
+    (tmp_path / "plain").write_bytes(b"words")
+    with files.open_plain(tmp_path / "plain") as file:
+        assert file.read() == b"words"

@@ -19,13 +19,13 @@ def run(seed, trials, folder):
     import bpy
 
     from baton import blender_addon
-    from baton.blender_addon.scene import draft, rig_sampling
+    from baton.blender_addon.scene import blending, draft, rig_sampling
     from tests.faults.campaign_apply import Counted
     blender_addon.register()
     bpy.context.preferences.edit.undo_steps = 32
     bpy.context.preferences.filepaths.save_version = 0
     uuid.uuid4 = Counted()
-    rig_sampling.SLICE_SECONDS, draft.SLICE_SECONDS = 1e-4, 0.0
+    rig_sampling.SLICE_SECONDS, draft.SLICE_SECONDS, blending.SLICE_SECONDS = 1e-4, 0.0, 0.0
     names = [name for name in JOBS if ONLY in name] or list(JOBS)
     left = trials
     for number, name in enumerate(names):
@@ -76,7 +76,7 @@ class Moments:
     def trials(self, number, seed):
         """`number` outcomes. Each begins anew: what is read lies in files that are open."""
         from tests.faults.forked import apart
-        from tests.faults.moment_events import EVENTS
+        from tests.faults.moment_more import EVENTS
         draw = np.random.default_rng([seed, len(self.name)])
         events = [name for name in EVENTS if ONLY in name] or list(EVENTS)
         # Each event as often as the others, at steps of its own; the last steps, where the result is written, oftener.
@@ -100,7 +100,7 @@ class Moments:
         """(ok, kind, detail) of a job during which `event` happens."""
         import traceback
 
-        from tests.faults.moment_events import EVENTS
+        from tests.faults.moment_more import EVENTS
         from tests.faults.scene_state import difference, state
         try:
             EVENTS[event](self.folder)
@@ -118,6 +118,7 @@ class Moments:
         return self._ended(job, event, difference(_but_drafts(begun), _but_drafts(state())))
 
     def _ended(self, job, event, changed):
+        changed = [] if event.startswith("handler") else changed  # that is its own doing, after the event
         import bpy
         if job.state != "done" and (not is_sentence(job.message) or "a fault of its own" in job.message):
             from baton.blender_addon.worker.job import faults
