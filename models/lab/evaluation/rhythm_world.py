@@ -29,7 +29,7 @@ from models.lab.evaluation.rhythm import COUPLES, SALSA_FPS
 from models.lab.evaluation.tables import markdown_table, replace_section, write_json
 from models.lab.metrics.beat_align import beat_f1_any_level, continuity, phase_along
 from models.rhythm.config import BODY_FPS, CHROMA_STEPS, LOGMEL_LOWEST, LOGMEL_STEP, MUSIC_FPS, MUSIC_RATE
-from models.rhythm.detect import Heard, activations_body, bars_of, load_network, music_beats
+from models.rhythm.detect import Heard, activations_body, bars_of, load_network, music_beats, travels
 
 MODES = ("auto", "steady", "follow")
 KINDS = ("score", "groove", "form", "dance", "conducting")
@@ -62,7 +62,8 @@ def body_rows(data, folders):
         number = path.name.split(".")[0]
         motion = read_motion(path, fps=SALSA_FPS)
         seen = activations_body(motion, folders)
-        beats = {mode: rhythm_tempo.find(seen, BODY_FPS, part="body", mode=mode) for mode in MODES}
+        asked = "traveller" if travels(motion) else None        # as `detect_body_beats`
+        beats = {mode: rhythm_tempo.find(seen, BODY_FPS, part="body", mode=mode, asked=asked) for mode in MODES}
         found[number] = (beats, motion.duration)
         grid = path.with_name(number + ".beats.txt")
         if grid.exists():
