@@ -142,6 +142,12 @@ class Evidence:
         other.config = config
         return other
 
+    def at_two_levels(self):
+        """The same where the network may have heard the beat at double time: its phase then turns twice a beat."""
+        other = copy.copy(self)
+        other.second = self.first + self.second
+        return other
+
     @property
     def duration(self):
         """Seconds."""
@@ -156,6 +162,14 @@ class Evidence:
             total += float((self.first[low:high] * turn).real.sum())
             raw += float((self.raw[low:high] * turn).real.sum())
         return Grid(tuple(sections), max(total / size, 0.0), max(raw / size, 0.0))
+
+    def one_at(self, bpm):
+        """The `Grid` of exactly this tempo, at the phase that explains most of both signals."""
+        turn = np.exp(-2j * np.pi * bpm / 60.0 * self.times)
+        value, angle = _best_phase((self.first * turn).mean(), (self.second * turn ** 2).mean())
+        ends = np.array([0.0, self.duration])
+        section = Section(ends, bpm / 60.0 * ends - angle / (2 * np.pi))
+        return dataclasses.replace(self.grid([section]), strength=float(np.clip(value, 0.0, 1.0)))
 
     def of_beats(self, times):
         """The `Grid` of any ascending beat times: what a free path explains, to be held against a steady one."""

@@ -16,6 +16,7 @@ from core.rhythm.bars import find_bars, groups_of
 from core.rhythm.beats import Beats
 from core.rhythm.decoder import apply_level, check_activations, decode, given_beats
 from core.rhythm.decoder_config import CONFIG, MUSIC
+from core.rhythm.limbs import sure
 from core.rhythm.steady import Evidence, Section, drifting, pieced, straight
 
 MODES = ("auto", "steady", "follow", "fixed", "markers")
@@ -49,6 +50,9 @@ CUT_GAIN = {"body": 0.10}
 LEANING = ("music",)
 LEAN_REACH = 0.3                        # of a beat, how far
 LEAN = np.array([1, 2, 3, 2, 1]) / 9    # shares of the neighbours in how far a beat is moved
+OWN_VOICE = 0.30                        # agreement from which one tempo of the network stands against the limbs'
+LEVEL_SHARE = 0.75                      # of the limbs' regularity, for another level to be as good
+LIMBS_BPM = (60.0, 200.0)               # the limbs are asked between these
 SAME_LEVEL = float(np.log2(1.8))        # octaves: sections' tempi further apart are one tempo read at two levels
 
 
@@ -73,8 +77,8 @@ class Explained:
     """What explains activations (T, 2) or (T, 4) where nothing of the tempo is known; each is made once, when it is
     asked for: `evidence`, the best `one` tempo, the `drifting` grid (either may be None), the `free` path."""
 
-    def __init__(self, activations, fps, part):
-        self.activations, self.fps, self.part = np.asarray(activations), fps, part
+    def __init__(self, activations, fps, part, limbs=None):
+        self.activations, self.fps, self.part, self.limbs = np.asarray(activations), fps, part, limbs
         self.config = MUSIC if part == "music" else CONFIG
 
     @cached_property
@@ -105,14 +109,14 @@ class Explained:
 
 
 def find(activations, fps, *, part, mode="auto", bpm=None, metre=None, beats=None, level="normal", usual=None,
-         start=0.0, bars=None, doubtful=False, asked=None, explained=None):
+         start=0.0, bars=None, doubtful=False, asked=None, explained=None, limbs=None):
     """`Beats` of a passage, with `extra["tempo"]`: what was chosen and how strong it is.
 
     activations: (T, 2) or (T, 4) of `beat_decoder.decode`, at fps. part: "body" or "music". mode: one of MODES. bpm: a
     tempo to stay near (auto, steady, follow: within 10 %) or to keep (fixed). usual: (low, high) BPM in which the beat
     is to lie: a grid beyond is read at half or double time when that lies nearer. beats, metre, level, start, bars: as
     `decode`. doubtful: beats are wanted however weak they are. asked: key of PULSE, part when None. explained:
-    `Explained` of these activations, where there is one already.
+    `Explained` of these activations, where there is one already. limbs: `core.rhythm.limbs.Limbs` of a body.
     extra["tempo"]: {"mode", "chosen": steady, drifting, follow, fixed, markers or none, "bpm", "strength",
     "sections": [[start, bpm], ...]}.
     Raises BadInput on bad values.
@@ -124,7 +128,7 @@ def find(activations, fps, *, part, mode="auto", bpm=None, metre=None, beats=Non
     if beats is not None:
         found = given_beats(beats, activations, fps, metre, level, start, bars, config)
         return _told(found, mode, "markers", found.confidence, ())
-    explained = explained or Explained(activations, fps, part)
+    explained = explained or Explained(activations, fps, part, limbs)
     grid, chosen, free = _choose(explained, mode, bpm, doubtful, asked)
     if grid is None and free is None:
         return _told(Beats([], [], metre or 4, 0.0), mode, "none", 0.0, ())
@@ -201,8 +205,13 @@ def _choose(explained, mode, bpm, doubtful=False, asked=None):
     most = float(np.abs(evidence.raw).mean())
     least = pulse(asked or part, evidence.duration)
     enough = one.agreement >= max(least[0], np.interp(most, SURE, STRAIGHT[part]) * most)
+    moved = None if explained.limbs is None else by_limbs(evidence, explained.limbs, **limits)
+    if moved is not None and one.agreement < OWN_VOICE:
+        return moved, "steady", None
     if enough and gain < np.interp(most, SURE, DRIFT_GAIN[part]):
         return one, "steady", None
+    if moved is not None:
+        return moved, "steady", None
     free = followed()
     sure = evidence.of_beats(free.times).agreement
     weak = all(found < wanted for found, wanted in zip((one.agreement, many.agreement, sure), least))
@@ -218,6 +227,22 @@ def _choose(explained, mode, bpm, doubtful=False, asked=None):
     if bpm is None and sure < UNSURE.get(part, 0.0):
         return one, "steady", None
     return None, "follow", free
+
+
+def by_limbs(evidence, limbs, low=None, high=None, **_):
+    """The `Grid` of the one tempo for which the limbs vouch, its phase by the activations; None where they do not.
+
+    limbs: `core.rhythm.limbs.Limbs` of the same passage. The tempo stays as they have it: where the network is unsure,
+    its phase would pull a steady song off its grid. Of its levels the one that the activations bear out is taken.
+    """
+    low, high = max(low or 0.0, LIMBS_BPM[0]), min(high or np.inf, LIMBS_BPM[1])
+    bpm, height = limbs.best(low, high)
+    if not sure(height, evidence.duration):
+        return None
+    levels = [bpm * factor for factor in (1.0, 2.0, 0.5) if low <= bpm * factor <= high]
+    heard = evidence.at_two_levels()
+    return max((heard.one_at(level) for level in levels if limbs.at(level) >= LEVEL_SHARE * height),
+               key=lambda grid: grid.strength)
 
 
 def leaned(times, heard):

@@ -5,10 +5,12 @@ from functools import cached_property
 import numpy as np
 
 from core import checkpoints
+from core.body.kinematics import forward_kinematics
 from core.contract import JOINTS
 from core.errors import BadInput
 from core.rhythm import tempo as rhythm_tempo
 from core.rhythm.alignment import beat_f1_70ms
+from core.rhythm.limbs import Limbs
 from core.rhythm.sounding import none_of
 from models.rhythm.config import BODY_FPS, MUSIC_FPS, MUSIC_RATE, RhythmConfig
 
@@ -54,7 +56,14 @@ def detect_body_beats(motion, *, folders=None, **options):
     Raises BadInput on an unusable motion, NoCheckpoint without weights.
     """
     options["asked"] = "traveller" if travels(motion) else "resting" if rests(motion) else None
-    return rhythm_tempo.find(activations_body(motion, folders), BODY_FPS, part="body", **options)
+    activations = activations_body(motion, folders)
+    return rhythm_tempo.find(activations, BODY_FPS, part="body", limbs=limbs_of(motion), **options)
+
+
+def limbs_of(motion):
+    """`Limbs` of a `Motion`, at the frame rate of the activations."""
+    motion = motion.resampled(BODY_FPS)
+    return Limbs(forward_kinematics(motion.rotations.astype(np.float64), motion.root.astype(np.float64))[0], BODY_FPS)
 
 
 def travels(motion):
