@@ -33,8 +33,8 @@ from models.conductor.controls import (
     smoothed,
     within_speed,
 )
-from models.conductor.ending import bowed, bows
 from models.conductor.encoder import Frozen, encode_music, load_stage1
+from models.conductor.ending import bowed, bows
 from models.conductor.features import (
     body_from_vector,
     condition_frames,

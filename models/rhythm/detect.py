@@ -5,13 +5,11 @@ from functools import cached_property
 import numpy as np
 
 from core import checkpoints
-from core.body.kinematics import forward_kinematics
-from core.contract import JOINTS
 from core.errors import BadInput
 from core.rhythm import tempo as rhythm_tempo
 from core.rhythm.alignment import beat_f1_70ms
-from core.rhythm.limbs import Limbs
 from core.rhythm.sounding import none_of
+from models.rhythm.bodies import limbs_of, rests, travels
 from models.rhythm.config import BODY_FPS, MUSIC_FPS, MUSIC_RATE, RhythmConfig
 
 # Silence before the sound, and how much of it the decoder sees: a beat on the first sample has two flanks then. Of 7
@@ -39,13 +37,6 @@ DOUBT = 0.75
 SECOND_OPINION, DISSENT = 0.70, 0.50
 SECOND_OPINION_S = 20.0     # of sound at least: in seconds of noise two networks agree by chance
 WEAK = 1.5                  # times `tempo.pulse`: so strong a beat needs no second opinion
-# Mean speed of the pelvis in m/s from which a body travels. Who gesticulates has 0.00, noise of the body that sways by
-# 5 cm 0.2; the captured dances 0.3 to 1.3.
-TRAVELS, STRIDE_S = 0.28, 0.2
-# And the speeds of pelvis (m/s) and legs (mean change of a rotation's numbers, 1/s) below which a body rests on them.
-# Captured dances have 0.14 and 0.21 at least, those who gesticulate 0.00 and 0.01.
-RESTS = 0.05, 0.05
-LEGS = [0] + [JOINTS.index(f"{side}_{joint}") for side in ("left", "right") for joint in ("hip", "knee", "ankle")]
 
 
 def detect_body_beats(motion, *, folders=None, **options):
@@ -58,31 +49,6 @@ def detect_body_beats(motion, *, folders=None, **options):
     options["asked"] = "traveller" if travels(motion) else "resting" if rests(motion) else None
     activations = activations_body(motion, folders)
     return rhythm_tempo.find(activations, BODY_FPS, part="body", limbs=limbs_of(motion), **options)
-
-
-def limbs_of(motion):
-    """`Limbs` of a `Motion`, at the frame rate of the activations."""
-    motion = motion.resampled(BODY_FPS)
-    return Limbs(forward_kinematics(motion.rotations.astype(np.float64), motion.root.astype(np.float64))[0], BODY_FPS)
-
-
-def travels(motion):
-    """Whether a `Motion` carries its weight about: the mean speed of its pelvis, over strides of 0.2 s, is at least
-    TRAVELS."""
-    step = max(1, round(STRIDE_S * motion.fps))
-    if len(motion) <= step:
-        return False
-    away = np.linalg.norm(motion.root[step:] - motion.root[:-step], axis=1)
-    return bool(away.mean() * motion.fps / step >= TRAVELS)
-
-
-def rests(motion):
-    """Whether hips and legs of a `Motion` are still: who moves the arms alone gesticulates, or conducts."""
-    if len(motion) < 2:
-        return False
-    pelvis = np.linalg.norm(np.diff(motion.root, axis=0), axis=1).mean() * motion.fps
-    legs = np.abs(np.diff(motion.rotations[:, LEGS], axis=0)).mean() * motion.fps
-    return bool(pelvis < RESTS[0] and legs < RESTS[1])
 
 
 def detect_music_beats(samples, rate, *, folders=None, start=0.0, **options):

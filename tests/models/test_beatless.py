@@ -7,7 +7,8 @@ from core.rhythm import tempo
 from models.lab.evaluation.beatless import FPS, fidgets, gesticulation, noise, sways
 from models.lab.studio.dancer import dance
 from models.lab.studio.plan import make_plan
-from models.rhythm.detect import LEGS, detect_body_beats, rests, travels
+from models.rhythm.bodies import LEGS, rests, travels
+from models.rhythm.detect import detect_body_beats
 
 
 def told(body):

@@ -28,8 +28,9 @@ from core.rhythm.steady import Evidence
 from models.lab.evaluation.rhythm import COUPLES, SALSA_FPS
 from models.lab.evaluation.tables import markdown_table, replace_section, write_json
 from models.lab.metrics.beat_align import beat_f1_any_level, continuity, phase_along
+from models.rhythm.bodies import limbs_of, travels
 from models.rhythm.config import BODY_FPS, CHROMA_STEPS, LOGMEL_LOWEST, LOGMEL_STEP, MUSIC_FPS, MUSIC_RATE
-from models.rhythm.detect import Heard, activations_body, bars_of, load_network, music_beats, travels
+from models.rhythm.detect import Heard, activations_body, bars_of, load_network, music_beats
 
 MODES = ("auto", "steady", "follow")
 KINDS = ("score", "groove", "form", "dance", "conducting")
@@ -61,9 +62,10 @@ def body_rows(data, folders):
     for path in sorted(Path(data, "motion", "cmu_salsa").glob("*.bvh*")):
         number = path.name.split(".")[0]
         motion = read_motion(path, fps=SALSA_FPS)
-        seen = activations_body(motion, folders)
+        seen, limbs = activations_body(motion, folders), limbs_of(motion)
         asked = "traveller" if travels(motion) else None        # as `detect_body_beats`
-        beats = {mode: rhythm_tempo.find(seen, BODY_FPS, part="body", mode=mode, asked=asked) for mode in MODES}
+        beats = {mode: rhythm_tempo.find(seen, BODY_FPS, part="body", mode=mode, asked=asked, limbs=limbs)
+                 for mode in MODES}
         found[number] = (beats, motion.duration)
         grid = path.with_name(number + ".beats.txt")
         if grid.exists():
