@@ -145,7 +145,11 @@ def _up_to_z(bvh, heads, positions, bone_map, up, name, notify):
     head, feet = place[bone_map["head"]], [place[bone_map["left_ankle"]], place[bone_map["right_ankle"]]]
     hint = None if heads is None else nearest_axis(heads[head] - heads[feet].mean(axis=0))
     some = positions[::max(1, len(positions) // 2000)]
-    return to_z(find_up(some, some[:, head], some[:, feet], hint=hint, asked=up, name=name, notify=notify))
+    axis = find_up(some, some[:, head], some[:, feet], hint=hint, asked=up, name=name, notify=notify)
+    if notify is not None and hint not in (None, axis) and up in (None, "auto"):
+        notify(f"{name}: its rest pose stands along {hint} and its motion along {axis}, which is taken for up; say "
+               f"--up {hint} if the body lies.")
+    return to_z(axis)
 
 
 def format_bvh(motion, scale=100.0):

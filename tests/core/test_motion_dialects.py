@@ -177,6 +177,19 @@ def test_floor_moves_stand_on_their_floor_and_what_lies_is_asked_about(tmp_path,
         read_motion(tmp_path / "asked.npz", up="w")
 
 
+def test_a_motion_that_speaks_against_its_rest_is_believed_and_said(tmp_path, motion):
+    """A rest that stands along y, a dance that stands along z: a file of two minds, or somebody who lies."""
+    over = motion.rotations.copy()
+    turn = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]], dtype=np.float32)
+    over[:, 0] = turn @ over[:, 0]
+    path, notes = tmp_path / "clip.bvh", []
+    path.write_text(format_bvh(Motion(over, (motion.root @ turn.T).astype(np.float32), motion.fps)))
+    assert turned(read_motion(path, notify=notes.append), motion) < 0.1
+    assert len(notes) == 1 and "stands along y" in notes[0] and "--up y" in notes[0]
+    notes.clear()
+    assert turned(read_motion(path, up="y", notify=notes.append), motion) > 60.0 and not notes
+
+
 class Evil:
     """What a file must not be able to have built."""
 
