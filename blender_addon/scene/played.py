@@ -15,7 +15,10 @@ def evaluated(rig, scene):
 
 def layer_of(rig, scene):
     """A view layer of the scene that has the rig, or None."""
-    return next((layer for layer in scene.view_layers if layer.objects.get(rig.name) is not None), None)
+    for layer in scene.view_layers:
+        if layer.objects.get(rig.name) is not None:
+            return layer
+    return None
 
 
 @contextmanager
