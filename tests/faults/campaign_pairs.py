@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import time
+from functools import partial
 from pathlib import Path
 
 from tests.faults import Outcome, is_sentence
@@ -14,7 +15,7 @@ MANY, ACTS_EACH, LONGEST_S = 3, 5, 60
 
 
 def run(seed, trials, folder):
-    """`trials` times three processes with acts and pauses drawn by `seed`; an outcome for each time."""
+    """`trials` times three processes with acts drawn by `seed`, step by step together; an outcome for each time."""
     from baton import blender_addon
     blender_addon.register()
     try:
@@ -29,12 +30,13 @@ def run(seed, trials, folder):
 
 def _trial(place, seed):
     from tests.faults.forked import copy, how
-    children, began = {}, time.time() + 0.3
+    children = {}
+    together = random.Random(seed).choices((None, *ACTS), k=ACTS_EACH)  # what all do at once; None: each his own
     for who in range(MANY):
         child = copy(LONGEST_S)
         if child == 0:
             try:
-                told = Blender(place, who, random.Random(f"{seed} {who}")).live(began)
+                told = Blender(place, who, random.Random(f"{seed} {who}")).live(together)
             except Exception as error:  # noqa: BLE001  what it lets out is an outcome
                 told = {"faults": [f"{type(error).__name__}: {error}"], "acts": [], "takes": {}}
             (place / f"told {who}").write_text(json.dumps(told))
@@ -78,7 +80,7 @@ class Blender:
         self.place, self.who, self.rng = place, who, rng
         self.faults, self.takes, self.acts, self.held = [], {}, [], []
 
-    def live(self, began):
+    def live(self, together):
         import bpy
 
         from tests.faults.apply_scenes import base
@@ -88,14 +90,31 @@ class Blender:
         bpy.ops.wm.save_as_mainfile(filepath=str(self.place / "project" / f"{self.who}.blend"))
         self.scene, self.rig = bpy.context.scene, bpy.data.objects["Dancer"]
         bpy.ops.baton.detect_bones()
-        time.sleep(max(0.0, began - time.time()))
-        for number in range(ACTS_EACH):
-            name = self.rng.choice(list(ACTS))
+        self._dawdle()
+        for number, name in enumerate(together):
+            name = name or self.rng.choice(list(ACTS))
             self.acts.append(name)
+            self._meet(number)
             ACTS[name](self, own / f"act {number}")
-            time.sleep(self.rng.choice((0.0, 0.0, 0.01, 0.05)))
         self._look()
         return {"faults": self.faults, "acts": self.acts, "takes": self.takes}
+
+    def _dawdle(self):
+        """Before each call that changes a folder it may be overtaken: what is looked at and then done shows."""
+        from baton.core.contract import files
+        for module, name in ((files, "create"), (os, "replace"), (os, "rename"), (os, "mkdir"), (os, "unlink")):
+            setattr(module, name, partial(self._late, getattr(module, name)))
+
+    def _late(self, real, *args, **more):
+        time.sleep(self.rng.choice((0.0, 0.001, 0.01, 0.03)))
+        return real(*args, **more)
+
+    def _meet(self, number):
+        """Wait until all have come so far: then they collide."""
+        (self.place / f"{number} {self.who}").touch()
+        end = time.monotonic() + 10.0
+        while time.monotonic() < end and not all((self.place / f"{number} {who}").exists() for who in range(MANY)):
+            time.sleep(0.0005)
 
     def _look(self):
         """What is its own is there, and what it holds."""
