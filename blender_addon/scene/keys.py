@@ -3,6 +3,8 @@ from functools import partial
 
 import numpy as np
 
+from ..errors import UserError
+
 BEZIER, LINEAR = 2, 1
 AUTO_CLAMPED = 4
 BLOCK = 2000                    # frames that are evaluated without a pause
@@ -23,6 +25,8 @@ def filled(curve, frames, values, linear=True):
     points.foreach_set("co", coordinates)
     yield
     points = curve().keyframe_points
+    if len(points) != len(frames):
+        raise UserError("The take's action was changed while it was written; start again.")
     points.foreach_set("interpolation", np.full(len(frames), LINEAR if linear else BEZIER, dtype=np.int32))
     if not linear:
         handles = np.full(len(frames), AUTO_CLAMPED, dtype=np.int32)

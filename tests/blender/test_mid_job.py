@@ -4,7 +4,7 @@ import pytest
 
 from baton.blender_addon.errors import UserError
 from baton.blender_addon.flows import to_sound
-from baton.blender_addon.scene import animated, compat, draft, rig_sampling, sound_files, strips
+from baton.blender_addon.scene import animated, compat, draft, keys, rig_sampling, sound_files, strips
 from baton.blender_addon.scene.refs import Ref
 from baton.blender_addon.scene.timebase import Passage
 from baton.blender_addon.scene.whole import whole
@@ -210,6 +210,18 @@ def test_what_somebodys_handler_deletes_is_one_sentence(building, blender):
     jobs.manager._steps = steps()
     assert to_the_end(job).state == "failed" and job.message == f"{name} was deleted during the job: it was ended."
     assert not drafts(blender) and not jobs.faults
+
+
+def test_a_draft_that_somebody_changes_is_one_sentence(blender):
+    rig = scenes.smpl_rig()
+    scenes.sway(rig, 20)
+    curve = compat.read_curves(rig.animation_data)[0]
+    curve.keyframe_points.clear()
+    steps = keys.filled(lambda: curve, np.arange(20), np.zeros(20))
+    next(steps)
+    curve.keyframe_points.clear()
+    with pytest.raises(UserError, match="was changed while it was written"):
+        next(steps)
 
 
 def test_an_armature_exchanged_while_a_blend_is_played_is_one_sentence(blender):
