@@ -125,7 +125,8 @@ def delete_unused(scene):
     size = sum(path.stat().st_size for path in found)
     scene.baton.removed_files = ""
     for path in found:
-        for each in (path.with_suffix(".json"), path):
+        recipe = path.with_suffix(".json")
+        for each in (recipe, path) if recipe.is_file() else (path,):        # a folder of that name is somebody's
             whole.later(partial(_delete, each))
     return len(found), size
 

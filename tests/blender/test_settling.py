@@ -91,6 +91,17 @@ def test_files_of_removed_takes_are_deleted_on_request_alone(blender, sound, tmp
     assert sorted(os.listdir(folder)) == ["Music 2.json", "Music 2.wav", "Music 3.json", "Music 3.wav", "mine.wav"]
 
 
+def test_a_folder_in_the_place_of_a_recipe_stays(blender, sound, tmp_path):
+    blender.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
+    made(blender, tmp_path)
+    recipe = tmp_path / "baton" / "Music 1.json"
+    recipe.unlink()
+    recipe.mkdir()
+    blender.ops.baton.remove_take(name="Music 1")
+    assert blender.ops.baton.delete_unused() == {"FINISHED"} and not blender.context.scene.baton.removed_files
+    assert os.listdir(tmp_path / "baton") == ["Music 1.json"]
+
+
 def test_no_other_file_can_be_named_for_deletion(blender, tmp_path):
     (tmp_path / "baton").mkdir()
     blender.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
