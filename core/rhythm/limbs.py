@@ -7,38 +7,44 @@ all joints stand at the same tempo. Powers are added, not amplitudes: joints nee
 the network's activations. The longer a passage lasts the sharper the line, so that it is found in styles in which the
 network is hardly sure of any single beat.
 """
+from functools import cached_property
+
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
 OVERSAMPLING = 8            # of the spectrum: a line between two bins loses 1 % of its power
 SURROUNDINGS = 50.0         # BPM: a line is a share of the mean power so near it
 MOST = 25.0                 # of a joint's line: one limb that ticks alone is not a dance
-LEVELS = ((1.0, 1.0), (2.0, 1.0), (0.5, 0.5))     # of a tempo: (factor, weight); weights add up to EXPECTED
+LEVELS = ((1.0, 1.0), (2.0, 1.0), (0.5, 0.5))     # of a tempo: (factor, weight)
 USUAL, FAR = 105.0, 0.1     # BPM of most dances; of two levels as regular, the nearer one (per squared octave)
 FINE = 0.02                 # BPM: spacing of the tempi that are tried
-EXPECTED = sum(weight for _, weight in LEVELS)
 # What a passage of so many seconds must reach for the limbs alone to vouch for a tempo, linear between. The highest of
 # 12 gesticulating, 12 noisy and 12 fidgeting bodies each: 3.8, 4.3, 4.5, 4.8, 6.3; street dances (medians of passages
 # whose tempo is right): 3.7, 5.0, 6.3, 6.5, 9.2; salsa, whose steps glide, 5.6 at most.
-SURE = {6.0: 4.4, 12.0: 5.0, 20.0: 5.4, 30.0: 5.8, 60.0: 6.6}
+VOUCHED = {6.0: 4.4, 12.0: 5.0, 20.0: 5.4, 30.0: 5.8, 60.0: 6.6}
 
 
 class Limbs:
-    """Regularity of joints (T, J, 3), positions in metres at `fps`. Without a beat `at` is EXPECTED in the mean."""
+    """Regularity of joints (T, J, 3), positions in metres at `fps`. Without a beat `at` is 2.5 in the mean."""
 
     def __init__(self, positions, fps):
-        speed = np.gradient(np.asarray(positions, np.float64), axis=0) * fps
-        force = np.log1p(np.linalg.norm(np.gradient(speed, axis=0) * fps, axis=-1))              # (T, J)
+        self.positions, self.fps = np.asarray(positions, np.float64), fps
+
+    @cached_property
+    def lines(self):
+        """Tempi (bins,) in BPM and the mean height (bins,) of the joints' lines there; made when it is asked for."""
+        speed = np.gradient(self.positions, axis=0) * self.fps
+        force = np.log1p(np.linalg.norm(np.gradient(speed, axis=0) * self.fps, axis=-1))         # (T, J)
         force = (force - force.mean(axis=0)) / (force.std(axis=0) + 1e-9)
         size = OVERSAMPLING * int(2 ** np.ceil(np.log2(max(len(force), 16))))
         power = np.abs(np.fft.rfft(force * np.hanning(len(force))[:, None], size, axis=0)) ** 2  # (bins, J)
-        self.bpm = np.fft.rfftfreq(size, 1 / fps) * 60.0
-        around = uniform_filter1d(power, 2 * int(SURROUNDINGS / self.bpm[1] / 2) + 1, axis=0, mode="nearest")
-        self.lines = np.minimum(power / (around + 1e-9), MOST).mean(axis=1)
+        bpm = np.fft.rfftfreq(size, 1 / self.fps) * 60.0
+        around = uniform_filter1d(power, 2 * int(SURROUNDINGS / bpm[1] / 2) + 1, axis=0, mode="nearest")
+        return bpm, np.minimum(power / (around + 1e-9), MOST).mean(axis=1)
 
     def at(self, bpm):
         """Height (N,) of the lines at tempi (N,) in BPM, their doubles and halves."""
-        return sum(weight * np.interp(np.asarray(bpm) * factor, self.bpm, self.lines, right=1.0)
+        return sum(weight * np.interp(np.asarray(bpm) * factor, *self.lines, right=1.0)
                    for factor, weight in LEVELS)
 
     def best(self, low, high):
@@ -49,6 +55,6 @@ class Limbs:
         return float(tried[place]), float(heights[place])
 
 
-def sure(height, seconds):
+def vouched(height, seconds):
     """Whether limbs so regular vouch for a tempo in a passage of so many seconds."""
-    return height >= np.interp(seconds, list(SURE), list(SURE.values()))
+    return height >= np.interp(seconds, list(VOUCHED), list(VOUCHED.values()))

@@ -16,7 +16,7 @@ from core.rhythm.bars import find_bars, groups_of
 from core.rhythm.beats import Beats
 from core.rhythm.decoder import apply_level, check_activations, decode, given_beats
 from core.rhythm.decoder_config import CONFIG, MUSIC
-from core.rhythm.limbs import sure
+from core.rhythm.limbs import vouched
 from core.rhythm.steady import Evidence, Section, drifting, pieced, straight
 
 MODES = ("auto", "steady", "follow", "fixed", "markers")
@@ -205,13 +205,13 @@ def _choose(explained, mode, bpm, doubtful=False, asked=None):
     most = float(np.abs(evidence.raw).mean())
     least = pulse(asked or part, evidence.duration)
     enough = one.agreement >= max(least[0], np.interp(most, SURE, STRAIGHT[part]) * most)
-    moved = None if explained.limbs is None else by_limbs(evidence, explained.limbs, **limits)
-    if moved is not None and one.agreement < OWN_VOICE:
-        return moved, "steady", None
-    if enough and gain < np.interp(most, SURE, DRIFT_GAIN[part]):
+    settled = enough and gain < np.interp(most, SURE, DRIFT_GAIN[part])
+    if explained.limbs is not None and not (settled and one.agreement >= OWN_VOICE):
+        moved = by_limbs(evidence, explained.limbs, limits.get("low"), limits.get("high"))
+        if moved is not None:
+            return moved, "steady", None
+    if settled:
         return one, "steady", None
-    if moved is not None:
-        return moved, "steady", None
     free = followed()
     sure = evidence.of_beats(free.times).agreement
     weak = all(found < wanted for found, wanted in zip((one.agreement, many.agreement, sure), least))
@@ -229,7 +229,7 @@ def _choose(explained, mode, bpm, doubtful=False, asked=None):
     return None, "follow", free
 
 
-def by_limbs(evidence, limbs, low=None, high=None, **_):
+def by_limbs(evidence, limbs, low=None, high=None):
     """The `Grid` of the one tempo for which the limbs vouch, its phase by the activations; None where they do not.
 
     limbs: `core.rhythm.limbs.Limbs` of the same passage. The tempo stays as they have it: where the network is unsure,
@@ -237,7 +237,7 @@ def by_limbs(evidence, limbs, low=None, high=None, **_):
     """
     low, high = max(low or 0.0, LIMBS_BPM[0]), min(high or np.inf, LIMBS_BPM[1])
     bpm, height = limbs.best(low, high)
-    if not sure(height, evidence.duration):
+    if not vouched(height, evidence.duration):
         return None
     levels = [bpm * factor for factor in (1.0, 2.0, 0.5) if low <= bpm * factor <= high]
     heard = evidence.at_two_levels()

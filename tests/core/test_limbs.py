@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from core.rhythm import tempo
-from core.rhythm.limbs import Limbs, sure
+from core.rhythm.limbs import Limbs, vouched
 
 FPS = 30.0
 
@@ -32,14 +32,14 @@ def gestures(seconds, rng):
 @pytest.mark.parametrize("bpm", [82.0, 95.0, 123.5])
 def test_the_tempo_of_strokes_with_phases_of_their_own(bpm):
     found, height = Limbs(dance(bpm, 40.0, np.random.default_rng(3)), FPS).best(60, 160)
-    assert found == pytest.approx(bpm, abs=0.25) and sure(height, 40.0)
+    assert found == pytest.approx(bpm, abs=0.25) and vouched(height, 40.0)
 
 
 @pytest.mark.parametrize("seconds", [8.0, 20.0, 40.0])
 def test_strokes_without_a_grid_vouch_for_nothing(seconds):
     for seed in range(4):
         height = Limbs(gestures(seconds, np.random.default_rng(seed)), FPS).best(60, 200)[1]
-        assert not sure(height, seconds)
+        assert not vouched(height, seconds)
 
 
 def doubtful(bpm, seconds, rng):
