@@ -236,6 +236,8 @@ def by_limbs(evidence, limbs, low=None, high=None):
     its phase would pull a steady song off its grid. Of its levels the one that the activations bear out is taken.
     """
     low, high = max(low or 0.0, LIMBS_BPM[0]), min(high or np.inf, LIMBS_BPM[1])
+    if low >= high:
+        return None
     bpm, height = limbs.best(low, high)
     if not vouched(height, evidence.duration):
         return None

@@ -72,3 +72,11 @@ def test_a_network_that_is_sure_is_left_alone():
     seen = np.stack([np.cos(turn) > 0.9, 0 * turn, np.cos(turn), np.sin(turn)], axis=1).astype(float)
     found = tempo.find(seen, FPS, part="body", limbs=Limbs(dance(95.0, seconds, rng), FPS))
     assert found.extra["tempo"]["bpm"] == pytest.approx(120.0, abs=0.2)
+
+
+@pytest.mark.parametrize("bpm", [50.0, 230.0])
+def test_a_tempo_that_the_user_names_beyond_what_limbs_are_asked_for(bpm):
+    rng, seconds = np.random.default_rng(7), 40.0
+    limbs = Limbs(dance(120.0, seconds, rng), FPS)
+    found = tempo.find(doubtful(120.0, seconds, rng), FPS, part="body", bpm=bpm, limbs=limbs)
+    assert len(found) and abs(found.tempo_bpm / bpm - 1) < 0.2
