@@ -80,9 +80,11 @@ class DenoiserTask(Task):
 
     def adopt(self, model, released):
         """Released weights from before there was a timbre code serve as well: the code's own layers then start from
-        nothing."""
+        nothing. The genres' codes are those of this corpus: it may sound otherwise than what the weights heard."""
         mine = {name: value for name, value in model.state_dict().items() if name.startswith("condition.timbre.")}
         super().adopt(model, {**mine, **released})
+        if self.config.timbre:
+            model.condition.timbre.refit(self.profiles, self.profile_genres)
 
     def dataset(self, cache, split):
         if self.flat is not None:

@@ -63,22 +63,35 @@ class Timbre(nn.Module):
     @torch.no_grad()
     def fit(self, profiles, genres):
         """Measure everything but `embed` on training pieces: profiles (N, 96), genres (N,) numbers (-1: of none)."""
-        profiles, genres = np.asarray(profiles, dtype=np.float64), np.asarray(genres)
+        profiles = np.asarray(profiles, dtype=np.float64)
         mean, scale = profiles.mean(axis=0), profiles.std(axis=0) + 1e-6
         _, values, axes = np.linalg.svd((profiles - mean) / scale, full_matrices=False)
         spread = np.maximum(values[:self.size], 1e-6) / np.sqrt(len(profiles))
         axes = axes[:self.size].T / scale[:, None] / spread
         codes = np.zeros((len(profiles), self.size))
         codes[:, :axes.shape[1]] = (profiles - mean) @ axes
+        self.mean.copy_(torch.from_numpy(mean))
+        self.axes.zero_()
+        self.axes[:, :axes.shape[1]] = torch.from_numpy(axes).float()
+        self.genre_mean.zero_()
+        self._measure(codes, np.asarray(genres), range(len(self.genre_mean)))
+
+    @torch.no_grad()
+    def refit(self, profiles, genres):
+        """Measure the genres' codes on other pieces. The axes stay, as `embed` was trained on them; a genre that has no
+        piece among these keeps what it has."""
+        genres = np.asarray(genres)
+        codes = (np.asarray(profiles, np.float64) - self.mean.double().cpu().numpy()) @ self.axes.double().cpu().numpy()
+        self._measure(codes, genres, [genre for genre in range(len(self.genre_mean)) if (genres == genre).any()])
+
+    def _measure(self, codes, genres, wanted):
+        """Mean and spread of the codes (N, K) of each wanted genre, the latter shrunk to that of all together."""
         known = np.array([codes[genres == g].mean(axis=0) if (genres == g).any() else np.zeros(self.size)
                           for g in range(len(self.genre_mean))])
         inside = codes[genres >= 0] - known[genres[genres >= 0]]
         shared = (inside.T @ inside) / max(1, len(inside)) + 1e-4 * np.eye(self.size)
-        for genre in range(len(known)):
+        for genre in wanted:
             mine = codes[genres == genre] - known[genre]
             covariance = (mine.T @ mine + SHRINK * shared) / (len(mine) + SHRINK)
             self.genre_factor[genre] = torch.from_numpy(np.linalg.cholesky(covariance)).float()
-        self.genre_mean.copy_(torch.from_numpy(known))
-        self.mean.copy_(torch.from_numpy(mean))
-        self.axes.zero_()
-        self.axes[:, :axes.shape[1]] = torch.from_numpy(axes).float()
+            self.genre_mean[genre] = torch.from_numpy(known[genre]).float()

@@ -66,6 +66,34 @@ def test_fewer_pieces_than_coordinates_and_genres_without_pieces():
     assert torch.isfinite(space.draw(7, 0)).all()
 
 
+def test_other_pieces_move_the_genres_and_leave_the_axes():
+    """Where one genre's mix changes, its codes follow; genres without new pieces and the code's axes stay."""
+    space, profiles, genres = fitted()
+    was = {name: value.clone() for name, value in space.state_dict().items()}
+    space.refit(profiles[genres == 1] + 0.5, genres[genres == 1])
+    codes = space.code(torch.from_numpy(profiles[genres == 1] + 0.5).float()).numpy()
+    assert np.allclose(space.genre_mean[1], codes.mean(axis=0), atol=1e-3)
+    assert (space.genre_mean[1] - was["genre_mean"][1]).abs().max() > 0.03
+    for name in ("mean", "axes"):
+        assert torch.equal(space.state_dict()[name], was[name])
+    for genre in (0, 2):
+        assert torch.equal(space.genre_mean[genre], was["genre_mean"][genre])
+        assert torch.equal(space.genre_factor[genre], was["genre_factor"][genre])
+
+
+def test_training_on_hears_the_timbre_of_its_own_corpus(trained):                                   # noqa: F811
+    """Released weights carry the codes of the sound they were trained on; those of the corpus take their place."""
+    job = task("denoiser", "tiny", vae=str(trained / "vae"))
+    job.prepare(trained / "corpus", trained / "cache", lambda fraction, text: None)
+    released = {name: value + 1.0 if name.endswith("genre_mean") else value
+                for name, value in job.build().state_dict().items()}
+    model = job.build()
+    own = model.condition.timbre.genre_mean.clone()
+    job.adopt(model, released)
+    heard = sorted(set(job.profile_genres) - {-1})
+    assert torch.allclose(model.condition.timbre.genre_mean[heard], own[heard], atol=1e-4)
+
+
 def test_an_unknown_timbre_adds_nothing_and_a_known_one_does():
     space, _, _ = fitted()
     torch.nn.init.normal_(space.embed[2].weight)
@@ -102,15 +130,15 @@ def test_every_seed_draws_its_own_timbre_and_a_kept_take_has_its_own(model):    
             passage = Passage(model.denoiser.config, SECONDS, None, None, "house")
             seeds = lambda *numbers: [torch.Generator().manual_seed(n) for n in numbers]             # noqa: E731
             drawn = model._timbre(passage, seeds(1, 2, 1), None)
-            assert torch.equal(drawn[0], drawn[2]) and not torch.allclose(drawn[0], drawn[1])
+            assert torch.allclose(drawn[0], drawn[2], atol=1e-6) and not torch.allclose(drawn[0], drawn[1])
             longer = Passage(model.denoiser.config, 2 * SECONDS, None, None, "house")
-            assert torch.equal(model._timbre(longer, seeds(1), None)[0], drawn[0])
+            assert torch.allclose(model._timbre(longer, seeds(1), None)[0], drawn[0], atol=1e-6)
             rng = np.random.default_rng(0)
             takes = [(rng.normal(size=(2, int(SECONDS * 48_000))) * level).astype(np.float32) for level in (0.1, 0.05)]
             takes[1] = np.cumsum(takes[1], axis=1, dtype=np.float32) * 0.01                          # darker
             kept = [model._read_take(passage, take, 2.0, 4.0)["profile"] for take in takes]
             bright, dark = (model._timbre(passage, seeds(1, 2), profile) for profile in kept)
-            assert torch.equal(bright[0], bright[1]) and not torch.allclose(bright[0], dark[0])
+            assert torch.allclose(bright[0], bright[1], atol=1e-5) and not torch.allclose(bright[0], dark[0])
             sounds = [Audio(take, 48_000) for take in takes]
             assert torch.allclose(model._read_like(sounds[1]), kept[1], atol=0.05)
             make = lambda **given: model.generate(None, genre="house", duration=4.0, steps=2, **given)[0]  # noqa: E731
