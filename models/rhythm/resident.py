@@ -23,10 +23,10 @@ from models.rhythm.data import body_offset, kind_of
 from models.training.flat import Flat, flat_folders
 from models.training.shards import ROTATION_SCALE
 
-# Share of the crops of a batch by kind, of the kinds at hand.
+# Share of the crops of a batch by kind, of the kinds at hand. Recorded music, where there is some, is two fifths.
 SHARES = {"body": {"dance": 0.30, "conducting": 0.30, "real": 0.40},
           "music": {"score": 0.26, "lied": 0.20, "odd": 0.08, "groove": 0.14, "form": 0.12, "dance": 0.06,
-                    "conducting": 0.14}}
+                    "conducting": 0.14, "recorded": 0.65}}
 ARRAYS = {"body": ("rot6d", "root"), "music": ("logmel",)}
 FPS = {"body": BODY_FPS, "music": MUSIC_FPS}
 SHORTEST = 6.0                  # seconds of a piece
@@ -42,8 +42,8 @@ def pieces_of(corpus, split, names):
 
 
 def kind_in(item):
-    """The kind by which a piece is weighted: dance, conducting, real (captures), score, groove or form."""
-    return item["kind"] if item.get("source") == "render" else kind_of(item)
+    """The kind by which a piece is weighted: dance, conducting, real (captures), score, groove, form or recorded."""
+    return item["kind"] if item.get("source") in ("render", "recorded") else kind_of(item)
 
 
 class FlatCrops:
@@ -94,12 +94,15 @@ class FlatCrops:
         self.kinds = kinds
 
     def _clock(self, item, count):
-        """(count,) float32 beats counted at each frame, the ends carried on by one beat and NaN beyond; (count,) bool:
-        the nearest beat is a downbeat."""
+        """(count,) float32 beats counted at each frame, the ends carried on by one beat and NaN beyond, and outside of
+        the spans `trusted` of the piece, where it has such; (count,) bool: the nearest beat is a downbeat."""
         beats = np.asarray(item["beats"], dtype=np.float64).reshape(-1, 2)
         times = beats[:, 0] + (body_offset(item) if self.config.kind == "body" else 0.0)
         grid = np.concatenate([[2 * times[0] - times[1]], times, [2 * times[-1] - times[-2]]])
         turn = np.interp(np.arange(count) / self.fps, grid, np.arange(-1.0, len(times) + 1), left=np.nan, right=np.nan)
+        if item.get("trusted") is not None:
+            clock = np.arange(count) / self.fps
+            turn[~np.any([(clock >= start) & (clock <= stop) for start, stop in item["trusted"]], axis=0)] = np.nan
         nearest = np.clip(np.round(np.nan_to_num(turn)), 0, len(times) - 1).astype(int)
         inside = np.abs(np.nan_to_num(turn, nan=-9.0) - nearest) <= 0.5
         return turn.astype(np.float32), (beats[nearest, 1] == 1) & inside
@@ -155,10 +158,11 @@ class FlatCrops:
         """The rhythm curve on the crop's own clock, from beats counted at source frames."""
         before, after = self.turn[place], self.turn[place + 1]
         turn = before + part * (after - before)
-        known = valid & ~turn.isnan()
+        rate = torch.gradient(turn, dim=1)[0].abs()
+        known = valid & ~turn.isnan() & ~rate.isnan()       # beside an unknown frame the tempo is not known either
         turn = torch.nan_to_num(turn)
         beats = turn.round()
-        rate = torch.gradient(turn, dim=1)[0].abs().clamp(min=1e-3) * self.fps  # beats a second, of the crop
+        rate = torch.nan_to_num(rate).clamp(min=1e-3) * self.fps                # beats a second, of the crop
         bump = torch.exp(-0.5 * ((turn - beats) / rate / BUMP_SECONDS) ** 2)
         down = torch.where(part < 0.5, self.down[place], self.down[place + 1])
         angle = 2 * np.pi * turn
