@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from core.errors import BadInput
-from models.lab.rhythm.recorded import build, main, passages, pieces, positions
+from models.lab.rhythm.recorded import bar_pieces, build, main, passages, pieces, positions
 from models.rhythm.config import rhythm_config
 from models.rhythm.resident import FlatCrops
 from models.training.flat import Flat, FlatWriter
@@ -72,3 +72,14 @@ def test_labels_that_are_none_are_refused_in_a_sentence(tmp_path, capsys):
     (tmp_path / "labels.json").write_text(json.dumps([])[:1])
     assert main([str(tmp_path / "out"), "--labels", str(tmp_path / "labels.json"), "--root", str(tmp_path)]) != 0
     assert "holds no labels" in capsys.readouterr().err
+
+
+def test_bars_are_learned_from_spans_whose_metre_is_told():
+    told = {**label([[20, 40], [45, 49]]), "downbeats": np.arange(0.25, 60, 1.5).tolist(), "metre": 3}
+    mel, harmony = np.arange(3001)[:, None].repeat(80, 1), np.arange(601)[:, None].repeat(24, 1)
+    (meta, arrays), = bar_pieces(mel, harmony, told, {"id": "a", "split": "train"})        # eight beats are too few
+    # Both features begin at the same instant, a second before the first beat that is known.
+    assert arrays["logmel"][0, 0] / 50 == arrays["chroma"][0, 0] / 10 == 19.0
+    assert meta["metre"] == 3 and meta["beats"][0] == [1.25, 2] and meta["beats"][2] == [2.25, 1]
+    assert [position for _, position in meta["beats"]].count(1) == 13
+    assert bar_pieces(mel, harmony, label([[20, 40]]), {"id": "a"}) == []
