@@ -45,6 +45,9 @@ condition also at the input; a loss on the hands in metres, because the ictus is
 motion's 30 Hz in 64 bands, and in both encoders temporal convolutions of a growing reach. `first` is the recipe of the
 first released pair (standing legs, published mel); `paper` has none of all these, and 26 channels of key points.
 
+Rules after the network, not the network: rest in silence, hands no faster than 4 m/s (`controls`), how high the body
+stands (`stance`), bow, hold and cut-off where the music ends (`ending`, `cut_off`).
+
 Both stages of `release` train on a flat corpus whose motion is performed where the training runs (`performed`,
 `device_data`); the other configurations on a corpus of shards (`data`).
 """

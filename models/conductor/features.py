@@ -90,6 +90,13 @@ def level_frames(sound):
     return np.stack(columns, axis=1).astype(np.float32)
 
 
+def attack_frames(mel):
+    """(T, bands) of `mel_frames_30` -> (T,) float32: what has become louder since two frames before, mean over
+    bands."""
+    rises = np.zeros(len(mel), dtype=np.float32)
+    rises[2:] = np.maximum(np.asarray(mel[2:]) - mel[:-2], 0).mean(1)
+    return rises
+
 # ---------------------------------------------------------------------------------------------- rhythm
 
 def rhythm_features(beats, frames, start=0.0, metre_known=True, metres=METRES):
@@ -128,14 +135,15 @@ def rhythm_features(beats, frames, start=0.0, metre_known=True, metres=METRES):
 def condition_frames(config, music, level, beats, frames, start_frame=0, metre_known=True):
     """The condition of frames start_frame .. start_frame + frames: (frames, config.condition_size) float32.
 
-    music (T, 64) and level (T, 2) are of the whole track (zeros beyond its end); beats are on the ictus clock.
+    music (T, 64) and level (T, 2 or more, of which two are heard) are of the whole track (zeros beyond its end); beats
+    are on the ictus clock.
     """
     def cut(values):
         piece = np.asarray(values[start_frame:start_frame + frames], dtype=np.float32)
         return np.pad(piece, ((0, frames - len(piece)), (0, 0)))
     columns = [cut(music)]
     if config.level:
-        columns.append(cut(level))
+        columns.append(cut(level)[:, :2])
     if config.rhythm:
         columns.append(rhythm_features(beats, frames, start_frame / FPS, metre_known, config.metres))
     return np.concatenate(columns, axis=1)

@@ -33,9 +33,11 @@ from models.conductor.controls import (
     smoothed,
     within_speed,
 )
+from models.conductor.cut_off import cut_off
 from models.conductor.encoder import Frozen, encode_music, load_stage1
-from models.conductor.ending import bowed, bows
+from models.conductor.ending import bowed, bows, endings
 from models.conductor.features import (
+    attack_frames,
     body_from_vector,
     condition_frames,
     level_frames,
@@ -124,7 +126,8 @@ class Conductor:
         return cls(config, denoiser, encoder, device)
 
     def analyse(self, audio):
-        """music (T, 64) and level (T, 2) of a whole track; audio is a `core.audio.Audio` or (samples, rate)."""
+        """music (T, 64) and level (T, 3), of which the last column is the attacks, of a whole track; audio is a
+        `core.audio.Audio` or (samples, rate)."""
         samples, rate = (audio.mono(), audio.rate) if hasattr(audio, "rate") else audio
         sound = mono(samples, rate)
         if not np.isfinite(sound).all():
@@ -132,6 +135,11 @@ class Conductor:
         level = level_frames(sound)
         rate, bands = self.config.encoder.mel_rate, self.config.encoder.bands
         mel = mel_frames_30(sound, bands=bands) if rate == FPS else mel_frames(sound, bands=bands)
+        # Every third frame of the published recipe is one of the motion's.
+        attacks = np.zeros((len(level), 1), dtype=np.float32)
+        heard = attack_frames(mel[::rate // FPS])[:len(level)]
+        attacks[:len(heard), 0] = heard
+        level = np.concatenate([level, attacks], axis=1)
         mel = torch.from_numpy(mel).to(self.device)
         if len(mel) < 2 * rate // FPS:  # shorter than one reflected edge
             return np.zeros((0, self.config.encoder.features), dtype=np.float32), level
@@ -168,11 +176,13 @@ class Conductor:
             return [restore_points(vector.reshape(frames, 13, 2), *keep) if keep else vector.reshape(frames, 13, 2)
                     for vector in vectors]
         rest, bow = rest_weight(level[first:first + frames], frames), bows(level, first, frames)
+        stops = [] if asked.ready or asked.amplitude == 0 else endings(level)
         motions = []
         for vector in vectors:
             vector = smoothed(vector) if self.config.smooth and self.config.representation != "keypoints13" else vector
             motion = self._standing(vector, (0.0 if asked.ready else asked.amplitude) * (1 - rest), asked.legs,
                                     held=keep_weight(keep[1], frames) if keep else None)
+            motion = cut_off(motion, self.pose, stops, ictus, first, lead, min(1.0, asked.amplitude))
             motion = within_speed(motion, self.pose, FASTEST_HAND * max(1.0, asked.amplitude))
             motion = bowed(motion, bow * (1 - rest) * min(1.0, asked.amplitude))
             motion = blend_left_arm(motion, asked.left_hand)

@@ -38,12 +38,15 @@ def test_the_head_rises_for_the_next_movement():
     assert not bows(np.zeros((90, 2)), 0, 90).any() and ends(np.zeros((90, 2))) == []
 
 
-def test_a_bow_is_of_the_head_and_leaves_the_arms():
+def test_a_bow_is_of_the_head_and_the_trunk_joins_it():
     motion = rest_motion(3)
     made = bowed(motion, np.array([0.0, 0.1, 0.3]))
     places, turns = forward_kinematics(made.rotations, made.root)
     down = np.arcsin(-turns[:, 15, 2, 2])
     assert np.allclose(down - down[0], [0.0, 0.115, 0.345], atol=0.01)
     assert np.array_equal(made.rotations[0], motion.rotations[0])
-    assert np.abs(places[2, :23] - motion.positions()[2, :23]).max() < 0.06
+    trunk = places[:, 12] - places[:, 3]
+    lean = np.arctan2(-trunk[:, 1], trunk[:, 2])                                # forward is -y
+    assert 0.05 < lean[2] - lean[0] < 0.12                                      # rad, of 0.3
+    assert np.abs(places[2, :12] - motion.positions()[2, :12]).max() < 0.04     # pelvis and legs stay
     assert bowed(motion, np.zeros(3)) is motion
