@@ -100,10 +100,11 @@ def log_energy(vectors, fps):
     return smooth.clamp(min=0.01).log()
 
 
-def asked_energy(energy, frames):
-    """(frames, 2) of an energy 0..1 (0.5 is as lively as the corpus on average), a number or (frames,)."""
+def asked_energy(energy, frames, middle=ENERGY_MIDDLE):
+    """(frames, 2) of an energy 0..1 (0.5 is as lively as the corpus on average), a number or (frames,); middle: what
+    0.5 is, in standard deviations."""
     channels = torch.ones(frames, 2)
-    channels[:, 0] = (torch.as_tensor(energy, dtype=torch.float32).expand(frames) - 0.5) * ENERGY_SPAN + ENERGY_MIDDLE
+    channels[:, 0] = (torch.as_tensor(energy, dtype=torch.float32).expand(frames) - 0.5) * ENERGY_SPAN + middle
     return channels
 
 

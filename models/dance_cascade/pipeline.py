@@ -31,6 +31,7 @@ from models.dance_cascade.features import (
 )
 from models.dance_cascade.network import Denoiser
 from models.dance_cascade.settings import Settings
+from models.dance_cascade.styles import Styles
 from models.diffusion.canvas import Layout, guided_apart, guided_windows, noise, reporting, sample, seeded
 from models.diffusion.schedule import Schedule
 from models.layers.precision import native_autocast
@@ -54,12 +55,13 @@ class Stage:
         self.schedule = Schedule(config.schedule, "x0", config.timesteps)
 
     def sample(self, condition, x, generators, *, steps, scale, base=None, ratio=RATIO, loop=False, course=None,
-               known=None, on_step=None, sampler=None, batch=None, beat_scale=0.0):
+               known=None, on_step=None, sampler=None, batch=None, beat_scale=0.0, pull=None):
         """Un-normalised vectors (V, T, 152).
 
         condition: (frames (T, K), style index or -1); x: noise (V, 152, T); base (V, T / ratio, 152) un-normalised,
         what the super-resolution refines; course: `Course` or None; known: (vectors (T, 152), mask (T,) bool) that
-        stay, or None; beat_scale: guidance by the rhythm alone, on top of `scale`.
+        stay, or None; beat_scale: guidance by the rhythm alone, on top of `scale`; pull: (un-normalised estimate
+        (V, T, 152), share of the noise 0..1) -> estimate, or None.
         """
         c, device, net = self.config, self.device, self.network
         layout = Layout.of(x.shape[-1], c.window, c.overlap, loop, batch or Layout.batch)
@@ -87,6 +89,8 @@ class Stage:
             guided_windows(network, layout, self.schedule, scale)
         if base is not None:
             denoise = self._anchored(denoise, base.to(device), ratio, loop)
+        if pull is not None:
+            denoise = self._pulled(denoise, pull)
         if course is not None and not course.free:
             denoise = self._bent(denoise, course)
         kept = None
@@ -111,6 +115,15 @@ class Stage:
             return standard(vectors + smooth_upsampled(missing, vectors.shape[1], ratio, loop)).transpose(1, 2)
         return anchored
 
+    def _pulled(self, denoise, pull):
+        """The denoiser whose estimate is drawn towards a style."""
+        standard = self.network.standard
+
+        def pulled(x, t):
+            vectors = standard.restore(denoise(x, t).transpose(1, 2))
+            return standard(pull(vectors, t / self.schedule.steps)).transpose(1, 2)
+        return pulled
+
     def _bent(self, denoise, course):
         """The denoiser whose estimate obeys the course."""
         standard = self.network.standard
@@ -124,9 +137,9 @@ class Stage:
 class Dancer:
     """All parts, loaded; `generate` may be called many times and from one thread."""
 
-    def __init__(self, base, refiner, music_encoder=None, device="cpu"):
+    def __init__(self, base, refiner, music_encoder=None, device="cpu", styles=None):
         """base, refiner: (config, network) of base and super-resolution; refiner None: the base's own rate is
-        up-sampled."""
+        up-sampled; styles: `Styles` measured on the base's corpus, None: the style token alone tells a style."""
         self.device = torch.device(device)
         self.base = Stage(*base, self.device)
         self.refiner = Stage(*refiner, self.device) if refiner is not None else None
@@ -134,6 +147,7 @@ class Dancer:
         self.encoder = (own if own is not None else music_encoder)
         if self.encoder is not None:
             self.encoder = self.encoder.to(self.device).eval().requires_grad_(False)
+        self.styles = styles.to(self.device).eval().requires_grad_(False) if styles is not None else None
         self.sha256 = None
 
     @classmethod
@@ -152,8 +166,9 @@ class Dancer:
             aligner = Aligner(EncoderConfig(**found.config))
             aligner.load_state_dict(checkpoints.load_state(found))
             encoder = aligner.music
-        dancer = cls(*parts, encoder, device)
-        dancer.sha256 = checkpoints.find("dance_cascade", "base", folders).sha256
+        base = checkpoints.find("dance_cascade", "base", folders)
+        dancer = cls(*parts, encoder, device, styles_beside(base, folders))
+        dancer.sha256 = base.sha256
         return dancer
 
     @torch.no_grad()
@@ -202,8 +217,7 @@ class Dancer:
             course=course,
             scale=base.guidance_scale if asked.guidance_scale is None else asked.guidance_scale, batch=asked.batch,
             known=known and known.vectors(base.fps), on_step=reporting(progress, should_cancel, share),
-            sampler=asked.sampler,
-            beat_scale=beat_scale)
+            sampler=asked.sampler, beat_scale=beat_scale, pull=self._pull(asked, style, energy, low_frames))
         later = None if progress is None else lambda phase, part, text: progress(phase, share + part, text)
         on_step = reporting(later, should_cancel, 1 - share)
         vectors = self._refined(vectors, frames, asked, (music, beats, first), known, generators, refining, on_step)
@@ -221,16 +235,24 @@ class Dancer:
                                    ratio=ratio, loop=asked.loop, scale=c.guidance_scale, batch=asked.batch,
                                    on_step=on_step, known=known and known.vectors(FULL_FPS))
 
+    def _pull(self, asked, style, energy, frames):
+        """What draws the base's estimates towards a style, or None; energy: 0..1, a number or an even curve."""
+        strength = 1.0 if asked.style_guidance is None else asked.style_guidance
+        if self.styles is None or style < 0 or not strength:
+            return None
+        lively = asked_energy(even(energy, frames), frames, middle=0.0)[:, 0].to(self.device)
+        lively = self.styles.energy[style] + lively * self.base.network.energy[1]
+        fps = self.base.config.fps
+        return lambda vectors, noise_share: self.styles.pull(vectors, style, fps, noise_share, strength, lively,
+                                                             asked.loop)
+
     @staticmethod
     def _condition(config, music, beats, energy, frames, start):
         """(frames, K) of a stage. beats are seconds of the passage, the music's rows of the whole track."""
         rows = music_rows(music, frames, config.fps, start) if config.music != "none" else None
         if not config.condition_size:
             return torch.zeros(frames, 0)
-        if energy is not None and np.ndim(energy):
-            place = np.linspace(0, len(energy) - 1, frames)
-            energy = np.interp(place, np.arange(len(energy)), energy).astype(np.float32)
-        energy = asked_energy(0.5 if energy is None else energy, frames)
+        energy = asked_energy(0.5 if energy is None else even(energy, frames), frames)
         return assemble(config, rows, rhythm_of(beats, frames, config.fps), energy)
 
     @staticmethod
@@ -241,6 +263,24 @@ class Dancer:
         if index < 0:
             raise BadInput(f"The genre {genre!r} is unknown; choose one of {', '.join(STYLES)}.")
         return index
+
+
+def styles_beside(base, folders):
+    """The `Styles` that were measured for a checkpoint of the base, those of its own folder; None where it has
+    none."""
+    found = checkpoints.find("dance_cascade", "styles", folders, required=False)
+    if found is None or found.path.parent != base.path.parent:
+        return None
+    styles = Styles()
+    styles.load_state_dict(checkpoints.load_state(found))
+    return styles
+
+
+def even(curve, frames):
+    """A number as it is, or an even curve at `frames` points."""
+    if not np.ndim(curve):
+        return curve
+    return np.interp(np.linspace(0, len(curve) - 1, frames), np.arange(len(curve)), curve).astype(np.float32)
 
 
 def frames_of(duration, left, loop):

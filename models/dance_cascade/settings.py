@@ -13,10 +13,12 @@ class Settings(DanceSettings, SamplingSettings):
 
     genre       one of `config.STYLES`
     energy      0.5 is as the corpus; a number or an even curve over the passage; None: as the music, around 0.5
+    style_guidance  how much the dance is drawn to how its style stands and moves; None: 1, 0: the style token alone
     beat_guidance   how much more than the rest of the condition the beats weigh; None: the checkpoint's
     features    an earlier `Dancer.analyse(audio)`
     """
 
     beat_guidance: float | None = None
+    style_guidance: float | None = None
     sampler: str | None = None
     features: Any = None
