@@ -1,5 +1,5 @@
 """The paper's ablations at a small equal budget: `python -m models.lab.evaluation.momu.ablations --corpus FLAT --out
-DIR [--only ROW ...] [--minutes M | --steps N] [--count N] [--docs FILE]`.
+DIR [--only ROW ...] [--minutes M | --steps N [--vae-steps N]] [--count N] [--docs FILE]`.
 
 Small networks, one thread. FLAT: `python -m models.lab.packs.small FLAT`. Interrupted, the command goes on: trainings
 from their checkpoints, records from DIR/scores, finished rows from DIR/rows.json.
@@ -32,8 +32,9 @@ from models.training.loop import default_cache, train
 from models.training.run_folder import RunFolder
 from models.training.task import make_task
 
-VAE = {"widths": (64, 80, 112), "blocks": 1, "batch": 16}                       # 0.61 M parameters
-DIT = {"width": 96, "depth": 3, "hidden": 240, "batch": 8}                      # 0.5 M; the U-Net 0.7 M
+VAE = {"widths": (64, 80, 112), "blocks": 1, "batch": 16, "frames": 128}         # 0.61 M parameters
+# Short windows and a faster rate teach more in few steps. 0.3 M parameters.
+DIT = {"width": 64, "depth": 3, "hidden": 160, "batch": 8, "window": 64, "lr": 2e-3}
 LENGTHS = (6.0, 9.0, 11.8, 20.0)
 
 
@@ -63,6 +64,7 @@ class Trainings:
     def run(self, name, part, overrides, corpus=None, seed=0):
         """The folder of the run of that name, trained to the end of its budget."""
         folder, corpus = self.folder / name, corpus or self.corpus
+        steps = self.plan["vae_steps"] or self.plan["steps"] if part == "motion_vae" else self.plan["steps"]
         done = folder / "done"
         if not done.is_file():
             self.report(f"train {name}")
@@ -70,12 +72,12 @@ class Trainings:
             task = make_task("momu", part, base, overrides)
             train(task, folder, corpus, default_cache(corpus, "momu"), system="momu", part=part, config_name=base,
                   resume=True, validations=1, device="cpu", report=self.report, minutes=self.plan["minutes"],
-                  steps=self.plan["steps"], seed=seed)
+                  steps=steps, seed=seed)
             done.touch()
         return folder
 
     def row(self, name):
-        """(folder of checkpoints, `ComponentMusic` or None, {part: steps}) of a row of ROWS."""
+        """(folder of checkpoints, `ComponentMusic` or None, {part: `RunFolder`}) of a row of ROWS."""
         row, small, word = ROWS[name], not self.plan["tiny"], name.replace(", ", "-").replace(" ", "-")
         music, corpus = component_music(row.music, self.corpus, self.folder) if row.music else (None, None)
         vae = self.run(f"{word if row.vae else 'cross'}-motion_vae", "motion_vae",
@@ -88,7 +90,19 @@ class Trainings:
         for part, run in runs.items():
             if not (folder / f"momu-{part}.safetensors").is_file():
                 export(run, f"momu-{part}", folder)
-        return folder, music, {part: RunFolder(run).rows()[-1]["step"] for part, run in runs.items()}
+        return folder, music, {part: RunFolder(run) for part, run in runs.items()}
+
+
+def losses(runs):
+    """Columns of the validation split at the end of the trainings: error of joints, the contrast with the share of
+    windows it finds, and the error of both denoisers' target with all conditions, without the other side, with none."""
+    last = {part: {key: value for row in run.rows() for key, value in row.items()} for part, run in runs.items()}
+    vae = last["motion_vae"]
+    out = {"joint cm": vae["valid_joint_cm"], "contrast": vae.get("valid_contrast"), "found": vae.get("valid_hit")}
+    for part, word in (("music_dit", "music"), ("motion_dit", "motion")):
+        out |= {f"{word} loss{end}": last[part][f"valid_loss{key}"]
+                for key, end in (("", ""), ("_alone", ", alone"), ("_none", ", nothing given"))}
+    return out
 
 
 def scores(folder, music, options, modes, report):
@@ -118,6 +132,13 @@ def scores(folder, music, options, modes, report):
     return out
 
 
+def lacking(done, name, modes, count):
+    """Whether a row, or one of its modes, is to be trained or scored."""
+    if not count:
+        return name not in done
+    return any("pieces" not in done.get(name if mode == "cross" else mode, {}).get("columns", ()) for mode in modes)
+
+
 def finished(out):
     """{row: {"columns", "steps"}} of the rows that are done."""
     path = Path(out) / "rows.json"
@@ -133,21 +154,26 @@ def main(arguments=None):
     parser.add_argument("--out", required=True)
     parser.add_argument("--minutes", type=float, default=4.0, help="of wall time, each training (default 4)")
     parser.add_argument("--steps", type=int, help="or so many steps each, where the machine is not idle")
-    parser.add_argument("--count", type=int, default=12)
+    parser.add_argument("--vae-steps", type=int, help="of the motion VAE (default: as --steps)")
+    parser.add_argument("--count", type=int, default=12, help="test pieces; 0: losses alone (default 12)")
     parser.add_argument("--seconds", type=float, default=11.8)
     parser.add_argument("--tiny", action="store_true", help="networks of the tests")
     parser.add_argument("--docs", help="Markdown file whose section momu-ablations is replaced")
     parser.add_argument("--only", nargs="*", choices=ROWS, default=list(ROWS), help="train and score these rows alone")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    plan = {"minutes": None if options.steps else options.minutes, "steps": options.steps, "tiny": options.tiny}
+    plan = {"minutes": None if options.steps else options.minutes, "steps": options.steps,
+            "vae_steps": options.vae_steps, "tiny": options.tiny}
     report = lambda text: print(text, flush=True)                                                  # noqa: E731
     trainings, done = Trainings(options.out, options.corpus, plan, report), finished(options.out)
     for name in options.only:
         modes = MODES.get(name, ("cross",))
-        if not all((name if mode == "cross" else mode) in done for mode in modes):
-            folder, music, steps = trainings.row(name)
-            for mode, columns in scores(folder, music, options, modes, report).items():
+        if lacking(done, name, modes, options.count):
+            folder, music, runs = trainings.row(name)
+            steps, found = {part: run.rows()[-1]["step"] for part, run in runs.items()}, losses(runs)
+            made = scores(folder, music, options, modes, report) if options.count else {"cross": {}}
+            for mode, columns in made.items():
+                columns = {**found, **columns} if mode == "cross" else columns
                 done[name if mode == "cross" else mode] = {"columns": columns, "steps": steps}
             write_json(Path(options.out) / "rows.json", done)
     order = [row for name in ROWS for row in (name, *MODES.get(name, ())[1:]) if row in done]
@@ -155,7 +181,7 @@ def main(arguments=None):
     budget = "; ".join(f"{name}: " + ", ".join(f"{part} {count}" for part, count in done[name]["steps"].items())
                        for name in order if not name.startswith("joint"))
     text = "\n".join(["### Ablations at a small equal budget", "",
-                      f"Networks of 0.5 to 0.7 M parameters, "
+                      f"Networks of 0.3 to 0.6 M parameters, "
                       f"{f'{options.steps} steps' if options.steps else f'{options.minutes:g} minutes of one thread'} "
                       f"each, {options.count} test pieces of {options.seconds:g} s. Steps made: {budget}.", "",
                       markdown_table(rows, list(next(iter(rows.values()))))])

@@ -93,8 +93,8 @@ class Evaluation:
             vaes["without"] = load_vae(self.options.plain)
         count = max(16, min(32, self.options.count))
         plain = hashlib.sha256(Path(self.options.plain).read_bytes()).hexdigest() if self.options.plain else ""
-        return self.store.kept("contrast", [count, plain], lambda: contrast_section(
-            vaes, load_music(self.options.checkpoints, vocoder=False), count, 20.0, self.report))
+        return self.store.kept("contrast", [count, plain, self.options.data], lambda: contrast_section(
+            vaes, load_music(self.options.checkpoints, vocoder=False), count, 20.0, self.report, self.options.data))
 
     def joint(self):
         """Both at once from a style, a tempo and a length, beside scrambled weights and no beats."""

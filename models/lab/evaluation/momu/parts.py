@@ -21,6 +21,7 @@ from models.momu.vae import ContrastHeads, MotionVAE
 from models.motion.contacts import slide_metres
 
 CHOICES = 16                    # windows that the right one is found among
+SHORT_SECONDS = 9.0             # of a passage of a recording; the shortest lasts hardly longer
 
 
 def load_vae(path):
@@ -47,6 +48,21 @@ def left_out_clips(data, seconds):
             key = "/".join(clip_of(path))
             motion = read_motion(path, fps=60.0 if "salsa" in key else None).resampled(30.0)
             found.append((key, motion.slice(3, min(len(motion), 3 + round(seconds * 30)))))
+    return found
+
+
+def left_out_pieces(data, count, seconds):
+    """`count` passages of the recordings that no training saw, each with music of the studio's made to it; [] without
+    the folder. They are mirrored and warped as those of the trainings are."""
+    from models.lab.studio.music import compose, render
+    from models.lab.studio.real import passage, real_plan
+    paths = [str(path) for path in sorted(Path(data or "", "motion").rglob("*.bvh.gz")) if clip_of(path) in TEST_CLIPS]
+    found = []
+    for number in range(count if paths else 0):
+        motion, beats, _ = passage(paths[number % len(paths)], number, seconds)
+        plan = real_plan(motion, beats, number)
+        sound = np.asarray(render(compose(plan), plan, rate=DELIVERY_RATE), np.float32)
+        found.append({"genre": plan.genre, "motion": motion, "beats": beats, "sound": sound})
     return found
 
 
@@ -135,16 +151,21 @@ def fitted_heads(sound, moves, window, steps=300):
     return heads.eval()
 
 
-def contrast_section(vaes, music, count, seconds, report):
-    """{name of a VAE: retrieval}, on studio test pieces; for each also with linear maps fitted to its frozen
-    latents on other pieces."""
+def contrast_section(vaes, music, count, seconds, report, data=None):
+    """{name of a VAE: retrieval}, on studio test pieces and on passages of left-out recordings; for each also without
+    heads, and with linear maps fitted to its frozen latents on other pieces."""
     pieces = [studio_piece(number, seconds) for number in range(2 * count)]
+    recorded = left_out_pieces(data, count, SHORT_SECONDS)
     out = {}
     for name, (vae, heads) in vaes.items():
         sides = [pooled_windows(vae, music, part, seconds) for part in (pieces[:count], pieces[count:])]
-        out[name] = retrieval(*sides[0], heads, vae.config.window)
-        probe = fitted_heads(*sides[1], vae.config.window)
-        out[f"{name}, maps fitted afterwards"] = retrieval(*sides[0], probe, vae.config.window)
+        window, bare = vae.config.window, ContrastHeads(MotionVAEConfig(heads=False))
+        out[name] = retrieval(*sides[0], heads, window)
+        out[f"{name}, latents themselves"] = retrieval(*sides[0], bare, window)
+        out[f"{name}, maps fitted afterwards"] = retrieval(*sides[0], fitted_heads(*sides[1], window), window)
+        if recorded:
+            moved = pooled_windows(vae, music, recorded, SHORT_SECONDS)
+            out[f"{name}, left-out recordings"] = retrieval(*moved, heads, window)
         report(f"contrast, {name}: {out[name]}")
     return out
 
