@@ -119,7 +119,8 @@ def _loop(index, start, release, loudness):
     if length < SHORTEST_LOOP_S * FPS:
         return out
     angle = 2 * np.pi * eased(np.clip((index - release + length) / length, 0, 1) ** 1.2)
-    radius = SMALL_M + LARGER_M * loudness
+    # A quicker loop is smaller, so that no hand has to turn faster.
+    radius = (SMALL_M + LARGER_M * loudness) * (length / (LOOP_S * FPS)) ** 2
     return radius * np.stack([np.sin(angle), 1 - np.cos(angle)], axis=1)
 
 

@@ -78,6 +78,13 @@ def test_the_last_chord_is_held_cut_off_with_a_loop_and_left(conducted):
     assert speed[355:].max() < 2.5 and bend <= usual
 
 
+def test_a_quick_loop_is_a_small_one(conducted):
+    motion, strokes, pose = conducted
+    made = cut_off(motion, pose, [Ending(360, 376, 400, None, 1.0)], strokes, 0, LEAD)
+    bend = np.linalg.norm(np.diff(made.positions()[364:400, [20, 21]], n=2, axis=0), axis=-1).max() * 900
+    assert bend < 30.0                                                          # m/s2; 55 in the strokes
+
+
 def test_a_short_chord_gets_no_loop(conducted):
     motion, strokes, pose = conducted
     short = Ending(360, 368, 380, None, 0.8)
