@@ -16,6 +16,7 @@ BANDS = 32
 PROFILE = 3 * BANDS
 SEEDS_APART = 2 ** 32       # from the seed of the starting noise, which would be the same numbers
 SHRINK = 16                 # pieces that the spread of all genres together counts as, in the spread of one
+KNOWN = 32                  # pieces of a genre that what is known of it counts as, where more are heard
 
 
 def timbre_profile(log_mel):
@@ -70,28 +71,30 @@ class Timbre(nn.Module):
         axes = axes[:self.size].T / scale[:, None] / spread
         codes = np.zeros((len(profiles), self.size))
         codes[:, :axes.shape[1]] = (profiles - mean) @ axes
-        self.mean.copy_(torch.from_numpy(mean))
-        self.axes.zero_()
-        self.axes[:, :axes.shape[1]] = torch.from_numpy(axes).float()
-        self.genre_mean.zero_()
-        self._measure(codes, np.asarray(genres), range(len(self.genre_mean)))
-
-    @torch.no_grad()
-    def refit(self, profiles, genres):
-        """Measure the genres' codes on other pieces. The axes stay, as `embed` was trained on them; a genre that has no
-        piece among these keeps what it has."""
         genres = np.asarray(genres)
-        codes = (np.asarray(profiles, np.float64) - self.mean.double().cpu().numpy()) @ self.axes.double().cpu().numpy()
-        self._measure(codes, genres, [genre for genre in range(len(self.genre_mean)) if (genres == genre).any()])
-
-    def _measure(self, codes, genres, wanted):
-        """Mean and spread of the codes (N, K) of each wanted genre, the latter shrunk to that of all together."""
         known = np.array([codes[genres == g].mean(axis=0) if (genres == g).any() else np.zeros(self.size)
                           for g in range(len(self.genre_mean))])
         inside = codes[genres >= 0] - known[genres[genres >= 0]]
         shared = (inside.T @ inside) / max(1, len(inside)) + 1e-4 * np.eye(self.size)
-        for genre in wanted:
+        for genre in range(len(known)):
             mine = codes[genres == genre] - known[genre]
             covariance = (mine.T @ mine + SHRINK * shared) / (len(mine) + SHRINK)
             self.genre_factor[genre] = torch.from_numpy(np.linalg.cholesky(covariance)).float()
-            self.genre_mean[genre] = torch.from_numpy(known[genre]).float()
+        self.genre_mean.copy_(torch.from_numpy(known))
+        self.mean.copy_(torch.from_numpy(mean))
+        self.axes.zero_()
+        self.axes[:, :axes.shape[1]] = torch.from_numpy(axes).float()
+
+    @torch.no_grad()
+    def refit(self, profiles, genres):
+        """Move the genres' codes towards other pieces, what is known counting as KNOWN pieces of each genre. The axes
+        stay, as `embed` was trained on them."""
+        genres = np.asarray(genres)
+        codes = (np.asarray(profiles, np.float64) - self.mean.double().cpu().numpy()) @ self.axes.double().cpu().numpy()
+        for genre in range(len(self.genre_mean)):
+            mine = codes[genres == genre]
+            was, factor = (x[genre].double().cpu().numpy() for x in (self.genre_mean, self.genre_factor))
+            mean = (mine.sum(axis=0) + KNOWN * was) / (len(mine) + KNOWN)
+            spread = KNOWN * (factor @ factor.T + np.outer(was - mean, was - mean)) + (mine - mean).T @ (mine - mean)
+            self.genre_mean[genre] = torch.from_numpy(mean).float()
+            self.genre_factor[genre] = torch.from_numpy(np.linalg.cholesky(spread / (len(mine) + KNOWN))).float()

@@ -70,19 +70,23 @@ def test_other_pieces_move_the_genres_and_leave_the_axes():
     """Where one genre's mix changes, its codes follow; genres without new pieces and the code's axes stay."""
     space, profiles, genres = fitted()
     was = {name: value.clone() for name, value in space.state_dict().items()}
-    space.refit(profiles[genres == 1] + 0.5, genres[genres == 1])
-    codes = space.code(torch.from_numpy(profiles[genres == 1] + 0.5).float()).numpy()
-    assert np.allclose(space.genre_mean[1], codes.mean(axis=0), atol=1e-3)
+    other = profiles[genres == 1] + 0.5
+    space.refit(other, genres[genres == 1])
+    codes = space.code(torch.from_numpy(other).float()).numpy()
+    drawn = torch.stack([space.draw(1, seed) for seed in range(4000)]).numpy()
+    assert np.allclose(space.genre_mean[1], codes.mean(axis=0), atol=0.01)              # 2000 pieces against KNOWN
+    assert np.allclose(np.cov(drawn.T), np.cov(codes.T), atol=0.06)
     assert (space.genre_mean[1] - was["genre_mean"][1]).abs().max() > 0.03
+    space.refit(other[:1], genres[genres == 1][:1])
+    assert np.allclose(space.genre_mean[1], codes.mean(axis=0), atol=0.2), "one piece says little"
     for name in ("mean", "axes"):
         assert torch.equal(space.state_dict()[name], was[name])
-    for genre in (0, 2):
-        assert torch.equal(space.genre_mean[genre], was["genre_mean"][genre])
-        assert torch.equal(space.genre_factor[genre], was["genre_factor"][genre])
+    for name in ("genre_mean", "genre_factor"):
+        assert torch.allclose(space.state_dict()[name][[0, 2]], was[name][[0, 2]], atol=1e-5)
 
 
 def test_training_on_hears_the_timbre_of_its_own_corpus(trained):                                   # noqa: F811
-    """Released weights carry the codes of the sound they were trained on; those of the corpus take their place."""
+    """Released weights carry the codes of the sound they were trained on; those of the corpus join them."""
     job = task("denoiser", "tiny", vae=str(trained / "vae"))
     job.prepare(trained / "corpus", trained / "cache", lambda fraction, text: None)
     released = {name: value + 1.0 if name.endswith("genre_mean") else value
@@ -91,7 +95,8 @@ def test_training_on_hears_the_timbre_of_its_own_corpus(trained):               
     own = model.condition.timbre.genre_mean.clone()
     job.adopt(model, released)
     heard = sorted(set(job.profile_genres) - {-1})
-    assert torch.allclose(model.condition.timbre.genre_mean[heard], own[heard], atol=1e-4)
+    moved = released["condition.timbre.genre_mean"][heard] - model.condition.timbre.genre_mean[heard]
+    assert heard and (moved > 0.01).all() and (model.condition.timbre.genre_mean[heard] > own[heard]).all()
 
 
 def test_an_unknown_timbre_adds_nothing_and_a_known_one_does():
