@@ -10,6 +10,7 @@ from models.rhythm.bars import BAR_CHANNELS, PITCHED, BarNetwork, bar_features, 
 from models.rhythm.config import COPIES, JITTER, MUSIC_FPS, MUSIC_RATE
 from models.rhythm.data import kind_of
 from models.rhythm.features import log_mel, to_mono
+from models.rhythm.kept import frozen, mixed, said_by
 from models.rhythm.resident import FlatBars, pieces_of
 from models.training.cache import Recipe
 from models.training.flat import flat_folders
@@ -26,7 +27,7 @@ class BarsTask(Task):
 
     def __init__(self, config):
         super().__init__(config)
-        self.lr, self.weight_decay, self.corpus = config.learning_rate, config.weight_decay, None
+        self.lr, self.weight_decay, self.corpus, self.teacher = config.learning_rate, config.weight_decay, None, None
 
     def prepare(self, corpus, cache, progress=lambda fraction, text: None):
         """Rows of every clip, one cache file a shard; existing files are kept. Clips whose beats are estimates are left
@@ -52,6 +53,7 @@ class BarsTask(Task):
         stem, stored = torch.zeros_like(model.stem.weight), released["stem.weight"]
         stem[:, :stored.shape[1] - 1], stem[:, -1] = stored[:, :-1].to(stem), stored[:, -1].to(stem)
         model.load_state_dict({**released, "stem.weight": stem})
+        self.teacher = frozen(model) if self.config.keep else None
 
     def dataset(self, cache, split, seed=0):
         """Random-access batches of beats."""
@@ -61,18 +63,27 @@ class BarsTask(Task):
 
     def loss(self, model, batch, generator=None):
         """Cross-entropy of downbeats (unweighted: the decoder wants honest odds) and of the metre; other keys while
-        training."""
+        training, and `keep` of the targets as the released network has them (`models.rhythm.kept`)."""
         rows = batch["rows"]
         if model.training and generator is not None:
             rows = augment_rows(rows, generator)
         out, known = model(rows, batch["known"]), batch["known"]
-        down = F.binary_cross_entropy_with_logits(out[..., 0].float(), batch["down"], reduction="none")
+        wanted, metres = batch["down"], batch["metre"]          # -1: a metre that is none of the choices
+        kinds = F.one_hot(metres.clamp(min=0), out.shape[-1] - 1).float()[:, None].expand(*known.shape, -1)
+        if model.training and self.config.keep:
+            wanted, kinds = self._kept(batch, wanted, kinds)
+        down = F.binary_cross_entropy_with_logits(out[..., 0].float(), wanted, reduction="none")
         down = (down * known).sum() / known.sum()
-        metres = batch["metre"][:, None].expand(known.shape)  # -1: a metre that is none of the choices
-        metre = F.cross_entropy(out[..., 1:].float().transpose(1, 2), metres, reduction="none", ignore_index=-1)
-        told = known * (metres >= 0)
+        metre = -(kinds * out[..., 1:].float().log_softmax(-1)).sum(-1)
+        told = known * (metres >= 0)[:, None]
         metre = (metre * told).sum() / told.sum().clamp_min(1.0)
         return down + self.config.metre_weight * metre, {"down": down.detach(), "metre": metre.detach()}
+
+    def _kept(self, batch, wanted, kinds):
+        """Targets (N, B) and (N, B, metres), mixed with the released network's on pieces that are not recorded."""
+        said = said_by(self.teacher, batch["rows"], batch["known"])
+        share = self.config.keep * (1.0 - batch["recorded"].float())
+        return mixed(wanted, said[..., 0].sigmoid(), share), mixed(kinds, said[..., 1:].softmax(-1), share)
 
     def _clips(self, cache, split):
         if self.corpus is None:
@@ -161,7 +172,7 @@ class BarCrops:
         window, batch = self.config.window, self.config.batch
         out = {"rows": np.zeros((batch, window, self.config.in_channels), np.float32),
                "known": np.zeros((batch, window), np.float32), "down": np.zeros((batch, window), np.float32),
-               "metre": np.zeros(batch, np.int64)}
+               "metre": np.zeros(batch, np.int64), "recorded": np.zeros(batch, bool)}
         for slot, index in enumerate(rng.choice(len(self.clips), size=batch, p=self.shares)):
             meta, rows, beats = self.clips[int(index)]
             length = min(window, len(rows), int(rng.integers(12, window + 1)))

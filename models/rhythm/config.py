@@ -32,6 +32,7 @@ class RhythmConfig:
     phase_weight: float = 1.0   # of the phase loss
     downbeat_weight: float = 0.7
     sway: float = 0.15          # deepest rubato put into training crops, of log tempo
+    keep: float = 0.0           # share of the released network's word in the targets of all but recorded pieces
     kinds: str = ""             # kinds of pieces that a flat corpus is used for, joined by commas; all when empty
 
     def to_json(self):

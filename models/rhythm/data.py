@@ -76,7 +76,7 @@ class Crops:
     """Random-access batches of a split: `crops[step]` is a dict of tensors that depends on step and seed alone.
 
     body: rot6d (N, T, 24, 6), root (N, T, 3); music: mel (N, T, 80); both: curve (N, T, 5), weight (N,),
-    downbeat_weight (N,).
+    downbeat_weight, recorded (N,).
     """
 
     def __init__(self, config, cache, split, seed=0):
@@ -132,6 +132,7 @@ class Crops:
         trust = float(meta.get("beat_confidence", 1.0)) if real else 1.0
         out["weight"] = np.float32(trust)
         out["downbeat_weight"] = np.float32(0.0 if real else trust)
+        out["recorded"] = np.bool_(False)           # recorded music is kept in flat corpora alone
         return {key: np.ascontiguousarray(value, dtype=np.float32) for key, value in out.items()}
 
 

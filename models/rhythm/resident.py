@@ -48,7 +48,7 @@ def kind_in(item):
 
 class FlatCrops:
     """Batches of a part: `rot6d` (N, T, 24, 6) and `root` (N, T, 3), or `mel` (N, T, 80); `curve` (N, T, 5) of
-    `core.rhythm.beats.rhythm_curve`, `weight` and `downbeat_weight` (N,)."""
+    `core.rhythm.beats.rhythm_curve`, `weight`, `downbeat_weight` and `recorded` (N,)."""
 
     def __init__(self, config, corpus, split):
         self.config, self.split, self.fps, self.device = config, split, config.fps, None
@@ -84,6 +84,7 @@ class FlatCrops:
         self.down = torch.from_numpy(np.concatenate(downs)).to(device)
         self.counts = torch.tensor(counts, device=device)
         self.first = torch.cumsum(self.counts, 0) - self.counts
+        self.recorded = torch.tensor([kind == "recorded" for kind in kinds], device=device)
         self.trust, self.down_trust = torch.tensor(trust, device=device), torch.tensor(down_trust, device=device)
         shares = np.zeros(len(kinds))
         for kind, share in SHARES[self.config.kind].items():
@@ -123,7 +124,7 @@ class FlatCrops:
         part = position - low
         place = self.first[row][:, None] + low
         out = {"curve": self._curve(place, part, valid), "weight": self.trust[row].float(),
-               "downbeat_weight": self.down_trust[row].float()}
+               "downbeat_weight": self.down_trust[row].float(), "recorded": self.recorded[row]}
         between = lambda array: torch.lerp(array[place].float(), array[place + 1].float(),        # noqa: E731
                                            part[..., None])
         if config.kind == "music":
@@ -203,6 +204,7 @@ class FlatBars:
         metres = [known.index(item["metre"]) if item["metre"] in known else -1 for item, _, _ in self.clips]
         self.metre = torch.tensor(metres, device=device)
         kinds = [item["kind"] for item, _, _ in self.clips]
+        self.recorded = torch.tensor([kind == "recorded" for kind in kinds], device=device)
         shares = np.zeros(len(kinds))
         for kind, share in SHARES["music"].items():
             mine = np.array([each == kind for each in kinds])
@@ -211,7 +213,8 @@ class FlatBars:
         self.chance = torch.from_numpy(np.cumsum(shares / shares.sum())).float().to(device)
 
     def batch(self, index, generator):
-        """rows (N, B, C), known (N, B), down (N, B), metre (N,): a place in the configuration's metres or -1."""
+        """rows (N, B, C), known (N, B), down (N, B), metre (N,): a place in the configuration's metres or -1, recorded
+        (N,) bool."""
         config, device = self.config, self.device
         draw = torch.rand((3, config.batch), generator=generator, device=device)
         row = torch.searchsorted(self.chance, draw[0]).clamp(max=len(self.clips) - 1)
@@ -223,4 +226,4 @@ class FlatBars:
         known = (along < length[:, None]).float()
         place = self.first[row][:, None] + torch.minimum(start[:, None] + along, self.counts[row][:, None] - 1)
         return {"rows": self.rows[place].float() * known[..., None], "known": known, "down": self.down[place] * known,
-                "metre": self.metre[row]}
+                "metre": self.metre[row], "recorded": self.recorded[row]}

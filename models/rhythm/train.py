@@ -14,6 +14,7 @@ from models.rhythm.bars_train import BarsTask
 from models.rhythm.config import rhythm_config
 from models.rhythm.data import FEATURES, Clips, Crops, kind_of
 from models.rhythm.features import body_features
+from models.rhythm.kept import frozen, mixed, said_by
 from models.rhythm.losses import rhythm_loss
 from models.rhythm.network import BeatNetwork, activations
 from models.rhythm.resident import FlatCrops
@@ -34,7 +35,12 @@ class RhythmTask(Task):
     def __init__(self, config):
         super().__init__(config)
         self.part = config.kind
-        self.lr, self.weight_decay, self.corpus = config.learning_rate, config.weight_decay, None
+        self.lr, self.weight_decay, self.corpus, self.teacher = config.learning_rate, config.weight_decay, None, None
+
+    def adopt(self, model, released):
+        """Released weights, also as the teacher of what is to be kept."""
+        super().adopt(model, released)
+        self.teacher = frozen(model) if self.config.keep else None
 
     def prepare(self, corpus, cache, progress=lambda fraction, text: None):
         """Cache motions or log-mels of every shard; resumable. A flat corpus needs no cache."""
@@ -55,8 +61,17 @@ class RhythmTask(Task):
     def loss(self, model, batch, generator=None):
         """Loss of one batch; augmentation happens here, and only while the model trains."""
         features = self._features(batch, generator if model.training else None)
-        return rhythm_loss(model(features), batch["curve"], batch["weight"], batch["downbeat_weight"],
+        curve = batch["curve"]
+        if model.training and self.config.keep:
+            curve = self._kept(features, batch)
+        return rhythm_loss(model(features), curve, batch["weight"], batch["downbeat_weight"],
                            phase_scale=self.config.phase_weight, downbeat_scale=self.config.downbeat_weight)
+
+    def _kept(self, features, batch):
+        """The rhythm curve (N, T, 5) with the released network's word in it, on pieces that are not recorded."""
+        said = activations(said_by(self.teacher, features))
+        share = self.config.keep * (1.0 - batch["recorded"].float())
+        return torch.cat([mixed(batch["curve"][..., :4], said, share), batch["curve"][..., 4:]], dim=-1)
 
     def _features(self, batch, generator):
         # In full precision: half a millimetre of rounding is 15 mm/s of velocity.

@@ -15,7 +15,7 @@ from models.rhythm.bars import (
     bar_features,
     chroma,
 )
-from models.rhythm.bars_train import BarCrops, augment_rows, bars_of_rows, load_rows
+from models.rhythm.bars_train import BarCrops, BarsTask, augment_rows, bars_of_rows, load_rows
 from models.rhythm.detect import load_network
 from models.rhythm.features import log_mel
 from models.rhythm.train import task
@@ -182,3 +182,24 @@ def test_the_shipped_network_names_bars_of_three_four_five_and_seven(pattern, bp
     sound, times = drums(pattern, bpm)
     evidence = bar_evidence(load_network("bars"), log_mel(sound, RATE), chroma(sound))
     assert find_bars(None, 50.0, times, evidence=evidence)[1] == len(pattern) // 2
+
+
+def test_what_the_released_network_says_is_kept_on_all_but_recorded_pieces():
+    config = BarsConfig(keep=1.0, dropout=0.0, width=8, blocks=2)
+    mine = BarsTask(config)
+    torch.manual_seed(1)
+    model = BarNetwork(config).train()
+    with torch.no_grad():
+        for each in model.parameters():
+            each.add_(0.05 * torch.randn_like(each))
+    mine.teacher = BarNetwork(config)
+    mine.teacher.load_state_dict(model.state_dict())
+    batch = {"rows": torch.randn(2, 16, BAR_CHANNELS), "known": torch.ones(2, 16), "metre": torch.tensor([1, 2]),
+             "down": torch.tensor([1.0, 0, 0, 0]).repeat(2, 4), "recorded": torch.tensor([False, False])}
+
+    def pull(**changed):
+        model.zero_grad()
+        mine.loss(model, {**batch, **changed})[0].backward()
+        return float(model.head.weight.grad.norm())
+    # A network that says what its teacher says has nothing to learn from rendered pieces, whatever is written there.
+    assert pull() < 1e-5 < 1e-3 < pull(recorded=torch.tensor([True, True]))

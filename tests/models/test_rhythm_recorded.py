@@ -6,10 +6,13 @@ import pytest
 import torch
 
 from core.errors import BadInput
+from core.rhythm.beats import rhythm_curve
 from models.lab.rhythm.recorded import bar_pieces, build, main, passages, pieces, positions
 from models.rhythm.config import rhythm_config
+from models.rhythm.network import activations
 from models.rhythm.resident import FlatCrops
 from models.training.flat import Flat, FlatWriter
+from models.training.task import make_task
 
 
 def test_spans_that_nearly_meet_are_one_passage():
@@ -83,3 +86,20 @@ def test_bars_are_learned_from_spans_whose_metre_is_told():
     assert meta["metre"] == 3 and meta["beats"][0] == [1.25, 2] and meta["beats"][2] == [2.25, 1]
     assert [position for _, position in meta["beats"]].count(1) == 13
     assert bar_pieces(mel, harmony, label([[20, 40]]), {"id": "a"}) == []
+
+
+def test_training_on_keeps_what_the_released_network_says_of_rendered_music():
+    mine = make_task("rhythm", "music", "tiny", {"keep": 1.0, "dropout": 0.0})
+    torch.manual_seed(0)
+    model = mine.build().train()
+    mine.adopt(model, model.state_dict())
+    batch = {"mel": torch.randn(2, 192, 80), "weight": torch.ones(2), "downbeat_weight": torch.ones(2),
+             "curve": torch.from_numpy(rhythm_curve(np.arange(0.3, 4, 0.5), [], 192, 50.0))[None].repeat(2, 1, 1)}
+    kept = {name: mine._kept(batch["mel"], {**batch, "recorded": torch.tensor([name == "recorded"] * 2)})
+            for name in ("rendered", "recorded")}
+    assert torch.equal(kept["recorded"], batch["curve"])
+    assert torch.allclose(kept["rendered"][..., :4], activations(model(batch["mel"])).detach(), atol=1e-5)
+    assert torch.equal(kept["rendered"][..., 4], batch["curve"][..., 4])
+    with pytest.raises(BadInput, match="--from-released"):
+        mine.teacher = None
+        mine.loss(model, {**batch, "recorded": torch.tensor([False, True])}, torch.Generator().manual_seed(0))

@@ -180,6 +180,26 @@ def test_the_weights_that_validate_best_are_kept_and_exported(tmp_path, monkeypa
                for name in ("weight", "bias"))
 
 
+def test_weights_on_the_way_from_the_released_ones_are_exported(tmp_path, monkeypatch):
+    run(tmp_path / "run", steps=4)
+    monkeypatch.setattr(export_module, "make_task", lambda *arguments: Toy(ToyConfig(**arguments[3])))
+
+    def export(**more):
+        return checkpoints.load_state(export_module.export(tmp_path / "run", "toy", tmp_path / "out", dtype="float32",
+                                                           **more))
+    with pytest.raises(BatonError):
+        export(share=0.5)                       # nothing is released yet
+    whole = export()
+    zeros = {name: torch.zeros_like(value) for name, value in whole.items()}
+    record = checkpoints.find("toy", "toy", tmp_path / "out")
+    checkpoints.save(tmp_path / "out", name="toy", system="toy", part="toy", config=record.config, state_dict=zeros,
+                     card_text="# toy", licence="GPL-3.0-or-later", dtype="float32")
+    quarter = export(share=0.25)
+    assert all(torch.allclose(quarter[name], 0.25 * value) for name, value in whole.items())
+    with pytest.raises(BadInput, match="share"):
+        export(share=0.0)
+
+
 def test_a_resumed_run_still_knows_its_best(tmp_path):
     run(tmp_path / "run", Overfitting(), steps=40, validations=4)
     assert RunFolder(tmp_path / "run").read_average()["step"] == 30
