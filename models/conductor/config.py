@@ -1,6 +1,8 @@
 """Settings of both stages. `paper` is the published system, `release` the shipped one, `tiny` for tests."""
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from core.contract import PLAIN_METRES as METRES  # what the metre one-hot of the first checkpoints can name
 
 MEL_RATE = 90               # Hz, mel frames
@@ -63,6 +65,7 @@ class ConductorConfig:
     prediction: str = "x0"              # x0 | eps
     steps: int = 1000                   # DDIM steps at Normal quality
     guidance_scale: float = 1.0         # default of `generate`
+    spread: tuple = ()                  # (joint, gain), ...: a calm that sampling takes back (`spread_of`)
     smooth: bool = False  # Savitzky-Golay on the result, as the published rendering does (controls.smoothed)
 
     frame_dropout: float = 0.1          # the paper's random mask: single frames of the music condition set to 0
@@ -100,9 +103,23 @@ class ConductorConfig:
     def from_json(cls, data):
         """The config of a checkpoint's header (`dataclasses.asdict` through JSON)."""
         data = {**data, "encoder": encoder_config(data["encoder"])}
-        if "metres" in data:
-            data["metres"] = tuple(data["metres"])
+        for name in ("metres", "spread"):
+            if name in data:
+                data[name] = tuple(map(tuple, data[name]) if name == "spread" else data[name])
         return cls(**data)
+
+
+def spread_of(config):
+    """(C,) gains of the channels about their mean when motion is sampled: 1, or `config.spread` in all six of a joint.
+
+    Networks come out calmer than their corpus. Released gains are the studio's spread in time over the network's, on
+    the valid split.
+    """
+    gains = np.ones(config.channels, dtype=np.float32)
+    for joint, gain in config.spread:
+        first = 3 + 6 * MOVING.index(joint)
+        gains[first:first + 6] = gain
+    return gains
 
 
 def encoder_config(data):

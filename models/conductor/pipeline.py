@@ -18,7 +18,7 @@ from core.contract import METRES
 from core.errors import BadInput
 from core.rhythm.beats import Beats
 from models.conductor.beat_pattern import NAMES, patterned
-from models.conductor.config import FPS, STROKES, ConductorConfig
+from models.conductor.config import FPS, STROKES, ConductorConfig, spread_of
 from models.conductor.controls import (
     FASTEST_HAND,
     FEET,
@@ -96,7 +96,7 @@ class Conductor:
         # Its poolings take a third of the time so.
         self.music_encoder = Frozen(music_encoder).to(self.device, memory_format=torch.channels_last)
         self.schedule = Schedule("linear", config.prediction, config.timesteps)
-        self.mean, self.std = denoiser.mean.cpu().numpy(), denoiser.std.cpu().numpy()
+        self.mean, self.std = denoiser.mean.cpu().numpy(), denoiser.std.cpu().numpy() * spread_of(config)
         self.pose = denoiser.pose.cpu().numpy()
         self.sha256 = None
 

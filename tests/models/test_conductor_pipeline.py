@@ -1,4 +1,6 @@
 """Conductor: generation, guidance, windows, editing, controls."""
+import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -10,8 +12,9 @@ from core.errors import BadInput, Cancelled
 from core.rhythm.alignment import beat_f1_70ms
 from core.rhythm.beats import Beats
 from models.conductor import features
+from models.conductor.config import ConductorConfig
 from models.conductor.controls import keep_weight, rest_weight, smoothed
-from models.conductor.pipeline import default_lead, with_metre
+from models.conductor.pipeline import Conductor, default_lead, with_metre
 from models.lab.studio.conductor import conduct
 from models.lab.studio.plan import make_plan
 
@@ -67,6 +70,15 @@ def test_controls(conductor):
     assert np.allclose(other.positions()[:, 22, 2], plain.positions()[:, 23, 2], atol=1e-4)
     both, = conductor.generate(sound(), left_hand=0.0, **options)
     assert np.allclose(both.rotations[:, 18], both.mirrored().rotations[:, 18], atol=1e-4)
+
+
+def test_a_spread_widens_the_joints_it_names(conductor):
+    config = ConductorConfig.from_json({**json.loads(json.dumps(asdict(conductor.config))), "spread": [[15, 2.0]]})
+    wide = Conductor(config, conductor.denoiser, conductor.music_encoder.module)
+    before, after = (c.generate(sound(), steps=2, seed=3, duration=3.0)[0] for c in (conductor, wide))
+    others = [joint for joint in range(24) if joint != 15]
+    assert np.allclose(before.rotations[:, others], after.rotations[:, others], atol=1e-5)
+    assert np.ptp(after.rotations[:, 15], axis=0).max() > 1.5 * np.ptp(before.rotations[:, 15], axis=0).max()
 
 
 def test_smoothing_quiets_the_trunk_and_keeps_the_ictus():
