@@ -37,6 +37,8 @@ What `release` adds: the rhythm curve and the bar, frame by frame; the music's e
 instead of attention), compared per frame and against other passages of the same piece in the alignment stage; a style
 token (ten genres and those of the captures); an energy that can be asked for; a velocity loss at every t; ten steps.
 Sampling, the rhythm has a guidance of its own (`beat_guidance`, `canvas.guided_apart`): at one scale for all, the
-beats are one voice among many and the body passes over them. `paper` has none of these. Music, beats, energy and style
-are dropped separately as well, so that each may be left unknown.
+beats are one voice among many and the body passes over them. And each estimate is drawn to how the style that is asked
+for stands and moves, as measured on the corpus (`styles.Styles`): the style token alone leaves genres with one stance.
+`paper` has none of these. Music, beats, energy and style are dropped separately as well, so that each may be left
+unknown.
 """

@@ -22,7 +22,7 @@ LEAST_SPREAD = 0.05                         # standardised: less is no movement,
 MOST_CHANGE = math.log(1.5)                 # of a log spread in one step
 COMMON_PIECES = 4                           # pieces' worth of all styles' variance in the variance of each
 # How far the estimate's mean and log spread are doubted as readings of the passage's, standardised.
-DOUBT, SCALE_DOUBT = 0.5, 0.5
+DOUBT, SCALE_DOUBT = 0.7, 0.25
 # With more noise an estimate is a blur whose spread says nothing, and is left alone.
 SCALE_NOISE = 0.5
 _NAMES = ("middle", "scale")

@@ -37,7 +37,8 @@ def test_rhythm_rows(dancer, pieces, monkeypatch):
     monkeypatch.setattr(evaluate, "predicted", lambda found: [piece.beats for piece in found])
     told = []
     rows, made = evaluate.rhythm_rows(dancer, pieces, 2, told.append)
-    assert {"studio's dance", "model, another piece's dance", "scrambled weights", "model, no rhythm"} <= set(rows)
+    assert {"studio's dance", "model, another piece's dance", "scrambled weights", "model, no rhythm",
+            "style token alone", "next piece's genre asked for"} <= set(rows)
     assert rows["studio's dance"]["lift"] > rows["scrambled weights"]["lift"] and len(told) == len(rows)
     assert np.array_equal(made["model, true rhythm"][1].root, made["model, another piece's dance"][0].root)
     assert "lift" in evaluate.report({"table": rows})

@@ -42,9 +42,10 @@ def half_beat_later(beats):
 
 
 def danced(dancer, pieces, beats, genre=None, **options):
-    """One dance a piece. beats: a `Beats` or None each; genre: None takes the piece's."""
-    return [dancer.generate(piece.audio, beats=given, genre=genre or piece.genre, seed=100 + number, **options)[0]
-            for number, (piece, given) in enumerate(zip(pieces, beats))]
+    """One dance a piece. beats: a `Beats` or None each; genre: one for all or one each, None takes the piece's."""
+    genres = genre if isinstance(genre, list) else [genre or piece.genre for piece in pieces]
+    return [dancer.generate(piece.audio, beats=given, genre=asked, seed=100 + number, **options)[0]
+            for number, (piece, given, asked) in enumerate(zip(pieces, beats, genres))]
 
 
 def predicted(pieces):
@@ -75,6 +76,9 @@ def rhythm_rows(dancer, pieces, few, say, rule=None):
     late = danced(dancer, pieces[:few], shifted)
     add("markers half a beat later, against them", late, shifted)
     add("markers half a beat later, against the music", late, true[:few])
+    add("style token alone", danced(dancer, pieces[:few], true[:few], style_guidance=0.0), true[:few])
+    genres = [piece.genre for piece in pieces[:few]]                # of the next piece, whose music it does not hear
+    add("next piece's genre asked for", danced(dancer, pieces[:few], true[:few], genres[1:] + genres[:1]), true[:few])
     add("model, no rhythm", danced(dancer, pieces[:few], [None] * few), true[:few])
     wrong = [danced(scrambled(dancer, n), [piece], [piece.beats])[0] for n, piece in enumerate(pieces[:few])]
     add("scrambled weights", wrong, true[:few])
