@@ -11,6 +11,7 @@ from core.rhythm.alignment import beat_f1_70ms
 from core.rhythm.sounding import none_of
 from models.rhythm.bodies import limbs_of, rests, travels
 from models.rhythm.config import BODY_FPS, MUSIC_FPS, MUSIC_RATE, RhythmConfig
+from models.rhythm.levels import of_both
 
 # Silence before the sound, and how much of it the decoder sees: a beat on the first sample has two flanks then. Of 7
 # first beats of two pieces, followed beat by beat, 3 were found without, all 7 with it.
@@ -84,7 +85,7 @@ def music_beats(heard, *, start=0.0, bars=None, **options):
     elif not (heard.strong or heard.agreed):
         return found
     if again:
-        return find(heard.wide, bars=bars, doubtful=True)
+        return of_both(heard, find, bars, options) if heard.recorded else find(heard.wide, bars=bars, doubtful=True)
     return find(heard.activations, bars=bars, doubtful=True) if doubtful else found
 
 
@@ -110,16 +111,20 @@ class Heard:
     """What the networks say of a log-mel (T, 80), each asked no sooner than it is needed.
 
     The network "world" is heard once; where a drifting grid explains far less of it than beats followed one by one do,
-    the music is in rubato, and the pair that was trained for that is heard instead; in between, both.
+    the music is in rubato, and the pair that was trained for that is heard instead; in between, both. Which beats there
+    are is said by "recorded", trained on from "world" with recorded music, where "world" finds a beat and no rubato.
     """
 
     lead = 0.0                  # seconds of silence before the sound that the activations begin with
+    recorded = False            # whether the network "recorded" is there too
 
     def __init__(self, mel, folders=None, lead=0.0):
         self.mel, self.folders, self.lead = mel, folders, lead
         music = checkpoints.find("rhythm", "music", folders)
         world = checkpoints.find("rhythm", "world", folders, required=False)
         self.both = world is not None and world.path.parent == music.path.parent
+        later = checkpoints.find("rhythm", "recorded", folders, required=False)
+        self.recorded = self.both and later is not None and later.path.parent == world.path.parent
 
     @cached_property
     def world(self):
@@ -128,8 +133,8 @@ class Heard:
 
     @cached_property
     def wide(self):
-        """(T, 4) of "world", heard at more playing speeds."""
-        return self._run([load_network("world", self.folders)], WORLD_SPEEDS)
+        """(T, 4) of "recorded", heard at more playing speeds; of "world" in folders from before it."""
+        return self._run([load_network("recorded" if self.recorded else "world", self.folders)], WORLD_SPEEDS)
 
     @cached_property
     def pair(self):
@@ -297,8 +302,8 @@ _networks = {}                  # sha256 -> network, kept in memory
 
 
 def load_network(part, folders=None, required=True):
-    """The trained network of "body", "music", "rubato", "world" or "bars", on the CPU (faster there than a transfer),
-    kept in memory.
+    """The trained network of "body", "music", "rubato", "world", "recorded" or "bars", on the CPU (faster there than a
+    transfer), kept in memory.
 
     None when it is not there and not required; else raises NoCheckpoint.
     """

@@ -11,7 +11,7 @@ from core.body.motion import Motion, rest_motion
 from core.body.rotations import axis_angle_to_matrix, matrix_to_6d, sixd_to_matrix
 from core.errors import BadInput, NoCheckpoint
 from core.rhythm.alignment import beat_f1_70ms
-from core.rhythm.beats import rhythm_curve
+from core.rhythm.beats import Beats, rhythm_curve
 from models.rhythm.augment import augment_body, augment_music, mirrored_6d, stretch, warp_curve
 from models.rhythm.config import rhythm_config
 from models.rhythm.data import FEATURES, Crops
@@ -246,6 +246,53 @@ def test_one_hearing_says_whether_there_is_a_beat_and_several_speeds_say_which()
     mine = detect.rhythm_tempo.Beats(np.arange(0.3, 19, 0.7), np.zeros(27, int))
     assert np.allclose(detect.music_beats(heard(seen(104, 0.9), seen(120, 0.9)), beats=mine).times, mine.times)
     assert detect.WORLD_SPEEDS[1] == 1.0 and len(detect.WORLD_SPEEDS) == 3
+
+
+def test_recorded_music_is_heard_at_several_speeds_by_the_network_trained_on_it(tmp_path):
+    from models.rhythm import detect
+    mel = np.random.default_rng(0).normal(size=(300, 80)).astype(np.float32)
+    for number, part in enumerate(("music", "world", "recorded")):
+        torch.manual_seed(number)
+        network = BeatNetwork(rhythm_config("music", "tiny"))
+        checkpoints.save(tmp_path, name=f"rhythm-{part}", system="rhythm", part=part, config=network.config.to_json(),
+                         state_dict=network.state_dict(), card_text="", licence="GPL-3.0-or-later", dtype="float32")
+        if part != "music":
+            heard = detect.Heard(mel, tmp_path)
+            assert np.array_equal(heard.wide, run_views([detect.load_network(part, tmp_path)], mel,
+                                                        detect.WORLD_SPEEDS))
+    assert np.array_equal(heard.world, run_views([detect.load_network("world", tmp_path)], mel, (1.0,)))
+
+
+def test_two_networks_are_averaged_but_the_level_is_that_of_the_one_trained_on_recorded_music():
+    from models.rhythm import detect
+
+    def seen(bpm, size):
+        curve = rhythm_curve(np.arange(0.3, 20, 60 / bpm), [], 1000, 50.0)
+        return np.concatenate([0.05 + 0.8 * size * curve[:, :1], 0 * curve[:, :1], size * curve[:, 2:4]], 1)
+
+    def told(one, wide, **options):
+        heard = detect.Heard.__new__(detect.Heard)
+        heard.__dict__.update(both=True, recorded=True, world=one, wide=wide, pair=one, activations=one, mel=one)
+        return detect.music_beats(heard, **options).tempo_bpm
+    assert told(seen(70, 0.9), seen(140, 0.6)) == pytest.approx(140, abs=1)
+    assert told(seen(100, 0.9), seen(104, 0.3)) == pytest.approx(100, abs=1)
+    assert told(seen(70, 0.9), seen(140, 0.6), mode="steady") == pytest.approx(70, abs=1)
+
+
+def test_beats_one_by_one_at_double_the_grid_tell_the_level_where_they_explain_more():
+    from types import SimpleNamespace
+
+    from models.rhythm.levels import followed_level
+    fast = Beats(np.arange(0, 20, 60 / 158), np.zeros(53, int))
+
+    def told(bpm, free, chosen="steady"):
+        grid = SimpleNamespace(bpm=bpm)
+        explained = SimpleNamespace(one=grid, drifting=grid, free=fast, agreements=(0.40, 0.42, free))
+        return followed_level(explained, chosen)
+    assert told(80, 0.48) == pytest.approx(158, rel=1e-6)
+    assert told(80, 0.48, "drifting") is not None and told(80, 0.48, "follow") is None
+    assert told(80, 0.43) is None               # hardly more than the grid
+    assert told(105, 0.48) is None              # no other level of it
 
 
 def test_loss_prefers_the_truth_and_obeys_trust():
