@@ -36,6 +36,14 @@ def test_every_row_of_the_paper_is_there():
             "cross"} <= rows
 
 
+def test_losses_alone_do_not_stand_for_scores():
+    """A row that was trained with `--count 0` is scored when pieces are asked for."""
+    done = {"cross": {"columns": {"joint cm": 2.0}}, "no mel": {"columns": {"joint cm": 2.0, "pieces": 4}}}
+    assert not ablations.lacking(done, "cross", ("cross", "joint"), 0)
+    assert ablations.lacking(done, "cross", ("cross",), 4) and not ablations.lacking(done, "no mel", ("cross",), 4)
+    assert ablations.lacking(done, "no contrast", ("cross",), 0)
+
+
 def test_a_spectrum_of_bands_of_one_width_becomes_a_mel():
     """Of noise, which is alike in neighbouring bins, the mel that it stands for; bass is what it cannot tell."""
     sound = np.random.default_rng(0).normal(0, 0.1, 44_100).astype(np.float32)
