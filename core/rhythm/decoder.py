@@ -177,17 +177,16 @@ def _track(frames, fps, periods, segment, config):
 
     # `leave[t, k]`: best score on leaving a beat at t with period k. A path may begin anywhere in the front padding.
     leave = np.full((total, len(periods)), -np.inf, dtype=np.float32)
-    came_from = np.full((total, len(periods)), -1, dtype=np.int16)       # j that preceded; -1: the path begins here
     leave[:pad] = 0.0
     best = np.full((total, len(periods)), -np.inf, dtype=np.float32)
-    shortest, near = int(periods[0]), _nearest_capped(change, config.change_cap)
-    band = _band(change, near)
+    shortest = int(periods[0])
+    change = _Change(change, config.change_cap, shortest)
     columns = np.arange(len(periods))
     for first in range(pad, total, shortest):                            # a block depends on earlier blocks only
         rows = np.arange(first, min(first + shortest, total))
         before = rows[:, None] - periods[None, :]
         best[rows] = beat[rows, None] + segment[rows] + leave[before, columns]
-        leave[rows], came_from[rows] = _best_change(best[rows], change, near, band)
+        leave[rows] = change.best(best[rows])
 
     # The last beat is the first one past the end; all of the back padding is a possible end.
     tail = best[pad + len(frames):]
@@ -200,7 +199,7 @@ def _track(frames, fps, periods, segment, config):
         frame = frame - periods[k]
         if frame < pad:
             break
-        k = came_from[frame, k]
+        k = change.source(best[frame], k)
     # Drop the beat past the end; the period of a beat is that of the segment before it.
     return np.asarray(beats[:0:-1], dtype=np.int64) - pad, np.asarray(spans[:0:-1], dtype=np.float64)
 
@@ -214,23 +213,31 @@ def _nearest_capped(change, cap):
     return int(distance[below].max()) if below.any() else count
 
 
-def _best_change(scores, change, near, band):
-    """max and argmax (B, K) over j of scores (B, j) + change (j, k). Periods further than `near` apart cost the same,
-    so that only the best of all has to be tried among them."""
-    count = scores.shape[1]
-    if 2 * near + 1 >= count:
-        step = scores[:, :, None] + change[None]
-        found = step.argmax(axis=1)
-        return np.take_along_axis(step, found[:, None], axis=1)[:, 0], found
-    rows = np.arange(len(scores))
-    top = scores.argmax(axis=1)
-    wide = np.pad(scores, ((0, 0), (near, near)), constant_values=-np.inf)
-    step = np.lib.stride_tricks.sliding_window_view(wide, 2 * near + 1, axis=1) + band[None]        # (B, K, moves)
-    move = step.argmax(axis=2)
-    value = step[rows[:, None], np.arange(count)[None], move]
-    far = scores[rows, top] + change.min()
-    found = np.where(far[:, None] > value, top[:, None], np.arange(count)[None] + move - near)
-    return np.maximum(value, far[:, None]), found
+class _Change:
+    """What it costs to go from one period to another, made ready to be asked for many blocks of frames."""
+
+    def __init__(self, change, cap, rows):
+        self.change, self.cap, self.near = change, change.min(), _nearest_capped(change, cap)
+        count = len(change)
+        self.banded = 2 * self.near + 1 < count
+        if self.banded:
+            # Scores stand between margins; moved along them by one place each, they are the moves between periods.
+            self.wide = np.full((rows, count + 2 * self.near), -np.inf, dtype=change.dtype)
+            self.moved = np.lib.stride_tricks.sliding_window_view(self.wide, count, axis=1)     # (rows, moves, K)
+            self.band = np.ascontiguousarray(_band(change, self.near).T)[None]
+
+    def best(self, scores):
+        """max (B, K) over j of scores (B, j) + change (j, k). Periods further apart than `near` cost the same, so that
+        only the best of all has to be tried among them."""
+        if not self.banded:
+            return (scores[:, :, None] + self.change[None]).max(axis=1)
+        rows, count = scores.shape
+        self.wide[:rows, self.near:self.near + count] = scores
+        return np.maximum((self.moved[:rows] + self.band).max(axis=1), (scores.max(axis=1) + self.cap)[:, None])
+
+    def source(self, scores, k):
+        """The j of that maximum for one frame (K,) and one k: only the path is asked where it came from."""
+        return int((scores + self.change[:, k]).argmax())
 
 
 def _band(change, near):

@@ -288,16 +288,16 @@ def _path(scores, frequency, seconds, config):
     allowed = (source >= 0) & (source < tempi)
     source = np.clip(source, 0, tempi - 1)
     cost = np.where(allowed, config.creep * np.abs(moves)[None], np.inf).astype(np.float32)
-    places = np.arange(PHASES)
+    places, apart = np.arange(PHASES), frequency[:, None] - frequency[source]
+    first = (np.arange(tempi)[:, None] * source.shape[1] * PHASES + places)             # of each (tempo, phase), move 0
     for step in range(1, steps):
         # A grid that turns at f from here on and met one of g before: a = a' + 2 pi t (f - g), both from second 0.
-        shift = np.round(PHASES * step * seconds * (frequency[:, None] - frequency[source])).astype(int)
-        before = (places[None, None] - shift[..., None]) % PHASES                      # (tempi, moves, PHASES)
-        value = best[source[..., None], before] - cost[..., None]
-        move = value.argmax(1)                                                          # (tempi, PHASES)
-        arrived = np.take_along_axis(value, move[:, None], 1)[:, 0]
-        came_tempo[step] = np.take_along_axis(source, move, 1)
-        came_phase[step] = np.take_along_axis(before, move[:, None], 1)[:, 0]
+        shift = np.round(PHASES * step * seconds * apart).astype(int)
+        before = source[..., None] * PHASES + (places - shift[..., None]) % PHASES     # (tempi, moves, PHASES), flat
+        value = best.take(before) - cost[..., None]
+        chosen = first + value.argmax(1) * PHASES                                       # (tempi, PHASES), flat
+        arrived = value.take(chosen)
+        came_tempo[step], came_phase[step] = divmod(before.take(chosen), PHASES)
         top = int(best.argmax())
         leap = best.flat[top] - config.jump
         jumped[step] = leap > arrived

@@ -7,7 +7,7 @@ import pytest
 from core.errors import BadInput
 from core.rhythm.bars import find_bars
 from core.rhythm.beats import Beats, rhythm_curve
-from core.rhythm.decoder import confidence, decode
+from core.rhythm.decoder import _Change, confidence, decode
 from core.rhythm.decoder_config import CONFIG, MUSIC
 
 
@@ -162,3 +162,16 @@ def test_short_and_bad_input():
     for options in ({"bpm": 5000}, {"metre": 0}, {"level": "triple"}):
         with pytest.raises(BadInput):
             decode(np.zeros((30, 4)), 30, **options)
+
+
+@pytest.mark.parametrize("steepness", (0.02, 5.0))           # changes that are soon as dear as any, and that never are
+def test_changes_of_period_are_those_of_a_search_through_all(steepness):
+    periods, rng = np.arange(20, 60), np.random.default_rng(2)
+    change = -np.minimum(np.abs(np.log(periods[:, None] / periods[None])) / steepness, 4.0).astype(np.float32)
+    asked = _Change(change, 4.0, rows=7)
+    assert asked.banded == (steepness < 1)
+    for rows in (7, 3):                                      # what an earlier block left behind is not seen
+        scores = rng.normal(scale=3.0, size=(rows, len(periods))).astype(np.float32)
+        every = scores[:, :, None] + change[None]
+        assert np.array_equal(asked.best(scores), every.max(1))
+        assert asked.source(scores[0], 11) == every[0, :, 11].argmax()
