@@ -4,6 +4,7 @@ The base canvas (15 fps, any length, overlapping windows) is sampled first, with
 little noisy and refined on a second canvas at 60 fps, without guidance. Then the course is summed up, kept ranges are
 put back exactly, and the feet are cleaned.
 """
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -14,6 +15,7 @@ from core.audio import Audio
 from core.audio.lively import lively_curve
 from core.body.motion import Motion
 from core.checkpoints import Folders
+from core.contract import GENRES
 from core.errors import BadInput
 from models.dance_cascade.config import BASE_FPS, FULL_FPS, RATIO, STYLES, CascadeConfig, EncoderConfig
 from models.dance_cascade.encoder import Aligner, encode_music
@@ -188,7 +190,7 @@ class Dancer:
         audio: `core.audio.Audio`. settings, changes: of `models.dance_cascade.settings.Settings`.
         Raises BadInput; Cancelled once `should_cancel()` is true, asked at every sampling step.
         """
-        asked = Settings.of(settings, **changes)
+        asked = self._with_genre(Settings.of(settings, **changes))
         left = audio.duration - asked.start
         frames = frames_of(left if asked.duration is None else asked.duration, left, asked.loop)
         known, before = known_of(asked, frames)
@@ -254,6 +256,13 @@ class Dancer:
             return torch.zeros(frames, 0)
         energy = asked_energy(0.5 if energy is None else even(energy, frames), frames)
         return assemble(config, rows, rhythm_of(beats, frames, config.fps), energy)
+
+    def _with_genre(self, asked):
+        """Settings with a genre: without one, the dance of no style in particular is in no beat in particular, so the
+        seed chooses among the ten; none where the styles of a checkpoint were not measured."""
+        if asked.genre is not None or self.styles is None:
+            return asked
+        return dataclasses.replace(asked, genre=GENRES[asked.seed % len(GENRES)])
 
     @staticmethod
     def _style(genre):

@@ -7,9 +7,11 @@ import torch
 from dance_fixtures import clicks, dancer, one_thread  # noqa: F401
 
 from core import checkpoints
+from core.contract import GENRES
 from core.rhythm.beats import Beats
 from models.dance_cascade.config import STYLES
 from models.dance_cascade.pipeline import styles_beside
+from models.dance_cascade.settings import Settings
 from models.dance_cascade.styles import Styles, moments
 from models.lab.packs import styles as pack
 from models.motion.representation import CHANNELS, CONTACTS
@@ -77,11 +79,21 @@ def test_the_dancer_is_drawn_as_much_as_it_is_asked(dancer, styles, monkeypatch)
 
     def danced(genre, **options):
         return dancer.generate(audio, beats=beats, genre=genre, seed=3, steps=2, feet=False, **options)[0].rotations
-    plain, unknown = danced("house"), danced(None)
+    plain = danced("house")
     monkeypatch.setattr(dancer, "styles", styles)
-    assert np.array_equal(danced("house", style_guidance=0.0), plain) and np.array_equal(danced(None), unknown)
+    assert np.array_equal(danced("house", style_guidance=0.0), plain)
     assert np.abs(danced("house") - plain).max() > 0.01
     assert np.isfinite(danced("house", loop=True)).all()
+
+
+def test_without_a_genre_the_seed_chooses_one_of_the_ten(dancer, styles, monkeypatch):  # noqa: F811
+    audio = clicks(np.arange(0.2, 2.0, 0.5), 2.0)
+    assert dancer._with_genre(Settings(seed=3)).genre is None               # no styles were measured for this base
+    monkeypatch.setattr(dancer, "styles", styles)
+    chosen = [dancer._with_genre(Settings(seed=seed)).genre for seed in (3, 13, 4)]
+    assert chosen == [GENRES[3], GENRES[3], GENRES[4]] and dancer._with_genre(Settings(genre="salsa")).genre == "salsa"
+    free, named = (dancer.generate(audio, seed=3, steps=2, genre=genre)[0] for genre in (None, GENRES[3]))
+    assert np.array_equal(free.rotations, named.rotations)
 
 
 def test_styles_belong_to_the_base_beside_them(styles, tmp_path):
