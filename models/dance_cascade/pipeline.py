@@ -240,7 +240,7 @@ class Dancer:
     def _pull(self, asked, style, energy, frames):
         """What draws the base's estimates towards a style, or None; energy: 0..1, a number or an even curve."""
         strength = 1.0 if asked.style_guidance is None else asked.style_guidance
-        if self.styles is None or style < 0 or not strength:
+        if self.styles is None or not strength or not self.styles.knows(style):
             return None
         lively = asked_energy(even(energy, frames), frames, middle=0.0)[:, 0].to(self.device)
         lively = self.styles.energy[style] + lively * self.base.network.energy[1]

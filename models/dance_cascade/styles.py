@@ -80,13 +80,18 @@ class Styles(nn.Module):
                 getattr(self, name)[number] = value[own].mean(0)
                 getattr(self, f"{name}_spread")[number] = (variance + inside[own].mean(0)).sqrt()
 
+    def knows(self, style):
+        """Whether a style was measured. On a card this waits for it, so it is asked once, before the steps."""
+        return style >= 0 and bool(self.known[style])
+
     def pull(self, vectors, style, fps, noise, strength=1.0, energy=None, loop=False):
-        """Un-normalised vectors (V, T, 152) with their local means and spreads moved towards those of a style.
+        """Un-normalised vectors (V, T, 152) with their local means and spreads moved towards those of a style that is
+        known.
 
         noise: share of the noise that the estimate was made at, 0..1; strength: of `DOUBT` and `SCALE_DOUBT`, 0 leaves
         the estimate; energy: log energy (T,) that is asked for, None: the style's own.
         """
-        if style < 0 or not self.known[style]:
+        if style < 0:
             return vectors
         x = self.standard(vectors).transpose(1, 2)
         mean, spread = moments(x, fps, loop)

@@ -302,4 +302,4 @@ def test_frozen_imports_leave_later_garbage_to_the_collector():
     from core.start import import_all
     before = gc.get_freeze_count()
     import_all(["sys", "json"])                                # both are there: nothing is frozen
-    assert gc.get_freeze_count() == before and gc.isenabled()
+    assert gc.get_freeze_count() <= before and gc.isenabled()  # what was frozen before may have gone meanwhile
