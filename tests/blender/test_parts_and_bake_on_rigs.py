@@ -156,6 +156,8 @@ def baked(rig, folder):
 @pytest.mark.parametrize("form", ["fbx", "gltf"])
 def test_baked_motion_can_be_exported(blender, tmp_path, rig, form):
     """What Blender's exporter writes of the bones that deform, read back, is the baked motion."""
+    if form == "gltf" and blender.app.version < (4, 3):
+        pytest.skip("the glTF exporter of Blender 4.2 at times ends the process while it walks the scene's objects")
     for curve in [curve for curve in compat.read_curves(rig.animation_data) if "tweak" in curve.data_path]:
         rig.path_resolve(curve.data_path)[curve.array_index] = 0.0      # a pull shears, which no format can say
         compat.action_curves(rig.animation_data.action, rig)[1].remove(curve)
