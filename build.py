@@ -117,8 +117,9 @@ def command_test(args, rest):
     lts = None if args.no_lts else lts_python()
     (ROOT / ".build" / "user").mkdir(parents=True, exist_ok=True)
     extra = {"BLENDER_USER_RESOURCES": str(ROOT / ".build" / "user"), "BATON_WORKER_PYTHON": str(dev)}
-    # A file's tests stay together, because they share what is slow to make.
-    spread = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
+    # A file's tests stay together, because they share what is slow to make. A process that a crash ends is not
+    # replaced: with one that is, pytest-xdist waits for ever at the end.
+    spread = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "--max-worker-restart", "0"]
     statuses = [run([dev, "-m", "pytest", *(rest or [*spread, "tests"])], **extra)]
     if lts and not rest:
         say(f"the Blender tests again in bpy {LTS_BPY} ...")
