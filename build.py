@@ -134,8 +134,8 @@ def each_file(command, folder, extra):
     """The worst status of a command on each test file of a folder, as many at once as there are cores.
 
     Blender 4.2 at times ends a process that has been through many files, in the update of a view layer: each file has
-    a process of its own there, below one that lives on, because 4.2 also ends badly after all is done. 5: a file without
-    tests for this Blender.
+    a process of its own there, below one that lives on, because 4.2 also ends badly after all is done. 5: a file
+    without tests for this Blender.
     """
     files = sorted(folder.glob("test_*.py"))
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
