@@ -35,7 +35,7 @@ def export(run, name, folder=checkpoints.FOLDER, *, licence="GPL-3.0-or-later", 
     record, state = run.read_config(), run.read_average(last)
     task = make_task(record["system"], record["part"], record["config_name"], record["config"])
     config, weights = task.export(state["ema"])
-    if share < 1.0:
+    if share != 1.0:
         weights = _on_the_way(checkpoints.find(record["system"], part or record["part"], folder), weights, share)
     values = {}
     for row in run.rows():
@@ -55,10 +55,10 @@ def export(run, name, folder=checkpoints.FOLDER, *, licence="GPL-3.0-or-later", 
 def _on_the_way(released, weights, share):
     """Weights between those of a released checkpoint and others of the same shapes."""
     before = checkpoints.load_state(released)
-    if not 0.0 < share or {key: value.shape for key, value in before.items()} != {
+    if not 0.0 < share < 1.0 or {key: value.shape for key, value in before.items()} != {
             key: value.shape for key, value in weights.items()}:
-        raise BadInput(f"Only a share above 0, of weights of the same shapes as the released {released.path.name}, can "
-                       "be taken; leave the share at 1.")
+        raise BadInput(f"Only a share between 0 and 1, of weights of the same shapes as the released "
+                       f"{released.path.name}, can be taken; leave the share at 1.")
     return {key: torch.lerp(before[key].to(value), value, share) if value.is_floating_point() else value
             for key, value in weights.items()}
 

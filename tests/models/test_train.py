@@ -196,8 +196,9 @@ def test_weights_on_the_way_from_the_released_ones_are_exported(tmp_path, monkey
                      card_text="# toy", licence="GPL-3.0-or-later", dtype="float32")
     quarter = export(share=0.25)
     assert all(torch.allclose(quarter[name], 0.25 * value) for name, value in whole.items())
-    with pytest.raises(BadInput, match="share"):
-        export(share=0.0)
+    for share in (0.0, 1.5):
+        with pytest.raises(BadInput, match="share"):
+            export(share=share)
 
 
 def test_a_resumed_run_still_knows_its_best(tmp_path):
