@@ -185,6 +185,7 @@ class Flow:
                                        also=self._driven().values(), local=local)
         yield from rig_sampling.sample_own(self.rig, self.scene, self.mapped, self.passage.fps, folder)
 
-    def title(self) -> str:
-        """Start of a take's name."""
-        return self.system.title(self.request["params"])
+    def title(self, made: list[dict]) -> str:
+        """Start of the name of the takes of these rows: after what was asked, or what the model chose."""
+        settings = (made[0].get("recipe") or {}).get("settings") or {}
+        return self.system.title({**self.request["params"], **settings})

@@ -61,7 +61,7 @@ class ToBoth(Flow):
         for row in made:
             file = folder / row["channels"]
             yield key(self.rig, file), draft_motion(self.scene, self.rig, self.mapped, file, self.passage,
-                                                    self.title(), **own)
+                                                    self.title(made), **own)
             yield str(folder / row["file"]), sound_files.staged(folder / row["file"])
 
     def write(self, scene: bpy.types.Scene, made: list[dict], folder: Path) -> str:
@@ -70,7 +70,7 @@ class ToBoth(Flow):
         own = {**self.how(), "ready": self.ready}
         with whole([rig]):
             for number, row in enumerate(made):
-                take = takes.new(scene, self.title(), self.kind)
+                take = takes.new(scene, self.title(made), self.kind)
                 take.rig = rig
                 first, last = write_motion(scene, rig, self.mapped, take, folder / row["channels"], self.passage, **own)
                 place_sound(self.place.get(), scene, take, folder / row["file"], self.passage, self.ready)

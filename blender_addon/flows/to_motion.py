@@ -101,7 +101,7 @@ class ToMotion(Flow):
         rows += zip(self.others, self.maps, made[0].get("others", ()))
         for rig, mapped, file in rows:
             yield key(rig, folder / file), draft_motion(self.scene, rig, mapped, folder / file, self.passage,
-                                                        self.title(), **self.how())
+                                                        self.title(made), **self.how())
 
     def _change_hands(self):
         """The baton that a rig has goes to the hand that leads, of a system that conducts."""
@@ -130,11 +130,11 @@ class ToMotion(Flow):
         with whole():
             sentence = write_takes(scene, self.rig.get(), self.mapped, made,
                                    [takes.one_of(self.request, number) for number in range(len(made))], self.passage,
-                                   folder, self.title(), own)
+                                   folder, self.title(made), own)
             for other, mapped, file in zip(self.others, self.maps, made[0].get("others", ())):
                 row = {**made[0], "file": file, "alignment": None}
                 write_takes(scene, other.get(), mapped, [row], [takes.one_of(self.request, 0)], self.passage, folder,
-                            self.title(), own)
+                            self.title(made), own)
             self._change_hands()
         sentence += f", and {len(self.others)} more" if self.others else ""
         if self._place() not in (self.read_at, None):

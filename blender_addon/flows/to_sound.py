@@ -58,7 +58,7 @@ class ToSound(Flow):
         names, (_, notice) = [], sound_files.output()
         with whole([self.rig.get()]):
             for number, row in enumerate(made):
-                take = takes.new(scene, self.title(), self.kind)
+                take = takes.new(scene, self.title(made), self.kind)
                 take.rig = self.rig.get()
                 place_sound(self.place.get(), scene, take, folder / row["file"], self.passage, self.ready)
                 takes.remember(take, row, takes.one_of(self.request, number), self.passage.first)

@@ -157,9 +157,13 @@ class Pipeline:
         if key not in self._models:                 # a file that was replaced meanwhile is loaded anew
             devices.prepare(device)
             self._models = {key: self._load(device)}
-        settings = SimpleNamespace(**{**vars(ask.settings), "batch": 1 if small else None})
-        return self._models[key].generate(ask.condition, settings, should_cancel=ask.should_cancel,
-                                          progress=share(ask.progress, 0.08, 0.93))
+        model, settings = self._models[key], SimpleNamespace(**{**vars(ask.settings), "batch": 1 if small else None})
+        if hasattr(model, "choose"):                # what is left to the model, and is told in the recipe
+            choices = model.choose(ask.condition, settings)
+            vars(settings).update(choices)
+            ask.values.update(choices)
+        return model.generate(ask.condition, settings, should_cancel=ask.should_cancel,
+                              progress=share(ask.progress, 0.08, 0.93))
 
     def _load(self, device):
         try:

@@ -15,8 +15,8 @@ from core.audio import Audio
 from core.audio.lively import lively_curve
 from core.body.motion import Motion
 from core.checkpoints import Folders
-from core.contract import GENRES
 from core.errors import BadInput
+from models.dance_cascade import choice
 from models.dance_cascade.config import BASE_FPS, FULL_FPS, RATIO, STYLES, CascadeConfig, EncoderConfig
 from models.dance_cascade.encoder import Aligner, encode_music
 from models.dance_cascade.features import (
@@ -37,6 +37,7 @@ from models.dance_cascade.styles import Styles
 from models.diffusion.canvas import Layout, guided_apart, guided_windows, noise, reporting, sample, seeded
 from models.diffusion.schedule import Schedule
 from models.layers.precision import native_autocast
+from models.genre.judge import GenreJudge
 from models.motion import kept
 from models.motion.contacts import clean
 from models.motion.course import Course
@@ -139,9 +140,10 @@ class Stage:
 class Dancer:
     """All parts, loaded; `generate` may be called many times and from one thread."""
 
-    def __init__(self, base, refiner, music_encoder=None, device="cpu", styles=None):
+    def __init__(self, base, refiner, music_encoder=None, device="cpu", styles=None, judge=None):
         """base, refiner: (config, network) of base and super-resolution; refiner None: the base's own rate is
-        up-sampled; styles: `Styles` measured on the base's corpus, None: the style token alone tells a style."""
+        up-sampled; styles: `Styles` measured on the base's corpus, None: the style token alone tells a style; judge:
+        (samples, rate) -> (10,) probabilities of genres, None: music's genre is not heard."""
         self.device = torch.device(device)
         self.base = Stage(*base, self.device)
         self.refiner = Stage(*refiner, self.device) if refiner is not None else None
@@ -150,7 +152,7 @@ class Dancer:
         if self.encoder is not None:
             self.encoder = self.encoder.to(self.device).eval().requires_grad_(False)
         self.styles = styles.to(self.device).eval().requires_grad_(False) if styles is not None else None
-        self.sha256 = None
+        self.judge, self.sha256 = judge, None
 
     @classmethod
     def load(cls, folders: Folders = None, device: str = "cpu") -> "Dancer":
@@ -169,7 +171,7 @@ class Dancer:
             aligner.load_state_dict(checkpoints.load_state(found))
             encoder = aligner.music
         base = checkpoints.find("dance_cascade", "base", folders)
-        dancer = cls(*parts, encoder, device, styles_beside(base, folders))
+        dancer = cls(*parts, encoder, device, styles_beside(base, folders), GenreJudge("audio", folders))
         dancer.sha256 = base.sha256
         return dancer
 
@@ -190,7 +192,8 @@ class Dancer:
         audio: `core.audio.Audio`. settings, changes: of `models.dance_cascade.settings.Settings`.
         Raises BadInput; Cancelled once `should_cancel()` is true, asked at every sampling step.
         """
-        asked = self._with_genre(Settings.of(settings, **changes))
+        asked = Settings.of(settings, **changes)
+        asked = dataclasses.replace(asked, **self.choose(audio, asked))
         left = audio.duration - asked.start
         frames = frames_of(left if asked.duration is None else asked.duration, left, asked.loop)
         known, before = known_of(asked, frames)
@@ -244,9 +247,9 @@ class Dancer:
             return None
         lively = asked_energy(even(energy, frames), frames, middle=0.0)[:, 0].to(self.device)
         lively = self.styles.energy[style] + lively * self.base.network.energy[1]
-        fps = self.base.config.fps
+        fps, drawn = self.base.config.fps, self.styles.draw(style, [asked.seed + n for n in range(asked.variations)])
         return lambda vectors, noise_share: self.styles.pull(vectors, style, fps, noise_share, strength, lively,
-                                                             asked.loop)
+                                                             asked.loop, drawn)
 
     @staticmethod
     def _condition(config, music, beats, energy, frames, start):
@@ -257,12 +260,14 @@ class Dancer:
         energy = asked_energy(0.5 if energy is None else even(energy, frames), frames)
         return assemble(config, rows, rhythm_of(beats, frames, config.fps), energy)
 
-    def _with_genre(self, asked):
-        """Settings with a genre: without one, the dance of no style in particular is in no beat in particular, so the
-        seed chooses among the ten; none where the styles of a checkpoint were not measured."""
-        if asked.genre is not None or self.styles is None:
-            return asked
-        return dataclasses.replace(asked, genre=GENRES[asked.seed % len(GENRES)])
+    def choose(self, audio, settings):
+        """{setting: what the dancer chooses where nothing is asked for}: the genre, by the music's own and the seed;
+        nothing where the styles of a checkpoint were not measured."""
+        asked = Settings.of(settings)
+        if asked.genre is not None or self.styles is None or self.judge is None:
+            return {}
+        stop = audio.duration if asked.duration is None else min(audio.duration, asked.start + asked.duration)
+        return {"genre": choice.chosen(choice.heard(self.judge, audio.slice(asked.start, stop)), asked.seed)}
 
     @staticmethod
     def _style(genre):

@@ -11,7 +11,7 @@ class Settings(DanceSettings, SamplingSettings):
     """Settings of a call, on those of every dance and every sampler (steps are the base's; the super-resolution takes
     half as many).
 
-    genre       one of `config.STYLES`; None: one of the ten genres, by the seed
+    genre       one of `config.STYLES`; None: one of the ten genres, by music and seed (`choice`)
     energy      0.5 is as the corpus; a number or an even curve over the passage; None: as the music, around 0.5
     style_guidance  how much the dance is drawn to how its style stands and moves; None: 1, 0: the style token alone
     beat_guidance   how much more than the rest of the condition the beats weigh; None: the checkpoint's

@@ -10,6 +10,7 @@ Measured, not trained: `python -m models.lab.packs.styles`, stored as the part "
 """
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -18,44 +19,56 @@ from models.dance_cascade.config import STYLES
 from models.motion.representation import CHANNELS, CONTACTS, Standard
 
 WINDOW_SECONDS = 8.0                        # what means and spreads are taken over
+BANDS = (1.0, 1 / 3)                        # s; spreads are of what is slower, between, and faster
 LEAST_SPREAD = 0.05                         # standardised: less is no movement, and is not made into one
 MOST_CHANGE = math.log(1.5)                 # of a log spread in one step
 COMMON_PIECES = 4                           # pieces' worth of all styles' variance in the variance of each
+PIECES = 12                                 # of a style that are kept for `Styles.draw`, at most
+VARIETY = 0.5                               # how far dances of a style differ from one another: 1 as its pieces do
 # How far the estimate's mean and log spread are doubted as readings of the passage's, standardised.
-DOUBT, SCALE_DOUBT = 0.7, 0.25
+DOUBT, SCALE_DOUBT = 0.7, 0.5
 # With more noise an estimate is a blur whose spread says nothing, and is left alone.
 SCALE_NOISE = 0.5
 _NAMES = ("middle", "scale")
 
 
-def moments(x, fps, loop=False):
-    """Mean and log spread, each (..., C, T), of x (..., C, T) over the `WINDOW_SECONDS` about each frame; at the ends
-    the window is cut, on a loop it goes round."""
+def average(x, seconds, fps, loop=False):
+    """Mean of x (..., T) over so many seconds about each frame; at the ends the window is cut, on a loop it goes
+    round."""
     flat = x.reshape(-1, 1, x.shape[-1])
-    half = min(int(WINDOW_SECONDS * fps / 2), (x.shape[-1] - 1) // (2 if loop else 1))
+    half = min(int(seconds * fps / 2), (x.shape[-1] - 1) // (2 if loop else 1))
     padded = F.pad(flat, (half, half), mode="circular") if loop else flat
-    average = lambda values: F.avg_pool1d(                                                      # noqa: E731
-        values, 2 * half + 1, stride=1, padding=0 if loop else half, count_include_pad=False)
-    mean = average(padded)
-    spread = (average(padded.square()) - mean.square()).clamp(min=LEAST_SPREAD**2).sqrt().log()
-    return mean.reshape(x.shape), spread.reshape(x.shape)
+    return F.avg_pool1d(padded, 2 * half + 1, stride=1, padding=0 if loop else half,
+                        count_include_pad=False).reshape(x.shape)
+
+
+def moments(x, fps, loop=False):
+    """(mean (..., C, T), parts (B, ..., C, T), log spreads (B, ..., C, T)) of x (..., C, T) over the `WINDOW_SECONDS`
+    about each frame. Parts: slow to fast, what is left between means over `BANDS`; with the mean they add up to x."""
+    means = [average(x, seconds, fps, loop) for seconds in (WINDOW_SECONDS, *BANDS)] + [x]
+    parts = torch.stack([fine - rough for rough, fine in zip(means, means[1:])])
+    spreads = average(parts.square(), WINDOW_SECONDS, fps, loop).clamp(min=LEAST_SPREAD**2).sqrt().log()
+    return means[0], parts, spreads
 
 
 class Styles(nn.Module):
     """Gaussians of `moments`, a row for each of `STYLES`; styles that were not measured have no weight.
 
     Buffers: standard, the units of all others; middle, middle_spread (S, C) mean and deviation of means over pieces;
-    scale, scale_spread (S, C) the same of log spreads; slope (C,) growth of a log spread with each unit of log energy;
-    energy (S,) a style's mean log energy (`features.log_energy`); known (S,).
+    scale, scale_spread (S, B, C) the same of log spreads; pieces (S, P, 1 + B, C) what pieces differ by from both, over
+    the root of their number; slope (B, C) growth of a log spread with each unit of log energy; energy (S,) a style's
+    mean log energy (`features.log_energy`); known (S,).
     """
 
     def __init__(self):
         super().__init__()
         self.standard = Standard(CHANNELS)
         for name in _NAMES:
-            self.register_buffer(name, torch.zeros(len(STYLES), CHANNELS))
-            self.register_buffer(f"{name}_spread", torch.ones(len(STYLES), CHANNELS))
-        self.register_buffer("slope", torch.zeros(CHANNELS))
+            shape = (len(STYLES), CHANNELS) if name == "middle" else (len(STYLES), len(BANDS) + 1, CHANNELS)
+            self.register_buffer(name, torch.zeros(shape))
+            self.register_buffer(f"{name}_spread", torch.ones(shape))
+        self.register_buffer("pieces", torch.zeros(len(STYLES), PIECES, len(BANDS) + 2, CHANNELS))
+        self.register_buffer("slope", torch.zeros(len(BANDS) + 1, CHANNELS))
         self.register_buffer("energy", torch.zeros(len(STYLES)))
         self.register_buffer("known", torch.zeros(len(STYLES)))
 
@@ -65,15 +78,17 @@ class Styles(nn.Module):
         self.standard.measure(torch.cat([vectors for _, vectors, _ in pieces]))
         style = torch.tensor([number for number, _, _ in pieces])
         found = [moments(self.standard(vectors).T, fps) for _, vectors, _ in pieces]
-        values = [torch.stack([part[n].mean(-1) for part in found]) for n in (0, 1)]
-        within = [torch.stack([part[n].var(-1, correction=0) for part in found]) for n in (0, 1)]
-        energy = torch.stack([each.mean() for _, _, each in pieces])[:, None]
+        values = [torch.stack([part[n].mean(-1) for part in found]) for n in (0, 2)]
+        within = [torch.stack([part[n].var(-1, correction=0) for part in found]) for n in (0, 2)]
+        energy = torch.stack([each.mean() for _, _, each in pieces])[:, None, None]
         apart = [value - torch.stack([value[style == own].mean(0) for own in style]) for value in (*values, energy)]
         self.slope.copy_((apart[2] * apart[1]).sum(0) / apart[2].square().sum().clamp(min=1e-6))
         apart[1] = apart[1] - apart[2] * self.slope
         for number in style.unique().tolist():
             own = style == number
             self.known[number], self.energy[number] = 1.0, energy[own].mean()
+            kept = torch.cat([apart[0][own][:, None], apart[1][own]], dim=1)[:PIECES]
+            self.pieces[number, :len(kept)] = kept / max(len(kept) - 1, 1) ** 0.5
             for name, value, gap, inside in zip(_NAMES, values, apart, within):
                 common = COMMON_PIECES * gap.square().mean(0)
                 variance = (gap[own].square().sum(0) + common) / (int(own.sum()) + COMMON_PIECES)
@@ -84,25 +99,34 @@ class Styles(nn.Module):
         """Whether a style was measured. On a card this waits for it, so it is asked once, before the steps."""
         return style >= 0 and bool(self.known[style])
 
-    def pull(self, vectors, style, fps, noise, strength=1.0, energy=None, loop=False):
+    def draw(self, style, seeds):
+        """(V, 1 + B, C) of each seed: how one dance of a style differs from its middle, in its mean and log spreads;
+        a sample of the Gaussian of the style's pieces."""
+        weights = np.stack([np.random.default_rng([seed, 13]).standard_normal(PIECES) for seed in seeds])
+        weights = torch.from_numpy(weights).to(self.pieces)
+        return VARIETY * torch.einsum("vp,pbc->vbc", weights, self.pieces[style])
+
+    def pull(self, vectors, style, fps, noise, strength=1.0, energy=None, loop=False, drawn=None):
         """Un-normalised vectors (V, T, 152) with their local means and spreads moved towards those of a style that is
         known.
 
         noise: share of the noise that the estimate was made at, 0..1; strength: of `DOUBT` and `SCALE_DOUBT`, 0 leaves
-        the estimate; energy: log energy (T,) that is asked for, None: the style's own.
+        the estimate; energy: log energy (T,) that is asked for, None: the style's own; drawn: of `draw`, None: the
+        middle of the style.
         """
         if style < 0:
             return vectors
         x = self.standard(vectors).transpose(1, 2)
-        mean, spread = moments(x, fps, loop)
+        mean, parts, spreads = moments(x, fps, loop)
+        own = x.new_zeros(1, len(parts) + 1, CHANNELS) if drawn is None else drawn
         weight = posterior_weight(strength * DOUBT, self.middle_spread[style])
-        moved = weight * (self.middle[style][:, None] - mean)
-        if noise <= SCALE_NOISE:
-            wanted = self.scale[style][:, None]
+        moved = weight * ((self.middle[style] + own[:, 0])[..., None] - mean)
+        for band, (part, spread) in enumerate(zip(parts, spreads) if noise <= SCALE_NOISE else ()):
+            wanted = (self.scale[style][band] + own[:, 1 + band])[..., None]
             if energy is not None:
-                wanted = wanted + self.slope[:, None] * (energy - self.energy[style])
-            change = posterior_weight(strength * SCALE_DOUBT, self.scale_spread[style]) * (wanted - spread)
-            moved = moved + (x - mean) * (change.clamp(-MOST_CHANGE, MOST_CHANGE).exp() - 1)
+                wanted = wanted + self.slope[band, :, None] * (energy - self.energy[style])
+            change = posterior_weight(strength * SCALE_DOUBT, self.scale_spread[style][band]) * (wanted - spread)
+            moved = moved + part * (change.clamp(-MOST_CHANGE, MOST_CHANGE).exp() - 1)
         moved = self.standard.restore((x + moved).transpose(1, 2))
         return torch.cat([moved[..., :CONTACTS.start], vectors[..., CONTACTS]], dim=-1)
 

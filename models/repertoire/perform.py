@@ -18,6 +18,10 @@ from models.motion.smoothing import minimum_jerk
 
 SOFT = 0.30  # s on each side of a join
 SPAN = 1.0 / 60.0  # s over which a speed is taken
+# Share by which a move runs slower on each beat and faster between two: no instant moves by more than 0.04 of a beat.
+# On 12 pieces of 8 s of validation: lift 0.50 without, 0.61 at 0.12, 0.73 at 0.25, 0.82 at 0.4; jerk 191, 192, 201,
+# 211.
+ACCENT = 0.25
 LIFT_FROM, LIFT_SHARE, LIFT_MOST = (
     0.03,
     0.25,
@@ -69,18 +73,26 @@ def pieces_of(picks, book, bars):
     return out
 
 
-def warp(times, knots):
+def warp(times, knots, accent=ACCENT):
     """Seconds of the music -> seconds of the move: through all beats, never backwards, without kinks; straight on
-    beyond both ends.
+    beyond both ends. accent: see `ACCENT`.
     """
     inner = PchipInterpolator(times, knots)
-    slopes = inner.derivative()(times[[0, -1]])
+    slopes = inner.derivative()(times[[0, -1]]) * (1 - accent)
 
     def moment(at):
-        inside = inner(np.clip(at, times[0], times[-1]))
+        inside = inner(accented(np.clip(at, times[0], times[-1]), times, accent))
         return inside + np.minimum(at - times[0], 0) * slopes[0] + np.maximum(at - times[-1], 0) * slopes[1]
 
     return moment
+
+
+def accented(at, times, accent):
+    """Seconds (N,) whose run is slowed by a share `accent` on the beats `times` (B,) and sped up as much between
+    them."""
+    number = np.arange(len(times))
+    phase = np.interp(at, times, number)
+    return np.interp(phase - accent / (2 * np.pi) * np.sin(2 * np.pi * phase), number, times)
 
 
 def perform(pieces, begin, frames, fps=60.0):

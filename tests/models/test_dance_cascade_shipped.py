@@ -6,6 +6,7 @@ import torch
 from dance_fixtures import clicks
 
 from core import checkpoints
+from core.contract import GENRES
 from core.rhythm.beats import Beats
 from models.dance_cascade.config import STYLES
 from models.lab.evaluation.dance_cascade import scoring
@@ -49,3 +50,14 @@ def test_styles_and_seeds_differ(dancer, dances):
     other = dancer.generate(clicks(TIMES, 12.0), beats=BEATS, genre="house", seed=2)[0]
     assert scoring.seed_distance([(dances["house"], other)]) > 0.05
     assert scoring.seed_distance([(dances["house"], dances["salsa"])]) > 0.05 and len(STYLES) == 16
+
+
+def test_the_recipe_tells_the_style_that_was_chosen():
+    from core import pipelines
+    dancing = pipelines.open_pipeline("dance_cascade", None, "cpu")
+    sound = clicks(TIMES, 4.0)
+    made = dancing.generate(sound, beats=BEATS.within(0.0, 4.0), steps=2, seed=3)
+    chosen = made.recipe["settings"]["genre"]
+    assert chosen in GENRES and "genre_audio" in made.recipe["checkpoints"]
+    again = dancing.generate(sound, beats=BEATS.within(0.0, 4.0), steps=2, seed=3, genre=chosen)
+    assert np.array_equal(again.motion.rotations, made.motion.rotations) and again.recipe["settings"]["genre"] == chosen

@@ -9,10 +9,11 @@ from dance_fixtures import clicks, dancer, one_thread  # noqa: F401
 from core import checkpoints
 from core.contract import GENRES
 from core.rhythm.beats import Beats
+from models.dance_cascade import choice
 from models.dance_cascade.config import STYLES
 from models.dance_cascade.pipeline import styles_beside
 from models.dance_cascade.settings import Settings
-from models.dance_cascade.styles import Styles, moments
+from models.dance_cascade.styles import BANDS, Styles, moments
 from models.lab.packs import styles as pack
 from models.motion.representation import CHANNELS, CONTACTS
 
@@ -37,10 +38,13 @@ def styles():
 
 
 def test_moments_are_means_and_spreads_about_each_frame():
-    x = 2.0 + 0.5 * torch.sin(torch.arange(600) * 2 * np.pi / 15)[None, None].repeat(1, 3, 1)
-    mean, spread = moments(x, FPS)
-    assert float((mean - 2.0).abs().mean()) < 0.01 and mean.shape == x.shape
-    assert float((spread.exp() - 0.5 / 2**0.5).abs().mean()) < 0.01
+    swing = torch.sin(torch.arange(600) * 2 * np.pi / 15 * 4)               # four a second: fast
+    x = (2.0 + 0.5 * swing + 0.3 * torch.sin(torch.arange(600) * 2 * np.pi / 15 / 4))[None, None].repeat(1, 3, 1)
+    mean, parts, spreads = moments(x, FPS)
+    assert float((mean - 2.0).abs().mean()) < 0.02 and mean.shape == x.shape and len(parts) == len(BANDS) + 1
+    assert torch.allclose(mean + parts.sum(0), x, atol=1e-5), "parts add up"
+    slow, _, fast = spreads.exp()[:, ..., 100:500]
+    assert float((slow - 0.3 / 2**0.5).abs().mean()) < 0.05 and float((fast - 0.5 / 2**0.5).abs().mean()) < 0.1
     ramp = torch.linspace(0, 1, 300)[None, None]
     assert torch.allclose(moments(ramp, FPS, loop=True)[0], moments(ramp.roll(150, -1), FPS, True)[0].roll(150, -1),
                           atol=1e-5)
@@ -58,6 +62,17 @@ def test_an_estimate_is_drawn_to_the_style_that_is_asked_for(styles):
         assert torch.allclose(blurred.std(1), found.std(1), atol=0.05)
     own = piece(1.0, 0.2, 11)[None]
     assert float((styles.pull(own, HOUSE, FPS, 0.1) - own).abs().mean()) < 0.1
+
+
+def test_dances_of_a_style_differ_by_seed_as_its_pieces_do(styles):
+    drawn = styles.draw(HOUSE, range(200))
+    assert drawn.shape == (200, len(BANDS) + 2, CHANNELS)
+    assert torch.allclose(drawn[3], styles.draw(HOUSE, [3])[0], atol=1e-6)
+    assert float(drawn.mean().abs()) < 0.1 * float(drawn.std()) + 0.01
+    assert not styles.draw(SALSA, [1]).any()
+    found = piece(1.0, 0.2, 9)[None].repeat(2, 1, 1)
+    one, two = styles.pull(found, HOUSE, FPS, 0.1, drawn=drawn[:2])
+    assert 0 < float((one - two).abs().mean()) < 0.2
 
 
 def test_more_energy_asks_for_larger_moves(styles):
@@ -87,14 +102,31 @@ def test_the_dancer_is_drawn_as_much_as_it_is_asked(dancer, styles, monkeypatch)
     assert np.isfinite(danced("house", loop=True)).all()
 
 
-def test_without_a_genre_the_seed_chooses_one_of_the_ten(dancer, styles, monkeypatch):  # noqa: F811
-    audio = clicks(np.arange(0.2, 2.0, 0.5), 2.0)
-    assert dancer._with_genre(Settings(seed=3)).genre is None               # no styles were measured for this base
+def test_without_a_genre_the_seed_chooses_among_those_that_the_music_may_be(dancer, styles, monkeypatch):  # noqa: F811
+    audio, wish = clicks(np.arange(0.2, 2.0, 0.5), 2.0), Settings(seed=3)
+    odds = np.full(10, 0.001)
+    odds[2], odds[5] = 0.5, 0.4
+    monkeypatch.setattr(dancer, "judge", lambda samples, rate: odds)
+    assert dancer.choose(audio, wish) == {}                                 # no styles were measured for this base
     monkeypatch.setattr(dancer, "styles", styles)
-    chosen = [dancer._with_genre(Settings(seed=seed)).genre for seed in (3, 13, 4)]
-    assert chosen == [GENRES[3], GENRES[3], GENRES[4]] and dancer._with_genre(Settings(genre="salsa")).genre == "salsa"
-    free, named = (dancer.generate(audio, seed=3, steps=2, genre=genre)[0] for genre in (None, GENRES[3]))
+    drawn = [dancer.choose(audio, Settings(seed=seed))["genre"] for seed in range(20)]
+    assert set(drawn) == {GENRES[2], GENRES[5]} and drawn[3] == dancer.choose(audio, wish)["genre"]
+    assert dancer.choose(audio, Settings(genre="salsa")) == {}
+    free, named = (dancer.generate(audio, seed=3, steps=2, genre=genre)[0] for genre in (None, drawn[3]))
     assert np.array_equal(free.rotations, named.rotations)
+
+
+def test_a_genre_is_heard_all_over_the_passage():
+    audio, starts = clicks(np.arange(0.2, 60.0, 0.5), 60.0), []
+
+    def judge(samples, rate):
+        starts.append(samples.shape[-1] / rate)
+        return np.eye(10)[len(starts) % 2]
+    found = choice.heard(judge, audio)
+    assert len(starts) == choice.PASSAGES and max(starts) == choice.PASSAGE and found[0] == found[1] == 0.5
+    assert choice.heard(judge, audio.slice(0.0, 3.0)).sum() == 1 and starts[-1] == 3.0
+    weights = choice.plausible([0.9, 0.1, *[0.0] * 8])
+    assert weights[0] > weights[1] > 0 and weights[2:].max() == 0 and weights.sum() == pytest.approx(1)
 
 
 def test_styles_belong_to_the_base_beside_them(styles, tmp_path):

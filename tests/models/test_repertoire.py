@@ -18,7 +18,7 @@ from models.motion.contacts import slide_metres
 from models.repertoire.label import LIMIT, REACH, accents, drawn, label
 from models.repertoire.library import Clip, Library, from_arrays, looks_of_motion, to_arrays
 from models.repertoire.music import bars_of, continued
-from models.repertoire.perform import perform, pieces_of
+from models.repertoire.perform import ACCENT, accented, perform, pieces_of, warp
 from models.repertoire.phrases import Book
 from models.repertoire.pipeline import MyMoves, own_library, part_of
 from models.repertoire.search import Search, Wish
@@ -104,6 +104,16 @@ def test_phrases_keep_to_the_warp_and_say_when_they_cannot(library):
     slow = Library([replace(library.clips[0], beats=Beats(np.arange(0.2, 19.0, 0.5), np.zeros(38, int)))])
     found, _ = Book(slow).table(8).fitting(8 * 60 / 85.0, np.ones(1))
     assert found.stretched, "120 BPM is no octave of 85"
+
+
+def test_moves_slow_down_on_the_beat():
+    """Every beat stays where it is, no instant moves by more than 0.04 of a beat, and time never runs backwards."""
+    times, at = np.array([0.0, 0.5, 1.1, 1.6]), np.linspace(-0.2, 1.8, 2001)
+    plain, slowed = warp(times, times + 3.0, 0.0), warp(times, times + 3.0)
+    assert np.allclose(slowed(times), times + 3.0) and np.allclose(accented(times, times, ACCENT), times)
+    assert np.abs(slowed(at) - plain(at))[(at >= 0) & (at <= 1.6)].max() < 0.041 * 0.6
+    rate = np.gradient(slowed(at), at)
+    assert rate.min() > 0 and rate[np.abs(at - 0.5).argmin()] < 0.8 and rate[np.abs(at - 0.8).argmin()] > 1.2
 
 
 def test_bars_cover_the_passage_and_know_their_energy():

@@ -1,5 +1,5 @@
 """How styles stand and move, as the dancer is drawn towards them: `python -m models.lab.packs.styles --captures FLAT
-[--pieces 6]`.
+[--pieces 12]`.
 
 Studio dances of each genre, performed now from train seeds, and the train split of captures in a flat folder
 (models/lab/loaders/captures.py) are measured by `models.dance_cascade.styles.Styles` at the base's rate.
@@ -15,7 +15,7 @@ from core.contract import GENRES
 from core.errors import command
 from models.dance_cascade.config import BASE_FPS, STYLES
 from models.dance_cascade.features import log_energy, style_index
-from models.dance_cascade.styles import WINDOW_SECONDS, Styles
+from models.dance_cascade.styles import BANDS, WINDOW_SECONDS, Styles
 from models.lab.evaluation.dance_cascade.scoring import whole
 from models.lab.studio.dancer import dance
 from models.lab.studio.plan import make_plan
@@ -30,8 +30,8 @@ CARD = """# {name}
 dance_cascade / styles: how each style stands and how far it moves, which the base's estimates are drawn towards
 (models/dance_cascade/styles.py).
 
-- Measured, nothing is trained: mean and spread of each channel over {window:g} s, their deviations over the pieces of
-  a style, the growth of spreads with energy, and each style's mean energy.
+- Measured, nothing is trained: mean of each channel over {window:g} s, its spreads in {bands} bands from slow to fast,
+  their deviations over the pieces of a style, the growth of spreads with energy, and each style's mean energy.
 - Data: {pieces} studio dances of {seconds:g} s of each of the ten genres (train seeds from {first}) and the captures
   below: {counts}.
 - Captures: CMU Graphics Lab Motion Capture Database, mocap.cs.cmu.edu (created with funding from NSF EIA-0196217), and
@@ -79,7 +79,8 @@ def save(styles, found, hashes, pieces, folder=checkpoints.FOLDER, name="dance_c
     """Write it into a folder of checkpoints; returns the `core.checkpoints.Checkpoint`."""
     seconds = {place: sum(len(vectors) for style, vectors in found if style == place) / BASE_FPS
                for place in range(len(GENRES), len(STYLES))}
-    card = CARD.format(name=name, window=WINDOW_SECONDS, pieces=pieces, seconds=SECONDS, first=FIRST_SEED,
+    card = CARD.format(name=name, window=WINDOW_SECONDS, bands=len(BANDS) + 1, pieces=pieces, seconds=SECONDS,
+                       first=FIRST_SEED,
                        counts=", ".join(f"{STYLES[place]} {s / 60:.1f} min" for place, s in seconds.items() if s),
                        recordings="\n".join(f"  - {clip} {digest}" for clip, digest in sorted(hashes.items())))
     return checkpoints.save(folder, name=name, system="dance_cascade", part="styles", config={"fps": BASE_FPS},
@@ -92,7 +93,7 @@ def main(argv=None):
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--captures", required=True, help="flat folder of captured clips")
-    parser.add_argument("--pieces", type=int, default=6, help="studio dances of each genre")
+    parser.add_argument("--pieces", type=int, default=12, help="studio dances of each genre")
     parser.add_argument("--checkpoints", default=str(checkpoints.FOLDER), help="folder to write to")
     options = parser.parse_args(argv)
     found, hashes = gather(options.captures, options.pieces)

@@ -10,8 +10,9 @@ from core.body.motion import Motion
 from core.rhythm.beats import Beats
 from models.lab.metrics import onset_flags
 from models.lab.metrics.beat_align import align_report, kinematic_beats_bailando
-from models.lab.metrics.dance import dance_features
+from models.lab.metrics.dance import FEATURE_FPS, dance_features, upright
 from models.lab.metrics.frechet import diversity, frechet_distance, z_score
+from models.lab.metrics.kinetic import kinetic
 from models.lab.metrics.motion import below_floor, jerk, pfc
 from models.motion.contacts import slide_metres
 from models.motion.representation import foot_contacts
@@ -19,6 +20,8 @@ from models.training.flat import Flat
 
 SECONDS = 20.0                              # of a studio piece
 PASSAGE = 10.0                              # s, of captures and of what is compared with them
+HOP = 5.0                                   # s between passages of captures: they overlap, for there are few
+FARTHEST = 0.1                              # share of dances without which a distance is told as well
 LAGS = np.arange(-0.08, 0.081, 0.01)        # s
 
 
@@ -48,16 +51,16 @@ def studio_pieces(count, seconds=SECONDS, first=0):
     return out
 
 
-def captures(folder, splits=("test", "valid"), seconds=PASSAGE, most=40):
-    """[(Motion at 60 fps, style)] passages of `seconds` from the captured dances of a flat folder that nothing was
-    trained on."""
+def captures(folder, splits=("test", "valid"), seconds=PASSAGE, most=40, hop=HOP):
+    """[(Motion at 60 fps, style, item)] passages of `seconds`, one every `hop` seconds, from the captured dances of a
+    flat folder that nothing was trained on."""
     flat, out = Flat(folder), []
     for item in flat.items:
         if item["split"] not in splits or item.get("kind") != "dance":
             continue
         motion = whole(flat, item)
         step = int(seconds * motion.fps)
-        for start in range(0, len(motion) - step + 1, step):
+        for start in range(0, len(motion) - step + 1, int(hop * motion.fps)):
             out.append((motion.slice(start, start + step).canonical(), item.get("style"), item["id"]))
     order = np.random.default_rng(0).permutation(len(out))[:most]
     return [out[i] for i in sorted(order)]
@@ -142,14 +145,24 @@ def passages(motions, seconds=PASSAGE):
     return out
 
 
+def features_of(motion):
+    """`dance_features`, and "corrected" (72,): kinetic ones without the published slip, which reads where a joint is.
+    """
+    positions = upright(motion.resampled(FEATURE_FPS).positions())
+    return {**dance_features(motion), "corrected": kinetic(positions, as_published=False)}
+
+
 def distances(motions, real):
     """FID_k, FID_g, Div_k, Div_g of passages against captured ones, as many of each; z-scored by the captured ones.
 
     A boolean that is the same in all captured passages has no spread to be z-scored by and is left out ("features").
+    fid_k_corrected: of the corrected kinetic features; fid_k_most: without the `FARTHEST` dances, for energies are
+    squared and one wild dance can be most of the distance.
     """
     clips = passages(motions)
     count, out = min(len(clips), len(real)), {}
-    sets = [[dance_features(motion) for motion in side[:count]] for side in (clips, real)]
+    spread = lambda side: [side[n] for n in np.linspace(0, len(side) - 1, count).round().astype(int)]  # noqa: E731
+    sets = [[features_of(motion) for motion in spread(side)] for side in (clips, real)]
     out["clips"] = float(count)
     for kind in ("k", "g"):
         found, true = (np.stack([features[kind] for features in side]) for side in sets)
@@ -157,6 +170,11 @@ def distances(motions, real):
         found, true = z_score(found[:, varies], true[:, varies]), z_score(true[:, varies], true[:, varies])
         out[f"fid_{kind}"], out[f"features_{kind}"] = frechet_distance(found, true), float(varies.sum())
         out[f"div_{kind}"], out[f"div_{kind}_real"] = diversity(found), diversity(true)
+        if kind == "k":
+            near = np.argsort((found**2).sum(1))[:max(2, count - int(FARTHEST * count))]
+            out["fid_k_most"] = frechet_distance(found[near], true)
+    corrected = [np.stack([features["corrected"] for features in side]) for side in sets]
+    out["fid_k_corrected"] = frechet_distance(*(z_score(side, corrected[1]) for side in corrected))
     return out
 
 
