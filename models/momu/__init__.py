@@ -11,7 +11,7 @@ digests. What had to be assumed is marked [A] and is ours, not the paper's.
 | music VAE: L_rec + l1 KL + l2 GAN on mels, trained first, then frozen | `models/music_ldm/vae.py`, released weights |
 | motion VAE: L_rec + l3 KL + l4 L_contrast, as wide as the music's | `vae.py: MotionVAE`, `losses.py: motion_loss` |
 | directogram D(r, theta), kinematic amplitude Q(r) | `directogram.py` (`paper`: the printed, overlapping bins) |
-| bidirectional rhythmic contrast, windows [r_s, r_e] max-pooled | `contrast.py` |
+| bidirectional rhythmic contrast, windows [r_s, r_e] max-pooled | `contrast.py`, `maps.py` |
 | L_m2a = |eps_a(z_a(t), t, z_m) - eps|^2, L_a2m alike; guidance | `network.py: DiT`, `losses.py: diffusion_loss` |
 | motion -> music, music -> motion | `pipeline.py: MoMuMusic, MoMuMotion` |
 | joint generation by cross-guidance, T_c | `joint.py`, `pipeline.py: MoMuBoth` |
@@ -33,6 +33,7 @@ the clock is the mel's.
 | bins K [A] | 12 (`release`: half-open); D is 0 in frame 0, Q in frames 0 and 1; Q over its largest value |
 | geometric terms [A] | joint distance, velocity over the floor, speed of standing feet (`models/motion`) |
 | contrast through one linear map a side | `release`; `paper` compares the latents themselves |
+| and afterwards through maps that see seconds | `maps.py`: half a second does not tell its place in the bar |
 | losses of the motion VAE [A] | squared error in network units for L_rec, and geometric terms beside it |
 | transformer [A] | width 256, 6 layers, 4 heads, convolutional feed-forward, adaLN; [t; condition; latents] |
 | T, schedule [A] | 1000; `paper` scaled linear betas and eps, as the group's sibling system; `release` cosine and v |

@@ -1,4 +1,4 @@
-"""Configurations of MoMu: the motion VAE and the two diffusion transformers.
+"""Configurations of MoMu: the motion VAE, the two diffusion transformers, what reads their latents.
 
 `release` is what is shipped; `paper` is the model as printed, without rhythm curve, style and code; `tiny` is for
 tests; the others are ablations of `release`.
@@ -122,6 +122,57 @@ class TimingConfig:
         self.dilations = tuple(self.dilations)
 
 
+@dataclass
+class ContrastConfig:
+    """The maps of the rhythmic contrast that see some seconds (models/momu/maps.py), and their training."""
+
+    width: int = 64
+    kernel: int = 3                     # of the first layer
+    dilations: tuple = (1, 2, 4)
+    dropout: float = 0.2
+    latent: int = LATENT
+    reads: int = 64                     # width of the readers' features, which are given; 0: the latents are
+    reader_reach: int = 33              # latents that these see on either side
+    noise: float = 0.3                  # most noise added to the channels in training
+    crop: int = 128                     # latents of a training crop
+    tau: float = 0.07                   # this and what follows as in `MotionVAEConfig`
+    window_seconds: float = 0.5
+    windows: int = 16
+    rhythm_gap: float = 0.25
+    bins: int = 12
+    overlap: bool = False
+    captured: float = 0.35
+    batch: int = 32
+    lr: float = 2e-3
+    ema: float = 0.99
+    motion_vae: str = ""                # as in `DiTConfig` (training only)
+    timing: str = ""                    # run folder or exported file of the readers (training only); "": none
+    belongs: str = ""                   # `timing.print_of` the motion VAE and of the readers, found by training
+
+    def __post_init__(self):
+        self.dilations = tuple(self.dilations)
+
+    @property
+    def channels(self):
+        """Channels that a map is given."""
+        return self.reads or self.latent
+
+    @property
+    def window(self):
+        """Latents of a contrast window."""
+        return max(1, round(self.window_seconds * LATENT_RATE))
+
+    @property
+    def reach(self):
+        """Latents on either side of a place that its map sees of what it is given."""
+        return self.kernel // 2 + sum(self.dilations)
+
+    @property
+    def margin(self):
+        """Latents at the ends of a passage that no window may touch: there the readers see padding too."""
+        return self.reach + (self.reader_reach if self.reads else 0)
+
+
 VAE_RELEASE = MotionVAEConfig()
 VAE_PAPER = replace(VAE_RELEASE, heads=False, overlap=True, contrast=0.1, kl=1e-6)
 VAE_TINY = MotionVAEConfig(widths=(16, 16, 16), blocks=1, frames=64, batch=4, windows=4, ema=0.9)
@@ -135,6 +186,9 @@ CONFIGS = {
     "motion_vae": {"release": VAE_RELEASE, "tiny": VAE_TINY, "paper": VAE_PAPER,
                    "tiny-paper": replace(VAE_TINY, heads=False, overlap=True, contrast=0.1, kl=1e-6),
                    "no-contrast": replace(VAE_RELEASE, contrast=0.0)},
+    "contrast": {"release": ContrastConfig(),
+                 "tiny": ContrastConfig(width=8, dilations=(1, 2), reads=8, reader_reach=5, crop=40, windows=4, batch=4,
+                                        ema=0.9)},
     "timing": {"release": TimingConfig(),
                "tiny": TimingConfig(width=8, dilations=(1, 2), window=32, shortest=12, batch=4, ema=0.9)},
 }

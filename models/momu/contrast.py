@@ -57,6 +57,21 @@ def contrast_loss(music, motion, mask, tau=0.07):
     return loss, hit
 
 
+def found_among(music, motion):
+    """Shares of windows that find their partner: music, motion (P, N, C), window n of piece p belongs to the same.
+
+    Two dicts motion_to_music, music_to_motion: among the N windows of the same piece, and, for every n, among the P
+    pieces. Chance is 1 / N and 1 / P.
+    """
+    music, motion = F.normalize(music.float(), dim=-1), F.normalize(motion.float(), dim=-1)
+
+    def shares(score):
+        right = torch.arange(score.shape[-1], device=score.device)
+        return {"motion_to_music": float((score.argmax(-1) == right).float().mean()),
+                "music_to_motion": float((score.argmax(-2) == right).float().mean())}
+    return (shares(torch.einsum("pid,pjd->pij", motion, music)), shares(torch.einsum("pid,qid->ipq", motion, music)))
+
+
 def draw_starts(batch, number, latents, length, generator=None, device=None):
     """First latents (batch, number) of random windows of `length` in sequences of `latents`."""
     return torch.randint(0, latents - length + 1, (batch, number), generator=generator, device=device)

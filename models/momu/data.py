@@ -34,14 +34,15 @@ class Pieces:
     number a piece. Raises BadInput where the split is empty.
     """
 
-    def __init__(self, flat, split, captured, device):
+    def __init__(self, flat, split, captured, device, shortest=SHORTEST):
+        """captured: part of the crops that come from recordings; shortest: latents of the shortest piece."""
         self.flat, self.device = flat, torch.device(device)
         needed = ("rot6d", "root", "latent")
         self.items = [item for item in flat.items if item.get("split") == split and flat.has(item, *needed)
-                      and item["arrays"]["latent"][1] >= SHORTEST]
+                      and item["arrays"]["latent"][1] >= shortest]
         if not self.items:
-            raise BadInput(f"{flat.folder} holds no {split} pieces with motion and music; it needs some of every "
-                           f"split.")
+            raise BadInput(f"{flat.folder} holds no {split} pieces of {shortest / LATENT_RATE:.1f} s with motion and "
+                           f"music; it needs some of every split.")
         resident = flat.resident(["rot6d", "root", "latent"], self.device)
         self.rot6d, self.root, self.latent = resident["rot6d"], resident["root"], resident["latent"]
         frames = torch.tensor([item["arrays"]["rot6d"] for item in self.items], device=self.device)
@@ -173,7 +174,38 @@ def tempo_feature(beats):
     return (math.log2(60.0 / float(np.median(np.diff(times))) / 120.0), 1.0) if len(times) > 1 else (0.0, 0.0)
 
 
-class LatentCrops:
+class PlacedCrops:
+    """Crops of latents that lie on the device of their `Pieces`."""
+
+    def resident(self, device):
+        """It lies on its device already. Raises BadInput for another one."""
+        if torch.device(device).type != self.pieces.device.type:
+            raise BadInput(f"The latents lie on {self.pieces.device}, the training wants {device}.")
+
+    def places(self, rows, starts, window):
+        """Rows (B, window) of the latents of pieces `rows` from latent `starts` on; a piece's last is held."""
+        along, last = torch.arange(window, device=self.pieces.device), self.pieces.latents[rows][:, None] - 1
+        return self.pieces.first_latent[rows][:, None] + torch.minimum(starts[:, None] + along, last)
+
+
+class PairedCrops(PlacedCrops):
+    """Batches for the maps of the contrast: {"motion", "music" (B, C, L) what they are given, "level" (B, L) kinematic
+    amplitude}. rows: of `maps.of_pieces`."""
+
+    def __init__(self, pieces, rows, config):
+        self.pieces, self.rows, self.config = pieces, rows, config
+
+    def batch(self, index, generator):
+        """The batch of that number; all its random numbers come from `generator`."""
+        config, pieces = self.config, self.pieces
+        rows, starts = pieces.draw(config.batch, config.crop, generator)
+        mirror = (uniform((len(rows),), generator, pieces.device) < 0.5).long()
+        place = self.places(rows, starts, config.crop)
+        return {"motion": self.rows["motion"][mirror[:, None], place].float().transpose(1, 2),
+                "music": self.rows["music"][place].float().transpose(1, 2), "level": self.rows["level"][place]}
+
+
+class LatentCrops(PlacedCrops):
     """Batches for the transformers: {"motion", "music" (B, 64, L) latents as the VAEs give them, "rhythm" (B, 20,
     L), "tempo" (B, 2), "style" (B, genres), "profile" (B, 96), "mask" (B, L) bool}.
 
@@ -201,19 +233,12 @@ class LatentCrops:
         self.rhythm = self.rhythm.to(device)
         self.style, self.tempo, self.profile = to(style), to(tempo), to(np.stack(profile))
 
-    def resident(self, device):
-        """It lies on its device already. Raises BadInput for another one."""
-        if torch.device(device).type != self.pieces.device.type:
-            raise BadInput(f"The latents lie on {self.pieces.device}, the training wants {device}.")
-
     def batch(self, index, generator):
         """The batch of that number; all its random numbers come from `generator`."""
         config, pieces, device = self.config, self.pieces, self.pieces.device
         rows, starts = pieces.draw(config.batch, config.window, generator)
-        lengths = self._lengths(rows, starts, generator)
-        along = torch.arange(config.window, device=device)
-        last = pieces.latents[rows][:, None] - 1
-        place = pieces.first_latent[rows][:, None] + torch.minimum(starts[:, None] + along, last)
+        lengths, along = self._lengths(rows, starts, generator), torch.arange(config.window, device=device)
+        place = self.places(rows, starts, config.window)
         mirror = (uniform((len(rows),), generator, device) < 0.5).long()
         motion, music = self.motion[mirror[:, None], place].float(), pieces.music(rows, starts, config.window)
         return {"motion": motion.transpose(1, 2), "music": music.transpose(1, 2),

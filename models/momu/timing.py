@@ -10,8 +10,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from models.momu.config import DOWNSAMPLE, RHYTHM_CHANNELS
+from models.momu.config import DOWNSAMPLE, RHYTHM_CHANNELS, TimingConfig
 from models.momu.network import Condition
+from models.momu.weights import weights_of
 from models.motion.representation import Standard
 
 READ = 4                        # numbers a frame: beat, downbeat, cosine and sine of the phase
@@ -39,11 +40,21 @@ class BeatReader(nn.Module):
         """Latents (B, 64, L) -> zero mean and unit spread per channel."""
         return self.own(latents.transpose(1, 2)).transpose(1, 2)
 
-    def scores(self, x):
-        """Of standardised latents: beat and downbeat logits, cosine and sine (B, 4, 4, L), and the tempo (B,)."""
+    def features(self, x):
+        """What is read in standardised latents (B, 64, L) before it is said: (B, width, L)."""
         x = self.input(x)
         for layer, mix, norm in zip(self.layers, self.mixes, self.norms):
             x = x + mix(self.dropout(F.gelu(layer(norm(x)))))
+        return x
+
+    @property
+    def reach(self):
+        """Latents on either side that a feature sees (its norms see the whole passage)."""
+        return self.input.kernel_size[0] // 2 + sum(layer.dilation[0] for layer in self.layers)
+
+    def scores(self, x):
+        """Of standardised latents: beat and downbeat logits, cosine and sine (B, 4, 4, L), and the tempo (B,)."""
+        x = self.features(x)
         pooled = torch.cat([x.mean(-1), x.amax(-1)], dim=1)
         return self.output(F.gelu(x)).unflatten(1, (READ, DOWNSAMPLE)), self.tempo(pooled)[:, 0]
 
@@ -62,8 +73,17 @@ class Readers(nn.ModuleDict):
         super().__init__({"music": BeatReader(config), "motion": BeatReader(config)})
 
 
+def load_readers(source):
+    """The trained `Readers` in evaluation mode of a run folder or an exported .safetensors file. Raises BadInput."""
+    config, state = weights_of(source, "pair of beat readers", "timing")
+    readers = Readers(TimingConfig(**config)).eval().requires_grad_(False)
+    readers.load_state_dict(state)
+    return readers
+
+
 def print_of(vae):
-    """What tells one motion VAE's weights from another's: 16 hexadecimal digits of their hash as they are stored."""
+    """What tells one network's weights from another's, such as a motion VAE's: 16 hexadecimal digits of their hash as
+    they are stored."""
     digest = hashlib.sha256()
     for _, value in sorted(vae.state_dict().items()):
         digest.update(value.detach().cpu().half().numpy().tobytes())

@@ -1,23 +1,28 @@
 """Training tasks of MoMu: `python -m models.training.loop momu PART --corpus FLAT ...`, PART motion_vae, music_dit,
-motion_dit or timing.
+motion_dit, timing or contrast.
 
 The order is the paper's: the music VAE (that of music_ldm, frozen), the motion VAE, then the two transformers,
-which know nothing of one another, and the readers of the beat. The tasks of the last three encode the motions of their
-corpus themselves, with the motion VAE of `motion_vae=RUN`.
+which know nothing of one another, the readers of the beat and the maps of the contrast. The tasks of the last four
+encode the motions of their corpus themselves, with the motion VAE of `motion_vae=RUN`.
 """
 import dataclasses
+import hashlib
+import json
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
+from core.contract.files import replacing
 from models.diffusion import Schedule
 from models.diffusion.loss import normal, uniform
 from models.momu.config import CONFIGS, DOWNSAMPLE
-from models.momu.data import LatentCrops, MotionCrops, Pieces, encode_motion
+from models.momu.data import LatentCrops, MotionCrops, PairedCrops, Pieces, encode_motion
 from models.momu.losses import batch_condition, diffusion_loss, masked_errors, motion_loss
+from models.momu.maps import ContrastMaps, found_of, map_loss, of_pieces
 from models.momu.network import denoiser
-from models.momu.timing import Readers, print_of, reading_loss
+from models.momu.timing import Readers, load_readers, print_of, reading_loss
 from models.momu.vae import ContrastHeads, MotionVAE, load_motion_vae
 from models.training.flat import Flat
 from models.training.task import Task, pick_config
@@ -26,10 +31,13 @@ VALID_BATCHES, VALID_TIMES = 3, (100, 300, 500, 700, 900)
 
 
 def task(part, config="release", **overrides):
-    """The Task of a part (motion_vae, music_dit, motion_dit, timing) in a named configuration with fields replaced."""
+    """The Task of a part (motion_vae, music_dit, motion_dit, timing, contrast) in a named configuration with fields
+    replaced."""
     chosen = pick_config(CONFIGS, part, config, overrides)
     if part == "timing":
         return TimingTask(chosen)
+    if part == "contrast":
+        return ContrastTask(chosen)
     return MotionVAETask(chosen) if part == "motion_vae" else DiTTask(chosen, part.split("_")[0])
 
 
@@ -98,15 +106,12 @@ class DiTTask(Task):
 
     def prepare(self, corpus, cache, progress):
         """Motion latents of both splits on the device, statistics of both latents, codes of the training pieces."""
-        config, flat, device = self.config, Flat(corpus), self.device
-        vae = load_motion_vae(config.motion_vae).to(device)
-        self.pieces, self.latents = {}, {}
+        config, flat, self.crops = self.config, Flat(corpus), {}
+        vae = load_motion_vae(config.motion_vae).to(self.device)
         for number, split in enumerate(("train", "valid")):
             progress(number / 2, f"motion latents of the {split} split")
-            self.pieces[split] = Pieces(flat, split, config.captured, device)
-            self.latents[split] = encode_motion(self.pieces[split], vae)
-        self.crops = {split: LatentCrops(self.pieces[split], self.latents[split], config, self.side)
-                      for split in self.pieces}
+            pieces = Pieces(flat, split, config.captured, self.device)
+            self.crops[split] = LatentCrops(pieces, kept_motion(pieces, vae, split, cache), config, self.side)
 
     def build(self):
         network = denoiser(self.config)
@@ -165,7 +170,7 @@ class TimingTask(Task):
         for number, split in enumerate(("train", "valid")):
             progress(number / 2, f"motion latents of the {split} split")
             pieces = Pieces(flat, split, self.config.captured, self.device)
-            self.crops[split] = LatentCrops(pieces, encode_motion(pieces, vae), self.config, "motion")
+            self.crops[split] = LatentCrops(pieces, kept_motion(pieces, vae, split, cache), self.config, "motion")
 
     def build(self):
         readers, train = Readers(self.config), self.crops["train"]
@@ -203,6 +208,67 @@ class TimingTask(Task):
     def export(self, state):
         """Without the path of the motion VAE."""
         return dataclasses.asdict(dataclasses.replace(self.config, motion_vae="")), state
+
+
+class ContrastTask(Task):
+    """The maps of the rhythmic contrast, beside both VAEs and the readers as they are."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.lr, self.ema = config.lr, config.ema
+
+    def prepare(self, corpus, cache, progress):
+        """What the maps are given, of both splits, and kinematic amplitudes."""
+        config, flat, vae = self.config, Flat(corpus), load_motion_vae(self.config.motion_vae).to(self.device)
+        readers = load_readers(config.timing).to(self.device) if config.reads else None
+        config.belongs = print_of(vae) + (print_of(readers) if readers else "")
+        self.crops = {}
+        for number, split in enumerate(("train", "valid")):
+            progress(number / 2, f"motion latents of the {split} split")
+            pieces = Pieces(flat, split, config.captured, self.device, shortest=config.crop)
+            rows = of_pieces(pieces, kept_motion(pieces, vae, split, cache), readers, config)
+            self.crops[split] = PairedCrops(pieces, rows, config)
+
+    def build(self):
+        maps, rows = ContrastMaps(self.config), self.crops["train"].rows
+        maps["motion"].own.measure(rows["motion"][0])
+        maps["music"].own.measure(rows["music"])
+        return maps
+
+    def dataset(self, cache, split):
+        return self.crops[split]
+
+    def loss(self, model, batch, generator):
+        return map_loss(model, batch, self.config, generator, self.config.noise)
+
+    def validate(self, model, cache):
+        """The contrast on fixed crops of the valid split, and the shares of windows found among those of the same
+        crop and among other crops."""
+        rows, generator, config = [], torch.Generator().manual_seed(5), self.config
+        for index in range(VALID_BATCHES):
+            batch = self.crops["valid"].batch(index, generator)
+            loss, values = map_loss(model, batch, config, generator)
+            same, others = found_of(model, batch, config)
+            rows.append({"loss": float(loss), "hit": float(values["hit"]), "same": same, "others": others})
+        return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+
+    def export(self, state):
+        """Without the paths of the motion VAE and the readers."""
+        return dataclasses.asdict(dataclasses.replace(self.config, motion_vae="", timing="")), state
+
+
+def kept_motion(pieces, vae, split, cache):
+    """`encode_motion` of the pieces, kept in the folder `cache` under what it depends on: trainings on the latents of
+    one VAE encode them once. A card does that in seconds, and nothing is kept."""
+    if pieces.device.type != "cpu":
+        return encode_motion(pieces, vae)
+    what = hashlib.sha256(json.dumps([split, print_of(vae), pieces.spans, pieces.flat.items[0]["id"]]).encode())
+    path = Path(cache) / f"motion-{what.hexdigest()[:16]}.pt"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
+            torch.save(encode_motion(pieces, vae), temporary)
+    return torch.load(path, weights_only=True)
 
 
 def principal_components(standardised, latent):

@@ -3,16 +3,13 @@
 It has the shape of the music VAE (`models/music_ldm/vae.py`), frozen here and used as it is: residual blocks, two
 halvings of time, a linear path that starts at the training split's principal components.
 """
-import json
-from pathlib import Path
-
 import torch
 from torch import nn
 
-from core.errors import BadInput
 from models.layers import Downsample, ResBlock, Upsample, conv_nd, make_norm
 from models.momu.config import DOWNSAMPLE, MotionVAEConfig
 from models.momu.directions import from_directions, to_directions
+from models.momu.weights import weights_of
 from models.motion.representation import CHANNELS, Standard
 
 START_LOG_VARIANCE = -5.0       # of the posterior, beside whitened latents
@@ -135,20 +132,8 @@ class ContrastHeads(nn.Module):
 
 def load_motion_vae(source):
     """The trained `MotionVAE` in evaluation mode of a run folder or an exported .safetensors file. Raises BadInput."""
-    source = Path(source).expanduser() if source else None
-    if source is None or not source.exists():
-        raise BadInput("A trained motion VAE is needed: --set motion_vae=RUN, its run folder or its exported file.")
-    if source.is_dir():
-        from models.training.run_folder import RunFolder
-        run = RunFolder(source)
-        config = MotionVAEConfig(**run.read_config()["config"])
-        state = run.average("vae.")
-    else:
-        from safetensors.torch import load_file
-
-        from core.checkpoints import read_header
-        config = MotionVAEConfig(**json.loads(read_header(source)["config"]))
-        state = {name: value.float() for name, value in load_file(str(source)).items() if not name.startswith("heads.")}
-    vae = MotionVAE(config).eval().requires_grad_(False)
-    vae.load_state_dict({name: value for name, value in state.items() if not name.startswith("heads.")})
+    config, state = weights_of(source, "motion VAE", "motion_vae")
+    state = {name.removeprefix("vae."): value for name, value in state.items() if not name.startswith("heads.")}
+    vae = MotionVAE(MotionVAEConfig(**config)).eval().requires_grad_(False)
+    vae.load_state_dict(state)
     return vae

@@ -18,7 +18,7 @@ from models.training.loop import train  # noqa: E402
 from models.training.task import make_task  # noqa: E402
 
 SECONDS = 8.0
-PARTS = ("motion_vae", "music_dit", "motion_dit", "timing")
+PARTS = ("motion_vae", "music_dit", "motion_dit", "timing", "contrast")
 
 
 def noise_piece(number, split):
@@ -51,13 +51,15 @@ def write_corpus(folder):
 @pytest.fixture(scope="module")
 @once
 def trained_momu(tmp_path_factory):
-    """(corpus folder, {part: run folder}): the three parts, each trained for a few steps in the paper's order."""
+    """(corpus folder, {part: run folder}): the parts, each trained for a few steps in the paper's order."""
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("momu")
     corpus, runs = write_corpus(folder / "flat"), {}
     for part in PARTS:
         runs[part] = folder / part
         overrides = {} if part == "motion_vae" else {"motion_vae": str(runs["motion_vae"])}
+        if part == "contrast":
+            overrides["timing"] = str(runs["timing"])
         train(make_task("momu", part, "tiny", overrides), runs[part], corpus, folder / "cache", system="momu",
               part=part,
               config_name="tiny", steps=6, validations=1, log_every=2, device="cpu", report=lambda text: None)

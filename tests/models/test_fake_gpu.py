@@ -19,6 +19,7 @@ PARTS = {("momu", "motion_vae", "tiny"): ("flat", {}),
          ("momu", "music_dit", "tiny"): ("flat", {"motion_vae": "momu-motion_vae-tiny"}),
          ("momu", "motion_dit", "tiny"): ("flat", {"motion_vae": "momu-motion_vae-tiny"}),
          ("momu", "timing", "tiny"): ("flat", {"motion_vae": "momu-motion_vae-tiny"}),
+         ("momu", "contrast", "tiny"): ("flat", {"motion_vae": "momu-motion_vae-tiny", "timing": "momu-timing-tiny"}),
          ("dance_cascade", "encoder", "tiny"): ("flat", {}),
          ("dance_cascade", "super_resolution", "tiny"): ("flat", {}),
          ("dance_cascade", "base", "tiny"): ("flat", {"encoder": "dance_cascade-encoder-tiny"}),
@@ -65,11 +66,14 @@ def trained(tmp_path_factory):
     sounds = {split: noise_item(0, split)[1]["audio"][:5 * 48_000].T / 32768 for split in ("train", "valid")}
     write_pack(root / "sounds.zip", [({"id": split, "split": split, "genre": "house", "scale": 1.0}, encode(sound))
                                      for split, sound in sounds.items()])
-    for run in {run for _, needs in PARTS.values() for run in needs.values()}:
-        system, part, config = run.split("-", 2)
-        assert main([system, part, "--config", config, "--corpus", str(root / PARTS[system, part, config][0]),
-                     "--steps", "1", "--cache", str(root / system), "--out", str(root / run), "--validations", "0",
-                     "--device", "cpu"]) == 0
+    needed = {run for _, needs in PARTS.values() for run in needs.values()}
+    for (system, part, config), (corpus, needs) in PARTS.items():
+        run = f"{system}-{part}-{config}"
+        if run in needed:
+            stands_on = [word for name, other in needs.items() for word in ("--set", f"{name}={root / other}")]
+            assert main([system, part, "--config", config, "--corpus", str(root / corpus), "--steps", "1", "--cache",
+                         str(root / system), "--out", str(root / run), "--validations", "0", "--device", "cpu",
+                         *stands_on]) == 0
     jobs = {}
     for (system, part, config), (corpus, needs) in PARTS.items():
         changes = {name: str(root / run) for name, run in needs.items()}
@@ -87,7 +91,7 @@ def test_a_part_trains_on_a_card(trained, system, part, config):
     assert "error" not in step, "\n".join(step["error"])
     assert step["loss"] == [] and step["where"].startswith("gpu")
     drawn = ("models/diffusion/loss.py", "models/rhythm/augment.py", "models/music_ldm/vae.py", "models/momu/vae.py",
-             "models/momu/losses.py", "models/conductor/losses.py")
+             "models/momu/losses.py", "models/momu/maps.py", "models/conductor/losses.py")
     sent = [where for what, where in step["log"] if what == "up" and not where.startswith((*drawn, "?"))]
     waits = [where for what, where in step["log"] if what != "up" and "vocoder" not in where]
     assert sent == [] and len(waits) <= 1, (sent, waits)

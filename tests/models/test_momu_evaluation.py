@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from momu_fixtures import momu_folder, trained_momu  # noqa: F401
+from music_fixtures import moving_motion
 
-from models.lab.evaluation.momu import evaluate, figures, parts, report
-from models.lab.evaluation.momu.records import peak_mib
+from core.audio import Audio
+from core.errors import BadInput
+from models.lab.evaluation.momu import contrast, evaluate, figures, recorded, report
+from models.lab.evaluation.momu.records import Maker, peak_mib
 
 torch = pytest.importorskip("torch")
 
@@ -38,23 +41,77 @@ def test_tempo_counts_octaves_apart():
 
 
 def test_retrieval_finds_what_is_there_and_nothing_else():
-    """Latents that are the same on both sides are all found; unrelated ones at chance."""
-    heads = parts.ContrastHeads(parts.MotionVAEConfig(heads=False))
-
-    def side(seed):
-        return [(torch.randn(1, 64, 200, generator=torch.Generator().manual_seed(seed + i)),
-                 torch.arange(0, 160, 10)[None])
-                for i in range(16)]
-    same = parts.retrieval(side(0), side(0), heads, 5)
+    """Latents that are the same on both sides are all found, unrelated ones at chance; music from another moment of its
+    piece is not what was looked for, unless pieces differ in everything."""
+    def windows(shift, level=0.0):
+        made = contrast.Windows.__new__(contrast.Windows)
+        draw = lambda seed: (torch.randn(1, 64, 120, generator=torch.Generator().manual_seed(seed))  # noqa: E731
+                             + level * torch.randn(1, 64, 1, generator=torch.Generator().manual_seed(seed % 500)))
+        made.latents = {"music": [draw(i) for i in range(16)], "motion": [draw(i + shift) for i in range(16)]}
+        made.window, made.starts = 5, torch.arange(10, 90, 5).expand(2, 16, 16)
+        return made.retrieval(contrast.linear(None))
+    same = windows(0)
     assert same["same_piece"]["motion_to_music"] == 1.0 and same["other_pieces"]["music_to_motion"] == 1.0
-    apart = parts.retrieval(side(0), side(500), heads, 5)
+    assert same["another_moment"]["motion_to_music"] < 0.2
+    apart = windows(500)
     assert abs(apart["same_piece"]["motion_to_music"] - 1 / 16) < 0.06
+    assert windows(0, level=5.0)["another_moment"]["motion_to_music"] > 0.9
+
+
+def test_no_window_lies_where_padding_is_seen(momu_folder):                             # noqa: F811
+    """Margins hold, and every row of a small table is there."""
+    from models.momu.pipeline import load_music
+    vae, _, maps, readers, margin = contrast.released(momu_folder)
+    rng = np.random.default_rng(0)
+    pieces = [{"sound": rng.normal(0, 0.1, (2, 8 * 48_000)).astype(np.float32), "motion": moving_motion(240, number)}
+              for number in range(16)]
+    vae.config.window_seconds = 0.2
+    found = contrast.Windows(vae, load_music(momu_folder, vocoder=False), pieces, 8.0, margin)
+    assert found.starts.min() >= margin and found.starts.max() + found.window <= 87 - margin
+    row = found.retrieval(contrast.temporal(maps, readers))
+    assert row["windows"] == contrast.DRAWS * 256 and 0 <= row["same_piece"]["motion_to_music"] < 0.5
+    assert "said" in report.markdown({"contrast": {"said": row}})
+
+
+def test_what_follows_a_recording_is_told_from_what_does_not():
+    """Dances and music on the beat have a lift and an F1 near 1; those of the next passage have not."""
+    rows = [{**record(bpm, 0.01, seed), "body": record(bpm, 0.0, seed)["times"]}
+            for seed, bpm in enumerate((90, 101, 113, 128))]
+    rows = [{**row, "asked": row["times"], "kinematic": row["seen"][::2], "slide_cm": 1.0, "music": seed > 0}
+            for seed, row in enumerate(rows)]
+    danced, played = recorded.dance_figures(rows), recorded.song_figures(rows)
+    assert danced["lift, seen"] > 0.95 and danced["lift, seen, of the next"] < 0.3
+    assert danced["F1 asked / body"] > 0.98 and played["F1 song"] > 0.98 and played["song, of the next"] < 0.5
+    assert played["song, shifted"] < 0.5 and played["music"] == 0.75
+    assert "Recorded" in report.markdown({"recorded": {"motion to music": {"found": played}}})
+
+
+def test_recorded_rows_are_made(momu_folder, tmp_path):                                 # noqa: F811
+    """A dance to a short track and music to a short clip, with beats and without, and with scrambled weights."""
+    data = tmp_path / "data"
+    (data / "music").mkdir(parents=True)
+    with pytest.raises(BadInput, match="motion"):
+        recorded.clips(data)
+    maker = Maker(momu_folder)
+    rows = recorded.Recorded(data, maker, None, print)
+    rng = np.random.default_rng(1)
+    track = {"name": "noise", "sound": Audio(rng.normal(0, 0.1, (2, 22_050 * 3)).astype(np.float32), 22_050),
+             "times": np.arange(0.5, 2.5, 0.5)}
+    clip = {"name": "walk", "motion": moving_motion(90, 1), "times": np.arange(0.5, 2.5, 0.5)}
+    made = recorded.SECONDS, recorded.CLIP_SECONDS
+    try:
+        recorded.SECONDS = recorded.CLIP_SECONDS = 3.0
+        assert rows.dance(track, 0, scrambled=True)["seconds"] == 3.0
+        assert rows.dance(track, 0, beats=False)["asked"] == []
+        assert rows.song(clip, 0, beats="told")["times"] == clip["times"].tolist()
+    finally:
+        recorded.SECONDS, recorded.CLIP_SECONDS = made
 
 
 def test_the_peak_of_a_piece_is_not_that_of_who_asked_for_it():
     """A process of its own does not begin at the peak of the one that started it."""
     ballast = np.ones(40_000_000)
-    words = "from models.lab.evaluation.momu.records import peak_mib; print(peak_mib())"
+    words = "from models.lab.evaluation.momu.records import Maker, peak_mib; print(peak_mib())"
     alone = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True,
                            cwd=Path(report.__file__).parents[4])
     assert 1 < float(alone.stdout) < peak_mib() - 0.8 * ballast.nbytes / 2 ** 20

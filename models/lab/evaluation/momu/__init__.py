@@ -2,7 +2,8 @@
 
 records    what is made, and what is heard and seen in it, one JSON record a piece
 figures    records of a row -> its figures
-parts      the motion VAE and the rhythmic contrast
+parts      the motion VAE
+contrast   the rhythmic contrast
 report     tables and the plot of T_c
 sheets     poses under mels
 evaluate   the command line

@@ -17,13 +17,14 @@ from core import checkpoints
 from core.errors import command
 from models.lab.evaluation.momu import lengths
 from models.lab.evaluation.momu import report as reports
+from models.lab.evaluation.momu.contrast import contrast_section, load_vae
 from models.lab.evaluation.momu.figures import joint_figures, motion_figures, sound_figures
-from models.lab.evaluation.momu.parts import contrast_section, load_vae, vae_section
+from models.lab.evaluation.momu.parts import vae_section
 from models.lab.evaluation.momu.records import Maker
 from models.lab.evaluation.tables import replace_section, write_json
 from models.momu.settings import Settings
 
-SECTIONS = ("vae", "contrast", "joint", "together", "to_sound", "to_motion", "unheard", "lengths", "sheets")
+SECTIONS = ("vae", "contrast", "joint", "together", "to_sound", "to_motion", "unheard", "recorded", "lengths", "sheets")
 TOGETHER = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 VERSION = 2                     # of how sound is made of latents
 LENGTHS = (5.0, 20.0, 60.0, 180.0)
@@ -86,15 +87,12 @@ class Evaluation:
                                lambda: vae_section(vae, self.options.data, count, seconds, self.report))
 
     def contrast(self):
-        """Retrieval among sixteen windows, with the contrast and without."""
+        """Retrieval of the right window among sixteen, beside the rows that expose it."""
         from models.momu.pipeline import load_music
-        vaes = {"with the contrast": load_vae(checkpoints.find("momu", "motion_vae", self.options.checkpoints).path)}
-        if self.options.plain:
-            vaes["without"] = load_vae(self.options.plain)
-        count = max(16, min(32, self.options.count))
-        plain = hashlib.sha256(Path(self.options.plain).read_bytes()).hexdigest() if self.options.plain else ""
-        return self.store.kept("contrast", [count, plain, self.options.data], lambda: contrast_section(
-            vaes, load_music(self.options.checkpoints, vocoder=False), count, 20.0, self.report, self.options.data))
+        found = [checkpoints.find("momu", part, self.options.checkpoints).sha256 for part in ("contrast", "motion_vae")]
+        asked = [self.options.count, self.options.beside, self.options.data, found]
+        return self.store.kept("contrast", asked, lambda: contrast_section(
+            load_music(self.options.checkpoints, vocoder=False), self.options, self.report))
 
     def joint(self):
         """Both at once from a style, a tempo and a length, beside scrambled weights and no beats."""
@@ -147,6 +145,11 @@ class Evaluation:
         return self.store.kept("unheard", asked, lambda: unheard_section(
             self.maker.entry("MoMuBoth"), *asked, self.report)) if self.options.corpus else None
 
+    def recorded(self):
+        """Dances to recorded tracks and music to captured dances; None without `--data`."""
+        from models.lab.evaluation.momu.recorded import Recorded
+        return Recorded(self.options.data, self.maker, self.store, self.report).section() if self.options.data else None
+
     def lengths(self):
         """5, 20, 60 and 180 seconds: figures, and the memory of a process that makes that piece and nothing else."""
         out = {}
@@ -173,10 +176,11 @@ def main(arguments=None):
     parser.add_argument("--sweep", type=int, help="pieces of each value of T_c (default a quarter of --count)")
     parser.add_argument("--long", type=int, default=3, help="pieces of each length in the table of lengths (default 3)")
     parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument("--data", help="folder with real motion/ clips, for the left-out recordings")
+    parser.add_argument("--data", help="folder with real motion/ and music/, for what nobody here made")
     parser.add_argument("--corpus", help="flat folder with a valid split, for the rows without beats")
     parser.add_argument("--few", type=int, default=16, help="pieces of it (default 16)")
-    parser.add_argument("--plain", help="exported motion VAE that was trained without the contrast")
+    parser.add_argument("--beside", nargs="*", metavar="NAME=VAE[,MAPS]",
+                        help="motion VAEs, with maps of theirs, that are put beside the released one (contrast)")
     parser.add_argument("--checkpoints")
     parser.add_argument("--only", nargs="*", choices=SECTIONS, default=SECTIONS)
     parser.add_argument("--cache", default="momu_scores", help="folder of the records")

@@ -171,6 +171,7 @@ def scrambled_copy(entry, seed):
     """The entry with the entries of every weight matrix of its transformers permuted: same statistics, no knowledge."""
     from models.lab.evaluation.tables import scramble
     other = copy.copy(entry)
-    other.music_dit = scramble(copy.deepcopy(entry.music_dit), seed)
-    other.motion_dit = scramble(copy.deepcopy(entry.motion_dit), seed)
+    for name in ("music_dit", "motion_dit"):
+        if getattr(entry, name) is not None:
+            setattr(other, name, scramble(copy.deepcopy(getattr(entry, name)), seed))
     return other

@@ -61,7 +61,7 @@ def markdown(results):
         lines += ["**Motion VAE**", "", markdown_table(results["vae"], columns), ""]
     if results.get("contrast"):
         rows = {name: {f"{kind.replace('_', ' ')}, {way.replace('_', ' ')}": value
-                       for kind in ("same_piece", "other_pieces")
+                       for kind in ("same_piece", "other_pieces", "another_moment")
                        for way, value in found.get(kind, {}).items()} | {"chance": found["chance"]}
                 for name, found in results["contrast"].items()}
         columns = list(next(iter(rows.values())))
@@ -75,6 +75,8 @@ def markdown(results):
         columns = ["pieces", "F1", "any level", "mixed"]
         lines += ["**Without beats**: validation pieces of the readers' corpus, any style", "",
                   markdown_table(results["unheard"], columns), ""]
+    for way, rows in (results.get("recorded") or {}).items():
+        lines += [f"**Recorded, {way}**", "", markdown_table(rows, list(next(iter(rows.values())))), ""]
     if results.get("together"):
         lines += ["![T_c](momu-together.png)", ""]
     lines += [f"![Poses under mels: ten styles, both made at once, sheet {number}]({name})\n"

@@ -1,4 +1,6 @@
 """What was made, to look at: poses on the beats under the mel of the same seconds, one row a style."""
+import io
+
 import numpy as np
 
 from core.contract import GENRES
@@ -31,6 +33,7 @@ def draw(takes, path):
     """takes: (label, sound (2, N) at 48 kHz, `Motion`, beat times)."""
     import librosa
     from matplotlib.figure import Figure
+    from PIL import Image
 
     from core.audio import Audio
     from core.audio import mel as mels
@@ -48,5 +51,7 @@ def draw(takes, path):
         axis.set_yticks([])
         times = np.linspace(0.5, motion.duration - 0.2, POSES)
         pose_sheet([figure.add_subplot(grid[2 * row + 1, column]) for column in range(POSES)], motion, times)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=70, format="png")
+    picture = io.BytesIO()
+    figure.savefig(picture, dpi=70, format="png")
+    with replacing(path) as temporary:          # 128 colours are enough and a third of the size
+        Image.open(picture).convert("RGB").quantize(128).save(temporary, format="png", optimize=True)
