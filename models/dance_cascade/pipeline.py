@@ -247,9 +247,9 @@ class Dancer:
             return None
         lively = asked_energy(even(energy, frames), frames, middle=0.0)[:, 0].to(self.device)
         lively = self.styles.energy[style] + lively * self.base.network.energy[1]
-        fps, drawn = self.base.config.fps, self.styles.draw(style, [asked.seed + n for n in range(asked.variations)])
+        fps = self.base.config.fps
         return lambda vectors, noise_share: self.styles.pull(vectors, style, fps, noise_share, strength, lively,
-                                                             asked.loop, drawn)
+                                                             asked.loop)
 
     @staticmethod
     def _condition(config, music, beats, energy, frames, start):

@@ -10,7 +10,6 @@ Measured, not trained: `python -m models.lab.packs.styles`, stored as the part "
 """
 import math
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -23,8 +22,6 @@ BANDS = (1.0, 1 / 3)                        # s; spreads are of what is slower, 
 LEAST_SPREAD = 0.05                         # standardised: less is no movement, and is not made into one
 MOST_CHANGE = math.log(1.5)                 # of a log spread in one step
 COMMON_PIECES = 4                           # pieces' worth of all styles' variance in the variance of each
-PIECES = 12                                 # of a style that are kept for `Styles.draw`, at most
-VARIETY = 0.5                               # how far dances of a style differ from one another: 1 as its pieces do
 # How far the estimate's mean and log spread are doubted as readings of the passage's, standardised.
 DOUBT, SCALE_DOUBT = 0.7, 0.5
 # With more noise an estimate is a blur whose spread says nothing, and is left alone.
@@ -55,9 +52,8 @@ class Styles(nn.Module):
     """Gaussians of `moments`, a row for each of `STYLES`; styles that were not measured have no weight.
 
     Buffers: standard, the units of all others; middle, middle_spread (S, C) mean and deviation of means over pieces;
-    scale, scale_spread (S, B, C) the same of log spreads; pieces (S, P, 1 + B, C) what pieces differ by from both, over
-    the root of their number; slope (B, C) growth of a log spread with each unit of log energy; energy (S,) a style's
-    mean log energy (`features.log_energy`); known (S,).
+    scale, scale_spread (S, B, C) the same of log spreads; slope (B, C) growth of a log spread with each unit of log
+    energy; energy (S,) a style's mean log energy (`features.log_energy`); known (S,).
     """
 
     def __init__(self):
@@ -67,7 +63,6 @@ class Styles(nn.Module):
             shape = (len(STYLES), CHANNELS) if name == "middle" else (len(STYLES), len(BANDS) + 1, CHANNELS)
             self.register_buffer(name, torch.zeros(shape))
             self.register_buffer(f"{name}_spread", torch.ones(shape))
-        self.register_buffer("pieces", torch.zeros(len(STYLES), PIECES, len(BANDS) + 2, CHANNELS))
         self.register_buffer("slope", torch.zeros(len(BANDS) + 1, CHANNELS))
         self.register_buffer("energy", torch.zeros(len(STYLES)))
         self.register_buffer("known", torch.zeros(len(STYLES)))
@@ -87,8 +82,6 @@ class Styles(nn.Module):
         for number in style.unique().tolist():
             own = style == number
             self.known[number], self.energy[number] = 1.0, energy[own].mean()
-            kept = torch.cat([apart[0][own][:, None], apart[1][own]], dim=1)[:PIECES]
-            self.pieces[number, :len(kept)] = kept / max(len(kept) - 1, 1) ** 0.5
             for name, value, gap, inside in zip(_NAMES, values, apart, within):
                 common = COMMON_PIECES * gap.square().mean(0)
                 variance = (gap[own].square().sum(0) + common) / (int(own.sum()) + COMMON_PIECES)
@@ -99,30 +92,21 @@ class Styles(nn.Module):
         """Whether a style was measured. On a card this waits for it, so it is asked once, before the steps."""
         return style >= 0 and bool(self.known[style])
 
-    def draw(self, style, seeds):
-        """(V, 1 + B, C) of each seed: how one dance of a style differs from its middle, in its mean and log spreads;
-        a sample of the Gaussian of the style's pieces."""
-        weights = np.stack([np.random.default_rng([seed, 13]).standard_normal(PIECES) for seed in seeds])
-        weights = torch.from_numpy(weights).to(self.pieces)
-        return VARIETY * torch.einsum("vp,pbc->vbc", weights, self.pieces[style])
-
-    def pull(self, vectors, style, fps, noise, strength=1.0, energy=None, loop=False, drawn=None):
+    def pull(self, vectors, style, fps, noise, strength=1.0, energy=None, loop=False):
         """Un-normalised vectors (V, T, 152) with their local means and spreads moved towards those of a style that is
         known.
 
         noise: share of the noise that the estimate was made at, 0..1; strength: of `DOUBT` and `SCALE_DOUBT`, 0 leaves
-        the estimate; energy: log energy (T,) that is asked for, None: the style's own; drawn: of `draw`, None: the
-        middle of the style.
+        the estimate; energy: log energy (T,) that is asked for, None: the style's own.
         """
         if style < 0:
             return vectors
         x = self.standard(vectors).transpose(1, 2)
         mean, parts, spreads = moments(x, fps, loop)
-        own = x.new_zeros(1, len(parts) + 1, CHANNELS) if drawn is None else drawn
         weight = posterior_weight(strength * DOUBT, self.middle_spread[style])
-        moved = weight * ((self.middle[style] + own[:, 0])[..., None] - mean)
+        moved = weight * (self.middle[style][:, None] - mean)
         for band, (part, spread) in enumerate(zip(parts, spreads) if noise <= SCALE_NOISE else ()):
-            wanted = (self.scale[style][band] + own[:, 1 + band])[..., None]
+            wanted = self.scale[style][band, :, None]
             if energy is not None:
                 wanted = wanted + self.slope[band, :, None] * (energy - self.energy[style])
             change = posterior_weight(strength * SCALE_DOUBT, self.scale_spread[style][band]) * (wanted - spread)

@@ -50,6 +50,23 @@ def test_a_range_of_music_in_seconds(blender, tmp_path, fps):
     assert ranges.request(scene, take)["keep"]["start"] == pytest.approx(10 / fps, abs=1e-3)
 
 
+def test_a_range_is_of_the_style_that_the_model_chose(blender, tmp_path):
+    """A take that was left to the model is named after its choice, and a range of it stays in that style."""
+    scene, rig, take = music_take(blender, tmp_path)
+    custom(scene, 16, 45)
+    asked, told = json.loads(take.request), json.loads(take.recipe)
+    asked.update(system="dance_cascade", params={"genre": "any", "seed": 1, "variations": 1}, strip="", strip_scene="")
+    take.request, take.recipe = json.dumps(asked), json.dumps({**told, "settings": {"genre": "house"}})
+    assert ranges.request(scene, take)["params"]["genre"] == "house"
+    take.request = json.dumps({**asked, "params": {**asked["params"], "genre": "salsa"}})
+    assert ranges.request(scene, take)["params"]["genre"] == "salsa", "what was asked for stays"
+    take.request, take.recipe = json.dumps(asked), json.dumps({**told, "settings": {"genre": None}})
+    assert ranges.request(scene, take)["params"]["genre"] == "any"
+    flow = to_sound(blender.context, rig)
+    chosen = [{"recipe": {"settings": {"genre": "house"}}}]
+    assert flow.title(chosen) == "House" and flow.title([{"recipe": None}]) == flow.system.title(flow.request["params"])
+
+
 def test_each_range_gets_a_seed_that_was_not_used(blender, tmp_path):
     scene, _rig, take = music_take(blender, tmp_path)
     custom(scene, 16, 45)

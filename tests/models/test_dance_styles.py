@@ -64,17 +64,6 @@ def test_an_estimate_is_drawn_to_the_style_that_is_asked_for(styles):
     assert float((styles.pull(own, HOUSE, FPS, 0.1) - own).abs().mean()) < 0.1
 
 
-def test_dances_of_a_style_differ_by_seed_as_its_pieces_do(styles):
-    drawn = styles.draw(HOUSE, range(200))
-    assert drawn.shape == (200, len(BANDS) + 2, CHANNELS)
-    assert torch.allclose(drawn[3], styles.draw(HOUSE, [3])[0], atol=1e-6)
-    assert float(drawn.mean().abs()) < 0.1 * float(drawn.std()) + 0.01
-    assert not styles.draw(SALSA, [1]).any()
-    found = piece(1.0, 0.2, 9)[None].repeat(2, 1, 1)
-    one, two = styles.pull(found, HOUSE, FPS, 0.1, drawn=drawn[:2])
-    assert 0 < float((one - two).abs().mean()) < 0.2
-
-
 def test_more_energy_asks_for_larger_moves(styles):
     found = piece(1.0, 0.2, 9)[None]
     calm, wild = (styles.pull(found, HOUSE, FPS, 0.1, energy=torch.full((150,), energy)).std()
