@@ -31,6 +31,7 @@ from models.momu.vae import MotionVAE
 
 WINDOWS_AT_ONCE = 16  # rows of one network call: bounds the memory whatever the length and the number of variations
 SAMPLING_SHARE = 0.8        # of the progress
+SLOWEST = 65.0              # BPM; the dances that were trained on have 80 and more, warped 71
 FARTHEST = 3.0              # standard deviations that a given sound's mix may lie out
 
 
@@ -165,6 +166,12 @@ class MoMuMusic(Entry):
         return make_music(self, canvas, other, seeded(asked.seed, asked.variations), asked, run)
 
 
+def danceable(beats):
+    """The `Beats`, in double time where they are slower than any dance that was trained on: asked for 57 BPM, the
+    dancer would keep 113 and step between the beats."""
+    return beats.double_time() if beats is not None and 0 < beats.tempo_bpm < SLOWEST else beats
+
+
 class MoMuMotion(Entry):
     """Music -> dance."""
 
@@ -187,7 +194,7 @@ class MoMuMotion(Entry):
         if audio is None and asked.duration is None:
             raise BadInput("Without music the length of the dance must be given.")
         duration = audio.duration - asked.start if asked.duration is None else asked.duration
-        canvas = Passage(self.config, duration, asked.beats, asked.genre, asked.loop)
+        canvas = Passage(self.config, duration, danceable(asked.beats), asked.genre, asked.loop)
         other = None if audio is None else self.heard(as_passage(audio, asked.start, duration), canvas)
         return make_motion(self, canvas, other, seeded(asked.seed, asked.variations), asked, run)
 

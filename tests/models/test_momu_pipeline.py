@@ -219,3 +219,11 @@ def test_cancel_is_heard_within_a_window(both):
     with pytest.raises(Cancelled):
         both.generate(duration=3.0, steps=20, should_cancel=should_cancel)
     assert len(asked) < 8
+
+
+def test_slow_beats_are_danced_in_double_time():
+    """Beats of 57 BPM, slower than any dance that was trained on, get one between each two; others stay."""
+    from models.momu.pipeline import danceable
+    slow, quick = regular_beats(57.0, 12.0), regular_beats(80.0, 12.0)
+    assert danceable(slow).tempo_bpm == pytest.approx(114.0) and set(slow.times) <= set(danceable(slow).times)
+    assert danceable(quick) is quick and danceable(None) is None

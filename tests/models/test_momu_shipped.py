@@ -47,3 +47,13 @@ def test_a_dance_is_a_dance(takes):
         speed = np.linalg.norm(np.diff(positions[:, [20, 21]], axis=0), axis=-1).mean() * motion.fps
         assert 0.1 < speed < 6.0 and 0.6 < np.median(motion.root[:, 2]) < 1.2
         assert positions[..., 2].min() > -0.1
+
+
+def test_the_maps_of_the_contrast_belong_to_what_is_shipped():
+    """They were trained on the latents of the shipped motion VAE and on what the shipped readers make of them."""
+    from core import checkpoints
+    from models.momu.timing import load_readers, print_of
+    from models.momu.vae import load_motion_vae
+    path = {part: checkpoints.find("momu", part).path for part in ("motion_vae", "timing")}
+    belongs = checkpoints.find("momu", "contrast").config["belongs"]
+    assert belongs == print_of(load_motion_vae(path["motion_vae"])) + print_of(load_readers(path["timing"]))
