@@ -1,9 +1,6 @@
 """Beats of two networks that hear one piece: their average, but the level of the one trained on recorded music."""
 import numpy as np
 
-from core.rhythm import tempo as rhythm_tempo
-from models.rhythm.config import MUSIC_FPS
-
 # Beats followed one by one at half or double the tempo of the grid, which explain so much more than it does, tell the
 # level: the grid is looked for near them.
 LEVEL_GAIN, LEVEL_WIDTH = 1.05, 1.08
@@ -18,7 +15,7 @@ def of_both(heard, find, bars, options):
     both = find((heard.world + heard.wide) / 2, bars=bars, doubtful=True)
     if options.get("bpm") is not None or options.get("mode", "auto") not in (None, "auto"):
         return both
-    explained = rhythm_tempo.Explained(heard.wide, MUSIC_FPS, "music")
+    explained = heard.explained_wide
     found = find(heard.wide, doubtful=True, explained=explained)
     bpm = followed_level(explained, found.extra["tempo"]["chosen"])
     if bpm is not None:

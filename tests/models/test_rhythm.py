@@ -208,6 +208,23 @@ def test_a_weak_beat_counts_where_two_networks_agree_on_it():
     assert len(detect.music_beats(averaged))
 
 
+def test_the_network_of_recorded_music_counts_when_it_is_asked_whether_there_is_a_beat():
+    from types import SimpleNamespace
+
+    from models.rhythm import detect
+
+    def believed(world, recorded, agreed):
+        heard = detect.Heard.__new__(detect.Heard)
+        heard.__dict__.update(recorded=True, mel=np.zeros((1500, 80)), explained=SimpleNamespace(agreements=world),
+                              explained_wide=SimpleNamespace(agreements=recorded), both=agreed, alike=float(agreed))
+        return heard.believed
+    least = np.array(detect.rhythm_tempo.pulse("music", 30.0))
+    assert believed(0.8 * least, 1.3 * least, agreed=False)             # a song that the other network hardly hears
+    assert not believed(0.8 * least, 0.9 * least, agreed=False)
+    assert believed(0.8 * least, 0.9 * least, agreed=True)
+    assert not believed(0.4 * least, 0.3 * least, agreed=True)          # wind, of which two networks agree by chance
+
+
 def test_a_weak_beat_of_which_two_networks_say_different_things_is_none():
     from models.rhythm import detect
     rng = np.random.default_rng(4)
