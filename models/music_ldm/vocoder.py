@@ -17,6 +17,7 @@ from torch import nn
 from core.audio import mel as mels
 from core.audio.resample import Resampler
 from core.audio.spectra import slaney_filters
+from models.music_ldm.vocoder_attacks import Attacks
 
 RATE = 44_100                   # Hz inside; delivery resamples to 48,000
 MEL_HOP = 1024                  # samples at RATE in a mel frame
@@ -51,6 +52,7 @@ class VocoderConfig:
     alone: int = 500            # first steps, in which only the discriminators learn
     judges: int = 24            # width of the STFT discriminators
     periods: tuple = (2, 3, 5, 7, 11)
+    attacks: int = 0            # channels of the network that sharpens attacks (`vocoder_attacks.py`); 0: none
 
     def __post_init__(self):
         object.__setattr__(self, "periods", tuple(self.periods))
@@ -114,6 +116,7 @@ class Vocoder(nn.Module):
         self.norm = nn.LayerNorm(upper)
         self.mid = StftHead(upper, 0.0)
         self.side = StftHead(upper, -1.5)
+        self.attacks = Attacks(config.attacks, config.bands) if config.attacks else None
         matrix, offset = _mel_to_bins(config.bands)
         self.register_buffer("base_matrix", torch.from_numpy(matrix), persistent=False)
         self.register_buffer("base_offset", torch.from_numpy(offset), persistent=False)
@@ -172,12 +175,13 @@ TURN_FADE = 8                   # mel frames in which a ring's end gives way to 
 
 
 @torch.inference_mode()
-def vocode(network, log_mel, *, rate=48_000, should_cancel=None, finish=None, tones=True):
+def vocode(network, log_mel, *, rate=48_000, should_cancel=None, finish=None, tones=True, attacks=True):
     """Log-mel (T, 256) of `core.audio.mel` -> stereo (2, N) float32 at `rate`; N = round((T - 1) * 512 / 22050 * rate).
 
     Works through 21 s at a time without seams, so memory stays flat. tones: steady tones are kept steady after the
-    network (`vocoder_tones.py`). finish: the two stages of `vocoder_finish.py` after that; None: where the network was
-    not trained against discriminators, which the stages would undo. Raises Cancelled when should_cancel() says so.
+    network (`vocoder_tones.py`). attacks: they are made sharp after that, where the checkpoint has learned it
+    (`vocoder_attacks.py`). finish: the two stages of `vocoder_finish.py` at the end; None: where the network was not
+    trained against discriminators, which the stages would undo. Raises Cancelled when should_cancel() says so.
     """
     from core.errors import Cancelled
     from models.music_ldm.vocoder_finish import keep_to_mel, widen
@@ -200,6 +204,8 @@ def vocode(network, log_mel, *, rate=48_000, should_cancel=None, finish=None, to
         sound = network(around[None])[0].float()
         if tones:
             sound = singer(sound, first, sure=first + OVERLAP + count + 3)
+        if attacks and network.attacks is not None:
+            sound = network.attacks(sound[None], around[None].float())[0]
         if finish:
             sound = widen(keep_to_mel(sound, around))
         stop = min(OVERLAP + count, OVERLAP + len(mel) - 1 - first)             # the last frame has no sound after it

@@ -3,9 +3,9 @@
     python -m models.lab.evaluation.music_ldm.vocoder_judge --corpus DIR [--pieces 40] [--seconds 8] [--judge-steps 200]
         [--vocoder NAME=FOLDER ...] [--json FILE] [--pictures DIR] [--docs FILE]
 
-Rows: Griffin-Lim, then each vocoder, its network alone, with steady tones and with the two stages after these, from the
-true mel and from the mel that the VAE gives back; `another piece` compares real sound with other real sound of its
-genre, `the same sound` with itself.
+Rows: Griffin-Lim, then each vocoder, its network alone, with steady tones, with attacks too (where it has them) and
+with tones and the two stages, from the true mel and from the mel that the VAE gives back; `another piece` compares real
+sound with other real sound of its genre, `the same sound` with itself.
 Columns: distances (multi-scale log10 mel summed over seven windows, multi-resolution STFT, log-mel at 22 kHz), error of
 the thirds of an octave from 50 Hz to 12.7 kHz (means over all pieces; and per genre the mean over genres of the worst),
 tilt in dB per octave, how many dB attacks lose, share of the side, share of harmonic energy, and the accuracy of a
@@ -37,6 +37,8 @@ from models.training.shards import AUDIO_RATE, Corpus, unpack_audio
 COLUMNS = ("ms_mel", "stft", "log_mel", "band_db", "worst_band_db", "genre_worst_db", "tilt_db", "attack_loss_db",
            "side_share", "harmonic", "judge")
 HEAD = 1.0                      # seconds of a piece left out
+WAYS = {(False, False, False): "network alone", (True, False, False): "with steady tones",  # tones, attacks, finish
+        (True, True, False): "with attacks", (True, False, True): "with the two stages"}
 
 
 def load_pieces(corpus, count, seconds):
@@ -69,9 +71,10 @@ def makers(vocoders, vae):
         rows["VAE, griffin_lim_32"] = lambda mel: published(decoded(mel))
     for name, folder in vocoders.items():
         network = load_vocoder(folder)[0]
-        for tones, finish, words in ((False, False, "network alone"), (True, False, "with steady tones"),
-                                     (True, True, "with the two stages")):
-            make = functools.partial(vocode, network, rate=RATE, tones=tones, finish=finish)
+        for how, words in WAYS.items():
+            if how[1] and network.attacks is None:
+                continue
+            make = functools.partial(vocode, network, rate=RATE, **dict(zip(("tones", "attacks", "finish"), how)))
             rows[f"{name}, {words}"] = make
             if vae is not None:
                 rows[f"VAE, {name}, {words}"] = lambda mel, make=make: make(decoded(mel))

@@ -67,7 +67,7 @@ def score(corpus, pieces=12, seconds=10.0, folders=None, report=print):
         learned = vocode(network, mel, rate=RATE)
         walls = [time.perf_counter() - began]
         began = time.perf_counter()
-        bare = vocode(network, mel, rate=RATE, finish=False, tones=False)
+        bare = vocode(network, mel, rate=RATE, finish=False, tones=False, attacks=False)
         walls.append(time.perf_counter() - began)
         began = time.perf_counter()
         published = griffin_lim(mel, 32)
