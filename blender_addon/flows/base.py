@@ -187,5 +187,5 @@ class Flow:
 
     def title(self, made: list[dict]) -> str:
         """Start of the name of the takes of these rows: after what was asked, or what the model chose."""
-        settings = (made[0].get("recipe") or {}).get("settings") or {}
-        return self.system.title({**self.request["params"], **settings})
+        told = (made[0].get("recipe") or {}).get("settings") or {}
+        return self.system.title(self.request["params"], told)

@@ -182,12 +182,16 @@ class System:
         if self.to == "both" and "duration" not in self.shown:
             raise Refused(f"The system {self.name} makes sound and motion; its sections need the setting duration.")
 
-    def title(self, params: dict) -> str:
-        """Start of a take's name, such as `House` or `Conducting`."""
+    def title(self, params: dict, told: dict | None = None) -> str:
+        """Start of a take's name, such as `House` or `Conducting`. told: values of settings as a recipe tells them, for
+        what was left to the model."""
         setting = self.settings.get(self.raw.get("take_by"))
-        chosen = params.get(setting.name) if setting else None
-        items = setting.items if setting else ()
-        return next((item.label for item in items if item.id == chosen and item.value), self.raw["take"])
+        if setting is None:
+            return self.raw["take"]
+        chosen, value = params.get(setting.name), (told or {}).get(setting.name)
+        named = [item.label for item in setting.items if item.value and item.id == chosen]
+        left = [item.label for item in setting.items if item.value and item.value == value]
+        return (named + left + [self.raw["take"]])[0]
 
 
 def _needs(folder, parts, rhythm):

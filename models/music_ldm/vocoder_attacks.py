@@ -76,10 +76,17 @@ class Attacks(nn.Module):
         return LARGEST * torch.tanh(self.out(F.gelu(x)))
 
     def forward(self, sound, log_mel):
-        spectrum = self.spectrum(sound)
-        gains = self.gains(self.levels(spectrum[:, 0].abs().square()), log_mel)
-        gains = STRENGTH * gains[:, LOWEST:]
+        samples = sound.shape[-1]
+        spectrum = self.spectrum(F.pad(sound, (0, -samples % HOP)))
+        gains = STRENGTH * self.gains(self.levels(spectrum[:, 0].abs().square()), log_mel)[:, LOWEST:]
         scale = torch.exp(self.shares[LOWEST:].T @ gains)                       # (N, 129, frames)
         torch.view_as_real(spectrum).mul_(scale[:, None, ..., None])
-        flat = spectrum.flatten(0, 1)
-        return torch.istft(flat, N_FFT, HOP, window=self.window, length=sound.shape[-1]).reshape(sound.shape)
+        return self._sound(spectrum)[..., :samples]
+
+    def _sound(self, spectrum):
+        """Inverse of `spectrum` for samples that are a multiple of HOP, half a frame. `torch.istft` would wait for the
+        card to look at the window's sum."""
+        frames = torch.fft.irfft(spectrum.transpose(-1, -2), n=N_FFT) * self.window             # (..., frames, 256)
+        before, after = frames[..., 1:, :HOP], frames[..., :-1, HOP:]
+        norm = self.window[:HOP].square() + self.window[HOP:].square()
+        return ((before + after) / norm).flatten(-2)
