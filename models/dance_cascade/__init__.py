@@ -39,6 +39,7 @@ token (ten genres and those of the captures); an energy that can be asked for; a
 Sampling, the rhythm has a guidance of its own (`beat_guidance`, `canvas.guided_apart`): at one scale for all, the
 beats are one voice among many and the body passes over them. And each estimate is drawn to how the style that is asked
 for stands and moves, as measured on the corpus (`styles.Styles`): the style token alone leaves genres with one stance.
-`paper` has none of these. Music, beats, energy and style are dropped separately as well, so that each may be left
-unknown.
+At the scales of both guidances that are the default, a network that was taught their sum answers in one pass
+(`distil`). `paper` has none of these. Music, beats, energy and style are dropped separately as well, so that each may
+be left unknown.
 """

@@ -67,6 +67,8 @@ class CascadeConfig:
     sampler: str = "dpmpp_2m"
     guidance_scale: float = 2.5
     beat_guidance: float = 3.0              # of the rhythm alone, on top of it (base only)
+    guided: bool = False                    # answers as these two guidances do, in one pass
+    teacher: str = ""                       # sha256 of the base that taught it; in training, a folder it lies in
 
     null_dropout: float = 0.1               # whole condition replaced by a learned one (classifier-free guidance)
     music_dropout: float = 0.15             # music alone unknown: the beats then say all there is
@@ -114,6 +116,10 @@ RELEASE_SR = CascadeConfig(
     layers=5, width=192, heads=6, ffn=512, condition=128, kernel=7, patch=2, window=240, overlap=64, steps=3,
     guidance_scale=1.0, weight_velocity=2.0, weight_acceleration=2.0, capture_share=0.7, batch=96, learning_rate=1e-3)
 
+# The base once more, taught what guidance makes of it (models/dance_cascade/distil.py).
+RELEASE_GUIDED = replace(RELEASE, guided=True, null_dropout=0.0, music_dropout=0.05, rhythm_dropout=0.1,
+                         energy_dropout=0.1, batch=8, learning_rate=2e-4)
+
 TINY_ENCODER = EncoderConfig(width=16, blocks=1, motion_width=16, motion_blocks=1, adapter=16, embedding=8,
                              clip_seconds=2.0, batch=8)
 TINY = replace(RELEASE, music_size=8, layers=2, width=32, heads=2, ffn=32, condition=16, window=60, overlap=20, steps=3,
@@ -146,5 +152,7 @@ ABLATIONS = {
 CONFIGS = {"encoder": {"paper": PAPER_ENCODER, "release": RELEASE_ENCODER, "tiny": TINY_ENCODER,
                         "tiny-paper": TINY_PAPER_ENCODER},
            "base": {"paper": PAPER, "release": RELEASE, "tiny": TINY, "tiny-paper": TINY_PAPER, **ABLATIONS},
+           "guided": {"release": RELEASE_GUIDED,
+                      "tiny": replace(TINY, guided=True, null_dropout=0.0, rhythm_dropout=0.1, batch=4)},
            "super_resolution": {"paper": PAPER_SR, "release": RELEASE_SR, "tiny": TINY_SR,
                                  "tiny-paper": TINY_PAPER_SR}}

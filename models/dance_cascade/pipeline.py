@@ -18,6 +18,7 @@ from core.checkpoints import Folders
 from core.errors import BadInput
 from models.dance_cascade import choice
 from models.dance_cascade.config import BASE_FPS, FULL_FPS, RATIO, STYLES, CascadeConfig, EncoderConfig
+from models.dance_cascade.distil import guided_beside
 from models.dance_cascade.encoder import Aligner, encode_music
 from models.dance_cascade.features import (
     asked_energy,
@@ -52,9 +53,14 @@ REFINING_COST = 0.5                         # of a sampling step of the base, fo
 class Stage:
     """One denoiser of the cascade on its canvas."""
 
-    def __init__(self, config, network, device):
+    def __init__(self, config, network, device, guided=None):
+        """guided: (config, network) that was taught this one's guided answers, or None."""
         self.config, self.device = config, device
         self.network = network.to(device).eval().requires_grad_(False)
+        self.guided, self.taught = None, None
+        if guided is not None:
+            self.guided = guided[1].to(device).eval().requires_grad_(False)
+            self.taught = guided[0].guidance_scale, guided[0].beat_guidance
         self.schedule = Schedule(config.schedule, "x0", config.timesteps)
 
     def sample(self, condition, x, generators, *, steps, scale, base=None, ratio=RATIO, loop=False, course=None,
@@ -85,11 +91,14 @@ class Stage:
                 told["low"] = low[variations[:, None], places[numbers]]
                 told["low_noise"] = torch.full((len(pieces),), float(c.low_noise_sampling), device=device)
             with native_autocast(device):
-                return net(pieces.transpose(1, 2), times, told, null).float().transpose(1, 2)
+                return asked(pieces.transpose(1, 2), times, told, null).float().transpose(1, 2)
 
         deaf = without_rhythm(c, frames)
-        denoise = guided_apart(network, layout, self.schedule, scale, beat_scale) if beat_scale and c.rhythm else \
-            guided_windows(network, layout, self.schedule, scale)
+        at_once = self.taught == (scale, beat_scale)
+        asked = self.guided if at_once else net
+        denoise = guided_apart(network, layout, self.schedule, scale, beat_scale) \
+            if beat_scale and c.rhythm and not at_once else \
+            guided_windows(network, layout, self.schedule, 1.0 if at_once else scale)
         if base is not None:
             denoise = self._anchored(denoise, base.to(device), ratio, loop)
         if pull is not None:
@@ -140,12 +149,13 @@ class Stage:
 class Dancer:
     """All parts, loaded; `generate` may be called many times and from one thread."""
 
-    def __init__(self, base, refiner, music_encoder=None, device="cpu", styles=None, judge=None):
+    def __init__(self, base, refiner, music_encoder=None, device="cpu", styles=None, judge=None, guided=None):
         """base, refiner: (config, network) of base and super-resolution; refiner None: the base's own rate is
         up-sampled; styles: `Styles` measured on the base's corpus, None: the style token alone tells a style; judge:
-        (samples, rate) -> (10,) probabilities of genres, None: music's genre is not heard."""
+        (samples, rate) -> (10,) probabilities of genres, None: music's genre is not heard; guided: (config,
+        network) that was taught what guidance makes of the base, None: guidance takes passes of the base."""
         self.device = torch.device(device)
-        self.base = Stage(*base, self.device)
+        self.base = Stage(*base, self.device, guided)
         self.refiner = Stage(*refiner, self.device) if refiner is not None else None
         own = self.base.network.encoder
         self.encoder = (own if own is not None else music_encoder)
@@ -171,7 +181,8 @@ class Dancer:
             aligner.load_state_dict(checkpoints.load_state(found))
             encoder = aligner.music
         base = checkpoints.find("dance_cascade", "base", folders)
-        dancer = cls(*parts, encoder, device, styles_beside(base, folders), GenreJudge("audio", folders))
+        dancer = cls(*parts, encoder, device, styles_beside(base, folders), GenreJudge("audio", folders),
+                     guided_beside(base, folders))
         dancer.sha256 = base.sha256
         return dancer
 

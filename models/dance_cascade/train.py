@@ -1,8 +1,9 @@
-"""Training of the three parts, encoder first:
+"""Training of the parts, encoder first:
 
     python -m models.training.loop dance_cascade encoder --corpus FLAT --out RUN/encoder --minutes 1
     python -m models.training.loop dance_cascade base --corpus FLAT --out RUN/base --minutes 5 --set encoder=RUN/encoder
     python -m models.training.loop dance_cascade super_resolution --corpus FLAT --out RUN/sr --minutes 3
+    python -m models.training.loop dance_cascade guided --corpus FLAT --out RUN/guided --minutes 60
 
 FLAT: a flat corpus, several joined by commas, or a folder of them (models/training/flat.py). The corpus is held on the
 device.
@@ -15,6 +16,7 @@ from core import checkpoints
 from core.errors import BadInput
 from models.dance_cascade.config import CONFIGS, CascadeConfig, EncoderConfig
 from models.dance_cascade.data import Clips, Crops, Material
+from models.dance_cascade.distil import distillation_loss, distillation_scores, load_teacher
 from models.dance_cascade.encoder import Aligner, info_nce
 from models.dance_cascade.losses import denoiser_loss
 from models.dance_cascade.network import Denoiser
@@ -179,6 +181,34 @@ class StageTask(_Corpus):
         return dataclasses.asdict(dataclasses.replace(self.config, encoder="")), state
 
 
+class GuidedTask(StageTask):
+    """The base taught what guidance makes of it; starts from the released base, whose channels it keeps."""
+
+    ema = 0.995
+
+    def build(self):
+        """A student with the weights of its teacher."""
+        _, teacher, sha256 = load_teacher(self.config.teacher or None)
+        self.teacher = teacher.to(self.device)
+        self.config = dataclasses.replace(self.config, teacher=sha256)
+        network = Denoiser(self.config)
+        own, given = network.state_dict(), teacher.state_dict()
+        if {name: value.shape for name, value in own.items()} != {name: value.shape for name, value in given.items()}:
+            raise BadInput("The base that teaches has other sizes than this configuration; leave them as they are.")
+        network.load_state_dict(given)
+        self.material("valid")
+        self.network = network.to(self.device)
+        return self.network
+
+    def loss(self, model, batch, generator):
+        """See `distil.distillation_loss`."""
+        return distillation_loss(self.config, self.schedule, model, self.teacher, batch, generator)
+
+    def validate(self, model, cache):
+        """The losses on fixed crops of the valid split at fixed noise."""
+        return distillation_scores(self.config, self.schedule, model, self.teacher, self.material("valid"))
+
+
 def with_scratch(config, model, batch):
     """The batch's frames with the music embedded by the denoiser's own encoder, at the stage's rate."""
     music = model.encoder(batch["mel"]).float()
@@ -205,7 +235,8 @@ def measure(network, material, config):
 def task(part, config="release", **overrides):
     """The task of "encoder", "base" or "super_resolution"."""
     config = pick_config(CONFIGS, part, config, overrides)
-    return EncoderTask(config) if isinstance(config, EncoderConfig) else StageTask(config)
+    kind = EncoderTask if isinstance(config, EncoderConfig) else GuidedTask if config.guided else StageTask
+    return kind(config)
 
 
 __all__ = ["CascadeConfig", "EncoderTask", "StageTask", "load_aligner", "measure", "task"]

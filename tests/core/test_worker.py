@@ -296,6 +296,24 @@ def test_warming_up_stops_for_a_job_and_never_breaks_the_worker():
         jobs.WARM = usual
 
 
+def test_waiting_threads_spin_for_as_long_as_a_meeting_lasts_unless_the_user_says_otherwise(monkeypatch):
+    from core.start import SPINS, quiet_threads
+    names = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+    for name in names:
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)                               # what is set below is taken back afterwards
+    quiet_threads()
+    assert [os.environ.get(name) for name in names] == [None, str(SPINS), "1"]
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
+    quiet_threads()
+    assert os.environ["GOMP_SPINCOUNT"] == "7"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
+    for name in names[1:]:
+        monkeypatch.delenv(name)
+    quiet_threads()
+    assert [os.environ.get(name) for name in names] == ["PASSIVE", None, None]
+
+
 def test_frozen_imports_leave_later_garbage_to_the_collector():
     import gc
 
