@@ -29,17 +29,6 @@ def load_teacher(folders=None):
     return config, network.eval().requires_grad_(False), found.sha256
 
 
-def guided_beside(base, folders):
-    """(config, network) that a checkpoint of the base taught; None where it taught none."""
-    found = checkpoints.find("dance_cascade", "guided", folders, required=False)
-    if found is None or found.config["teacher"] != base.sha256:
-        return None
-    config = CascadeConfig(**found.config)
-    network = Denoiser(config)
-    network.load_state_dict(checkpoints.load_state(found))
-    return config, network
-
-
 @torch.no_grad()
 def guided_answer(teacher, config, x, t, condition, mask):
     """x_null + scale (x_all - x_null) + part (x_all - x_lacking) of a base, standardised (B, T, 152); the scales of

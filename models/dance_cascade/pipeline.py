@@ -17,8 +17,8 @@ from core.body.motion import Motion
 from core.checkpoints import Folders
 from core.errors import BadInput
 from models.dance_cascade import choice
+from models.dance_cascade.beside import guided_beside, styles_beside
 from models.dance_cascade.config import BASE_FPS, FULL_FPS, RATIO, STYLES, CascadeConfig, EncoderConfig
-from models.dance_cascade.distil import guided_beside
 from models.dance_cascade.encoder import Aligner, encode_music
 from models.dance_cascade.features import (
     asked_energy,
@@ -34,7 +34,6 @@ from models.dance_cascade.features import (
 )
 from models.dance_cascade.network import Denoiser
 from models.dance_cascade.settings import Settings
-from models.dance_cascade.styles import Styles
 from models.diffusion.canvas import Layout, guided_apart, guided_windows, noise, reporting, sample, seeded
 from models.diffusion.schedule import Schedule
 from models.layers.precision import native_autocast
@@ -288,17 +287,6 @@ class Dancer:
         if index < 0:
             raise BadInput(f"The genre {genre!r} is unknown; choose one of {', '.join(STYLES)}.")
         return index
-
-
-def styles_beside(base, folders):
-    """The `Styles` that were measured for a checkpoint of the base, those of its own folder; None where it has
-    none."""
-    found = checkpoints.find("dance_cascade", "styles", folders, required=False)
-    if found is None or found.path.parent != base.path.parent:
-        return None
-    styles = Styles()
-    styles.load_state_dict(checkpoints.load_state(found))
-    return styles
 
 
 def even(curve, frames):

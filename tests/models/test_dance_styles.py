@@ -11,7 +11,7 @@ from core.contract import GENRES
 from core.rhythm.beats import Beats
 from models.dance_cascade import choice
 from models.dance_cascade.config import STYLES
-from models.dance_cascade.pipeline import styles_beside
+from models.dance_cascade.beside import styles_beside
 from models.dance_cascade.settings import Settings
 from models.dance_cascade.styles import BANDS, Styles, moments
 from models.lab.packs import styles as pack
