@@ -4,7 +4,6 @@ import importlib
 import os
 import sys
 
-
 SPINS = 5000                # of a waiting thread of GNU OpenMP, some tenths of a millisecond
 
 

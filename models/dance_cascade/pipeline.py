@@ -36,8 +36,8 @@ from models.dance_cascade.network import Denoiser
 from models.dance_cascade.settings import Settings
 from models.diffusion.canvas import Layout, guided_apart, guided_windows, noise, reporting, sample, seeded
 from models.diffusion.schedule import Schedule
-from models.layers.precision import native_autocast
 from models.genre.judge import GenreJudge
+from models.layers.precision import native_autocast
 from models.motion import kept
 from models.motion.contacts import clean
 from models.motion.course import Course

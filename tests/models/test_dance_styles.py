@@ -10,8 +10,8 @@ from core import checkpoints
 from core.contract import GENRES
 from core.rhythm.beats import Beats
 from models.dance_cascade import choice
-from models.dance_cascade.config import STYLES
 from models.dance_cascade.beside import styles_beside
+from models.dance_cascade.config import STYLES
 from models.dance_cascade.settings import Settings
 from models.dance_cascade.styles import BANDS, Styles, moments
 from models.lab.packs import styles as pack
