@@ -12,7 +12,7 @@ import torch
 
 from core import checkpoints
 from core.audio import Audio
-from core.audio.lively import lively_curve
+from core.audio.lively import LEAST, MOST, lively_curve
 from core.body.motion import Motion
 from core.checkpoints import Folders
 from core.errors import BadInput
@@ -46,6 +46,7 @@ from models.motion.smoothing import joined, looped
 
 SEED_SECONDS = 2.0                          # of given motion that a dance grows out of, at most
 SHORTEST_SECONDS = 1.0
+SEED_SPREAD = 0.15                          # of energy, about what is usual: 0.25 in its logarithm, over 520 pieces
 REFINING_COST = 0.5                         # of a sampling step of the base, for the progress
 
 
@@ -66,24 +67,25 @@ class Stage:
                known=None, on_step=None, sampler=None, batch=None, beat_scale=0.0, pull=None):
         """Un-normalised vectors (V, T, 152).
 
-        condition: (frames (T, K), style index or -1); x: noise (V, 152, T); base (V, T / ratio, 152) un-normalised,
-        what the super-resolution refines; course: `Course` or None; known: (vectors (T, 152), mask (T,) bool) that
-        stay, or None; beat_scale: guidance by the rhythm alone, on top of `scale`; pull: (un-normalised estimate
-        (V, T, 152), share of the noise 0..1) -> estimate, or None.
+        condition: (frames (V, T, K) or, for all alike, (1, T, K), style index or -1); x: noise (V, 152, T); base (V, T
+        / ratio, 152) un-normalised, what the super-resolution refines; course: `Course` or None; known: (vectors (T,
+        152), mask (T,) bool) that stay, or None; beat_scale: guidance by the rhythm alone, on top of `scale`, both in
+        one pass where a network was taught them; pull: (un-normalised estimate (V, T, 152), share of the noise 0..1)
+        -> estimate, or None.
         """
         c, device, net = self.config, self.device, self.network
         layout = Layout.of(x.shape[-1], c.window, c.overlap, loop, batch or Layout.batch)
         places, (frames, style) = layout.places(device), condition
-        frames, low = frames.to(device), None
+        frames, low = frames.to(device).expand(len(x), -1, -1), None
         if base is not None:
             around = torch.cat([base, base[:, :1]], dim=1) if loop else base
             low = net.standard(upsampled(around, layout.length, ratio).to(device)).transpose(1, 2)
             low = (low + c.low_noise_sampling * noise(generators, low.shape[1:], device)).transpose(1, 2)
 
         def network(pieces, times, variations, numbers, null, beatless=None):
-            heard = frames[places[numbers]]
+            heard = frames[variations[:, None], places[numbers]]
             if beatless is not None:
-                heard = torch.where(beatless[:, None, None], deaf[places[numbers]], heard)
+                heard = torch.where(beatless[:, None, None], deaf[variations[:, None], places[numbers]], heard)
             told = {"frames": heard,
                     "style": torch.full((len(pieces),), style, dtype=torch.long, device=device)}
             if low is not None:
@@ -214,10 +216,9 @@ class Dancer:
         beats = asked.beats.shifted(before / FULL_FPS) if asked.beats is not None else None
         style = self._style(asked.genre)
         first = asked.start - before / FULL_FPS
-        energy = asked.energy
-        if energy is None:                                  # as the music swells and falls
-            energy = lively_curve(audio, first + np.arange(low_frames) / base.fps).astype(np.float32)
-        condition = self._condition(base, music, beats, energy, low_frames, first), style
+        energies = energies_of(asked, audio, first + np.arange(low_frames) / base.fps)
+        condition = torch.stack([self._condition(base, music, beats, each, low_frames, first) for each in energies]), \
+            style
         steps = min(asked.steps or base.steps, base.timesteps)
         refining = 0 if self.refiner is None else max(1, round(steps * self.refiner.config.steps / base.steps))
         beat_scale = base.beat_guidance if asked.beat_guidance is None else asked.beat_guidance
@@ -232,7 +233,7 @@ class Dancer:
             course=course,
             scale=base.guidance_scale if asked.guidance_scale is None else asked.guidance_scale, batch=asked.batch,
             known=known and known.vectors(base.fps), on_step=reporting(progress, should_cancel, share),
-            sampler=asked.sampler, beat_scale=beat_scale, pull=self._pull(asked, style, energy, low_frames))
+            sampler=asked.sampler, beat_scale=beat_scale, pull=self._pull(asked, style, energies))
         later = None if progress is None else lambda phase, part, text: progress(phase, share + part, text)
         on_step = reporting(later, should_cancel, 1 - share)
         vectors = self._refined(vectors, frames, asked, (music, beats, first), known, generators, refining, on_step)
@@ -245,17 +246,17 @@ class Dancer:
         if self.refiner is None:
             return smooth_upsampled(base, frames, ratio, asked.loop)
         c, (music, beats, first) = self.refiner.config, heard
-        condition = self._condition(c, music, beats, None, frames, first), self._style(asked.genre)
+        condition = self._condition(c, music, beats, None, frames, first)[None], self._style(asked.genre)
         return self.refiner.sample(condition, noise(generators, (CHANNELS, frames)), generators, steps=steps, base=base,
                                    ratio=ratio, loop=asked.loop, scale=c.guidance_scale, batch=asked.batch,
                                    on_step=on_step, known=known and known.vectors(FULL_FPS))
 
-    def _pull(self, asked, style, energy, frames):
-        """What draws the base's estimates towards a style, or None; energy: 0..1, a number or an even curve."""
+    def _pull(self, asked, style, energies):
+        """What draws the base's estimates towards a style, or None; energies: (V, T) 0..1."""
         strength = 1.0 if asked.style_guidance is None else asked.style_guidance
         if self.styles is None or not strength or not self.styles.knows(style):
             return None
-        lively = asked_energy(even(energy, frames), frames, middle=0.0)[:, 0].to(self.device)
+        lively = torch.stack([asked_energy(each, len(each), middle=0.0)[:, 0] for each in energies]).to(self.device)
         lively = self.styles.energy[style] + lively * self.base.network.energy[1]
         fps = self.base.config.fps
         return lambda vectors, noise_share: self.styles.pull(vectors, style, fps, noise_share, strength, lively,
@@ -267,7 +268,7 @@ class Dancer:
         rows = music_rows(music, frames, config.fps, start) if config.music != "none" else None
         if not config.condition_size:
             return torch.zeros(frames, 0)
-        energy = asked_energy(0.5 if energy is None else even(energy, frames), frames)
+        energy = asked_energy(0.5 if energy is None else energy, frames)
         return assemble(config, rows, rhythm_of(beats, frames, config.fps), energy)
 
     def choose(self, audio, settings):
@@ -289,11 +290,16 @@ class Dancer:
         return index
 
 
-def even(curve, frames):
-    """A number as it is, or an even curve at `frames` points."""
-    if not np.ndim(curve):
-        return curve
-    return np.interp(np.linspace(0, len(curve) - 1, frames), np.arange(len(curve)), curve).astype(np.float32)
+def energies_of(asked, audio, seconds):
+    """(V, T) 0..1 at instants (T,) of the music: what is asked for; else as the music swells and falls, around a middle
+    of each seed's own, as far apart as the studio's dancers of one genre."""
+    if asked.energy is not None:
+        curve = np.atleast_1d(asked.energy)
+        even = np.interp(np.linspace(0, len(curve) - 1, len(seconds)), np.arange(len(curve)), curve)
+        return np.tile(even.astype(np.float32), (asked.variations, 1))
+    own = [np.random.default_rng([asked.seed + number, 1]).standard_normal() for number in range(asked.variations)]
+    curves = lively_curve(audio, seconds) + SEED_SPREAD * np.array(own)[:, None]
+    return np.clip(curves, LEAST, MOST).astype(np.float32)
 
 
 def frames_of(duration, left, loop):

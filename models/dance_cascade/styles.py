@@ -97,7 +97,7 @@ class Styles(nn.Module):
         known.
 
         noise: share of the noise that the estimate was made at, 0..1; strength: of `DOUBT` and `SCALE_DOUBT`, 0 leaves
-        the estimate; energy: log energy (T,) that is asked for, None: the style's own.
+        the estimate; energy: log energy (T,) or (V, T) that is asked for, None: the style's own.
         """
         if style < 0:
             return vectors
@@ -108,7 +108,7 @@ class Styles(nn.Module):
         for band, (part, spread) in enumerate(zip(parts, spreads) if noise <= SCALE_NOISE else ()):
             wanted = self.scale[style][band, :, None]
             if energy is not None:
-                wanted = wanted + self.slope[band, :, None] * (energy - self.energy[style])
+                wanted = wanted + self.slope[band, :, None] * (energy[..., None, :] - self.energy[style])
             change = posterior_weight(strength * SCALE_DOUBT, self.scale_spread[style][band]) * (wanted - spread)
             moved = moved + part * (change.clamp(-MOST_CHANGE, MOST_CHANGE).exp() - 1)
         moved = self.standard.restore((x + moved).transpose(1, 2))

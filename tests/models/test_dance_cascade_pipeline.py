@@ -11,7 +11,7 @@ from core.body.motion import Motion
 from core.errors import BadInput, Cancelled
 from core.rhythm.beats import Beats
 from models.dance_cascade.network import Denoiser
-from models.dance_cascade.pipeline import known_of
+from models.dance_cascade.pipeline import SEED_SPREAD, energies_of, known_of
 from models.dance_cascade.settings import Settings
 from models.diffusion import canvas
 from models.diffusion.windows import window_starts, windowed
@@ -190,3 +190,18 @@ def test_a_perfect_denoiser_dances_the_truth(dancer, audio, studio, monkeypatch)
     motion = motion.moved(start[0], after=start[1])
     count = min(len(motion), len(studio)) - 4
     assert np.abs(motion.positions()[:count:4] - studio.positions()[:count:4]).max() < 0.12
+
+
+def test_seeds_are_as_lively_as_dancers_of_one_genre_differ():
+    """Where no energy is asked for, each seed has its own; a variation is what its seed alone gives."""
+    audio, seconds = clicks(np.arange(0.5, 8.0, 0.5), 8.0), np.arange(120) / 15
+    many = energies_of(Settings(seed=0, variations=200), audio, seconds)
+    middles = many.mean(1)
+    assert many.shape == (200, 120) and abs(middles.std() - SEED_SPREAD) < 0.03
+    alone = energies_of(Settings(seed=3), audio, seconds)
+    assert np.array_equal(alone[0], many[3])
+    swell = [row - row.mean() for row in many if 0.1 < row.min() and row.max() < 0.9]
+    assert len(swell) > 50 and np.abs(np.array(swell) - swell[0]).max() < 1e-5     # all follow the same music
+    asked = energies_of(Settings(seed=3, variations=2, energy=np.array([0.2, 0.6])), audio, seconds)
+    assert asked.shape == (2, 120) and np.allclose(asked, np.linspace(0.2, 0.6, 120), atol=1e-6)
+    assert np.allclose(energies_of(Settings(energy=0.4), audio, seconds), 0.4)

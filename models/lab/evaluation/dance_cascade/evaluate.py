@@ -28,10 +28,12 @@ SCORES = "scores.json"                  # of a trained row's dances, in its run 
 
 
 def scrambled(dancer, seed=0):
-    """The same dancer with the entries of every weight matrix of its base permuted."""
+    """The same dancer with the entries of every weight matrix of its base permuted, and of what the base taught."""
     other = copy.copy(dancer)
     other.base = copy.copy(dancer.base)
     other.base.network = scramble(copy.deepcopy(dancer.base.network), seed)
+    if dancer.base.guided is not None:
+        other.base.guided = scramble(copy.deepcopy(dancer.base.guided), seed)
     return other
 
 
