@@ -46,7 +46,8 @@ from models.motion.smoothing import joined, looped
 
 SEED_SECONDS = 2.0                          # of given motion that a dance grows out of, at most
 SHORTEST_SECONDS = 1.0
-SEED_SPREAD = 0.15                          # of energy, about what is usual: 0.25 in its logarithm, over 520 pieces
+# Of the energy that seeds ask for: bodies then differ by 0.25 in its logarithm, as the studio's of one genre do.
+SEED_SPREAD = 0.25
 REFINING_COST = 0.5                         # of a sampling step of the base, for the progress
 
 

@@ -197,7 +197,7 @@ def test_seeds_are_as_lively_as_dancers_of_one_genre_differ():
     audio, seconds = clicks(np.arange(0.5, 8.0, 0.5), 8.0), np.arange(120) / 15
     many = energies_of(Settings(seed=0, variations=200), audio, seconds)
     middles = many.mean(1)
-    assert many.shape == (200, 120) and abs(middles.std() - SEED_SPREAD) < 0.03
+    assert many.shape == (200, 120) and abs(middles.std() - SEED_SPREAD) < 0.04
     alone = energies_of(Settings(seed=3), audio, seconds)
     assert np.array_equal(alone[0], many[3])
     swell = [row - row.mean() for row in many if 0.1 < row.min() and row.max() < 0.9]

@@ -15,8 +15,8 @@ from models.lab.metrics import onset_flags
 from models.lab.metrics.beat_align import music_beats_librosa
 from models.training.shards import AUDIO_RATE
 
-# Where a loaded system has the network that samples, scrambled in one row.
-DENOISERS = ("denoiser", "music_dit", "motion_dit", "base.network")
+# Where a loaded system has the networks that sample, scrambled in one row.
+DENOISERS = ("denoiser", "music_dit", "motion_dit", "base.network", "base.guided")
 DEFAULT_GENRE = "house"                     # asked for where a passage has none
 WARM_SECONDS = 4.0
 
@@ -59,7 +59,7 @@ class Maker:
 
     def can(self, row):
         """Whether this system has the row: weights are scrambled where the denoiser is known."""
-        return not row.scrambled or self._denoiser() is not None
+        return not row.scrambled or bool(self._denoisers())
 
     def _model(self):
         """The loaded networks; the pipeline loads them at its first use, and keeps those."""
@@ -70,14 +70,15 @@ class Maker:
                                    **{name: value for name, value in words.items() if name in self.row.settings})
         return next(iter(self.pipeline._models.values()))
 
-    def _denoiser(self):
-        """(what holds the network that samples, its name there), or None where that is not known."""
+    def _denoisers(self):
+        """[(what holds a network that samples, its name there)]; empty where that is not known."""
+        found = []
         for path in DENOISERS:
             place, _, name = path.rpartition(".")
             holder = getattr(self._model(), place, None) if place else self._model()
             if getattr(holder, name, None) is not None:
-                return holder, name
-        return None
+                found.append((holder, name))
+        return found
 
     def __call__(self, row, passage, number):
         """(2, N) at 48 kHz or a `Motion`, or None where a passage has nothing for the row."""
@@ -89,20 +90,20 @@ class Maker:
             return np.stack([onset_flags.click_track(passage.seconds, AUDIO_RATE)] * 2)
         if (row.rhythm == "true" and passage.beats is None) or (self.dances and passage.sound is None):
             return None
-        settings, place = {**self.settings, "seed": 1000 * number}, self._denoiser()
+        settings, places = {**self.settings, "seed": 1000 * number}, self._denoisers()
         if "genre" in self.row.settings:
             known = {item.value for item in self.row.settings["genre"].items}
             settings["genre"] = passage.genre if passage.genre in known else None if self.dances else DEFAULT_GENRE
-        if self.intact is None and place:
-            self.intact = getattr(*place)
+        if self.intact is None:
+            self.intact = [getattr(*place) for place in places]
         try:
-            if row.scrambled:
+            for place, intact in zip(places, self.intact) if row.scrambled else ():
                 with torch.no_grad():
-                    setattr(*place, scramble(copy.deepcopy(self.intact), number))
+                    setattr(*place, scramble(copy.deepcopy(intact), number))
             return self._made(row, passage, settings)
         finally:
-            if place:
-                setattr(*place, self.intact)
+            for place, intact in zip(places, self.intact):
+                setattr(*place, intact)
 
     def _made(self, row, passage, settings):
         given = Audio(passage.sound, AUDIO_RATE) if self.dances else passage.motion
