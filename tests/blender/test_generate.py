@@ -174,7 +174,8 @@ def test_redo_range_of_music(blender, sound, checkpoints, tmp_path):
 
 
 PARTS = {"conductor": CONDUCT,
-         "dance_cascade": {("dance_cascade", part) for part in ("encoder", "base", "styles", "super_resolution")},
+         "dance_cascade": {("dance_cascade", part)
+                           for part in ("encoder", "base", "guided", "styles", "super_resolution")},
          "momu_motion": {("momu", "motion_vae"), ("momu", "motion_dit"), ("momu", "timing"), ("music_ldm", "vae")}}
 
 

@@ -39,6 +39,11 @@ def test_it_follows_the_beats_it_is_given(dancer, dances):
     assert min(right["lift_lagged"], moved["lift_lagged"]) > 0.4 and right["lift"] > wrong["lift"] + 0.2
 
 
+def test_the_default_guidance_takes_one_pass_of_the_network_that_was_taught_it(dancer):
+    config = dancer.base.config
+    assert dancer.base.taught == (config.guidance_scale, config.beat_guidance)
+
+
 def test_feet_floor_and_liveliness(dances):
     for motion in dances.values():
         row = scoring.quality([motion])
