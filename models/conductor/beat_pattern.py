@@ -19,6 +19,7 @@ USUAL_GROUPS = {5: (3, 2), 7: (2, 2, 3)}        # where the music does not tell
 # Beats a minute from which a metre is beaten in fewer strokes than it has beats: {metre: (tempo, strokes)}. In one is
 # for the fast three. Two quick strokes a bar are short ways, so galops and czardas stay in two for longer.
 FASTER = {2: (176.0, 1), 3: (146.0, 1), 4: (136.0, 2), 6: (126.0, 2), 9: (126.0, 3), 12: (0.0, 4)}
+FOLLOWED = 1.25                 # times the limits where beats are followed one by one: rubato is shown by beats
 GROUPED_FASTER = 150.0          # beats a minute from which a group of two or three gets one stroke
 # A change of pattern costs what so many seconds at a tempo ten percent beyond the limit cost: a stretch between two
 # changes has to be twice as long, or further beyond.
@@ -91,11 +92,17 @@ def _kept(tempi, limit, seconds):
     return np.array(state[::-1], dtype=bool)
 
 
+def _later(beats):
+    """By what the limits of tempo grow for these beats."""
+    return FOLLOWED if beats.extra.get("tempo", {}).get("chosen") == "follow" else 1.0
+
+
 def _by_bars(beats):
     """Strokes in the pattern that the tempo around each bar asks for."""
     limit, fewer = FASTER.get(beats.metre, (np.inf, beats.metre))
     if limit <= 0 or np.isinf(limit):
         return strokes(beats, fewer)
+    limit = limit * _later(beats)
     bars, tempi, seconds = _bars(beats)
     fast = _kept(tempi, limit, seconds)
     if len(set(fast.tolist())) < 2:
@@ -113,7 +120,7 @@ def _by_bars(beats):
 def _grouped(beats, groups):
     """Strokes of bars in groups: every beat, each group a small bar; where it is fast, one stroke a group."""
     bars, tempi, seconds = _bars(beats)
-    fast = _kept(tempi, GROUPED_FASTER, seconds)
+    fast = _kept(tempi, GROUPED_FASTER * _later(beats), seconds)
     starts = np.concatenate([[0], np.cumsum(groups)[:-1]])
     group = np.repeat(np.arange(len(groups)), groups)                               # of each place in the bar
     place = np.clip(beats.positions, 1, beats.metre) - 1

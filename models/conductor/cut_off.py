@@ -23,7 +23,8 @@ SMALL_M, LARGER_M = 0.030, 0.045    # radius of a loop at the softest chord, and
 LIFT_M, LIFT_S = 0.03, 3.0          # how far hands rise and open while a chord is held, and how slowly
 STILL_S, SOFT_STILL_S = 0.3, 0.5    # hands stay after the cut, and longer after a soft one
 DOWN_S, READY_S = 1.6, 1.0          # that they then take to hang, or to be ready for what follows
-BACK_S = (1.0, 0.5)                 # s before the next sound in which the arms become the network's again
+BACK_S = (1.0, 0.5)                 # s before the next sound in which arms become the network's; with a stroke that
+                                    # leads into it they are so at that stroke, and take as long
 RAISED_M = (0.95, 1.08)             # heights of a wrist between which its hand begins to take part in the loop
 HANGING = np.array([0.07, 0.07, 0.46])  # m from shoulder to wrist of a hanging arm: outward, forward, down
 
@@ -44,10 +45,15 @@ def cut_off(motion, pose, endings, strokes, first, lead, share=1.0):
         start, release = _struck(motion, ending, strokes, first, lead), ending.release - first - lead * FPS
         stop = len(motion)
         if ending.following is not None:
-            stop = min(stop, int(ending.following - first - BACK_S[1] * FPS))
+            stop = min(stop, int(_until(ending) - first))
         if start < len(motion) - 1 and stop > max(start, 0) + 1:
             motion = _ended(motion, pose, ending, (start, release, stop), first, share)
     return motion
+
+
+def _until(ending):
+    """Frame of the track from which on the arms are the network's again: the stroke that leads into what follows."""
+    return ending.following - BACK_S[1] * FPS if ending.prepared is None else ending.prepared
 
 
 def _struck(motion, ending, strokes, first, lead):
@@ -90,7 +96,7 @@ def _ended(motion, pose, ending, when, first, share):
     made = _at_rest(held, pose, ending, index - release)
     back = np.ones(len(index))
     if ending.following is not None:
-        back = eased((ending.following - first - index - BACK_S[1] * FPS) / ((BACK_S[0] - BACK_S[1]) * FPS))
+        back = eased((_until(ending) - first - index) / ((BACK_S[0] - BACK_S[1]) * FPS))
     rotations = motion.rotations.copy()
     for joints in ARMS:
         there = list(joints)

@@ -38,13 +38,15 @@ def ends(level):
 @dataclass(frozen=True)
 class Ending:
     """Frames of a track: attack of the last chord (None: none is heard), where it is cut off, its last sound, the next
-    sound (None: there is no more); loudness 0..1 of the chord."""
+    sound (None: there is no more); loudness 0..1 of the chord; the stroke on the ictus clock that leads into the next
+    sound (None: the network's)."""
 
     attack: int | None
     release: int
     end: int
     following: int | None
     loudness: float
+    prepared: float | None = None
 
 
 def endings(level):

@@ -35,7 +35,7 @@ from models.conductor.controls import (
 )
 from models.conductor.cut_off import cut_off
 from models.conductor.encoder import Frozen, encode_music, load_stage1
-from models.conductor.ending import bowed, bows, endings
+from models.conductor.ending import bowed, bows
 from models.conductor.features import (
     attack_frames,
     body_from_vector,
@@ -50,6 +50,7 @@ from models.conductor.features import (
 from models.conductor.legs import BALL_HEIGHT, Feet, carried, feet_of, hang, planted
 from models.conductor.lift import lifted
 from models.conductor.network import Denoiser
+from models.conductor.pauses import coming, new_frames, prepared, stops
 from models.conductor.settings import Settings
 from models.conductor.stance import upright
 from models.diffusion import Schedule, canvas
@@ -126,7 +127,7 @@ class Conductor:
         return cls(config, denoiser, encoder, device)
 
     def analyse(self, audio):
-        """music (T, 64) and level (T, 3), of which the last column is the attacks, of a whole track; audio is a
+        """music (T, 64) and level (T, 4), whose last columns are attacks and what is new, of a whole track; audio is a
         `core.audio.Audio` or (samples, rate)."""
         samples, rate = (audio.mono(), audio.rate) if hasattr(audio, "rate") else audio
         sound = mono(samples, rate)
@@ -136,9 +137,9 @@ class Conductor:
         rate, bands = self.config.encoder.mel_rate, self.config.encoder.bands
         mel = mel_frames_30(sound, bands=bands) if rate == FPS else mel_frames(sound, bands=bands)
         # Every third frame of the published recipe is one of the motion's.
-        attacks = np.zeros((len(level), 1), dtype=np.float32)
-        heard = attack_frames(mel[::rate // FPS])[:len(level)]
-        attacks[:len(heard), 0] = heard
+        at_30 = mel[::rate // FPS][:len(level)]
+        attacks = np.zeros((len(level), 2), dtype=np.float32)
+        attacks[:len(at_30)] = np.stack([attack_frames(at_30), new_frames(at_30)], axis=1)
         level = np.concatenate([level, attacks], axis=1)
         mel = torch.from_numpy(mel).to(self.device)
         if len(mel) < 2 * rate // FPS:  # shorter than one reflected edge
@@ -168,6 +169,9 @@ class Conductor:
         beats = conducted(asked.beats, asked.metre, asked.beat_pattern)
         lead = default_lead(beats) if asked.lead is None else float(asked.lead)
         ictus = beats.shifted(asked.start - lead) if beats is not None else None    # track seconds, on the ictus clock
+        waits = []
+        if not asked.ready and asked.amplitude != 0:
+            waits, ictus = prepared(stops(level, ictus), level, ictus, lead)
         condition = condition_frames(self.config, music, level, ictus, frames, first)
         keep, heading, middle = centred(*asked.keep) if asked.keep and asked.centre else (asked.keep, 0.0, (0.0, 0.0))
         vectors = self._sample(condition, frames, asked, self._known(keep, frames, asked.mirror), progress,
@@ -176,13 +180,13 @@ class Conductor:
             return [restore_points(vector.reshape(frames, 13, 2), *keep) if keep else vector.reshape(frames, 13, 2)
                     for vector in vectors]
         rest, bow = rest_weight(level[first:first + frames], frames), bows(level, first, frames)
-        stops = [] if asked.ready or asked.amplitude == 0 else endings(level)
-        motions = []
+        rest = rest * (1 - coming(waits, first, frames))
+        struck, motions = ictus.shifted(-first / FPS) if ictus is not None else None, []
         for vector in vectors:
             vector = smoothed(vector) if self.config.smooth and self.config.representation != "keypoints13" else vector
             motion = self._standing(vector, (0.0 if asked.ready else asked.amplitude) * (1 - rest), asked.legs,
                                     held=keep_weight(keep[1], frames) if keep else None)
-            motion = cut_off(motion, self.pose, stops, ictus, first, lead, min(1.0, asked.amplitude))
+            motion = cut_off(motion, self.pose, waits, struck, first, lead, min(1.0, asked.amplitude))
             motion = within_speed(motion, self.pose, FASTEST_HAND * max(1.0, asked.amplitude))
             motion = bowed(motion, bow * (1 - rest) * min(1.0, asked.amplitude))
             motion = blend_left_arm(motion, asked.left_hand)

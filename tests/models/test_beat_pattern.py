@@ -64,6 +64,12 @@ def sections(metre, *parts):
     return Beats(0.4 + np.cumsum(spans), np.arange(len(spans)) % metre + 1, metre)
 
 
+def test_music_that_is_followed_beat_by_beat_is_beaten_in_its_beats_for_longer():
+    rubato = {"tempo": {"chosen": "follow"}}
+    assert patterned(counted(4, 150)).metre == 2 and patterned(counted(4, 150, extra=rubato)).metre == 4
+    assert patterned(counted(4, 180, extra=rubato)).metre == 2
+
+
 @pytest.mark.parametrize("metre, parts, strokes", [
     (2, ((110, 12), (178, 9), (120, 12)), [2]),             # a Hungarian dance: its quick bars are soon over
     (2, ((172, 40),), [2]),                                 # a galop

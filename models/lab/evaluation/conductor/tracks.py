@@ -1,6 +1,7 @@
 """Real tracks: is there a stroke on the beats that two trackers agree on, and is the body one that a person has?
 
-Beside the model as used: a rule on the same beats, another track's motion, and the patterns two and one forced.
+Beside the model as used: a rule on the same beats, another track's motion, beats half a stroke later, and the patterns
+two and one forced.
 """
 import json
 import time
@@ -90,6 +91,9 @@ def track_rows(conductor, tracks, find_beats, report, **options):
         for key, motion in (("model", model), ("rule", rule), ("another", previous)):
             if motion is not None:
                 entry[f"lift_{key}"], entry[f"lift_{key}_best_lag"] = lift(agreed, motion, lead, duration)
+        if found is not None:
+            half = Beats(agreed.times + 0.5 * np.median(np.diff(shown.times)), agreed.positions)
+            entry["lift_half_stroke"], entry["lift_half_stroke_best_lag"] = lift(half, model, lead, duration)
         for pattern in FORCED if found is not None and found.metre == 2 else ():
             entry[f"lift_{pattern}"] = lift(agreed, *made(pattern), duration)[0]
         short = min(duration, SHORT_S)
