@@ -16,6 +16,7 @@ HANDS = (22, 23)
 FASTEST_HAND = 4.0                  # m/s that the hands of a person who conducts stay within
 PELVIS_ADDS = 0.15                  # m/s
 STROKE_FRAMES, SHRINKS = 9, 4       # frames on each side of a fast one that shrink with it; how often, at most
+LOWERED = 0.85                      # size of a stroke whose elbow was above the shoulder, each time it is looked at
 FEET = 3 + 6 * len(MOVING)          # first column of the feet in a smpl24_feet vector
 BLEND_FRAMES = 8                    # ramp at the ends of a kept range
 SILENT_LEVEL = 0.02                 # level below which the music is silent (about 59 dB under its loudest moment)
@@ -87,14 +88,35 @@ def within_speed(motion, pose, limit=FASTEST_HAND):
         rotations = motion.rotations.copy()
         for arm, speed in zip((LEFT_ARM, RIGHT_ARM), speeds.T):
             share = np.minimum(1.0, 0.99 * limit / np.maximum(speed, 1e-6))
-            share = np.minimum(np.append(share, 1.0), np.insert(share, 0, 1.0))
-            share = minimum_filter1d(share, 2 * STROKE_FRAMES + 1, mode="nearest")
-            share = gaussian_filter1d(share, STROKE_FRAMES / 3, mode="nearest", truncate=3.0)
-            joints, changed = list(arm), share < 1.0
-            away = base[:, joints].swapaxes(-1, -2) @ rotations[changed][:, joints]
-            rotations[np.ix_(changed, joints)] = base[:, joints] @ power(away, share[changed, None])
+            _shrink(rotations, base, arm, np.minimum(np.append(share, 1.0), np.insert(share, 0, 1.0)))
         motion = Motion(rotations.astype(np.float32), motion.root, motion.fps)
     return motion
+
+
+def below_shoulders(motion, pose):
+    """The motion with arms nearer to the standing pose (147,) about every stroke that lifts an elbow above its
+    shoulder."""
+    base = Motion.from_vector(np.asarray(pose, dtype=np.float32)[None]).rotations
+    for _ in range(SHRINKS):
+        places = motion.positions()
+        above = places[:, [LEFT_ARM[2], RIGHT_ARM[2]], 2] > places[:, [LEFT_ARM[1], RIGHT_ARM[1]], 2]
+        if not above.any():
+            return motion
+        rotations = motion.rotations.copy()
+        for arm, high in zip((LEFT_ARM, RIGHT_ARM), above.T):
+            _shrink(rotations, base, arm, np.where(high, LOWERED, 1.0))
+        motion = Motion(rotations.astype(np.float32), motion.root, motion.fps)
+    return motion
+
+
+def _shrink(rotations, base, arm, share):
+    """An arm of rotations (T, 24, 3, 3), in place, nearer to base (1, 24, 3, 3) by share (T,), each stroke as a
+    whole."""
+    share = minimum_filter1d(share, 2 * STROKE_FRAMES + 1, mode="nearest")
+    share = gaussian_filter1d(share, STROKE_FRAMES / 3, mode="nearest", truncate=3.0)
+    joints, changed = list(arm), share < 1.0
+    away = base[:, joints].swapaxes(-1, -2) @ rotations[changed][:, joints]
+    rotations[np.ix_(changed, joints)] = base[:, joints] @ power(away, share[changed, None])
 
 
 def blend_left_arm(motion, independence):

@@ -22,7 +22,7 @@ FALLS, RISES = 0.30, 4                  # of level (18 dB) by which a pause fall
 STROKE_S = (0.3, 1.4)                   # s that the stroke before an entry takes
 EARLY = 0.3                             # share of a stroke by which an entry may be before the beat it is on
 CUT_BEFORE_S = 0.35                     # s before the stroke that brings the music in: there a held chord is cut
-COMES_S = 0.5                           # s before that stroke in which a conductor who stood ready is at full size
+COMES_S, COMES = 0.5, 0.6               # s before that stroke in which a conductor who stood ready begins, and his size
 
 
 def new_frames(mel):
@@ -130,11 +130,11 @@ def _entered(stop, strokes, struck, entry, lead):
 
 
 def coming(stops, first, frames):
-    """(frames,) 0..1 from frame `first` of a track on: is the stroke before an entry being made, from which on a
-    conductor who stood ready has his full size?"""
+    """(frames,) 0..`COMES` from frame `first` of a track on: the size of the stroke before an entry, made by a
+    conductor who stood ready."""
     out, index = np.zeros(frames), first + np.arange(frames)
     for stop in stops:
         if stop.prepared is not None:
             up = np.clip((index - stop.prepared) / (COMES_S * FPS) + 1, 0, 1)
-            out = np.maximum(out, up * up * (3 - 2 * up) * (index < stop.following))
+            out = np.maximum(out, COMES * up * up * (3 - 2 * up) * (index < stop.following))
     return out

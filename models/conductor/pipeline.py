@@ -22,6 +22,7 @@ from models.conductor.config import FPS, STROKES, ConductorConfig, spread_of
 from models.conductor.controls import (
     FASTEST_HAND,
     FEET,
+    below_shoulders,
     blend_left_arm,
     centred,
     keep_weight,
@@ -187,6 +188,7 @@ class Conductor:
             motion = self._standing(vector, (0.0 if asked.ready else asked.amplitude) * (1 - rest), asked.legs,
                                     held=keep_weight(keep[1], frames) if keep else None)
             motion = cut_off(motion, self.pose, waits, struck, first, lead, min(1.0, asked.amplitude))
+            motion = below_shoulders(motion, self.pose) if asked.amplitude <= 1 else motion
             motion = within_speed(motion, self.pose, FASTEST_HAND * max(1.0, asked.amplitude))
             motion = bowed(motion, bow * (1 - rest) * min(1.0, asked.amplitude))
             motion = blend_left_arm(motion, asked.left_hand)

@@ -6,7 +6,7 @@ import pytest
 from core.rhythm.beats import Beats
 from models.conductor.cut_off import cut_off
 from models.conductor.ending import Ending
-from models.conductor.pauses import NEW, coming, new_frames, pauses, prepared, stops
+from models.conductor.pauses import COMES, NEW, coming, new_frames, pauses, prepared, stops
 from models.lab.evaluation.conductor.rule import rule_motion
 
 STROKES = Beats(np.arange(0.5, 60, 0.5), np.arange(119) % 4 + 1, 4)
@@ -86,7 +86,7 @@ def test_beats_that_end_with_the_pause_stay_and_what_begins_after_silence_is_led
     (stop,), made = prepared([], level, begins, 0.0)
     assert made.times[0] == 2.5 and made.positions[0] == 4 and stop.prepared == 75.0
     weight = coming([stop], 0, 120)
-    assert not weight[:60].any() and weight[75] == 1.0 and weight[89] == 1.0 and not weight[90:].any()
+    assert not weight[:60].any() and weight[75] == COMES and weight[89] == COMES and not weight[90:].any()
     assert np.array_equal(coming([stop], 30, 60), weight[30:90])
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from core.body.ictus import ictus_times
 from core.body.legs import Feet, feet_of, hang
 from core.body.motion import Motion
-from models.conductor.controls import HANDS, within_speed
+from models.conductor.controls import HANDS, LEFT_ARM, RIGHT_ARM, below_shoulders, power, within_speed
 from models.conductor.stance import knee_bends, upright
 from models.lab.metrics.motion import foot_slide
 from models.lab.studio.conducted import conducting_plan
@@ -73,3 +73,22 @@ def test_a_hand_that_is_too_fast_makes_a_smaller_stroke_at_the_same_time():
     assert within_speed(motion, pose, 99.0) is motion
     much = within_speed(motion, pose, 0.6 * float(speeds.max()))
     assert np.linalg.norm(np.diff(much.positions()[:, HANDS], axis=0), axis=-1).max() * 30 <= 0.6 * speeds.max() + 0.02
+
+
+def test_a_stroke_that_lifts_the_elbow_above_the_shoulder_is_made_smaller():
+    motion, _ = conduct(conducting_plan(3, 10.0))
+    pose, base = motion.slice(0, 1).to_vector()[0], motion.rotations[:1]
+    large = motion.rotations.copy()
+    for arm in (LEFT_ARM, RIGHT_ARM):
+        joints = list(arm)
+        large[:, joints] = base[:, joints] @ power(base[:, joints].swapaxes(-1, -2) @ large[:, joints], 1.6)
+    motion = type(motion)(large.astype(np.float32), motion.root, motion.fps)
+
+    def above(made):
+        places = made.positions()
+        return (places[:, [18, 19], 2] > places[:, [16, 17], 2]).any(1)
+    made = below_shoulders(motion, pose)
+    assert above(motion).mean() > 0.02 and above(made).mean() < 0.25 * above(motion).mean()
+    far = np.abs(np.arange(len(motion))[:, None] - np.flatnonzero(above(motion))).min(1) > 80
+    assert np.array_equal(made.rotations[far], motion.rotations[far])
+    assert below_shoulders(made.slice(0, 2), pose).rotations.shape == (2, 24, 3, 3)
