@@ -32,6 +32,7 @@ from models.momu.vae import MotionVAE
 WINDOWS_AT_ONCE = 16  # rows of one network call: bounds the memory whatever the length and the number of variations
 SAMPLING_SHARE = 0.8        # of the progress
 SLOWEST = 65.0              # BPM; the dances that were trained on have 80 and more, warped 71
+OWN_MIX = 0.95              # least probability that a drawn mix is the style's own: others are heard as another style
 FARTHEST = 3.0              # standard deviations that a given sound's mix may lie out
 
 
@@ -118,7 +119,7 @@ class Entry:
         if profile is not None:
             codes = timbre.code(profile.to(self.device)).clamp(-FARTHEST, FARTHEST).expand(len(generators), -1)
         else:
-            codes = torch.stack([timbre.draw(genre, generator.initial_seed())
+            codes = torch.stack([timbre.draw(genre, generator.initial_seed(), OWN_MIX)
                                  for generator in generators]).to(self.device)
         return torch.cat([codes, torch.ones_like(codes[:, :1])], dim=1)
 

@@ -17,6 +17,7 @@ PROFILE = 3 * BANDS
 SEEDS_APART = 2 ** 32       # from the seed of the starting noise, which would be the same numbers
 SHRINK = 16                 # pieces that the spread of all genres together counts as, in the spread of one
 KNOWN = 32                  # pieces of a genre that what is known of it counts as, where more are heard
+TRIES = 64                  # codes that are drawn, at most, where one must be the genre's own
 
 
 def timbre_profile(log_mel):
@@ -52,14 +53,31 @@ class Timbre(nn.Module):
         """(..., 96) profiles -> (..., K) codes."""
         return (profile - self.mean) @ self.axes
 
-    def draw(self, genre, seed):
+    def draw(self, genre, seed, own=0.0):
         """A code (K,) of a genre's number; of any genre for -1. It depends on nothing else, so that a take keeps its
-        sound when its passage is lengthened or its beats are moved."""
+        sound when its passage is lengthened or its beats are moved.
+
+        own: the least of `belonging` to its genre; the first of TRIES draws that has it, the best where none has.
+        """
         generator, genres = torch.Generator().manual_seed(seed + SEEDS_APART), len(self.genre_mean)
         if genre < 0:
             genre = int(torch.randint(genres, (), generator=generator))
-        normal = torch.randn(self.size, generator=generator).to(self.genre_mean.device)
-        return self.genre_mean[genre] + self.genre_factor[genre] @ normal
+        codes = []
+        for _ in range(TRIES if own else 1):
+            normal = torch.randn(self.size, generator=generator).to(self.genre_mean.device)
+            codes.append(self.genre_mean[genre] + self.genre_factor[genre] @ normal)
+        if not own:
+            return codes[0]
+        chance = self.belonging(torch.stack(codes))[:, genre]
+        return codes[int((chance >= own).nonzero()[0]) if bool((chance >= own).any()) else int(chance.argmax())]
+
+    @torch.no_grad()
+    def belonging(self, codes):
+        """(N, K) codes -> (N, genres): probability that a code is of a genre, where all are as likely beforehand."""
+        factors, apart = self.genre_factor, codes[None] - self.genre_mean[:, None]               # (G, N, K)
+        white = torch.linalg.solve_triangular(factors, apart.transpose(1, 2), upper=False)       # (G, K, N)
+        size = torch.diagonal(factors, dim1=1, dim2=2).log().sum(1)
+        return torch.softmax(-0.5 * white.square().sum(1) - size[:, None], dim=0).T
 
     @torch.no_grad()
     def fit(self, profiles, genres):

@@ -11,7 +11,8 @@ from music_fixtures import moving_motion
 
 from core.audio import Audio
 from core.errors import BadInput
-from models.lab.evaluation.momu import contrast, evaluate, figures, recorded, report
+from core.pipelines.base import regular_beats
+from models.lab.evaluation.momu import contrast, evaluate, figures, recorded, records, report
 from models.lab.evaluation.momu.records import Maker, peak_mib
 
 torch = pytest.importorskip("torch")
@@ -106,6 +107,21 @@ def test_recorded_rows_are_made(momu_folder, tmp_path):                         
         assert rows.song(clip, 0, beats="told")["times"] == clip["times"].tolist()
     finally:
         recorded.SECONDS, recorded.CLIP_SECONDS = made
+
+
+def test_other_dancers_dance_to_the_same_piece(momu_folder, monkeypatch):                # noqa: F811
+    """Real moves and dance_cascade are judged as MoMu is, on its pieces; nobody else is known."""
+    rng = np.random.default_rng(2)
+    piece = {"genre": "house", "beats": regular_beats(120.0, 3.0), "motion": moving_motion(90, 1),
+             "sound": rng.normal(0, 0.1, (2, 3 * 48_000)).astype(np.float32)}
+    monkeypatch.setattr(records, "studio_piece", lambda *asked, **how: piece)
+    maker = Maker(momu_folder)
+    rows = [maker.to_motion(0, 3.0, by=by, **more) for by, more in (("momu", {"steps": 2}), ("repertoire", {}),
+                                                                    ("dance_cascade", {"steps": 2}))]
+    assert all(row["times"] == rows[0]["times"] and {"seen", "slide_cm", "motion_genre"} <= set(row) for row in rows)
+    assert len({str(row["k"]) for row in rows}) == 3
+    with pytest.raises(KeyError):
+        maker.dancer("nobody")
 
 
 def test_the_peak_of_a_piece_is_not_that_of_who_asked_for_it():

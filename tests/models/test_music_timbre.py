@@ -45,6 +45,23 @@ def fitted(size=3, count=4000):
     return space, profiles, genres
 
 
+def test_a_code_can_be_asked_to_be_its_genres_own():
+    """Draws that another genre could have as well are drawn again; the others stay, and so does the spread."""
+    space = fitted()[0]
+    space.genre_mean[1] = space.genre_mean[0] + torch.tensor([0.8, 0.0, 0.0])
+    space.genre_factor[1] = space.genre_factor[0]
+    space.genre_mean[2] = 50.0                                # of no piece, and near none
+    plain, own = (torch.stack([space.draw(0, seed, least) for seed in range(500)]) for least in (0.0, 0.8))
+    before, after = (space.belonging(codes) for codes in (plain, own))
+    assert torch.allclose(before.sum(1), torch.ones(500), atol=1e-5) and float(after[:, 0].min()) >= 0.8
+    assert 0.2 < float((before[:, 0] >= 0.8).float().mean()) < 0.9
+    stay = before[:, 0] >= 0.8
+    assert torch.equal(plain[stay], own[stay]) and not torch.equal(plain[~stay], own[~stay])
+    assert float(torch.pdist(own).mean()) > 0.8 * float(torch.pdist(plain).mean())
+    same = Timbre(3, 3, 8)                                    # genres that nothing tells apart: the best there is
+    assert torch.isfinite(same.draw(1, 0, 0.9)).all() and torch.equal(same.draw(1, 0, 0.9), same.draw(1, 0, 0.9))
+
+
 def test_codes_have_unit_spread_and_draws_that_of_their_genre():
     space, profiles, genres = fitted()
     codes = space.code(torch.from_numpy(profiles).float()).numpy()

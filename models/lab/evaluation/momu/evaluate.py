@@ -26,7 +26,7 @@ from models.momu.settings import Settings
 
 SECTIONS = ("vae", "contrast", "joint", "together", "to_sound", "to_motion", "unheard", "recorded", "lengths", "sheets")
 TOGETHER = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-VERSION = 2                     # of how sound is made of latents
+VERSION = 3                     # of how mixes are drawn and sound is made of latents
 LENGTHS = (5.0, 20.0, 60.0, 180.0)
 
 
@@ -38,6 +38,7 @@ class Store:
         self.folder.mkdir(parents=True, exist_ok=True)
         parts = [("momu", part) for part in ("motion_vae", "music_dit", "motion_dit", "timing")]
         parts += [("music_ldm", "vae"), ("music_ldm", "vocoder"), ("rhythm", "body"), ("repertoire", "moves")]
+        parts += [("dance_cascade", part) for part in ("base", "super_resolution", "styles")]
         found = {system: [] for system, _ in parts}
         for system, part in parts:
             found[system].append(checkpoints.find(system, part, folders).sha256)
@@ -128,13 +129,14 @@ class Evaluation:
                 for name, (number, settings) in rows.items()}
 
     def to_motion(self):
-        """A dance to music: true and no rhythm, the real dance, real moves put together, the mean pose."""
+        """A dance to music: true and no rhythm, the real dance, the dancer and real moves beside it, the mean pose."""
         count, seconds, few = self.options.count, self.options.seconds, max(2, self.options.count // 2)
         real = self.row("to_motion", count, seconds, real=True)
         rows = {"real dance": (count, {"real": True}), "true rhythm": (count, {}),
                 "music alone": (few, {"rhythm": "none"}),
                 "music alone, beat not read": (few, {"rhythm": "none", "reads": False}),
-                "repertoire": (few, {"rule": True}), "one pose, standing": (few, {"mean": True})}
+                "dance_cascade": (count, {"by": "dance_cascade"}), "repertoire": (count, {"by": "repertoire"}),
+                "one pose, standing": (few, {"mean": True})}
         return {name: motion_figures(self.row("to_motion", number, seconds, **settings), real)
                 for name, (number, settings) in rows.items()}
 

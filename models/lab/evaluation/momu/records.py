@@ -100,12 +100,14 @@ class Maker:
             found.readers = None
         return found
 
-    def rule(self):
-        """The dancer that nothing was trained for."""
-        from models.lab.evaluation.rule_dancer import RuleDancer
-        if "rule" not in self.entries:
-            self.entries["rule"] = RuleDancer.load(self.folders)
-        return self.entries["rule"]
+    def dancer(self, by):
+        """Who dances to music: MoMu is an `entry`; "repertoire": real moves, for which nothing was trained;
+        "dance_cascade"."""
+        if by not in self.entries:
+            from models.dance_cascade.pipeline import Dancer
+            from models.lab.evaluation.rule_dancer import RuleDancer
+            self.entries[by] = {"repertoire": RuleDancer, "dance_cascade": Dancer}[by].load(self.folders)
+        return self.entries[by]
 
     def joint(self, number, seconds, *, beats=True, scrambled=False, **settings):
         """Record of joint piece `number`; scrambled: the weights of both transformers permuted."""
@@ -145,9 +147,9 @@ class Maker:
         return {"genre": piece["genre"], "seconds": seconds, "times": times[times < seconds].round(3).tolist(),
                 **hear(sound, self.sound_judge)}
 
-    def to_motion(self, number, seconds, *, rhythm="true", reads=True, real=False, mean=False, rule=False, **settings):
+    def to_motion(self, number, seconds, *, rhythm="true", reads=True, real=False, mean=False, by="momu", **settings):
         """Record of a dance to the music of studio piece `number`; real: the piece's own dance; mean: its mean
-        pose, standing; rule: real moves put together on the piece's beats."""
+        pose, standing; by: who dances, "momu", "repertoire" or "dance_cascade"."""
         from core.audio import Audio
         from core.body.motion import Motion
         piece = studio_piece(number, seconds, sound=not (real or mean))
@@ -158,8 +160,8 @@ class Maker:
                 motion = Motion(motion.rotations[[middle] * len(motion)], motion.root[[middle] * len(motion)],
                                 motion.fps)
         else:
-            who = self.rule() if rule else self.entry("MoMuMotion", reads)
-            style = {} if rule else {"genre": piece["genre"]}
+            who = self.entry("MoMuMotion", reads) if by == "momu" else self.dancer(by)
+            style = {} if by == "repertoire" else {"genre": piece["genre"]}     # its moves have styles of their own
             motion = who.generate(
                 Audio(piece["sound"], DELIVERY_RATE), beats=piece["beats"] if rhythm == "true" else None,
                 seed=FIRST_SEED + number, duration=seconds, **style, **settings)[0]
