@@ -38,7 +38,7 @@ class Store:
         self.folder.mkdir(parents=True, exist_ok=True)
         parts = [("momu", part) for part in ("motion_vae", "music_dit", "motion_dit", "timing")]
         parts += [("music_ldm", "vae"), ("music_ldm", "vocoder"), ("rhythm", "body"), ("repertoire", "moves")]
-        parts += [("dance_cascade", part) for part in ("base", "super_resolution", "styles")]
+        parts += [("dance_cascade", part) for part in ("base", "guided", "super_resolution", "styles")]
         found = {system: [] for system, _ in parts}
         for system, part in parts:
             found[system].append(checkpoints.find(system, part, folders).sha256)
