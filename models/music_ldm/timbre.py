@@ -62,14 +62,14 @@ class Timbre(nn.Module):
         generator, genres = torch.Generator().manual_seed(seed + SEEDS_APART), len(self.genre_mean)
         if genre < 0:
             genre = int(torch.randint(genres, (), generator=generator))
-        codes = []
-        for _ in range(TRIES if own else 1):
-            normal = torch.randn(self.size, generator=generator).to(self.genre_mean.device)
-            codes.append(self.genre_mean[genre] + self.genre_factor[genre] @ normal)
-        if not own:
-            return codes[0]
-        chance = self.belonging(torch.stack(codes))[:, genre]
-        return codes[int((chance >= own).nonzero()[0]) if bool((chance >= own).any()) else int(chance.argmax())]
+        normal = torch.stack([torch.randn(self.size, generator=generator) for _ in range(TRIES if own else 1)])
+        normal = normal.to(self.genre_mean.device)                  # all at once: each copy to a card takes its time
+        chosen = normal[0]
+        if own:
+            chance = self.belonging(self.genre_mean[genre] + normal @ self.genre_factor[genre].T)[:, genre]
+            first = torch.where(chance >= own, torch.arange(TRIES, device=chance.device), TRIES).min()
+            chosen = normal.index_select(0, torch.where(first < TRIES, first, chance.argmax())[None])[0]
+        return self.genre_mean[genre] + self.genre_factor[genre] @ chosen
 
     @torch.no_grad()
     def belonging(self, codes):

@@ -33,7 +33,7 @@ def test_both_stages_hear_the_music(runs):
     heard = []
     for stage in (dancer.base, dancer.refiner):
         def watched(condition, *given, sample=stage.sample, **named):
-            heard.append(condition[0])
+            heard.append(condition[0][0])
             return sample(condition, *given, **named)
         stage.sample = watched
     motion = dancer.generate(clicks(np.arange(0.2, 8.0, 0.5), 8.0), start=1.0, duration=2.0, steps=2)[0]
