@@ -4,7 +4,7 @@ import importlib
 import os
 import sys
 
-SPINS = 5000                # of a waiting thread of GNU OpenMP, some tenths of a millisecond
+SPINS = 10_000              # of a waiting thread of GNU OpenMP, some tenths of a millisecond
 
 
 def quiet_threads():
