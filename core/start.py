@@ -13,8 +13,8 @@ def quiet_threads():
     By default they spin for long, and where another program wants the cores (a Blender that draws or renders) each of
     the hundreds of short meetings in one network call then lasts a time slice: measured on two busy cores, 50 times
     slower. Sleeping at once costs an idle machine half as much time again, since most meetings are shorter than a
-    sleep. So they spin as long as a meeting lasts: as fast as spinning where cores are idle, as fast as sleeping where
-    they are not. A value that the user has set stays.
+    sleep. So they spin about as long as a meeting lasts: as fast as spinning where cores are idle, and a third slower
+    than sleeping where two other programs want both. A value that the user has set stays.
     """
     if "OMP_WAIT_POLICY" in os.environ:
         return

@@ -16,12 +16,17 @@ def styles_beside(base, folders):
     return styles
 
 
+def opened(found):
+    """(config, network) of a checkpoint of a stage."""
+    config = CascadeConfig(**found.config)
+    network = Denoiser(config)
+    network.load_state_dict(checkpoints.load_state(found))
+    return config, network
+
+
 def guided_beside(base, folders):
     """(config, network) that a checkpoint of the base taught; None where it taught none."""
     found = checkpoints.find("dance_cascade", "guided", folders, required=False)
     if found is None or found.config["teacher"] != base.sha256:
         return None
-    config = CascadeConfig(**found.config)
-    network = Denoiser(config)
-    network.load_state_dict(checkpoints.load_state(found))
-    return config, network
+    return opened(found)

@@ -10,10 +10,9 @@ passes of the base as before.
 import torch
 
 from core import checkpoints
-from models.dance_cascade.config import CascadeConfig
+from models.dance_cascade.beside import opened
 from models.dance_cascade.data import Crops
 from models.dance_cascade.features import without_rhythm
-from models.dance_cascade.network import Denoiser
 from models.diffusion.loss import draw
 from models.motion import losses as geometry
 
@@ -23,9 +22,7 @@ VALIDATION_BATCHES = 4
 def load_teacher(folders=None):
     """The released base: (config, frozen network, sha256). Raises NoCheckpoint."""
     found = checkpoints.find("dance_cascade", "base", folders)
-    config = CascadeConfig(**found.config)
-    network = Denoiser(config)
-    network.load_state_dict(checkpoints.load_state(found))
+    config, network = opened(found)
     return config, network.eval().requires_grad_(False), found.sha256
 
 

@@ -17,8 +17,8 @@ from core.body.motion import Motion
 from core.checkpoints import Folders
 from core.errors import BadInput
 from models.dance_cascade import choice
-from models.dance_cascade.beside import guided_beside, styles_beside
-from models.dance_cascade.config import BASE_FPS, FULL_FPS, RATIO, STYLES, CascadeConfig, EncoderConfig
+from models.dance_cascade.beside import guided_beside, opened, styles_beside
+from models.dance_cascade.config import BASE_FPS, FULL_FPS, RATIO, STYLES, EncoderConfig
 from models.dance_cascade.encoder import Aligner, encode_music
 from models.dance_cascade.features import (
     asked_energy,
@@ -32,7 +32,6 @@ from models.dance_cascade.features import (
     upsampled,
     without_rhythm,
 )
-from models.dance_cascade.network import Denoiser
 from models.dance_cascade.settings import Settings
 from models.diffusion.canvas import Layout, guided_apart, guided_windows, noise, reporting, sample, seeded
 from models.diffusion.schedule import Schedule
@@ -171,11 +170,7 @@ class Dancer:
         """The released (or `folders`') checkpoints. Raises NoCheckpoint."""
         parts = []
         for part in ("base", "super_resolution"):
-            found = checkpoints.find("dance_cascade", part, folders)
-            config = CascadeConfig(**found.config)
-            network = Denoiser(config)
-            network.load_state_dict(checkpoints.load_state(found))
-            parts.append((config, network))
+            parts.append(opened(checkpoints.find("dance_cascade", part, folders)))
         encoder = None
         if any(config.music == "aligned" for config, _ in parts):
             found = checkpoints.find("dance_cascade", "encoder", folders)
