@@ -48,6 +48,16 @@ def test_long_passages_have_no_seam(conductor):
     assert step[starts].max() <= np.percentile(step, 99.9) + 1e-6
 
 
+@pytest.mark.parametrize("start", [0.0, 2.0])
+def test_strokes_are_looked_for_where_the_passage_has_them(conductor, monkeypatch, start):
+    """What ends a piece is told the strokes on the clock of the motion, wherever in the track that begins."""
+    from models.conductor import pipeline
+    told, beats = [], Beats(np.arange(0.5, 4.0, 0.5), np.arange(7) % 4 + 1, 4)
+    monkeypatch.setattr(pipeline, "cut_off", lambda motion, pose, ends, strokes, *rest: told.append(strokes) or motion)
+    conductor.generate(sound(), steps=1, beats=beats, start=start, duration=4.0, lead=0.1)
+    assert np.abs(told[0].times[:, None] - (beats.times - 0.1)).min(0).max() < 1e-6
+
+
 def test_keep_leaves_the_range_alone(conductor):
     kept, _ = conduct(make_plan("conducting", 7, duration=6.0))
     motion, = conductor.generate(sound(), steps=3, keep=(kept, [(0.0, 2.0), (5.0, 6.0)]))
