@@ -132,8 +132,9 @@ class DiTTask(Task):
         return diffusion_loss(model, self.schedule, self.config, batch, self.side, generator)
 
     def validate(self, model, cache):
-        """Squared error of the target at five noise levels: all conditions, without the other modality, without any."""
-        crops, sums = self.crops["valid"], {"loss": [], "loss_alone": [], "loss_none": []}
+        """Squared error of the target at five noise levels: all conditions, without the other modality, without any;
+        and of an answer of zeros, which need not be 1 on pieces that the standardisation was not measured on."""
+        crops, sums = self.crops["valid"], {"loss": [], "loss_alone": [], "loss_none": [], "loss_zero": []}
         generator = torch.Generator().manual_seed(5)
         for index in range(VALID_BATCHES):
             batch = crops.batch(index, generator)
@@ -144,6 +145,7 @@ class DiTTask(Task):
                 times = torch.full((len(x0),), t, device=x0.device)
                 x = self.schedule.add_noise(x0, noise, times) * mask[:, None]
                 target = self.schedule.target(x0, noise, times)
+                sums["loss_zero"].append(float(masked_errors(target, mask)[0].mean()))
                 for name, some in (("loss", condition), ("loss_alone", condition.alone()),
                                    ("loss_none", condition.none())):
                     sums[name].append(float(masked_errors(model(x, times, some, mask).float() - target,

@@ -269,7 +269,9 @@ def image_to_log_mel(image, top_db=80.0):
 
 
 def fit(samples, count):
-    """(2, N) cut or padded with silence to `count` samples."""
+    """(2, N) cut (a view: a song may be long) or padded with silence to `count` samples."""
+    if samples.shape[1] >= count:
+        return samples[:, :count]
     out = np.zeros((2, count), dtype=np.float32)
     out[:, :min(count, samples.shape[1])] = samples[:, :count]
     return out

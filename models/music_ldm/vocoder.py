@@ -17,6 +17,7 @@ from torch import nn
 from core.audio import mel as mels
 from core.audio.resample import Resampler
 from core.audio.spectra import slaney_filters
+from models.layers.memory import give_back
 from models.music_ldm.vocoder_attacks import Attacks
 
 RATE = 44_100                   # Hz inside; delivery resamples to 48,000
@@ -137,9 +138,10 @@ class Vocoder(nn.Module):
         x = self.norm(x)
         samples = (mel.shape[1] - 1) * MEL_HOP
         with torch.autocast(mel.device.type, enabled=False):
-            spectra = torch.stack([self.mid(x.float(), base), self.side(x.float(), base)], dim=1)
-            sound = torch.istft(spectra.flatten(0, 1), N_FFT, HOP, window=self.window, center=True)
-        return sound[:, :samples].reshape(len(mel), 2, samples)
+            # One after the other: the spectra and frames of a channel are most of the memory that a piece takes.
+            sound = [torch.istft(head(x.float(), base), N_FFT, HOP, window=self.window, center=True)[:, :samples]
+                     for head in (self.mid, self.side)]
+        return torch.stack(sound, dim=1)
 
 
 def _mel_to_bins(bands):
@@ -196,6 +198,7 @@ def vocode(network, log_mel, *, rate=48_000, should_cancel=None, finish=None, to
     singer = Singer(padded.numpy()) if tones else None
     out, done = np.zeros((2, round(total / RATE * rate)), dtype=np.float32), 0
     delivered = Resampler(RATE, rate, 2)        # piece by piece too: of a whole song there is `out` alone
+    give_back()                                 # what sampling has left
     for first in range(0, len(mel), CHUNK):
         if should_cancel is not None and should_cancel():
             raise Cancelled()
@@ -214,6 +217,8 @@ def vocode(network, log_mel, *, rate=48_000, should_cancel=None, finish=None, to
         made = made[:, :out.shape[1] - done]
         out[:, done:done + made.shape[1]] = made
         done += made.shape[1]
+        del around, sound, mid, side, made
+        give_back()
     return out
 
 

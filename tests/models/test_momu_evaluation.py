@@ -121,7 +121,7 @@ def test_other_dancers_dance_to_the_same_piece(momu_folder, monkeypatch):       
     assert all(row["times"] == rows[0]["times"] and {"seen", "slide_cm", "motion_genre"} <= set(row) for row in rows)
     assert len({str(row["k"]) for row in rows}) == 3
     with pytest.raises(KeyError):
-        maker.dancer("nobody")
+        maker.other_system("nobody")
 
 
 def test_the_peak_of_a_piece_is_not_that_of_who_asked_for_it():

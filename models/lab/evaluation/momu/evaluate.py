@@ -37,7 +37,8 @@ class Store:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         parts = [("momu", part) for part in ("motion_vae", "music_dit", "motion_dit", "timing")]
-        parts += [("music_ldm", "vae"), ("music_ldm", "vocoder"), ("rhythm", "body"), ("repertoire", "moves")]
+        parts += [("music_ldm", part) for part in ("vae", "denoiser", "vocoder")]
+        parts += [("rhythm", "body"), ("repertoire", "moves")]
         parts += [("dance_cascade", part) for part in ("base", "guided", "super_resolution", "styles")]
         found = {system: [] for system, _ in parts}
         for system, part in parts:
@@ -67,6 +68,17 @@ class Evaluation:
         records = [self.piece(method, number, seconds, **settings) for number in range(count)]
         self.report(f"{method} {settings}: {count} pieces")
         return records
+
+    def rows(self, method, seconds, asked):
+        """{name: records} of several rows {name: (count, settings)} of a method, piece by piece: the studio performs
+        each piece once, not once a row, and a run that is stopped leaves rows of like length."""
+        found = {name: [] for name in asked}
+        for number in range(max(count for count, _ in asked.values())):
+            for name, (count, settings) in asked.items():
+                if number < count:
+                    found[name].append(self.piece(method, number, seconds, **settings))
+            self.report(f"{method} {number}")
+        return found
 
     def piece(self, method, number, seconds, **settings):
         """The record of one piece."""
@@ -117,28 +129,30 @@ class Evaluation:
         return rows
 
     def to_sound(self):
-        """Music to a dance: true, predicted and no rhythm, rolled body, the real sound."""
+        """Music to a dance: true, predicted and no rhythm, rolled body, the real sound; music_ldm beside it."""
         count, seconds, few = self.options.count, self.options.seconds, max(2, self.options.count // 2)
-        real = self.row("to_sound", count, seconds, real=True)
         rows = {"real sound": (count, {"real": True}), "true rhythm": (count, {}),
-                "predicted rhythm": (few, {"rhythm": "predicted"}), "2 Hz clicks": (few, {"click": True}),
+                "music_ldm, true rhythm": (count, {"by": "music_ldm"}),
+                "predicted rhythm": (few, {"rhythm": "predicted"}),
+                "music_ldm, predicted rhythm": (few, {"by": "music_ldm", "rhythm": "predicted"}),
+                "2 Hz clicks": (few, {"click": True}),
                 "motion alone": (few, {"rhythm": "none"}),
                 "motion alone, beat not read": (few, {"rhythm": "none", "reads": False}),
-                "body rolled by half a beat, beats predicted anew": (few, {"rolled": True, "rhythm": "predicted"})}
-        return {name: sound_figures(self.row("to_sound", number, seconds, **settings), real)
-                for name, (number, settings) in rows.items()}
+                "body rolled by half a beat, beats predicted anew": (few, {"rolled": True, "rhythm": "predicted"}),
+                "scrambled weights": (few, {"scrambled": True})}
+        found = self.rows("to_sound", seconds, rows)
+        return {name: sound_figures(records, found["real sound"]) for name, records in found.items()}
 
     def to_motion(self):
         """A dance to music: true and no rhythm, the real dance, the dancer and real moves beside it, the mean pose."""
         count, seconds, few = self.options.count, self.options.seconds, max(2, self.options.count // 2)
-        real = self.row("to_motion", count, seconds, real=True)
         rows = {"real dance": (count, {"real": True}), "true rhythm": (count, {}),
                 "music alone": (few, {"rhythm": "none"}),
                 "music alone, beat not read": (few, {"rhythm": "none", "reads": False}),
                 "dance_cascade": (count, {"by": "dance_cascade"}), "repertoire": (count, {"by": "repertoire"}),
                 "one pose, standing": (few, {"mean": True})}
-        return {name: motion_figures(self.row("to_motion", number, seconds, **settings), real)
-                for name, (number, settings) in rows.items()}
+        found = self.rows("to_motion", seconds, rows)
+        return {name: motion_figures(records, found["real dance"]) for name, records in found.items()}
 
     def unheard(self):
         """One side under the other without beats, with the beat read in it and not; None without `--corpus`."""

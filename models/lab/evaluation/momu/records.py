@@ -100,13 +100,15 @@ class Maker:
             found.readers = None
         return found
 
-    def dancer(self, by):
-        """Who dances to music: MoMu is an `entry`; "repertoire": real moves, for which nothing was trained;
-        "dance_cascade"."""
+    def other_system(self, by):
+        """Who is put beside MoMu, which is an `entry`: "repertoire" (real moves, for which nothing was trained) and
+        "dance_cascade" dance to music, "music_ldm" makes music to a dance."""
         if by not in self.entries:
             from models.dance_cascade.pipeline import Dancer
             from models.lab.evaluation.rule_dancer import RuleDancer
-            self.entries[by] = {"repertoire": RuleDancer, "dance_cascade": Dancer}[by].load(self.folders)
+            from models.music_ldm.pipeline import MusicLDM
+            systems = {"repertoire": RuleDancer, "dance_cascade": Dancer, "music_ldm": MusicLDM}
+            self.entries[by] = systems[by].load(self.folders)
         return self.entries[by]
 
     def joint(self, number, seconds, *, beats=True, scrambled=False, **settings):
@@ -125,9 +127,10 @@ class Maker:
                 **see(motion, self.folders, self.motion_judge)}
 
     def to_sound(self, number, seconds, *, rhythm="true", reads=True, rolled=False, real=False, click=False,
-                 **settings):
+                 scrambled=False, by="momu", **settings):
         """Record of music to the dance of studio piece `number`. rhythm: true, predicted or none; rolled: the dance
-        rolled by half a beat, its beats predicted anew; real: the piece's own sound; click: two clicks a second."""
+        rolled by half a beat, its beats predicted anew; real: the piece's own sound; click: two clicks a second;
+        scrambled: the transformer's weights permuted; by: who makes it, "momu" or "music_ldm"."""
         from models.lab.evaluation.music_ldm.rows import roll
         from models.rhythm.detect import detect_body_beats
         piece = studio_piece(number, seconds, sound=real)
@@ -141,8 +144,10 @@ class Maker:
         elif real:
             sound = piece["sound"]
         else:
-            sound = self.entry("MoMuMusic", reads).generate(motion, genre=piece["genre"], beats=known, duration=seconds,
-                                                     seed=FIRST_SEED + number, **settings)[0]
+            who = self.entry("MoMuMusic", reads) if by == "momu" else self.other_system(by)
+            who = scrambled_copy(who, number) if scrambled else who
+            sound = who.generate(motion, genre=piece["genre"], beats=known, duration=seconds,
+                                 seed=FIRST_SEED + number, **settings)[0]
         times = beats.times + later
         return {"genre": piece["genre"], "seconds": seconds, "times": times[times < seconds].round(3).tolist(),
                 **hear(sound, self.sound_judge)}
@@ -160,7 +165,7 @@ class Maker:
                 motion = Motion(motion.rotations[[middle] * len(motion)], motion.root[[middle] * len(motion)],
                                 motion.fps)
         else:
-            who = self.entry("MoMuMotion", reads) if by == "momu" else self.dancer(by)
+            who = self.entry("MoMuMotion", reads) if by == "momu" else self.other_system(by)
             style = {} if by == "repertoire" else {"genre": piece["genre"]}     # its moves have styles of their own
             motion = who.generate(
                 Audio(piece["sound"], DELIVERY_RATE), beats=piece["beats"] if rhythm == "true" else None,
@@ -174,6 +179,6 @@ def scrambled_copy(entry, seed):
     from models.lab.evaluation.tables import scramble
     other = copy.copy(entry)
     for name in ("music_dit", "motion_dit"):
-        if getattr(entry, name) is not None:
+        if getattr(entry, name, None) is not None:
             setattr(other, name, scramble(copy.deepcopy(getattr(entry, name)), seed))
     return other
