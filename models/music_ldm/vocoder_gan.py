@@ -242,16 +242,19 @@ def share(sound):
 
 
 def load_weights(source):
-    """The vocoder's weights from an exported file, or from a run folder of its training. Raises BadInput."""
+    """The vocoder's weights from an exported file, or from a run folder of its training; those of its attacks, which
+    are learned on what it gives back, are left out. Raises BadInput."""
     source = Path(source).expanduser()
     if source.is_dir():
         from models.training.run_folder import RunFolder
         state = RunFolder(source).average()
-        return {name.removeprefix("vocoder."): value for name, value in state.items() if not name.startswith("judges.")}
-    if not source.exists():
+    elif source.exists():
+        from safetensors.torch import load_file
+        state = load_file(str(source))
+    else:
         raise BadInput(f"There is no trained vocoder {source}; give the exported file or its run folder.")
-    from safetensors.torch import load_file
-    return {name: value.float() for name, value in load_file(str(source)).items()}
+    state = {name.removeprefix("vocoder."): value.float() for name, value in state.items()}
+    return {name: value for name, value in state.items() if not name.startswith(("judges.", "attacks."))}
 
 
 def grow(vocoder, state):

@@ -13,7 +13,7 @@ from models.music_ldm.discriminators import Discriminators, critic_loss, generat
 from models.music_ldm.train import task as music_task
 from models.music_ldm.vae import VAE
 from models.music_ldm.vocoder import MEL_HOP, RATE, Vocoder, VocoderConfig, load_vocoder
-from models.music_ldm.vocoder_gan import EDGE, DeviceMel, MelLoss, ResidentSounds, grow
+from models.music_ldm.vocoder_gan import EDGE, DeviceMel, MelLoss, ResidentSounds, grow, load_weights
 from models.music_ldm.vocoder_train import CONFIGS
 from models.training.loop import train
 from models.training.run_folder import RunFolder
@@ -133,6 +133,16 @@ def test_a_deeper_vocoder_begins_as_the_released_one():
         grow(Vocoder(VocoderConfig(**{**SIZES, "width": 32})), small.state_dict())
     with pytest.raises(BadInput):
         grow(Vocoder(VocoderConfig(**SIZES)), deep.state_dict())
+
+
+def test_it_trains_on_from_a_vocoder_that_has_attacks(tmp_path):
+    sharp = VocoderConfig(**SIZES, attacks=8)
+    checkpoints.save(tmp_path, name="music_ldm-vocoder", system="music_ldm", part="vocoder", config=sharp.to_json(),
+                     state_dict=Vocoder(sharp).state_dict(), card_text="", licence="GPL-3.0-or-later")
+    weights = load_weights(tmp_path / "music_ldm-vocoder.safetensors")
+    grow(Vocoder(VocoderConfig(**SIZES)), weights)
+    shipped = CONFIGS["vocoder"]["adversarial"]
+    grow(Vocoder(shipped), load_weights(shipped.sharpen))
 
 
 def test_a_run_teaches_both_sides_resumes_and_is_released(pack, released, tmp_path):

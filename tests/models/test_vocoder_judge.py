@@ -24,6 +24,14 @@ def shaped(sound, gain):
     return np.fft.irfft(spectrum * gain(np.fft.rfftfreq(sound.shape[1], 1 / RATE)), sound.shape[1]).astype(np.float32)
 
 
+def kicks(seconds, rate, swell=0.0):
+    """Decaying tones of 60 Hz from 0.2 s on, every half a second, (2, N); each takes `swell` seconds to come."""
+    time = np.arange(int(seconds * rate)) / rate
+    late = (time - 0.2) % 0.5
+    shape = np.exp(-late / 0.06) * np.minimum(late / max(swell, 1e-9), 1) * (time > 0.2)
+    return np.tile(0.5 * np.sin(2 * np.pi * 60 * late) * shape, (2, 1))
+
+
 def test_bands_and_tilt_read_an_equaliser():
     sound = np.random.default_rng(0).normal(size=(2, 4 * RATE)).astype(np.float32)
     louder = shaped(sound, lambda hertz: np.where((hertz > 900) & (hertz < 1100), 2.0, 1.0))
@@ -36,12 +44,22 @@ def test_bands_and_tilt_read_an_equaliser():
 
 def test_smeared_attacks_are_found():
     sound = beat(3)
-    places = measures.attack_places(sound)
+    places = measures.ATTACKS.places(sound)
     assert 8 <= len(places) <= 12 and np.abs((places / RATE + 0.01) % 0.25 - 0.01).max() < 0.006
     smear = np.ones(900) / 30.0                                                       # 20 ms
     blurred = np.stack([np.convolve(c, np.random.default_rng(1).normal(size=900) * smear, mode="same") for c in sound])
-    assert measures.attack_loss_db(sound, sound) == 0 and measures.attack_loss_db(blurred.astype(np.float32), sound) > 5
-    assert np.isnan(measures.attack_loss_db(np.zeros((2, RATE)), np.zeros((2, RATE))))
+    attacks = measures.ATTACKS
+    assert attacks.loss_db(sound, sound) == 0 and attacks.loss_db(blurred.astype(np.float32), sound) > 5
+    assert np.isnan(attacks.loss_db(np.zeros((2, RATE)), np.zeros((2, RATE))))
+
+
+def test_soft_kicks_are_found_and_hats_are_none():
+    room = 0.01 * shaped(np.random.default_rng(2).normal(size=(2, 3 * RATE)), lambda hertz: hertz < 2000)
+    sharp, soft = kicks(3, RATE) + room, kicks(3, RATE, swell=0.04) + room
+    places = measures.KICKS.places(sharp)
+    assert 5 <= len(places) <= 6 and np.abs((places / RATE - 0.2 + 0.01) % 0.5 - 0.01).max() < 0.01
+    assert measures.KICKS.loss_db(sharp, sharp) == 0 and measures.KICKS.loss_db(soft, sharp) > 3
+    assert not len(measures.KICKS.places(shaped(beat(3), lambda hertz: np.where(hertz > 2000, 1.0, 0.0))))
 
 
 def test_a_judge_tells_what_differs_and_nothing_else():
@@ -56,7 +74,8 @@ def test_the_table_on_small_files(tmp_path):
     torch.manual_seed(0)
     torch.set_num_threads(1)
     items = [({"id": f"d{n}", "kind": "dance", "split": "test", "genre": ("house", "krump")[n % 2]},
-              {"audio": pack_audio(0.5 * beat(3, 48_000, n)), "beats": np.zeros((0, 2), np.float32)}) for n in range(4)]
+              {"audio": pack_audio(0.5 * (beat(3, 48_000, n) + kicks(3, 48_000))),
+               "beats": np.zeros((0, 2), np.float32)}) for n in range(4)]
     write_shard(tmp_path / "corpus" / "a.safetensors", items)
     config = VocoderConfig(width=16, blocks=1, upper_width=16, upper_blocks=1)
     checkpoints.save(tmp_path / "ck", name="music_ldm-vocoder", system="music_ldm", part="vocoder",

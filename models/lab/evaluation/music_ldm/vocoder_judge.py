@@ -8,8 +8,8 @@ with tones and the two stages, from the true mel and from the mel that the VAE g
 sound with other real sound of its genre, `the same sound` with itself.
 Columns: distances (multi-scale log10 mel summed over seven windows, multi-resolution STFT, log-mel at 22 kHz), error of
 the thirds of an octave from 50 Hz to 12.7 kHz (means over all pieces; and per genre the mean over genres of the worst),
-tilt in dB per octave, how many dB attacks lose, share of the side, share of harmonic energy, and the accuracy of a
-judge trained afterwards (0.5: it cannot tell).
+tilt in dB per octave, how many dB attacks above 2 kHz and kicks below 300 Hz lose, share of the side, share of harmonic
+energy, and the accuracy of a judge trained afterwards (0.5: it cannot tell).
 """
 import argparse
 import functools
@@ -35,7 +35,7 @@ from models.music_ldm.vocoder_train import multi_resolution
 from models.training.shards import AUDIO_RATE, Corpus, unpack_audio
 
 COLUMNS = ("ms_mel", "stft", "log_mel", "band_db", "worst_band_db", "genre_worst_db", "tilt_db", "attack_loss_db",
-           "side_share", "harmonic", "judge")
+           "kick_loss_db", "side_share", "harmonic", "judge")
 HEAD = 1.0                      # seconds of a piece left out
 WAYS = {(False, False, False): "network alone", (True, False, False): "with steady tones",  # tones, attacks, finish
         (True, True, False): "with attacks", (True, False, True): "with the two stages"}
@@ -96,7 +96,8 @@ def score_row(found, pieces, distance):
         values.append({"ms_mel": float(distance(*pair)), "stft": float(multi_resolution(*pair)[0]),
                        "log_mel": mel_distance(mono[:size], piece["mono"][:size]),
                        "tilt_db": measures.tilt(levels[0]) - measures.tilt(levels[1]),
-                       "attack_loss_db": measures.attack_loss_db(mine, true), "side_share": side_share(mine),
+                       "attack_loss_db": measures.ATTACKS.loss_db(mine, true),
+                       "kick_loss_db": measures.KICKS.loss_db(mine, true), "side_share": side_share(mine),
                        "harmonic": harmonic_share(mine, RATE)})
     row = {name: float(np.nanmean([value[name] for value in values])) for name in values[0]}
     mean = np.mean(gaps, axis=0)

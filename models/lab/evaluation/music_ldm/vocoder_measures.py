@@ -11,9 +11,6 @@ from models.music_ldm.vocoder import RATE
 from models.music_ldm.vocoder_tone import third_levels
 
 BANDS = 1000.0 * 2.0 ** (np.arange(-13, 12) / 3)    # centres of thirds of an octave, 50 Hz to 12.7 kHz
-ATTACK_HERTZ = 2000.0                               # attacks are heard above this
-BEFORE, AFTER = (0.014, 0.004), (0.0, 0.008)        # seconds from an attack: the stretch before it, and the attack
-RISE_DB = 10.0                                      # least rise of a true attack
 JUDGED_HERTZ = 16_000.0  # a judge hears up to here: above, codecs of training sound would tell
 CROP = 16_384                                       # samples a judge hears at once: 0.37 s
 
@@ -29,44 +26,59 @@ def tilt(levels):
     return float(np.polyfit(np.log2(BANDS[inside]), levels[inside], 1)[0])
 
 
-def _high(stereo):
-    """Mono above ATTACK_HERTZ, (N,)."""
-    spectrum = np.fft.rfft(stereo.mean(axis=0))
-    spectrum[np.fft.rfftfreq(stereo.shape[1], 1 / RATE) < ATTACK_HERTZ] = 0
-    return np.fft.irfft(spectrum, stereo.shape[1])
+class Strokes:
+    """Beginnings of strokes in a range of frequencies: where a true sound has clear ones, and how much a sound rises
+    there.
+
+    low, high: Hz; before: (s, s) from a beginning back, the stretch that is quiet; after: seconds that are loud;
+    rise: least dB of a true one; loud: least mean square after it; apart: seconds between two.
+    """
+
+    def __init__(self, low, high, before, after, rise, loud, apart):
+        self.low, self.high, self.before, self.after = low, high, before, after
+        self.rise, self.loud, self.apart = rise, loud, apart
+
+    def inside(self, stereo):
+        """Mono within the range, (N,)."""
+        spectrum, hertz = np.fft.rfft(stereo.mean(axis=0)), np.fft.rfftfreq(stereo.shape[1], 1 / RATE)
+        spectrum[(hertz < self.low) | (hertz > self.high)] = 0
+        return np.fft.irfft(spectrum, stereo.shape[1])
+
+    def rises(self, mono, places):
+        """Rise in dB at sample places: energy after each over the energy of the stretch before it."""
+        energy = np.concatenate([[0.0], np.cumsum(mono ** 2)])
+
+        def mean(first, last):
+            a, b = places + int(first * RATE), places + int(last * RATE)
+            return (energy[b] - energy[a]) / (b - a) + 1e-10
+        return 10 * np.log10(mean(0.0, self.after) / mean(-self.before[0], -self.before[1]))
+
+    def places(self, true):
+        """Sample places of the clear beginnings of a sound: local maxima of its rise."""
+        mono = self.inside(true)
+        grid = np.arange(int(0.05 * RATE), len(mono) - int(0.05 * RATE), 44)
+        rise = self.rises(mono, grid)
+        loud = np.convolve(mono ** 2, np.ones(353) / 353, mode="same")
+        places = []
+        for index in np.argsort(-rise):
+            if rise[index] < self.rise or len(places) >= 200:
+                break
+            if loud[grid[index] + 200] > self.loud and all(abs(grid[index] - other) > self.apart * RATE
+                                                           for other in places):
+                places.append(grid[index])
+        return np.array(sorted(places), dtype=int)
+
+    def loss_db(self, found, true):
+        """How many dB less the found sound rises where the true one begins its strokes, mean; 0 is as sharp. NaN
+        without strokes."""
+        places = self.places(true)
+        if not len(places):
+            return float("nan")
+        return float((self.rises(self.inside(true), places) - self.rises(self.inside(found), places)).mean())
 
 
-def _rises(high, places):
-    """Rise in dB at sample places: energy of the attack over the energy of the stretch before it."""
-    energy = np.concatenate([[0.0], np.cumsum(high ** 2)])
-
-    def mean(first, last):
-        a, b = places + int(first * RATE), places + int(last * RATE)
-        return (energy[b] - energy[a]) / (b - a) + 1e-10
-    return 10 * np.log10(mean(*AFTER) / mean(-BEFORE[0], -BEFORE[1]))
-
-
-def attack_places(true):
-    """Sample places of the clear attacks of a sound: local maxima of its rise above 2 kHz, at least 60 ms apart."""
-    high = _high(true)
-    grid = np.arange(int(0.05 * RATE), len(high) - int(0.05 * RATE), 44)
-    rise = _rises(high, grid)
-    loud = np.convolve(high ** 2, np.ones(353) / 353, mode="same")
-    places = []
-    for index in np.argsort(-rise):
-        if rise[index] < RISE_DB or len(places) >= 200:
-            break
-        if loud[grid[index] + 200] > 1e-6 and all(abs(grid[index] - other) > 0.06 * RATE for other in places):
-            places.append(grid[index])
-    return np.array(sorted(places), dtype=int)
-
-
-def attack_loss_db(found, true):
-    """How many dB less the found sound rises at the true sound's attacks, mean; 0 is as sharp. NaN without attacks."""
-    places = attack_places(true)
-    if not len(places):
-        return float("nan")
-    return float((_rises(_high(true), places) - _rises(_high(found), places)).mean())
+ATTACKS = Strokes(2000.0, RATE / 2, before=(0.014, 0.004), after=0.008, rise=10.0, loud=1e-6, apart=0.06)
+KICKS = Strokes(0.0, 300.0, before=(0.040, 0.010), after=0.025, rise=8.0, loud=3e-4, apart=0.1)
 
 
 class Judge(nn.Module):
