@@ -2,8 +2,7 @@
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from core.audio.frames import FRAME_HZ, log_mel_rows
-from core.audio.mel import model_mono
+from core.audio.frames import FRAME_HZ, frame_log_mel
 
 DECIBEL = 8.7                               # of one unit of natural log magnitude
 LOUD_DB = 12.0                              # louder than the middle of the song by so much is as lively as can be
@@ -26,9 +25,10 @@ def lively(mel, cuts):
     )
 
 
-def lively_curve(audio, seconds):
-    """(N,) 0..1 at instants (N,) in seconds of an `Audio`, smooth; held beyond its ends."""
-    mel = log_mel_rows(model_mono(audio))
+def lively_curve(audio, seconds, mel=None):
+    """(N,) 0..1 at instants (N,) in seconds of an `Audio`, smooth; held beyond its ends. mel: its `frame_log_mel`,
+    where that is known already."""
+    mel = frame_log_mel(audio) if mel is None else mel
     whole = np.arange(0, max(len(mel), 1) + FRAME_HZ - 1, FRAME_HZ)              # stretches of a second
     values = gaussian_filter1d(lively(mel, whole), SMOOTH_SECONDS, mode="nearest")
     return np.interp(seconds, (whole[:-1] + FRAME_HZ / 2) / FRAME_HZ, values)

@@ -62,6 +62,9 @@ class Motion:
         """The same motion at another frame rate (slerp and linear), frame 0 at the same instant."""
         if abs(fps - self.fps) < 1e-6 or len(self) < 2:
             return Motion(self.rotations, self.root, fps)
+        step = round(self.fps / fps)
+        if step >= 1 and abs(self.fps - step * fps) < 1e-6:         # every frame is one of these
+            return Motion(self.rotations[::step].astype(np.float32), self.root[::step].astype(np.float32), fps)
         count = int(np.floor((len(self) - 1) / self.fps * fps + 1e-6)) + 1
         position = np.minimum(np.arange(count) * self.fps / fps, len(self) - 1)
         low = np.minimum(position.astype(int), len(self) - 2)

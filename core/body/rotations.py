@@ -8,6 +8,8 @@ import numpy as np
 # Rest root rotation: SMPL's y-up, +z-forward becomes Blender's z-up, facing -y.
 ROOT_TO_BLENDER = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]], dtype=np.float32)
 
+ROUNDING = 1e-4             # of the entries of R R^T: what single precision leaves of a rotation after many products
+
 
 def _scipy():
     """scipy's Rotation, imported when needed: training machines need not have scipy."""
@@ -51,8 +53,51 @@ def axis_angle_to_matrix(axis_angle):
 
 
 def matrix_to_axis_angle(matrix):
-    """(..., 3, 3) -> (..., 3) rotation vectors."""
-    return _batched(lambda a: _scipy().from_matrix(a).as_rotvec(), matrix, 2)
+    """(..., 3, 3) -> (..., 3) rotation vectors, of length pi at most; of what is no rotation the nearest one's."""
+    return _batched(_rotation_vectors, matrix, 2)
+
+
+def _rotation_vectors(matrix):
+    """(N, 3, 3) -> (N, 3). scipy finds the nearest rotation by a singular value decomposition, which takes five times
+    as long as all the rest: only what is further than `ROUNDING` from a rotation goes that way."""
+    m = np.asarray(matrix, dtype=np.float64)
+    off = np.abs(m @ np.swapaxes(m, -1, -2) - np.eye(3)).max(axis=(-2, -1))
+    sound = (off < ROUNDING) & ((np.cross(m[:, 0], m[:, 1]) * m[:, 2]).sum(-1) > 0)
+    if not sound.all():
+        out = np.empty((len(m), 3))
+        out[~sound] = _scipy().from_matrix(m[~sound]).as_rotvec()
+        out[sound] = _rotation_vectors(m[sound])
+        return out
+    return _quaternion_vectors(_quaternions(m))
+
+
+def _quaternions(m):
+    """(N, 4) unit quaternions (x, y, z, w) of rotations (N, 3, 3), by the largest component (Shepperd 1978)."""
+    diagonal = m[:, [0, 1, 2], [0, 1, 2]]
+    choice = np.concatenate([diagonal, diagonal.sum(1, keepdims=True)], axis=1).argmax(1)
+    q = np.empty((len(m), 4))
+    turned = choice == 3
+    t = m[turned]
+    q[turned] = np.stack([t[:, 2, 1] - t[:, 1, 2], t[:, 0, 2] - t[:, 2, 0], t[:, 1, 0] - t[:, 0, 1],
+                          1 + diagonal[turned].sum(1)], axis=1)
+    for i in range(3):
+        j, k = (i + 1) % 3, (i + 2) % 3
+        rows = choice == i
+        t = m[rows]
+        q[rows, i] = 1 + 2 * t[:, i, i] - diagonal[rows].sum(1)
+        q[rows, j], q[rows, k] = t[:, j, i] + t[:, i, j], t[:, k, i] + t[:, i, k]
+        q[rows, 3] = t[:, k, j] - t[:, j, k]
+    return q / np.linalg.norm(q, axis=1, keepdims=True)
+
+
+def _quaternion_vectors(q):
+    """(N, 3) rotation vectors of unit quaternions (N, 4) as (x, y, z, w)."""
+    q = np.where(q[:, 3:] < 0, -q, q)
+    sine = np.linalg.norm(q[:, :3], axis=1)
+    angle = 2 * np.arctan2(sine, q[:, 3])
+    small = angle <= 1e-3                                   # there the quotient is a series
+    scale = np.where(small, 2 + angle**2 / 12 + 7 * angle**4 / 2880, angle / np.where(small, 1.0, sine))
+    return scale[:, None] * q[:, :3]
 
 
 def euler_to_matrix(angles, order):

@@ -24,10 +24,10 @@ def style_index(name, captured=False):
     return STYLES.index(name) if name in STYLES else -1
 
 
-def mel_of(audio):
-    """`core.audio.Audio` -> (M, 64) float32 in 0..1 at 30 Hz, row i centred on i / 30 s."""
+def mel_of(audio, rows=None):
+    """`core.audio.Audio` -> (M, 64) float32 in 0..1 at 30 Hz, row i centred on i / 30 s; rows: its `frame_log_mel`."""
     from core.audio.frames import frame_log_mel, to_bytes
-    return to_bytes(frame_log_mel(audio)).astype(np.float32) / MEL_LEVELS
+    return to_bytes(frame_log_mel(audio) if rows is None else rows).astype(np.float32) / MEL_LEVELS
 
 
 def pad_beats(rows):

@@ -48,13 +48,13 @@ class Layer(nn.Module):
         self.dropout = nn.Dropout(c.dropout)
 
     def forward(self, x, condition, memory, seconds, mask):
-        """x (B, N, width), condition and memory (B, N, condition), seconds (N,), mask (B, N) or None."""
-        h = self.films[0](self.norms[0](x), condition)
+        """x (B, N, width), condition through SiLU and memory (B, N, condition), seconds (N,), mask (B, N) or None."""
+        h = self.films[0].modulated(self.norms[0](x), condition)
         x = x + self.dropout(self.attention(h, seconds=seconds, mask=mask))
         if self.cross is not None:
-            h = self.films[2](self.norms[2](x), condition)
+            h = self.films[2].modulated(self.norms[2](x), condition)
             x = x + self.dropout(self.cross(h, memory, seconds, seconds, mask))
-        return x + self.dropout(self.feed_forward(self.films[1](self.norms[1](x), condition), mask))
+        return x + self.dropout(self.feed_forward(self.films[1].modulated(self.norms[1](x), condition), mask))
 
 
 class Denoiser(nn.Module):
@@ -130,7 +130,8 @@ class Denoiser(nn.Module):
         h = self.motion_in(x.unflatten(1, (-1, c.patch)).flatten(2) if c.patch > 1 else x)
         h = h + self.condition_in(film if c.attention else music + other)
         seconds = torch.arange(h.shape[1], device=h.device) * (c.patch / c.fps)
+        active = F.silu(film)
         for layer in self.layers:
-            h = layer(h, film, music + level[:, None], seconds, mask)
+            h = layer(h, active, music + level[:, None], seconds, mask)
         out = self.out(self.norm(h))
         return (out.unflatten(2, (c.patch, -1)).flatten(1, 2) if c.patch > 1 else out)[:, :frames]

@@ -12,31 +12,28 @@ import torch
 
 from core import checkpoints
 from core.audio import Audio
+from core.audio.frames import frame_log_mel
 from core.audio.lively import LEAST, MOST, lively_curve
 from core.body.motion import Motion
 from core.checkpoints import Folders
 from core.errors import BadInput
 from models.dance_cascade import choice
 from models.dance_cascade.beside import guided_beside, opened, styles_beside
-from models.dance_cascade.config import BASE_FPS, FULL_FPS, RATIO, STYLES, EncoderConfig
+from models.dance_cascade.config import BASE_FPS, FULL_FPS, RATIO, STYLES, CascadeConfig, EncoderConfig
 from models.dance_cascade.encoder import Aligner, encode_music
 from models.dance_cascade.features import (
     asked_energy,
     assemble,
-    downsampled,
     mel_of,
     music_rows,
     rhythm_of,
     smooth_upsampled,
     style_index,
-    upsampled,
-    without_rhythm,
 )
 from models.dance_cascade.settings import Settings
-from models.diffusion.canvas import Layout, guided_apart, guided_windows, noise, reporting, sample, seeded
-from models.diffusion.schedule import Schedule
+from models.dance_cascade.stage import Stage
+from models.diffusion.canvas import noise, reporting, seeded
 from models.genre.judge import GenreJudge
-from models.layers.precision import native_autocast
 from models.motion import kept
 from models.motion.contacts import clean
 from models.motion.course import Course
@@ -50,103 +47,6 @@ SEED_SPREAD = 0.25
 REFINING_COST = 0.5                         # of a sampling step of the base, for the progress
 
 
-class Stage:
-    """One denoiser of the cascade on its canvas."""
-
-    def __init__(self, config, network, device, guided=None):
-        """guided: (config, network) that was taught this one's guided answers, or None."""
-        self.config, self.device = config, device
-        self.network = network.to(device).eval().requires_grad_(False)
-        self.guided, self.taught = None, None
-        if guided is not None:
-            self.guided = guided[1].to(device).eval().requires_grad_(False)
-            self.taught = guided[0].guidance_scale, guided[0].beat_guidance
-        self.schedule = Schedule(config.schedule, "x0", config.timesteps)
-
-    def sample(self, condition, x, generators, *, steps, scale, base=None, ratio=RATIO, loop=False, course=None,
-               known=None, on_step=None, sampler=None, batch=None, beat_scale=0.0, pull=None):
-        """Un-normalised vectors (V, T, 152).
-
-        condition: (frames (V, T, K) or, for all alike, (1, T, K), style index or -1); x: noise (V, 152, T); base (V, T
-        / ratio, 152) un-normalised, what the super-resolution refines; course: `Course` or None; known: (vectors (T,
-        152), mask (T,) bool) that stay, or None; beat_scale: guidance by the rhythm alone, on top of `scale`, both in
-        one pass where a network was taught them; pull: (un-normalised estimate (V, T, 152), share of the noise 0..1)
-        -> estimate, or None.
-        """
-        c, device, net = self.config, self.device, self.network
-        layout = Layout.of(x.shape[-1], c.window, c.overlap, loop, batch or Layout.batch)
-        places, (frames, style) = layout.places(device), condition
-        frames, low = frames.to(device).expand(len(x), -1, -1), None
-        if base is not None:
-            around = torch.cat([base, base[:, :1]], dim=1) if loop else base
-            low = net.standard(upsampled(around, layout.length, ratio).to(device)).transpose(1, 2)
-            low = (low + c.low_noise_sampling * noise(generators, low.shape[1:], device)).transpose(1, 2)
-
-        def network(pieces, times, variations, numbers, null, beatless=None):
-            heard = frames[variations[:, None], places[numbers]]
-            if beatless is not None:
-                heard = torch.where(beatless[:, None, None], deaf[variations[:, None], places[numbers]], heard)
-            told = {"frames": heard,
-                    "style": torch.full((len(pieces),), style, dtype=torch.long, device=device)}
-            if low is not None:
-                told["low"] = low[variations[:, None], places[numbers]]
-                told["low_noise"] = torch.full((len(pieces),), float(c.low_noise_sampling), device=device)
-            with native_autocast(device):
-                return asked(pieces.transpose(1, 2), times, told, null).float().transpose(1, 2)
-
-        deaf = without_rhythm(c, frames)
-        at_once = self.taught == (scale, beat_scale)
-        asked = self.guided if at_once else net
-        denoise = guided_apart(network, layout, self.schedule, scale, beat_scale) \
-            if beat_scale and c.rhythm and not at_once else \
-            guided_windows(network, layout, self.schedule, 1.0 if at_once else scale)
-        if base is not None:
-            denoise = self._anchored(denoise, base.to(device), ratio, loop)
-        if pull is not None:
-            denoise = self._pulled(denoise, pull)
-        if course is not None and not course.free:
-            denoise = self._bent(denoise, course)
-        kept = None
-        if known is not None:
-            kept = net.standard(known[0].to(device)).T[None], known[1].to(device).float()[None, None]
-        x = sample(denoise, x.to(device), self.schedule, steps, sampler=sampler or c.sampler, generators=generators,
-                   kept=kept, on_step=on_step)
-        return net.standard.restore(x.transpose(1, 2)).cpu()
-
-    def _anchored(self, denoise, base, ratio, loop):
-        """The denoiser whose estimate, taken down to the base's rate, is the base: only detail is added, no accent
-        smoothed away.
-
-        Iterative latent variable refinement (Choi et al. 2021, eq. 8). Without it the released super-resolution costs a
-        sixth of the speed and two thirds of the alignment with the beats.
-        """
-        standard = self.network.standard
-
-        def anchored(x, t):
-            vectors = standard.restore(denoise(x, t).transpose(1, 2))
-            missing = base - downsampled(vectors, ratio)[:, :base.shape[1]]
-            return standard(vectors + smooth_upsampled(missing, vectors.shape[1], ratio, loop)).transpose(1, 2)
-        return anchored
-
-    def _pulled(self, denoise, pull):
-        """The denoiser whose estimate is drawn towards a style."""
-        standard = self.network.standard
-
-        def pulled(x, t):
-            vectors = standard.restore(denoise(x, t).transpose(1, 2))
-            return standard(pull(vectors, t / self.schedule.steps)).transpose(1, 2)
-        return pulled
-
-    def _bent(self, denoise, course):
-        """The denoiser whose estimate obeys the course."""
-        standard = self.network.standard
-
-        def bent(x, t):
-            vectors = standard.restore(denoise(x, t).transpose(1, 2))
-            return standard(course.bend(vectors)).transpose(1, 2)
-        return bent
-
-
 class Dancer:
     """All parts, loaded; `generate` may be called many times and from one thread."""
 
@@ -158,8 +58,7 @@ class Dancer:
         self.device = torch.device(device)
         self.base = Stage(*base, self.device, guided)
         self.refiner = Stage(*refiner, self.device) if refiner is not None else None
-        own = self.base.network.encoder
-        self.encoder = (own if own is not None else music_encoder)
+        self.encoder = self.base.network.encoder if self.base.config.music == "scratch" else music_encoder
         if self.encoder is not None:
             self.encoder = self.encoder.to(self.device).eval().requires_grad_(False)
         self.styles = styles.to(self.device).eval().requires_grad_(False) if styles is not None else None
@@ -168,29 +67,28 @@ class Dancer:
     @classmethod
     def load(cls, folders: Folders = None, device: str = "cpu") -> "Dancer":
         """The released (or `folders`') checkpoints. Raises NoCheckpoint."""
-        parts = []
-        for part in ("base", "super_resolution"):
-            parts.append(opened(checkpoints.find("dance_cascade", part, folders)))
+        base = checkpoints.find("dance_cascade", "base", folders)
+        guided = guided_beside(base, folders)
+        parts = [opened(base) if guided is None else (CascadeConfig(**base.config), lambda: opened(base)[1]),
+                 opened(checkpoints.find("dance_cascade", "super_resolution", folders))]
         encoder = None
         if any(config.music == "aligned" for config, _ in parts):
             found = checkpoints.find("dance_cascade", "encoder", folders)
             aligner = Aligner(EncoderConfig(**found.config))
             aligner.load_state_dict(checkpoints.load_state(found))
             encoder = aligner.music
-        base = checkpoints.find("dance_cascade", "base", folders)
-        dancer = cls(*parts, encoder, device, styles_beside(base, folders), GenreJudge("audio", folders),
-                     guided_beside(base, folders))
+        dancer = cls(*parts, encoder, device, styles_beside(base, folders), GenreJudge("audio", folders), guided)
         dancer.sha256 = base.sha256
         return dancer
 
     @torch.no_grad()
-    def analyse(self, audio):
-        """Music embedding (M, E) at 30 Hz of a whole `core.audio.Audio`."""
+    def analyse(self, audio, rows=None):
+        """Music embedding (M, E) at 30 Hz of a whole `core.audio.Audio`; rows: its `frame_log_mel`, where known."""
         if not np.isfinite(audio.samples).all():
             raise BadInput("The sound holds samples that are not numbers; export it again.")
         if self.encoder is None:
             return torch.zeros(1, self.base.config.music_size)
-        return encode_music(self.encoder, torch.from_numpy(mel_of(audio)).to(self.device)).cpu()
+        return encode_music(self.encoder, torch.from_numpy(mel_of(audio, rows)).to(self.device)).cpu()
 
     def generate(self, audio: Audio | None, settings: Settings | None = None, *, progress: Callable | None = None,
                  should_cancel: Callable[[], bool] | None = None, **changes) -> list[Motion]:
@@ -208,11 +106,12 @@ class Dancer:
         frames += before
         base, ratio = self.base.config, FULL_FPS // self.base.config.fps
         low_frames = -(-frames // ratio)
-        music = asked.features if asked.features is not None else self.analyse(audio)
+        rows = frame_log_mel(audio) if asked.features is None or asked.energy is None else None
+        music = asked.features if asked.features is not None else self.analyse(audio, rows)
         beats = asked.beats.shifted(before / FULL_FPS) if asked.beats is not None else None
         style = self._style(asked.genre)
         first = asked.start - before / FULL_FPS
-        energies = energies_of(asked, audio, first + np.arange(low_frames) / base.fps)
+        energies = energies_of(asked, audio, first + np.arange(low_frames) / base.fps, rows)
         condition = torch.stack([self._condition(base, music, beats, each, low_frames, first) for each in energies]), \
             style
         steps = min(asked.steps or base.steps, base.timesteps)
@@ -253,7 +152,7 @@ class Dancer:
         if self.styles is None or not strength or not self.styles.knows(style):
             return None
         lively = torch.stack([asked_energy(each, len(each), middle=0.0)[:, 0] for each in energies]).to(self.device)
-        lively = self.styles.energy[style] + lively * self.base.network.energy[1]
+        lively = self.styles.energy[style] + lively * self.base.energy[1]
         fps = self.base.config.fps
         return lambda vectors, noise_share: self.styles.pull(vectors, style, fps, noise_share, strength, lively,
                                                              asked.loop)
@@ -286,15 +185,16 @@ class Dancer:
         return index
 
 
-def energies_of(asked, audio, seconds):
+def energies_of(asked, audio, seconds, rows=None):
     """(V, T) 0..1 at instants (T,) of the music: what is asked for; else as the music swells and falls, around a middle
-    of each seed's own, as far apart as the studio's dancers of one genre."""
+    of each seed's own, as far apart as the studio's dancers of one genre. rows: the music's `frame_log_mel`, where
+    known."""
     if asked.energy is not None:
         curve = np.atleast_1d(asked.energy)
         even = np.interp(np.linspace(0, len(curve) - 1, len(seconds)), np.arange(len(curve)), curve)
         return np.tile(even.astype(np.float32), (asked.variations, 1))
     own = [np.random.default_rng([asked.seed + number, 1]).standard_normal() for number in range(asked.variations)]
-    curves = lively_curve(audio, seconds) + SEED_SPREAD * np.array(own)[:, None]
+    curves = lively_curve(audio, seconds, rows) + SEED_SPREAD * np.array(own)[:, None]
     return np.clip(curves, LEAST, MOST).astype(np.float32)
 
 

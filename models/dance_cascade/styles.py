@@ -35,8 +35,20 @@ def average(x, seconds, fps, loop=False):
     flat = x.reshape(-1, 1, x.shape[-1])
     half = min(int(seconds * fps / 2), (x.shape[-1] - 1) // (2 if loop else 1))
     padded = F.pad(flat, (half, half), mode="circular") if loop else flat
+    if x.device.type == "cpu":
+        return _running_mean(padded[:, 0], half, loop).reshape(x.shape)
     return F.avg_pool1d(padded, 2 * half + 1, stride=1, padding=0 if loop else half,
                         count_include_pad=False).reshape(x.shape)
+
+
+def _running_mean(rows, half, whole):
+    """Means over 2 `half` + 1 frames of rows (N, T), cut at the ends or, where `whole`, of whole windows alone. By
+    sums of all before, in double precision: pooling adds up each window anew, a hundred frames for each frame."""
+    sums = F.pad(rows.double().cumsum(-1), (1, 0))
+    count = rows.shape[-1]
+    middle = torch.arange(half, count - half) if whole else torch.arange(count)
+    low, high = (middle - half).clamp(min=0), (middle + half + 1).clamp(max=count)
+    return ((sums[:, high] - sums[:, low]) / (high - low)).to(rows.dtype)
 
 
 def moments(x, fps, loop=False):

@@ -22,13 +22,16 @@ def native_autocast(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, dtype=found or torch.bfloat16, enabled=found is not None)
 
 
-def native_weights(network: nn.Module, device: torch.device) -> nn.Module:
+def native_weights(network: nn.Module, device: torch.device, biases: bool = True) -> nn.Module:
     """A network that is only ever called under `native_autocast`, its linear and convolution layers kept in `half`.
 
-    Otherwise their weights are converted anew in every call. The same numbers come out. Returns the network.
+    Otherwise their weights are converted anew in every call. The same numbers come out. biases: False leaves biases as
+    they are, for networks that add to them before they are used. Returns the network.
     """
     found = half(device)
     for layer in network.modules() if found is not None else ():
         if isinstance(layer, PRODUCTS):
-            layer.to(found)
+            layer.weight.data = layer.weight.data.to(found)
+            if biases and layer.bias is not None:
+                layer.bias.data = layer.bias.data.to(found)
     return network

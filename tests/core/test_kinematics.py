@@ -99,4 +99,6 @@ def test_resampled_keeps_times(pose):
     faster = motion.resampled(120)
     assert faster.fps == 120 and len(faster) == 121
     assert np.degrees(geodesic(faster.rotations[::4], motion.rotations)).max() < 0.1
+    whole = faster.resampled(30)                    # every fourth frame, nothing turned on the way
+    assert np.array_equal(whole.rotations, faster.rotations[::4]) and np.array_equal(whole.root, faster.root[::4])
     assert np.degrees(geodesic(motion.resampled(24).resampled(30).rotations[:24], motion.rotations[:24])).max() < 0.1

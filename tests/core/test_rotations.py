@@ -37,6 +37,26 @@ def test_axis_angle(matrices):
     assert np.allclose(r.axis_angle_to_matrix(np.array([0, 0, np.pi / 2])) @ [1, 0, 0], [0, 1, 0], atol=1e-6)
 
 
+def test_rotation_vectors_are_those_of_scipy():
+    """Of every size up to half a turn, about every axis, rounded to single precision; of what is no rotation, the
+    nearest one's."""
+    rng = np.random.default_rng(3)
+    axes = np.concatenate([rng.normal(size=(400, 3)), np.eye(3), -np.eye(3)])
+    axes /= np.linalg.norm(axes, axis=1, keepdims=True)
+    for size in (0.0, 1e-7, 1e-4, 0.01, 1.0, 2.5, np.pi - 1e-3):
+        vectors = axes * size
+        made = Rotation.from_rotvec(vectors).as_matrix()
+        assert np.abs(r.matrix_to_axis_angle(made) - vectors).max() < 2e-6
+        rounded = made.astype(np.float32)
+        wanted = Rotation.from_matrix(rounded).as_rotvec()
+        assert np.abs(r.matrix_to_axis_angle(rounded) - wanted).max() < (1e-5 if size < 3 else 5e-4)
+    squeezed = Rotation.random(20, random_state=2).as_matrix() @ np.diag([1.0, 1.3, 0.8])
+    assert np.allclose(r.matrix_to_axis_angle(squeezed), Rotation.from_matrix(squeezed).as_rotvec(), atol=1e-5)
+    mixed = np.concatenate([squeezed, np.eye(3)[None]])
+    assert np.allclose(r.matrix_to_axis_angle(mixed)[-1], 0)
+    assert r.matrix_to_axis_angle(np.zeros((0, 3, 3))).shape == (0, 3)
+
+
 @pytest.mark.parametrize("order", ["ZXY", "XYZ", "YXZ"])
 def test_euler_first_letter_is_outermost(matrices, order):
     angles = np.radians([[20.0, -30.0, 40.0]])

@@ -9,7 +9,10 @@ from core.audio import Audio
 from core.body.motion import Motion
 from core.body.rotations import axis_angle_to_matrix
 from core.rhythm.beats import Beats
-from models.lab.evaluation.dance_cascade import ablations, bodies, evaluate, scoring
+from models.lab.evaluation.dance_cascade import ablations, bodies, evaluate, ranges, scoring
+from models.lab.evaluation.kept_dances import KeptDances, read_dance, write_dance
+from models.lab.evaluation.tables import sampling_networks, scrambled
+from models.lab.packs import temper
 from models.lab.studio.dancer import dance
 from models.lab.studio.plan import make_plan
 from models.motion.smoothing import reversed_in_time
@@ -33,10 +36,15 @@ def test_alignment_is_above_the_null_for_the_right_pair_only(pieces):
     assert shifted.times.tolist() == [0.5, 1.5, 2.5]
 
 
-def test_rhythm_rows(dancer, pieces, monkeypatch):
-    monkeypatch.setattr(evaluate, "predicted", lambda found: [piece.beats for piece in found])
-    told = []
-    rows, made = evaluate.rhythm_rows(dancer, pieces, 2, told.append)
+def test_rhythm_rows(dancer, pieces, monkeypatch, tmp_path):
+    monkeypatch.setattr(evaluate, "predicted", lambda piece: piece.beats)
+    told, kept, intact = [], KeptDances(tmp_path), dancer.base.network
+    rows, made = evaluate.rhythm_rows(dancer, pieces, 2, told.append, kept=kept)
+    assert dancer.base.network is intact and len(list(tmp_path.glob("*/*.npz"))) == 3 * 3 + 5 * 2
+    monkeypatch.setattr(dancer, "generate", None)                       # a second call makes nothing
+    again, _ = evaluate.rhythm_rows(dancer, pieces, 2, told.append, kept=kept)
+    assert again == rows
+    told = told[:len(rows)]
     assert {"studio's dance", "model, another piece's dance", "scrambled weights", "model, no rhythm",
             "style token alone", "next piece's genre asked for"} <= set(rows)
     assert rows["studio's dance"]["lift"] > rows["scrambled weights"]["lift"] and len(told) == len(rows)
@@ -108,3 +116,46 @@ def test_ablations_train_what_is_not_finished(tmp_path, pieces, monkeypatch):
     assert not (tmp_path / "runs" / names[0] / evaluate.SCORES).exists()
     rows = ["ablation-base", "ablation-base-another-seed"]
     assert len(ablations.configurations()) == 11 and list(ablations.queue())[:2] == rows
+
+
+def test_a_kept_dance_is_the_dance(pieces, tmp_path):
+    motion = pieces[0].motion
+    write_dance(tmp_path / "row" / "0000.npz", motion)
+    again = read_dance(tmp_path / "row" / "0000.npz")
+    assert np.abs(again.rotations - motion.rotations).max() < 1e-6 and np.array_equal(again.root, motion.root)
+    assert again.fps == motion.fps and not list(tmp_path.glob("row/*.part"))
+    kept, made = KeptDances(), []
+    kept("row", 0, lambda: made.append(1))
+    kept("row", 0, lambda: made.append(1))
+    assert len(made) == 2, "without a folder nothing is kept"
+
+
+def test_scrambled_is_for_the_block_alone(dancer):
+    before = {name: parameter.clone() for name, parameter in dancer.base.network.named_parameters()}
+    assert [name for _, name in sampling_networks(dancer)] == ["network"]
+    with pytest.raises(KeyError), scrambled(dancer, 1) as other:
+        inside = dict(other.base.network.named_parameters())
+        name = next(name for name, parameter in before.items() if parameter.dim() > 1 and parameter.numel() > 100)
+        assert not inside[name].equal(before[name]) and inside[name].sum().isclose(before[name].sum(), atol=1e-2)
+        raise KeyError
+    assert all(parameter.equal(before[name]) for name, parameter in dancer.base.network.named_parameters())
+
+
+def test_styles_beside_their_own_dancers(pieces):
+    dances = ranges.by_genre([piece.motion for piece in pieces], pieces)
+    slow = [Motion(piece.motion.rotations, piece.motion.root, 3.0) for piece in pieces]
+    row = ranges.range_rows(dances, dances)["house"]
+    assert row["joint speed"] == row["own joint speed"] and row["jerk within"] >= 0.6
+    late = ranges.range_rows({"house": slow, "krump": slow}, dances)
+    assert set(late) == {"house"} and late["house"]["joint speed within"] == 0.0
+    assert late["house"]["joint speed"] < 0.15 * row["joint speed"]
+
+
+def test_what_is_too_wild_is_asked_for_less():
+    import torch
+    own = np.array([[1.0, 300.0], [1.2, 400.0], [0.8, 200.0]])
+    assert not temper.too_wild(own, own) and temper.too_wild(own * [1.0, 2.0], own)
+    changed, (middle, fast) = temper.tempered(torch.zeros(3, 5), own * [0.9, 1.5], own)
+    assert middle == 0.0 and fast == pytest.approx(-2 * np.log(1.5)), "what is too calm is not made wilder"
+    assert changed[0].eq(0).all() and changed[1].eq(0).all() and torch.allclose(changed[2], torch.tensor(fast))
+    assert temper.tempered(torch.zeros(3, 5), own * 9, own)[1] == (-temper.MOST, -temper.MOST)

@@ -116,6 +116,15 @@ def test_one_pass_at_the_scales_that_were_taught_and_three_elsewhere(folder, mon
     assert np.isfinite(slow.rotations).all()
 
 
+def test_a_base_whose_answers_another_gives_is_opened_when_it_is_needed(folder):
+    dancer, audio = Dancer.load(folder), clicks(np.arange(0.5, 3.0, 0.5), 3.0)
+    wanted = dict(genre="break", beats=Beats(np.arange(0.5, 3.0, 0.5), np.arange(5) % 4 + 1), seed=1, steps=2)
+    dancer.generate(audio, **wanted)
+    assert dancer.base._network is None
+    dancer.generate(audio, **wanted, guidance_scale=1.0)
+    assert dancer.base._network is not None and torch.equal(dancer.base.network.energy, dancer.base.energy)
+
+
 def test_another_base_is_not_taken_for_the_teacher(folder, released, tmp_path):          # noqa: F811
     mixed = shutil.copytree(released, tmp_path / "checkpoints")
     found = checkpoints.find("dance_cascade", "guided", folder)

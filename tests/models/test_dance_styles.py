@@ -13,7 +13,7 @@ from models.dance_cascade import choice
 from models.dance_cascade.beside import styles_beside
 from models.dance_cascade.config import STYLES
 from models.dance_cascade.settings import Settings
-from models.dance_cascade.styles import BANDS, Styles, moments
+from models.dance_cascade.styles import BANDS, Styles, moments, average
 from models.lab.packs import styles as pack
 from models.motion.representation import CHANNELS, CONTACTS
 
@@ -49,6 +49,18 @@ def test_moments_are_means_and_spreads_about_each_frame():
     assert torch.allclose(moments(ramp, FPS, loop=True)[0], moments(ramp.roll(150, -1), FPS, True)[0].roll(150, -1),
                           atol=1e-5)
     assert moments(ramp[..., :1], FPS)[0].shape == (1, 1, 1)
+
+
+@pytest.mark.parametrize("frames, seconds, loop",
+                         [(150, 2.0, False), (150, 2.0, True), (40, 8.0, False), (41, 8.0, True)])
+def test_running_means_are_those_of_pooling(frames, seconds, loop):
+    x = 3 + torch.randn(2, 5, frames, generator=torch.Generator().manual_seed(0))
+    half = min(int(seconds * FPS / 2), (frames - 1) // (2 if loop else 1))
+    flat = x.reshape(-1, 1, frames)
+    padded = torch.nn.functional.pad(flat, (half, half), mode="circular") if loop else flat
+    pooled = torch.nn.functional.avg_pool1d(padded, 2 * half + 1, stride=1, padding=0 if loop else half,
+                                            count_include_pad=False).reshape(x.shape)
+    assert torch.allclose(average(x, seconds, FPS, loop), pooled, atol=1e-5)
 
 
 def test_an_estimate_is_drawn_to_the_style_that_is_asked_for(styles):

@@ -19,6 +19,21 @@ def test_a_card_is_given_what_it_multiplies_fast(monkeypatch, capability, wanted
     assert network[0].weight.dtype == (wanted or torch.float32) and network[1].weight.dtype == torch.float32
 
 
+def test_the_same_numbers_come_out_of_weights_kept_in_half_precision(monkeypatch):
+    """Of FiLM too, whose biases are added to before they are rounded: they stay as they are."""
+    from models.layers import FiLM
+    monkeypatch.setattr(precision, "half", lambda device: torch.bfloat16)
+    torch.manual_seed(0)
+    film, x, condition = FiLM(16, 24), torch.randn(2, 5, 24), torch.randn(2, 5, 16)
+    torch.nn.init.normal_(film.project[1].weight)
+    torch.nn.init.normal_(film.project[1].bias)
+    with torch.no_grad(), precision.native_autocast(torch.device("cpu")):
+        before = film(x, condition)
+        precision.native_weights(film, torch.device("cpu"), biases=False)
+        assert torch.equal(film(x, condition), before)
+    assert film.project[1].weight.dtype == torch.bfloat16 and film.project[1].bias.dtype == torch.float32
+
+
 def test_other_devices_stay_in_float32():
     assert precision.half(torch.device("mps")) is None
     assert precision.half(torch.device("cpu")) in (None, torch.bfloat16)

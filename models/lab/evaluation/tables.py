@@ -1,5 +1,7 @@
 """What every evaluation shares: the scrambled row, tables, results on disk."""
+import copy
 import json
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,35 @@ def scramble(network, seed=0):
             flat = parameter.flatten()
             parameter.copy_(flat[torch.randperm(flat.numel(), generator=generator).to(flat.device)].view_as(parameter))
     return network
+
+
+# Where a loaded system has the networks that sample.
+SAMPLING = ("denoiser", "music_dit", "motion_dit", "base.network", "base.guided")
+
+
+def sampling_networks(model):
+    """[(what holds a network that samples, its name there)] of a loaded system; empty where that is not known."""
+    found = []
+    for path in SAMPLING:
+        place, _, name = path.rpartition(".")
+        holder = getattr(model, place, None) if place else model
+        if getattr(holder, name, None) is not None:
+            found.append((holder, name))
+    return found
+
+
+@contextmanager
+def scrambled(model, seed=0):
+    """Within the block every network of a loaded system that samples is scrambled; afterwards it is as it was."""
+    places = sampling_networks(model)
+    intact = [getattr(*place) for place in places]
+    try:
+        for place, network in zip(places, intact):
+            setattr(*place, scramble(copy.deepcopy(network), seed))
+        yield model
+    finally:
+        for place, network in zip(places, intact):
+            setattr(*place, network)
 
 
 def interval(values, draws=2000):

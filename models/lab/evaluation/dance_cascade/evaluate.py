@@ -7,7 +7,6 @@ that nothing was trained on: FID and diversity, feet, the judge that tells dance
 three minutes, real tracks, speed, and finished ablation runs.
 """
 import argparse
-import copy
 import json
 import sys
 import time
@@ -19,22 +18,14 @@ from core.audio.io import read_audio
 from core.body.motion import rest_motion
 from core.errors import command
 from core.rhythm.beats import Beats
+from models.dance_cascade.features import CAPTURED
 from models.dance_cascade.pipeline import Dancer
-from models.lab.evaluation.dance_cascade import bodies, scoring
+from models.lab.evaluation.dance_cascade import bodies, ranges, scoring
+from models.lab.evaluation.kept_dances import KeptDances
 from models.lab.evaluation.rule_dancer import RuleDancer
-from models.lab.evaluation.tables import markdown_table, replace_section, scramble, write_json
+from models.lab.evaluation.tables import markdown_table, replace_section, scrambled, write_json
 
 SCORES = "scores.json"                  # of a trained row's dances, in its run folder
-
-
-def scrambled(dancer, seed=0):
-    """The same dancer with the entries of every weight matrix of its base permuted, and of what the base taught."""
-    other = copy.copy(dancer)
-    other.base = copy.copy(dancer.base)
-    other.base.network = scramble(copy.deepcopy(dancer.base.network), seed)
-    if dancer.base.guided is not None:
-        other.base.guided = scramble(copy.deepcopy(dancer.base.guided), seed)
-    return other
 
 
 def half_beat_later(beats):
@@ -43,77 +34,114 @@ def half_beat_later(beats):
     return Beats(times, beats.positions, beats.metre, beats.confidence)
 
 
-def danced(dancer, pieces, beats, genre=None, **options):
-    """One dance a piece. beats: a `Beats` or None each; genre: one for all or one each, None takes the piece's."""
-    genres = genre if isinstance(genre, list) else [genre or piece.genre for piece in pieces]
-    return [dancer.generate(piece.audio, beats=given, genre=asked, seed=100 + number, **options)[0]
-            for number, (piece, given, asked) in enumerate(zip(pieces, beats, genres))]
+def danced(dancer, piece, beats, number, genre=None, **options):
+    """One dance to a piece. beats: a `Beats` or None; genre: None takes the piece's; number: of the piece, its seed."""
+    return dancer.generate(piece.audio, beats=beats, genre=genre or piece.genre, seed=100 + number, **options)[0]
 
 
-def predicted(pieces):
-    """Beats of the pieces by the music network."""
+def predicted(piece):
+    """Beats of a piece by the music network, or None where it hears fewer than two."""
     from models.rhythm.detect import detect_music_beats
-    return [detect_music_beats(piece.audio.mono(), piece.audio.rate) for piece in pieces]
+    found = detect_music_beats(piece.audio.mono(), piece.audio.rate)
+    return found if len(found) > 1 else None
 
 
-def rhythm_rows(dancer, pieces, few, say, rule=None):
-    """{row: alignment}: the model under several beats, the rule, and what must be at chance."""
-    true, rows = [piece.beats for piece in pieces], {}
-    made = {}
+def recipes(dancer, pieces, few, rule=None):
+    """{row: (pieces of it, (number, piece) -> `Motion`)} of what is made to each piece."""
+    def scrambled_dance(number, piece):
+        with scrambled(dancer, number) as other:
+            return danced(other, piece, piece.beats, number)
 
-    def add(name, motions, beats):
-        rows[name] = scoring.alignment(motions, beats)
-        made[name] = motions
-        say(name + " " + json.dumps(rows[name]))
+    def next_genre(number, piece):              # of the next piece, whose music it does not hear
+        return danced(dancer, piece, piece.beats, number, pieces[(number + 1) % few].genre)
 
-    add("studio's dance", [piece.motion for piece in pieces], true)
-    add("model, true rhythm", danced(dancer, pieces, true), true)
+    rows = {"studio's dance": (len(pieces), lambda n, piece: piece.motion),
+            "model, true rhythm": (len(pieces), lambda n, piece: danced(dancer, piece, piece.beats, n))}
     if rule is not None:
-        add("repertoire", rule.danced(pieces, true), true)
-    found = predicted(pieces)
-    add("model, predicted rhythm", danced(dancer, pieces, [b if len(b) > 1 else None for b in found]), true)
+        rows["repertoire"] = (len(pieces),
+                              lambda n, piece: rule.generate(piece.audio, beats=piece.beats, seed=100 + n)[0])
+    return {**rows,
+            "model, predicted rhythm": (len(pieces), lambda n, piece: danced(dancer, piece, predicted(piece), n)),
+            "markers half a beat later": (few, lambda n, piece: danced(dancer, piece, half_beat_later(piece.beats), n)),
+            "style token alone": (few, lambda n, piece: danced(dancer, piece, piece.beats, n, style_guidance=0.0)),
+            "next piece's genre asked for": (few, next_genre),
+            "model, no rhythm": (few, lambda n, piece: danced(dancer, piece, None, n)),
+            "scrambled weights": (few, scrambled_dance)}
+
+
+def made_to(pieces, rows, kept):
+    """{row: [Motion]} of `recipes`, piece by piece, so that each song is rendered once."""
+    made = {name: [] for name in rows}
+    for number, piece in enumerate(pieces):
+        for name, (count, make) in rows.items():
+            if number < count:
+                made[name].append(kept(name, number, lambda: make(number, piece)))            # noqa: B023
+    return made
+
+
+def rhythm_rows(dancer, pieces, few, say, rule=None, kept=None):
+    """({row: alignment}, {row: motions}): the model under several beats, the rule, and what must be at chance."""
+    made = made_to(pieces, recipes(dancer, pieces, few, rule), kept or KeptDances())
     motions = made["model, true rhythm"]
-    add("model, another piece's dance", motions[1:] + motions[:1], true)
-    shifted = [half_beat_later(beats) for beats in true[:few]]
-    late = danced(dancer, pieces[:few], shifted)
-    add("markers half a beat later, against them", late, shifted)
-    add("markers half a beat later, against the music", late, true[:few])
-    add("style token alone", danced(dancer, pieces[:few], true[:few], style_guidance=0.0), true[:few])
-    genres = [piece.genre for piece in pieces[:few]]                # of the next piece, whose music it does not hear
-    add("next piece's genre asked for", danced(dancer, pieces[:few], true[:few], genres[1:] + genres[:1]), true[:few])
-    add("model, no rhythm", danced(dancer, pieces[:few], [None] * few), true[:few])
-    wrong = [danced(scrambled(dancer, n), [piece], [piece.beats])[0] for n, piece in enumerate(pieces[:few])]
-    add("scrambled weights", wrong, true[:few])
+    made["model, another piece's dance"] = motions[1:] + motions[:1]
+    late = made.pop("markers half a beat later")
+    made["markers half a beat later, against them"] = made["markers half a beat later, against the music"] = late
+    rows = {}
+    for name, motions in made.items():
+        beats = [piece.beats for piece in pieces[:len(motions)]]
+        if name.endswith("against them"):
+            beats = [half_beat_later(each) for each in beats]
+        rows[name] = scoring.alignment(motions, beats)
+        say(name + " " + json.dumps(rows[name]))
     return rows, made
 
 
-def capture_rows(dancer, pieces, made, folder, say, rule=None):
+def capture_rows(dancer, pieces, made, folder, say, rule=None, kept=None):
     """({row: distances to left-out captures, quality}, {row: separation}) of captures, studio, model and mean pose."""
-    real = scoring.captures(folder)
-    clips = [motion for motion, _, _ in real]
-    ours = [style for _, style, _ in real]
-    styled = {"salsa": "salsa", "indian": "indian", "modern": "modern", "break": "breakdance", "mj": "mj"}
-    asked = [styled.get(ours[n % len(ours)], "salsa") for n in range(len(pieces))]
-    as_captured = [dancer.generate(piece.audio, beats=piece.beats, genre=style, seed=300 + n)[0]
-                   for n, (piece, style) in enumerate(zip(pieces, asked))]
-    still = [rest_motion(int(scoring.SECONDS * 60), 60.0) for _ in pieces]
-    mean = bodies.mean_pose(dancer.base.network, int(scoring.SECONDS * 60))
-    sets = {"captures left out": clips, "model, styles of the captures": as_captured,
-            "model, the ten genres": made["model, true rhythm"], "studio's dance": made["studio's dance"],
-            "standing": still, "mean pose": [mean] * len(pieces)}
+    real, kept = scoring.captures(folder), kept or KeptDances()
+    clips, first = [motion for motion, _, _ in real], pieces[:len(real)]
+    say(f"{len(real)} passages of {len({group for _, _, group in real})} clips")
+    frames = int(min(len(motion) / motion.fps for motion in made["model, true rhythm"]) * 60)
+    sets = {"captures left out": clips, "model, the ten genres": made["model, true rhythm"],
+            "studio's dance": made["studio's dance"], "standing": [rest_motion(frames, 60.0)] * len(first),
+            "mean pose": [bodies.mean_pose(dancer.base.network, frames)] * len(first)}
+    styled = {"model, styles of the captures":
+              lambda n, piece: danced(dancer, piece, piece.beats, 200 + n, CAPTURED.get(real[n][1], real[n][1]))}
     if rule is not None:
         sets["repertoire"] = made["repertoire"]
-        sets["repertoire, styles of the captures"] = [
-            rule.generate(piece.audio, beats=piece.beats, genre=rule.style(ours[n % len(ours)]), seed=300 + n)[0]
-            for n, piece in enumerate(pieces)]
-    rows = {}
+        styled["repertoire, styles of the captures"] = lambda n, piece: rule.generate(
+            piece.audio, beats=piece.beats, genre=rule.style(real[n][1]), seed=300 + n)[0]
+    sets |= made_to(first, {name: (len(first), make) for name, make in styled.items()}, kept)
+    rows, half = {}, len(clips) // 2
     for name, motions in sets.items():
-        half = len(clips) // 2
         rows[name] = scoring.distances(clips[half:], clips[:half]) if name == "captures left out" \
             else scoring.distances(motions, clips)
         rows[name].update(scoring.quality(motions), **bodies.joints_and_bones(motions))
         say(name + " " + json.dumps(rows[name]))
     return rows, told_apart(sets, [group for _, _, group in real], say)
+
+
+def studio_rows(made, say):
+    """{row: distances to the studio's dances of the same pieces, and quality}; the studio's own: two halves of it."""
+    studio, rows = scoring.passages([motion.resampled(60.0) for motion in made["studio's dance"]]), {}
+    for name in ("studio's dance", "model, true rhythm", "model, predicted rhythm", "repertoire"):
+        if name in made:
+            against = (studio[::2], studio[1::2]) if name == "studio's dance" else (made[name], studio)
+            rows[name] = {**scoring.distances(*against), **scoring.quality(made[name])}
+            say(name + ", beside the studio " + json.dumps(rows[name]))
+    return rows
+
+
+def style_rows(dancer, pieces, made, folder, count, kept):
+    """{style: how wild its dances are beside its own dancers} of the ten genres and of the captures' styles, `count`
+    dances of each of these."""
+    rows = ranges.range_rows(ranges.by_genre(made["model, true rhythm"], pieces),
+                             ranges.by_genre(made["studio's dance"], pieces))
+    own = ranges.people(folder)
+    recipes = {f"model, {style}": (count, lambda n, piece, style=style: danced(dancer, piece, piece.beats, n, style))
+               for style in own}
+    styled = made_to(pieces[:count], recipes, kept)
+    return rows | ranges.range_rows({style: styled[f"model, {style}"] for style in own}, own)
 
 
 def told_apart(sets, groups, say):
@@ -229,16 +257,20 @@ def main(argv=None):
     parser = argparse.ArgumentParser(prog="build.py evaluate dance_cascade", description=__doc__.split("\n")[0])
     parser.add_argument("--checkpoints", help="folder of checkpoints (default: the shipped ones)")
     parser.add_argument("--pieces", type=int, default=20, help="studio test pieces")
-    parser.add_argument("--few", type=int, default=6, help="pieces of the rows that must be at chance")
+    parser.add_argument("--seconds", type=float, default=scoring.SECONDS, help="of a piece")
+    parser.add_argument("--few", type=int, default=6, help="pieces of the rows that must be at chance, and dances of "
+                        "each style of the captures")
     parser.add_argument("--captures", help="flat folder of whole captured clips; rows against captures are left out "
                         "without it")
     parser.add_argument("--tracks", help="folder of recorded music")
     parser.add_argument("--ablations", help="folder of ablation runs or of their logs")
-    parser.add_argument("--out", default="dance-evaluation", help="folder for rows.json")
+    parser.add_argument("--out", default="dance-evaluation", help="folder for rows.json and for the dances, which the "
+                        "same command takes from there when it is called again")
     parser.add_argument("--docs", help="Markdown file whose section dance_cascade is replaced")
     options = parser.parse_args(argv)
     say = lambda text: print(text, flush=True)                                                  # noqa: E731
-    dancer, pieces = Dancer.load(options.checkpoints), scoring.studio_pieces(options.pieces)
+    dancer, pieces = Dancer.load(options.checkpoints), scoring.studio_pieces(options.pieces, options.seconds)
+    few, kept = min(options.few, len(pieces)), KeptDances(Path(options.out) / "dances")
     rule, data = RuleDancer.load(options.checkpoints), {}
     def keep(**rows):
         """Rows as soon as they are there: the whole takes long, and may be stopped."""
@@ -248,10 +280,12 @@ def main(argv=None):
     if options.tracks:
         tracks, swells = real_tracks(dancer, options.tracks, say, rule)
         keep(Recorded_music=tracks, Swelling_with_recorded_music=swells)
-    rows, made = rhythm_rows(dancer, pieces, min(options.few, len(pieces)), say, rule)
-    keep(Alignment_on_studio_test_pieces=rows, Genre_seen_by_the_motion_judge=bodies.styles_seen(made, pieces))
+    rows, made = rhythm_rows(dancer, pieces, few, say, rule, kept)
+    keep(Alignment_on_studio_test_pieces=rows, Genre_seen_by_the_motion_judge=bodies.styles_seen(made, pieces),
+         Beside_the_studio=studio_rows(made, say))
     if options.captures:
-        against, told = capture_rows(dancer, pieces, made, options.captures, say, rule)
+        keep(Each_style_beside_its_own_dancers=style_rows(dancer, pieces, made, options.captures, few, kept))
+        against, told = capture_rows(dancer, pieces, made, options.captures, say, rule, kept)
         keep(Against_captures_left_out=against, Told_from_captures=told)
     more = seams_and_speed(dancer, pieces, say)
     keep(Seams_over_three_minutes={"model": more["seams"]}, Seeds={"joint distance": more["seeds"]},

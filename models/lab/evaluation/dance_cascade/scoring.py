@@ -1,6 +1,7 @@
 """What is measured on dances: alignment above the circular-shift null, distance to captures, feet, floor, range of
 motion."""
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -20,7 +21,8 @@ from models.training.flat import Flat
 
 SECONDS = 20.0                              # of a studio piece
 PASSAGE = 10.0                              # s, of captures and of what is compared with them
-HOP = 5.0                                   # s between passages of captures: they overlap, for there are few
+HOP = 3.0                                   # s between passages of captures: they overlap, for there are few
+SOUNDS = 24                                 # studio songs held in memory; others are rendered again where asked for
 FARTHEST = 0.1                              # share of dances without which a distance is told as well
 LAGS = np.arange(-0.08, 0.081, 0.01)        # s
 
@@ -36,19 +38,42 @@ class Piece:
     name: str
 
 
-def studio_pieces(count, seconds=SECONDS, first=0):
-    """`count` pieces of the test seeds, walking through the ten genres; composed and rendered now."""
+class StudioPiece:
+    """A `Piece` of a test seed that is performed and rendered where it is asked for: hundreds are named at no cost."""
+
+    def __init__(self, seed, seconds):
+        from models.lab.studio.build import item_plan
+        self.seed, self.seconds = seed, seconds
+        self.plan = item_plan("dance", seed, seconds, stratified=True)
+        self.beats, self.genre, self.name = self.plan.beats, self.plan.genre, f"dance-{seed:06d}"
+
+    @property
+    def audio(self):
+        """Its sound, `core.audio.Audio`."""
+        return _rendered(self.seed, self.seconds)
+
+    @cached_property
+    def motion(self):
+        """Its dance, a `Motion` at 30 fps."""
+        from models.lab.studio.dancer import dance
+        return dance(self.plan)
+
+
+@lru_cache(maxsize=SOUNDS)
+def _rendered(seed, seconds):
     from models.lab.studio.build import item_plan
-    from models.lab.studio.dancer import dance
     from models.lab.studio.music import compose, render
-    from models.lab.studio.plan import SPLIT_SEEDS
     from models.training.shards import AUDIO_RATE
-    out = []
-    for seed in range(SPLIT_SEEDS["test"][0] + first, SPLIT_SEEDS["test"][0] + first + count):
-        plan = item_plan("dance", seed, seconds, stratified=True)
-        audio = Audio(np.asarray(render(compose(plan), plan, rate=AUDIO_RATE), np.float32), AUDIO_RATE)
-        out.append(Piece(audio.slice(0.0, seconds), dance(plan), plan.beats, plan.genre, f"dance-{seed:06d}"))
-    return out
+    plan = item_plan("dance", seed, seconds, stratified=True)
+    sound = np.asarray(render(compose(plan), plan, rate=AUDIO_RATE), np.float32)
+    return Audio(sound, AUDIO_RATE).slice(0.0, seconds)
+
+
+def studio_pieces(count, seconds=SECONDS, first=0):
+    """`count` `StudioPiece`s of the test seeds, walking through the ten genres."""
+    from models.lab.studio.plan import SPLIT_SEEDS
+    seeds = range(SPLIT_SEEDS["test"][0] + first, SPLIT_SEEDS["test"][0] + first + count)
+    return [StudioPiece(seed, seconds) for seed in seeds]
 
 
 def captures(folder, splits=("test", "valid"), seconds=PASSAGE, most=40, hop=HOP):

@@ -1,6 +1,6 @@
 """The rows: what is made of each passage, music to its dance or a dance to its music, and the record of what is heard
 in it."""
-import copy
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,13 +10,11 @@ from core.audio import Audio
 from core.body.motion import rest_motion
 from core.errors import BadInput
 from models.lab.evaluation.music_ldm.scoring import sounding_features, to_tracker
-from models.lab.evaluation.tables import scramble
+from models.lab.evaluation.tables import sampling_networks, scrambled
 from models.lab.metrics import onset_flags
 from models.lab.metrics.beat_align import music_beats_librosa
 from models.training.shards import AUDIO_RATE
 
-# Where a loaded system has the networks that sample, scrambled in one row.
-DENOISERS = ("denoiser", "music_dit", "motion_dit", "base.network", "base.guided")
 DEFAULT_GENRE = "house"                     # asked for where a passage has none
 WARM_SECONDS = 4.0
 
@@ -50,7 +48,6 @@ class Maker:
             raise BadInput(f"{row.label} makes no music to dances and no dances to music; name a system that does.")
         self.row, self.folders, self.settings, self.dances = row, folders, settings, row.to == "motion"
         self.pipeline = open_pipeline(system, folders, "cpu", lambda sentence: None)
-        self.intact = None
 
     @property
     def rows(self):
@@ -59,7 +56,7 @@ class Maker:
 
     def can(self, row):
         """Whether this system has the row: weights are scrambled where the denoiser is known."""
-        return not row.scrambled or bool(self._denoisers())
+        return not row.scrambled or bool(sampling_networks(self._model()))
 
     def _model(self):
         """The loaded networks; the pipeline loads them at its first use, and keeps those."""
@@ -69,16 +66,6 @@ class Maker:
             self.pipeline.generate(Audio(clicks, AUDIO_RATE) if self.dances else rest_motion(60),
                                    **{name: value for name, value in words.items() if name in self.row.settings})
         return next(iter(self.pipeline._models.values()))
-
-    def _denoisers(self):
-        """[(what holds a network that samples, its name there)]; empty where that is not known."""
-        found = []
-        for path in DENOISERS:
-            place, _, name = path.rpartition(".")
-            holder = getattr(self._model(), place, None) if place else self._model()
-            if getattr(holder, name, None) is not None:
-                found.append((holder, name))
-        return found
 
     def __call__(self, row, passage, number):
         """(2, N) at 48 kHz or a `Motion`, or None where a passage has nothing for the row."""
@@ -90,20 +77,12 @@ class Maker:
             return np.stack([onset_flags.click_track(passage.seconds, AUDIO_RATE)] * 2)
         if (row.rhythm == "true" and passage.beats is None) or (self.dances and passage.sound is None):
             return None
-        settings, places = {**self.settings, "seed": 1000 * number}, self._denoisers()
+        settings = {**self.settings, "seed": 1000 * number}
         if "genre" in self.row.settings:
             known = {item.value for item in self.row.settings["genre"].items}
             settings["genre"] = passage.genre if passage.genre in known else None if self.dances else DEFAULT_GENRE
-        if self.intact is None:
-            self.intact = [getattr(*place) for place in places]
-        try:
-            for place, intact in zip(places, self.intact) if row.scrambled else ():
-                with torch.no_grad():
-                    setattr(*place, scramble(copy.deepcopy(intact), number))
+        with scrambled(self._model(), number) if row.scrambled else nullcontext():
             return self._made(row, passage, settings)
-        finally:
-            for place, intact in zip(places, self.intact):
-                setattr(*place, intact)
 
     def _made(self, row, passage, settings):
         given = Audio(passage.sound, AUDIO_RATE) if self.dances else passage.motion
