@@ -24,6 +24,7 @@ def test_the_command_goes_through_and_goes_on(trained_momu, tmp_path, capsys):  
     assert ablations.main([*words, "directional vectors"]) == 0
     rows = json.loads((tmp_path / "ablations.json").read_text())["rows"]
     assert list(rows) == ["cross", "joint", "joint, any length", "directional vectors"]
+    assert {"F1 music / body", "mixed", "tempo heard", "joint cm"} <= set(rows["directional vectors"])
     assert "directional vectors" in capsys.readouterr().out
     made = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
     assert ablations.main([*words, "cross", "directional vectors"]) == 0
@@ -38,10 +39,13 @@ def test_every_row_of_the_paper_is_there():
 
 def test_losses_alone_do_not_stand_for_scores():
     """A row that was trained with `--count 0` is scored when pieces are asked for."""
-    done = {"cross": {"columns": {"joint cm": 2.0}}, "no mel": {"columns": {"joint cm": 2.0, "pieces": 4}}}
-    assert not ablations.lacking(done, "cross", ("cross", "joint"), 0)
-    assert ablations.lacking(done, "cross", ("cross",), 4) and not ablations.lacking(done, "no mel", ("cross",), 4)
-    assert ablations.lacking(done, "no contrast", ("cross",), 0)
+    scored = {"columns": {"joint cm": 2.0, "pieces": 4}}
+    done = {"cross": {"columns": {"joint cm": 2.0}}, "no mel": scored}
+    assert not ablations.lacking(done, "cross", 0)
+    assert ablations.lacking(done, "cross", 4) and not ablations.lacking(done, "no mel", 4)
+    assert ablations.lacking(done, "no contrast", 0)
+    done["cross"] = scored
+    assert ablations.lacking(done, "cross", 4), "its joint pieces are not made"
 
 
 def test_a_spectrum_of_bands_of_one_width_becomes_a_mel():

@@ -5,6 +5,8 @@ figures    records of a row -> its figures
 parts      the motion VAE
 contrast   the rhythmic contrast
 report     tables and the plot of T_c
+ablations  the paper's, at a small equal budget
+filters    what a linear filter knows of a denoiser's target, beside those
 sheets     poses under mels
 evaluate   the command line
 """

@@ -13,6 +13,8 @@ no mel                music as principal components of a spectrum of bands of on
 mel by components     the same of the mel, for comparison with that row
 no contrast           the motion VAE without the rhythmic contrast, and transformers on its latents
 no transformer        U-Nets in the place of the transformers
+
+All but cross are made both at once from a style, a tempo and a length, so joint is what they are compared with.
 """
 import argparse
 import json
@@ -53,7 +55,7 @@ class Row:
 ROWS = {"cross": Row(), "cross, another seed": Row(seed=1), "directional vectors": Row(vae={"directions": True}),
         "no mel": Row(music="linear"), "mel by components": Row(music="mel"), "no contrast": Row(vae={"contrast": 0.0}),
         "no transformer": Row(dits={"kind": "unet", "depth": 1})}
-MODES = {"cross": ("cross", "joint", "joint, any length")}          # of the other rows: cross alone
+MODES = {"cross": ("cross", "joint", "joint, any length")}          # of the other rows: joint alone
 
 
 class Trainings:
@@ -109,8 +111,8 @@ def losses(runs):
 
 
 def scores(folder, music, options, modes, report):
-    """{mode: columns of the table} of a row's checkpoints and its music side, None: the released one; modes: of cross,
-    joint, "joint, any length"."""
+    """{mode: columns of the table} of a row's checkpoints and its music side, None: the released one; modes: of cross
+    (each side under the studio's other), joint, "joint, any length"."""
     cache = str(Path(options.out) / "scores")
     asked = argparse.Namespace(**{**vars(options), "checkpoints": str(folder), "cache": cache})
     evaluation = Evaluation(asked, report, music)
@@ -119,27 +121,38 @@ def scores(folder, music, options, modes, report):
     for mode in modes:
         if mode == "cross":
             heard = sound_figures(evaluation.row("to_sound", count, seconds), sound)
-            seen = motion_figures(evaluation.row("to_motion", count, seconds), motion)
-        elif mode == "joint":
-            made = joint_figures(evaluation.row("joint", count, seconds), sound, motion)
-            heard, seen = made["sound"], made["motion"]
+            seen, both = motion_figures(evaluation.row("to_motion", count, seconds), motion), {}
         else:
-            records = [evaluation.piece("joint", number, LENGTHS[number % len(LENGTHS)]) for number in range(count)]
+            lengths = LENGTHS if mode.endswith("any length") else (seconds,)
+            records = [evaluation.piece("joint", number, lengths[number % len(lengths)]) for number in range(count)]
             made = joint_figures(records, sound, motion)
-            heard, seen = made["sound"], made["motion"]
-        out[mode] = {"pieces": count, "music fd_logmel": heard.get("fd_logmel"), "music F1": heard["asked_heard"]["f1"],
-                     "music mixed": heard["asked_heard"]["mixed"], "music share": heard["music"],
-                     "motion fid_k": seen.get("fid_k"), "motion F1": seen["asked_seen"]["f1"],
-                     "motion mixed": seen["asked_seen"]["mixed"], "lift": seen["lift_seen"],
-                     "slide cm": seen["slide_cm"]}
+            heard, seen, agree = made["sound"], made["motion"], made["music_body_network"]
+            both = {"F1 music / body": agree["f1"], "mixed": agree["mixed"], "shifted": agree["shifted"],
+                    "tempo heard": made["tempo_heard"]["within_3_percent"],
+                    "tempo seen": made["tempo_seen"]["within_3_percent"]}
+            report(f"{mode}: {both}")
+        out[mode] = {"pieces": count, **both, "F1 asked / music": heard["asked_heard"]["f1"],
+                     "F1 asked / body": seen["asked_seen"]["f1"], "music": heard["music"],
+                     "genre heard": heard.get("sound_genre"), "genre seen": seen.get("motion_genre"),
+                     "fd_logmel": heard.get("fd_logmel"), "fid_k": seen.get("fid_k"), "slide cm": seen["slide_cm"]}
     return out
 
 
-def lacking(done, name, modes, count):
+def place(name, mode):
+    """The row of the table where a mode of a row of ROWS stands: its first under its own name."""
+    return name if mode == modes_of(name)[0] else mode
+
+
+def modes_of(name):
+    """Modes of a row of ROWS."""
+    return MODES.get(name, ("joint",))
+
+
+def lacking(done, name, count):
     """Whether a row, or one of its modes, is to be trained or scored."""
     if not count:
         return name not in done
-    return any("pieces" not in done.get(name if mode == "cross" else mode, {}).get("columns", ()) for mode in modes)
+    return any("pieces" not in done.get(place(name, mode), {}).get("columns", ()) for mode in modes_of(name))
 
 
 def finished(out):
@@ -170,24 +183,25 @@ def main(arguments=None):
     report = lambda text: print(text, flush=True)                                                  # noqa: E731
     trainings, done = Trainings(options.out, options.corpus, plan, report), finished(options.out)
     for name in options.only:
-        modes = MODES.get(name, ("cross",))
-        if lacking(done, name, modes, options.count):
+        if lacking(done, name, options.count):
             folder, music, runs = trainings.row(name)
             steps, found = {part: run.rows()[-1]["step"] for part, run in runs.items()}, losses(runs)
-            made = scores(folder, music, options, modes, report) if options.count else {"cross": {}}
+            modes = modes_of(name)
+            made = scores(folder, music, options, modes, report) if options.count else {modes[0]: {}}
             for mode, columns in made.items():
-                columns = {**found, **columns} if mode == "cross" else columns
-                done[name if mode == "cross" else mode] = {"columns": columns, "steps": steps}
+                columns = {**found, **columns} if mode == modes[0] else columns
+                done[place(name, mode)] = {"columns": columns, "steps": steps}
             write_json(Path(options.out) / "rows.json", done)
-    order = [row for name in ROWS for row in (name, *MODES.get(name, ())[1:]) if row in done]
+    order = [row for name in ROWS for row in (place(name, mode) for mode in modes_of(name)) if row in done]
     rows = {name: done[name]["columns"] for name in order}
+    columns = list({column: None for row in rows.values() for column in row})
     budget = "; ".join(f"{name}: " + ", ".join(f"{part} {count}" for part, count in done[name]["steps"].items())
                        for name in order if not name.startswith("joint"))
     text = "\n".join(["### Ablations at a small equal budget", "",
-                      f"Networks of 0.3 to 0.6 M parameters, "
+                      f"Networks of 0.6 to 0.7 M parameters, "
                       f"{f'{options.steps} steps' if options.steps else f'{options.minutes:g} minutes of one thread'} "
                       f"each, {options.count} test pieces of {options.seconds:g} s. Steps made: {budget}.", "",
-                      markdown_table(rows, list(next(iter(rows.values()))))])
+                      markdown_table(rows, columns)])
     tell({"rows": rows, "steps": {name: done[name]["steps"] for name in order}}, text, "momu-ablations",
          Path(options.out) / "ablations.json", options.docs)
     return 0

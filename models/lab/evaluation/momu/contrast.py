@@ -131,10 +131,11 @@ def contrast_section(music, options, report):
     vae, heads, maps, readers, margin = released(options.checkpoints)
     count, out = max(CHOICES, min(2 * CHOICES, options.count)), {}
     pieces = [studio_piece(number, 20.0) for number in range(count)]
-    sets = {"test pieces": Windows(vae, music, pieces, 20.0, margin)}
+    material = {"test pieces": (pieces, 20.0)}
     recorded = left_out_pieces(options.data, count, RECORDED_SECONDS)
     if recorded:
-        sets["left-out recordings"] = Windows(vae, music, recorded, RECORDED_SECONDS, margin)
+        material["left-out recordings"] = recorded, RECORDED_SECONDS
+    sets = {place: Windows(vae, music, *found, margin) for place, found in material.items()}
     rows = {"maps that see seconds": temporal(maps, readers),
             "the same, weights scrambled": temporal(scramble(copy.deepcopy(maps), 0), readers),
             "what the readers say": spoken(readers), "linear maps": linear(heads), "latents themselves": linear(None)}
@@ -143,15 +144,16 @@ def contrast_section(music, options, report):
             out[f"{name}, {place}"] = windows.retrieval(mapped)
             report(f"{name}, {place}: {out[f'{name}, {place}']}")
     for name, vae, heads, maps in (beside(text) for text in options.beside or ()):
-        windows = Windows(vae, music, pieces, 20.0, margin)
         rows = {"latents themselves": linear(None)}
         if vae.config.contrast:
             rows["its linear maps"] = linear(heads)
         if maps is not None:
             rows["maps that see seconds"] = temporal(maps, None)
-        for word, mapped in rows.items():
-            out[f"{name}: {word}, test pieces"] = windows.retrieval(mapped)
-            report(f"{name}: {word}: {out[f'{name}: {word}, test pieces']}")
+        for place, found in material.items():
+            windows = Windows(vae, music, *found, margin)
+            for word, mapped in rows.items():
+                out[f"{name}: {word}, {place}"] = windows.retrieval(mapped)
+                report(f"{name}: {word}, {place}: {out[f'{name}: {word}, {place}']}")
     return out
 
 
