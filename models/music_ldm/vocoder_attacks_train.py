@@ -145,10 +145,7 @@ def main(arguments=None):
     words = (f"- Attacks (`vocoder_attacks`, width {options.width}): {options.steps} steps of {BATCH} crops of "
              f"{len(train)} excerpts of the studio through the VAE; error of the envelopes at attacks of {len(valid)} "
              f"others {before:.3f} -> {error:.3f} (natural log), gains elsewhere {quiet:.3f}.\n")
-    card = checkpoint.path.with_suffix(".md").read_text(encoding="utf-8")
-    checkpoints.save(Path(options.out), name=checkpoint.name, system="music_ldm", part="vocoder",
-                     config=asdict(made.config), state_dict=made.state_dict(), card_text=card + words,
-                     licence=checkpoint.licence, extra=checkpoint.extra)
+    checkpoints.save_again(checkpoint, options.out, made.state_dict(), words, config=asdict(made.config))
     return 0
 
 

@@ -107,12 +107,10 @@ def main(arguments=None):
     network, checkpoint = load_vocoder([Path(options.checkpoints)] if options.checkpoints else None)
     sounds = [sound for _, sound in read_pack(options.pack, "train")]
     gaps = set_tone(network, heard_mels(sounds, load_vae(options.vae)[0]), sounds, options.rounds)
-    card = checkpoint.path.with_suffix(".md").read_text(encoding="utf-8")
     words = (f"- Tone set right on {len(sounds)} excerpts (`models.music_ldm.vocoder_tone`): mean gap of thirds of an "
              f"octave, mid {gaps[0][0]:.2f} -> {gaps[-1][0]:.2f} dB, side {gaps[0][1]:.2f} -> {gaps[-1][1]:.2f} dB.\n")
-    checkpoints.save(Path(options.out), name=checkpoint.name, system="music_ldm", part="vocoder",
-                     config=asdict(network.config), state_dict=network.state_dict(), card_text=card + words,
-                     licence=checkpoint.licence, extra={**checkpoint.extra, "tone_db": gaps[-1]})
+    checkpoints.save_again(checkpoint, options.out, network.state_dict(), words, config=asdict(network.config),
+                           extra={"tone_db": gaps[-1]})
     return 0
 
 

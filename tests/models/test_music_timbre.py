@@ -11,13 +11,16 @@ from music_fixtures import SECONDS, model, moving_motion, trained  # noqa: E402,
 from core import checkpoints  # noqa: E402
 from core.audio import Audio  # noqa: E402
 from core.audio import mel as mels  # noqa: E402
+from core.contract import GENRES  # noqa: E402
 from core.errors import BadInput  # noqa: E402
 from models.music_ldm import config as configs  # noqa: E402
 from models.music_ldm.network import UNet  # noqa: E402
 from models.music_ldm.passage import Passage  # noqa: E402
 from models.music_ldm.pipeline import MusicLDM  # noqa: E402
-from models.music_ldm.timbre import PROFILE, Timbre, timbre_profile  # noqa: E402
+from models.music_ldm.timbre import KNOWN, PROFILE, Timbre, timbre_profile  # noqa: E402
+from models.music_ldm.timbre_fit import main as fit_anew  # noqa: E402
 from models.music_ldm.train import task  # noqa: E402
+from models.training.flat import FlatWriter  # noqa: E402
 
 
 def test_profile_is_level_spread_and_change_of_each_band():
@@ -43,6 +46,40 @@ def fitted(size=3, count=4000):
     space = Timbre(size, 3, 8)
     space.fit(profiles, genres)
     return space, profiles, genres
+
+
+def test_genres_codes_follow_newer_pieces_and_nothing_else_moves(tmp_path, capsys):
+    torch.manual_seed(0)
+    config = dataclasses.replace(configs.CONFIGS["denoiser"]["tiny"], timbre=3, latent_mean=[0.0] * 8,
+                                 latent_std=[1.0] * 8, motion_mean=[0.0] * 360, motion_std=[1.0] * 360, latent=8)
+    network, (space, profiles, genres) = UNet(config), fitted()
+    network.condition.timbre.fit(profiles, genres)
+    old = checkpoints.save(tmp_path / "old", name="music_ldm-denoiser", system="music_ldm", part="denoiser",
+                           config=dataclasses.asdict(config), state_dict=network.state_dict(), card_text="- Old.\n",
+                           licence="GPL-3.0-or-later")
+    writer = FlatWriter(tmp_path / "flat")
+    for number in range(400):
+        writer.add({"id": f"d{number}", "genre": GENRES[genres[number]], "split": ("train", "valid")[number % 4 == 3]},
+                   {"profile": (profiles[number] + 0.5).astype(np.float32)[None]})
+    writer.close()
+    words = ["--checkpoints", str(tmp_path / "old"), "--out", str(tmp_path / "new")]
+    assert fit_anew([str(tmp_path / "flat"), *words]) == 0 and "on 300 pieces" in capsys.readouterr().out
+    new = checkpoints.find("music_ldm", "denoiser", tmp_path / "new")
+    before, after = checkpoints.load_state(old), checkpoints.load_state(new)
+    before, after = ({k: torch.as_tensor(v) for k, v in state.items()} for state in (before, after))
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"condition.timbre.genre_mean", "condition.timbre.genre_factor"}
+    codes = space.code(torch.from_numpy(profiles[:400].astype(np.float32) + 0.5))
+    for genre in (0, 1):
+        mine = torch.arange(400)[(torch.arange(400) % 4 != 3) & (torch.from_numpy(genres[:400]) == genre)]
+        wanted = (codes[mine].sum(0) + KNOWN * network.condition.timbre.genre_mean[genre]) / (len(mine) + KNOWN)
+        assert torch.allclose(after["condition.timbre.genre_mean"][genre], wanted, atol=1e-3)
+    assert new.config == checkpoints.find("music_ldm", "denoiser", tmp_path / "old").config
+    assert "Old." in new.path.with_suffix(".md").read_text(encoding="utf-8")
+    bare = FlatWriter(tmp_path / "bare")
+    bare.add({"id": "a", "genre": "house", "split": "train"}, {"root": np.zeros((3, 3), np.float32)})
+    bare.close()
+    assert fit_anew([str(tmp_path / "bare"), *words]) != 0 and "timbre profile" in capsys.readouterr().err
 
 
 def test_a_code_can_be_asked_to_be_its_genres_own():
