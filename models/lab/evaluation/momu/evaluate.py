@@ -167,13 +167,15 @@ class Evaluation:
         return Recorded(self.options.data, self.maker, self.store, self.report).section() if self.options.data else None
 
     def lengths(self):
-        """5, 20, 60 and 180 seconds: figures, and the memory of a process that makes that piece and nothing else."""
+        """5, 20, 60 and 180 seconds (a third of the pieces): figures, and the memory of a process that makes the first
+        piece and nothing else."""
         out = {}
         for seconds in LENGTHS:
-            make = [self.store.kept("alone", [number, seconds], functools.partial(
-                lengths.alone, number, seconds, self.options.checkpoints)) for number in range(self.options.long)]
-            self.report(f"lengths {seconds:g} s: {len(make)} pieces")
-            out[f"{seconds:g} s"] = {**joint_figures(make), "peak_mib": round(max(r["peak_mib"] for r in make))}
+            count = self.options.long if seconds < LENGTHS[-1] else max(2, self.options.long // 3)
+            made = self.row("joint", count, seconds)
+            alone = self.store.kept("alone", [0, seconds], functools.partial(
+                lengths.alone, 0, seconds, self.options.checkpoints))
+            out[f"{seconds:g} s"] = {**joint_figures(made), "peak_mib": round(alone["peak_mib"])}
         return out
 
     def sheets(self):
@@ -190,7 +192,8 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="build.py evaluate momu", description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=200, help="pieces of a main row (default 200)")
     parser.add_argument("--sweep", type=int, help="pieces of each value of T_c (default a quarter of --count)")
-    parser.add_argument("--long", type=int, default=3, help="pieces of each length in the table of lengths (default 3)")
+    parser.add_argument("--long", type=int, default=10, help="pieces of each length in the table of lengths (default "
+                        "10; a third of the longest)")
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--data", help="folder with real motion/ and music/, for what nobody here made")
     parser.add_argument("--corpus", help="flat folder with a valid split, for the rows without beats")
