@@ -151,6 +151,17 @@ def test_styles_beside_their_own_dancers(pieces):
     assert late["house"]["joint speed"] < 0.15 * row["joint speed"]
 
 
+def test_rows_beside_the_studio(pieces):
+    """Of dances that last as long as a passage does."""
+    own = [piece.motion.slice(0, 300) for piece in pieces]
+    wild = [Motion(motion.rotations[::2].repeat(2, axis=0), motion.root, 30.0) for motion in own]
+    rows = evaluate.studio_rows({"studio's dance": own * 2, "model, true rhythm": own * 2, "repertoire": wild * 2},
+                                lambda text: None)
+    assert set(rows) == {"studio's dance", "model, true rhythm", "repertoire"}
+    assert rows["model, true rhythm"]["clips"] == 6 and rows["studio's dance"]["clips"] == 3
+    assert rows["model, true rhythm"]["fid_k"] < 1e-6 < rows["repertoire"]["fid_k"]
+
+
 def test_what_is_too_wild_is_asked_for_less():
     import torch
     own = np.array([[1.0, 300.0], [1.2, 400.0], [0.8, 200.0]])

@@ -13,7 +13,7 @@ from models.dance_cascade import choice
 from models.dance_cascade.beside import styles_beside
 from models.dance_cascade.config import STYLES
 from models.dance_cascade.settings import Settings
-from models.dance_cascade.styles import BANDS, Styles, moments, average
+from models.dance_cascade.styles import BANDS, Styles, average, moments
 from models.lab.packs import styles as pack
 from models.motion.representation import CHANNELS, CONTACTS
 

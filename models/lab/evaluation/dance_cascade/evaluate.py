@@ -123,7 +123,7 @@ def capture_rows(dancer, pieces, made, folder, say, rule=None, kept=None):
 
 def studio_rows(made, say):
     """{row: distances to the studio's dances of the same pieces, and quality}; the studio's own: two halves of it."""
-    studio, rows = scoring.passages([motion.resampled(60.0) for motion in made["studio's dance"]]), {}
+    studio, rows = scoring.passages(made["studio's dance"]), {}
     for name in ("studio's dance", "model, true rhythm", "model, predicted rhythm", "repertoire"):
         if name in made:
             against = (studio[::2], studio[1::2]) if name == "studio's dance" else (made[name], studio)
@@ -281,8 +281,8 @@ def main(argv=None):
         tracks, swells = real_tracks(dancer, options.tracks, say, rule)
         keep(Recorded_music=tracks, Swelling_with_recorded_music=swells)
     rows, made = rhythm_rows(dancer, pieces, few, say, rule, kept)
-    keep(Alignment_on_studio_test_pieces=rows, Genre_seen_by_the_motion_judge=bodies.styles_seen(made, pieces),
-         Beside_the_studio=studio_rows(made, say))
+    keep(Alignment_on_studio_test_pieces=rows, Genre_seen_by_the_motion_judge=bodies.styles_seen(made, pieces))
+    keep(Beside_the_studio=studio_rows(made, say))
     if options.captures:
         keep(Each_style_beside_its_own_dancers=style_rows(dancer, pieces, made, options.captures, few, kept))
         against, told = capture_rows(dancer, pieces, made, options.captures, say, rule, kept)
