@@ -170,3 +170,21 @@ def test_what_is_too_wild_is_asked_for_less():
     assert middle == 0.0 and fast == pytest.approx(-2 * np.log(1.5)), "what is too calm is not made wilder"
     assert changed[0].eq(0).all() and changed[1].eq(0).all() and torch.allclose(changed[2], torch.tensor(fast))
     assert temper.tempered(torch.zeros(3, 5), own * 9, own)[1] == (-temper.MOST, -temper.MOST)
+
+
+def test_styles_are_tempered_where_their_dances_are_wilder_than_people(pieces):
+    """A dancer who dances everything twice as fast as these people: what has enough people is asked for less, and
+    nothing else changes."""
+    from types import SimpleNamespace
+
+    from models.dance_cascade.config import STYLES
+    from models.dance_cascade.styles import Styles
+    fast = [Motion(piece.motion.rotations, piece.motion.root, 60.0) for piece in pieces]
+    dancer = SimpleNamespace(styles=Styles(), generate=lambda audio, seed, **asked: [fast[seed % len(fast)]])
+    passages = scoring.passages([piece.motion for piece in pieces], 1.0)
+    own = {"salsa": passages, "indian": passages[:temper.LEAST_PASSAGES - 1],
+           "modern": [Motion(part.rotations, part.root, 120.0) for part in passages]}
+    moved = temper.temper(dancer, own, pieces, say=lambda text: None)
+    assert set(moved) == {"salsa"} and all(-temper.MOST <= band < 0 for band in moved["salsa"])
+    changed = dancer.styles.scale.flatten(1).any(1).nonzero()[:, 0].tolist()
+    assert changed == [STYLES.index("salsa")]
