@@ -81,14 +81,14 @@ def save(folder, *, name, system, part, config, state_dict, card_text, licence, 
     return Checkpoint(path, config, digest, True, name, system, part, licence, extra or {})
 
 
-def save_again(checkpoint, folder, state_dict, words, *, config=None, extra=None):
+def save_again(checkpoint, folder, state_dict, words, *, config=None, extra=None, dtype="float16"):
     """Write a checkpoint that was changed into `folder`: `words` go on the end of its card; `config` stays as it was
     where none is given, and `extra` joins what it had. Returns the new `Checkpoint`."""
     card = checkpoint.path.with_suffix(".md").read_text(encoding="utf-8")
     return save(folder, name=checkpoint.name, system=checkpoint.system, part=checkpoint.part,
                 config=checkpoint.config if config is None else config, state_dict=state_dict,
                 card_text=card.rstrip("\n") + "\n" + words, licence=checkpoint.licence,
-                extra={**checkpoint.extra, **(extra or {})})
+                extra={**checkpoint.extra, **(extra or {})}, dtype=dtype)
 
 
 def _to_numpy(key, tensor):

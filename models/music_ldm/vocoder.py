@@ -17,6 +17,7 @@ from torch import nn
 from core.audio import mel as mels
 from core.audio.resample import Resampler
 from core.audio.spectra import slaney_filters
+from models.layers.inverse_stft import inverse_stft
 from models.layers.memory import give_back
 from models.music_ldm.vocoder_attacks import Attacks
 
@@ -139,7 +140,7 @@ class Vocoder(nn.Module):
         samples = (mel.shape[1] - 1) * MEL_HOP
         with torch.autocast(mel.device.type, enabled=False):
             # One after the other: the spectra and frames of a channel are most of the memory that a piece takes.
-            sound = [torch.istft(head(x.float(), base), N_FFT, HOP, window=self.window, center=True)[:, :samples]
+            sound = [inverse_stft(head(x.float(), base), self.window, HOP)[:, :samples]
                      for head in (self.mid, self.side)]
         return torch.stack(sound, dim=1)
 

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from models.layers.inverse_stft import inverse_stft
+
 RATE, N_FFT, HOP = 44_100, 256, 128             # frames of the gains: 5.8 ms long, every 2.9 ms
 MEL_HOP = 1024                                  # samples in a mel frame: 8 frames of the gains
 FRAMES = MEL_HOP // HOP
@@ -83,12 +85,5 @@ class Attacks(nn.Module):
         gains = self.strength * self.gains(self.levels(spectrum[:, 0].abs().square()), log_mel)
         scale = torch.exp(self.shares.T @ gains)                                # (N, 129, frames)
         torch.view_as_real(spectrum).mul_(scale[:, None, ..., None])
-        return self._sound(spectrum)[..., :samples]
-
-    def _sound(self, spectrum):
-        """Inverse of `spectrum` for samples that are a multiple of HOP, half a frame. `torch.istft` would wait for the
-        card to look at the window's sum."""
-        frames = torch.fft.irfft(spectrum.transpose(-1, -2), n=N_FFT) * self.window             # (..., frames, 256)
-        before, after = frames[..., 1:, :HOP], frames[..., :-1, HOP:]
-        norm = self.window[:HOP].square() + self.window[HOP:].square()
-        return ((before + after) / norm).flatten(-2)
+        sound = inverse_stft(spectrum.flatten(0, -3), self.window, HOP).unflatten(0, spectrum.shape[:-2])
+        return sound[..., :samples]

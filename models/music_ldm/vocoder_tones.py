@@ -15,10 +15,12 @@ from functools import lru_cache
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from core.audio.mel import BANDS, FLOOR, filters
 from core.audio.mel import RATE as MEL_RATE
 from core.audio.spectra import slaney_filters
+from models.layers.inverse_stft import inverse_stft
 
 RATE, N_FFT, HOP = 44_100, 4096, 1024
 TOP_HERTZ = 2000.0              # above it bands are too wide to tell a partial's frequency
@@ -151,7 +153,7 @@ class Singer:
         tonal = torch.polar(magnitude, self.begins[tone] + turned)
         change = torch.zeros_like(spectrum)
         change[:len(cell), :stop - first] = torch.where(tone >= 0, tonal - low, 0) * _to_centre(len(cell), device)
-        added = torch.istft(change, N_FFT, HOP, window=window, length=sound.shape[1])
+        added = F.pad(inverse_stft(change[None], window, HOP)[0], (0, sound.shape[1] % HOP))
         return torch.stack([sound[0] + added, sound[1]])
 
 

@@ -80,13 +80,10 @@ def main(argv=None):
     moved = temper(dancer, people_of(options.captures),
                    [scoring.StudioPiece(FIRST_SEED + number, SECONDS) for number in range(DANCES)])
     found = checkpoints.find("dance_cascade", "styles", options.checkpoints)
-    card = found.path.with_suffix(".md").read_text(encoding="utf-8").rstrip()
     told = "; ".join(f"{style} {middle:.2f} and {fast:.2f}" for style, (middle, fast) in moved.items())
-    card += ("\n- Tempered afterwards (`python -m models.lab.packs.temper --captures FLAT`): log spreads asked of the "
+    words = ("- Tempered afterwards (`python -m models.lab.packs.temper --captures FLAT`): log spreads asked of the "
              f"middle\n  and the fast band moved by {told or 'nothing'}.\n")
-    written = checkpoints.save(options.checkpoints, name=found.name, system=found.system, part=found.part,
-                               config=found.config, state_dict=dancer.styles.state_dict(), card_text=card,
-                               licence=found.licence, dtype="float32")
+    written = checkpoints.save_again(found, options.checkpoints, dancer.styles.state_dict(), words, dtype="float32")
     print(f"{written.path} sha256 {written.sha256[:16]}")
     return 0
 
