@@ -68,7 +68,7 @@ def _rotation_vectors(matrix):
         out[~sound] = _scipy().from_matrix(m[~sound]).as_rotvec()
         out[sound] = _rotation_vectors(m[sound])
         return out
-    return _quaternion_vectors(_quaternions(m))
+    return _scipy().from_quat(_quaternions(m)).as_rotvec()
 
 
 def _quaternions(m):
@@ -88,16 +88,6 @@ def _quaternions(m):
         q[rows, j], q[rows, k] = t[:, j, i] + t[:, i, j], t[:, k, i] + t[:, i, k]
         q[rows, 3] = t[:, k, j] - t[:, j, k]
     return q / np.linalg.norm(q, axis=1, keepdims=True)
-
-
-def _quaternion_vectors(q):
-    """(N, 3) rotation vectors of unit quaternions (N, 4) as (x, y, z, w)."""
-    q = np.where(q[:, 3:] < 0, -q, q)
-    sine = np.linalg.norm(q[:, :3], axis=1)
-    angle = 2 * np.arctan2(sine, q[:, 3])
-    small = angle <= 1e-3                                   # there the quotient is a series
-    scale = np.where(small, 2 + angle**2 / 12 + 7 * angle**4 / 2880, angle / np.where(small, 1.0, sine))
-    return scale[:, None] * q[:, :3]
 
 
 def euler_to_matrix(angles, order):

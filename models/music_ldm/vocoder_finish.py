@@ -12,8 +12,10 @@ from functools import lru_cache
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from core.audio.mel import FLOOR, RATE, filters
+from models.layers.inverse_stft import inverse_stft
 
 N_FFT, HOP = 4096, 1024         # at 44,100 Hz the frames and bins of the mel's own 2048 and 512 at 22,050 Hz
 ROUNDS = 4
@@ -36,7 +38,7 @@ def keep_to_mel(sound, log_mel, rounds=ROUNDS):
         own = torch.log((weights @ spectrum[0, :inside, :count].abs() / 2).clamp_min(FLOOR))
         gap = (log_mel[:count].T - own).clamp(-LIMIT, LIMIT)                        # (256, count)
         spectrum[:, :inside, :count] *= torch.exp(share.T @ gap)
-        sound = torch.istft(spectrum, N_FFT, HOP, window=window, length=sound.shape[1])
+        sound = F.pad(inverse_stft(spectrum, window, HOP), (0, sound.shape[1] % HOP))
     return sound
 
 

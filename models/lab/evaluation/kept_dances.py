@@ -1,11 +1,12 @@
 """Dances of an evaluation on disk, so that one that was stopped goes on where it was."""
-import os
 import re
 from pathlib import Path
 
 import numpy as np
 
 from core.body.motion import Motion
+from core.body.rotations import matrix_to_6d, sixd_to_matrix
+from core.contract.files import replacing
 
 
 class KeptDances:
@@ -26,18 +27,13 @@ class KeptDances:
 
 
 def write_dance(path, motion):
-    """A `Motion` as npz: two columns of each rotation, the pelvis, frames per second; whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    with open(part, "wb") as file:
-        np.savez(file, columns=motion.rotations[..., :2].astype(np.float32), root=motion.root.astype(np.float32),
+    """A `Motion` as npz: rotations as 6D, the pelvis, frames per second; whole or not at all."""
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, rot6d=matrix_to_6d(motion.rotations).astype(np.float32), root=motion.root.astype(np.float32),
                  fps=motion.fps)
-    os.replace(part, path)
 
 
 def read_dance(path):
     """The `Motion` of such a file."""
     with np.load(path) as stored:
-        columns, root, fps = stored["columns"], stored["root"], float(stored["fps"])
-    third = np.cross(columns[..., 0], columns[..., 1])
-    return Motion(np.concatenate([columns, third[..., None]], axis=-1), root, fps)
+        return Motion(sixd_to_matrix(stored["rot6d"]), stored["root"], float(stored["fps"]))

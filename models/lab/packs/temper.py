@@ -13,14 +13,11 @@ import sys
 import numpy as np
 
 from core import checkpoints
-from core.contract import GENRES
 from core.errors import command
 from models.dance_cascade.config import STYLES
-from models.dance_cascade.features import CAPTURED
 from models.dance_cascade.pipeline import Dancer
 from models.lab.evaluation.dance_cascade import scoring
-from models.lab.evaluation.dance_cascade.ranges import HOP, MIDDLE, liveliness
-from models.lab.evaluation.dance_cascade.ranges import SECONDS as PASSAGE
+from models.lab.evaluation.dance_cascade.ranges import MIDDLE, liveliness, people
 
 GAIN, MOST = 2.0, 1.2                       # MOST: of a log spread
 DANCES, SECONDS, FIRST_SEED = 8, 10.0, 2000     # songs of the train split
@@ -61,14 +58,6 @@ def temper(dancer, people, songs, say=print):
     return moved
 
 
-def people_of(folder):
-    """{style: [`Motion`]}: passages of the train split of captures."""
-    found = {}
-    for motion, style, _ in scoring.captures(folder, ("train",), PASSAGE, most=10_000, hop=HOP):
-        found.setdefault(CAPTURED.get(style, style), []).append(motion)
-    return {style: motions for style, motions in found.items() if style in STYLES[len(GENRES):]}
-
-
 @command
 def main(argv=None):
     """The command line; returns the exit code."""
@@ -77,7 +66,7 @@ def main(argv=None):
     parser.add_argument("--checkpoints", default=str(checkpoints.FOLDER), help="folder whose styles are changed")
     options = parser.parse_args(argv)
     dancer = Dancer.load(options.checkpoints)
-    moved = temper(dancer, people_of(options.captures),
+    moved = temper(dancer, people(options.captures, ("train",)),
                    [scoring.StudioPiece(FIRST_SEED + number, SECONDS) for number in range(DANCES)])
     found = checkpoints.find("dance_cascade", "styles", options.checkpoints)
     told = "; ".join(f"{style} {middle:.2f} and {fast:.2f}" for style, (middle, fast) in moved.items())

@@ -2,6 +2,7 @@
 the studio's dancer or of the people who were captured in it."""
 import numpy as np
 
+from core.contract import GENRES
 from models.dance_cascade.config import STYLES
 from models.dance_cascade.features import CAPTURED
 from models.lab.evaluation.dance_cascade import scoring
@@ -19,13 +20,12 @@ def liveliness(motion):
     return float(speed), float(jerk(motion.resampled(30.0).positions(), 30.0))
 
 
-def people(folder):
-    """{style: [`Motion`]}: passages of all captures in a flat folder, by the dancer's name of their style."""
+def people(folder, splits=("train", "valid", "test")):
+    """{style: [`Motion`]}: passages of the captures in a flat folder, by the dancer's name of their style."""
     found = {}
-    splits = ("train", "valid", "test")
     for motion, style, _ in scoring.captures(folder, splits, SECONDS, most=10_000, hop=HOP):
         found.setdefault(CAPTURED.get(style, style), []).append(motion)
-    return {style: motions for style, motions in found.items() if style in STYLES}
+    return {style: motions for style, motions in found.items() if style in STYLES[len(GENRES):]}
 
 
 def range_rows(dances, own):

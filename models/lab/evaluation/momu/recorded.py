@@ -3,6 +3,7 @@
 Tracks have beats on which two trackers agree (sparse), couples the grid of the song that they danced to
 (`*.beats.txt`). Beats are found as the panels find them, from the music or from the body, or are not given at all.
 """
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ import numpy as np
 from core.audio.io import read_audio
 from core.errors import BadInput
 from core.rhythm.alignment import align_score, beat_f1_70ms, shift_null
+from models.lab.evaluation import tables
 from models.lab.evaluation.momu.figures import SHIFTS, mean
-from models.lab.evaluation.momu.records import FIRST_SEED, hear, scrambled_copy, see
+from models.lab.evaluation.momu.records import FIRST_SEED, hear, see
 from models.lab.loaders.captures import TEST_CLIPS, clip_of
 from models.lab.metrics.beat_align import beat_f1_any_level
 from models.rhythm.detect import detect_body_beats, detect_music_beats
@@ -79,10 +81,9 @@ class Recorded:
     def dance(self, item, number, *, beats=True, scrambled=False):
         """Record of a dance to a passage of a track."""
         who, sound = self.maker.entry("MoMuMotion"), item["sound"]
-        if scrambled:
-            who = scrambled_copy(who, number)
         found = detect_music_beats(sound.mono(), sound.rate, folders=self.maker.folders) if beats else None
-        motion = who.generate(sound, beats=found, seed=FIRST_SEED + number, duration=SECONDS)[0]
+        with tables.scrambled(who, number) if scrambled else nullcontext():
+            motion = who.generate(sound, beats=found, seed=FIRST_SEED + number, duration=SECONDS)[0]
         return {"seconds": SECONDS, "times": item["times"].round(3).tolist(),
                 "asked": [] if found is None else found.times.round(3).tolist(), **see(motion, self.maker.folders)}
 
@@ -90,11 +91,10 @@ class Recorded:
         """Record of music to a passage of a capture. beats: found in the body, those of the song danced to ("told"), or
         none."""
         who, motion = self.maker.entry("MoMuMusic"), item["motion"]
-        if scrambled:
-            who = scrambled_copy(who, number)
         found = detect_body_beats(motion, folders=self.maker.folders)
         given = {"found": found, "none": None, "told": as_beats(item["times"])}[beats]
-        sound = who.generate(motion, beats=given, seed=FIRST_SEED + number, duration=CLIP_SECONDS)[0]
+        with tables.scrambled(who, number) if scrambled else nullcontext():
+            sound = who.generate(motion, beats=given, seed=FIRST_SEED + number, duration=CLIP_SECONDS)[0]
         return {"seconds": CLIP_SECONDS, "times": item["times"].round(3).tolist(),
                 "body": found.times.round(3).tolist(), **hear(sound)}
 

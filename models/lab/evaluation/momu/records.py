@@ -2,6 +2,7 @@
 import copy
 import re
 import time
+from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from core.audio.resample import resample
 from core.contract import GENRES, load
 from core.pipelines.base import regular_beats
 from core.rhythm.beats import Beats
+from models.lab.evaluation import tables
 from models.lab.metrics import audio as audio_metrics
 from models.lab.metrics import onset_flags
 from models.lab.metrics.beat_align import kinematic_beats_bailando, music_beats_librosa
@@ -115,13 +117,12 @@ class Maker:
         """Record of joint piece `number`; scrambled: the weights of both transformers permuted."""
         genre, bpm = asked_style(number)
         both = self.entry("MoMuBoth")
-        if scrambled:
-            both = scrambled_copy(both, number)
-        grid, began = regular_beats(bpm, seconds), time.perf_counter()
-        sound, motion = both.generate(duration=seconds, genre=genre, beats=grid if beats else None, seed=FIRST_SEED
-                                      + number,
-                                      **settings)[0]
-        wall = time.perf_counter() - began
+        grid = regular_beats(bpm, seconds)
+        with tables.scrambled(both, number) if scrambled else nullcontext():
+            began = time.perf_counter()
+            sound, motion = both.generate(duration=seconds, genre=genre, beats=grid if beats else None,
+                                          seed=FIRST_SEED + number, **settings)[0]
+            wall = time.perf_counter() - began
         return {"genre": genre, "bpm": bpm, "seconds": seconds, "wall": wall, "peak_mib": peak_mib(),
                 "times": grid.times.round(3).tolist(), **hear(sound, self.sound_judge),
                 **see(motion, self.folders, self.motion_judge)}
@@ -145,9 +146,9 @@ class Maker:
             sound = piece["sound"]
         else:
             who = self.entry("MoMuMusic", reads) if by == "momu" else self.other_system(by)
-            who = scrambled_copy(who, number) if scrambled else who
-            sound = who.generate(motion, genre=piece["genre"], beats=known, duration=seconds,
-                                 seed=FIRST_SEED + number, **settings)[0]
+            with tables.scrambled(who, number) if scrambled else nullcontext():
+                sound = who.generate(motion, genre=piece["genre"], beats=known, duration=seconds,
+                                     seed=FIRST_SEED + number, **settings)[0]
         times = beats.times + later
         return {"genre": piece["genre"], "seconds": seconds, "times": times[times < seconds].round(3).tolist(),
                 **hear(sound, self.sound_judge)}
@@ -172,13 +173,3 @@ class Maker:
                 seed=FIRST_SEED + number, duration=seconds, **style, **settings)[0]
         return {"genre": piece["genre"], "seconds": seconds, "times": piece["beats"].times.round(3).tolist(),
                 **see(motion, self.folders, self.motion_judge)}
-
-
-def scrambled_copy(entry, seed):
-    """The entry with the entries of every weight matrix of its transformers permuted: same statistics, no knowledge."""
-    from models.lab.evaluation.tables import scramble
-    other = copy.copy(entry)
-    for name in ("music_dit", "motion_dit"):
-        if getattr(entry, name, None) is not None:
-            setattr(other, name, scramble(copy.deepcopy(getattr(entry, name)), seed))
-    return other
