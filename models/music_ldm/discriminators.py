@@ -41,7 +41,10 @@ class StftDiscriminator(nn.Module):
             z = torch.stft(flat, self.n_fft, self.n_fft // 4, window=self.window, return_complex=True)
             z = z * (z.abs() + FLOOR).pow(LOUD - 1)
             parts = torch.view_as_real(z).permute(0, 3, 2, 1)                       # (2N, 2, T, bins)
-        return parts.reshape(len(sound), 4, *parts.shape[2:]).contiguous(memory_format=torch.channels_last)
+        picture = parts.reshape(len(sound), 4, *parts.shape[2:])
+        # A card is faster with channels last. On a processor that multiplies bf16 the gradient of a dilated
+        # convolution's weights is then not finite, or read from where nothing is (torch 2.13).
+        return picture.contiguous(memory_format=torch.channels_last if picture.is_cuda else torch.contiguous_format)
 
     def forward(self, sound):
         x, features = self.picture(sound), []

@@ -14,8 +14,10 @@ from models.conductor.encoder import M2SNet
 from models.conductor.pipeline import Conductor
 from models.conductor.train import task
 from models.lab.evaluation.conductor import ablations, evaluate, experiments, report, tracks
+from models.lab.evaluation.conductor.experiments import generate_all
 from models.lab.evaluation.conductor.scoring import Judge, Studio, row, studio_pieces
 from models.lab.evaluation.conductor.stage1 import stage1_rows
+from models.lab.evaluation.tables import scrambled
 from models.lab.metrics import conducting as scores
 from models.training.loop import train
 from models.training.run_folder import RunFolder
@@ -106,13 +108,17 @@ def test_tables_have_all_rows_and_numbers(studio, conductor, tmp_path):  # noqa:
 def test_seams_and_scrambling(studio, conductor):  # noqa: F811
     found = experiments.seam_row(conductor, studio.pieces[0], seconds=16.0, steps=1)
     assert found["windows"] > 5 and 0.3 < found["jerk_at_seams"] < 3
-    other = evaluate.scrambled(conductor, 1)
     own = dict(conductor.denoiser.named_parameters())
-    moved = [name for name, value in other.denoiser.named_parameters() if value.dim() > 1
-             and not torch.equal(value, own[name])]
-    assert len(moved) > 5
-    assert all(torch.equal(value.flatten().sort()[0], own[name].flatten().sort()[0])
-               for name, value in other.denoiser.named_parameters())                  # only the places changed
+    plain = generate_all(conductor, studio, "true", [1])[0]
+    with scrambled(conductor, 1):
+        moved = [name for name, value in conductor.denoiser.named_parameters() if value.dim() > 1
+                 and not torch.equal(value, own[name])]
+        assert len(moved) > 5
+        assert all(torch.equal(value.flatten().sort()[0], own[name].flatten().sort()[0])
+                   for name, value in conductor.denoiser.named_parameters())          # only the places changed
+    made = evaluate.scrambled_piece(conductor, studio, 1)
+    assert not np.allclose(made.rotations, plain.rotations, atol=1e-3)
+    assert np.allclose(generate_all(conductor, studio, "true", [1])[0].rotations, plain.rotations)      # as it was
 
 
 def test_stage1_is_judged_by_kind_of_negative(corpus):  # noqa: F811

@@ -59,6 +59,20 @@ def settings(released, **more):
             "vae": str(released / "music_ldm-vae.safetensors"), **more}
 
 
+def test_judges_learn_in_bf16_as_in_float32():
+    """On a processor with channels last, the dilated convolutions had gradients that were not finite."""
+    torch.manual_seed(0)
+    judges, (found, true) = Discriminators(24, (2,)), torch.randn(2, 2, 2, 16_384)
+    gradients = []
+    for half in (False, True):
+        judges.zero_grad()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+            critic_loss(judges, found, true)[0].backward()
+        gradients.append([parameter.grad.clone() for parameter in judges.parameters()])
+    for exact, rough in zip(*gradients):
+        assert torch.isfinite(rough).all() and (rough - exact).norm() < 0.3 * exact.norm() + 1e-5
+
+
 def test_mel_on_the_device_is_the_projects_mel():
     sound = music(3, RATE)
     mono = sound.mean(0)

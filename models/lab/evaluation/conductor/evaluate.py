@@ -6,7 +6,6 @@ seeds, seams, other domains, real tracks with agreed beats, sampling settings, a
 `models.lab.evaluation.conductor.ablations`.
 """
 import argparse
-import copy
 import json
 import sys
 from dataclasses import replace
@@ -26,15 +25,14 @@ from models.lab.evaluation.conductor.rule import rule_motion
 from models.lab.evaluation.conductor.scoring import SECONDS, Judge, Studio, row, studio_pieces
 from models.lab.evaluation.conductor.stage1 import stage1_rows
 from models.lab.evaluation.conductor.tracks import read_tracks, track_rows
-from models.lab.evaluation.tables import replace_section, scramble, write_json
+from models.lab.evaluation.tables import replace_section, scrambled, write_json
 
 
-def scrambled(conductor, seed=0):
-    """The same conductor with the entries of every weight matrix of its denoiser permuted: what the architecture alone
-    does."""
-    other = copy.copy(conductor)
-    other.denoiser = scramble(copy.deepcopy(conductor.denoiser), seed)
-    return other
+def scrambled_piece(conductor, studio, number):
+    """The motion of piece `number` by the conductor with the entries of every weight matrix of its denoiser permuted:
+    what the architecture alone does."""
+    with scrambled(conductor, number):
+        return generate_all(conductor, studio, "true", [number])[0]
 
 
 def main_table(conductor, studio, few, say):
@@ -61,7 +59,7 @@ def main_table(conductor, studio, few, say):
     add("mean pose", [_still(conductor, p.frames) for p in pieces])
     add("model, no rhythm", generate_all(conductor, studio, "none", few), which=few)
     # A permutation a piece: one alone may strike near the beat by luck, as it is still a function of the beat's phase.
-    add("scrambled weights", [generate_all(scrambled(conductor, i), studio, "true", [i])[0] for i in few], which=few)
+    add("scrambled weights", [scrambled_piece(conductor, studio, i) for i in few], which=few)
     return rows
 
 

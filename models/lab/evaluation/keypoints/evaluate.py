@@ -4,7 +4,6 @@ Rows: the corpus itself, another piece's motion, the mean pose, the model, the m
 scrambled weights. There is no sound and no beat in such a corpus, so nothing here says whether a hand is on the beat.
 """
 import argparse
-import copy
 import sys
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from models.conductor.encoder import encode_music, load_stage1
 from models.conductor.pipeline import Conductor
 from models.lab.evaluation.conductor.scoring import Judge
 from models.lab.evaluation.conductor.stage1 import stage1_rows
-from models.lab.evaluation.tables import markdown_table, scramble, tell
+from models.lab.evaluation.tables import markdown_table, scrambled, tell
 from models.lab.metrics import conducting as scores
 from models.lab.metrics.frechet import diversity, diversity_as_published, frechet_distance
 from models.lab.metrics.motion import temporal_spread
@@ -73,12 +72,12 @@ def row(points, real, judge):
 def evaluate(conductor, mels, real, judge, steps, say=print):
     """{row: figures}."""
     made = conducted(conductor, mels, steps)
-    other = copy.copy(conductor)
-    other.denoiser = scramble(copy.deepcopy(conductor.denoiser))
+    with scrambled(conductor):
+        chance = conducted(conductor, mels, steps)
     rows = {"corpus": real, "corpus, another piece's motion": np.roll(real, 1, axis=0),
             "mean pose": np.broadcast_to(real.mean((0, 1)), real.shape).copy(), "model": made,
             "model, another piece's motion": np.roll(made, 1, axis=0),
-            "model, scrambled weights": conducted(other, mels, steps)}
+            "model, scrambled weights": chance}
     out = {}
     for name, points in rows.items():
         out[name] = row(points, real, judge)

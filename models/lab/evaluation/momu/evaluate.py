@@ -150,7 +150,7 @@ class Evaluation:
                 "music alone": (few, {"rhythm": "none"}),
                 "music alone, beat not read": (few, {"rhythm": "none", "reads": False}),
                 "dance_cascade": (count, {"by": "dance_cascade"}), "repertoire": (count, {"by": "repertoire"}),
-                "one pose, standing": (few, {"mean": True})}
+                "scrambled weights": (few, {"scrambled": True}), "one pose, standing": (few, {"mean": True})}
         found = self.rows("to_motion", seconds, rows)
         return {name: motion_figures(records, found["real dance"]) for name, records in found.items()}
 

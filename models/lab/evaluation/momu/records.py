@@ -153,9 +153,10 @@ class Maker:
         return {"genre": piece["genre"], "seconds": seconds, "times": times[times < seconds].round(3).tolist(),
                 **hear(sound, self.sound_judge)}
 
-    def to_motion(self, number, seconds, *, rhythm="true", reads=True, real=False, mean=False, by="momu", **settings):
+    def to_motion(self, number, seconds, *, rhythm="true", reads=True, real=False, mean=False, scrambled=False,
+                  by="momu", **settings):
         """Record of a dance to the music of studio piece `number`; real: the piece's own dance; mean: its mean
-        pose, standing; by: who dances, "momu", "repertoire" or "dance_cascade"."""
+        pose, standing; scrambled: the weights permuted; by: who dances, "momu", "repertoire" or "dance_cascade"."""
         from core.audio import Audio
         from core.body.motion import Motion
         piece = studio_piece(number, seconds, sound=not (real or mean))
@@ -168,8 +169,9 @@ class Maker:
         else:
             who = self.entry("MoMuMotion", reads) if by == "momu" else self.other_system(by)
             style = {} if by == "repertoire" else {"genre": piece["genre"]}     # its moves have styles of their own
-            motion = who.generate(
-                Audio(piece["sound"], DELIVERY_RATE), beats=piece["beats"] if rhythm == "true" else None,
-                seed=FIRST_SEED + number, duration=seconds, **style, **settings)[0]
+            with tables.scrambled(who, number) if scrambled else nullcontext():
+                motion = who.generate(
+                    Audio(piece["sound"], DELIVERY_RATE), beats=piece["beats"] if rhythm == "true" else None,
+                    seed=FIRST_SEED + number, duration=seconds, **style, **settings)[0]
         return {"genre": piece["genre"], "seconds": seconds, "times": piece["beats"].times.round(3).tolist(),
                 **see(motion, self.folders, self.motion_judge)}

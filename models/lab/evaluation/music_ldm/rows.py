@@ -1,9 +1,9 @@
 """The rows of the music evaluation: what is made of which piece, and records kept on disk so that an interrupted run
 goes on."""
-import copy
 import hashlib
 import json
 import time
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from core.body.motion import Motion
 from core.errors import BadInput
 from core.rhythm.beats import Beats
 from models.lab.evaluation.music_ldm.scoring import bare_score, score_sound, sounding_features, to_tracker
-from models.lab.evaluation.tables import scramble
+from models.lab.evaluation.tables import scrambled
 from models.lab.metrics import onset_flags
 from models.training.flat import write_array
 from models.training.shards import AUDIO_RATE, Corpus, unpack_audio, unpack_motion
@@ -136,7 +136,7 @@ class Maker:
     """Makes the sound of a row for a piece; keeps one model loaded."""
 
     def __init__(self, folders=None):
-        self.folders, self.loaded, self.intact = folders, None, None
+        self.folders, self.loaded = folders, None
 
     def model(self, row):
         """The `MusicLDM` of a row."""
@@ -144,10 +144,7 @@ class Maker:
         key = (row.folders, row.vocoder)
         if self.loaded is None or self.loaded[0] != key:
             self.loaded = (key, MusicLDM.load(row.all_folders(self.folders), "cpu", row.vocoder))
-            self.intact = self.loaded[1].denoiser
-        model = self.loaded[1]
-        model.denoiser = self.intact
-        return model
+        return self.loaded[1]
 
     def __call__(self, row, piece, number, seconds):
         """(sounds: one (2, N) per seed, delivered unless real or a click track; the beats they should keep in
@@ -169,11 +166,12 @@ class Maker:
         if row.rhythm == "predicted":
             from models.rhythm.detect import detect_body_beats
             beats = detect_body_beats(motion, folders=self.folders)
-        if row.scrambled:           # a permutation a piece: one alone is still some function of the beat's phase
-            model.denoiser = scramble(copy.deepcopy(self.intact), number)
-        sounds = model.generate(motion if row.body != "none" else None, genre=piece["genre"] if row.genre else None,
-                                beats=None if row.rhythm == "none" else beats, duration=seconds, seed=1000 * number,
-                                guidance_scale=row.guidance, steps=row.steps, variations=1 + row.two_seeds)
+        # A permutation a piece: one alone is still some function of the beat's phase.
+        with scrambled(model, number) if row.scrambled else nullcontext():
+            sounds = model.generate(motion if row.body != "none" else None,
+                                    genre=piece["genre"] if row.genre else None,
+                                    beats=None if row.rhythm == "none" else beats, duration=seconds, seed=1000 * number,
+                                    guidance_scale=row.guidance, steps=row.steps, variations=1 + row.two_seeds)
         return [deliver(sounds[0]), *(levelled(sound) for sound in sounds[1:])], times
 
 
