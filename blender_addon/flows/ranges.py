@@ -63,7 +63,9 @@ def request(scene: bpy.types.Scene, take: bpy.types.PropertyGroup) -> dict:
         raise UserError(f"{take.name} was imported; only a range of a generated take can be made anew")
     wanted = {"seed": again.another_seed(scene), "variations": 1}
     own["params"].update({name: value for name, value in wanted.items() if name in own["params"]})
-    own["params"].update(_chosen_by_the_model(registry.systems().get(own["system"]), own["params"], take))
+    system = registry.systems().get(own["system"])
+    if system is not None:                                       # a range is of the style that the take has
+        own["params"].update(system.chosen(own["params"], takes.recipe_of(take).get("settings")))
     frames = chosen(scene)
     own.pop("inputs", None)
     own.update(rig=take.rig.name if take.rig is not None else own["rig"], others=[])
@@ -77,18 +79,6 @@ def request(scene: bpy.types.Scene, take: bpy.types.PropertyGroup) -> dict:
         if "like" in own["params"]:
             own["params"]["like"] = None                         # a range sounds like its take
     return own
-
-
-def _chosen_by_the_model(system, params, take):
-    """{setting: choice} of what was left to the model, as the take's recipe tells it: a range is of the take's style.
-    """
-    if system is None:
-        return {}
-    told, name = takes.recipe_of(take).get("settings") or {}, system.raw.get("take_by")
-    setting = system.settings.get(name)
-    if setting is None or name not in params or setting.check(params[name]) is not None:
-        return {}
-    return {name: item.id for item in setting.items if item.value is not None and item.value == told.get(name)}
 
 
 def _sound_file(take):

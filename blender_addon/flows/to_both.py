@@ -74,7 +74,7 @@ class ToBoth(Flow):
                 take.rig = rig
                 first, last = write_motion(scene, rig, self.mapped, take, folder / row["channels"], self.passage, **own)
                 place_sound(self.place.get(), scene, take, folder / row["file"], self.passage, self.ready)
-                takes.remember(take, row, takes.one_of(self.request, number), self.passage.first)
+                takes.remember(take, row, takes.one_of(self.request, number, row), self.passage.first)
                 names.append(take.name)
             playing.play(scene, scene.baton.takes[names[-1]])
             self.warnings[:] = dict.fromkeys([*self.warnings, *heard_with(scene.baton.takes[names[-1]])])

@@ -129,8 +129,8 @@ class ToMotion(Flow):
         own = {**self.how(), "ready": self.ready}
         with whole():
             sentence = write_takes(scene, self.rig.get(), self.mapped, made,
-                                   [takes.one_of(self.request, number) for number in range(len(made))], self.passage,
-                                   folder, self.title(made), own)
+                                   [takes.one_of(self.request, number, row) for number, row in enumerate(made)],
+                                   self.passage, folder, self.title(made), own)
             for other, mapped, file in zip(self.others, self.maps, made[0].get("others", ())):
                 row = {**made[0], "file": file, "alignment": None}
                 write_takes(scene, other.get(), mapped, [row], [takes.one_of(self.request, 0)], self.passage, folder,

@@ -61,7 +61,7 @@ class ToSound(Flow):
                 take = takes.new(scene, self.title(made), self.kind)
                 take.rig = self.rig.get()
                 place_sound(self.place.get(), scene, take, folder / row["file"], self.passage, self.ready)
-                takes.remember(take, row, takes.one_of(self.request, number), self.passage.first)
+                takes.remember(take, row, takes.one_of(self.request, number, row), self.passage.first)
                 names.append(take.name)
             playing.play(scene, scene.baton.takes[names[-1]])
             self.warnings[:] = dict.fromkeys([*self.warnings, *heard_with(scene.baton.takes[names[-1]])])

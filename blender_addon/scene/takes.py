@@ -5,7 +5,7 @@ from pathlib import Path, PurePath
 
 import bpy
 
-from ...core.contract import recipes
+from ...core.contract import recipes, systems
 from ..errors import UserError, on_disk
 from . import actions, body_parts, noted, playing, settling, sound_files, strips
 from .playing import has_motion, has_sound
@@ -69,9 +69,14 @@ def account(result):
     return f" ({result.get('seconds') or 0:.1f} s in {result['wall']:.1f} s on {result['device']})"
 
 
-def one_of(request, number):
-    """The request that makes variation `number` (from 0) alone: Redo asks it."""
-    own = json.loads(json.dumps(request))
+def one_of(request, number, row=None):
+    """The request that makes variation `number` (from 0) alone: Redo asks it.
+
+    row: of the result. What was left to the model it chose by the first seed, for all variations.
+    """
+    own, system = json.loads(json.dumps(request)), systems.systems().get(request["system"])
+    if number and row and system is not None:
+        own["params"].update(system.chosen(own["params"], (row.get("recipe") or {}).get("settings")))
     if "seed" in own["params"]:
         own["params"]["seed"] = (request["params"]["seed"] or 0) + number
     if "variations" in own["params"]:

@@ -190,8 +190,11 @@ def write_recipe(path, recipe):
     write_text(path.with_name(path.name + ".json"), json.dumps(recipe, indent=1) + "\n")
 
 
-def report(options, results, outs):
-    """Tell what was made: a line per result, or with --json the one line of JSON that other programs read."""
+def report(options, results, outs, texts=None):
+    """Tell what was made: a line per result, or with --json the one line of JSON that other programs read.
+
+    outs: the file of each result that its recipe lies beside; texts: what its line begins with, where that is more.
+    """
     first = results[0]
     beats, made = first.beats, sum(result.seconds for result in results)
     if options.json:
@@ -202,8 +205,8 @@ def report(options, results, outs):
                 "outs": [str(out) for out in outs], "recipe": first.recipe}
         print(json.dumps(line), flush=True)
         return
-    for result, out in zip(results, outs):
-        text = f"{out}: {result.seconds:.1f} s"
+    for result, text in zip(results, texts or outs):
+        text = f"{text}: {result.seconds:.1f} s"
         if beats is not None and len(beats) > 1:
             text += f", {beats.tempo_bpm:.0f} BPM"
         if result.alignment:

@@ -175,5 +175,6 @@ def run(options):
             (write_bvh if row["motion"].suffix == ".bvh" else write_npz)(row["motion"], result.motion)
         common.write_recipe(next(iter(row.values())), result.recipe)
     bar.close()
-    common.report(options, results, [next(iter(row.values())) for row in outs])
+    common.report(options, results, [next(iter(row.values())) for row in outs],
+                  [" and ".join(map(str, row.values())) for row in outs])
     return 0

@@ -130,7 +130,8 @@ class Setting:
         high = math.inf if self.max is None else self.max * self.scale
         unit = self.raw.get("unit", "")
         if not low - 1e-6 <= number <= high + 1e-6:
-            raise Refused(f"The {self.noun} of {number:g}{unit} is out of range; choose {low:g} to {high:g}{unit}.")
+            raise Refused(f"The {self.noun} of {number:.10g}{unit} is out of range; choose {low:.10g} to "
+                          f"{high:.10g}{unit}.")
         return int(number) if whole else number
 
 
@@ -192,6 +193,16 @@ class System:
         named = [item.label for item in setting.items if item.value and item.id == chosen]
         left = [item.label for item in setting.items if item.value and item.value == value]
         return (named + left + [self.raw["take"]])[0]
+
+    def chosen(self, params: dict, told: dict | None) -> dict:
+        """{setting: id} of what `params` leave to the model or the seed, as a recipe's settings tell it; {} where they
+        leave nothing, or it is not told."""
+        name = self.raw.get("take_by")
+        setting = self.settings.get(name)
+        if setting is None or name not in params or setting.check(params[name]) is not None:
+            return {}
+        ids = [item.id for item in setting.items if item.value is not None and item.value == (told or {}).get(name)]
+        return {name: ids[0]} if ids else {}
 
 
 def _needs(folder, parts, rhythm):

@@ -128,3 +128,22 @@ def test_edited_motion_keeps_the_seed_of_music(blender, sound, tmp_path):
     pose.keyframe_insert("rotation_quaternion", frame=20)
     job, _ = music(blender, tmp_path, "two", again.request(scene, take))
     assert job.params["settings"]["seed"] == 1
+
+
+def test_a_variation_made_again_has_the_style_that_was_drawn(blender, sound, tmp_path):
+    """Style Any: the first seed drew one for all variations, and another seed alone would draw another."""
+    scene, rig = blender.context.scene, scenes.smpl_rig()
+    scene.frame_end, group = 75, scene.baton.momu_both
+    group.duration, group.genre, group.variations = 2.0, "any", 2
+    job = prepare(ToBoth(blender.context, systems.find("momu_both"), rig).job(), tmp_path / "one")
+    channels(tmp_path / "one")
+    rows = []
+    for seed in (1, 2):
+        scenes.write_wav(tmp_path / "one" / f"take_{seed}.wav", 2.0)
+        made = {**row(f"take_{seed}.wav", seed), "channels": "channels.npz"}
+        rows.append({**made, "recipe": {**made["recipe"], "settings": {"genre": "krump", "seed": seed}}})
+    job.apply({"takes": rows}, tmp_path / "one")
+    assert [take.name for take in scene.baton.takes] == ["Krump 1", "Krump 2"]
+    asked = [again.request(scene, take)["params"] for take in scene.baton.takes]
+    assert [(params["genre"], params["seed"], params["variations"]) for params in asked] == [("any", 1, 1),
+                                                                                          ("krump", 2, 1)]

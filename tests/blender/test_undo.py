@@ -4,10 +4,14 @@ import json
 import bpy
 import pytest
 
+from baton.blender_addon.flows.to_both import ToBoth
 from baton.blender_addon.flows.to_motion import write_takes
 from baton.blender_addon.scene import bone_map, compat, playing, strips, takes
 from baton.blender_addon.scene.timebase import Passage
+from baton.blender_addon.scene.whole import whole
+from baton.core.contract import systems
 from tests.blender import scenes
+from tests.blender.stand_ins import channels, prepare, row
 from tests.blender.test_keeping import made
 from tests.blender.test_rigs import rigify
 
@@ -116,6 +120,28 @@ def test_ten_undos_and_ten_redos(blender, has_sound, tmp_path, make):
                 now = state(blender)
             at += 1
             assert now == seen[at], f"redo to step {at}"
+
+
+def test_a_dance_and_its_song_are_one_step(blender, sound, tmp_path):
+    """One undo takes action, strip and take away, one redo brings all three back."""
+    rig, scene = animated(blender, tmp_path), blender.context.scene
+    scene.baton.momu_both.duration, folder, frames = 2.0, tmp_path / "one", range(1, 90, 7)
+    poses = scenes.evaluated(rig, frames).tolist()
+    scene.frame_set(1)
+    blender.ops.ed.undo_push(message="rig")
+    before = state(blender)
+    job = prepare(ToBoth(blender.context, systems.find("momu_both"), rig).job(), folder)
+    channels(folder)
+    scenes.write_wav(folder / "take_1.wav", 2.0)
+    with whole([rig], f"Baton: {job.title}"):                   # as the manager writes it
+        job.apply({"takes": [{**row("take_1.wav"), "channels": "channels.npz"}]}, folder)
+    after = state(blender)
+    assert len(scene.baton.takes) == 1 and len(compat.sequences(scene.sequence_editor)) == 1
+    blender.ops.ed.undo()
+    rig = next(thing for thing in blender.context.scene.objects if thing.type == "ARMATURE")
+    assert state(blender) == before and scenes.evaluated(rig, frames).tolist() == poses
+    blender.ops.ed.redo()
+    assert state(blender) == after and len(blender.context.scene.baton.takes) == 1
 
 
 @pytest.mark.parametrize("make", [plain, animated, rigify])

@@ -214,6 +214,25 @@ def test_a_body_without_clear_beats_gets_the_genres_tempo(music, steps_motion, m
     assert music.generate(steps_motion, steps=1).recipe["beats_from"] == "predicted"
 
 
+def test_both_from_nothing_have_a_style_and_its_tempo():
+    """Any style at the automatic tempo, as the panel starts: without beats there would be no music. The seed draws the
+    style, among those that the tempo suits, and the recipe tells it."""
+    pipeline = pipelines.open_pipeline("momu_both", None, "cpu")
+
+    def made(beats=None, **params):
+        ask = base.Ask(None, 8.0, base.checked(pipeline.system, params))
+        found, come_from = pipeline._find_beats(ask, beats, base.silent)
+        return pipeline.recipe(ask, 0, None)["settings"]["genre"], found.tempo_bpm, come_from
+    drawn = [made(seed=seed) for seed in range(40)]
+    assert {style for style, *_ in drawn} == {row["slug"] for row in load("genres")}
+    assert all(bpm == pytest.approx(base.genre_tempo(style)) and how == "genre" for style, bpm, how in drawn)
+    assert made(seed=7) == made(seed=7)
+    assert {made(seed=seed, bpm=133.0)[0] for seed in range(20)} == {"house"}, "the only one that is so quick"
+    assert "house" not in {made(base.regular_beats(90.0, 8.0), seed=seed)[0] for seed in range(20)}
+    assert len({made(seed=seed, bpm=200.0)[0] for seed in range(20)}) > 3, "usual in none"
+    assert made(seed=3, genre="pop") == ("pop", pytest.approx(105.0), "genre")
+
+
 def test_standing_still_is_no_clear_beat():
     from core.pipelines.to_sound import LEAST_CONFIDENCE
     from models.rhythm.detect import detect_body_beats

@@ -71,6 +71,8 @@ def test_sound_and_motion_at_once(toys, tmp_path):
     again = line_of(run("generate", "toy_both", "--duration", 3, "--out", tmp_path / "next", "--keep", out,
                         "--range", 1, 2, "--side", "motion", "--json", "--quiet"))
     assert again["recipe"]["settings"]["keep"] == {"start": 1.0, "stop": 2.0, "side": "motion"}
+    told = run("generate", "toy_both", "--duration", 1, "--out", tmp_path / "told", "--quiet").stdout
+    assert f"{tmp_path / 'told' / 'music.wav'} and {tmp_path / 'told' / 'dance.bvh'}: 1.0 s" in told
     done = run("generate", "toy_both", "--duration", 3, "--out", tmp_path / "next", "--keep", tmp_path, "--range", 1, 2)
     assert done.returncode == 2 and "has no music.wav" in done.stderr
     kept = open_pipeline("toy_both")._kept

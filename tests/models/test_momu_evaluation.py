@@ -145,13 +145,15 @@ def test_rows_without_beats(momu_folder, trained_momu, tmp_path):               
 
 def test_a_small_run_goes_through_and_goes_on(momu_folder, tmp_path, capsys):           # noqa: F811
     words = ["--count", "2", "--seconds", "3", "--checkpoints", str(momu_folder), "--cache", str(tmp_path / "cache"),
-             "--out", str(tmp_path / "out.json"), "--only", "vae", "joint"]
+             "--out", str(tmp_path / "out.json"), "--only", "vae", "music_vae", "joint"]
     assert evaluate.main(words) == 0
     results = json.loads((tmp_path / "out.json").read_text())
     assert results["vae"]["studio"]["joint_cm"] > 0
+    assert results["music_vae"]["studio"]["log_mel"] > 0
+    assert results["music_vae"]["the piece's mean spectrum"]["sharpness"] == 0
     assert 0 <= results["joint"]["joint"]["music_body_network"]["f1"] <= 1
     made = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()}
     assert evaluate.main(words) == 0
     assert made == {path.name: path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()}
     text = report.markdown(results)
-    assert "| joint |" in text and "Motion VAE" in text and text in capsys.readouterr().out
+    assert "| joint |" in text and "Motion VAE" in text and "Music VAE" in text and text in capsys.readouterr().out

@@ -19,12 +19,13 @@ from models.lab.evaluation.momu import lengths
 from models.lab.evaluation.momu import report as reports
 from models.lab.evaluation.momu.contrast import contrast_section, load_vae
 from models.lab.evaluation.momu.figures import joint_figures, motion_figures, sound_figures
-from models.lab.evaluation.momu.parts import vae_section
+from models.lab.evaluation.momu.parts import music_section, vae_section
 from models.lab.evaluation.momu.records import Maker
 from models.lab.evaluation.tables import replace_section, write_json
 from models.momu.settings import Settings
 
-SECTIONS = ("vae", "contrast", "joint", "together", "to_sound", "to_motion", "unheard", "recorded", "lengths", "sheets")
+SECTIONS = ("vae", "music_vae", "contrast", "joint", "together", "to_sound", "to_motion", "unheard", "recorded",
+            "lengths", "sheets")
 TOGETHER = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 VERSION = 3                     # of how mixes are drawn and sound is made of latents
 LENGTHS = (5.0, 20.0, 60.0, 180.0)
@@ -98,6 +99,15 @@ class Evaluation:
         count, seconds = self.options.count, self.options.seconds
         return self.store.kept("vae", [count, seconds, self.options.data],
                                lambda: vae_section(vae, self.options.data, count, seconds, self.report))
+
+    def music_vae(self):
+        """Log-mel distances of the frozen music VAE."""
+        from models.momu.pipeline import load_music
+        asked = [self.options.count, self.options.seconds, self.options.data,
+                 checkpoints.find("music_ldm", "vae", self.options.checkpoints).sha256]
+        return self.store.kept("music_vae", asked, lambda: music_section(
+            load_music(self.options.checkpoints, vocoder=False), self.options.data, self.options.count,
+            self.options.seconds, self.report))
 
     def contrast(self):
         """Retrieval of the right window among sixteen, beside the rows that expose it."""

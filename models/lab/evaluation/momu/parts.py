@@ -1,9 +1,11 @@
-"""The motion VAE's reconstructions."""
+"""The reconstructions of both VAEs."""
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from core.audio import DELIVERY_RATE, Audio
+from core.audio.mel import FLOOR, RATE, levelled
 from core.body.motion import Motion
 from models.lab.evaluation.momu.records import studio_piece
 from models.lab.loaders.captures import TEST_CLIPS, clip_of
@@ -14,6 +16,8 @@ from models.momu.config import DOWNSAMPLE, RELEASE
 from models.momu.losses import body
 from models.momu.passage import Passage
 from models.motion.contacts import slide_metres
+
+NEPER = 20 / np.log(10)         # dB of a natural logarithm of amplitudes
 
 
 def left_out_clips(data, seconds):
@@ -58,6 +62,42 @@ def slide_of(motion, contact):
     """Slides in metres of planted feet; contact (T', 4) on the clock."""
     place = np.minimum((np.arange(len(motion)) / 30.0 * 22_050 / 512).round().astype(int), len(contact) - 1)
     return slide_metres(motion.positions(), contact[place], 30.0).tolist() or [0.0]
+
+
+def mels_through(music, sound):
+    """(log-mel rows of an `Audio`, the same through a `momu.sound.Music`), both (T, 256)."""
+    canvas = Passage(RELEASE, sound.duration)
+    latents = music.read(sound, canvas)[0]
+    true = music.rows(levelled(sound.resampled(RATE).mono())[0])
+    back = music.vae.decode_long(latents[None])[0].float().cpu().numpy()
+    count = min(len(true), len(back))
+    return true[:count], np.maximum(back[:count], np.log(FLOOR))
+
+
+def mel_row(pairs):
+    """Figures of [(true, found) log-mel rows]: mean distance in natural logarithms and in dB, and the spread of frame
+    differences over the true one's (1 is ideal, less is blurred)."""
+    cut = [(true[:len(found)], found[:len(true)]) for true, found in pairs]
+    distance = float(np.mean([np.abs(true - found).mean() for true, found in cut]))
+    sharp = [np.diff(found, axis=0).std() / np.diff(true, axis=0).std() for true, found in cut]
+    return {"clips": len(cut), "log_mel": distance, "db": NEPER * distance, "sharpness": float(np.mean(sharp))}
+
+
+@torch.no_grad()
+def music_section(music, data, count, seconds, report):
+    """The music VAE's reconstruction of studio test pieces and recorded tracks, beside another piece and each piece's
+    mean spectrum, standing."""
+    from models.lab.evaluation.momu.recorded import tracks
+    found = [mels_through(music, Audio(studio_piece(number, seconds)["sound"], DELIVERY_RATE))
+             for number in range(count)]
+    real = [true for true, _ in found]
+    out = {"studio": mel_row(found),
+           "another studio piece": mel_row(list(zip(real, real[1:] + real[:1]))),
+           "the piece's mean spectrum": mel_row([(mel, np.repeat(mel.mean(0)[None], len(mel), 0)) for mel in real])}
+    if data:
+        out["recorded tracks"] = mel_row([mels_through(music, track["sound"]) for track in tracks(data)])
+    report(f"music VAE: {out}")
+    return out
 
 
 def vae_section(vae, data, count, seconds, report):

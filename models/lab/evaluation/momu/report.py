@@ -59,6 +59,10 @@ def markdown(results):
     if results.get("vae"):
         columns = ["clips", "joint_cm", "over_floor_cm", "slide_cm", "slide_cm_real", "fid_k"]
         lines += ["**Motion VAE**", "", markdown_table(results["vae"], columns), ""]
+    if results.get("music_vae"):
+        columns = ["clips", "log_mel", "db", "sharpness"]
+        lines += ["**Music VAE**, frozen: *log_mel* natural logarithms, *sharpness* spread of frame differences over "
+                  "the true one's", "", markdown_table(results["music_vae"], columns), ""]
     if results.get("contrast"):
         rows = {name: {f"{kind.replace('_', ' ')}, {way.replace('_', ' ')}": value
                        for kind in ("same_piece", "other_pieces", "another_moment")
