@@ -10,6 +10,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
+from ..errors import UserError
 from ..scene import beat_markers, playing, takes
 
 STEP_BYTES = 1 << 19
@@ -25,6 +26,27 @@ def request(scene: bpy.types.Scene, take: bpy.types.PropertyGroup) -> dict:
     if "system" in asked:
         asked["again"] = True
     return asked
+
+
+def at_level(asked: dict, factor: str, beats_from: str | None) -> dict:
+    """The request of `request` on half or double the beats (factor "HALF" or "DOUBLE"): of beats that were found
+    another level, of a tempo that is kept half or double of it. beats_from: of the take's recipe. Raises UserError
+    where there is no such level.
+    """
+    params, levels = asked.get("params", {}), ("half", "normal", "double")
+    if params.get("tempo") == "markers":
+        raise UserError("The take follows markers: press Half or Double under Beats, then Redo")
+    if params.get("tempo") == "fixed" and params.get("bpm"):
+        bpm = params["bpm"] * (0.5 if factor == "HALF" else 2.0)
+        if not 30 <= bpm <= 300:
+            raise UserError(f"A tempo of {bpm:.0f} BPM is out of range")
+        return {**asked, "params": {**params, "bpm": bpm}}
+    if beats_from != "predicted" or "level" not in params:
+        raise UserError("Only beats that were found can be halved or doubled")
+    place = levels.index(params["level"] or "normal") + (-1 if factor == "HALF" else 1)
+    if not 0 <= place < len(levels):
+        raise UserError("The take is on that level already")
+    return {**asked, "params": {**params, "level": levels[place]}}
 
 
 def inputs_of(folder: Path, sent: dict, kind: str, root: object) -> dict:

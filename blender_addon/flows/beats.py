@@ -48,10 +48,12 @@ def strip_job(context: bpy.types.Context, strip_scene: bpy.types.Scene, strip: b
 
 
 def _tempo_of(scene, name):
-    """How beats are looked for: as the direction's section says, where its system has the setting."""
+    """How beats are looked for: as the direction's section says, where its system has the setting, and on the level
+    that the system would take them on."""
     system = scene_settings.chosen(scene, scene_settings.direction(name))
     params = scene_settings.params_of(scene, system)
-    return {key: value for key, value in params.items() if key in ("tempo", "bpm", "level", "metre")}
+    asked = {key: value for key, value in params.items() if key in ("tempo", "bpm", "level", "metre", "genre")}
+    return {**asked, "system": system.name}
 
 
 def _show(scene_ref, result, passage, music):

@@ -84,11 +84,25 @@ def one_of(request, number, row=None):
     return own
 
 
+def pattern_of(row):
+    """The beat pattern that was chosen for a row of a result, as the setting names it; "" where there is none, or where
+    it changes inside the piece."""
+    recipe = row.get("recipe") or {}
+    system = systems.systems().get(recipe.get("system"))
+    if system is None or "beat_pattern" not in system.settings:
+        return ""
+    chosen, groups = (recipe.get("settings") or {}).get("beat_pattern"), (row.get("beats") or {}).get("groups")
+    if chosen in (None, "auto"):
+        return " + ".join(map(str, groups or ()))
+    return next((item["label"] for item in system.settings["beat_pattern"].raw["items"] if item["id"] == chosen), "")
+
+
 def remember(take, row, request, frame_start):
     """Recipe, beats and alignment of a result onto the take; the recipe also onto strip or action."""
     take.request, take.frame_start = json.dumps(request), frame_start
     take.recipe = json.dumps(recipes.with_paths(row.get("recipe") or {}, _told))
     take.beats = json.dumps(row["beats"]) if row.get("beats") else ""
+    take.bpm, take.pattern = float((row.get("beats") or {}).get("tempo_bpm") or 0.0), pattern_of(row)
     alignment = row.get("alignment") or {}
     if alignment.get("score") is not None:
         take.score, take.chance = float(alignment["score"]), float(alignment.get("chance") or 0.0)

@@ -141,6 +141,8 @@ class BatonTake(bpy.types.PropertyGroup):
     score: FloatProperty(name="Alignment", description="Share of motion beats met by music beats")
     chance: FloatProperty(name="Chance", description="The same figure for unrelated motion and music")
     has_alignment: BoolProperty()
+    bpm: FloatProperty(description="Tempo of the beats used, 0 where there are none")
+    pattern: StringProperty(description="How a conductor beats them")
     kept: BoolProperty(name="Kept", description="Made permanent with Keep")
     audible: BoolProperty(default=True)
     part: EnumProperty(name="Body Part", items=body_parts.ITEMS, default=body_parts.WHOLE,

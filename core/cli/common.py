@@ -190,6 +190,14 @@ def write_recipe(path, recipe):
     write_text(path.with_name(path.name + ".json"), json.dumps(recipe, indent=1) + "\n")
 
 
+def beaten(recipe):
+    """How a recipe's beats are conducted, as `, in four`; "" where nobody does, or where it changes in the piece."""
+    chosen, groups = recipe["settings"].get("beat_pattern"), (recipe.get("beats") or {}).get("groups")
+    if chosen == "auto" and groups:
+        return f", in {' + '.join(map(str, groups))}"
+    return "" if chosen in (None, "auto") else f", in {chosen.replace('_', ' + ')}"
+
+
 def report(options, results, outs, texts=None):
     """Tell what was made: a line per result, or with --json the one line of JSON that other programs read.
 
@@ -208,7 +216,7 @@ def report(options, results, outs, texts=None):
     for result, text in zip(results, texts or outs):
         text = f"{text}: {result.seconds:.1f} s"
         if beats is not None and len(beats) > 1:
-            text += f", {beats.tempo_bpm:.0f} BPM"
+            text += f", {beats.tempo_bpm:.0f} BPM{beaten(result.recipe)}"
         if result.alignment:
             text += (f", beats within 70 ms {result.alignment['f1']:.2f} (chance {result.alignment['f1_chance']:.2f})")
         print(text)

@@ -44,7 +44,8 @@ def find_beats(condition: Motion | Audio, *, bpm: float | None = None, tempo: st
         raise Cancelled
     if found.extra.get("tempo", {}).get("chosen") == "none":
         notify("No clear beat was found, so none is set; if there is one, give its tempo in BPM or choose the tempo "
-               "Steady.")
+               "Steady." if mode == "auto" and bpm is None else "Nothing is heard that could have a beat, so none is "
+               "set.")
     progress("Detecting Beats", 1.0)
     return found
 

@@ -20,7 +20,8 @@ from core.rhythm.limbs import vouched
 from core.rhythm.steady import Evidence, Section, drifting, pieced, straight
 
 MODES = ("auto", "steady", "follow", "fixed", "markers")
-FIXED_WIDTH = 0.03              # a given tempo is refined within this share of it
+FIXED_WIDTH = 0.03              # a given tempo is refined within this share of it ...
+TYPED_BPM = 0.5                 # ... and where no beat is clear within what a whole number of BPM leaves open
 # No beat, no bluff: agreements of the one tempo, the drifting one and the free path, of which one at least must be
 # reached. Whoever moves or speaks without a beat has one by chance in a short passage, and the longer it lasts the less
 # of it: {seconds: agreements}, linear between. docs/results.md has the histograms of both sides. "traveller": a body
@@ -140,6 +141,7 @@ def find(activations, fps, *, part, mode="auto", bpm=None, metre=None, beats=Non
         if chosen == "drifting" and part in LEANING:
             times = leaned(times, decode(activations, fps, config=config, guide=times).times)
         sections = tuple((section.start, section.bpm) for section in grid.sections)
+    as_found = times
     usual = (bpm * (1 - FIXED_WIDTH), bpm * (1 + FIXED_WIDTH)) if mode == "fixed" else usual
     if usual is not None:
         odd = None
@@ -152,7 +154,15 @@ def find(activations, fps, *, part, mode="auto", bpm=None, metre=None, beats=Non
     extra = {} if groups is None else {"groups": groups}
     found = Beats(times + start, positions, counts, float(np.clip(strength, 0, 1)), extra)
     found = apply_level(found, level)
-    return _told(found, mode, chosen, strength, [(start + at, tempo) for at, tempo in sections])
+    factor = _factor(as_found, found.times)
+    return _told(found, mode, chosen, strength, [(start + at, factor * tempo) for at, tempo in sections])
+
+
+def _factor(times, level):
+    """By what beats at another `level` are more than those at `times`: 0.5, 1, 2 ..."""
+    if len(times) < 2 or len(level) < 2:
+        return 1.0
+    return float(2.0 ** np.round(np.log2(np.median(np.diff(times)) / np.median(np.diff(level)))))
 
 
 def agreements(activations, fps, part):
@@ -188,6 +198,9 @@ def _choose(explained, mode, bpm, doubtful=False, asked=None):
         # The network may hear the given tempo at another level, where its phase is.
         others = [straight(evidence, **_limits(mode, bpm * factor)) for factor in (2.0, 0.5)]
         one = max([one, *filter(None, others)], key=lambda grid: grid.strength * (1.2 if grid is one else 1.0))
+        off = min(abs(one.bpm * level - bpm) for level in (0.5, 1.0, 2.0))
+        if off > TYPED_BPM and one.agreement < pulse(asked or part, evidence.duration)[0]:
+            one = evidence.one_at(bpm)
     if one is None:
         free = followed()
         return None, "follow", free if len(free) else None

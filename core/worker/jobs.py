@@ -26,7 +26,7 @@ from core.worker.inputs import (
     warn,
 )
 
-BEATS = SOUND | FROM_FILE | {"metre", "bpm", "tempo", "level"}
+BEATS = SOUND | FROM_FILE | {"metre", "bpm", "tempo", "level", "system", "genre"}
 BODY = {"models", "gender", "kind", "betas"}
 RETARGET = FROM_FILE | RIG | {"mirror"}
 SOURCE = "source"               # folder of the job with the rig whose motion another is given
@@ -35,11 +35,16 @@ SOURCE = "source"               # folder of the job with the rig whose motion an
 def beats(context):
     """Sound (`audio`) or motion (job folder or `motion` file) -> its beats."""
     params = params_of(context, BEATS)
-    from core.pipelines.base import share
+    from core.pipelines.base import genre_range, share
     from core.pipelines.beats import find_beats
     context.progress("Reading", 0.0)
+    usual = None
+    if params.get("system"):
+        from core.pipelines import find
+        usual = find(params["system"]).usual_bpm
     condition = read_sound(context) if params.get("audio") else read_motion(context)
     found = find_beats(condition, folders=params["checkpoints"], notify=warn(context),
+                       usual=usual or genre_range(params.get("genre")),
                        **given(params, "bpm", "tempo", "metre", "level"),
                        progress=share(context.progress, 0.2, 1.0), should_cancel=context.should_cancel)
     return {"beats": found.to_json(), "seconds": condition.duration}

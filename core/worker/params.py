@@ -45,6 +45,7 @@ KINDS = {
     "gender": TEXT,
     "kind": TEXT,
     "system": TEXT,
+    "genre": TEXT,
     "fps": _number(1, 1000),
     "start": SECONDS,
     "duration": SECONDS,

@@ -102,8 +102,10 @@ def _from_the_start(beats, start):
     start."""
     kept = beats.times >= start - EARLY_S
     bars = None if beats.bars is None else beats.bars[kept]
+    told = beats.extra["tempo"]
+    sections = [[max(at, start), bpm] for at, bpm in told["sections"]]
     return dataclasses.replace(beats, times=np.maximum(beats.times[kept], start), positions=beats.positions[kept],
-                               bars=bars)
+                               bars=bars, extra={**beats.extra, "tempo": {**told, "sections": sections}})
 
 
 def music_activations(mel, folders=None):

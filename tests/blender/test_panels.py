@@ -154,11 +154,12 @@ def test_nothing_is_cut_at_the_default_width(blender, rig, monkeypatch, locale):
     monkeypatch.setattr(recorder, "SAID", set())
     monkeypatch.setattr(translations, "shown", recorder.say)
     monkeypatch.setattr(translations, "english", lambda: not locale)
-    for module in (panels.direction, panels.status):
+    for module in (panels.direction, panels.status, panels.takes):
         monkeypatch.setattr(module, "shown", recorder.say)
     scene = blender.context.scene
     for start, kind in (("House", "MUSIC"), ("Dance", "MOTION"), ("Both", "BOTH")):
-        takes.new(scene, start, kind)
+        take = takes.new(scene, start, kind)
+        take.bpm, take.pattern = 128.0, "2 + 2 + 3" if kind == "MUSIC" else "In Four"
     for system in systems.systems().values():
         group = getattr(scene.baton, system.name)
         for setting in system.shown.values():

@@ -4,10 +4,11 @@ import json
 
 import pytest
 
+from baton.blender_addon.errors import UserError
 from baton.blender_addon.flows import again
 from baton.blender_addon.flows.to_both import ToBoth
 from baton.blender_addon.scene import beat_markers as beats
-from baton.blender_addon.scene import strips
+from baton.blender_addon.scene import strips, takes
 from baton.core.contract import systems
 from tests.blender import scenes
 from tests.blender.stand_ins import BEATS, channels, prepare, row, to_motion, to_sound
@@ -147,3 +148,38 @@ def test_a_variation_made_again_has_the_style_that_was_drawn(blender, sound, tmp
     asked = [again.request(scene, take)["params"] for take in scene.baton.takes]
     assert [(params["genre"], params["seed"], params["variations"]) for params in asked] == [("any", 1, 1),
                                                                                           ("krump", 2, 1)]
+
+
+def test_another_level_is_a_click_away(blender, sound, tmp_path):
+    """The tempo and how it is beaten stand on the take; half and double of it ask for the take again."""
+    scene = blender.context.scene
+    scene.frame_end = 75
+    job, result = conducting(blender, tmp_path, "one")
+    told = result["takes"][0]
+    told["beats"] = {**BEATS, "tempo_bpm": 160.0}
+    told["recipe"] = {"system": "conductor", "settings": {"beat_pattern": "two"}, "beats_from": "predicted"}
+    job.apply(result, tmp_path / "one")
+    take = scene.baton.takes[0]
+    assert take.bpm == 160.0 and take.pattern == "In Two"
+    asked = again.at_level(again.request(scene, take), "HALF", "predicted")
+    job, _ = conducting(blender, tmp_path, "two", asked)
+    assert job.params["settings"]["level"] == "half" and job.params["settings"]["seed"] == told_seed(take)
+    with pytest.raises(UserError, match="on that level"):
+        again.at_level(asked, "HALF", "predicted")
+    assert again.at_level(asked, "DOUBLE", "predicted")["params"]["level"] == "normal"
+    with pytest.raises(UserError, match="Only beats that were found"):
+        again.at_level(asked, "DOUBLE", "genre")
+    kept = {**asked, "params": {**asked["params"], "tempo": "fixed", "bpm": 160.0}}
+    assert again.at_level(kept, "HALF", "tempo")["params"]["bpm"] == 80.0
+
+
+def told_seed(take):
+    return json.loads(take.request)["params"]["seed"]
+
+
+@pytest.mark.parametrize(("settings", "beats", "pattern"), [
+    ({"beat_pattern": "auto"}, {"groups": [3, 2]}, "3 + 2"), ({"beat_pattern": "auto"}, {}, ""),
+    ({"beat_pattern": "three_two_two"}, {}, "3 + 2 + 2"), ({}, {}, "")])
+def test_the_chosen_pattern_is_named(settings, beats, pattern):
+    assert takes.pattern_of({"recipe": {"system": "conductor", "settings": settings}, "beats": beats}) == pattern
+    assert takes.pattern_of({"recipe": {"system": "music_ldm", "settings": settings}, "beats": beats}) == ""

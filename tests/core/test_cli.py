@@ -243,3 +243,11 @@ def test_the_worker_can_be_started_by_hand():
         worker.stdin.write('{"type": "quit", "job": null}\n')
         worker.stdin.flush()
         assert worker.wait(30) == 0
+
+
+@pytest.mark.parametrize(("pattern", "groups", "told"), [
+    ("four", None, ", in four"), ("auto", [3, 2], ", in 3 + 2"), ("auto", None, ""), (None, [3, 2], ""),
+    ("three_two_two", [2, 2, 3], ", in three + two + two")])
+def test_how_beats_are_conducted_is_said(pattern, groups, told):
+    settings = {} if pattern is None else {"beat_pattern": pattern}
+    assert common.beaten({"settings": settings, "beats": {"groups": groups}}) == told

@@ -6,7 +6,7 @@ from core.errors import BadInput
 from core.rhythm import tempo
 from core.rhythm.beats import Beats, rhythm_curve
 from core.rhythm.decoder import decode
-from core.rhythm.steady import Evidence, drifting, straight
+from core.rhythm.steady import Evidence, Grid, Section, drifting, straight
 from models.lab.metrics.beat_align import beat_f1_70ms
 
 FPS = 30.0
@@ -95,6 +95,16 @@ def test_two_songs_cut_together_are_two_sections():
     assert beat_f1_70ms(grid.beats(), times) > 0.95
 
 
+@pytest.mark.parametrize(("tempi", "brought"), [((60.0, 124.0), (60.0, 62.0)), ((120.0, 63.0), (120.0, 126.0)),
+                                                ((100.0, 150.0), (100.0, 150.0))])
+def test_sections_at_two_levels_are_brought_to_one(tempi, brought):
+    """More than 1.8 times the tempo from one section to the next is one tempo, read at two levels."""
+    edges = ((0.0, 30.0), (30.0, 50.0))
+    sections = tuple(Section(np.array(edge), np.array(edge) * bpm / 60) for edge, bpm in zip(edges, tempi))
+    found = tempo.one_level(Grid(sections, 0.8, 0.8))
+    assert [section.bpm for section in found.sections] == pytest.approx(brought)
+
+
 def test_a_dance_to_two_songs_is_no_dance_without_a_beat():
     """Over the cut neither tempo is strong; each half is."""
     rng = np.random.default_rng(5)
@@ -129,6 +139,15 @@ def test_the_users_modes():
         tempo.find(seen, FPS, part="body", mode="markers")
 
 
+@pytest.mark.parametrize("bpm", [71.0, 90.0, 100.0, 133.0])
+def test_a_given_tempo_is_kept_where_no_beat_is_clear(bpm):
+    seen = activations([], 12, np.random.default_rng(1), noise=0.1)
+    assert tempo.find(seen, FPS, part="music", mode="fixed", bpm=bpm).tempo_bpm == pytest.approx(bpm, abs=0.51)
+    clear = activations(0.3 + np.arange(100) * 60 / (1.02 * bpm), 12)
+    refined = tempo.find(clear, FPS, part="music", mode="fixed", bpm=bpm).tempo_bpm
+    assert refined == pytest.approx(1.02 * bpm, abs=0.4)
+
+
 def test_the_level_comes_to_lie_in_the_usual_range():
     times = 0.4 + np.arange(100) * 60 / 160
     seen = activations(times, 37)
@@ -136,6 +155,7 @@ def test_the_level_comes_to_lie_in_the_usual_range():
     assert tempo.find(seen, FPS, part="music", usual=(50, 150)).tempo_bpm == pytest.approx(160, abs=0.3)     # soft ends
     halved = tempo.find(seen, FPS, part="music", usual=(50, 140))
     assert halved.tempo_bpm == pytest.approx(80, abs=0.2)
+    assert halved.extra["tempo"]["sections"][0][1] == pytest.approx(80, abs=0.2)        # on the level of the beats
     assert np.abs(halved.times[:, None] - times[1::4][None]).min(0).max() < 0.05
     assert tempo.find(seen, FPS, part="music", usual=(150, 180)).tempo_bpm == pytest.approx(160, abs=0.3)
     assert tempo.find(seen, FPS, part="music", usual=(300, 340)).tempo_bpm == pytest.approx(320, abs=0.6)

@@ -1,5 +1,6 @@
 """The worker's real jobs over its real pipes, with tiny networks: what the add-on sends, and what it gets back."""
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +9,10 @@ from job_folder import BEATS, dancing, write_rig
 from rigs import mixamo_rig, stepping
 
 from core.motion_files import write_bvh
+from core.pipelines import beats as pipeline_beats
 from core.retarget import Options, from_smpl
+from core.rhythm.beats import Beats
+from core.worker import jobs
 
 
 def check_progress(seen):
@@ -92,6 +96,18 @@ def test_beats_of_a_strip_and_of_the_rig(job, clicks_file):
     assert done["type"] == "done" and set(done["result"]["beats"]) >= {"times", "positions", "metre", "confidence"}
 
 
+@pytest.mark.parametrize(("more", "usual"), [
+    ({}, None), ({"system": "conductor"}, (50.0, 140.0)), ({"system": "music_ldm", "genre": "house"}, (110, 135)),
+    ({"system": "music_ldm", "genre": "any"}, None), ({"system": "my_moves", "genre": "salsa"}, (70.0, 180.0))])
+def test_beats_are_looked_for_on_the_level_that_a_system_takes(clicks_file, tmp_path, monkeypatch, more, usual):
+    asked = []
+    monkeypatch.setattr(pipeline_beats, "find_beats",
+                        lambda sound, **options: asked.append(options) or Beats([1.0], [1]))
+    jobs.beats(SimpleNamespace(kind="beats", folder=tmp_path, params={"audio": clicks_file, "duration": 4.0, **more},
+                               log=print, progress=lambda *told: None, should_cancel=lambda: False))
+    assert asked[0]["usual"] == usual
+
+
 def test_bonemap_names_the_bones(job):
     rig = mixamo_rig()
     write_rig(job.folder, rig, rig.rest[None], [0.0], bone_map={})
@@ -140,7 +156,7 @@ def test_cancel_of_a_real_job_within_its_steps(job, clicks_file, tiny_checkpoint
     ("generate", {"system": "dance"}, "no system 'dance'"),
     ("generate", {"system": "conductor", "settings": [1]}, "must be an object"),
     ("generate", {"system": "conductor", "settings": {"loop": True}}, "no setting loop"),
-    ("music", {"beats": {"x": 1}}, "The beats are damaged"),
+    ("music", {"beats": {"x": 1}}, "The beats are damaged"), ("beats", {"system": "nobody"}, "nobody"),
     ("retarget", {}, "No motion file"), ("retarget", {"motion": "/no/such.bvh"}, "cannot be read")])
 def test_bad_requests_are_one_sentence(job, kind, params, words):
     rig = mixamo_rig()

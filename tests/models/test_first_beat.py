@@ -32,6 +32,7 @@ def trained():
 def test_a_beat_on_the_first_sample(trained, tempo, bpm):
     beats = find_beats(clicks(np.arange(0, 12, 60 / bpm), 12), tempo=tempo)
     assert 0 <= beats.times[0] < 0.04 and beats.times[1] == pytest.approx(60 / bpm, abs=0.04)
+    assert all(at >= 0 for at, _ in beats.extra["tempo"]["sections"])
 
 
 def test_silence_before_the_music_has_no_beats(trained):
@@ -46,6 +47,12 @@ def test_a_click_or_two_are_no_beat(trained, times):
     notes = []
     assert len(find_beats(clicks(times, 16), notify=notes.append)) == 0
     assert len(notes) == 1 and "No clear beat" in notes[0]
+
+
+def test_silence_is_not_advised_what_was_chosen(trained):
+    notes = []
+    assert len(find_beats(clicks((), 8), tempo="steady", notify=notes.append)) == 0
+    assert len(notes) == 1 and "Steady" not in notes[0] and "Nothing is heard" in notes[0]
 
 
 def test_what_is_heard():

@@ -16,6 +16,9 @@ from ..translations import said
 from .base import ActOperator, JobOperator, idle, possible
 
 
+LEVELS = [("HALF", "Half Time", "Every second beat"), ("DOUBLE", "Double Time", "A beat between each two")]
+
+
 def meant(context):
     """The take that a button is for, as the panel tells while it draws (`baton_take`); else the active one, or None."""
     return getattr(context, "baton_take", None) or takes.active(context.scene)
@@ -195,6 +198,19 @@ class BATON_OT_redo_take(RedoOperator, bpy.types.Operator):
         return again.request(scene, take)
 
 
+class BATON_OT_redo_level(RedoOperator, bpy.types.Operator):
+    """Make the take again on half or double the beats, where they were read at the wrong level"""
+
+    bl_idname = "baton.redo_level"
+    bl_label = "Redo at Half / Double Time"
+    bl_options = {"REGISTER"}
+
+    factor: bpy.props.EnumProperty(items=LEVELS)
+
+    def request(self, scene, take):
+        return again.at_level(again.request(scene, take), self.factor, takes.recipe_of(take).get("beats_from"))
+
+
 class BATON_OT_redo_range(RedoOperator, bpy.types.Operator):
     """Make a range of the take anew with another seed, as a further take; the rest stays, the ends are blended"""
 
@@ -239,7 +255,7 @@ class BATON_OT_save_take_as(ActOperator, bpy.types.Operator, ExportHelper):
 
 
 CLASSES = (BATON_OT_bake_take, BATON_OT_solo_take, BATON_OT_mute_take, BATON_OT_keep_take, BATON_OT_remove_take,
-           BATON_OT_take_beats, BATON_OT_copy_recipe, BATON_OT_delete_unused, BATON_OT_redo_take, BATON_OT_redo_range,
-           BATON_OT_save_take_as)
+           BATON_OT_take_beats, BATON_OT_copy_recipe, BATON_OT_delete_unused, BATON_OT_redo_take, BATON_OT_redo_level,
+           BATON_OT_redo_range, BATON_OT_save_take_as)
 
 register, unregister = bpy.utils.register_classes_factory(CLASSES)

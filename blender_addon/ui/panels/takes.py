@@ -4,7 +4,7 @@ import bpy
 from ...flows.generate import FLOWS
 from ...scene import compat, player, strips, takes
 from ...scene.stats import timed_draw
-from ..translations import CONTEXT, said
+from ..translations import CONTEXT, said, shown
 from .text import sentence
 
 ICONS = {"MUSIC": "SOUND", "MOTION": "ARMATURE_DATA", "BOTH": "OUTLINER_OB_ARMATURE"}
@@ -134,12 +134,25 @@ class TakePanel:
         if take.has_alignment:
             layout.label(text=said(f"Alignment {take.score:.2f}, by chance {take.chance:.2f}"), icon="SNAP_ON",
                          translate=False)
+        if take.bpm > 0:
+            draw_tempo(layout, take)
         column = layout.column(align=True)
         column.operator("baton.take_beats", icon="MARKER_HLT").name = take.name
         column.operator("baton.copy_recipe", icon="COPYDOWN").name = take.name
         if settings.removed_files:
             column.operator("baton.delete_unused", icon="TRASH")
         draw_playback(layout, context)
+
+
+def draw_tempo(layout, take):
+    """The tempo of the take's beats, how they are beaten, and a click to another level."""
+    tempo = f"{take.bpm:.0f} BPM"
+    layout.label(text=f"{tempo}, {shown(take.pattern)}" if take.pattern else tempo, icon="TIME", translate=False)
+    if take.kind != "BOTH":                                     # its beats are made, not found
+        row = layout.row(align=True)
+        for text, factor in (("Half", "HALF"), ("Double", "DOUBLE")):
+            button = row.operator("baton.redo_level", text=text, text_ctxt=CONTEXT)
+            button.name, button.factor = take.name, factor
 
 
 def draw_playback(layout, context):
