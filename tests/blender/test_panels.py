@@ -46,6 +46,13 @@ def test_what_is_needed_first_stands_first(blender, rig, direction):
     assert {"seed", "variations"} & set(drawn) == set()
 
 
+def test_a_scene_without_an_armature_is_offered_one(blender):
+    """What goes from a body, and what needs nothing but one to move, offer a scene with a dancer."""
+    for direction, offered in (("to_sound", True), ("to_both", True), ("to_motion", False)):
+        drawn = recorder.draw(panel(f"BATON_PT_view3d_{direction}")).names("operator")
+        assert ("baton.add_sample_scene" in drawn) == offered, direction
+
+
 def test_the_rest_is_advanced(blender):
     for system in systems.systems().values():
         assert len(system.sections[""]) <= 4 and {"seed", "variations", "tempo"} <= set(system.sections["Advanced"])

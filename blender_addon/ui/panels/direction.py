@@ -31,7 +31,7 @@ class DirectionPanel:
         layout.use_property_split, layout.use_property_decorate = True, False
         column = layout.column()
         draw_rig(column, context)
-        if self.direction.name == "to_sound" and not any(thing.type == "ARMATURE" for thing in context.scene.objects):
+        if self.direction.source != "sound" and not any(thing.type == "ARMATURE" for thing in context.scene.objects):
             column.operator("baton.add_sample_scene", icon="SCENE_DATA")
         if self.direction.source == "sound":
             draw_strip(column, context)
