@@ -69,7 +69,7 @@ def _from_motion(parser):
     common.passage_arguments(parser)
     common.range_arguments(parser, "WAV")
     parser.add_argument("--first", metavar="FILE.wav", help="the first 10 s of a take of more than 30 s, written as "
-                        "soon as they are made, to be heard while the rest is")
+                        "soon as they are made, to be heard while the rest is (`music` alone)")
 
 
 def _from_sound(parser):
@@ -142,10 +142,21 @@ def settings_of(options, system: System) -> dict:
     return out
 
 
-def _write_first(path, samples):
-    """The beginning of a long take, while the rest is made."""
-    from core.audio.io import write_wav
-    common.say(f"The first {samples.shape[1] / 48_000:.0f} s can be heard: {write_wav(path, samples)}")
+class _First:
+    """The beginning of a long take, written to `path` while the rest is made. heard: whether there was one."""
+
+    def __init__(self, path):
+        self.path, self.heard = path, False
+
+    def __call__(self, samples):
+        from core.audio.io import write_wav
+        self.heard = True
+        common.say(f"The first {samples.shape[1] / 48_000:.0f} s can be heard: {write_wav(self.path, samples)}")
+
+    def end(self):
+        """Say so where there was none."""
+        if not self.heard:
+            common.say(f"{self.path} was not written: this take was made in one piece.")
 
 
 def run(options):
@@ -159,14 +170,15 @@ def run(options):
     settings = settings_of(options, system)
     outs = _outputs(options, system, settings.get("variations", 1))
     beats = read_beats(options.beats) if options.beats else None
-    first = common.check_out(options.first, [".wav"]) if getattr(options, "first", None) else None
+    first = _First(common.check_out(options.first, [".wav"])) if getattr(options, "first", None) else None
     bar = common.Bar(options.quiet)
     bar("Reading", 0.0)
     condition, keep, source = _read(options, system)
     source |= {name: value for name, value in settings.items() if system.settings[name].type in registry.MEDIA}
     results = open_pipeline(system.name, options.checkpoints, options.device, common.say).generate_variations(
-        condition, beats=beats, keep=keep, progress=bar, source=source,
-        on_first=first and (lambda samples: _write_first(first, samples)), **settings)
+        condition, beats=beats, keep=keep, progress=bar, source=source, on_first=first, **settings)
+    if first is not None:
+        first.end()
     bar("Writing", 1.0)
     for row, result in zip(outs, results):
         if "wav" in row:

@@ -11,15 +11,16 @@ from core.contract import GENRES
 from core.errors import BadInput
 from models.diffusion import Schedule
 from models.music_ldm.data import FEATURES, encode_latents, latent_name, mel_of, motion_of, rhythm_of
-from models.music_ldm.features import mirrored, motion_features, to_rotations
+from models.music_ldm.features import mirrored, to_rotations
 from models.music_ldm.losses import diffusion_loss
 from models.music_ldm.network import UNet, batch_condition
-from models.music_ldm.resident import FlatWindows
+from models.music_ldm.resident import FlatWindows, with_motion
 from models.music_ldm.timbre import PROFILE, timbre_profile
 from models.music_ldm.vae import load_vae
 from models.training.flat import Flat, is_flat
 from models.training.task import Task
 
+STATISTICS_BATCHES = 20
 VALID_BATCHES, VALID_TIMES = 3, (100, 300, 500, 700, 900)
 
 
@@ -53,7 +54,8 @@ class DenoiserTask(Task):
         if not config.latent_mean:
             config.latent_mean, config.latent_std = latent_statistics(train)
         if not config.motion_mean:
-            config.motion_mean, config.motion_std = motion_statistics(train, config.scale)
+            batches = (with_motion(train[index], config) for index in range(STATISTICS_BATCHES))
+            config.motion_mean, config.motion_std = motion_statistics(batches, config.scale)
         self.profiles = [train.profile(piece) for piece in train.pieces] if config.timbre else []
         self.profile_genres = [_genre(piece.meta) for piece in train.pieces]
 
@@ -70,7 +72,7 @@ class DenoiserTask(Task):
             windows.resident("cpu")
             generator = torch.Generator().manual_seed(9)
             self.config.motion_mean, self.config.motion_std = motion_statistics(
-                [windows.batch(index, generator) for index in range(20)])
+                [windows.batch(index, generator) for index in range(STATISTICS_BATCHES)])
 
     def build(self):
         network = UNet(self.config)
@@ -92,7 +94,7 @@ class DenoiserTask(Task):
         return Windows(cache, split, self.config, self.fingerprint)
 
     def loss(self, model, batch, generator):
-        return diffusion_loss(model, self.schedule, self.config, batch, generator)
+        return diffusion_loss(model, self.schedule, self.config, with_motion(batch, self.config), generator)
 
     def validate(self, model, cache):
         """Squared error of the target at five noise levels: full condition, without rhythm, without any."""
@@ -117,7 +119,7 @@ class DenoiserTask(Task):
     def _valid_batches(self, cache, device):
         windows = self.dataset(cache, "valid")
         if self.flat is None:
-            return [{name: value.to(device) for name, value in windows[index].items()}
+            return [with_motion({name: value.to(device) for name, value in windows[index].items()}, self.config)
                     for index in range(VALID_BATCHES)]
         windows.resident(device)
         return [windows.batch(index, torch.Generator(device=device).manual_seed(index))
@@ -133,9 +135,9 @@ def _genre(meta):
 
 
 class Windows:
-    """Batches of random windows, a dict: latent_mean, latent_log_variance (B, C, ..., L); motion (B, M, 360),
-    motion_known (B,), offset (B,), genre (B, 10), rhythm (B, 5, F), profile (B, 96) of the whole piece. Motion is
-    mirrored half of the time."""
+    """Batches of random windows, a dict: latent_mean, latent_log_variance (B, C, ..., L); rotations (B, M, 24, 3, 3)
+    and root (B, M, 3), of which `with_motion` makes features on the device; motion_known (B,), offset (B,), genre (B,
+    10), rhythm (B, 5, F), profile (B, 96) of the whole piece. Motion is mirrored half of the time."""
 
     def __init__(self, cache, split, config, fingerprint):
         self.config, self.split, self.frames = config, split, config.mel_frames
@@ -195,11 +197,10 @@ class Windows:
             rotations[flip], root[flip] = mirrored(rotations[flip], root[flip])
         moments = torch.from_numpy(np.stack(latents)).movedim(1, -1)              # (B, L, 2C[, H]) -> (B, 2C, [H,] L)
         mean, log_variance = moments.chunk(2, dim=1)
-        motion = motion_features(rotations, root, centred=config.centred) * known[:, None, None]
-        return {"latent_mean": mean, "latent_log_variance": log_variance, "motion": torch.from_numpy(motion),
-                "motion_known": torch.from_numpy(known), "offset": torch.from_numpy(offset),
-                "genre": torch.from_numpy(genre), "rhythm": torch.from_numpy(rhythm),
-                "profile": torch.from_numpy(np.stack([self.profile(piece) for piece, _ in places]))}
+        made = {"rotations": rotations, "root": root, "motion_known": known, "offset": offset, "genre": genre,
+                "rhythm": rhythm, "profile": np.stack([self.profile(piece) for piece, _ in places])}
+        return {"latent_mean": mean, "latent_log_variance": log_variance,
+                **{name: torch.from_numpy(array) for name, array in made.items()}}
 
 
 def latent_statistics(windows, batches=40):
@@ -219,13 +220,10 @@ def latent_statistics(windows, batches=40):
     return mean.mean(axis=0).round(4).tolist(), np.maximum(std, 1e-3).round(4).tolist()
 
 
-def motion_statistics(windows, scale="standard", batches=20):
-    """Mean and standard deviation (360 each, the latter at least 0.02) of the motion features of random windows; of
-    minmax the least value and the range. Lists."""
-    parts = []
-    for index in range(batches):
-        batch = windows[index]
-        parts.append(batch["motion"][batch["motion_known"] > 0].flatten(0, 1))
+def motion_statistics(batches, scale="standard"):
+    """Mean and standard deviation (360 each, the latter at least 0.02) of the motion features of batches; of minmax the
+    least value and the range. Lists."""
+    parts = [batch["motion"][batch["motion_known"] > 0].flatten(0, 1) for batch in batches]
     features = torch.cat(parts) if sum(len(part) for part in parts) else torch.zeros(2, 360)
     low = features.amin(0) if scale == "minmax" else features.mean(0)
     spread = features.amax(0) - low if scale == "minmax" else features.std(0)

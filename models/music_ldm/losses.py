@@ -49,7 +49,7 @@ def diffusion_loss(model, schedule, config, batch, generator):
     """Eq. 2 of Tan et al. for one draw of z, t, eps and dropped conditions per item; min-SNR weighted where configured.
 
     Returns the loss and its unweighted parts {"mse": of every frame, "level": of windows' means over time}. `generator`
-    is a CPU torch.Generator, or one of the batch's device.
+    is a torch.Generator.
     """
     mean = batch["latent_mean"]
     z = mean + (0.5 * batch["latent_log_variance"]).exp() * normal(mean.shape, generator, mean.device)

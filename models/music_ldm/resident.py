@@ -17,15 +17,17 @@ from core.body.rotations import sixd_to_matrix
 from core.contract import GENRES
 from core.errors import BadInput
 from core.rhythm.beats import rhythm_curve
+from models.layers.placed import constant
 from models.motion.kinematics import joints
 
 ROTATION = 32_767.0
 POSTERIOR = 0.05  # standard deviation of q(z | mel) on the training split (the VAE's card); means alone are stored
 
 
-def torch_motion_features(rotations, root, fps=FPS):
+def torch_motion_features(rotations, root, fps=FPS, centred=True):
     """`features.motion_features` in torch: (B, T, 24, 3, 3), (B, T, 3) metres -> (B, T, 360) float32."""
-    rotations, root = _face_forward(rotations, root)
+    if centred:
+        rotations, root = _face_forward(rotations, root)
     positions = joints(rotations, root)
     velocity = torch.cat([positions[:, 1:2] - positions[:, :1], (positions[:, 2:] - positions[:, :-2]) / 2,
                           positions[:, -1:] - positions[:, -2:-1]], dim=1) * fps
@@ -52,6 +54,17 @@ def _angular_velocity(rotations, fps):
     axis = torch.stack([twist[..., 2, 1], twist[..., 0, 2], twist[..., 1, 0]], dim=-1)
     speed = axis * (angle / (2 * angle.sin()).clamp(min=1e-4))[..., None] * fps
     return torch.cat([speed, speed[:, -1:]], dim=1)
+
+
+def with_motion(batch, config):
+    """A batch of `denoiser_train.Windows` with its motion features, made where it lies: `motion` (B, M, 360) in the
+    place of `rotations` and `root`. One of `FlatWindows` has them already."""
+    if "motion" in batch:
+        return batch
+    kept = {name: value for name, value in batch.items() if name not in ("rotations", "root")}
+    with torch.autocast(batch["root"].device.type, enabled=False):
+        motion = torch_motion_features(batch["rotations"], batch["root"], centred=config.centred)
+    return {**kept, "motion": motion * batch["motion_known"][:, None, None]}
 
 
 class FlatWindows:
@@ -120,8 +133,8 @@ class FlatWindows:
         frame = self.first_frame[row][:, None] + torch.minimum(frame, self.frames[row][:, None] - 1)
         rotations = sixd_to_matrix((self.rot6d[frame].float() / ROTATION).unflatten(-1, (24, 6)))
         root, flip = self.root[frame], uniform[2] < 0.5
-        sign = torch.tensor([-1.0, 1.0, 1.0], device=device)
-        twin = rotations[:, :, list(MIRROR)] * sign[:, None] * sign
+        sign = constant((-1.0, 1.0, 1.0), device)
+        twin = rotations[:, :, constant(tuple(MIRROR.tolist()), device)] * sign[:, None] * sign
         rotations = torch.where(flip[:, None, None, None, None], twin, rotations)
         root = torch.where(flip[:, None, None], root * sign, root)
         return {"latent_mean": latent, "latent_log_variance": torch.full_like(latent, 2 * math.log(POSTERIOR)),

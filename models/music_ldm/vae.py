@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from core.audio.mel import BANDS
 from core.errors import BadInput
+from models.diffusion.loss import normal
 from models.layers import Downsample, ResBlock, Upsample, conv_nd, make_norm
 from models.motion.representation import Standard
 from models.music_ldm.config import VAEConfig
@@ -104,7 +105,7 @@ class VAE(nn.Module):
     def forward(self, mel, generator=None):
         """Reconstruction (network units), mean, log-variance, with one draw z = mean + std eps."""
         mean, log_variance = self.encode(mel)
-        noise = torch.randn(mean.shape, generator=generator).to(mean.device)
+        noise = normal(mean.shape, generator, mean.device)
         return self.synthesise(mean + (0.5 * log_variance).exp() * noise), mean, log_variance
 
     @property

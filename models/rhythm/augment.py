@@ -40,7 +40,8 @@ def mirrored_6d(rot6d, root):
 
 def mirror_sign_6d(rot6d):
     """6D rotations (..., 24, 6) tensor of the mirrored body."""
-    return rot6d[..., list(MIRROR), :] * rot6d.new_tensor([1.0, -1.0, -1.0, -1.0, 1.0, 1.0])
+    sign = constant((1.0, -1.0, -1.0, -1.0, 1.0, 1.0), rot6d.device, rot6d.dtype)
+    return rot6d[..., constant(tuple(MIRROR.tolist()), rot6d.device), :] * sign
 
 
 class _Draw:

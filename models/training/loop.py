@@ -60,7 +60,6 @@ def train(task, out, corpus, cache, *, system="", part="", config_name="", resum
     group.in_turn(lambda: task.prepare(corpus, cache, lambda fraction, text: say(f"prepare {fraction:4.0%} {text}")))
     torch.manual_seed(plan.seed)
     if group.device.type == "cuda":
-        torch.cuda.set_device(group.device)
         torch.set_float32_matmul_precision("high")             # TF32 where a product is not in bf16 anyway
     model = task.build().to(group.device)
     if released is not None:
@@ -121,8 +120,8 @@ class _Run:
         if group.world > 1:
             ids = [group.device.index] if group.device.type == "cuda" else None
             loss_module = nn.parallel.DistributedDataParallel(loss_module, device_ids=ids, find_unused_parameters=True)
-        batches, where = open_batches(self.task.dataset(self.cache, "train"), self.step * group.world + group.rank,
-                                      group.world, group.device, plan.seed)
+        batches = open_batches(self.task.dataset(self.cache, "train"), self.step * group.world + group.rank,
+                               group.world, group.device, plan.seed)
         self.began = self.logged = time.monotonic()
         next_save = self.elapsed() + 60 * plan.checkpoint_minutes
         try:
@@ -132,7 +131,7 @@ class _Run:
                     break
                 self.task.fraction = fraction
                 self._validate_when_due(fraction)
-                self._step(loss_module, batches.next(), where, fraction)
+                self._step(loss_module, batches.next(), fraction)
                 if group.main and (self.step % plan.log_every == 0 or self.step == 1):
                     self._log(fraction)
                 if self.elapsed() >= next_save:
@@ -145,12 +144,12 @@ class _Run:
             batches.close()
             stop.restore()  # not before: a late SIGTERM would end the last checkpoint half-way
 
-    def _step(self, loss_module, batch, where, fraction):
-        """One step on a batch; where: device of the generator that the loss draws from."""
+    def _step(self, loss_module, batch, fraction):
+        """One step on a batch. The loss draws its random numbers on the device."""
         group = self.group
         batch = {name: value.to(group.device, non_blocking=True) for name, value in batch.items()}
         seed = self.plan.seed * 1_000_003 + self.step * group.world + group.rank
-        generator = torch.Generator(device=where).manual_seed(seed % 2**63)
+        generator = torch.Generator(device=group.device).manual_seed(seed % 2**63)
         with autocast(self.task, group.device):
             loss, values = loss_module(batch, generator)
         norm = self.optimiser.step(loss, fraction, self.step)

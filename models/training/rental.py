@@ -7,10 +7,10 @@ PLAN.json: {"seconds": N, "work": FOLDER,
 
 Each job is a process of its own; `{minutes}` in its arguments becomes the time that is left to it when it starts, so
 the learning rate ends where the rental does. At `until` a job is told to stop (SIGTERM saves a checkpoint) and 20 s
-later ended. What ended well is exported, averaged and as float16, into DIR/checkpoints; logs go to DIR/logs. Results
-are packed as `bundle.tar.NN` of at most 15 MiB each, for a line that returns small files only: `cat bundle.tar.* | tar
-x` joins them.
-Needs torch, numpy, scipy and safetensors.
+later ended; a plan that is called again goes on with the runs that it finds. What ended well is exported, averaged and
+as float16, into DIR/checkpoints; logs go to DIR/logs. Results are packed as `bundle.tar.NN` of at most 15 MiB each, for
+a line that returns small files only: `cat bundle.tar.* | tar x` joins them.
+Needs torch, numpy, scipy and safetensors, for the vocoder soundfile too; `models.lab.packs.code` collects the code.
 """
 import argparse
 import json
@@ -20,6 +20,8 @@ import sys
 import tarfile
 import time
 from pathlib import Path
+
+from core.errors import BadInput, command
 
 PIECE = 15 * 2**20
 GRACE = 20.0                # s a job has to save after SIGTERM
@@ -42,10 +44,19 @@ class Job:
         """The run folder among the arguments, or None."""
         return self.argv[self.argv.index("--out") + 1] if "--out" in self.argv else None
 
+    def _used(self):
+        """Minutes that the training has behind it, None where it is new."""
+        run = Path(self.run_folder) if self.module == TRAIN and self.run_folder else None
+        if run is None or not (run / "checkpoint.pt").exists():
+            return None
+        rows = (run / "log.jsonl").read_text(encoding="utf-8").splitlines()
+        return json.loads(rows[-1])["minutes"] if rows else 0.0
+
     def start(self, now):
-        """Begin, with what is left of the time."""
-        minutes = max(0.05, (self.until - now - MARGIN) / 60)
-        words = [word.replace("{minutes}", f"{minutes:.3f}") for word in self.argv]
+        """Begin, or go on with the run that an earlier call left, with what is left of the time."""
+        minutes, used = max(0.05, (self.until - now - MARGIN) / 60), self._used()
+        words = [word.replace("{minutes}", f"{minutes + (used or 0.0):.3f}") for word in self.argv]
+        words += ["--resume"] if used is not None and "--resume" not in words else []
         self.began = now
         self._handle = open(self.log, "w", encoding="utf-8")
         self.process = subprocess.Popen([sys.executable, "-u", "-m", self.module, *words], stdout=self._handle,
@@ -64,6 +75,23 @@ class Job:
             if self.status is not None:
                 self._handle.close()
         return self.status is not None
+
+
+def chosen(plan, names):
+    """The plan with the jobs whose names begin with one of `names`, and what these come after. Raises BadInput."""
+    jobs = {job["name"]: job for job in plan["jobs"]}
+    unpacks = {spec["folder"]: spec for spec in plan.get("unpack", [])}
+    unknown = [name for name in names if not any(job.startswith(name) for job in jobs)]
+    if unknown:
+        raise BadInput(f"The plan has no job {', '.join(unknown)}; it has {', '.join(jobs)}.")
+    todo, wanted = [name for name in jobs if name.startswith(tuple(names))], set()
+    while todo:
+        name = todo.pop()
+        wanted.add(name)
+        clips = unpacks.get(name, {}).get("clips")
+        todo += [*jobs.get(name, {}).get("after", []), *([clips] if clips else [])]
+    return {**plan, "jobs": [job for name, job in jobs.items() if name in wanted],
+            "unpack": [spec for folder, spec in unpacks.items() if folder in wanted]}
 
 
 def run(plan, out):
@@ -129,6 +157,7 @@ def bundle(folder, target):
     return len(pieces)
 
 
+@command
 def main(argv=None):
     """The command line; returns 0 when every job ended well."""
     parser = argparse.ArgumentParser(prog="python -m models.training.rental", description=__doc__.split("\n")[0])
@@ -136,8 +165,10 @@ def main(argv=None):
     parser.add_argument("--out", required=True, help="folder for logs and checkpoints")
     parser.add_argument("--bundle", help="folder for bundle.tar.NN")
     parser.add_argument("--scale", type=float, default=1.0, help="multiply all times of the plan (a rehearsal: 0.1)")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="jobs whose names begin so, and what they need")
     options = parser.parse_args(argv)
     plan = json.loads(Path(options.plan).read_text(encoding="utf-8"))
+    plan = chosen(plan, options.only) if options.only else plan
     plan["seconds"] *= options.scale
     for job in plan["jobs"]:
         job["until"] *= options.scale

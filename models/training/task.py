@@ -45,13 +45,12 @@ class Task:
         same for the same index. Processes of a distributed run ask for interleaved numbers.
 
         Or one that lives on the training's device: `resident(device)` copies its arrays there once, `batch(index,
-        generator)` makes a batch there. Its generator is the device's and depends on the index alone; `loss` gets one
-        of the device too."""
+        generator)` makes a batch there. Its generator is the device's and depends on the index alone."""
         raise NotImplementedError
 
     def loss(self, model, batch, generator):
-        """(scalar loss, {name: float or scalar tensor}) of a batch on the model's device; `generator` is a CPU one, or
-        the device's where the dataset is resident."""
+        """(scalar loss, {name: float or scalar tensor}) of a batch on the model's device; `generator` is one of that
+        device."""
         raise NotImplementedError
 
     def validate(self, model, cache):

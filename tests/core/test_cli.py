@@ -115,6 +115,14 @@ def test_the_beginning_of_a_long_take_is_written_first(tiny_checkpoints, tmp_pat
     assert soundfile.info(tmp_path / "take.wav").frames == 32 * 48_000
 
 
+def test_a_take_without_a_beginning_of_its_own_says_so(tiny_checkpoints, tmp_path, walk, capsys):
+    assert main(["music", "--motion", str(walk), "--genre", "house", "--steps", "2", "--device", "cpu", "--checkpoints",
+                 str(tiny_checkpoints), "--out", str(tmp_path / "take.wav"), "--quiet", "--first",
+                 str(tmp_path / "first.wav")]) == 0
+    said = capsys.readouterr()
+    assert "first.wav was not written" in said.out + said.err and not (tmp_path / "first.wav").exists()
+
+
 def test_music_writes_wav_recipe_and_json(tiny_checkpoints, tmp_path, walk):
     out = tmp_path / "take.wav"
     done = run("music", "--motion", walk, "--genre", "gHO", "--out", out, "--steps", 2, "--checkpoints",

@@ -129,13 +129,23 @@ def _istft(log):
     return shaped
 
 
+class _OfTheCard:
+    """A generator of the card, which nobody asks for numbers."""
+
+    def __init__(self, device):
+        self.device = torch.device(device)
+
+    def manual_seed(self, seed):
+        return self
+
+
 def _random():
-    """Random numbers of the card: its generators are the CPU's here, and nobody asks them for numbers."""
+    """Random numbers are drawn where they are asked for, and no generator is used for them."""
     real = torch.Generator
 
     class Generator:
         def __new__(cls, device="cpu"):
-            return real()
+            return real() if torch.device(device).type == "cpu" else _OfTheCard(device)
     torch.Generator = Generator
 
     def without_generator(function):
@@ -247,7 +257,7 @@ def stepped(system, part, config, corpus, cache, log, on_card=False, **changes):
             task.prepare(corpus, cache, lambda fraction, text: None)
         model = task.build().to(device)
         optimiser = Optimiser(task, model, device)
-        batches, where = open_batches(task.dataset(cache, "train"), 0, 1, device, 0)
+        batches = open_batches(task.dataset(cache, "train"), 0, 1, device, 0)
         try:
             for number in range(2):
                 log.clear()
@@ -256,12 +266,12 @@ def stepped(system, part, config, corpus, cache, log, on_card=False, **changes):
                          for name, value in batches.next().items()}
                 batch = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
                 task.fraction = 0.5
-                loss, values = task.loss(model, batch, torch.Generator(device=where))
+                loss, values = task.loss(model, batch, torch.Generator(device=device))
                 optimiser.step(loss, 0.5, number)
         finally:
             batches.close()
     return {"log": list(log), "loss": list(loss.shape), "where": str(loss.device),
-            "batch": len(batch), "resident": where != torch.device("cpu")}
+            "batch": len(batch)}
 
 
 def found_in(act):

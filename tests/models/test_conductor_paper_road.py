@@ -65,9 +65,19 @@ def test_it_is_scored_in_both_forms(road, tmp_path):
     assert abs(rows["corpus"]["fgd"]) < 1e-3 < rows["model, scrambled weights"]["fgd"]
     assert rows["mean pose"]["sdp_percent"] == pytest.approx(0, abs=1e-3)
     assert rows["corpus, another piece's motion"]["mse"] > 0
+    assert all({"bc", "bc_mismatched", "bc_chance", "bc_as_published"} <= set(row) for row in rows.values())
+    assert 0 < rows["corpus"]["bc"] <= 1
     assert {"easy", "hard", "super-hard"} <= set(results["stage1"])
     assert "model, scrambled weights" in (tmp_path / "page.md").read_text()
     assert all(np.isfinite(value) for row in rows.values() for value in row.values() if value is not None)
+
+
+def test_beats_are_heard_in_a_published_mel():
+    plan = make_plan("conducting", 3, duration=12.0)
+    heard = keypoints.heard_beats(mel_frames(mono(clicks(plan), RATE)))
+    assert beat_f1_70ms(heard, plan.times) > 0.8
+    still = np.zeros((2, 300, 13, 2), np.float32)
+    assert keypoints.consistency(still, [heard, heard])["bc"] == 0.0
 
 
 def test_bodies_cannot_be_trained_on_key_points(road, tmp_path, capsys):

@@ -13,6 +13,7 @@ from models.music_ldm.denoiser_train import Windows  # noqa: E402
 from models.music_ldm.features import face_forward, motion_features, to_image  # noqa: E402
 from models.music_ldm.network import UNet  # noqa: E402
 from models.music_ldm.pipeline import MusicLDM  # noqa: E402
+from models.music_ldm.resident import with_motion  # noqa: E402
 from models.music_ldm.vae import load_vae  # noqa: E402
 from models.training.export import export  # noqa: E402
 from models.training.loop import main as train_main  # noqa: E402
@@ -90,7 +91,7 @@ def test_the_codes_condition_stays_where_the_clip_has_it(road):
     assert np.allclose(motion_features(motion.rotations, motion.root), motion_features(rotations, root, centred=False),
                        atol=1e-5)
     net = UNet(config)
-    batch = found[0]["motion"]
+    batch = with_motion(found[0], config)["motion"]
     seen = net.condition.motion(batch).clamp(0, 1)
     assert float(seen.min()) >= 0 and float(seen.max()) <= 1 and float(seen.std()) > 0.05
 

@@ -16,6 +16,7 @@ from models.music_ldm.denoiser_train import Windows  # noqa: E402
 from models.music_ldm.network import UNet, batch_condition  # noqa: E402
 from models.music_ldm.passage import Passage  # noqa: E402
 from models.music_ldm.pipeline import MusicLDM, image_to_log_mel, splice  # noqa: E402
+from models.music_ldm.resident import with_motion  # noqa: E402
 from models.music_ldm.settings import Settings  # noqa: E402
 from models.music_ldm.vae import load_vae  # noqa: E402
 
@@ -38,7 +39,7 @@ def test_statistics_are_measured_and_latents_standardised(trained):
     assert len(config.motion_mean) == 360 and min(config.motion_std) >= 0.02
     batch, again = windows[3], windows[3]
     assert all(torch.equal(batch[name], again[name]) for name in batch)
-    assert batch["motion"].shape == (4, 180, 360) and batch["rhythm"].shape == (4, 5, 256)
+    assert with_motion(batch, config)["motion"].shape == (4, 180, 360) and batch["rhythm"].shape == (4, 5, 256)
 
 
 def test_latents_in_the_cache_are_the_vaes(trained):

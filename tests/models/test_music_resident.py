@@ -35,11 +35,12 @@ def flat(tmp_path_factory):
     return folder
 
 
-def test_features_equal_those_of_numpy():
+@pytest.mark.parametrize("centred", [True, False])
+def test_features_equal_those_of_numpy(centred):
     motion = dance(item_plan("dance", 5, 4.0))
-    expected = motion_features(motion.rotations[None, 10:], motion.root[None, 10:])
+    expected = motion_features(motion.rotations[None, 10:], motion.root[None, 10:], centred=centred)
     rotations, root = torch.from_numpy(motion.rotations[None, 10:]), torch.from_numpy(motion.root[None, 10:])
-    found = torch_motion_features(rotations, root).numpy()
+    found = torch_motion_features(rotations, root, centred=centred).numpy()
     assert np.abs(found - expected)[..., :288].max() < 1e-4
     # A float's arc cosine near 1 is known to 3e-4 rad, which is 0.01 rad/s at 30 frames a second.
     assert np.abs(found - expected)[..., 288:].max() < 0.03

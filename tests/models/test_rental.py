@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("torch")
 
 from core import checkpoints  # noqa: E402
+from core.errors import BadInput  # noqa: E402
 from models.lab.studio.build import make_item  # noqa: E402
 from models.training import rental  # noqa: E402
 from models.training.shards import write_shard  # noqa: E402
@@ -51,6 +52,37 @@ def test_a_job_that_does_not_stop_is_ended(tmp_path, monkeypatch):
     states = rental.run({"seconds": 5, "jobs": [{"name": "s", "module": "stubborn", "argv": [], "until": 1.5}]},
                         tmp_path / "out")
     assert states == {"s": -9}
+
+
+def test_a_plan_that_is_called_again_goes_on(tmp_path, monkeypatch):
+    """The minutes of a run count over all its resumes."""
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / "checkpoint.pt").touch()
+    (tmp_path / "begun" / "log.jsonl").write_text('{"step": 3, "minutes": 2.0}\n{"step": 4, "minutes": 2.5}\n')
+    started = []
+    monkeypatch.setattr(rental.subprocess, "Popen", lambda words, **_: started.append(words))
+    for name in ("begun", "new"):
+        argv = ["rhythm", "body", "--minutes", "{minutes}", "--out", str(tmp_path / name)]
+        rental.Job({"name": name, "argv": argv, "until": 60 + rental.MARGIN}, tmp_path).start(0.0)
+    begun, new = started
+    assert begun[-1] == "--resume" and "3.500" in begun
+    assert "--resume" not in new and "1.000" in new
+
+
+def test_a_plan_for_one_system():
+    """Each of the four has a command of its own in docs/developers.md."""
+    plan = json.loads((ROOT / "docs" / "rental-plan.json").read_text())
+    page = (ROOT / "docs" / "developers.md").read_text()
+    for name, wanted in {"dance": {"join", "dance-encoder", "dance-base", "dance-sr"},
+                         "momu": {"join", "momu-motion_vae", "momu-music_dit", "momu-motion_dit"},
+                         "music": {"join", "music"}, "conductor": {"conductor-encoder", "conductor-denoiser"}}.items():
+        only = rental.chosen(plan, [name])
+        assert {job["name"] for job in only["jobs"]} == wanted and f"--only {name}" in page
+        folders = {spec["folder"] for spec in only["unpack"]}
+        assert {need for job in only["jobs"] for need in job["after"]} <= folders | wanted
+        assert ("work/clips" in folders) == ("work/captures" in folders)
+    with pytest.raises(BadInput, match="no job nothing"):
+        rental.chosen(plan, ["nothing"])
 
 
 def test_large_results_travel_in_small_pieces(tmp_path, monkeypatch):

@@ -1,7 +1,7 @@
 """Scores of a conductor of key points: `build.py evaluate keypoints --corpus DIR` (ConductorMotion100 as imported).
 
 Rows: the corpus itself, another piece's motion, the mean pose, the model, the model's motion for another piece,
-scrambled weights. There is no sound and no beat in such a corpus, so nothing here says whether a hand is on the beat.
+scrambled weights. Such a corpus holds no sound: the beats of BC are those that are heard in its mel.
 """
 import argparse
 import sys
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from core.errors import BadInput, command
+from core.rhythm.alignment import SIGMA_SECONDS, align_score
 from models.conductor.config import FPS
 from models.conductor.data import MEL_PER_FRAME
 from models.conductor.encoder import encode_music, load_stage1
@@ -19,12 +20,14 @@ from models.lab.evaluation.conductor.scoring import Judge
 from models.lab.evaluation.conductor.stage1 import stage1_rows
 from models.lab.evaluation.tables import markdown_table, scrambled, tell
 from models.lab.metrics import conducting as scores
+from models.lab.metrics.beat_align import align_report, bc_as_published, kinematic_beats_fact
 from models.lab.metrics.frechet import diversity, diversity_as_published, frechet_distance
 from models.lab.metrics.motion import temporal_spread
 from models.training.shards import Corpus
 
-COLUMNS = ("mse", "sdp_percent", "fgd", "fgd_as_published", "diversity", "diversity_as_published", "rde", "sce",
-           "clips")
+COLUMNS = ("mse", "sdp_percent", "fgd", "fgd_as_published", "bc", "bc_mismatched", "bc_chance", "bc_as_published",
+           "diversity", "diversity_as_published", "rde", "sce", "clips")
+MEL_RATE = FPS * MEL_PER_FRAME
 
 
 def pieces(corpus, split, seconds, most):
@@ -43,6 +46,24 @@ def pieces(corpus, split, seconds, most):
     return mels, np.stack(points)
 
 
+def heard_beats(mel):
+    """Beats (s) that librosa's tracker hears in a published mel (3T, bands), from what rises in it."""
+    import librosa
+    rise = np.maximum(np.diff(mel, axis=0, prepend=mel[:1]), 0).mean(1)
+    _, frames = librosa.beat.beat_track(onset_envelope=rise, sr=MEL_RATE, hop_length=1)
+    return frames / MEL_RATE
+
+
+def consistency(points, beats):
+    """BC of key points (N, T, 13, 2) with the beats (s) of their pieces: music to motion, sigma 50 ms; against the next
+    piece's beats, by chance (beats shifted), and as published."""
+    moves, seconds = [kinematic_beats_fact(x, FPS) for x in points], points.shape[1] / FPS
+    reports = [align_report(b, m, seconds) for b, m in zip(beats, moves)]
+    return {"bc": np.mean([r["score"] for r in reports]), "bc_chance": np.mean([r["null_mean"] for r in reports]),
+            "bc_mismatched": np.mean([align_score(b, m, SIGMA_SECONDS) for b, m in zip(beats[1:] + beats[:1], moves)]),
+            "bc_as_published": np.mean([bc_as_published(b, x) for b, x in zip(beats, points)])}
+
+
 def conducted(conductor, mels, steps, seed=0):
     """Key points (N, T, 13, 2) of a conductor for published mels."""
     out = []
@@ -54,8 +75,8 @@ def conducted(conductor, mels, steps, seed=0):
     return np.stack(out)
 
 
-def row(points, real, judge):
-    """Figures of key points (N, T, 13, 2) against the real ones."""
+def row(points, real, judge, beats):
+    """Figures of key points (N, T, 13, 2) against the real ones and the beats of their pieces."""
     features, features_real = judge.features(points), judge.features(real)
     flat, flat_real = (x.reshape(len(x), x.shape[1], 26) for x in (points, real))
     rows = [f.reshape(-1, f.shape[-1]) for f in (features, features_real)]
@@ -63,6 +84,7 @@ def row(points, real, judge):
     long = real.shape[1] >= 256                 # frames that RDE's spectrum takes
     return {"mse": scores.conducting_mse(points, real), "sdp_percent": temporal_spread(list(flat), list(flat_real)),
             "fgd": frechet_distance(*rows), "fgd_as_published": frechet_distance(*columns),
+            **{name: float(value) for name, value in consistency(points, beats).items()},
             "diversity": diversity(features.mean(1)),
             "diversity_as_published": diversity_as_published(features.transpose(0, 2, 1)),
             "rde": scores.rhythm_density_error(flat, flat_real) if long else None,
@@ -78,9 +100,9 @@ def evaluate(conductor, mels, real, judge, steps, say=print):
             "mean pose": np.broadcast_to(real.mean((0, 1)), real.shape).copy(), "model": made,
             "model, another piece's motion": np.roll(made, 1, axis=0),
             "model, scrambled weights": chance}
-    out = {}
+    out, beats = {}, [heard_beats(mel) for mel in mels]
     for name, points in rows.items():
-        out[name] = row(points, real, judge)
+        out[name] = row(points, real, judge, beats)
         say(f"{name}: {out[name]}")
     return out
 
@@ -91,7 +113,8 @@ def markdown(results):
     accuracies = ", ".join(f"{kind} {stage1[kind]:.3f}" for kind in ("easy", "hard", "super-hard"))
     return (f"## Conducting, key points of {s['corpus']}\n\n{s['split']} split, {s['seconds']:g} s a piece, "
             f"{s['steps'] or 'all'} steps. Stage 1 ({stage1['pairs']} pairs a kind; chance 0.5): {accuracies}. MSE and "
-            "RDE reward small motion (mean pose), FGD is in the space of this stage 1: compare rows, not papers.\n\n"
+            "RDE reward small motion (mean pose), FGD is in the space of this stage 1: compare rows, not papers. BC: "
+            "the mel's heard beats to the motion's, in seconds; `bc_as_published` compares 90 Hz with 30 Hz.\n\n"
             + markdown_table(results["rows"], COLUMNS))
 
 
