@@ -30,7 +30,7 @@ from models.lab.evaluation.tables import markdown_table, replace_section, write_
 from models.lab.metrics.beat_align import beat_f1_any_level, continuity, phase_along
 from models.rhythm.bodies import limbs_of, travels
 from models.rhythm.config import BODY_FPS, CHROMA_STEPS, LOGMEL_LOWEST, LOGMEL_STEP, MUSIC_FPS, MUSIC_RATE
-from models.rhythm.detect import Heard, activations_body, bars_of, load_network, music_beats
+from models.rhythm.detect import LEAD_S, Heard, activations_body, bars_of, load_network, music_beats
 
 MODES = ("auto", "steady", "follow")
 KINDS = ("score", "groove", "form", "dance", "conducting")
@@ -49,10 +49,10 @@ def spread(times):
     return float(gaps.std() / gaps.mean()) if len(gaps) > 1 else 0.0
 
 
-def heard_music(samples, rate, folders):
-    """What the networks hear in mono sound."""
+def heard_music(samples, rate, folders, lead=0.0):
+    """What the networks hear in mono sound; lead: seconds of silence that are put before it, `LEAD_S` in use."""
     from models.rhythm.features import log_mel
-    return Heard(log_mel(samples, rate), folders)
+    return Heard(log_mel(samples, rate), folders, lead)
 
 
 def body_rows(data, folders):
@@ -98,7 +98,7 @@ def orchestral_rows(data, tracks, folders):
         if not paths:
             continue
         audio = read_audio(paths[0], start=known["start_s"], duration=known["duration_s"])
-        beats = _music_modes(heard_music(audio.mono(), audio.rate, folders))
+        beats = _music_modes(heard_music(audio.mono(), audio.rate, folders, LEAD_S))
         agreed = np.array(known["beats"])
         row = {mode: round(match_count(beats[mode].times, agreed) / len(agreed), 3) for mode in MODES}
         doubled = match_count(beats["auto"].double_time().times, agreed) / len(agreed)
