@@ -234,7 +234,7 @@ class MoMuBoth(Entry):
             raise BadInput("The length of the dance and its music must be given.")
         if not 0 <= asked.together_from <= 1:
             raise BadInput(f"Together From is a part from 0 to 1, not {asked.together_from:g}.")
-        canvas = Passage(self.config, asked.duration, asked.beats, asked.genre, asked.loop)
+        canvas = Passage(self.config, asked.duration, danceable(asked.beats), asked.genre, asked.loop)
         if asked.keep is None:
             return self._both(canvas, asked, run)
         samples, motion, *kept = asked.keep

@@ -221,9 +221,14 @@ def test_cancel_is_heard_within_a_window(both):
     assert len(asked) < 8
 
 
-def test_slow_beats_are_danced_in_double_time():
-    """Beats of 57 BPM, slower than any dance that was trained on, get one between each two; others stay."""
+def test_slow_beats_are_danced_in_double_time(both):
+    """Beats of 57 BPM, slower than any dance that was trained on, get one between each two; others stay. So it is of
+    both at once, where the music would go at 114 and the body at neither."""
     from models.momu.pipeline import danceable
     slow, quick = regular_beats(57.0, 12.0), regular_beats(80.0, 12.0)
     assert danceable(slow).tempo_bpm == pytest.approx(114.0) and set(slow.times) <= set(danceable(slow).times)
     assert danceable(quick) is quick and danceable(None) is None
+    asked = {"duration": SECONDS, "genre": "house", "steps": 2, "seed": 3}
+    slow = regular_beats(57.0, SECONDS)
+    (sound, motion), (other, moved) = (both.generate(beats=beats, **asked)[0] for beats in (slow, slow.double_time()))
+    assert np.array_equal(sound, other) and np.array_equal(motion.rotations, moved.rotations)
