@@ -100,7 +100,8 @@ class _Run:
         self.model.load_state_dict(state["model"])
         self.optimiser.ema.model.load_state_dict(state["ema"])
         self.optimiser.adamw.load_state_dict(state["optimizer"])
-        self.optimiser.scaler.load_state_dict(state.get("scaler", {}))
+        if state.get("scaler"):                                # none of a run that began on a card with bf16
+            self.optimiser.scaler.load_state_dict(state["scaler"])
         self.optimiser.averaged = state.get("averaged", 0)
         self.step, self.used, self.best = state["step"], state["seconds"], state.get("best", math.inf)
 

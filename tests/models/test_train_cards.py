@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch")
 from core.errors import BadInput  # noqa: E402
 from models.training.batches import open_batches  # noqa: E402
 from models.training.processes import Group  # noqa: E402
-from tests.models.toy_task import Toy  # noqa: E402
+from tests.models.toy_task import Toy, run  # noqa: E402
 
 
 def test_a_card_is_the_processs_own_before_the_processes_meet(monkeypatch):
@@ -32,6 +32,18 @@ def test_a_card_is_the_processs_own_before_the_processes_meet(monkeypatch):
     cards[0] = False
     with pytest.raises(BadInput, match="no CUDA"):
         Group("cuda")
+
+
+def test_a_run_goes_on_on_an_older_card(tmp_path, monkeypatch):
+    """Begun where gradients need no scale, resumed in fp16, and back again."""
+    from models.training import optimise
+    _, first = run(tmp_path / "run", steps=4)
+    assert first["scaler"] == {}
+    monkeypatch.setattr(optimise, "precision", lambda task, device: torch.float16)
+    _, second = run(tmp_path / "run", steps=8, resume=True)
+    assert second["step"] == 8 and second["scaler"]["scale"] > 0
+    monkeypatch.setattr(optimise, "precision", lambda task, device: None)
+    assert run(tmp_path / "run", steps=10, resume=True)[1]["step"] == 10
 
 
 def test_batches_that_are_read_ahead_wait_for_no_step(monkeypatch):
