@@ -148,7 +148,7 @@ def test_a_small_run_goes_through_and_goes_on(momu_folder, tmp_path, capsys):   
              "--out", str(tmp_path / "out.json"), "--only", "vae", "music_vae", "joint"]
     assert evaluate.main(words) == 0
     results = json.loads((tmp_path / "out.json").read_text())
-    assert results["vae"]["studio"]["joint_cm"] > 0
+    assert results["vae"]["studio"]["joint_cm"] > 0 and results["vae"]["studio, mean pose"]["joint_cm"] > 1
     assert results["music_vae"]["studio"]["log_mel"] > 0
     assert results["music_vae"]["the piece's mean spectrum"]["sharpness"] == 0
     assert 0 <= results["joint"]["joint"]["music_body_network"]["f1"] <= 1

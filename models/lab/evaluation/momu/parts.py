@@ -58,6 +58,16 @@ def reconstruction(vae, motions):
     return out
 
 
+@torch.no_grad()
+def standing(motions):
+    """The joint error (cm) of who stands in the mean pose of each clip: what a reconstruction without a time has."""
+    errors = []
+    for motion in motions:
+        vectors = motion_to_clock(motion)
+        errors.append(100 * float((body(vectors.mean(0)[None, None]) - body(vectors[None])).norm(dim=-1).mean()))
+    return {"clips": len(motions), "joint_cm": float(np.mean(errors))}
+
+
 def slide_of(motion, contact):
     """Slides in metres of planted feet; contact (T', 4) on the clock."""
     place = np.minimum((np.arange(len(motion)) / 30.0 * 22_050 / 512).round().astype(int), len(contact) - 1)
@@ -101,11 +111,10 @@ def music_section(music, data, count, seconds, report):
 
 
 def vae_section(vae, data, count, seconds, report):
-    """Reconstruction of studio test dances and of left-out recordings."""
-    out = {"studio": reconstruction(vae, [studio_piece(number, seconds, sound=False)["motion"]
-                                          for number in range(count)])}
-    clips = left_out_clips(data, seconds)
-    if clips:
-        out["left-out recordings"] = reconstruction(vae, [motion for _, motion in clips])
+    """Reconstruction of studio test dances and of left-out recordings, beside their mean poses."""
+    sets = {"studio": [studio_piece(number, seconds, sound=False)["motion"] for number in range(count)],
+            "left-out recordings": [motion for _, motion in left_out_clips(data, seconds)]}
+    out = {name: reconstruction(vae, motions) for name, motions in sets.items() if motions}
+    out |= {f"{name}, mean pose": standing(motions) for name, motions in sets.items() if motions}
     report(f"motion VAE: {out}")
     return out
