@@ -16,6 +16,7 @@ from core.audio import Audio
 from core.body.motion import Motion
 from core.checkpoints import Folders
 from core.errors import BadInput
+from core.rhythm.beats import Beats
 from models.diffusion import Schedule
 from models.diffusion.canvas import Layout, noise, reporting, sample, seeded, stopping
 from models.momu import dance
@@ -167,10 +168,16 @@ class MoMuMusic(Entry):
         return make_music(self, canvas, other, seeded(asked.seed, asked.variations), asked, run)
 
 
-def danceable(beats):
+def danceable(beats, turn=None):
     """The `Beats`, in double time where they are slower than any dance that was trained on: asked for 57 BPM, the
-    dancer would keep 113 and step between the beats."""
-    return beats.double_time() if beats is not None and 0 < beats.tempo_bpm < SLOWEST else beats
+    dancer would keep 113 and step between the beats. turn: seconds of a loop, whose last beat its first one follows."""
+    if beats is None or not 0 < beats.tempo_bpm < SLOWEST:
+        return beats
+    if turn is not None and len(beats.within(0.0, turn)):
+        beats = beats.within(0.0, turn)
+        times, positions = np.append(beats.times, beats.times[0] + turn), np.append(beats.positions, beats.positions[0])
+        beats = Beats(times, positions, beats.metre, beats.confidence, beats.extra)
+    return beats.double_time()
 
 
 class MoMuMotion(Entry):
@@ -195,7 +202,8 @@ class MoMuMotion(Entry):
         if audio is None and asked.duration is None:
             raise BadInput("Without music the length of the dance must be given.")
         duration = audio.duration - asked.start if asked.duration is None else asked.duration
-        canvas = Passage(self.config, duration, danceable(asked.beats), asked.genre, asked.loop)
+        beats = danceable(asked.beats, duration if asked.loop else None)
+        canvas = Passage(self.config, duration, beats, asked.genre, asked.loop)
         other = None if audio is None else self.heard(as_passage(audio, asked.start, duration), canvas)
         return make_motion(self, canvas, other, seeded(asked.seed, asked.variations), asked, run)
 
@@ -234,7 +242,8 @@ class MoMuBoth(Entry):
             raise BadInput("The length of the dance and its music must be given.")
         if not 0 <= asked.together_from <= 1:
             raise BadInput(f"Together From is a part from 0 to 1, not {asked.together_from:g}.")
-        canvas = Passage(self.config, asked.duration, danceable(asked.beats), asked.genre, asked.loop)
+        beats = danceable(asked.beats, asked.duration if asked.loop else None)
+        canvas = Passage(self.config, asked.duration, beats, asked.genre, asked.loop)
         if asked.keep is None:
             return self._both(canvas, asked, run)
         samples, motion, *kept = asked.keep

@@ -228,6 +228,8 @@ def test_slow_beats_are_danced_in_double_time(both):
     slow, quick = regular_beats(57.0, 12.0), regular_beats(80.0, 12.0)
     assert danceable(slow).tempo_bpm == pytest.approx(114.0) and set(slow.times) <= set(danceable(slow).times)
     assert danceable(quick) is quick and danceable(None) is None
+    round_trip = danceable(slow, turn=13.0)                     # the seam of a loop is halved too
+    assert round_trip.times[-2:] == pytest.approx([(slow.times[-1] + 13.0) / 2, 13.0])
     asked = {"duration": SECONDS, "genre": "house", "steps": 2, "seed": 3}
     slow = regular_beats(57.0, SECONDS)
     (sound, motion), (other, moved) = (both.generate(beats=beats, **asked)[0] for beats in (slow, slow.double_time()))
