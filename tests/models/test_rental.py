@@ -1,4 +1,4 @@
-"""A rental rehearsed: trainings of minutes in seconds, stopped by the clock, exported, bundled, joined."""
+"""A rental rehearsed: trainings begun, stopped by the clock, gone on with, exported, bundled, joined."""
 import json
 import os
 import subprocess
@@ -24,15 +24,15 @@ def test_a_plan_trains_exports_and_bundles(tmp_path):
     for split, seed in (("train", 1), ("valid", 800_001)):
         write_shard(corpus / f"dance-{split}.safetensors", [make_item("dance", seed, 12.0, audio=False)])
     words = ["rhythm", "body", "--corpus", str(corpus), "--config", "tiny", "--threads", "1", "--minutes", "{minutes}",
-             "--out"]
-    plan = {"seconds": 60, "jobs": [
-        {"name": "one", "argv": [*words, str(tmp_path / "one")], "until": 18, "export": "rhythm-body"},
-        {"name": "broken", "argv": ["rhythm", "nothing", *words[2:], str(tmp_path / "bad")], "until": 30},
-        {"name": "never", "argv": [*words, str(tmp_path / "never")], "until": 30, "after": ["broken"]}]}
+             "--steps", "4", "--validations", "1", "--out"]
+    plan = {"seconds": 420, "jobs": [
+        {"name": "one", "argv": [*words, str(tmp_path / "one")], "until": 400, "export": "rhythm-body"},
+        {"name": "broken", "argv": ["rhythm", "nothing", *words[2:], str(tmp_path / "bad")], "until": 400},
+        {"name": "never", "argv": [*words, str(tmp_path / "never")], "until": 400, "after": ["broken"]}]}
     (tmp_path / "plan.json").write_text(json.dumps(plan))
     done = subprocess.run([sys.executable, "-m", "models.training.rental", str(tmp_path / "plan.json"), "--out",
                            str(tmp_path / "out"), "--bundle", str(tmp_path / "home")], cwd=ROOT, capture_output=True,
-                          text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=120)
+                          text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=450)
     assert done.returncode == 1 and "broken status 2" in done.stdout, done.stdout + done.stderr
     assert "end   one status 0" in done.stdout and "broken failed" in (tmp_path / "out" / "logs"
                                                                        / "never.log").read_text()
