@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from core.errors import BadInput
-from models.lab.rhythm.corpus import HELD_OUT, KINDS, _studio, conductors, score_files
+from models.lab.rhythm.coded import LEAST, MOST, through_mp3
+from models.lab.rhythm.corpus import HELD_OUT, KINDS, _studio, conductors, make_piece, score_files
 from models.lab.rhythm.musicxml import Bar, Note, read_score
 from models.lab.rhythm.perform import Performance, beat_unit, perform_score
 from models.lab.rhythm.rebar import RECIPES, rebarred
@@ -148,3 +149,25 @@ def test_only_training_hears_any_instruments_together():
     sung = [orchestrate(song, np.random.default_rng(seed), sung=True) for seed in range(60)]
     assert 20 < sum(kind == "song" for kind, _ in sung) < 46 and all(len(layers) >= 3 for _, layers in sung)
     assert 15 < draw(True).count("mixed") < 35
+
+
+@pytest.mark.parametrize("level", [MOST, 0.5, 0.8, LEAST])
+@pytest.mark.parametrize("seconds", [4.0, 9.37])
+def test_mp3_leaves_every_sound_where_it_was(level, seconds):
+    rng, rate = np.random.default_rng(1), 22_050
+    clicks = 1e-3 * rng.normal(size=int(seconds * rate)).astype(np.float32)
+    for at in np.arange(0.25, seconds - 0.2, 0.47):
+        clicks[int(at * rate):][:200] += rng.normal(size=200) * np.exp(-np.arange(200) / 40)
+    heard = through_mp3(clicks, rate, level)
+    along = np.fft.irfft(np.fft.rfft(heard) * np.conj(np.fft.rfft(clicks)), len(clicks))
+    assert len(heard) == len(clicks) and heard.dtype == np.float32
+    assert int(along.argmax()) in (0, 1, len(clicks) - 1) and 1e-3 < np.abs(heard - clicks).max()
+
+
+def test_a_share_of_the_training_alone_is_heard_through_mp3(monkeypatch):
+    tone = np.sin(np.arange(44_100) * 0.1).astype(np.float32)
+    monkeypatch.setattr("models.lab.rhythm.corpus._form", lambda *_: (tone, {"beats": [[0.5, 1]]}))
+    heard = {split: [make_piece(("form", number, split, "", None, None))[2] for number in range(24)]
+             for split in ("train", "test")}
+    changed = {split: sum(not np.array_equal(mono, tone) for mono in pieces) for split, pieces in heard.items()}
+    assert 1 <= changed["train"] <= 14 and changed["test"] == 0
