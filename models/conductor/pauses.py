@@ -15,9 +15,14 @@ from models.conductor.ending import RINGS, Ending, endings
 
 NEW, LOOK_BACK, SKIP = 0.004, 15, 2     # least of `new_frames` that is heard as new; frames that it is compared with
 REST_S, REST_STROKES = 1.6, 3.0         # a pause that falls silent lasts so long at least, and so many strokes
-HELD_S, HELD_STROKES = 3.0, 5.0         # and a chord that is held
+HELD_S, HELD_STROKES = 3.5, 4.0         # and a chord that is held
 OTHERS, AROUND_S = 3, 30.0              # longer than all but so many waits within so many seconds, by a factor
-REST_LONGER, HELD_LONGER = 1.7, 2.8     # (chords that are often held so long are music in tempo)
+REST_LONGER, HELD_LONGER = 1.7, 1.3     # (chords that are often held so long are music in tempo)
+USUAL, ONSETS, SMALL = 75, 8, 0.3       # percentile of so many onsets that is the usual one; share of it that a chord
+                                        # which is held may do
+EVIDENCE = 20.0                         # for a chord that is held, as in `_chord`
+ENTRY, BLOOM, BEFORE_S = 4, 10, 8.0     # frames that an entry takes, and a chord to bloom; s before it that it is held
+                                        # against
 FALLS, RISES = 0.42, 4                  # of level (25 dB) by which a pause falls silent; frames in which the next rises
 STROKE_S = (0.3, 1.4)                   # s that the stroke before an entry takes
 EARLY = 0.3                             # share of a stroke by which an entry may be before the beat it is on
@@ -48,30 +53,59 @@ def pauses(level, strokes):
     level = np.asarray(level, dtype=float)
     if level.shape[1] < 4 or strokes is None or len(strokes) < 4:
         return []
-    new = np.flatnonzero(level[:, 3] > NEW)
-    waits, found = np.diff(new), []
+    onset, found = usual_onset(level[:, 3]), []
+    for start, following, longer in _waits(level[:, 3], NEW):
+        stroke = stroke_s(strokes, following / FPS) * FPS
+        release = _rest(level[start:following, 0], stroke, longer)
+        found += [] if release is None else [_ending(level, start, start + release, following)]
+    for start, following, longer in [] if onset is None else _waits(level[:, 3], max(NEW, SMALL * onset)):
+        stroke = stroke_s(strokes, following / FPS) * FPS
+        if (_chord(level[:, 3], start, following, stroke, longer, onset)
+                and all(following <= rest.attack or start >= rest.following for rest in found)):
+            found.append(_ending(level, start, following, following))
+    return sorted(found, key=lambda wait: wait.attack)
+
+
+def usual_onset(new):
+    """The upper quartile of the peaks of what is new (T,), `new_frames`; None where there are hardly any."""
+    peaks = new[1:-1][(new[1:-1] > NEW) & (new[1:-1] >= new[:-2]) & (new[1:-1] >= new[2:])]
+    return float(np.percentile(peaks, USUAL)) if len(peaks) >= ONSETS else None
+
+
+def _waits(new, least):
+    """(first frame, frame of what follows, how many times longer than others near it it is) of every wait between what
+    is new (T,) by more than `least`."""
+    heard = np.flatnonzero(new > least)
+    waits = np.diff(heard)
     for i in np.flatnonzero(waits > REST_S * FPS):
-        near = waits[np.abs(new[:-1] - new[i]) < AROUND_S * FPS]
+        near = waits[np.abs(heard[:-1] - heard[i]) < AROUND_S * FPS]
         usual = np.sort(near)[-OTHERS - 1] if len(near) > OTHERS else 0
-        start, following = int(new[i]), int(new[i + 1])
-        pause = _pause(level[start:following, 0], stroke_s(strokes, following / FPS) * FPS, waits[i] / max(usual, 1))
-        if pause is not None and start > FPS:
-            end, loudness = pause
-            found.append(Ending(start, start + end, start + end, following, loudness))
-    return found
+        if heard[i] > FPS:
+            yield int(heard[i]), int(heard[i + 1]), waits[i] / max(usual, 1)
 
 
-def _pause(loud, stroke, longer):
-    """(frame at which the chord is let go, its loudness) of a wait of level (T,), or None; stroke: its frames; longer:
-    than the others near it, by this factor."""
-    chord, long_enough = float(loud[:8].max()), max(REST_S * FPS, REST_STROKES * stroke)
+def _ending(level, start, release, following):
+    return Ending(start, release, release, following, float(level[start:min(start + 8, following), 0].max()))
+
+
+def _rest(loud, stroke, longer):
+    """Frame at which the chord before a pause is let go, or None where level (T,) does not fall silent; stroke: its
+    frames; longer: than the others near it, by this factor."""
+    chord, long_enough = loud[:8].max(), max(REST_S * FPS, REST_STROKES * stroke)
     if longer > REST_LONGER and len(loud) >= long_enough and np.median(loud[len(loud) // 2:]) < chord - FALLS:
         after = int(np.flatnonzero(loud[:-RISES] >= chord - RINGS)[-1]) + 1
-        if len(loud) - after > min(REST_S * FPS, 2 * stroke):
-            return after, chord
-    if longer > HELD_LONGER and len(loud) >= max(HELD_S * FPS, HELD_STROKES * stroke):
-        return len(loud), chord
+        return after if len(loud) - after > min(REST_S * FPS, 2 * stroke) else None
     return None
+
+
+def _chord(new, start, following, stroke, longer, onset):
+    """Whether a wait is a chord that is held: much longer than others near it, with little going on in it, and the
+    music comes in again with an attack; one may be weak where the others are strong."""
+    if longer <= HELD_LONGER or following - start < max(HELD_S * FPS, HELD_STROKES * stroke):
+        return False
+    inside, before = new[start + BLOOM:following - 1], new[max(0, start - int(BEFORE_S * FPS)):start - 2]
+    quiet = inside.mean() / max(before.mean(), 1e-6)
+    return longer * new[following:following + ENTRY].max() / onset >= EVIDENCE * quiet
 
 
 def stroke_s(strokes, time):

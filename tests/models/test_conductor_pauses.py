@@ -6,7 +6,7 @@ import pytest
 from core.rhythm.beats import Beats
 from models.conductor.cut_off import cut_off
 from models.conductor.ending import Ending
-from models.conductor.pauses import COMES, NEW, coming, new_frames, pauses, prepared, stops
+from models.conductor.pauses import COMES, NEW, coming, new_frames, pauses, prepared, stops, usual_onset
 from models.lab.evaluation.conductor.rule import rule_motion
 
 STROKES = Beats(np.arange(0.5, 60, 0.5), np.arange(119) % 4 + 1, 4)
@@ -48,6 +48,35 @@ def test_a_pause_is_let_go_where_it_falls_silent_and_a_held_chord_where_music_co
 @pytest.mark.parametrize("waits", [(), ((20, 22),), tuple((at, at + 4) for at in range(10, 50, 5))])
 def test_short_waits_and_chords_that_are_often_so_long_are_beaten_on(waits):
     assert pauses(track(*waits), STROKES) == []
+
+
+def often_held(entry, inside=0.0):
+    """A level whose chords are often held for two seconds, one at 30 s for five, after which the music comes in by
+    `entry` of the usual attack; a murmur of 0.01, and in that chord `inside` once a second."""
+    level = track(*((at + 0.5, at + 2.5) for at in (*range(12, 30, 3), *range(36, 54, 3))), (30.5, 35.5))
+    level[::7, 3] = np.maximum(level[::7, 3], 0.003)
+    level[916:1063, 3] = 0.0
+    level[945:1060:30, 3] = inside
+    level[1065, 3] = 0.05 * entry
+    return level
+
+
+@pytest.mark.parametrize("inside", [0.0, 0.012])
+def test_a_long_chord_among_chords_that_are_often_held_is_waited_for_where_the_music_comes_in_strongly(inside):
+    chord, = pauses(often_held(3.0, inside), STROKES)
+    assert (chord.attack, chord.release, chord.following) == (915, 1065, 1065)
+
+
+@pytest.mark.parametrize("entry, inside", [(0.4, 0.012), (3.0, 0.03), (0.3, 0.014)])
+def test_it_is_beaten_on_where_the_music_goes_on_softly_or_something_happens_meanwhile(entry, inside):
+    assert pauses(often_held(entry, inside), STROKES) == []
+
+
+def test_the_usual_onset_is_the_upper_quartile_of_the_peaks():
+    new = np.zeros(400)
+    new[10:390:10] = np.linspace(0.02, 0.06, 38)
+    assert usual_onset(new) == pytest.approx(0.05, abs=0.002)
+    assert usual_onset(np.zeros(400)) is None and usual_onset(new[:60]) is None
 
 
 def test_nothing_waits_without_strokes_or_without_what_is_new():
