@@ -198,11 +198,12 @@ def beaten(recipe):
     return "" if chosen in (None, "auto") else f", in {chosen.replace('_', ' + ')}"
 
 
-def report(options, results, outs, texts=None):
+def report(options, results, outs, files=None):
     """Tell what was made: a line per result, or with --json the one line of JSON that other programs read.
 
-    outs: the file of each result that its recipe lies beside; texts: what its line begins with, where that is more.
+    outs: the file of each result that its recipe lies beside; files: all files of each, where that is more than one.
     """
+    files = files or [[out] for out in outs]
     first = results[0]
     beats, made = first.beats, sum(result.seconds for result in results)
     if options.json:
@@ -210,11 +211,12 @@ def report(options, results, outs, texts=None):
                 "realtime_factor": round(made / first.wall, 3) if first.wall else None, "device": first.device,
                 "tempo_bpm": round(beats.tempo_bpm, 2) if beats is not None else None,
                 "beats": beats.to_json()["times"] if beats is not None else [], "alignment": first.alignment,
-                "outs": [str(out) for out in outs], "recipe": first.recipe}
+                "outs": [str(out) for out in outs], "files": [[str(file) for file in row] for row in files],
+                "recipe": first.recipe}
         print(json.dumps(line), flush=True)
         return
-    for result, text in zip(results, texts or outs):
-        text = f"{text}: {result.seconds:.1f} s"
+    for result, row in zip(results, files):
+        text = f"{' and '.join(map(str, row))}: {result.seconds:.1f} s"
         if beats is not None and len(beats) > 1:
             text += f", {beats.tempo_bpm:.0f} BPM{beaten(result.recipe)}"
         if result.alignment:

@@ -188,5 +188,5 @@ def run(options):
         common.write_recipe(next(iter(row.values())), result.recipe)
     bar.close()
     common.report(options, results, [next(iter(row.values())) for row in outs],
-                  [" and ".join(map(str, row.values())) for row in outs])
+                  [list(row.values()) for row in outs])
     return 0

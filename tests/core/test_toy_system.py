@@ -66,6 +66,7 @@ def test_sound_and_motion_at_once(toys, tmp_path):
                        "--quiet"))
     assert line["outs"] == [str(out
                                 / "music.wav")] and line["tempo_bpm"] == 120 and line["recipe"]["beats_from"] == "tempo"
+    assert line["files"] == [[str(out / "music.wav"), str(out / "dance.bvh")]]
     assert soundfile.info(out / "music.wav").duration == pytest.approx(3.0) and len(read_motion(out
                                                                                                 / "dance.bvh")) == 90
     again = line_of(run("generate", "toy_both", "--duration", 3, "--out", tmp_path / "next", "--keep", out,
