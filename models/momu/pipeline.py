@@ -19,6 +19,7 @@ from core.errors import BadInput
 from core.rhythm.beats import Beats
 from models.diffusion import Schedule
 from models.diffusion.canvas import Layout, noise, reporting, sample, seeded, stopping
+from models.layers.precision import native_weights
 from models.momu import dance
 from models.momu.config import DiTConfig, MotionVAEConfig, TimingConfig
 from models.momu.joint import Side, cross_guided
@@ -98,14 +99,18 @@ class Entry:
         `timing.Readers`, or None: without beats the other modality's timing is left to the transformers."""
         self.device, self.music = torch.device(device), music
         self.motion_vae = motion_vae.eval().to(self.device)
-        self.music_dit = None if music_dit is None else music_dit.eval().to(self.device)
-        self.motion_dit = None if motion_dit is None else motion_dit.eval().to(self.device)
+        self.music_dit, self.motion_dit = (None if network is None else self._ready(network)
+                                           for network in (music_dit, motion_dit))
         self.readers = None if readers is None else readers.eval().to(self.device)
         config = (music_dit or motion_dit).config
         if {config.latent} != {self.motion_vae.config.latent, self.music.vae.config.latent}:
             raise BadInput("The VAEs and the transformers do not belong together; install the checkpoints of one "
                            "release.")
         self.config, self.schedule = config, Schedule(config.schedule, config.prediction)
+
+    def _ready(self, network):
+        """A transformer on the device, in the type that its products are computed in; FiLM adds to its biases."""
+        return native_weights(network.eval().to(self.device), self.device, biases=False)
 
     def reader(self, name):
         """The reader of the beat in a modality's latents, or None."""

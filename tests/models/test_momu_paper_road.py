@@ -7,7 +7,7 @@ from music_fixtures import moving_motion
 from test_momu_timing import condition
 
 from core.audio import Audio
-from models.momu.pipeline import MoMuBoth, MoMuMotion, MoMuMusic
+from models.momu.pipeline import MoMuBoth, MoMuMotion, MoMuMusic, load_network
 from models.training.export import export
 from models.training.loop import train
 from models.training.task import make_task
@@ -45,7 +45,7 @@ def test_both_directions_and_both_at_once(folders):
 
 def test_without_the_other_side_nothing_is_known(folders):
     """Guidance's unconditional half: a tempo that is told says nothing, the other side's latents do."""
-    network, told = MoMuBoth.load(folders).motion_dit, condition(length=24, tempo=1.0)
+    network, told = load_network("motion_dit", folders), condition(length=24, tempo=1.0)
     with torch.no_grad():
         network.output.weight.normal_()
         x, t = torch.randn(2, 64, 24), torch.tensor([3, 700])

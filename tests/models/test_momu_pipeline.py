@@ -10,11 +10,12 @@ from core.body.motion import Motion
 from core.errors import BadInput, Cancelled
 from core.pipelines.base import regular_beats
 from models.diffusion import Schedule
+from models.layers.precision import PRODUCTS, half, native_autocast
 from models.momu.config import LATENT_RATE, TINY
 from models.momu.joint import Side, cross_guided
-from models.momu.network import DiT
+from models.momu.network import Condition, DiT
 from models.momu.passage import Passage
-from models.momu.pipeline import MoMuBoth, MoMuMotion, MoMuMusic
+from models.momu.pipeline import MoMuBoth, MoMuMotion, MoMuMusic, load_network
 from models.momu.takes import free_ranges
 
 torch = pytest.importorskip("torch")
@@ -45,6 +46,18 @@ def test_a_dance_and_its_song_from_nothing(both):
     assert np.abs(first[0] - second[0]).max() > 1e-4
     again = both.generate(duration=SECONDS, genre="house", beats=beats, steps=3, seed=6)[0]
     assert np.allclose(again[0], second[0], atol=1e-4) and np.allclose(again[1].root, second[1].root, atol=1e-4)
+
+
+def test_weights_lie_in_the_type_that_they_are_multiplied_in(both, momu_folder):        # noqa: F811
+    wanted = half(torch.device("cpu")) or torch.float32
+    for part in ("music_dit", "motion_dit"):
+        network, given = getattr(both, part), load_network(part, momu_folder)
+        assert {layer.weight.dtype for layer in network.modules() if isinstance(layer, PRODUCTS)} == {wanted}
+        config, time, x = network.config, torch.tensor([20]), torch.randn(1, network.config.latent, 24)
+        said = Condition(x, torch.ones(1), torch.randn(1, 20, 24), torch.randn(1, 2),
+                         torch.zeros(1, len(config.genres)), torch.randn(1, config.code + 1))
+        with native_autocast(torch.device("cpu")), torch.no_grad():
+            assert torch.equal(network(x, time, said), given(x, time, said)), "the same numbers come out"
 
 
 def test_motion_to_music_and_music_to_motion(momu_folder):          # noqa: F811
