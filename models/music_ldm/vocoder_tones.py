@@ -24,9 +24,9 @@ from models.layers.inverse_stft import inverse_stft
 
 RATE, N_FFT, HOP = 44_100, 4096, 1024
 TOP_HERTZ = 2000.0              # above it bands are too wide to tell a partial's frequency
-LIFE = 8                        # least frames that a tone lives on, 0.19 s: peaks of noise pass sooner
+LIFE = 5                        # least frames that a tone lives on, 0.12 s: peaks of noise pass sooner
 RISE = 1.0                      # of a peak's log-magnitude in a frame: more is a new stroke
-DRIFT_HERTZ, DRIFT_PART = 6.0, 0.01    # how far a partial may move in a frame, the larger of both
+DRIFT_HERTZ, DRIFT_PART = 9.0, 0.015   # how far a partial may move in a frame, the larger of both
 ROUNDS = 2                      # from bands to bins
 LEAST = float(np.log(FLOOR)) + 2.0      # log-mel of a peak, about 60 dB under a loud partial
 NOBODY = -1

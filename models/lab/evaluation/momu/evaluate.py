@@ -27,7 +27,7 @@ from models.momu.settings import Settings
 SECTIONS = ("vae", "music_vae", "contrast", "joint", "together", "to_sound", "to_motion", "unheard", "recorded",
             "lengths", "sheets")
 TOGETHER = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-VERSION = 3                     # of how mixes are drawn and sound is made of latents
+VERSION = 4                     # of how mixes are drawn and sound is made of latents
 LENGTHS = (5.0, 20.0, 60.0, 180.0)
 
 
