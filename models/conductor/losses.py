@@ -31,7 +31,7 @@ def contrastive_loss(net, mel, keypoints, other_mel, other_keypoints):
     music = torch.cat([music, music])                                        # a1 a2 a1 a2
     motion = torch.cat([motion, motion[batch:], motion[:batch]])             # m1 m2 m2 m1
     probability = net.judge(music, motion).clamp(1e-6, 1 - 1e-6)
-    label = torch.cat([torch.ones(2 * batch), torch.zeros(2 * batch)]).to(probability)
+    label = torch.cat([probability.new_ones(2 * batch), probability.new_zeros(2 * batch)])
     with torch.autocast(probability.device.type, enabled=False):
         loss = 4 * F.binary_cross_entropy(probability, label)                # mean over items, sum over the four
     return loss, ((probability > 0.5) == label.bool()).float().mean()
