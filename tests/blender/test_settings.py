@@ -40,9 +40,10 @@ def test_music_settings_reach_the_worker(blender, tmp_path):
     assert sent()["like"] == str(sound)
     settings.tempo, settings.bpm = "fixed", 99
     assert sent()["bpm"] == 99 and sent()["level"] is None, "a fixed tempo has its level"
-    assert beats.motion_job(blender.context, rig).params == {"tempo": "fixed", "level": None, "bpm": 99}
+    whose = {"system": "music_ldm", "genre": settings.genre}         # of whose level the markers are to be
+    assert beats.motion_job(blender.context, rig).params == {"tempo": "fixed", "level": None, "bpm": 99} | whose
     settings.tempo = "auto"
-    assert beats.motion_job(blender.context, rig).params == {"tempo": "auto", "level": "half", "bpm": None}
+    assert beats.motion_job(blender.context, rig).params == {"tempo": "auto", "level": "half", "bpm": None} | whose
 
 
 class Strip:

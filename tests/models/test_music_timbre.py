@@ -14,9 +14,10 @@ from core.audio import mel as mels  # noqa: E402
 from core.contract import GENRES  # noqa: E402
 from core.errors import BadInput  # noqa: E402
 from models.music_ldm import config as configs  # noqa: E402
-from models.music_ldm.network import UNet  # noqa: E402
+from models.music_ldm.network import UNet, batch_condition  # noqa: E402
 from models.music_ldm.passage import Passage  # noqa: E402
 from models.music_ldm.pipeline import MusicLDM  # noqa: E402
+from models.music_ldm.resident import with_motion  # noqa: E402
 from models.music_ldm.timbre import KNOWN, PROFILE, Timbre, timbre_profile  # noqa: E402
 from models.music_ldm.timbre_fit import main as fit_anew  # noqa: E402
 from models.music_ldm.train import task  # noqa: E402
@@ -169,8 +170,7 @@ def test_weights_from_before_the_code_go_on_training(trained):
     job.prepare(trained / "corpus", trained / "cache", lambda fraction, text: None)
     after = job.build()
     job.adopt(after, before.state_dict())
-    batch = job.dataset(trained / "cache", "train")[0]
-    from models.music_ldm.network import batch_condition
+    batch = with_motion(job.dataset(trained / "cache", "train")[0], job.config)
     x, t = torch.randn(4, 8, 64), torch.tensor([10, 300, 600, 900])
     with torch.no_grad():
         ours = after(x, t, after.encode(batch_condition(batch, after.condition.timbre)))

@@ -127,7 +127,8 @@ def cases():
 
 
 def test_outputs_equal_those_recorded():
-    """Sound to 1e-4 of its peak; rotations to 1e-4 rad; places to 1e-4 m."""
+    """Sound to 3e-4 of its peak, as processors that round otherwise differ by 1.2e-4; rotations to 1e-4 rad; places to
+    1e-4 m."""
     with np.load(RECORD) as stored:
         recorded = {name: stored[name] for name in stored.files}
     now = cases()
@@ -139,7 +140,7 @@ def test_outputs_equal_those_recorded():
             apart = np.linalg.norm(value - before, axis=(-2, -1)) / np.sqrt(2)  # small angles: the angle in radians
             assert np.all(apart < 1e-4) or geodesic(value, before).max() < 1e-4, name
         else:
-            scale = np.abs(before).max() if name.startswith("music") else 1.0
+            scale = 3 * np.abs(before).max() if name.startswith("music") else 1.0
             assert np.abs(value - before).max() < 1e-4 * scale, name
         assert np.ptp(before) > 1e-3, f"{name} says nothing"
 
