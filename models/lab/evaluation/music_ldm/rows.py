@@ -20,7 +20,7 @@ from models.lab.metrics import onset_flags
 from models.training.flat import write_array
 from models.training.shards import AUDIO_RATE, Corpus, unpack_audio, unpack_motion
 
-VERSION = 3                     # of the records
+VERSION = 4                     # of the records
 PARTS = {"model": ("vae", "denoiser", "vocoder"), "decoded": ("vae", "vocoder"), "vocoded": ("vocoder",)}
 
 
