@@ -40,13 +40,16 @@ What differs from the published code, in every configuration
 What `release` adds: SMPL-24 6D of pelvis, trunk, head and arms, and for each foot place, heading, pitch and contact,
 from which planted feet and legs follow (`legs`, core/body/legs.py); as conditions the rhythm curve of the *strokes* on
 the ictus clock (the music's beats that get one, `beat_pattern`, moved earlier by the lead), the phase in the bar, the
-strokes a bar and the track's own loudness; two frames per token, a depth-wise convolution in the feed-forward and the
-condition also at the input; a loss on the hands in metres, because the ictus is an event of the hand; music at the
-motion's 30 Hz in 64 bands, and in both encoders temporal convolutions of a growing reach. `first` is the recipe of the
-first released pair (standing legs, published mel); `paper` has none of all these, and 26 channels of key points.
+strokes a bar, the track's own loudness and who plays (`focus`), heard by a network of its own (`players`); two frames
+per token, a depth-wise convolution in the feed-forward and the condition also at the input; a loss on the hands in
+metres, because the ictus is an event of the hand; music at the motion's 30 Hz in 64 bands, and in both encoders
+temporal convolutions of a growing reach. `first` is the recipe of the first released pair (standing legs, published
+mel); `paper` has none of all these, and 26 channels of key points.
 
 Rules after the network, not the network: rest in silence, hands no faster than 4 m/s (`controls`), how high the body
 stands (`stance`), bow, hold and cut-off where the music ends (`ending`, `cut_off`).
+
+Who plays is not in the paper: a conductor who is not told turns as much as others do, to anybody.
 
 Both stages of `release` train on a flat corpus whose motion is performed where the training runs (`performed`,
 `device_data`); the other configurations on a corpus of shards (`data`).

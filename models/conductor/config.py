@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from core.contract import PLAIN_METRES as METRES  # what the metre one-hot of the first checkpoints can name
+from models.conductor.focus import CHANNELS as FOCUS_CHANNELS
 
 MEL_RATE = 90               # Hz, mel frames
 FPS = 30                    # Hz, motion frames; every third mel frame after the music encoder
@@ -47,6 +48,7 @@ class ConductorConfig:
     metres: tuple = METRES              # what the metre one-hot can name
     rhythm: bool = False                # rhythm curve, bar phase and metre as conditions
     level: bool = False                 # track-relative loudness as a condition
+    focus: bool = False                 # who plays as a condition (models.conductor.focus)
 
     trunk: str = "transformer"          # transformer (published) | unet (convolutions at three rates: the ablation)
     layers: int = 8                     # of the transformer
@@ -74,6 +76,7 @@ class ConductorConfig:
     music_gain: float = 0.0             # sigma of a random log gain on them: sounds outside the corpus come out louder
     rhythm_dropout: float = 0.15        # whole rhythm curve unknown
     metre_dropout: float = 0.15         # beats known, downbeats and metre unknown
+    focus_dropout: float = 0.25         # nobody knows who plays
     beat_jitter: float = 0.010          # s, sigma of the error put on beat times in half of the training crops
     lead_shift: int = 3                 # frames the sound slips against motion and curve: the curve sets the timing
 
@@ -96,8 +99,9 @@ class ConductorConfig:
     @property
     def condition_size(self):
         """Channels of the condition per frame: music, level (2), rhythm curve (5) + bar phase (3) + metre and
-        unknown."""
-        return self.encoder.features + 2 * self.level + (9 + len(self.metres)) * self.rhythm
+        unknown, focus (3)."""
+        return (self.encoder.features + 2 * self.level + (9 + len(self.metres)) * self.rhythm
+                + FOCUS_CHANNELS * self.focus)
 
     @classmethod
     def from_json(cls, data):
@@ -145,8 +149,8 @@ FIRST = ConductorConfig(
 RELEASE = replace(
     FIRST, encoder=EncoderConfig(bands=64, mel_rate=FPS, music_widths=(16, 32, 64), context=(1, 2, 4, 8),
                                  motion_blocks=6, clip_seconds=10.0, batch=48, easy_steps=150, learning_rate=2e-3),
-    representation="smpl24_feet", metres=STROKES, layers=5, width=192, ffn=384, style=192, window=300, overlap=60,
-    steps=10, batch=96, learning_rate=1.5e-3)
+    representation="smpl24_feet", metres=STROKES, focus=True, layers=5, width=192, ffn=384, style=192, window=300,
+    overlap=60, steps=10, batch=96, learning_rate=1.5e-3)
 
 # For tests: the first pair's recipe, and (tiny-feet) the released one's.
 TINY = replace(
@@ -154,7 +158,7 @@ TINY = replace(
                                  batch=4),
     layers=2, width=16, heads=2, ffn=16, style=16, window=60, overlap=20, steps=4, batch=4)
 TINY_FEET = replace(TINY, encoder=replace(TINY.encoder, bands=64, mel_rate=FPS, context=(1, 2)),
-                    representation="smpl24_feet", metres=STROKES)
+                    representation="smpl24_feet", metres=STROKES, focus=True)
 
 TINY_PAPER = replace(TINY, representation="keypoints13", rhythm=False, level=False, weight_hands=0.0,
                      weight_acceleration=0.0, weight_head=0.1, smooth=False, guidance_scale=1.0)

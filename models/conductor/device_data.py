@@ -3,14 +3,20 @@ loop.
 
 `resident(device)` copies the arrays there once; `batch(index, generator)` draws and cuts there.
 """
+from pathlib import Path
+
 import numpy as np
 import torch
 
+from core.errors import BadInput
 from models.conductor.config import FPS
+from models.conductor.focus import unpacked
 from models.conductor.performed import JITTERS, Rows
+from models.training.flat import Flat, flat_folders
 
 KINDS = ("easy", "hard", "super-hard")
 APART_S, SHIFT_S = 10.0, (0.5, 4.5)         # hard and super-hard negatives
+FOCUS_SLIP, FOCUS_SURE = 5, 0.5             # frames; least share of its weight with which who plays is told
 SILENT_SHARE = 0.25                         # of the denoiser's windows, where there are plans without sound
 
 
@@ -105,13 +111,75 @@ def varied(mel, gain, tilt, floor, chance, place, mask):
     return torch.where(hidden, mel.mean((1, 2), keepdim=True), mel).clamp(0, 1)
 
 
+class DevicePlayers:
+    """Crops for `players`: mel, side, and who plays on the sound's own clock.
+
+    Of flat corpora joined by commas: pieces with a plan, whose players follow from it (`performed`, in `cache`), and
+    pieces that say themselves who plays (`models.lab.rhythm.panned`).
+    """
+
+    def __init__(self, config, corpus, cache, split, augment=True):
+        self.config, self.augment, self.device = config, augment, None
+        pieces = list(_plans(flat_folders(corpus)[0], cache, split)) if (Path(cache) / "rows.json").exists() else []
+        for folder in flat_folders(corpus):
+            flat = Flat(folder, split=split)
+            pieces += [tuple(np.array(flat.rows(item, name)) for name in ("mel", "side")) + (
+                unpacked(np.array(flat.rows(item, "players"))),) for item in flat.items
+                if flat.has(item, "mel", "side", "players")]
+        if not pieces:
+            raise BadInput(f"{corpus} has no {split} music that tells from which side it comes; make it again with "
+                           "models.lab.studio.conducted_flat.")
+        self.pieces = [[array[:min(map(len, piece))] for array in piece] for piece in pieces]
+
+    def resident(self, device):
+        """Copy all pieces to `device`."""
+        self.device = torch.device(device)
+        self.mel, self.side, self.players = (torch.from_numpy(np.concatenate(parts)).to(device)
+                                             for parts in zip(*self.pieces))
+        self.frames = torch.tensor([len(piece[0]) for piece in self.pieces], device=device)
+        self.first = torch.cumsum(self.frames, 0) - self.frames
+
+    def batch(self, index, generator):
+        """mel (B, W, 64), side (B, W, 16), target (B, W, 2), mask (B, W)."""
+        c, count, device = self.config, self.config.batch, self.device
+        draw = torch.rand((10, count, 1), generator=generator, device=device)
+        row = (draw[0, :, 0] * len(self.frames)).long()
+        total = self.frames[row][:, None]
+        start = (draw[1] * ((total - c.window).clamp(min=0) + 1)).long()
+        frames = start + torch.arange(c.window, device=device)
+        mask, at = frames < total, self.first[row][:, None] + torch.minimum(frames, total - 1)
+        mel, side, target = self.mel[at].float() / 255, self.side[at].float() / 127.5 - 1, self.players[at]
+        if self.augment:
+            draw = draw[2:, :, :, None]
+            mel = varied(mel, *draw[:4], torch.arange(c.bands, device=device) / c.bands, draw[4])
+            sided = draw[7] >= c.mono
+            flip = torch.where((draw[5] < c.swapped) & sided, -1.0, 1.0)
+            # A recording is narrower than a mix, or has no sides at all.
+            side = side * flip * (0.3 + 0.8 * draw[6]) * sided
+            target = torch.cat([target[..., :1] * flip, target[..., 1:]], -1)
+        return {"mel": mel, "side": side, "target": target, "mask": mask}
+
+
+def _plans(corpus, cache, split):
+    """(mel, side, players) of every performed piece with sides."""
+    data, seen = Rows(corpus, cache, split, 2), set()
+    mel, side, players = (data.array(name) for name in ("mel", "side", "players")) if data.sided else (None,) * 3
+    for row in data.rows:
+        if row["music"] >= 0 and row["side"] >= 0 and row["piece"] not in seen:
+            seen.add(row["piece"])
+            count = row["frames"]
+            yield tuple(np.array(array[first:first + count]) for array, first in (
+                (mel, row["music"]), (side, row["side"]))) + (
+                np.array(players[row["first"]:row["first"] + count, :2], dtype=np.float32),)
+
+
 class DeviceWindows(_Resident):
     """Stage 2: standardised motion, condition and mask of `config.window` frames.
 
     features: (V, M, C) of the frozen encoder for every mel frame of the corpus, V versions of the sound.
     """
 
-    names = ("vector", "rhythm", "level")
+    names = ("vector", "rhythm", "level", "focus")
 
     def __init__(self, config, corpus, cache, split, features, mean, std, augment=True):
         super().__init__(corpus, cache, split, config.window // 4)
@@ -152,7 +220,20 @@ class DeviceWindows(_Resident):
             known.append(self.level[self.row_level[row, None] + heard].float() / 255)
         if c.rhythm:
             known.append(self._rhythm(index, count, generator))
+        if c.focus:
+            known.append(self._focus(row, inside, total, count, generator))
         return {"x0": x0, "condition": torch.cat(known, -1) * mask[..., None], "mask": mask}
+
+    def _focus(self, row, inside, total, count, generator):
+        """Who plays (B, W, 3) as a listener may tell it: early or late, less sure, or not at all."""
+        if not self.augment:
+            return self.focus[self.row_first[row, None] + inside].float()
+        slip = self._integers(generator, count, 2 * FOCUS_SLIP + 1)[:, None] - FOCUS_SLIP
+        at = torch.minimum((inside + slip).clamp(min=0), total - 1)
+        sure = FOCUS_SURE + (1 - FOCUS_SURE) * self._uniform(generator, count, 1, 1)
+        known = (self._uniform(generator, count, 1, 1) >= self.config.focus_dropout).float()
+        focus = self.focus[self.row_first[row, None] + at].float() * known
+        return torch.cat([focus[..., :2] * sure, focus[..., 2:]], -1)
 
     def _rhythm(self, index, count, generator):
         """Rhythm features (B, W, 9 + metres) as a detector or a user may give them: off a little, without bars,

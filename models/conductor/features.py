@@ -14,6 +14,7 @@ from core.body.motion import Motion
 from core.body.rotations import matrix_to_6d, sixd_to_matrix
 from core.rhythm.beats import rhythm_curve
 from models.conductor.config import FPS, MEL_RATE, METRES, MOVING
+from models.conductor.focus import unknown
 from models.conductor.legs import feet_of
 
 RATE = 22_050
@@ -21,6 +22,8 @@ N_FFT, HOP, BANDS = 2048, 256, 128
 SILENT_POWER = 1e-4         # mel power of about -77 dBFS: a track below it is silent, not to be scaled up
 SILENT_RMS = 3e-4           # -70 dBFS, the same for the level
 FLOOR_DB = 60.0             # range of the level
+SIDE_BANDS = 16             # of where sound comes from
+SIDE_FLOOR = 1e-7           # of a track's loudest band: below it sound comes from nowhere
 
 # ------------------------------------------------------------------------------------------------ sound
 
@@ -90,6 +93,18 @@ def level_frames(sound):
     return np.stack(columns, axis=1).astype(np.float32)
 
 
+def side_frames(left, right):
+    """(N,), (N,) at 22,050 Hz -> (floor(30 s), 16) float32 in [-1, 1], column 0 the highest band: how far to the left
+    sound comes from, (L - R) / (L + R) of mel powers; 0 where it is silent or in the middle."""
+    count = int(len(left) / RATE * FPS + 1e-6)
+    if count == 0:
+        return np.zeros((0, SIDE_BANDS), dtype=np.float32)
+    sides = [mel_spectrum(channel, filters(RATE, 1024, 64), RATE // FPS, power=2.0)[:count, ::-1]
+             .reshape(count, SIDE_BANDS, -1).sum(-1) for channel in (left, right)]
+    total = sides[0] + sides[1]
+    return ((sides[0] - sides[1]) / (total + max(SILENT_POWER, SIDE_FLOOR * float(total.max())))).astype(np.float32)
+
+
 def attack_frames(mel):
     """(T, bands) of `mel_frames_30` -> (T,) float32: what has become louder since two frames before, mean over
     bands."""
@@ -132,11 +147,11 @@ def rhythm_features(beats, frames, start=0.0, metre_known=True, metres=METRES):
     return features
 
 
-def condition_frames(config, music, level, beats, frames, start_frame=0, metre_known=True):
+def condition_frames(config, music, level, beats, frames, start_frame=0, metre_known=True, focus=None):
     """The condition of frames start_frame .. start_frame + frames: (frames, config.condition_size) float32.
 
     music (T, 64) and level (T, 2 or more, of which two are heard) are of the whole track (zeros beyond its end); beats
-    are on the ictus clock.
+    and focus (T, 3), None where nobody knows who plays, are on the ictus clock.
     """
     def cut(values):
         piece = np.asarray(values[start_frame:start_frame + frames], dtype=np.float32)
@@ -146,6 +161,8 @@ def condition_frames(config, music, level, beats, frames, start_frame=0, metre_k
         columns.append(cut(level)[:, :2])
     if config.rhythm:
         columns.append(rhythm_features(beats, frames, start_frame / FPS, metre_known, config.metres))
+    if config.focus:
+        columns.append(unknown(frames) if focus is None else cut(focus))
     return np.concatenate(columns, axis=1)
 
 

@@ -1,9 +1,10 @@
 """The conductor's flat corpus, performed: motion, key points and stroke clocks of several studio conductors for each
 piece.
 
-The corpus carries music and plans only (`mel`, `level`, `plan` in the metas, see models/training/flat.py); motion is
-made where the training runs. Cache: vector (F, 113), points (F, 26) float32, rhythm (JITTERS, F, 9 + metres) float16,
-all rows end to end, and rows.json ({"made_of": a digest of corpus and settings, "rows": [...]}).
+The corpus carries music and plans only (`mel`, `level`, `side`, `plan` in the metas, see models/training/flat.py);
+motion is made where the training runs. Cache: vector (F, 113), points (F, 26) float32, rhythm (JITTERS, F, 9 + metres),
+focus (F, 3) on the clock of the strokes and players (F, 3) on that of the sound float16, all rows end to end, and
+rows.json ({"made_of": a digest of corpus and settings, "rows": [...]}).
 """
 import importlib
 import json
@@ -38,13 +39,14 @@ class Rows:
         if not self.rows:
             raise BadInput(f"{corpus} holds no {split} pieces of {least / 30:.1f} s; make a larger corpus.")
         self.cache, self.flat = Path(cache), Flat(corpus)
+        self.sided = any(row.get("side", -1) >= 0 for row in self.rows)
 
     def column(self, name):
         """(N,) int64 of a number of every row."""
         return np.array([row[name] for row in self.rows], dtype=np.int64)
 
     def array(self, name):
-        """vector, points, rhythm, mel or level of the whole corpus, memory-mapped."""
-        if name in ("mel", "level"):
+        """vector, points, rhythm, focus, players, mel, level or side of the whole corpus, memory-mapped."""
+        if name in ("mel", "level", "side"):
             return self.flat.array(name)
         return np.load(self.cache / f"{name}.npy", mmap_mode="r")

@@ -46,12 +46,15 @@ from models.conductor.features import (
     mel_frames_30,
     mono,
     motion_vector,
+    side_frames,
     stand,
 )
+from models.conductor.focus import on_clock
 from models.conductor.legs import BALL_HEIGHT, Feet, carried, feet_of, hang, planted
 from models.conductor.lift import lifted
 from models.conductor.network import Denoiser
 from models.conductor.pauses import coming, new_frames, prepared, stops
+from models.conductor.players import load_players, who_plays
 from models.conductor.settings import Settings
 from models.conductor.stance import upright
 from models.diffusion import Schedule, canvas
@@ -92,8 +95,9 @@ def conducted(beats, metre=None, beat_pattern="auto"):
 class Conductor:
     """Both stages, loaded; `generate` may be called many times and from one thread."""
 
-    def __init__(self, config, denoiser, music_encoder, device="cpu"):
+    def __init__(self, config, denoiser, music_encoder, device="cpu", players=None):
         self.config, self.device = config, torch.device(device)
+        self.players = players.to(self.device).eval().requires_grad_(False) if players is not None else None
         self.denoiser = denoiser.to(self.device).eval().requires_grad_(False)
         # Its poolings take a third of the time so.
         self.music_encoder = Frozen(music_encoder).to(self.device, memory_format=torch.channels_last)
@@ -110,13 +114,14 @@ class Conductor:
         denoiser = Denoiser(config)
         denoiser.load_state_dict(checkpoints.load_state(found))
         encoder = denoiser.encoder if denoiser.encoder is not None else load_stage1("", folders)[1].music
-        conductor = cls(config, denoiser, encoder, device)
+        conductor = cls(config, denoiser, encoder, device, load_players(folders) if config.focus else None)
         conductor.sha256 = found.sha256
         return conductor
 
     @classmethod
-    def from_run(cls, run, encoder_run="", device="cpu", folders=None):
-        """A conductor of a training run's averaged weights (and stage 1 of another run, else of the checkpoints)."""
+    def from_run(cls, run, encoder_run="", device="cpu", folders=None, players_run=""):
+        """A conductor of a training run's averaged weights (stage 1 and who plays of other runs, else of the
+        checkpoints)."""
         from models.training.run_folder import RunFolder
         run = RunFolder(run)
         config = ConductorConfig.from_json(run.read_config()["config"])
@@ -125,13 +130,13 @@ class Conductor:
         encoder = denoiser.encoder
         if encoder is None:
             encoder = load_stage1(encoder_run or config.stage1, folders)[1].music
-        return cls(config, denoiser, encoder, device)
+        return cls(config, denoiser, encoder, device, load_players(folders, players_run) if config.focus else None)
 
     def analyse(self, audio):
-        """music (T, 64) and level (T, 4), whose last columns are attacks and what is new, of a whole track; audio is a
-        `core.audio.Audio` or (samples, rate)."""
-        samples, rate = (audio.mono(), audio.rate) if hasattr(audio, "rate") else audio
-        sound = mono(samples, rate)
+        """music (T, 64), level (T, 4), whose last columns are attacks and what is new, and who plays (T, 3), None for a
+        model that is not told, of a whole track; audio is a `core.audio.Audio` or (samples, rate)."""
+        audio = audio if isinstance(audio, Audio) else Audio(*audio)
+        sound = mono(audio.mono(), audio.rate)
         if not np.isfinite(sound).all():
             raise BadInput("The sound holds samples that are not numbers; export it again.")
         level = level_frames(sound)
@@ -142,11 +147,15 @@ class Conductor:
         attacks = np.zeros((len(level), 2), dtype=np.float32)
         attacks[:len(at_30)] = np.stack([attack_frames(at_30), new_frames(at_30)], axis=1)
         level = np.concatenate([level, attacks], axis=1)
+        focus = None
+        if self.players is not None:
+            left, right = (mono(channel, audio.rate) for channel in audio.stereo().samples)
+            focus = who_plays(self.players, at_30[:len(level)], side_frames(left, right)[:len(level)])
         mel = torch.from_numpy(mel).to(self.device)
         if len(mel) < 2 * rate // FPS:  # shorter than one reflected edge
-            return np.zeros((0, self.config.encoder.features), dtype=np.float32), level
+            return np.zeros((0, self.config.encoder.features), dtype=np.float32), level, focus
         music = encode_music(self.music_encoder, mel).cpu().numpy()
-        return music * min(1.0, MUSIC_RMS / max(1e-6, float(music.std()))), level
+        return music * min(1.0, MUSIC_RMS / max(1e-6, float(music.std()))), level, focus
 
     def generate(self, audio: Audio | None, settings: Settings | None = None, *, progress: Callable | None = None,
                  should_cancel: Callable[[], bool] | None = None, **changes) -> list:
@@ -164,7 +173,8 @@ class Conductor:
                            "points.")
         if asked.legs not in LEGS:
             raise BadInput(f"The legs are {', '.join(LEGS)}, not {asked.legs!r}.")
-        music, level = asked.features or self.analyse(audio)
+        music, level, *known = asked.features or self.analyse(audio)
+        focus = known[0] if known and self.config.focus else None
         frames = self._frames(level, asked.start, asked.duration)
         first = int(round(asked.start * FPS))
         beats = conducted(asked.beats, asked.metre, asked.beat_pattern)
@@ -173,7 +183,8 @@ class Conductor:
         waits = []
         if not asked.ready and asked.amplitude != 0:
             waits, ictus = prepared(stops(level, ictus), level, ictus, lead)
-        condition = condition_frames(self.config, music, level, ictus, frames, first)
+        focus = None if focus is None else on_clock(focus, lead, asked.mirror)
+        condition = condition_frames(self.config, music, level, ictus, frames, first, focus=focus)
         keep, heading, middle = centred(*asked.keep) if asked.keep and asked.centre else (asked.keep, 0.0, (0.0, 0.0))
         vectors = self._sample(condition, frames, asked, self._known(keep, frames, asked.mirror), progress,
                                should_cancel)

@@ -1,4 +1,5 @@
-"""Training of both stages: `python -m models.training.loop conductor encoder|denoiser --corpus DIR --out RUN`.
+"""Training of both stages and of who plays: `python -m models.training.loop conductor encoder|denoiser|players --corpus
+DIR --out RUN`.
 
 The denoiser needs a stage 1: `--set stage1=RUN` (a run folder), or else the shipped checkpoint is used.
 """
@@ -9,14 +10,15 @@ import torch
 from core.errors import BadInput
 from models.conductor.config import CHANNELS, CONFIGS, FPS, ConductorConfig, EncoderConfig, encoder_config
 from models.conductor.data import FEATURES, Pairs, Windows, prepare_music, state_hash, statistics
-from models.conductor.device_data import KINDS, DevicePairs, DeviceWindows
+from models.conductor.device_data import KINDS, DevicePairs, DevicePlayers, DeviceWindows
 from models.conductor.encoder import Frozen, M2SNet, load_stage1
 from models.conductor.losses import contrastive_loss, denoiser_loss
 from models.conductor.network import Denoiser
 from models.conductor.performed import perform_corpus
 from models.conductor.performed_music import music_features, row_statistics
+from models.conductor.players import PLAYERS, Players, PlayersConfig, players_loss
 from models.diffusion import Schedule
-from models.training.flat import is_flat
+from models.training.flat import Flat, flat_folders, is_flat
 from models.training.run_folder import RunFolder
 from models.training.task import Task, pick_config
 
@@ -184,13 +186,64 @@ class DenoiserTask(Task):
         return dataclasses.asdict(dataclasses.replace(self.config, stage1="", start="")), state
 
 
+class PlayersTask(Task):
+    """Who plays, from the sound of a flat corpus."""
+
+    ema = 0.995
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.lr, self.weight_decay, self.corpus, self.held_out = config.learning_rate, config.weight_decay, "", {}
+
+    def prepare(self, corpus, cache, progress):
+        """Who plays follows from the plans of the first of the flat corpora, joined by commas; others say it."""
+        folders = flat_folders(corpus)
+        if not folders:
+            raise BadInput("Who plays is learned from a flat corpus; make one with models.lab.studio.conducted_flat.")
+        self.corpus = corpus
+        if any("plan" in item for item in Flat(folders[0]).items):
+            perform_corpus(folders[0], cache, BEAT_JITTER, progress)
+
+    def build(self):
+        """A new network."""
+        return Players(self.config)
+
+    def dataset(self, cache, split):
+        """Crops on the device."""
+        return DevicePlayers(self.config, self.corpus, cache, split)
+
+    def loss(self, model, batch, generator):
+        """Squared errors of yaw times weight and of weight."""
+        return players_loss(model, batch["mel"], batch["side"], batch["target"], batch["mask"])
+
+    def validate(self, model, cache):
+        """Loss on crops of the valid split as they are, and of the same without sides (`mono_`)."""
+        device, found = next(model.parameters()).device, {}
+        if device not in self.held_out:
+            self.held_out[device] = DevicePlayers(self.config, self.corpus, cache, "valid", augment=False)
+            self.held_out[device].resident(device)
+        for number in range(VALIDATION_BATCHES):
+            batch = self.held_out[device].batch(number, torch.Generator(device=device).manual_seed(number))
+            for prefix, share in (("", 1.0), ("mono_", 0.0)):
+                values = self.loss(model, {**batch, "side": share * batch["side"]}, None)[1]
+                for name, value in values.items():
+                    found.setdefault(prefix + name, []).append(float(value))
+        return {name: sum(values) / len(values) for name, values in found.items()}
+
+    def error(self, values):
+        """The sum of the errors, with and without sides."""
+        return sum(values.values())
+
+
 def task(part, config="release", **overrides):
-    """The task of "encoder" (stage 1) or "denoiser" (stage 2)."""
+    """The task of "encoder" (stage 1), "denoiser" (stage 2) or "players" (who plays)."""
     if "encoder" in overrides:
         overrides["encoder"] = encoder_config(overrides["encoder"])
     for name in {"music_widths", "context", "metres"} & set(overrides):
         overrides[name] = tuple(overrides[name])
-    config = pick_config(CONFIGS, part, config, overrides)
+    config = pick_config({**CONFIGS, "players": PLAYERS}, part, config, overrides)
+    if isinstance(config, PlayersConfig):
+        return PlayersTask(config)
     if isinstance(config, EncoderConfig):
         return EncoderTask(config)
     if not isinstance(config, ConductorConfig) or config.representation not in CHANNELS:

@@ -10,9 +10,12 @@ from models.conductor.data import FEATURES, statistics
 from models.conductor.encoder import MusicEncoder
 from models.conductor.network import Denoiser
 from models.conductor.pipeline import Conductor
-from models.lab.studio.conducted import pattern_of
+from models.lab.studio.conducted import conducting_plan, pattern_of
+from models.lab.studio.conducted_flat import meta_of, silent_level
 from models.lab.studio.conductor import conduct
 from models.lab.studio.plan import make_plan
+from models.lab.studio.seating import focus, seated
+from models.training.flat import FlatWriter
 from models.training.shards import pack_motion, write_shard
 
 RATE = 48_000
@@ -42,6 +45,22 @@ def conducted_item(seed, split):
     return ({"id": f"c{seed}", "kind": "conducting", "split": split, "metre": plan.metre, "lead": lead,
              "strokes": pattern_of(plan), "duration": plan.duration},
             {"audio": audio, "beats": beats, **pack_motion(motion)})
+
+
+def conducted_noise(folder, seeds, seconds=8.0, silent=()):
+    """A flat corpus of plans whose music is noise that comes from where those sit who play; `silent` ones have none."""
+    writer = FlatWriter(folder)
+    for seed in (*seeds, *silent):
+        plan, rng = seated(conducting_plan(seed, seconds)), np.random.default_rng(seed)
+        frames, arrays = int(seconds * 30), {"level": silent_level(plan)}
+        if seed in seeds:
+            yaw, weight, _ = focus(plan, frames).T
+            arrays["mel"] = (rng.integers(0, 80, (frames, 64)) + 150 * weight[:, None]).clip(0, 255).astype(np.uint8)
+            side = yaw / weight + 0.2 * rng.normal(size=(16, frames))
+            arrays["side"] = (127.5 + 127.5 * side.T).clip(0, 255).astype(np.uint8)
+        writer.add(meta_of(plan.to_json()), arrays)
+    writer.close()
+    return folder
 
 
 @pytest.fixture(scope="module")

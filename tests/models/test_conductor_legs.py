@@ -188,7 +188,8 @@ def test_gathered_pieces_are_what_was_rendered(tmp_path):
     import json
     plan = conducting_plan(7, 4.0)
     mel = np.full((120, 64), 9, np.uint8)
-    np.savez(tmp_path / "7.npz", mel=mel, level=silent_level(plan), plan=json.dumps(plan.to_json()))
+    np.savez(tmp_path / "7.npz", mel=mel, level=silent_level(plan), side=np.full((120, 16), 127, np.uint8),
+             plan=json.dumps(plan.to_json()))
     assert gather([tmp_path / "7.npz"], tmp_path / "flat", silent=1, seconds=4.0) == 2
 
 

@@ -34,7 +34,8 @@ PARTS = {("momu", "motion_vae", "tiny"): ("flat", {}),
          ("rhythm", "body", "tiny"): ("corpus", {}), ("rhythm", "music", "tiny"): ("corpus", {}),
          ("genre", "audio", "tiny"): ("corpus", {}), ("genre", "motion", "tiny"): ("corpus", {}),
          ("conductor", "encoder", "tiny"): ("conducted", {}),
-         ("conductor", "denoiser", "tiny"): ("conducted", {"stage1": "conductor-encoder-tiny"})}
+         ("conductor", "denoiser", "tiny"): ("conducted", {"stage1": "conductor-encoder-tiny"}),
+         ("conductor", "players", "tiny"): ("heard", {})}
 
 # What is measured on shards and must be said of a flat corpus.
 SAID = {("music_ldm", "denoiser", "release"): {"latent_mean": [0.0] * 64, "latent_std": [1.0] * 64,
@@ -59,7 +60,7 @@ def trained(tmp_path_factory):
     from models.music_ldm.sound_pack import encode, write_pack
     from models.training.loop import main
     from models.training.shards import write_shard
-    from tests.models.conductor_fixtures import conducted_item
+    from tests.models.conductor_fixtures import conducted_item, conducted_noise
     from tests.models.music_fixtures import noise_item
     root = tmp_path_factory.mktemp("card")
     for split in ("train", "valid"):
@@ -68,6 +69,7 @@ def trained(tmp_path_factory):
                                                                for meta, arrays in items])
         write_shard(root / "conducted" / f"{split}.safetensors", [conducted_item(seed, split) for seed in range(2)])
     convert(root / "corpus", root / "flat", say=len)
+    conducted_noise(root / "heard", (1, 2, 800_000))
     sounds = {split: noise_item(0, split)[1]["audio"][:5 * 48_000].T / 32768 for split in ("train", "valid")}
     write_pack(root / "sounds.zip", [({"id": split, "split": split, "genre": "house", "scale": 1.0}, encode(sound))
                                      for split, sound in sounds.items()])
@@ -83,7 +85,7 @@ def trained(tmp_path_factory):
     for (system, part, config), (corpus, needs) in PARTS.items():
         changes = {name: str(root / run) for name, run in needs.items()} | SAID.get((system, part, config), {})
         jobs[system, part, config] = json.dumps([system, part, config, str(root / corpus), str(root / system),
-                                                 {**changes, "on_card": corpus in ("flat", "sounds.zip")}])
+                                                 {**changes, "on_card": corpus in ("flat", "heard", "sounds.zip")}])
     done = driven(*jobs.values())
     return {name: done[job] for name, job in jobs.items()}
 

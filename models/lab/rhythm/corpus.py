@@ -71,7 +71,7 @@ def _score(kind, number, split, paths, scores, rng):
     from models.lab.rhythm.rebar import rebarred
     from models.lab.rhythm.sound import orchestrate, render
     path = paths[number % len(paths)]
-    score = _read(path, scores)
+    score = read_kept(path, scores)
     if kind == "odd":
         score = rebarred(score, rng)
     if score is None or not score.bars:
@@ -88,7 +88,7 @@ def _score(kind, number, split, paths, scores, rng):
     return None, None
 
 
-def _read(path, scores):
+def read_kept(path, scores):
     """The `Score` of a file, kept parsed in the folder `scores` where one is given."""
     from models.lab.rhythm.musicxml import read_score
     cached = Path(scores or "", path.stem + ".pkl")

@@ -21,6 +21,14 @@ def compose_orchestra(plan):
     return _Composer(plan).score()
 
 
+def played(plan):
+    """Who plays what and where: ({instrument: [(Note, beat), ...]}, {section number: instrument of the melody})."""
+    composer = _Composer(plan)
+    composer.score()
+    return ({name: [(note, place) for note, place, _ in entries] for name, entries in composer.notes.items()},
+            composer.leads)
+
+
 class _Composer:
     def __init__(self, plan):
         self.plan, self.grid = plan, Grid(plan)
@@ -34,6 +42,7 @@ class _Composer:
         self.root = int(rng.integers(12))
         self.chords = draw_chords(rng, self.scale, len(self.bars))
         self.notes = {name: [] for name in ORCHESTRA}
+        self.leads = {}                 # section number -> the instrument that has the melody
         self.players = {}
         for name in ORCHESTRA:
             draw = rng_of(plan.seed, "player " + name)
@@ -99,6 +108,7 @@ class _Composer:
                 "solo": lead[1 + number % 3],
                 "transition": lead[0],
             }.get(section.kind, lead[0])
+            self.leads[number] = melody
             self._bar(rng, index, first, beats, section, figure, melody, period)
         self._cues()
         return Score(

@@ -1,7 +1,7 @@
 """Music and plans of the conductor's corpus as a flat folder: `python -m models.lab.studio.conducted_flat --out DIR
 --items N`.
 
-Arrays `mel` (T, 64) and `level` (T, 2) uint8 at 30 Hz, what the conductor's networks hear
+Arrays `mel` (T, 64), `level` (T, 2) and `side` (T, 16) uint8 at 30 Hz, what the conductor's networks hear
 (models/conductor/features.py); every meta has its `plan`. Motion is performed where the training runs
 (models/conductor/performed.py). Rendered pieces are kept beside, one file each, so an interrupted build goes on and
 builds can share the work.
@@ -25,24 +25,26 @@ SOUND_RATE = 48_000
 SILENT_SEED = 500_000           # of the train split, far from what is rendered
 
 
-def hear(sound):
-    """(mel (T, 64), level (T, 2)) uint8 of mono samples (N,) at 22,050 Hz."""
-    from models.conductor.features import level_frames, mel_frames_30
-    mel, level = mel_frames_30(sound), level_frames(sound)
-    frames = min(len(mel), len(level))
-    return tuple(np.round(values[:frames] * 255).astype(np.uint8) for values in (mel, level))
+def hear(samples, rate):
+    """{"mel": (T, 64), "level": (T, 2), "side": (T, 16)} uint8 of samples (N,) or (2, N); sides from 0, right, to 255,
+    left."""
+    from models.conductor.features import level_frames, mel_frames_30, mono, side_frames
+    samples = np.atleast_2d(samples)
+    sound, sides = mono(samples, rate), [mono(samples[channel], rate) for channel in (0, -1)]
+    found = {"mel": mel_frames_30(sound), "level": level_frames(sound), "side": 0.5 + 0.5 * side_frames(*sides)}
+    frames = min(map(len, found.values()))
+    return {name: np.round(values[:frames] * 255).astype(np.uint8) for name, values in found.items()}
 
 
 def render_piece(seed, folder, seconds, style=PATTERNS_STYLE):
     """Path of the rendered piece of a seed, made where it is missing; style: of `item_plan`."""
-    from models.conductor.features import mono
     from models.lab.studio.music import compose, render
     path = Path(folder) / f"{seed:06d}.npz"
     if not path.exists():
         plan = item_plan("conducting", seed, seconds, style=style)
-        mel, level = hear(mono(render(compose(plan), plan, rate=SOUND_RATE), SOUND_RATE))
+        heard = hear(render(compose(plan), plan, rate=SOUND_RATE), SOUND_RATE)
         with replacing(path) as temporary, open(temporary, "wb") as handle:
-            np.savez(handle, mel=mel, level=level, plan=json.dumps(plan.to_json()))
+            np.savez(handle, **heard, plan=json.dumps(plan.to_json()))
     return path
 
 
@@ -76,7 +78,8 @@ def gather(paths, out, silent=0, seconds=24.0, style=PATTERNS_STYLE):
     writer = FlatWriter(out)
     for path in paths:
         with np.load(path) as piece:
-            writer.add(meta_of(json.loads(str(piece["plan"]))), {"mel": piece["mel"], "level": piece["level"]})
+            heard = {name: piece[name] for name in piece.files if name != "plan"}
+            writer.add(meta_of(json.loads(str(piece["plan"]))), heard)
     for seed in range(SILENT_SEED, SILENT_SEED + silent):
         plan = item_plan("conducting", seed, seconds, style=style)
         writer.add(meta_of(plan.to_json()), {"level": silent_level(plan)})

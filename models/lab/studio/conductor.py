@@ -14,6 +14,7 @@ from models.lab.studio import conductor_body, conductor_feet, conductor_left
 from models.lab.studio.body import solve
 from models.lab.studio.conducted import pattern_of, stroke_plan
 from models.lab.studio.ik import quintic
+from models.lab.studio.seating import seated
 
 # Ictus of each beat: (left of centre in pattern widths, above the plane in stroke sizes); share of the full stroke.
 PATTERNS = {
@@ -91,7 +92,7 @@ def stroke_sizes(plan, style, rng, positions, dynamics, index):
     bar = np.cumsum(positions == 1)
     variation = np.exp(rng.normal(0, 0.07, bar.max() + 1))[bar] * np.exp(rng.normal(0, 0.04, len(bar)))
     change = np.zeros(len(index))
-    starts = {section.first for section in plan.sections} | {cue.beat for cue in plan.cues}
+    starts = {section.first for section in plan.sections} | {cue.beat for cue in plan.cues if cue.kind != "look"}
     for k, beat in enumerate(index):
         change[k] = 1.0 if beat in starts else (change[k - 1] * 0.9 if k else 0.6)
     moved = np.abs(np.gradient(dynamics)) * plan.metre
@@ -270,7 +271,7 @@ def conduct(plan, variant=0):
     Which beats get a stroke: `conducted.pattern_of(plan, variant)`. variant: another conductor of the same piece.
     """
     rng = np.random.default_rng([plan.seed, *b"conductor", *([variant] if variant else [])])
-    shown = stroke_plan(plan, pattern_of(plan, variant))
+    shown = stroke_plan(seated(plan), pattern_of(plan, variant))
     style = draw_style(rng, shown.bpm)
     return perform(shown, style, rng), float(style.lead)
 

@@ -87,7 +87,7 @@ def curves_of(plan, style, rng, t, loud, height, hands, left_turn, gaze, feet):
     curves.wrists[:, 1] += 0.25 * np.sin(lean)[:, None] * apply(turned, np.array([0.0, 0.0, 1.0]))
     curves.arms = np.zeros((frames, 2, 4))
     # Elbows hang, and go down where the hand goes up; the flick of the wrist follows the height.
-    curves.arms[:, :, 3] = -2.0 * np.clip(raised - 1.3, 0, 0.5)
+    curves.arms[:, :, 3] = -3.0 * np.clip(raised - 1.3, 0, 0.5)
     curves.hand[:, 1, 2] = -style.wrist * (np.clip(height, -0.2, 1.2) - 0.45)
     curves.hand[:, 0] = left_turn + 0.06 * drift[:, 9:10]
     return curves

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.lab.studio.body import BALL_HEIGHT, SIDE, apply, yaw
-from models.lab.studio.conductor_left import SEATS
 from models.lab.studio.ik import quintic, smooth, smooth_noise
 
 BALL_AHEAD = 0.10               # m, ball of the foot before the ankle
@@ -50,17 +49,17 @@ def stances(plan, style, rng, strokes):
     spot."""
     home = Stance(float(rng.normal(0, 0.05)), (0.0, 0.0), style.stance, float(rng.normal(0, 0.04)))
     changes, last = [(-1e9, home)], strokes[0] - 1.0
-    groups = {cue.beat: cue.group for cue in plan.cues if cue.kind in ("entry", "accent")}
+    seats = {cue.beat: cue.yaw for cue in plan.cues if cue.kind in ("entry", "accent") and cue.yaw is not None}
     starts = {section.first for section in plan.sections}
     for beat in range(1, len(strokes) - 2):
         wait = strokes[beat] - last
-        wish = 0.9 if beat in groups else 0.6 if beat in starts else 0.0
+        wish = 0.9 if beat in seats else 0.6 if beat in starts else 0.0
         drift = (strokes[beat] - strokes[beat - 1]) / 16.0             # a shift on the spot every quarter of a minute
         if wait < 2.6 or rng.random() > style.mobility * (wish + drift):
             continue
         now = changes[-1][1]
-        if beat in groups:
-            heading = 0.55 * SEATS[groups[beat]][1] + float(rng.normal(0, 0.06))
+        if beat in seats:
+            heading = 0.55 * seats[beat] + float(rng.normal(0, 0.06))
         else:
             heading = float(rng.normal(0, 0.12)) if abs(now.heading) > 0.15 or rng.random() < 0.5 else now.heading
         loud = float(plan.dynamics[min(beat, len(plan.dynamics) - 1)])

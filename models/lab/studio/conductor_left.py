@@ -3,9 +3,8 @@ times."""
 import numpy as np
 
 from models.lab.studio.ik import interpolate_keys, quintic, smooth
+from models.lab.studio.seating import PITCH, look_at
 
-# Where the sections of the orchestra sit, seen from the podium: (pitch down +, yaw to the left +) radians.
-SEATS = {"strings": (0.10, 0.55), "winds": (-0.05, 0.0), "brass": (-0.10, -0.40), "timpani": (-0.12, 0.25)}
 HANGING = np.array([0.27, 0.88, 0.08])
 READY = np.array([0.21, 1.11, 0.29])
 MIRRORED = np.array([-1.0, 1.0, 1.0])
@@ -68,14 +67,13 @@ def left_hand(plan, style, rng, t, right):
     gaze = interpolate_keys(t, beats[::plan.metre], _glances(plan, rng, len(beats[::plan.metre])), dwell=0.6)
     gaze[:, 0] += down
     for cue in plan.cues:
-        if not 0 < cue.beat < count:
+        if not 0 < cue.beat < count or cue.yaw is None:
             continue
         at = beats[cue.beat]
         before = float(np.clip(at - beats[cue.beat - 1], 0.3, 1.0))
-        look = quintic((t - at + 1.6 * before) / before) * quintic((at + 1.3 * before - t) / before)
-        pitch_yaw = np.array(SEATS[cue.group])
+        look, pitch_yaw = look_at(at, before, t), np.array([PITCH[cue.group] if cue.kind != "look" else 0.0, cue.yaw])
         gaze += look[:, None] * (pitch_yaw - gaze)
-        if rng.random() < 0.25 and cue.kind != "cutoff":      # some cues are given by the eyes alone
+        if cue.kind == "look" or rng.random() < 0.25 and cue.kind != "cutoff":      # some cues are the eyes' alone
             continue
         stays = 0.6 * before
         if cue.kind == "fermata" and cue.beat + 1 < count:                # palm up until the next stroke is prepared
@@ -103,7 +101,7 @@ def _spell(mode, rng, t, start, stop, loud, phase, right):
     if mode == "mirror":
         return right * MIRRORED, np.zeros((len(t), 3)), still
     if mode == "sustain":
-        place = np.stack([0.26 + 0.04 * np.sin(np.pi * phase), 1.06 + 0.38 * loud + 0.03 * np.sin(2 * np.pi * phase),
+        place = np.stack([0.26 + 0.04 * np.sin(np.pi * phase), 1.06 + 0.34 * loud + 0.03 * np.sin(2 * np.pi * phase),
                           0.35 + 0.05 * loud], 1)
         return place + offset, np.tile([-1.1, 0.0, 0.1], (len(t), 1)), still            # palm up
     if mode == "shape":                            # slow arcs over two bars: opening and rising with the line
@@ -128,17 +126,13 @@ def _spell(mode, rng, t, start, stop, loud, phase, right):
 
 
 def _glances(plan, rng, bars):
-    """A look a bar: to the group that leads the section, over the players, or down into the score."""
-    groups = list(SEATS)
-    lead = {n: SEATS[str(rng.choice(groups))] for n in range(len(plan.sections))}
-    for cue in plan.cues:
-        if cue.kind == "entry":
-            lead[plan.sections.index(plan.section_at(cue.beat))] = SEATS[cue.group]
+    """A look a bar: to who has the melody, over the players, or down into the score."""
+    lead = np.array([[0.0, section.yaw] for section in plan.sections])
     glance = np.stack([rng.normal(0, 0.05, bars), rng.normal(0, 0.20, bars)], 1)
     for bar in range(bars):
         section = plan.section_at(min(bar * plan.metre, len(plan.times) - 1))
         if rng.random() < 0.65:
-            glance[bar] = 0.3 * glance[bar] + 0.85 * np.array(lead[plan.sections.index(section)])
+            glance[bar] = 0.3 * glance[bar] + 0.85 * lead[plan.sections.index(section)]
     glance[rng.random(bars) < 0.15] += [0.30, 0.0]
     return glance
 

@@ -15,19 +15,19 @@ from models.conductor.performed import JITTERS
 from models.lab.studio.conducted import pattern_of, stroke_plan
 from models.lab.studio.conductor import conduct
 from models.lab.studio.plan import plan_from_json
+from models.lab.studio.seating import focus, seated
 from models.training.cache import digest
 from models.training.flat import Flat, write_array
 
-VERSION = 1                 # of what is made of a piece
+VERSION = 2                 # of what is made of a piece
 VARIANTS = 4                # conductors a piece; the held-out splits have one
 POOLED = 24                 # rows from which several processes are worth their start
 
 
 def perform(task):
-    """(vector, points, rhythm, pose, row dict) of one conductor for one plan; task: (plan JSON, variant, frames, jitter
-    s)."""
+    """({array: values}, pose, row dict) of one conductor for one plan; task: (plan JSON, variant, frames, jitter s)."""
     data, variant, frames, jitter = task
-    plan = plan_from_json(data)
+    plan = seated(plan_from_json(data))
     count = pattern_of(plan, variant)
     motion, lead = conduct(plan, variant)
     motion = motion.slice(0, min(frames, len(motion)))
@@ -41,8 +41,10 @@ def perform(task):
     rhythm = np.stack([rhythm_features(clock, len(motion), metres=STROKES) for clock in clocks])
     row = {"seed": plan.seed, "variant": variant, "frames": len(motion), "lead": lead, "strokes": count,
            "times": [round(float(t), 4) for t in strokes.times], "positions": strokes.positions.tolist()}
-    return (motion_vector(motion, "smpl24_feet"), keypoints13(motion).reshape(len(motion), -1),
-            rhythm.astype(np.float16), motion.to_vector().mean(0), row)
+    made = {"vector": motion_vector(motion, "smpl24_feet"), "points": keypoints13(motion).reshape(len(motion), -1),
+            "rhythm": rhythm.astype(np.float16), "focus": focus(shown, len(motion), lead).astype(np.float16),
+            "players": focus(plan, len(motion)).astype(np.float16)}
+    return made, motion.to_vector().mean(0), row
 
 
 def prepare(corpus, cache, jitter, progress, variants=VARIANTS):
@@ -62,14 +64,14 @@ def prepare(corpus, cache, jitter, progress, variants=VARIANTS):
         for variant in range(variants if item["split"] == "train" and flat.has(item, "mel") else 1):
             tasks.append((item["plan"], variant, item["arrays"]["level"][1], jitter))
             places.append(number)
-    rows, arrays, first = [], {"vector": [], "points": [], "rhythm": []}, 0
-    for done, (number, (vector, points, rhythm, pose, row)) in enumerate(zip(places, _performed(tasks))):
+    rows, arrays, first = [], {}, 0
+    for done, (number, (made, pose, row)) in enumerate(zip(places, _performed(tasks))):
         item = items[number]
         rows.append({**row, "split": item["split"], "piece": number, "first": first,
-                     "music": item["arrays"].get("mel", [-1])[0],
+                     "music": item["arrays"].get("mel", [-1])[0], "side": item["arrays"].get("side", [-1])[0],
                      "level": item["arrays"]["level"][0], "pose": [round(float(v), 5) for v in pose]})
-        for name, value in (("vector", vector), ("points", points), ("rhythm", rhythm)):
-            arrays[name].append(value)
+        for name, value in made.items():
+            arrays.setdefault(name, []).append(value)
         first += row["frames"]
         if done % 50 == 0:
             progress(done / len(tasks), "performing")

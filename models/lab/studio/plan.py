@@ -25,22 +25,27 @@ def split_of(seed):
 @dataclass(frozen=True)
 class Section:
     """Beats first..last-1 (indices into Plan.beats); kind: intro, groove, break, build, idle (dance) or
-    phrase, tutti, solo, transition (orchestra); energy 0..1; articulation 0 legato .. 1 staccato."""
+    phrase, tutti, solo, transition (orchestra); energy 0..1; articulation 0 legato .. 1 staccato; yaw: where who has
+    the melody sits, as a cue's."""
 
     first: int
     last: int
     kind: str
     energy: float
     articulation: float = 0.3
+    yaw: float | None = None
 
 
 @dataclass(frozen=True)
 class Cue:
-    """Something the conductor prepares one beat ahead: kind is entry, cutoff, accent or fermata."""
+    """Something the conductor prepares one beat ahead: kind is entry, cutoff, accent or fermata, or look where the eyes
+    alone go to who comes in; yaw: where who plays it sits, rad to the conductor's left (`seating.seated`), None where
+    nobody does or nobody has asked."""
 
     beat: int
     kind: str
     group: str = "strings"
+    yaw: float | None = None
 
 
 @dataclass(frozen=True)

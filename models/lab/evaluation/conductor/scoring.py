@@ -68,7 +68,7 @@ class Studio:
     def listen(self, conductor, find_beats=None):
         """Analyse every piece with the conductor's music encoder and, where there is a detector, find its beats."""
         self.analysis = [conductor.analyse(p.audio) for p in self.pieces]
-        self.levels = [level for _, level in self.analysis]
+        self.levels = [found[1] for found in self.analysis]
         self.predicted = [find_beats(*p.audio) for p in self.pieces] if find_beats else None
 
     def beats(self, rhythm):

@@ -7,7 +7,6 @@ import torch
 from models.conductor.config import FPS
 from models.conductor.data import FEATURES, Pairs
 from models.conductor.device_data import KINDS, DevicePairs
-from models.conductor.features import mono
 from models.conductor.losses import contrastive_loss
 from models.conductor.performed import perform_corpus
 from models.lab.studio.build import plan_of
@@ -48,8 +47,7 @@ def flat_of_shards(corpus, split, out):
     if not is_flat(out):
         writer, shards = FlatWriter(out), Corpus(corpus, split, "conducting")
         for index in range(len(shards)):
-            sound = mono(unpack_audio(shards.array(index, "audio")), AUDIO_RATE)
-            mel, level = hear(sound)
-            writer.add(meta_of(plan_of(shards.meta(index)).to_json()), {"mel": mel, "level": level})
+            writer.add(meta_of(plan_of(shards.meta(index)).to_json()),
+                       hear(unpack_audio(shards.array(index, "audio")), AUDIO_RATE))
         writer.close()
     return out
