@@ -1,4 +1,4 @@
-"""Configurations of the two beat networks; `release` is what ships, `tiny` is for tests."""
+"""Configurations of the beat networks; `release` and, larger, `wide` are what ships, `tiny` is for tests."""
 from dataclasses import asdict, dataclass
 
 BODY_FPS = 30.0                 # Hz, as every model of Baton
@@ -34,6 +34,12 @@ class RhythmConfig:
     sway: float = 0.15          # deepest rubato put into training crops, of log tempo
     keep: float = 0.0           # share of the released network's word in the targets of all but recorded pieces
     kinds: str = ""             # kinds of pieces that a flat corpus is used for, joined by commas; all when empty
+    # Of the larger network alone (`models.rhythm.wide`), which has `blocks` before its trunk and as many after it.
+    layers: int = 0             # of the trunk, each a dilated convolution and an attention; none: the smaller network
+    wide: int = 192             # channels of the trunk
+    pace: int = 4               # frames to one place of the trunk
+    heads: int = 6              # of each attention
+    sight: int = 128            # places on either side that are attended to
 
     def to_json(self):
         """A JSON-ready dict; `RhythmConfig(**it)` is the inverse."""
@@ -41,11 +47,17 @@ class RhythmConfig:
 
 
 def rhythm_config(part, name="release"):
-    """The configuration `name` ("release", "paper" (the same: no paper prescribes one) or "tiny") of a part."""
+    """The configuration `name` of a part: "release", "paper" (the same: no paper prescribes one), "wide" (larger),
+    "tiny" or "tiny-wide"."""
     base = {"body": dict(kind="body", in_channels=BODY_CHANNELS, fps=BODY_FPS, window=384, dropout=0.15),
             "music": dict(kind="music", in_channels=MUSIC_BANDS, fps=MUSIC_FPS, window=640)}[part]
     if name == "tiny":
         base = {**base, "width": 24, "blocks": 6, "window": 192, "batch": 8}
+    elif name == "wide":
+        base = {**base, "blocks": 3, "layers": 6, "window": 1536, "batch": 64, "learning_rate": 1e-3, "dropout": 0.15}
+    elif name == "tiny-wide":
+        base = {**base, "width": 24, "blocks": 2, "layers": 3, "wide": 32, "heads": 2, "sight": 24, "window": 192,
+                "batch": 8}
     elif name not in ("release", "paper"):
-        raise ValueError(f"configuration is release, paper or tiny, not {name!r}")
+        raise ValueError(f"configuration is release, paper, wide, tiny or tiny-wide, not {name!r}")
     return RhythmConfig(**base)

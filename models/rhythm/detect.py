@@ -336,8 +336,8 @@ def load_network(part, folders=None, required=True):
             from models.rhythm.bars import BarNetwork, BarsConfig
             network = BarNetwork(BarsConfig(**checkpoint.config))
         else:
-            from models.rhythm.network import BeatNetwork
-            network = BeatNetwork(RhythmConfig(**checkpoint.config))
+            from models.rhythm.wide import beat_network
+            network = beat_network(RhythmConfig(**checkpoint.config))
         network.load_state_dict(checkpoints.load_state(checkpoint))
         _networks[checkpoint.sha256] = network.eval()
     return _networks[checkpoint.sha256]

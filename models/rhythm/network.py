@@ -33,6 +33,16 @@ class DilatedBlock(nn.Module):
         return x + self.pointwise(self.drop(F.gelu(self.dilated(self.norm(x)))))
 
 
+def seen_by(config, features):
+    """What a network of that configuration sees of features (N, T, C): (N, C, T); of music its rise too, (N, 2C, T)."""
+    x = features.transpose(1, 2)
+    if config.kind == "music":
+        x = (x + 3.5) / 2.0  # natural log of the mel: about zero mean, unit variance
+        rise = F.relu(x[..., 1:] - x[..., :-1])
+        x = torch.cat([x, F.pad(rise, (1, 0))], dim=1)
+    return x
+
+
 class BeatNetwork(nn.Module):
     """Features (N, T, C) -> (N, T, 4): logits of beat and downbeat, then phase cos and sin (0 on the beat)."""
 
@@ -58,11 +68,7 @@ class BeatNetwork(nn.Module):
         return 4 + sum(self.config.kernel // 2 * 2 ** i for i in range(self.config.blocks))
 
     def forward(self, features):
-        x = features.transpose(1, 2)                                # (N, C, T)
-        if self.config.kind == "music":
-            x = (x + 3.5) / 2.0  # natural log of the mel: about zero mean, unit variance
-            rise = F.relu(x[..., 1:] - x[..., :-1])
-            x = torch.cat([x, F.pad(rise, (1, 0))], dim=1)          # (N, 2C, T)
+        x = seen_by(self.config, features)
         x = self.stem_mix(F.gelu(self.stem_norm(self.stem(x))))     # (N, width, T)
         for block in self.blocks:
             x = block(x)

@@ -23,10 +23,10 @@ from models.rhythm.data import body_offset, kind_of
 from models.training.flat import Flat, flat_folders
 from models.training.shards import ROTATION_SCALE
 
-# Share of the crops of a batch by kind, of the kinds at hand. Recorded music, where there is some, is two fifths.
+# Share of the crops of a batch by kind, of the kinds at hand. Recorded music, where there is some, is three tenths.
 SHARES = {"body": {"dance": 0.30, "conducting": 0.30, "real": 0.40},
           "music": {"score": 0.26, "lied": 0.20, "odd": 0.08, "groove": 0.14, "form": 0.12, "dance": 0.06,
-                    "conducting": 0.14, "recorded": 0.65}}
+                    "conducting": 0.14, "recorded": 0.45}}
 ARRAYS = {"body": ("rot6d", "root"), "music": ("logmel",)}
 FPS = {"body": BODY_FPS, "music": MUSIC_FPS}
 SHORTEST = 6.0                  # seconds of a piece
@@ -44,6 +44,29 @@ def pieces_of(corpus, split, names):
 def kind_in(item):
     """The kind by which a piece is weighted: dance, conducting, real (captures), score, groove, form or recorded."""
     return item["kind"] if item.get("source") in ("render", "recorded") else kind_of(item)
+
+
+def logmel_steps(flat, item):
+    """(T, 80) uint8 log-mel of a piece in steps of `LOGMEL_STEP`; of a folder whose scales name `levels` (see
+    `models.lab.packs.coarse`) the nearest of them."""
+    rows, levels = np.asarray(flat.rows(item, "logmel")), levels_of(flat)
+    return rows if levels is None else levels[rows]
+
+
+def levels_of(flat):
+    """(L,) uint8 steps that a folder's log-mel knows, rising, or None where it knows all."""
+    known = flat.scales.get("logmel", {}).get("levels")
+    return None if known is None else np.asarray(known, np.uint8)
+
+
+def rounding(levels):
+    """(256,) float32 steps that became one where only `levels` are kept, by what they became; 1 where all are."""
+    if levels is None:
+        return np.ones(256, np.float32)
+    edges = np.concatenate([levels[:1] - 0.5, (levels[1:] + levels[:-1].astype(np.float32)) / 2, levels[-1:] + 0.5])
+    out = np.ones(256, np.float32)
+    out[levels] = np.diff(edges)
+    return out
 
 
 class FlatCrops:
@@ -66,7 +89,8 @@ class FlatCrops:
         stored = {name: [] for name in ARRAYS[self.config.kind]}
         turns, downs, counts, kinds, trust, down_trust = [], [], [], [], [], []
         for flat, item in self.pieces:
-            rows = {name: np.asarray(flat.rows(item, name)) for name in stored}
+            rows = {name: logmel_steps(flat, item) if name == "logmel" else np.asarray(flat.rows(item, name))
+                    for name in stored}
             count = min(len(array) for array in rows.values())
             for name, array in rows.items():
                 stored[name].append(array[:count])
@@ -93,6 +117,14 @@ class FlatCrops:
                 shares += share * length / length.sum()
         self.chance = torch.from_numpy(np.cumsum(shares / shares.sum())).float().to(device)
         self.kinds = kinds
+        coarse = [levels_of(flat) for flat, _ in self.pieces]
+        self.rounded = None
+        if self.config.kind == "music" and any(levels is not None for levels in coarse):
+            tables = {None if levels is None else levels.tobytes(): rounding(levels) for levels in coarse}
+            places = list(tables)
+            self.rounded = torch.from_numpy(np.stack([tables[each] for each in places])).to(device)
+            self.table = torch.tensor([places.index(None if levels is None else levels.tobytes()) for levels in coarse],
+                                      device=device)
 
     def _clock(self, item, count):
         """(count,) float32 beats counted at each frame, the ends carried on by one beat and NaN beyond, and outside of
@@ -130,7 +162,10 @@ class FlatCrops:
         if config.kind == "music":
             mel = between(self.arrays["logmel"])
             if train:
-                mel = mel + torch.rand(mel.shape, generator=generator, device=device) - 0.5      # what rounding took
+                taken = torch.rand(mel.shape, generator=generator, device=device) - 0.5          # what rounding took
+                if self.rounded is not None:
+                    taken = taken * self.rounded[self.table[row][:, None, None], self.arrays["logmel"][place].long()]
+                mel = mel + taken
             return {"mel": mel * LOGMEL_STEP + LOGMEL_LOWEST, **out}
         rot6d, root = between(self.arrays["rot6d"]) / ROTATION_SCALE, between(self.arrays["root"])
         rot6d = rot6d.unflatten(-1, (24, 6))
@@ -181,7 +216,7 @@ class FlatBars:
             written = np.asarray(item["beats"], dtype=np.float64)
             if len(written) < 8 or not (written[:, 1] > 0).any():
                 continue
-            mel = np.asarray(flat.rows(item, "logmel"), np.float32) * LOGMEL_STEP + LOGMEL_LOWEST
+            mel = logmel_steps(flat, item).astype(np.float32) * LOGMEL_STEP + LOGMEL_LOWEST
             harmony = np.asarray(flat.rows(item, "chroma"), np.float32) / CHROMA_STEPS
             rng = np.random.default_rng(int(item.get("seed", 0)))
             for copy in range(COPIES if split == "train" else 1):

@@ -16,8 +16,9 @@ from models.rhythm.data import FEATURES, Clips, Crops, kind_of
 from models.rhythm.features import body_features
 from models.rhythm.kept import frozen, mixed, said_by
 from models.rhythm.losses import rhythm_loss
-from models.rhythm.network import BeatNetwork, activations
+from models.rhythm.network import activations
 from models.rhythm.resident import FlatCrops
+from models.rhythm.wide import beat_network
 from models.training.flat import flat_folders
 from models.training.shards import unpack_rot6d
 from models.training.task import Task, pick_config
@@ -50,7 +51,7 @@ class RhythmTask(Task):
 
     def build(self):
         """A fresh network."""
-        return BeatNetwork(self.config)
+        return beat_network(self.config)
 
     def dataset(self, cache, split, seed=0):
         """Random-access batches (`models.rhythm.data.Crops`), or crops on the device of a flat corpus."""
@@ -150,7 +151,8 @@ class RhythmTask(Task):
         return {name: float(np.mean(values)) for name, values in found.items()}
 
 
-CONFIGS = {part: {name: rhythm_config(part, name) for name in ("release", "paper", "tiny")} for part in PARTS}
+CONFIGS = {part: {name: rhythm_config(part, name) for name in ("release", "paper", "wide", "tiny", "tiny-wide")}
+           for part in PARTS}
 CONFIGS["bars"] = {"release": BarsConfig(metres=METRES), "paper": BarsConfig(metres=METRES),
                    "tiny": BarsConfig(width=16, blocks=4, window=24, batch=8)}
 

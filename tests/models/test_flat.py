@@ -30,6 +30,18 @@ def test_squeezed_arrays_come_back_exactly(dtype, order):
     assert np.array_equal(expand(squeeze(array, order), array.dtype.str, array.shape, order), array)
 
 
+def test_log_mels_are_packed_band_by_band(tmp_path):
+    rows = (20 + np.random.default_rng(0).integers(-1, 2, (400, 80)).cumsum(0)).astype(np.uint8)
+    writer = FlatWriter(tmp_path / "flat")
+    writer.scales["logmel"] = {"levels": [1, 8]}
+    writer.add({"id": "a", "split": "train", "source": "render"}, {"logmel": rows})
+    writer.close()
+    assert pack(tmp_path / "flat", tmp_path / "one.pack") < rows.size / 3
+    unpack(tmp_path / "one.pack", tmp_path / "back", jobs=1)
+    back = Flat(tmp_path / "back")
+    assert np.array_equal(back.array("logmel"), rows) and back.scales["logmel"]["levels"] == [1, 8]
+
+
 def test_a_pack_performs_the_studio_again(tmp_path):
     plan = item_plan("dance", 7, 8.0)
     motion = pack_motion(dance(plan))

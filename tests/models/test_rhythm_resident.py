@@ -5,9 +5,10 @@ import torch
 
 from core.errors import BadInput
 from core.rhythm.beats import rhythm_curve
+from models.lab.packs.coarse import LEVELS, coarsened
 from models.rhythm.config import LOGMEL_LOWEST, LOGMEL_STEP, rhythm_config
-from models.rhythm.resident import FlatBars, FlatCrops
-from models.training.flat import FlatWriter
+from models.rhythm.resident import FlatBars, FlatCrops, rounding
+from models.training.flat import Flat, FlatWriter
 from models.training.loop import train
 from models.training.task import make_task
 
@@ -57,6 +58,29 @@ def test_a_crop_knows_its_beats(corpus, part):
     else:
         sway = batch["root"][..., 2] - 0.95
         assert np.corrcoef(sway.flatten(), curve[..., 2].flatten())[0, 1] > 0.98
+
+
+def test_coarse_log_mels_teach_the_same_beats(corpus, tmp_path):
+    assert coarsened([corpus / "music"], tmp_path / "coarse") == 4
+    flat = Flat(tmp_path / "coarse")
+    assert flat.rows(flat.items[0], "logmel").max() < len(LEVELS) and not flat.has(flat.items[0], "chroma")
+    fine, rough = (FlatCrops(rhythm_config("music", "tiny"), place, "train")
+                   for place in (corpus / "music", flat.folder))
+    for crops in (fine, rough):
+        crops.resident("cpu")
+    one, two = (crops.batch(0, torch.Generator().manual_seed(3)) for crops in (fine, rough))
+    assert torch.equal(one["curve"], two["curve"])
+    away = (one["mel"] - two["mel"]).abs() / LOGMEL_STEP
+    assert 0.5 < away.max() <= 8.0 and away.mean() < 2.5        # rounded by up to 3.5, noise by as much
+    between = (two["mel"] - LOGMEL_LOWEST) / LOGMEL_STEP
+    gaps = torch.from_numpy(np.diff(np.unique(between.numpy().round(1))))
+    assert gaps.max() < 1.0                                     # the noise leaves no step unheard
+
+
+@pytest.mark.parametrize("levels,widths", [(None, [1, 1, 1]), ([1, 3, 9], [1.5, 4.0, 3.5])])
+def test_noise_is_as_wide_as_what_was_rounded(levels, widths):
+    known = rounding(None if levels is None else np.array(levels, np.uint8))
+    assert known[levels or [1, 3, 9]].tolist() == widths
 
 
 def test_training_crops_sway_and_their_beats_go_along(corpus):
