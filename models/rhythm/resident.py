@@ -25,8 +25,8 @@ from models.training.shards import ROTATION_SCALE
 
 # Share of the crops of a batch by kind, of the kinds at hand. Recorded music, where there is some, is three tenths.
 SHARES = {"body": {"dance": 0.30, "conducting": 0.30, "real": 0.40},
-          "music": {"score": 0.26, "lied": 0.20, "odd": 0.08, "groove": 0.14, "form": 0.12, "dance": 0.06,
-                    "conducting": 0.14, "recorded": 0.45}}
+          "music": {"score": 0.20, "lied": 0.14, "mutopia": 0.12, "odd": 0.08, "groove": 0.14, "form": 0.12,
+                    "dance": 0.06, "conducting": 0.14, "recorded": 0.45}}
 ARRAYS = {"body": ("rot6d", "root"), "music": ("logmel",)}
 FPS = {"body": BODY_FPS, "music": MUSIC_FPS}
 SHORTEST = 6.0                  # seconds of a piece

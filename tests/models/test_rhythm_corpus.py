@@ -167,7 +167,7 @@ def test_mp3_leaves_every_sound_where_it_was(level, seconds):
 def test_a_share_of_the_training_alone_is_heard_through_mp3(monkeypatch):
     tone = np.sin(np.arange(44_100) * 0.1).astype(np.float32)
     monkeypatch.setattr("models.lab.rhythm.corpus._form", lambda *_: (tone, {"beats": [[0.5, 1]]}))
-    heard = {split: [make_piece(("form", number, split, "", None, None))[2] for number in range(24)]
+    heard = {split: [make_piece(("form", number, split, "", None, None, None))[2] for number in range(24)]
              for split in ("train", "test")}
     changed = {split: sum(not np.array_equal(mono, tone) for mono in pieces) for split, pieces in heard.items()}
     assert 1 <= changed["train"] <= 14 and changed["test"] == 0

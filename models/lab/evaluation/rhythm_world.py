@@ -33,7 +33,7 @@ from models.rhythm.config import BODY_FPS, CHROMA_STEPS, LOGMEL_LOWEST, LOGMEL_S
 from models.rhythm.detect import LEAD_S, Heard, activations_body, bars_of, load_network, music_beats
 
 MODES = ("auto", "steady", "follow")
-KINDS = ("score", "groove", "form", "dance", "conducting")
+KINDS = ("score", "mutopia", "groove", "form", "dance", "conducting")
 TEST = {number for couple in COUPLES for number in couple}
 # CC0 loops of the Debian package sonic-pi-samples whose beats are certain: a loop lasts a whole number of them.
 LOOPS = {"loop_amen": 4, "loop_amen_full": 16, "loop_breakbeat": 4, "loop_compus": 16, "loop_garzul": 16,

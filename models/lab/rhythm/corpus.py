@@ -1,9 +1,10 @@
 """The training music of the beat networks as a flat corpus: `python -m models.lab.rhythm.corpus OUT --data DIR [--jobs
 N]`.
 
-Real scores (OpenScore String Quartets and, with `--lieder`, the OpenScore Lieder Corpus, both CC0) in many ensembles,
-the same scores in bars of five and seven, human drumming (Groove MIDI, CC BY 4.0), dance forms, and the studio's own
-pieces. A quarter of what is trained on has been through MP3. Split by composer and by drummer. Sound is not kept:
+Real scores (OpenScore String Quartets and, with `--lieder`, the OpenScore Lieder Corpus, both CC0; with `--mutopia`,
+those of `models.lab.rhythm.mutopia`) in many ensembles, scores in bars of five and seven, human drumming (Groove MIDI,
+CC BY 4.0), dance forms, and the studio's own pieces. A quarter of what is trained on has been through MP3. Split by
+composer and by drummer. Sound is not kept:
 `logmel` (T, 80) uint8 is the network's log-mel at 50 Hz in steps of 0.15 nats, `chroma` (T', 24) uint8 at 10 Hz in
 steps of 1 / 31.
 """
@@ -26,7 +27,8 @@ HELD_OUT = ("Dvořák", "Schubert", "Mendelssohn", "Smetana", "Borodin", "Ravel"
 # Composers of the training's own validation, by which weights and decoders are chosen; the tests stay unseen.
 VALIDATION = ("Grieg", "Fauré", "Hensel", "Reger", "Arriaga", "Nielsen", "Wolf", "Gouvy", "Smyth")
 STUDIO_SEEDS = {"train": 40_000, "test": 60_000}       # a piece of the studio is its seed: no test piece is trained on
-KINDS = {"score": 120, "lied": 0, "odd": 0, "groove": 100, "form": 80, "dance": 60, "conducting": 90}   # of training
+KINDS = {"score": 120, "lied": 0, "odd": 0, "groove": 100, "form": 80, "dance": 60, "conducting": 90,
+         "mutopia": 0}          # of training
 UNEVEN_SHARE = 0.35             # of the dance forms of training: in five or seven
 
 
@@ -38,13 +40,15 @@ def quantised(mel, harmony):
 
 def make_piece(task):
     """(meta, arrays, mono) of one piece, or None where the draw came to nothing. task: (kind, number, split, data,
-    scores, lieder)."""
-    kind, number, split, data, scores, lieder = task
+    scores, lieder, mutopia)."""
+    kind, number, split, data, scores, lieder, mutopia = task
     import torch
     torch.set_num_threads(1)
     digest = hashlib.sha256(f"{kind}-{split}-{number}".encode()).digest()
     rng = np.random.default_rng(int.from_bytes(digest[:8], "little"))
-    if kind in ("score", "lied", "odd"):
+    if kind == "mutopia":
+        mono, found = _score(kind, number, split, mutopia_files(mutopia, split), None, rng)
+    elif kind in ("score", "lied", "odd"):
         mono, found = _score(kind, number, split, score_files(data, split, lieder if kind != "score" else None,
                                                               quartets=kind != "lied"), scores, rng)
     else:
@@ -90,7 +94,10 @@ def _score(kind, number, split, paths, scores, rng):
 
 def read_kept(path, scores):
     """The `Score` of a file, kept parsed in the folder `scores` where one is given."""
+    from models.lab.rhythm.midi_scores import read_midi_score
     from models.lab.rhythm.musicxml import read_score
+    if path.suffix == ".mid":
+        return read_midi_score(path)
     cached = Path(scores or "", path.stem + ".pkl")
     if scores and cached.exists():
         return pickle.loads(cached.read_bytes())
@@ -101,8 +108,11 @@ def read_kept(path, scores):
 
 
 def composer_of(path):
-    """The composer's last name of a score .../scores/Composer,_First/.../file.mxl."""
+    """The composer's last name of a score .../scores/Composer,_First/.../file.mxl or .../ComposerF/file.mid."""
     names = path.parts
+    if path.suffix == ".mid":
+        from models.lab.rhythm.midi_scores import known_composer
+        return known_composer(path.parent.name, HELD_OUT + VALIDATION)
     return names[names.index("scores") + 1].split(",")[0]
 
 
@@ -112,18 +122,35 @@ def score_files(data, split, lieder=None, quartets=True):
 
     lieder: folder of the OpenScore Lieder Corpus, whose songs join.
     """
-    by_composer = {}
     folders = [Path(data, "music", "openscore_quartets", "scores")] if quartets else []
     folders += [Path(lieder, "scores")] if lieder else []
-    for path in sorted(path for folder in folders for path in folder.rglob("*.mxl")):
+    found = _in_turn([path for folder in folders for path in folder.rglob("*.mxl")], split, 6)
+    if not found:
+        raise BadInput(f"No .mxl score for the {split} split in {', '.join(map(str, folders)) or 'no folder'}; "
+                       "--data and --lieder name the folders of the scores.")
+    return found
+
+
+@lru_cache(maxsize=4)
+def mutopia_files(folder, split):
+    """MIDI files that `models.lab.rhythm.mutopia` made, of the composers of a split in turn, of the test's at most
+    sixteen each."""
+    found = _in_turn(Path(folder).rglob("*.mid"), split, 16) if folder else []
+    if not found:
+        raise BadInput(f"No .mid score for the {split} split in {folder or 'no folder'}; --mutopia names the folder of "
+                       "models.lab.rhythm.mutopia.")
+    return found
+
+
+def _in_turn(paths, split, most):
+    """Those of the composers of a split, composers in turn, of the test's at most `most` each."""
+    by_composer = {}
+    for path in sorted(paths):
         composer = composer_of(path)
         if (composer in HELD_OUT) == (split == "test"):
             by_composer.setdefault(composer, []).append(path)
     rounds = max(map(len, by_composer.values()), default=0)
-    if not rounds:
-        raise BadInput(f"No .mxl score for the {split} split in {', '.join(map(str, folders)) or 'no folder'}; "
-                       "--data and --lieder name the folders of the scores.")
-    most = 6 if split == "test" else rounds
+    most = most if split == "test" else rounds
     return [paths[r] for r in range(rounds) for paths in by_composer.values() if r < min(len(paths), most)]
 
 
@@ -161,14 +188,14 @@ def _studio(kind, number, split, data, rng):
 
 
 def build(out, data, counts, split="train", jobs=1, scores=None, sounds=None, report=print,
-          first=0, lieder=None):
+          first=0, lieder=None, mutopia=None):
     """Write the flat folder `out`. counts: {kind: pieces}; scores: folder where parsed scores are kept; sounds: folder
     for the rendered sound (WAV), else it is dropped; first: number of the first piece of each kind."""
     import soundfile
     if scores:
         Path(scores).mkdir(parents=True, exist_ok=True)
-    tasks = [(kind, number, split, data, scores, lieder) for kind, count in counts.items()
-             for number in range(first, first + count)]
+    tasks = [(kind, number, split, data, scores, lieder, mutopia)
+             for kind, count in counts.items() for number in range(first, first + count)]
     writer = FlatWriter(out)
     os.environ["OMP_NUM_THREADS"] = "1"
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
@@ -215,6 +242,7 @@ def main(arguments=None):
     parser.add_argument("--split", default="train", choices=["train", "test"])
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--lieder", help="folder of the OpenScore Lieder Corpus, for the kinds lied and odd")
+    parser.add_argument("--mutopia", help="folder of models.lab.rhythm.mutopia, for the kind mutopia")
     parser.add_argument("--scores", help="folder where parsed scores are kept")
     parser.add_argument("--sounds", help="folder where the sound is kept too")
     parser.add_argument("--first", type=int, default=0, help="number of the first piece of each kind, for further ones")
@@ -228,7 +256,7 @@ def main(arguments=None):
         return 0
     counts = {**KINDS, **{k: int(v) for k, v in (pair.split("=") for pair in options.count)}}
     print(build(options.out, options.data, counts, options.split, options.jobs, options.scores, options.sounds,
-                first=options.first, lieder=options.lieder), "pieces")
+                first=options.first, lieder=options.lieder, mutopia=options.mutopia), "pieces")
     return 0
 
 

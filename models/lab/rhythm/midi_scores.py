@@ -1,0 +1,122 @@
+"""A small reader of MIDI files with bars beside them (`models.lab.rhythm.mutopia`) as a `Score` to perform.
+
+Format: Standard MIDI Files 1.0, format 0 or 1 with ticks a quarter. Notes keep their track: a part is a staff. Drums
+are left out.
+"""
+import json
+import re
+import struct
+import unicodedata
+from pathlib import Path
+
+from core.errors import BadInput
+from models.lab.rhythm.musicxml import Bar, Note, Score
+
+DRUMS = 9                       # the channel
+LONG_ENOUGH = 150.0             # quarters: a shorter piece is played again from its beginning
+STEP = 0.08                     # of loudness: smaller ones are no new level
+
+
+def read_midi_score(path):
+    """The `Score` of NAME.mid with NAME.json beside it. Raises BadInput when either is damaged."""
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+        known = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        tracks, tempi = read_tracks(data)
+        bars = [Bar(float(start), float(length), int(beats), int(unit), pickup=length < 4 * beats / unit - 1e-6)
+                for start, length, beats, unit in known["bars"]]
+    except (OSError, ValueError, KeyError, TypeError, IndexError, struct.error) as error:
+        raise BadInput(f"{path} is not a MIDI file with its bars ({error}).") from error
+    score = Score(bars=bars, tempi=tempi if known.get("tempo") else [])
+    for notes in tracks:
+        part = [Note(onset, length, pitch) for onset, length, pitch, _ in notes]
+        if part and part not in score.parts:                    # a tablature plays what its staff plays
+            score.parts.append(part)
+            score.dynamics.append(_levels(notes))
+    longer = score
+    while longer is not None and longer.parts and 0 < longer.length < LONG_ENOUGH:
+        score, longer = longer, again(longer)
+    return longer or score
+
+
+def read_tracks(data):
+    """[[(onset, length, pitch, velocity 0..1)] a track], in quarters, and [(quarter, quarters a minute)] of a file's
+    bytes."""
+    if data[:4] != b"MThd":
+        raise ValueError("no header")
+    count, division = struct.unpack(">HH", data[10:14])
+    if division & 0x8000:
+        raise ValueError("its clock counts frames")
+    place, tracks, tempi = 14, [], []
+    for _ in range(count):
+        end = place + 8 + struct.unpack(">I", data[place + 4:place + 8])[0]
+        tracks.append(_track(data, place + 8, end, division, tempi))
+        place = end
+    return tracks, sorted(tempi)
+
+
+def _number(data, place):
+    value = 0
+    while True:
+        byte, place = data[place], place + 1
+        value = value << 7 | byte & 127
+        if byte < 128:
+            return value, place
+
+
+def _track(data, place, end, division, tempi):
+    notes, sounding, time, status = [], {}, 0, 0
+    while place < end:
+        passed, place = _number(data, place)
+        time += passed
+        if data[place] & 128:
+            status, place = data[place], place + 1
+        if status >= 0xF0:                                      # a meta event has its kind before its length
+            kind = data[place]
+            length, place = _number(data, place + (status == 0xFF))
+            if status == 0xFF and kind == 0x51:
+                tempi.append((time / division, 60e6 / int.from_bytes(data[place:place + 3], "big")))
+            place += length
+            continue
+        kind, key = status >> 4, (status & 15, data[place])
+        if kind in (8, 9) and key[0] != DRUMS:
+            velocity = data[place + 1] if kind == 9 else 0
+            if key in sounding:
+                onset, loud = sounding.pop(key)
+                notes.append((onset / division, max(1, time - onset) / division, key[1], loud / 127))
+            if velocity:
+                sounding[key] = (time, velocity)
+        place += 1 if kind in (0xC, 0xD) else 2
+    return sorted(notes)
+
+
+def _levels(notes):
+    levels = []
+    for onset, _, _, loud in notes:
+        if not levels or abs(loud - levels[-1][1]) > STEP:
+            levels.append((onset, loud))
+    return levels
+
+
+def again(score):
+    """The score and once more all of it, a pickup joined to the last bar; None where the two are no whole bar."""
+    first, last, end = score.bars[0], score.bars[-1], score.length
+    bars, rest = list(score.bars), score.bars
+    if first.pickup or last.pickup:
+        joined = first.length + last.length
+        if (first.beats, first.unit) != (last.beats, last.unit) or abs(joined - 4 * last.beats / last.unit) > 1e-6:
+            return None
+        bars[-1], rest = Bar(last.start, joined, last.beats, last.unit), score.bars[1:]
+    bars += [Bar(bar.start + end, bar.length, bar.beats, bar.unit, bar.pickup) for bar in rest]
+    return Score([notes + [Note(n.onset + end, n.length, n.pitch, n.short, n.accent) for n in notes]
+                  for notes in score.parts], bars, score.tempi + [(place + end, bpm) for place, bpm in score.tempi],
+                 [levels + [(place + end, level) for place, level in levels] for levels in score.dynamics],
+                 score.fermatas + [place + end for place in score.fermatas])
+
+
+def known_composer(folder, names):
+    """The one of `names` that Mutopia's name of a composer (SchubertF, Mendelssohn-BartholdyF) means, or the folder's
+    own."""
+    plain = lambda name: unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()      # noqa: E731
+    return next((name for name in names if re.match(plain(name) + r"(?![a-z])", plain(folder))), folder)
