@@ -6,7 +6,7 @@ A marker has only a name and a whole frame. So each beat's exact time counts unt
 import json
 import re
 
-from ...core.contract import recipes
+from ...core.contract import COMPOUND, recipes
 from ..errors import UserError
 from .timebase import scene_fps
 
@@ -124,7 +124,13 @@ def place_in_bar(name, before, metre):
 
 
 def half(beats):
-    """Every second beat, downbeats kept where the metre is even."""
+    """Every second beat, downbeats kept where the metre is even; the first of each three where bars are made of such.
+    """
+    if beats["metre"] in COMPOUND and beats["positions"] and min(beats["positions"]) > 0:
+        kept = [(time, (place - 1) // 3 + 1) for time, place in zip(beats["times"], beats["positions"])
+                if (place - 1) % 3 == 0]
+        return {**beats, "times": [round(time, 4) for time, _ in kept], "positions": [place for _, place in kept],
+                "metre": beats["metre"] // 3}
     first = (beats["positions"][0] - 1) % 2 if beats["positions"] and beats["positions"][0] > 0 else 0
     return _recount(beats, beats["times"][first::2], (max(beats["positions"][0] - 1, 0) + first) // 2
                     if beats["positions"] else 0)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from core.body.kinematics import FPS
-from core.contract import json_text
+from core.contract import COMPOUND, json_text
 from core.contract.files import open_plain, reason
 from core.errors import BadInput, reading
 
@@ -82,8 +82,13 @@ class Beats:
         index = np.arange(len(times)) + 2 * int(self._first_index())
         return Beats(times, index % self.metre + 1, self.metre, self.confidence, self.extra)
 
-    def half_time(self):
-        """Every second beat, keeping the downbeats where the metre is even."""
+    def half_time(self, threes=True):
+        """Every second beat, keeping the downbeats where the metre is even; of the threes of `COMPOUND` metres, where
+        every second would be a cross-rhythm, each first one, in bars of a third as many, unless not `threes`."""
+        if threes and self.metre in COMPOUND and len(self) and self.bars is None and (self.positions > 0).all():
+            kept = (self.positions - 1) % 3 == 0
+            return Beats(self.times[kept], (self.positions[kept] - 1) // 3 + 1, self.metre // 3, self.confidence,
+                         self.extra)
         first = int(self._first_index()) % 2
         times = self.times[first::2]
         index = np.arange(len(times)) + (int(self._first_index()) + first) // 2

@@ -59,7 +59,7 @@ def decode(activations, fps, *, bpm=None, metre=None, beats=None, level="normal"
         return Beats([], [], metre or 4, 0.0)
     positions, found = find_bars(activations, fps, times, metre, bars, config)
     result = Beats(times + start, positions, found, confidence(activations, fps, times))
-    return apply_level(result, level)
+    return apply_level(result, level, metre)
 
 
 def check_activations(activations, fps, bpm, metre, level):
@@ -86,12 +86,14 @@ def given_beats(beats, activations, fps, metre, level, start, bars, config):
     positions, found = beats.positions, metre or beats.metre
     if len(beats) and not positions.any():
         positions, found = find_bars(activations, fps, beats.times - start, metre, bars, config)
-    return apply_level(Beats(beats.times, positions, found, beats.confidence, beats.extra), level)
+    return apply_level(Beats(beats.times, positions, found, beats.confidence, beats.extra), level, metre)
 
 
-def apply_level(beats, level):
-    """`Beats` at "half", "normal" or "double" time."""
-    return {"half": beats.half_time, "double": beats.double_time, "normal": lambda: beats}[level]()
+def apply_level(beats, level, metre=None):
+    """`Beats` at "half", "normal" or "double" time. metre: the one asked for, which they keep, or None."""
+    if level == "half":
+        return beats.half_time(threes=metre is None)
+    return beats.double_time() if level == "double" else beats
 
 
 def _upsample(frames, factor):

@@ -153,7 +153,7 @@ def find(activations, fps, *, part, mode="auto", bpm=None, metre=None, beats=Non
     groups = groups_of(bars(times)[0], positions, counts) if bars is not None and len(times) else None
     extra = {} if groups is None else {"groups": groups}
     found = Beats(times + start, positions, counts, float(np.clip(strength, 0, 1)), extra)
-    found = apply_level(found, level)
+    found = apply_level(found, level, metre)
     factor = _factor(as_found, found.times)
     return _told(found, mode, chosen, strength, [(start + at, factor * tempo) for at, tempo in sections])
 

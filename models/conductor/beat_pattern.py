@@ -4,7 +4,7 @@ Conductors beat neither every beat of fast music nor only the beats of slow: the
 at a tempo an arm can show. An orchestra has to read it, so it changes inside a piece only for a tempo that lasts. The
 network hears of the *strokes* (times, place in the bar, how many a bar), not of all beats. A bar of five or seven has
 groups of two and three: slow, each group is beaten as a small bar of its own (3 + 2 is a three and a two); fast, each
-gets one stroke, and the strokes are uneven.
+gets one stroke, and the strokes are uneven. A slow bar of twelve is beaten as two of six.
 """
 import numpy as np
 
@@ -18,7 +18,8 @@ CHOICES = ("auto", *NAMES, *GROUPS)
 USUAL_GROUPS = {5: (3, 2), 7: (2, 2, 3)}        # where the music does not tell
 # Beats a minute from which a metre is beaten in fewer strokes than it has beats: {metre: (tempo, strokes)}. In one is
 # for the fast three. Two quick strokes a bar are short ways, so galops and czardas stay in two for longer.
-FASTER = {2: (176.0, 1), 3: (146.0, 1), 4: (136.0, 2), 6: (126.0, 2), 9: (126.0, 3), 12: (0.0, 4)}
+FASTER = {2: (176.0, 1), 3: (146.0, 1), 4: (136.0, 2), 6: (126.0, 2), 9: (126.0, 3), 12: (104.0, 4)}
+HALVES = {12: 6}                # slower, a bar that no arm shows in as many strokes: it is beaten as two of these
 FOLLOWED = 1.25                 # times the limits where beats are followed one by one: rubato is shown by beats
 GROUPED_FASTER = 150.0          # beats a minute from which a group of two or three gets one stroke
 # A change of pattern costs what so many seconds at a tempo ten percent beyond the limit cost: a stretch between two
@@ -100,20 +101,20 @@ def _later(beats):
 def _by_bars(beats):
     """Strokes in the pattern that the tempo around each bar asks for."""
     limit, fewer = FASTER.get(beats.metre, (np.inf, beats.metre))
-    if limit <= 0 or np.isinf(limit):
+    if np.isinf(limit):
         return strokes(beats, fewer)
-    limit = limit * _later(beats)
+    limit, shown = limit * _later(beats), HALVES.get(beats.metre, beats.metre)
     bars, tempi, seconds = _bars(beats)
     fast = _kept(tempi, limit, seconds)
-    if len(set(fast.tolist())) < 2:
+    if fast.all() or (not fast.any() and shown == beats.metre):
         return strokes(beats, fewer if fast[0] else beats.metre)
     group, keep = beats.metre // fewer, np.ones(len(beats), dtype=bool)
-    positions, counts = beats.positions.copy(), np.full(len(beats), beats.metre)
+    positions, counts = (beats.positions - 1) % shown + 1, np.full(len(beats), shown)
     for (first, stop), quick in zip(bars, fast):
         if quick:
             keep[first:stop] = (beats.positions[first:stop] - 1) % group == 0
             positions[first:stop], counts[first:stop] = (beats.positions[first:stop] - 1) // group + 1, fewer
-    main = beats.metre if fast.mean() < 0.5 else fewer
+    main = shown if fast.mean() < 0.5 else fewer
     return Beats(beats.times[keep], positions[keep], main, beats.confidence, beats.extra, counts[keep])
 
 

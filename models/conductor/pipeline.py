@@ -76,7 +76,7 @@ def default_lead(beats):
 
 
 def with_metre(beats, metre):
-    """Beats recounted in `metre` (2 to 7, 9) from their first downbeat; None and "auto" keep them."""
+    """Beats recounted in `metre` (2 to 7, 9, 12) from their first downbeat; None and "auto" keep them."""
     if beats is None or metre in (None, "auto") or (beats.metre == metre and np.all(beats.positions > 0)):
         return beats
     if metre not in set(METRES) | set(STROKES):

@@ -9,7 +9,7 @@ class Settings(SamplingSettings):
     """guidance_scale, steps: None takes the checkpoint's.
 
     start         s, where in the track the passage begins
-    metre         2 to 7 or 9; None and "auto" keep the bars of the beats
+    metre         2 to 7, 9 or 12; None and "auto" keep the bars of the beats
     beat_pattern  "auto", or "one" ... "nine" strokes a bar, or groups (models.conductor.beat_pattern)
     lead          s of motion before sound, None by tempo of the strokes
     amplitude     1 as generated, 0 still

@@ -131,7 +131,9 @@ class BarsConfig:
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
     metre_weight: float = 0.3
-    keep: float = 0.0           # share of the released network's word in the targets of all but recorded pieces
+    keep: float = 0.0           # share of the released network's word in the targets of all but recorded pieces ...
+                                # ... and those in six, nine and twelve, which former networks hardly named
+    balance: float = 0.0        # 0: metres as often as they are; 1: each as often as any other
     metres: tuple = PLAIN_METRES        # that it can name: the first checkpoints' four; `release` names `METRES`
 
 

@@ -3,7 +3,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from core.contract import PLAIN_METRES
+from core.contract import COMPOUND, PLAIN_METRES
 from core.rhythm.alignment import beat_f1_70ms
 from core.rhythm.bars import find_bars
 from models.rhythm.bars import BAR_CHANNELS, PITCHED, BarNetwork, bar_features, chroma
@@ -17,6 +17,7 @@ from models.training.flat import flat_folders
 from models.training.shards import AUDIO_RATE
 from models.training.task import Task
 
+FORMER = (PLAIN_METRES, (2, 3, 4, 5, 6, 7))      # that released networks could name
 KIND_SHARE = {"dance": 0.5, "conducting": 0.5}
 
 
@@ -44,8 +45,9 @@ class BarsTask(Task):
         """Released weights, also of a network that names other metres or sees fewer channels: what it says of those
         both know is kept."""
         weight, bias = released["head.weight"], released["head.bias"]
-        if len(weight) == 1 + len(PLAIN_METRES) and len(weight) != 1 + len(self.config.metres):
-            rows = [0] + [1 + list(self.config.metres).index(metre) for metre in PLAIN_METRES]
+        former = next((metres for metres in FORMER if len(weight) == 1 + len(metres)), self.config.metres)
+        if len(former) != len(self.config.metres):
+            rows = [0] + [1 + list(self.config.metres).index(metre) for metre in former]
             head = torch.zeros_like(model.head.weight), torch.full_like(model.head.bias, -3.0)
             for part, stored in zip(head, (weight, bias)):
                 part[rows] = stored.to(part)
@@ -80,9 +82,12 @@ class BarsTask(Task):
         return down + self.config.metre_weight * metre, {"down": down.detach(), "metre": metre.detach()}
 
     def _kept(self, batch, wanted, kinds):
-        """Targets (N, B) and (N, B, metres), mixed with the released network's on pieces that are not recorded."""
+        """Targets (N, B) and (N, B, metres), mixed with the released network's on pieces that are neither recorded nor
+        in six, nine or twelve."""
         said = said_by(self.teacher, batch["rows"], batch["known"])
-        share = self.config.keep * (1.0 - batch["recorded"].float())
+        new = torch.tensor([metre in COMPOUND for metre in self.config.metres], device=wanted.device)
+        new = new[batch["metre"].clamp(min=0)] & (batch["metre"] >= 0)
+        share = self.config.keep * (1.0 - (batch["recorded"] | new).float())
         return mixed(wanted, said[..., 0].sigmoid(), share), mixed(kinds, said[..., 1:].softmax(-1), share)
 
     def _clips(self, cache, split):

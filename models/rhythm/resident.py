@@ -245,6 +245,9 @@ class FlatBars:
             mine = np.array([each == kind for each in kinds])
             if mine.any():
                 shares += share * mine / mine.sum()
+        numbers = np.array([item["metre"] for item, _, _ in self.clips])
+        for metre in set(numbers.tolist()):
+            shares[numbers == metre] *= max(shares[numbers == metre].sum(), 1e-9) ** -self.config.balance
         self.chance = torch.from_numpy(np.cumsum(shares / shares.sum())).float().to(device)
 
     def batch(self, index, generator):

@@ -64,6 +64,8 @@ def test_half_and_double(blender):
     assert beats.read(scene)["times"] == BEATS["times"]
     downbeats = beats.half(BEATS)
     assert downbeats["times"][0] == 0.507  # the downbeat stays a beat
+    nine = {"times": [i / 2 for i in range(18)], "positions": [(i + 7) % 9 + 1 for i in range(18)], "metre": 9}
+    assert beats.half(nine) == {"times": [1.0, 2.5, 4.0, 5.5, 7.0, 8.5], "positions": [1, 2, 3, 1, 2, 3], "metre": 3}
 
 
 def test_tap_and_jump(blender):

@@ -6,6 +6,7 @@ import pytest
 
 from core.errors import BadInput
 from core.rhythm.beats import RHYTHM_CHANNELS, Beats, read_beats, rhythm_curve
+from core.rhythm.decoder import apply_level
 
 
 @pytest.fixture
@@ -34,6 +35,19 @@ def test_half_and_double_time(four):
     assert half.tempo_bpm == 60 and half.positions.tolist()[:5] == [1, 2, 3, 4, 1]
     late = Beats(four.times[1:], four.positions[1:])                       # begins on beat 2
     assert set(np.round(late.half_time().times, 3)) <= set(np.round(four.times[::2], 3))
+
+
+@pytest.mark.parametrize("metre", [6, 9, 12])
+def test_half_of_bars_in_threes_are_the_dotted_beats(metre):
+    """Every second beat of a nine would be a cross-rhythm; a metre that was asked for is kept all the same."""
+    eighths = Beats(np.arange(4 * metre - 1) * 0.5, (np.arange(4 * metre - 1) + 1) % metre + 1, metre)  # begins on two
+    half = eighths.half_time()
+    assert half.metre == metre // 3 and np.allclose(np.diff(half.times), 1.5)
+    assert np.allclose(half.downbeats, eighths.downbeats) and half.positions[0] == (2 if metre > 3 else 1)
+    assert apply_level(eighths, "half").metre == metre // 3 and apply_level(eighths, "half", metre).metre == metre
+    assert np.allclose(np.diff(apply_level(eighths, "half", metre).times), 1.0)
+    unknown = Beats(eighths.times, np.zeros(len(eighths), int), metre)
+    assert unknown.half_time().metre == metre
 
 
 def test_within_and_shifted(four):

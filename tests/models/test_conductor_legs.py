@@ -82,7 +82,7 @@ def test_feet_leave_the_floor_in_turn():
 
 def test_patterns_by_metre_and_tempo():
     chosen = {(2, 100): 2, (2, 150): 2, (2, 180): 1, (3, 110): 3, (3, 180): 1, (4, 90): 4, (4, 160): 2, (6, 100): 6,
-              (6, 170): 2, (9, 100): 9, (9, 160): 3, (12, 160): 4, (5, 200): 5}
+              (6, 170): 2, (9, 100): 9, (9, 160): 3, (12, 160): 4, (12, 90): 12, (5, 200): 5}
     for (metre, bpm), strokes in chosen.items():
         assert beat_pattern.choose(metre, bpm) == strokes
         # strokes come at a tempo an arm can show
@@ -103,6 +103,18 @@ def test_strokes_are_some_of_the_beats_or_more():
     unknown = Beats(waltz.times, np.zeros(12, int), 4)
     assert conducted(unknown) is unknown and conducted(None) is None
     assert default_lead(one) > default_lead(waltz)                     # the lead is that of the strokes
+
+
+def test_a_slow_twelve_is_beaten_as_two_sixes_and_a_faster_one_in_four():
+    def twelve(bpm):
+        return Beats(np.arange(48) * 60.0 / bpm, np.arange(48) % 12 + 1, 12)
+    slow, fast = conducted(twelve(80)), conducted(twelve(120))
+    assert len(slow) == 48 and set(slow.counts) == {6} and slow.positions[:8].tolist() == [1, 2, 3, 4, 5, 6, 1, 2]
+    assert slow.bars is not None                # a choice that *In Six* could not name: that takes every second eighth
+    assert fast.metre == 4 and np.allclose(np.diff(fast.times), 1.5)
+    both = np.concatenate([np.arange(96) * 0.75, 72.0 + np.arange(192) * 0.4])
+    mixed = conducted(Beats(both, np.arange(288) % 12 + 1, 12))
+    assert set(mixed.counts) == {4, 6} and (mixed.counts[mixed.times < 70] == 6).all()
 
 
 def test_first_checkpoints_know_their_metres_only():

@@ -104,6 +104,18 @@ def test_a_network_of_fewer_channels_is_adopted_as_it_was():
     assert torch.allclose(new(rows, known)[..., 0], old(rows, known)[..., 0], atol=1e-5)
 
 
+def test_a_network_that_names_six_metres_is_adopted_and_learns_nine_and_twelve():
+    torch.manual_seed(0)
+    old = BarNetwork(BarsConfig(metres=(2, 3, 4, 5, 6, 7))).eval()
+    job = task("bars", "release")
+    new = job.build().eval()
+    job.adopt(new, old.state_dict())
+    rows, known = torch.randn(2, 20, BAR_CHANNELS), torch.ones(2, 20)
+    assert job.config.metres == (2, 3, 4, 5, 6, 7, 9, 12)
+    assert torch.allclose(new(rows, known)[..., :7], old(rows, known), atol=1e-5)
+    assert (new(rows, known)[..., 7:] == -3.0).all()
+
+
 def test_rows_tell_the_tempo_and_a_beat_in_three_parts():
     rows = {}
     for parts in (2, 3):
@@ -203,3 +215,5 @@ def test_what_the_released_network_says_is_kept_on_all_but_recorded_pieces():
         return float(model.head.weight.grad.norm())
     # A network that says what its teacher says has nothing to learn from rendered pieces, whatever is written there.
     assert pull() < 1e-5 < 1e-3 < pull(recorded=torch.tensor([True, True]))
+    # ... nor where the metre is one that former networks hardly named: six is the last of the four.
+    assert pull(metre=torch.tensor([3, 3])) > 1e-3

@@ -5,9 +5,12 @@ import pytest
 
 from core.errors import BadInput
 from models.lab.rhythm.coded import LEAST, MOST, through_mp3
+from models.lab.rhythm.compound import DRUMS, compound_song
+from models.lab.rhythm.compound import FORMS as COMPOUND_FORMS
 from models.lab.rhythm.corpus import HELD_OUT, KINDS, _studio, conductors, make_piece, score_files
 from models.lab.rhythm.musicxml import Bar, Note, read_score
 from models.lab.rhythm.perform import Performance, beat_unit, perform_score
+from models.lab.rhythm.rare import rare_files
 from models.lab.rhythm.rebar import RECIPES, rebarred
 from models.lab.rhythm.songs import FORMS, dance_form
 from models.lab.rhythm.sound import ENSEMBLES, orchestrate
@@ -98,6 +101,41 @@ def test_the_tapped_beat_depends_on_metre_and_tempo():
     assert beat_unit(4, 4, 120) == 1 and beat_unit(6, 8, 120) == 1.5 and beat_unit(6, 8, 40) == 0.5
     assert beat_unit(2, 2, 160) == 2 and beat_unit(2, 2, 90) == 1 and beat_unit(3, 4, 276) == 3 and beat_unit(3, 8,
                                                                                                               60) == 0.5
+    assert beat_unit(9, 8, 50) == beat_unit(12, 8, 60) == 0.5 and beat_unit(9, 8, 90) == beat_unit(12, 8, 90) == 1.5
+    assert beat_unit(6, 4, 170) == 3 and beat_unit(6, 4, 100) == 1
+
+
+@pytest.mark.parametrize("name", [*COMPOUND_FORMS, *DRUMS])
+def test_songs_in_threes_are_tapped_by_their_tempo(name):
+    beats, unit, _, (low, high), _ = {**COMPOUND_FORMS, **DRUMS}[name]
+    for seed in range(6):
+        song = compound_song(np.random.default_rng(seed), 16.0, name)
+        gap, metre = np.median(np.diff(song.beats[:, 0])), song.metre
+        assert song.written == f"{beats}/{unit}"
+        assert metre * gap * low * 0.9 < beats * 240 / unit < metre * gap * high * 1.1     # seconds of a bar by tempo
+        assert (song.beats[:, 1] == np.arange(len(song.beats)) % metre + 1).all()
+        assert metre == beats or (metre == beats // 3 and 60 / gap > 42)
+        notes = [on for _, layer, _ in song.layers for on, *_ in layer]
+        assert len(notes) >= 12 and (len(song.layers) == 1 or name in COMPOUND_FORMS)
+        # A stroke falls on most of the bars' beginnings.
+        assert np.mean([np.abs(np.array(notes) - t).min() < 0.05 for t in song.beats[::metre, 0]]) > 0.7
+
+
+def test_scores_in_rare_metres_are_found_by_what_they_are_written_in(tmp_path):
+    import zipfile
+    folder = tmp_path / "music/openscore_quartets/scores/Wolf,_H/_"
+    folder.mkdir(parents=True)
+    for name, metres in (("plain", ["4/4"]), ("nine", ["3/4", "9/8"]), ("a", ["6/8"]), ("b", ["6/8"]), ("c", ["6/8"]),
+                         ("d", ["6/8"])):
+        with zipfile.ZipFile(folder / f"{name}.mxl", "w") as archive:
+            archive.writestr("META-INF/container.xml", "<x/>")
+            archive.writestr("score.xml", "".join("<time><beats>{}</beats>\n<beat-type>{}</beat-type></time>".format(
+                *metre.split("/")) for metre in metres))
+    found = [path.stem for path in rare_files(score_files(str(tmp_path), "train"), tmp_path)]
+    assert found == ["a", "nine", "b", "nine", "c", "nine", "d"]
+    assert (tmp_path / "nine.metres.json").exists()
+    with pytest.raises(BadInput, match="9/8"):
+        rare_files((folder / "plain.mxl",))
 
 
 def test_a_performance_puts_downbeats_on_bar_lines(waltz):

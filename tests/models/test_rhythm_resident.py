@@ -6,6 +6,7 @@ import torch
 from core.errors import BadInput
 from core.rhythm.beats import rhythm_curve
 from models.lab.packs.coarse import LEVELS, coarsened
+from models.rhythm.bars import BarsConfig
 from models.rhythm.config import LOGMEL_LOWEST, LOGMEL_STEP, rhythm_config
 from models.rhythm.resident import FlatBars, FlatCrops, rounding
 from models.training.flat import Flat, FlatWriter
@@ -41,6 +42,16 @@ def corpus(tmp_path_factory):
     music.close()
     bodies.close()
     return folder
+
+
+def test_rare_metres_are_drawn_as_often_as_common_ones_where_asked(corpus):
+    drawn = {}
+    for balance in (0.0, 1.0):
+        bars = FlatBars(BarsConfig(batch=600, window=24, balance=balance), corpus / "music", "train")
+        bars.resident("cpu")
+        metres = bars.batch(0, torch.Generator().manual_seed(3))["metre"]
+        drawn[balance] = float((metres == 1).float().mean())            # three
+    assert abs(drawn[0.0] - 1 / 3) < 0.07 and abs(drawn[1.0] - 1 / 2) < 0.07
 
 
 @pytest.mark.parametrize("part", ["music", "body"])

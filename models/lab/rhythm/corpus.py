@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from core.errors import BadInput, command
+from models.lab.rhythm.rare import RARE, RARE_TEMPI, rare_files
 from models.rhythm.config import CHROMA_STEPS, LOGMEL_LOWEST, LOGMEL_STEP
 from models.training.flat import FlatWriter
 
@@ -27,9 +28,10 @@ HELD_OUT = ("Dvořák", "Schubert", "Mendelssohn", "Smetana", "Borodin", "Ravel"
 # Composers of the training's own validation, by which weights and decoders are chosen; the tests stay unseen.
 VALIDATION = ("Grieg", "Fauré", "Hensel", "Reger", "Arriaga", "Nielsen", "Wolf", "Gouvy", "Smyth")
 STUDIO_SEEDS = {"train": 40_000, "test": 60_000}       # a piece of the studio is its seed: no test piece is trained on
-KINDS = {"score": 120, "lied": 0, "odd": 0, "groove": 100, "form": 80, "dance": 60, "conducting": 90,
-         "mutopia": 0}          # of training
+KINDS = {"score": 120, "lied": 0, "odd": 0, "rare": 0, "groove": 100, "form": 80, "compound": 0, "dance": 60,
+         "conducting": 90, "mutopia": 0}        # of training
 UNEVEN_SHARE = 0.35             # of the dance forms of training: in five or seven
+SLOW_SHARE = 0.45               # of the songs in compound time of training: slow ones, most of them tapped in eighths
 
 
 def quantised(mel, harmony):
@@ -48,11 +50,12 @@ def make_piece(task):
     rng = np.random.default_rng(int.from_bytes(digest[:8], "little"))
     if kind == "mutopia":
         mono, found = _score(kind, number, split, mutopia_files(mutopia, split), None, rng)
-    elif kind in ("score", "lied", "odd"):
-        mono, found = _score(kind, number, split, score_files(data, split, lieder if kind != "score" else None,
-                                                              quartets=kind != "lied"), scores, rng)
+    elif kind in ("score", "lied", "odd", "rare"):
+        paths = score_files(data, split, lieder if kind != "score" else None, quartets=kind != "lied")
+        mono, found = _score(kind, number, split, rare_files(paths, scores) if kind == "rare" else paths, scores, rng)
     else:
-        mono, found = {"groove": _groove, "form": _form}.get(kind, _studio)(kind, number, split, data, rng)
+        mono, found = {"groove": _groove, "form": _form, "compound": _compound}.get(kind, _studio)(kind, number, split,
+                                                                                                  data, rng)
     if mono is None:
         return None
     from models.lab.rhythm.coded import coded
@@ -71,7 +74,7 @@ def make_piece(task):
 
 
 def _score(kind, number, split, paths, scores, rng):
-    from models.lab.rhythm.perform import perform_score
+    from models.lab.rhythm.perform import TEMPI, perform_score
     from models.lab.rhythm.rebar import rebarred
     from models.lab.rhythm.sound import orchestrate, render
     path = paths[number % len(paths)]
@@ -80,15 +83,19 @@ def _score(kind, number, split, paths, scores, rng):
         score = rebarred(score, rng)
     if score is None or not score.bars:
         return None, None
-    for _ in range(12):
-        played = perform_score(score, int(rng.integers(0, len(score.bars))), rng)
+    rare = kind == "rare"
+    starts = [number for number, bar in enumerate(score.bars) if not rare or (bar.beats, bar.unit) in RARE]
+    for _ in range(12 if starts else 0):
+        played = perform_score(score, starts[int(rng.integers(len(starts)))], rng, tempi=RARE_TEMPI if rare else TEMPI)
         if played is None or sum(len(part) for part in played.parts) < 40:
             continue
-        ensemble, layers = orchestrate(played, rng, wide=split == "train", sung=kind == "lied")
+        song = kind == "lied" or (rare and "quartets" not in str(path))
+        ensemble, layers = orchestrate(played, rng, wide=split == "train", sung=song)
         mono = render(layers, played.duration, rng)
         if mono is not None:
             return mono, {"beats": played.beats, "metre": played.metre, "bpm": round(played.bpm, 2), "style": ensemble,
-                          "composer": composer_of(path), "marked": bool(score.tempi), "written": played.written}
+                          "composer": composer_of(path), "marked": bool(score.tempi), "written": played.written,
+                          **({"kind": "lied" if song else "score"} if rare else {})}
     return None, None
 
 
@@ -151,7 +158,7 @@ def _in_turn(paths, split, most):
             by_composer.setdefault(composer, []).append(path)
     rounds = max(map(len, by_composer.values()), default=0)
     most = most if split == "test" else rounds
-    return [paths[r] for r in range(rounds) for paths in by_composer.values() if r < min(len(paths), most)]
+    return tuple(paths[r] for r in range(rounds) for paths in by_composer.values() if r < min(len(paths), most))
 
 
 def _groove(kind, number, split, data, rng):
@@ -170,6 +177,13 @@ def _form(kind, number, split, data, rng):
     name = str(rng.choice([name for name, form in songs.FORMS.items() if form[0] in (5, 7)])) if uneven else None
     song = songs.dance_form(rng, name=name)
     return render(song.layers, song.duration, rng), _of_song(song)
+
+
+def _compound(kind, number, split, data, rng):
+    from models.lab.rhythm.compound import compound_song
+    from models.lab.rhythm.sound import render
+    song = compound_song(rng, slow=split == "train" and rng.random() < SLOW_SHARE)
+    return render(song.layers, song.duration, rng), {**_of_song(song), "kind": "form", "written": song.written}
 
 
 def _of_song(song):

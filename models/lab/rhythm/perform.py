@@ -25,9 +25,12 @@ class Performance:
 
 
 def beat_unit(beats, unit, tempo):
-    """Quarters of the beat that is tapped in a bar of beats / unit at `tempo` quarters a minute."""
-    if unit == 8 and beats % 3 == 0:
-        choices = (0.5, 1.5) if beats == 3 else (1.5, 0.5)
+    """Quarters of the beat that is tapped in a bar of beats / unit at `tempo` quarters a minute: in compound time the
+    dotted beat, where that is not too slow."""
+    if unit == 8 and beats == 3:
+        choices = (0.5, 1.5)
+    elif beats % 3 == 0 and beats > 3:
+        choices = (12.0 / unit, 4.0 / unit)
     elif unit == 8 or unit == 16:
         choices = (4.0 / unit,) if beats % 2 else (4.0 / unit, 8.0 / unit)
     elif unit == 2:
@@ -50,11 +53,14 @@ def tempo_at(score, quarter, otherwise):
     return before[-1] if before else otherwise
 
 
-def perform_score(score, first, rng, seconds=32.0):
+TEMPI = (72, 92, 108, 126, 144)                 # quarters a minute, where the score says nothing
+
+
+def perform_score(score, first, rng, seconds=32.0, tempi=TEMPI):
     """The `Performance` of the bars from number `first` on, about `seconds` long and in one metre; None when too
-    short."""
+    short. tempi: quarters a minute, one of which is drawn where the score says nothing."""
     start_bar = score.bars[first]
-    default = float(rng.choice([72, 92, 108, 126, 144]))
+    default = float(rng.choice(tempi))
     haste = float(np.exp(rng.normal(0, 0.08)))
     tempo = tempo_at(score, start_bar.start, default) * haste
     unit = beat_unit(start_bar.beats, start_bar.unit, tempo)

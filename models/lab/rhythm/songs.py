@@ -26,7 +26,8 @@ HELD_OUT = ("drummer3", "drummer9", "drummer10")        # of evaluation: never t
 
 @dataclass
 class Song:
-    """layers [(sound, notes, gain)]; beats (B, 2): seconds, position; metre; bpm; duration in seconds; style."""
+    """layers [(sound, notes, gain)]; beats (B, 2): seconds, position; metre; bpm; duration in seconds; style; the metre
+    as it would be written, where that is known."""
 
     layers: list
     beats: np.ndarray
@@ -34,6 +35,7 @@ class Song:
     bpm: float
     duration: float
     style: str
+    written: str = ""
 
 
 class Harmony:
