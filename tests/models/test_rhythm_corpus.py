@@ -102,7 +102,7 @@ def test_the_tapped_beat_depends_on_metre_and_tempo():
     assert beat_unit(2, 2, 160) == 2 and beat_unit(2, 2, 90) == 1 and beat_unit(3, 4, 276) == 3 and beat_unit(3, 8,
                                                                                                               60) == 0.5
     assert beat_unit(9, 8, 50) == beat_unit(12, 8, 60) == 0.5 and beat_unit(9, 8, 90) == beat_unit(12, 8, 90) == 1.5
-    assert beat_unit(6, 4, 170) == 3 and beat_unit(6, 4, 100) == 1
+    assert beat_unit(6, 4, 170) == 3 and beat_unit(6, 4, 100) == 1 and beat_unit(9, 16, 80) == 0.75
 
 
 @pytest.mark.parametrize("name", [*COMPOUND_FORMS, *DRUMS])

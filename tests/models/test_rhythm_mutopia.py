@@ -7,7 +7,8 @@ import pytest
 
 from core.errors import BadInput
 from models.lab.rhythm.corpus import HELD_OUT, VALIDATION, composer_of, make_piece, mutopia_files
-from models.lab.rhythm.midi_scores import known_composer, read_midi_score
+from models.lab.rhythm.midi_scores import drawn_tempo, known_composer, read_midi_score
+from models.lab.rhythm.musicxml import Bar
 from models.lab.rhythm.mutopia import bars_of, is_regular, licence_of, sources, without
 from models.lab.rhythm.perform import perform_score
 
@@ -89,7 +90,14 @@ def test_a_midi_file_is_read_with_its_pickup_parts_tempo_and_levels(tmp_path):
     assert len(score.parts) == 2                        # drums are none
     assert score.tempi == [(0.0, pytest.approx(150))] and score.bars[0].pickup and not score.bars[1].pickup
     assert score.dynamics[0] == [(0.0, pytest.approx(100 / 127))]
-    assert not read_midi_score(write_waltz(tmp_path / "y.mid", bars=60, tempo=False)).tempi
+    drawn = [read_midi_score(write_waltz(tmp_path / f"{k}.mid", bars=60, tempo=False)).tempi[0][1] for k in range(9)]
+    assert len(set(drawn)) > 3 and 150 not in drawn
+
+
+def test_a_tempo_that_is_not_written_is_drawn_for_the_beat_of_the_metre():
+    tempo = lambda beats, unit: drawn_tempo([Bar(0, 1, beats, unit)], "x")[0][1]       # noqa: E731
+    assert tempo(3, 2) == 2 * tempo(3, 4) and tempo(6, 8) == tempo(12, 8) == 1.5 * tempo(3, 4)
+    assert tempo(9, 16) == 0.75 * tempo(3, 4) == tempo(3, 8) and drawn_tempo([], "x") == []
 
 
 def test_a_short_piece_is_played_again_in_whole_bars(tmp_path):

@@ -7,6 +7,7 @@ import json
 import re
 import struct
 import unicodedata
+import zlib
 from pathlib import Path
 
 from core.errors import BadInput
@@ -14,6 +15,7 @@ from models.lab.rhythm.musicxml import Bar, Note, Score
 
 DRUMS = 9                       # the channel
 LONG_ENOUGH = 150.0             # quarters: a shorter piece is played again from its beginning
+BEATS_A_MINUTE = (58, 66, 76, 88, 100, 112, 126)
 STEP = 0.08                     # of loudness: smaller ones are no new level
 
 
@@ -28,7 +30,7 @@ def read_midi_score(path):
                 for start, length, beats, unit in known["bars"]]
     except (OSError, ValueError, KeyError, TypeError, IndexError, struct.error) as error:
         raise BadInput(f"{path} is not a MIDI file with its bars ({error}).") from error
-    score = Score(bars=bars, tempi=tempi if known.get("tempo") else [])
+    score = Score(bars=bars, tempi=tempi if known.get("tempo") else drawn_tempo(bars, path.name))
     for notes in tracks:
         part = [Note(onset, length, pitch) for onset, length, pitch, _ in notes]
         if part and part not in score.parts:                    # a tablature plays what its staff plays
@@ -38,6 +40,16 @@ def read_midi_score(path):
     while longer is not None and longer.parts and 0 < longer.length < LONG_ENOUGH:
         score, longer = longer, again(longer)
     return longer or score
+
+
+def drawn_tempo(bars, name):
+    """[(0, quarters a minute)] of a score that says none: its metre's beat at a rate that the file's name draws."""
+    if not bars:
+        return []
+    beats, unit = bars[0].beats, bars[0].unit
+    beat = 4 / unit * (3 if unit >= 8 and beats % 3 == 0 and beats > 3 else 1)
+    rate = BEATS_A_MINUTE[zlib.crc32(name.encode()) % len(BEATS_A_MINUTE)]
+    return [(0.0, rate * beat * (1.5 if (beats, unit) == (3, 8) else 1.0))]
 
 
 def read_tracks(data):
