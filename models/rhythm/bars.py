@@ -23,9 +23,11 @@ POOLED = 16                     # bands of the mel, five pooled to one
 QUARTERS = 4                    # parts of a beat
 LAGS = (1, 2, 3, 4, 6, 8)       # beats
 FAR_LAGS = (12, 16)             # of phrases: bars of two repeat at 8 beats, bars of four at 16
+ODD_LAGS = (5, 7, 9)            # bars of five, seven and nine
 THIRDS_POOLED = 4               # bands in which onsets are looked for at the thirds of a beat
 FIRST_CHANNELS = 2 * POOLED * QUARTERS + 2 * 24 + 3 * len(LAGS)         # all that the first checkpoints see
-BAR_CHANNELS = FIRST_CHANNELS + 3 * len(FAR_LAGS) + 2 * THIRDS_POOLED + 1
+SECOND_CHANNELS = FIRST_CHANNELS + 3 * len(FAR_LAGS) + 2 * THIRDS_POOLED + 1        # and the next ones
+BAR_CHANNELS = SECOND_CHANNELS + 3 * len(ODD_LAGS)
 PITCHED = slice(2 * POOLED * QUARTERS, 2 * POOLED * QUARTERS + 48)      # four times twelve pitch classes
 
 
@@ -91,10 +93,11 @@ def bar_features(mel, harmony, times):
     timbre = np.concatenate([level.reshape(count, -1), onset.reshape(count, -1)], axis=1)
     views = (timbre, halves.reshape(count, 2, 2, 12)[:, :, 0].reshape(count, -1),
              halves.reshape(count, 2, 2, 12)[:, :, 1].reshape(count, -1))
-    likeness = [_likeness(view - view.mean(0), lag) for lags in (LAGS, FAR_LAGS) for view in views for lag in lags]
+    likeness, odd = ([_likeness(view - view.mean(0), lag) for lags in each for view in views for lag in lags]
+                     for each in ((LAGS, FAR_LAGS), (ODD_LAGS,)))
     tempo = np.log2(np.maximum(np.gradient(ends)[:count], 0.05) / 0.5)
-    return np.concatenate([timbre, 2.0 * halves, np.stack(likeness, axis=1), _thirds(rise, ends), tempo[:, None]],
-                          axis=1).astype(np.float32)
+    return np.concatenate([timbre, 2.0 * halves, np.stack(likeness, axis=1), _thirds(rise, ends), tempo[:, None],
+                           np.stack(odd, axis=1)], axis=1).astype(np.float32)
 
 
 def _thirds(rise, ends):

@@ -7,6 +7,7 @@ A corpus is a flat folder (`models.training.flat`), a folder of them, or several
 import numpy as np
 import torch
 
+from core.contract import COMPOUND
 from core.errors import BadInput
 from core.rhythm.beats import BUMP_SECONDS
 from models.rhythm.augment import mirror_sign_6d
@@ -206,8 +207,24 @@ class FlatCrops:
         return curve * known[..., None]
 
 
+SHORTEST_EIGHTH = 0.28          # s: slower dotted beats may be found as their three eighths
+
+
+def in_eighths(item, beats):
+    """(meta, beats (B, 2)) of a piece in slow compound time whose dotted beats are told as their eighths; None of
+    others."""
+    count, unit = ([int(part) for part in item["written"].split("/")] if item.get("written") else (0, 0))
+    compound = count in COMPOUND and 3 * item["metre"] == count
+    if not compound or np.median(np.diff(beats[:, 0])) < 3 * SHORTEST_EIGHTH or (beats[:, 1] < 1).any():
+        return None
+    index = np.arange(3 * len(beats) - 2)
+    times = np.interp(index / 3, np.arange(len(beats)), beats[:, 0])
+    return {**item, "metre": count}, np.stack([times, 3 * (beats[index // 3, 1] - 1) + index % 3 + 1], axis=1)
+
+
 class FlatBars:
-    """Batches of `models.rhythm.bars_train`: rows of beats of flat pieces, from beats as written and jittered."""
+    """Batches of `models.rhythm.bars_train`: rows of beats of flat pieces, from beats as written and jittered; of
+    slow compound time from eighths too, as beats may be found so."""
 
     def __init__(self, config, corpus, split):
         from models.rhythm.bars import bar_features
@@ -222,6 +239,9 @@ class FlatBars:
             for copy in range(COPIES if split == "train" else 1):
                 times = np.sort(written[:, 0] + (JITTER * rng.normal(size=len(written)) if copy else 0.0))
                 self.clips.append((item, bar_features(mel, harmony, times).astype(np.float16), written))
+            if split == "train" and (eighths := in_eighths(item, written)) is not None:
+                rows = bar_features(mel, harmony, eighths[1][:, 0]).astype(np.float16)
+                self.clips.append((eighths[0], rows, eighths[1]))
         if not self.clips:
             raise BadInput(f"No {split} piece of {corpus} has logmel, chroma and bars.")
 

@@ -8,7 +8,7 @@ from core.rhythm.beats import rhythm_curve
 from models.lab.packs.coarse import LEVELS, coarsened
 from models.rhythm.bars import BarsConfig
 from models.rhythm.config import LOGMEL_LOWEST, LOGMEL_STEP, rhythm_config
-from models.rhythm.resident import FlatBars, FlatCrops, rounding
+from models.rhythm.resident import FlatBars, FlatCrops, in_eighths, rounding
 from models.training.flat import Flat, FlatWriter
 from models.training.loop import train
 from models.training.task import make_task
@@ -42,6 +42,16 @@ def corpus(tmp_path_factory):
     music.close()
     bodies.close()
     return folder
+
+
+def test_slow_compound_time_is_learned_from_its_eighths_too(corpus):
+    beats = np.stack([np.arange(12) * 1.2, (np.arange(12) + 1) % 3 + 1], 1)
+    meta, eighths = in_eighths({"metre": 3, "written": "9/8"}, beats)
+    assert meta["metre"] == 9 and len(eighths) == 34 and np.allclose(np.diff(eighths[:, 0]), 0.4)
+    assert eighths[:9, 1].tolist() == [4, 5, 6, 7, 8, 9, 1, 2, 3] and eighths[6, 0] == beats[2, 0]
+    fast = beats * (0.5, 1)
+    assert in_eighths({"metre": 3, "written": "9/8"}, fast) is in_eighths({"metre": 3, "written": "3/4"}, beats) is None
+    assert in_eighths({"metre": 3}, beats) is in_eighths({"metre": 9, "written": "9/8"}, beats) is None
 
 
 def test_rare_metres_are_drawn_as_often_as_common_ones_where_asked(corpus):
