@@ -149,7 +149,7 @@ FIRST = ConductorConfig(
 RELEASE = replace(
     FIRST, encoder=EncoderConfig(bands=64, mel_rate=FPS, music_widths=(16, 32, 64), context=(1, 2, 4, 8),
                                  motion_blocks=6, clip_seconds=10.0, batch=48, easy_steps=150, learning_rate=2e-3),
-    representation="smpl24_feet", metres=STROKES, focus=True, layers=5, width=192, ffn=384, style=192, window=300,
+    representation="smpl24_feet", metres=STROKES, focus=True, layers=6, width=256, ffn=512, style=256, window=300,
     overlap=60, steps=10, batch=96, learning_rate=1.5e-3)
 
 # For tests: the first pair's recipe, and (tiny-feet) the released one's.

@@ -13,7 +13,7 @@ from tests.blender import scenes
 from tests.blender.test_keeping import apart
 
 MUSIC = {("music_ldm", "vae"), ("music_ldm", "denoiser"), ("music_ldm", "vocoder"), ("rhythm", "body")}
-CONDUCT = {("conductor", "encoder"), ("conductor", "denoiser"), ("rhythm", "music")}
+CONDUCT = {("conductor", "encoder"), ("conductor", "denoiser"), ("conductor", "players"), ("rhythm", "music")}
 DATA = scenes.ROOT.parent / "shared" / "data"
 
 

@@ -18,7 +18,7 @@ from models.conductor.performed import perform_corpus
 from models.conductor.performed_music import music_features, row_statistics
 from models.conductor.pipeline import Conductor
 from models.conductor.players import PLAYERS, Players, load_players, who_plays
-from models.lab.evaluation.conductor.turning import agreement, recorded_case, turned
+from models.lab.evaluation.conductor.turning import Case, agreement, conduct_cases, recorded_case, turned
 from models.lab.rhythm.panned import told
 from models.lab.studio.conducted import conducting_plan
 from models.lab.studio.conductor import conduct
@@ -148,12 +148,31 @@ def test_a_conductor_is_told_who_plays_on_his_clock():
     assert np.array_equal(known[:, -3:], told[15:75]) and not nobody[:, -3:].any()
 
 
-def test_a_pipeline_hears_sides_and_takes_less_than_that():
+@pytest.fixture(scope="module")
+def conductor():
+    """A tiny conductor with random weights that hears who plays."""
     torch.manual_seed(0)
     net = Denoiser(TINY_FEET)
     torch.nn.init.normal_(net.out.weight, std=0.3)
     net.pose.copy_(torch.from_numpy(conduct(conducting_plan(0, 4.0))[0].to_vector()[0]))
-    conductor = Conductor(TINY_FEET, net, MusicEncoder(TINY_FEET.encoder), players=Players(PLAYERS["tiny"]))
+    return Conductor(TINY_FEET, net, MusicEncoder(TINY_FEET.encoder), players=Players(PLAYERS["tiny"]))
+
+
+def test_rows_of_the_turning(conductor):
+    rng = np.random.default_rng(0)
+    cases = [Case(str(number), Audio(rng.normal(0, 0.2, (2, 4 * RATE)) * [[1.0], [0.1]], RATE), None,
+                  [(1.0, 0.5), (2.0, -0.5), (3.0, 0.1)], np.ones((120, 3), np.float32)) for number in range(2)]
+    intact = conductor.players
+    rows = {told: conduct_cases(conductor, cases, told=told, steps=2)[0][0]
+            for told in ("heard", "true", "nothing", "mono", "exchanged", "scrambled")}
+    assert conductor.players is intact and all(turns.shape == (120, 3) for turns in rows.values())
+    assert all(np.abs(rows["heard"] - rows[told]).max() > 0 for told in rows if told != "heard")
+    turns = [np.stack([np.interp(np.arange(120) / 30, *np.array(case.entries).T)] * 2 + [np.zeros(120)], 1)
+             for case in cases]
+    assert agreement(turns, cases, [0.0, 0.0])["head"] > 0.99
+
+
+def test_a_pipeline_hears_sides_and_takes_less_than_that(conductor):
     rng = np.random.default_rng(0)
     sound = Audio(np.stack([rng.normal(0, 0.2, 4 * RATE), rng.normal(0, 0.02, 4 * RATE)]), RATE)
     swapped = Audio(sound.samples[::-1].copy(), RATE)

@@ -64,7 +64,7 @@ def test_fast_six_is_beaten_in_two_unless_asked_otherwise(shipped, piece):
     times, positions = piece[0].times - 0.08, piece[0].positions
     struck = times[(positions - 1) % 3 == 0]
     motion = made(shipped, piece, beat_pattern="auto")
-    assert hits(motion, struck) > 0.85 > hits(motion, times)
+    assert hits(motion, struck) > 0.8 > 0.6 > hits(motion, times)
 
 
 def test_tempo_changes_are_followed(shipped):
@@ -128,9 +128,11 @@ def test_amplitude_and_left_hand_scale_the_body(shipped, piece):
 
 
 def test_mirror_beats_with_the_left_hand(shipped, piece):
-    motion = made(shipped, piece, mirror=True)
-    assert hits(motion, piece[0].times - 0.08, left=True) > 0.9
-    assert np.allclose(hand_path(motion, left=True)[:, 2], hand_path(made(shipped, piece))[:, 2], atol=1e-4)
+    assert hits(made(shipped, piece, mirror=True), piece[0].times - 0.08, left=True) > 0.9
+    # All is mirrored but where the players sit.
+    nobody = (*piece[:2], piece[2][:2])
+    motion = made(shipped, nobody, mirror=True)
+    assert np.allclose(hand_path(motion, left=True)[:, 2], hand_path(made(shipped, nobody))[:, 2], atol=1e-4)
 
 
 def test_seeds_differ_and_keep_the_beat(shipped, piece):

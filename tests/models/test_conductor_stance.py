@@ -81,7 +81,7 @@ def test_a_stroke_that_lifts_the_elbow_above_the_shoulder_is_made_smaller():
     large = motion.rotations.copy()
     for arm in (LEFT_ARM, RIGHT_ARM):
         joints = list(arm)
-        large[:, joints] = base[:, joints] @ power(base[:, joints].swapaxes(-1, -2) @ large[:, joints], 1.6)
+        large[:, joints] = base[:, joints] @ power(base[:, joints].swapaxes(-1, -2) @ large[:, joints], 2.0)
     motion = type(motion)(large.astype(np.float32), motion.root, motion.fps)
 
     def above(made):

@@ -1,4 +1,4 @@
-"""Does the conductor turn to who plays? `python -m models.lab.evaluation.conductor.turning --scores DIR --games DIR`.
+"""Does the conductor turn to who plays? `python -m models.lab.evaluation.conductor.turning --scores DIR --tracks DIR`.
 
 Three kinds of music whose players have a side: pieces of the studio, whose seats are known; string quartets (real
 scores of composers of no training), performed and rendered with the four players from left to right; recordings, in
@@ -6,6 +6,7 @@ which the side is that from which sound becomes louder. A row is the correlation
 the chest are turned, at the strokes where somebody comes in; *mismatched* with the strokes of other pieces.
 """
 import argparse
+import copy
 import dataclasses
 import json
 import sys
@@ -20,9 +21,11 @@ from core.rhythm.beats import Beats
 from models.conductor.config import FPS
 from models.conductor.features import mono, side_frames
 from models.conductor.pipeline import Conductor, conducted, default_lead
+from models.lab.evaluation.tables import scramble
 from models.lab.studio.seating import YAW_OF_PAN, entries
 
-HEAD, CHEST = 15, 9
+HEAD, CHEST, FREE_WRIST = 15, 9, 20
+PREPARED, BEFORE_THAT = (-0.9, 0.1), (-2.6, -1.2)       # s about an entry in which the free hand rises, and before that
 QUARTET, GAINS = (40, 40, 41, 42), (1.0, 1.0, 1.0, 1.0)        # General MIDI's programs
 RATE = 22_050
 WINDOW, BEFORE = 0.4, 1.6               # s in which recorded sound becomes louder than it was before
@@ -40,30 +43,45 @@ class Case:
 
 
 def turned(motion):
-    """(T, 2) rad to the left: head and chest of a `Motion`, from where they mostly are."""
-    _, frames = forward_kinematics(motion.rotations, motion.root)
+    """(T, 3): head and chest of a `Motion`, rad to the left from where they mostly are; height of the free wrist, m."""
+    places, frames = forward_kinematics(motion.rotations, motion.root)
     ahead = frames[:, [HEAD, CHEST]] @ np.array([0.0, 0.0, 1.0])
     yaw = np.arctan2(ahead[..., 0], -ahead[..., 1])
-    return yaw - np.median(yaw, axis=0)
+    return np.concatenate([yaw - np.median(yaw, axis=0), places[:, FREE_WRIST, 2:]], axis=1)
+
+
+def risen(height, frame):
+    """m by which the free hand (T,) is higher as an entry at `frame` is prepared than before; None at the edges."""
+    ranges = [[int(round(frame + second * FPS)) for second in pair] for pair in (PREPARED, BEFORE_THAT)]
+    if ranges[1][0] < 0 or ranges[0][1] > len(height):
+        return None
+    now, past = (height[first:last] for first, last in ranges)
+    return float(now.max() - past.max())
 
 
 def agreement(turns, cases, leads):
     """{"head", "chest": correlation over all entries, "mismatched": mean and 95th percentile of the head's with entries
-    of other pieces, "entries", "degrees": spread of the head}."""
+    of other pieces, "entries", "degrees": spread of the head, "hand": m by which the free hand rises to them, and to
+    those of other pieces}."""
+    rises = []
+
     def pairs(shift):
         found = []
         for number, (yaw, lead) in enumerate(zip(turns, leads)):
             for seconds, side in cases[(number + shift) % len(cases)].entries:
                 frame = int(round((seconds - lead) * FPS))
                 if 0 <= frame < len(yaw):
-                    found.append((side, *yaw[frame]))
+                    found.append((side, *yaw[frame, :2]))
+                    rises.append((shift == 0, risen(yaw[:, 2], frame)))
         return np.array(found)
     true, others = pairs(0), [pairs(shift) for shift in range(1, len(cases))]
     null = [_correlation(pair[:, 0], pair[:, 1]) for pair in others if len(pair) > 3]
     return {"head": _correlation(true[:, 0], true[:, 1]), "chest": _correlation(true[:, 0], true[:, 2]),
             "mismatched": float(np.mean(null)) if null else float("nan"),
             "mismatched_95": float(np.percentile(null, 95)) if null else float("nan"), "entries": len(true),
-            "degrees": float(np.degrees(np.concatenate(turns)[:, 0].std()))}
+            "degrees": float(np.degrees(np.concatenate(turns)[:, 0].std())),
+            **{name: float(np.mean([rise for own, rise in rises if own == wanted and rise is not None] or [np.nan]))
+               for name, wanted in (("hand", True), ("hand_mismatched", False))}}
 
 
 def _correlation(a, b):
@@ -144,7 +162,14 @@ def recorded_case(name, audio, find_beats):
 
 
 def conduct_cases(conductor, cases, seed=0, told="heard", steps=10):
-    """(turns, leads) of the conductor; told: "heard", "true", "nothing", "mono" or "exchanged" (left for right)."""
+    """(turns, leads) of the conductor; told: "heard", "true", "nothing", "mono", "exchanged" (left for right) or
+    "scrambled" (by a network whose weights are permuted)."""
+    if told == "scrambled":
+        intact, conductor.players = conductor.players, scramble(copy.deepcopy(conductor.players))
+        try:
+            return conduct_cases(conductor, cases, seed, "heard", steps)
+        finally:
+            conductor.players = intact
     turns, leads = [], []
     for case in cases:
         audio = case.audio
@@ -169,11 +194,10 @@ def main(argv=None):
     parser.add_argument("--scores", metavar="DIR", help="folder that holds music/openscore_quartets")
     parser.add_argument("--tracks", metavar="DIR", nargs="*", default=[], help="folders of recordings (.ogg)")
     parser.add_argument("--count", type=int, default=14)
-    parser.add_argument("--run", help="a denoiser's run instead of the checkpoint")
-    parser.add_argument("--players", default="", help="a run of who plays")
+    parser.add_argument("--checkpoints", help="folder of weights (default: the shipped ones)")
     parser.add_argument("--json", help="write the rows there")
     options = parser.parse_args(argv)
-    conductor = Conductor.from_run(options.run, players_run=options.players) if options.run else Conductor.load()
+    conductor = Conductor.load(options.checkpoints)
     rows = []
 
     def row(kind, name, cases, turns, leads):
@@ -181,12 +205,12 @@ def main(argv=None):
         print(json.dumps(rows[-1]), flush=True)
     cases = studio_cases(options.count)
     row("studio", "studio's conductors", cases, *true_turns(cases))
-    for told in ("true", "heard", "mono", "exchanged", "nothing"):
+    for told in ("true", "heard", "mono", "exchanged", "nothing", "scrambled"):
         row("studio", told, cases, *conduct_cases(conductor, cases, told=told))
     row("studio", "heard, another seed", cases, *conduct_cases(conductor, cases, seed=1))
     if options.scores:
         cases = quartet_cases(options.scores, options.count)
-        for told in ("heard", "mono", "exchanged", "nothing"):
+        for told in ("true", "heard", "mono", "exchanged", "nothing", "scrambled"):
             row("quartets", told, cases, *conduct_cases(conductor, cases, told=told))
     paths = [path for folder in options.tracks for path in sorted(Path(folder).rglob("*.ogg"))]
     if paths:
@@ -194,7 +218,7 @@ def main(argv=None):
         find = music_beats(None)
         audios = [(path.stem, read_audio(path, start=10.0, duration=60.0)) for path in paths]
         cases = [case for name, audio in audios if (case := recorded_case(name, audio, find)) is not None]
-        for told in ("heard", "mono", "exchanged", "nothing"):
+        for told in ("heard", "mono", "exchanged", "nothing", "scrambled"):
             row("recordings", told, cases, *conduct_cases(conductor, cases, told=told))
     if options.json:
         Path(options.json).write_text(json.dumps(rows, indent=1), encoding="utf-8")
