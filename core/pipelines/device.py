@@ -84,6 +84,9 @@ def release(device: str):
     import gc
 
     import torch
+
+    from models.layers import replay
+    replay.forget()                                            # recordings hold memory of their own
     gc.collect()
     if device.startswith("cuda"):
         torch.cuda.empty_cache()

@@ -58,6 +58,7 @@ from models.conductor.players import load_players, who_plays
 from models.conductor.settings import Settings
 from models.conductor.stance import upright
 from models.diffusion import Schedule, canvas
+from models.layers import replay
 
 LEGS = ("natural", "stand", "off")  # off: as natural, and the rig's own legs stay (core.retarget.Options.legs)
 WINDOWS_AT_ONCE = 8
@@ -295,7 +296,8 @@ class Conductor:
                 heard[id(numbers)] = numbers, (self.denoiser.hear_nothing(x.shape[-1]) if apart and bool(null.all())
                                                else self.denoiser.hear(condition[places[numbers]], null))
             # In float32: bfloat16 rounding shows as jerk of the hands.
-            return self.denoiser.denoise(x.transpose(1, 2), t, heard[id(numbers)][1]).transpose(1, 2)
+            return replay.call(self.denoiser, x.transpose(1, 2), t, heard[id(numbers)][1], method="denoise",
+                               half=False).transpose(1, 2)
 
         denoise = canvas.guided_windows(network, layout, self.schedule, scale,
                                         interval=GUIDANCE_INTERVAL if scale > 1 else (0.0, 1.0), together=not apart)

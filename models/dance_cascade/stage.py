@@ -5,7 +5,8 @@ from models.dance_cascade.config import RATIO
 from models.dance_cascade.features import downsampled, smooth_upsampled, upsampled, without_rhythm
 from models.diffusion.canvas import Layout, guided_apart, guided_windows, noise, sample
 from models.diffusion.schedule import Schedule
-from models.layers.precision import native_autocast, native_weights
+from models.layers import replay
+from models.layers.precision import native_weights
 
 
 class Stage:
@@ -69,8 +70,7 @@ class Stage:
             if low is not None:
                 told["low"] = low[variations[:, None], places[numbers]]
                 told["low_noise"] = torch.full((len(pieces),), float(c.low_noise_sampling), device=device)
-            with native_autocast(device):
-                return asked(pieces.transpose(1, 2), times, told, null).float().transpose(1, 2)
+            return replay.call(asked, pieces.transpose(1, 2), times, told, null).float().transpose(1, 2)
 
         deaf = without_rhythm(c, frames)
         at_once = self.taught == (scale, beat_scale)

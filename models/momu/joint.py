@@ -9,7 +9,7 @@ The two states are one array of twice the channels, on one schedule: every sampl
 """
 import torch
 
-from models.layers.precision import native_autocast
+from models.layers import replay
 from models.momu.network import Condition
 from models.momu.timing import told
 
@@ -48,8 +48,7 @@ class Side:
     def x0(self, x, t, condition):
         """x0 estimate of windows x (N, 64, W) at timestep t (int)."""
         times = torch.full((len(x),), t, dtype=torch.long, device=x.device)
-        with native_autocast(x.device):
-            output = self.network(x, times, condition)
+        output = replay.call(self.network, x, times, condition)
         return self.schedule.to_x0(output.float(), x, t)
 
     def guided(self, x, t, condition, scale):

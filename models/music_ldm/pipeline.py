@@ -16,6 +16,7 @@ from core.body.motion import Motion
 from core.checkpoints import Folders
 from core.errors import BadInput
 from models.diffusion import SAMPLERS, Schedule, canvas
+from models.layers import replay
 from models.layers.precision import native_autocast, native_weights
 from models.music_ldm import early
 from models.music_ldm.config import DenoiserConfig, VAEConfig
@@ -161,8 +162,7 @@ class MusicLDM:
             rows = encoded.rows(numbers.masked_fill(null, nothing))
             if timbre is not None:
                 rows = rows.with_vector(timbre[variations])
-            with native_autocast(self.device):
-                return self.denoiser(x, t, rows)
+            return replay.call(self.denoiser, x, t, rows)
         layout = canvas.Layout(passage.canvas, config.window, passage.overlap, passage.loop, batch)
         denoise = canvas.guided_windows(network, layout, self.schedule, asked.guidance_scale,
                                         interval=asked.guidance_interval, rescale=asked.guidance_rescale)

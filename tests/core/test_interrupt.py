@@ -50,6 +50,13 @@ def test_one_that_is_over_is_not_stopped_any_more():
         endless(0.02)                              # nothing strikes later
 
 
+def test_a_call_that_a_card_records_is_not_left():
+    scope, where = {"endless": endless}, os.path.join(os.path.dirname(os.path.abspath(__file__)), "layers/recording.py")
+    exec(compile("def record():\n    return endless(1.0)", where, "exec"), scope)
+    how, _ = stopped(scope["record"])
+    assert how != "cancelled"
+
+
 def test_a_file_that_is_being_replaced_is_not_left(tmp_path):
     path = tmp_path / "x.txt"
 
