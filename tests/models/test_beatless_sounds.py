@@ -4,7 +4,15 @@ import pytest
 import soundfile
 
 from core.errors import BadInput
-from models.lab.evaluation.beatless_sounds import evaluate, heard_row, kinds_of, passages, spread_over, tables
+from models.lab.evaluation.beatless_sounds import (
+    evaluate,
+    heard_row,
+    kinds_of,
+    of_file,
+    of_mel,
+    spread_over,
+    tables,
+)
 from models.rhythm.config import MUSIC_FPS, MUSIC_RATE
 from models.rhythm.features import log_mel
 
@@ -18,10 +26,14 @@ def clicks(seconds, every):
     return 0.3 * sound
 
 
-def test_a_recording_is_cut_into_passages_and_silence_left_out():
+def test_recordings_are_cut_into_passages(tmp_path):
     mel = np.random.default_rng(0).normal(size=(int(25 * MUSIC_FPS), 80))
-    mel[:int(12 * MUSIC_FPS)] = 0
-    assert len(passages(mel, 6.0)) == 2 and len(passages(mel, 30.0)) == 0
+    whole = of_mel(mel)
+    assert [start for _, start in whole.passages(6.0)] == [0, 6, 12, 18] and not whole.passages(30.0)
+    np.testing.assert_array_equal(whole.cut(6.0, 6.0), mel[300:600])
+    soundfile.write(tmp_path / "a.flac", clicks(13, [3.0, 9.0]), MUSIC_RATE)
+    file = of_file(tmp_path / "a.flac")
+    assert len(file.passages(6.0)) == 2 and file.cut(6.0, 6.0)[150:160].mean() > file.cut(6.0, 6.0)[50:60].mean() + 1
     assert spread_over(list(range(100)), 5) == [0, 24, 49, 74, 99] and spread_over([1, 2], 5) == [1, 2]
 
 

@@ -22,18 +22,40 @@ from core.rhythm import tempo
 from models.lab.evaluation.rhythm_world import sounds_without_beat
 from models.lab.evaluation.tables import markdown_table, write_json
 from models.rhythm.config import LOGMEL_LOWEST, LOGMEL_STEP, MUSIC_FPS, MUSIC_RATE
-from models.rhythm.detect import LEAD_S, Heard, music_beats
+from models.rhythm.detect import LEAD_S, WEAK, Heard, music_beats
 
 SUFFIXES = (".wav", ".flac", ".ogg")
 TENTHS, FIFTHS = np.arange(0.0, 1.05, 0.1), np.append(np.arange(0.0, 2.01, 0.2), np.inf)
 KEYS = ("one", "drifting", "free", "share")
 
 
-def passages(mel, seconds):
-    """Pieces of so many seconds of a log-mel (T, 80), one after another; silent ones are left out."""
-    long = int(round(seconds * MUSIC_FPS))
-    cut = [mel[first:first + long] for first in range(0, len(mel) - long + 1, long)]
-    return [piece for piece in cut if piece.std() > 0]
+class Recording:
+    """A recording or piece of `duration` seconds; cut(start, seconds): log-mel (T, 80) of a passage."""
+
+    def __init__(self, duration, cut):
+        self.duration, self.cut = duration, cut
+
+    def passages(self, seconds):
+        """[(self, start)] of passages of so many seconds, one after another."""
+        return [(self, number * seconds) for number in range(int((self.duration + 1e-6) // seconds))]
+
+
+def of_file(path):
+    """The `Recording` of a sound file, of which no more than is asked is read."""
+    import soundfile
+
+    from models.rhythm.features import log_mel
+
+    def cut(start, seconds):
+        audio = read_audio(path, start=start, duration=seconds)
+        return log_mel(resample(audio.mono(), audio.rate, MUSIC_RATE), MUSIC_RATE)
+    return Recording(soundfile.info(str(path)).duration, cut)
+
+
+def of_mel(mel):
+    """The `Recording` of a log-mel (T, 80)."""
+    return Recording(len(mel) / MUSIC_FPS, lambda start, seconds: mel[round(start * MUSIC_FPS):
+                                                                      round((start + seconds) * MUSIC_FPS)])
 
 
 def spread_over(rows, most):
@@ -42,22 +64,20 @@ def spread_over(rows, most):
 
 
 def kinds_of(sounds, flats):
-    """{(side, kind): [log-mel (T, 80)]} of everything; side: "without" or "with"."""
+    """{(side, kind): [`Recording`]} of everything; side: "without" or "with"."""
     from models.rhythm.features import log_mel
     from models.training.flat import Flat
-    made = [log_mel(mono.astype(np.float32), MUSIC_RATE) for mono in sounds_without_beat().values()]
+    made = [of_mel(log_mel(mono.astype(np.float32), MUSIC_RATE)) for mono in sounds_without_beat().values()]
     found = {("without", "noise, wind, drones (made)"): made}
     for side in ("without", "with") if sounds else ():
         for folder in sorted(Path(sounds, side).glob("*")):
             rows = found.setdefault((side, folder.name), [])
-            for path in sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES):
-                audio = read_audio(path)
-                rows.append(log_mel(resample(audio.mono(), audio.rate, MUSIC_RATE), MUSIC_RATE))
+            rows += [of_file(path) for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES]
     for place in flats or ():
         flat = Flat(place)
         for item in flat.items:
             mel = np.asarray(flat.rows(item, "logmel"), np.float32) * LOGMEL_STEP + LOGMEL_LOWEST
-            found.setdefault(("with", f"rendered: {item['kind']}"), []).append(mel)
+            found.setdefault(("with", f"rendered: {item['kind']}"), []).append(of_mel(mel))
     if sounds and len(found) == 1:
         raise BadInput(f"No recordings in {sounds}; it needs folders without/KIND and with/KIND.")
     return found
@@ -66,26 +86,29 @@ def kinds_of(sounds, flats):
 def heard_row(mel, folders=None):
     """Whether a passage is told a beat, its agreements, and the share of what is asked."""
     heard = Heard(mel, folders, lead=LEAD_S)
-    found = music_beats(heard).extra["tempo"]["chosen"] != "none"
     asked = np.array(tempo.pulse("music", len(mel) / MUSIC_FPS))
     agreements = np.array(heard.agreements)
     share = (agreements / asked).max()
-    if heard.recorded:
+    # So strong a beat is told without asking any further, which saves most of the time with music.
+    found = share >= WEAK and heard.activations is heard.world
+    if not found:
+        found = music_beats(heard).extra["tempo"]["chosen"] != "none"
+    if heard.recorded and share < WEAK:
         share = max(share, ((agreements + heard.explained_wide.agreements) / 2 / asked).max())
     return {"told": bool(found), **{key: round(float(value), 3) for key, value in zip(KEYS, (*agreements, share))}}
 
 
-def evaluate(kinds, seconds, most, folders=None, report=lambda line: None):
+def evaluate(kinds, seconds, most, folders=None, report=lambda line, so_far: None):
     """{seconds: {"side, kind": [rows of `heard_row`]}}."""
     out = {}
     for length in seconds:
         rows = out.setdefault(f"{length:g}", {})
-        for (side, kind), mels in kinds.items():
-            chosen = spread_over([piece for mel in mels for piece in passages(mel, length)], most)
+        for (side, kind), recordings in kinds.items():
+            chosen = spread_over([row for each in recordings for row in each.passages(length)], most)
             if chosen:
-                rows[f"{side}, {kind}"] = [heard_row(piece, folders) for piece in chosen]
+                rows[f"{side}, {kind}"] = [heard_row(each.cut(start, length), folders) for each, start in chosen]
                 told = sum(row["told"] for row in rows[f"{side}, {kind}"])
-                report(f"{length:g} s, {side}, {kind}: {told} of {len(chosen)}")
+                report(f"{length:g} s, {side}, {kind}: {told} of {len(chosen)}", out)
     return out
 
 
@@ -127,11 +150,13 @@ def main(arguments=None):
     parser.add_argument("--checkpoints")
     parser.add_argument("--json")
     options = parser.parse_args(arguments)
-    result = evaluate(kinds_of(options.sounds, options.flat), options.seconds, options.most, options.checkpoints,
-                      report=lambda line: print(line, file=sys.stderr, flush=True))
-    print(tables(result))
-    if options.json:
-        write_json(options.json, result)
+
+    def report(line, so_far):
+        print(line, file=sys.stderr, flush=True)
+        if options.json:
+            write_json(options.json, so_far)
+    kinds = kinds_of(options.sounds, options.flat)
+    print(tables(evaluate(kinds, options.seconds, options.most, options.checkpoints, report)))
     return 0
 
 
