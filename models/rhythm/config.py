@@ -1,4 +1,4 @@
-"""Configurations of the beat networks; `release` and, larger, `wide` are what ships, `tiny` is for tests."""
+"""Configurations of the beat networks; `release` is what ships, `wide` a larger one, `tiny` is for tests."""
 from dataclasses import asdict, dataclass
 
 BODY_FPS = 30.0                 # Hz, as every model of Baton
