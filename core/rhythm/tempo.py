@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
+from core.contract import COMPOUND
 from core.errors import BadInput
 from core.rhythm import steady
 from core.rhythm.bars import find_bars, groups_of
@@ -147,7 +148,8 @@ def find(activations, fps, *, part, mode="auto", bpm=None, metre=None, beats=Non
         odd = None
         if bars is not None and mode != "fixed":
             def odd(times):
-                return find_bars(activations, fps, times, metre, bars, config)[1] % 2 == 1
+                counts = find_bars(activations, fps, times, metre, bars, config)[1]
+                return counts % 2 == 1 or counts in COMPOUND
         times = to_usual(times, activations, fps, usual, odd)
     positions, counts = find_bars(activations, fps, times, metre, bars, config)
     groups = groups_of(bars(times)[0], positions, counts) if bars is not None and len(times) else None
@@ -295,8 +297,8 @@ EDGE = np.log2(1.08)
 def to_usual(times, activations, fps, usual, odd=None):
     """Times (B,) at half or double time when that is nearer to the range `usual` (low, high) in BPM.
 
-    odd: whether times (B,) make bars of an odd number, or None. Such bars are not halved: every second beat of a fast
-    three is a cross-rhythm, no slower beat; it can be beaten in one.
+    odd: whether times (B,) make bars of an odd number or of threes, or None. Such bars are not halved: every second
+    beat of a fast three is a cross-rhythm, no slower beat; it can be beaten in one.
     """
     if len(times) < 3:
         return times

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from core.contract import PLAIN_METRES
+from core.contract import COMPOUND, PLAIN_METRES
 from models.rhythm.config import MUSIC_BANDS, MUSIC_FPS, MUSIC_RATE
 from models.rhythm.network import ChannelNorm, DilatedBlock
 
@@ -162,13 +162,22 @@ class BarNetwork(nn.Module):
         return self.head(self.norm(x)).transpose(1, 2)
 
 
-def bar_evidence(network, mel, harmony):
+def bar_evidence(network, mel, harmony, threes=None):
     """A function times (B,) -> (log-odds of a downbeat (B,), {metre: mean log probability}), for
-    `core.rhythm.decoder`."""
+    `core.rhythm.decoder`.
+
+    threes: a second network that decides alone where it is likelier than not in its view that bars have six, nine or
+    twelve beats; `network` does elsewhere.
+    """
     def evidence(times):
         rows = torch.from_numpy(bar_features(mel, harmony, times))[None]
+        known, chosen = torch.ones(rows.shape[:2]), network
         with torch.inference_mode():
-            out = network(rows, torch.ones(rows.shape[:2]))[0]
-        metre = out[:, 1:].log_softmax(-1).mean(0) if len(out) else torch.zeros(len(network.config.metres))
-        return out[:, 0].double().numpy(), {m: float(value) for m, value in zip(network.config.metres, metre)}
+            out = network(rows, known)[0]
+            if threes is not None and len(out):
+                other, compound = threes(rows, known)[0], [metre in COMPOUND for metre in threes.config.metres]
+                if other[:, 1:].softmax(-1)[:, compound].sum(-1).mean() > 0.5:
+                    out, chosen = other, threes
+        metre = out[:, 1:].log_softmax(-1).mean(0) if len(out) else torch.zeros(len(chosen.config.metres))
+        return out[:, 0].double().numpy(), {m: float(value) for m, value in zip(chosen.config.metres, metre)}
     return evidence

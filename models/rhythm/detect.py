@@ -233,15 +233,22 @@ def _bars(mono, mel, folders):
     if network is None:
         return None
     from models.rhythm.bars import chroma
-    return bars_of(network, mel, chroma(mono))
+    return bars_of(network, mel, chroma(mono), threes_beside(folders))
 
 
-def bars_of(network, mel, harmony):
-    """Evidence about bars from the bar network, log-mel (T, 80) and chroma (T', 24); None without a network."""
+def threes_beside(folders=None):
+    """The network "threes" of the folder that the bar network is in, or None."""
+    bars, threes = (checkpoints.find("rhythm", part, folders, required=False) for part in ("bars", "threes"))
+    together = bars is not None and threes is not None and bars.path.parent == threes.path.parent
+    return load_network("threes", folders) if together else None
+
+
+def bars_of(network, mel, harmony, threes=None):
+    """Evidence about bars from the bar network (and `threes`), log-mel (T, 80), chroma (T', 24); None without one."""
     if network is None:
         return None
     from models.rhythm.bars import bar_evidence
-    return bar_evidence(network, mel, harmony)
+    return bar_evidence(network, mel, harmony, threes)
 
 
 def activations_body(motion, folders=None):
@@ -323,8 +330,8 @@ _networks = {}                  # sha256 -> network, kept in memory
 
 
 def load_network(part, folders=None, required=True):
-    """The trained network of "body", "music", "rubato", "world", "recorded" or "bars", on the CPU (faster there than a
-    transfer), kept in memory.
+    """The trained network of "body", "music", "rubato", "world", "recorded", "bars" or "threes", on the CPU (faster
+    there than a transfer), kept in memory.
 
     None when it is not there and not required; else raises NoCheckpoint.
     """
@@ -332,7 +339,7 @@ def load_network(part, folders=None, required=True):
     if checkpoint is None:
         return None
     if checkpoint.sha256 not in _networks:
-        if part == "bars":
+        if part in ("bars", "threes"):
             from models.rhythm.bars import BarNetwork, BarsConfig
             network = BarNetwork(BarsConfig(**checkpoint.config))
         else:

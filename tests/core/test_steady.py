@@ -167,7 +167,7 @@ def test_bars_of_an_odd_number_are_not_halved():
 
     def bars(metre):
         return lambda found: (np.where(np.arange(len(found)) % metre == 0, 3.0, -3.0), {3: -4.0, 4: -4.0, metre: 0.0})
-    for metre, bpm in ((3, 180), (4, 90)):
+    for metre, bpm in ((3, 180), (4, 90), (6, 180), (9, 180)):
         found = tempo.find(seen, FPS, part="music", usual=(50, 140), bars=bars(metre))
         assert found.metre in (metre, metre // 2) and found.tempo_bpm == pytest.approx(bpm, abs=0.5)
     asked = tempo.find(seen, FPS, part="music", usual=(50, 140), bars=bars(3), mode="fixed", bpm=90)

@@ -209,6 +209,33 @@ def test_the_shipped_network_names_bars_of_three_four_five_and_seven(pattern, bp
     assert find_bars(None, 50.0, times, evidence=evidence)[1] == len(pattern) // 2
 
 
+@pytest.mark.parametrize("sure, named", [(3.0, 9), (-3.0, 4)])
+def test_a_second_network_decides_where_it_hears_bars_in_threes(sure, named):
+    def says(metres, wanted, size):
+        network = BarNetwork(BarsConfig(metres=metres, width=8, blocks=1)).eval()
+        torch.nn.init.zeros_(network.head.weight)
+        torch.nn.init.constant_(network.head.bias, 0.0)
+        with torch.no_grad():
+            network.head.bias[1 + metres.index(wanted)] = size
+        return network
+    plain, threes = says((2, 3, 4, 6), 4, 5.0), says((2, 3, 4, 5, 6, 7, 9, 12), 9, sure)
+    times, positions = grid(120, 4, 12)
+    sound = chorale(times, positions, 12, 3)
+    odds, metres = bar_evidence(plain, log_mel(sound, RATE), chroma(sound), threes)(times)
+    assert max(metres, key=metres.get) == named and (9 in metres) == (named == 9) and len(odds) == len(times)
+    assert set(bar_evidence(plain, log_mel(sound, RATE), chroma(sound))(times)[1]) == {2, 3, 4, 6}
+
+
+def test_the_second_network_of_bars_ships_beside_the_first(tmp_path):
+    from core import checkpoints
+    from models.rhythm.detect import threes_beside
+    assert tuple(threes_beside().config.metres) == (2, 3, 4, 5, 6, 7, 9, 12)
+    own = BarNetwork(BarsConfig(width=8, blocks=1))
+    checkpoints.save(tmp_path, name="rhythm-bars", system="rhythm", part="bars", config=vars(own.config),
+                     state_dict=own.state_dict(), card_text="", licence="GPL-3.0-or-later", extra={}, dtype="float32")
+    assert threes_beside(tmp_path) is None                  # bars of one's own are not spoken over
+
+
 def test_what_the_released_network_says_is_kept_on_all_but_recorded_pieces():
     config = BarsConfig(keep=1.0, dropout=0.0, width=8, blocks=2)
     mine = BarsTask(config)

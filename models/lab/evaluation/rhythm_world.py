@@ -30,7 +30,7 @@ from models.lab.evaluation.tables import markdown_table, replace_section, write_
 from models.lab.metrics.beat_align import beat_f1_any_level, continuity, phase_along
 from models.rhythm.bodies import limbs_of, travels
 from models.rhythm.config import BODY_FPS, CHROMA_STEPS, LOGMEL_LOWEST, LOGMEL_STEP, MUSIC_FPS, MUSIC_RATE
-from models.rhythm.detect import LEAD_S, Heard, activations_body, bars_of, load_network, music_beats
+from models.rhythm.detect import LEAD_S, Heard, activations_body, bars_of, load_network, music_beats, threes_beside
 
 MODES = ("auto", "steady", "follow")
 KINDS = ("score", "mutopia", "groove", "form", "dance", "conducting")
@@ -137,12 +137,12 @@ def piece_rows(flat_folder, folders):
     piece."""
     from models.training.flat import Flat
     flat, pieces, previous = Flat(flat_folder), [], None
-    bars = load_network("bars", folders, required=False)
+    bars, threes = load_network("bars", folders, required=False), threes_beside(folders)
     for item in flat.items:
         mel = np.asarray(flat.rows(item, "logmel"), np.float32) * LOGMEL_STEP + LOGMEL_LOWEST
         harmony = np.asarray(flat.rows(item, "chroma"), np.float32) / CHROMA_STEPS
         heard = Heard(mel, folders)
-        beats = _music_modes(heard, bars_of(bars, mel, harmony))
+        beats = _music_modes(heard, bars_of(bars, mel, harmony, threes))
         written = np.array(item["beats"])
         times, auto = written[:, 0], beats["auto"]
         best, level = beat_f1_any_level(auto.times, times)
@@ -155,8 +155,8 @@ def piece_rows(flat_folder, folders):
         if item["metre"]:
             row |= {"metre right": float(auto.metre == item["metre"]),
                     "downbeat": beat_f1_70ms(auto.downbeats, times[written[:, 1] == 1])}
-            given = rhythm_tempo.find(heard.activations, MUSIC_FPS, part="music", bars=bars_of(bars, mel, harmony),
-                                      beats=_without_bars(times))
+            told = bars_of(bars, mel, harmony, threes)
+            given = rhythm_tempo.find(heard.activations, MUSIC_FPS, part="music", bars=told, beats=_without_bars(times))
             row |= {"metre, true beats": float(given.metre == item["metre"]),
                     "downbeat, true beats": beat_f1_70ms(given.downbeats, times[written[:, 1] == 1])}
         pieces.append(row)
