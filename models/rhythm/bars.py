@@ -140,6 +140,9 @@ class BarsConfig:
     metres: tuple = PLAIN_METRES        # that it can name: the first checkpoints' four; `release` names `METRES`
 
 
+SURE, SURER = 0.5, 0.8          # share of bars of six, nine and twelve in the second network's view
+
+
 class BarNetwork(nn.Module):
     """Rows (N, B, BAR_CHANNELS) and which are beats (N, B) -> (N, B, 1 + metres): log-odds of a downbeat, logits of
     the metres."""
@@ -162,12 +165,23 @@ class BarNetwork(nn.Module):
         return self.head(self.norm(x)).transpose(1, 2)
 
 
+def compound_bars(metres, heard, other_metres, other):
+    """Whether bars of six, nine or twelve are believed: outputs (B, 1 + metres) of both bar networks for one piece."""
+    named = metres[int(heard[:, 1:].log_softmax(-1).mean(0).argmax())]
+    chance = other[:, 1:].softmax(-1).mean(0)
+    share = float(chance[[metre in COMPOUND for metre in other_metres]].sum())
+    if named == 3 and other_metres[int(chance.argmax())] not in (9, 12):
+        return False
+    return share > (SURER if named == 3 else SURE)
+
+
 def bar_evidence(network, mel, harmony, threes=None):
     """A function times (B,) -> (log-odds of a downbeat (B,), {metre: mean log probability}), for
     `core.rhythm.decoder`.
 
     threes: a second network that decides alone where it is likelier than not in its view that bars have six, nine or
-    twelve beats; `network` does elsewhere.
+    twelve beats. Where `network` hears bars of three it must be surer, and they must be nine or twelve: two bars of a
+    waltz are no six. Elsewhere `network` decides.
     """
     def evidence(times):
         rows = torch.from_numpy(bar_features(mel, harmony, times))[None]
@@ -175,8 +189,8 @@ def bar_evidence(network, mel, harmony, threes=None):
         with torch.inference_mode():
             out = network(rows, known)[0]
             if threes is not None and len(out):
-                other, compound = threes(rows, known)[0], [metre in COMPOUND for metre in threes.config.metres]
-                if other[:, 1:].softmax(-1)[:, compound].sum(-1).mean() > 0.5:
+                other = threes(rows, known)[0]
+                if compound_bars(network.config.metres, out, threes.config.metres, other):
                     out, chosen = other, threes
         metre = out[:, 1:].log_softmax(-1).mean(0) if len(out) else torch.zeros(len(chosen.config.metres))
         return out[:, 0].double().numpy(), {m: float(value) for m, value in zip(chosen.config.metres, metre)}

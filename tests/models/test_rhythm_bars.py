@@ -15,6 +15,7 @@ from models.rhythm.bars import (
     bar_evidence,
     bar_features,
     chroma,
+    compound_bars,
 )
 from models.rhythm.bars_train import BarCrops, BarsTask, augment_rows, bars_of_rows, load_rows
 from models.rhythm.detect import load_network
@@ -224,6 +225,15 @@ def test_a_second_network_decides_where_it_hears_bars_in_threes(sure, named):
     odds, metres = bar_evidence(plain, log_mel(sound, RATE), chroma(sound), threes)(times)
     assert max(metres, key=metres.get) == named and (9 in metres) == (named == 9) and len(odds) == len(times)
     assert set(bar_evidence(plain, log_mel(sound, RATE), chroma(sound))(times)[1]) == {2, 3, 4, 6}
+
+
+@pytest.mark.parametrize("first, second, size, believed", [
+    (4, 6, 3.0, True), (4, 6, -3.0, False), (3, 6, 9.0, False), (3, 9, 9.0, True), (3, 9, 2.8, False), (2, 12, 3.0, True)])
+def test_two_bars_of_a_waltz_are_no_six(first, second, size, believed):
+    plain, threes = (2, 3, 4, 5, 6, 7), (2, 3, 4, 5, 6, 7, 9, 12)
+    heard, other = torch.zeros(20, 1 + len(plain)), torch.zeros(20, 1 + len(threes))
+    heard[:, 1 + plain.index(first)], other[:, 1 + threes.index(second)] = 4.0, size
+    assert compound_bars(plain, heard, threes, other) is believed
 
 
 def test_the_second_network_of_bars_ships_beside_the_first(tmp_path):
