@@ -228,7 +228,8 @@ def test_a_second_network_decides_where_it_hears_bars_in_threes(sure, named):
 
 
 @pytest.mark.parametrize("first, second, size, believed", [
-    (4, 6, 3.0, True), (4, 6, -3.0, False), (3, 6, 9.0, False), (3, 9, 9.0, True), (3, 9, 2.8, False), (2, 12, 3.0, True)])
+    (4, 6, 3.0, True), (4, 6, -3.0, False), (3, 6, 9.0, False), (3, 9, 9.0, True), (3, 9, 2.8, False),
+    (2, 12, 3.0, True)])
 def test_two_bars_of_a_waltz_are_no_six(first, second, size, believed):
     plain, threes = (2, 3, 4, 5, 6, 7), (2, 3, 4, 5, 6, 7, 9, 12)
     heard, other = torch.zeros(20, 1 + len(plain)), torch.zeros(20, 1 + len(threes))
