@@ -161,16 +161,15 @@ class DevicePlayers:
 
 
 def _plans(corpus, cache, split):
-    """(mel, side, players) of every performed piece with sides."""
-    data, seen = Rows(corpus, cache, split, 2), set()
-    mel, side, players = (data.array(name) for name in ("mel", "side", "players")) if data.sided else (None,) * 3
-    for row in data.rows:
-        if row["music"] >= 0 and row["side"] >= 0 and row["piece"] not in seen:
-            seen.add(row["piece"])
-            count = row["frames"]
-            yield tuple(np.array(array[first:first + count]) for array, first in (
-                (mel, row["music"]), (side, row["side"]))) + (
-                np.array(players[row["first"]:row["first"] + count, :2], dtype=np.float32),)
+    """(mel, side, players) of every performed piece with sides, each once."""
+    data = Rows(corpus, cache, split, 2)
+    pieces = {row["piece"]: row for row in data.rows if row["music"] >= 0 and row["side"] >= 0}
+    if not pieces:
+        return
+    arrays = [(data.array(name), first) for name, first in (("mel", "music"), ("side", "side"), ("players", "first"))]
+    for row in pieces.values():
+        mel, side, players = (np.array(array[row[first]:row[first] + row["frames"]]) for array, first in arrays)
+        yield mel, side, players[:, :2].astype(np.float32)
 
 
 class DeviceWindows(_Resident):

@@ -39,7 +39,6 @@ class Rows:
         if not self.rows:
             raise BadInput(f"{corpus} holds no {split} pieces of {least / 30:.1f} s; make a larger corpus.")
         self.cache, self.flat = Path(cache), Flat(corpus)
-        self.sided = any(row.get("side", -1) >= 0 for row in self.rows)
 
     def column(self, name):
         """(N,) int64 of a number of every row."""

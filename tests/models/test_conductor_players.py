@@ -193,6 +193,8 @@ def test_entries_of_recorded_music():
     assert any(4.5 < t < 5.5 and yaw > 0.3 for t, yaw in case.entries)
     assert any(11.5 < t < 12.5 and yaw < -0.3 for t, yaw in case.entries)
     assert recorded_case("mono", Audio(np.stack([left, left]), RATE), lambda samples, rate: None) is None
+    short = Audio(np.stack([left, right])[:, :RATE], RATE)
+    assert recorded_case("short", short, lambda samples, rate: None) is None
 
 
 def test_players_of_real_scores_are_told_by_their_notes():

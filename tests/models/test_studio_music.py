@@ -9,6 +9,7 @@ import pytest
 from studio_sound import RATE, level_db, soundfont  # noqa: F401
 
 from core.contract import load
+from core.errors import BadInput
 from core.rhythm.beats import Beats
 from models.lab.studio import drum_samples, drums, effects, groove_templates, tone
 from models.lab.studio.harmony import chord_tones, voice
@@ -95,6 +96,16 @@ def test_groove_templates_are_what_the_dataset_says(tmp_path):
     swung = [(onset + 0.08 * (round(4 * onset) % 2), key, velocity) for onset, key, velocity in strokes]
     write_midi(path, swung)
     assert groove_templates.measure(groove_templates.read_midi(path)) is None
+
+
+def test_damaged_grooves_are_told(tmp_path):
+    path = tmp_path / "groove.mid"
+    write_midi(path, [(float(beat), 36, 90) for beat in range(16)])
+    whole = path.read_bytes()
+    for damaged in (b"RIFF", whole[:20], whole[:-9]):
+        path.write_bytes(damaged)
+        with pytest.raises(BadInput, match="groove.mid"):
+            groove_templates.read_midi(path)
 
 
 def write_midi(path, strokes):

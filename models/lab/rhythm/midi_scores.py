@@ -12,8 +12,10 @@ from pathlib import Path
 
 from core.errors import BadInput
 from models.lab.rhythm.musicxml import Bar, Note, Score
+from models.lab.studio.midi import META, NOTE_OFF, NOTE_ON, read_events
 
 DRUMS = 9                       # the channel
+TEMPO = 0x51                    # the kind of the meta event
 LONG_ENOUGH = 150.0             # quarters: a shorter piece is played again from its beginning
 BEATS_A_MINUTE = (58, 66, 76, 88, 100, 112, 126)
 STEP = 0.08                     # of loudness: smaller ones are no new level
@@ -55,51 +57,23 @@ def drawn_tempo(bars, name):
 def read_tracks(data):
     """[[(onset, length, pitch, velocity 0..1)] a track], in quarters, and [(quarter, quarters a minute)] of a file's
     bytes."""
-    if data[:4] != b"MThd":
-        raise ValueError("no header")
-    count, division = struct.unpack(">HH", data[10:14])
-    if division & 0x8000:
-        raise ValueError("its clock counts frames")
-    place, tracks, tempi = 14, [], []
-    for _ in range(count):
-        end = place + 8 + struct.unpack(">I", data[place + 4:place + 8])[0]
-        tracks.append(_track(data, place + 8, end, division, tempi))
-        place = end
-    return tracks, sorted(tempi)
+    division, tracks = read_events(data)
+    tempi = [(tick / division, 60e6 / int.from_bytes(value[1:4], "big")) for events in tracks
+             for tick, status, value in events if status == META and value[0] == TEMPO]
+    return [_notes(events, division) for events in tracks], sorted(tempi)
 
 
-def _number(data, place):
-    value = 0
-    while True:
-        byte, place = data[place], place + 1
-        value = value << 7 | byte & 127
-        if byte < 128:
-            return value, place
-
-
-def _track(data, place, end, division, tempi):
-    notes, sounding, time, status = [], {}, 0, 0
-    while place < end:
-        passed, place = _number(data, place)
-        time += passed
-        if data[place] & 128:
-            status, place = data[place], place + 1
-        if status >= 0xF0:                                      # a meta event has its kind before its length
-            kind = data[place]
-            length, place = _number(data, place + (status == 0xFF))
-            if status == 0xFF and kind == 0x51:
-                tempi.append((time / division, 60e6 / int.from_bytes(data[place:place + 3], "big")))
-            place += length
+def _notes(events, division):
+    notes, sounding = [], {}
+    for tick, status, value in events:
+        kind, key = status >> 4, (status & 15, value[0] if value else None)
+        if kind not in (NOTE_OFF, NOTE_ON) or key[0] == DRUMS:
             continue
-        kind, key = status >> 4, (status & 15, data[place])
-        if kind in (8, 9) and key[0] != DRUMS:
-            velocity = data[place + 1] if kind == 9 else 0
-            if key in sounding:
-                onset, loud = sounding.pop(key)
-                notes.append((onset / division, max(1, time - onset) / division, key[1], loud / 127))
-            if velocity:
-                sounding[key] = (time, velocity)
-        place += 1 if kind in (0xC, 0xD) else 2
+        if key in sounding:
+            onset, loud = sounding.pop(key)
+            notes.append((onset / division, max(1, tick - onset) / division, key[1], loud / 127))
+        if kind == NOTE_ON and value[1]:
+            sounding[key] = (tick, value[1])
     return sorted(notes)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from core.errors import BadInput, command
+from models.lab.studio.midi import NOTE_ON, read_events
 
 FILE = Path(__file__).with_name("groove_templates.json")
 STEPS = 32                          # two bars of 4/4 in 16ths
@@ -59,43 +60,12 @@ def template(rng, styles):
 
 def read_midi(path):
     """[(onset in quarter notes, key, velocity)] of all note-ons of a standard MIDI file. Raises BadInput."""
-    data, notes = Path(path).read_bytes(), []
-    if data[:4] != b"MThd":
-        raise BadInput(f"{path} is not a standard MIDI file.")
-    tracks, division = struct.unpack(">HH", data[10:14])
-    place = 14
-    for _ in range(tracks):
-        end = place + 8 + struct.unpack(">I", data[place + 4:place + 8])[0]
-        notes += _read_track(data, place + 8, end, division)
-        place = end
-    return sorted(notes)
-
-
-def _read_track(data, place, end, division):
-    """Note-ons of the events in data[place:end]; division: ticks of a quarter note."""
-    def number(place):
-        value = 0
-        while True:
-            byte, place = data[place], place + 1
-            value = value << 7 | byte & 127
-            if byte < 128:
-                return value, place
-    notes, time, status = [], 0, 0
-    while place < end:
-        passed, place = number(place)
-        time += passed
-        if data[place] & 128:
-            status, place = data[place], place + 1
-        if status >= 0xF0:                                      # a meta event has its kind before its length
-            length, place = number(place + (status == 0xFF))
-            place += length
-        elif status >> 4 in (0xC, 0xD):
-            place += 1
-        else:
-            if status >> 4 == 9 and data[place + 1]:
-                notes.append((time / division, data[place], data[place + 1]))
-            place += 2
-    return notes
+    try:
+        division, tracks = read_events(Path(path).read_bytes())
+    except (ValueError, IndexError, struct.error) as error:
+        raise BadInput(f"{path} is not a standard MIDI file ({error}).") from error
+    return sorted((tick / division, stroke[0], stroke[1]) for events in tracks for tick, status, stroke in events
+                  if status >> 4 == NOTE_ON and stroke[1])
 
 
 def measure(notes):

@@ -19,7 +19,7 @@ from core.audio.io import read_audio
 from core.body.kinematics import forward_kinematics
 from core.rhythm.beats import Beats
 from models.conductor.config import FPS
-from models.conductor.features import mono, side_frames
+from models.conductor.features import SIDE_BANDS, mel_frames_30, mono, side_frames
 from models.conductor.pipeline import Conductor, conducted, default_lead
 from models.lab.evaluation.tables import scramble
 from models.lab.studio.seating import YAW_OF_PAN, entries
@@ -141,13 +141,14 @@ def quartet_cases(data, count):
 
 def recorded_case(name, audio, find_beats):
     """A `Case` of a recording with two channels that differ: entries are where sound becomes louder on one side, one
-    for every two seconds at most; None where it is mono."""
+    for every two seconds at most; None where it is mono or shorter than one takes."""
     left, right = (mono(channel, audio.rate) for channel in audio.stereo().samples)
     if np.abs(left - right).max() < 0.02 * np.abs(left).max():
         return None
-    from models.conductor.features import mel_frames_30
-    level = mel_frames_30(0.5 * (left + right)).reshape(-1, 16, 4).mean(-1)
+    level = mel_frames_30(0.5 * (left + right)).reshape(-1, SIDE_BANDS, 4).mean(-1)
     side, now, past = side_frames(left, right)[:len(level)], int(WINDOW * FPS), int(BEFORE * FPS)
+    if len(level) <= past + now:
+        return None
     found, last, scores = [], -1e9, []
     for frame in range(past, len(level) - now):
         rise = np.maximum(level[frame:frame + now].mean(0) - level[frame - past:frame].mean(0), 0)
