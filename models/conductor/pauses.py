@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 from scipy.ndimage import maximum_filter1d
 
-from core.rhythm.beats import Beats
 from models.conductor.config import FPS
 from models.conductor.controls import SILENT_LEVEL
 from models.conductor.ending import RINGS, Ending, endings

@@ -54,6 +54,11 @@ def logmel_steps(flat, item):
     return rows if levels is None else levels[rows]
 
 
+def logmel_of(flat, item):
+    """(T, 80) float32 log-mel of a piece, natural log, as `models.rhythm.features.log_mel` but for the rounding."""
+    return logmel_steps(flat, item).astype(np.float32) * LOGMEL_STEP + LOGMEL_LOWEST
+
+
 def levels_of(flat):
     """(L,) uint8 steps that a folder's log-mel knows, rising, or None where it knows all."""
     known = flat.scales.get("logmel", {}).get("levels")
@@ -233,7 +238,7 @@ class FlatBars:
             written = np.asarray(item["beats"], dtype=np.float64)
             if len(written) < 8 or not (written[:, 1] > 0).any():
                 continue
-            mel = logmel_steps(flat, item).astype(np.float32) * LOGMEL_STEP + LOGMEL_LOWEST
+            mel = logmel_of(flat, item)
             harmony = np.asarray(flat.rows(item, "chroma"), np.float32) / CHROMA_STEPS
             rng = np.random.default_rng(int(item.get("seed", 0)))
             for copy in range(COPIES if split == "train" else 1):

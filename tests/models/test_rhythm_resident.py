@@ -8,7 +8,7 @@ from core.rhythm.beats import rhythm_curve
 from models.lab.packs.coarse import LEVELS, coarsened
 from models.rhythm.bars import BarsConfig
 from models.rhythm.config import LOGMEL_LOWEST, LOGMEL_STEP, rhythm_config
-from models.rhythm.resident import FlatBars, FlatCrops, in_eighths, rounding
+from models.rhythm.resident import FlatBars, FlatCrops, in_eighths, logmel_of, rounding
 from models.training.flat import Flat, FlatWriter
 from models.training.loop import train
 from models.training.task import make_task
@@ -96,6 +96,14 @@ def test_coarse_log_mels_teach_the_same_beats(corpus, tmp_path):
     between = (two["mel"] - LOGMEL_LOWEST) / LOGMEL_STEP
     gaps = torch.from_numpy(np.diff(np.unique(between.numpy().round(1))))
     assert gaps.max() < 1.0                                     # the noise leaves no step unheard
+
+
+def test_a_coarse_log_mel_is_heard_as_the_fine_one(corpus, tmp_path):
+    coarsened([corpus / "music"], tmp_path / "coarse")
+    fine, rough = Flat(corpus / "music"), Flat(tmp_path / "coarse")
+    for item, twin in zip(fine.items, rough.items):
+        away = np.abs(logmel_of(fine, item) - logmel_of(rough, twin)) / LOGMEL_STEP
+        assert away.max() <= 3.5 + 1e-3 and away.mean() < 1.5
 
 
 @pytest.mark.parametrize("levels,widths", [(None, [1, 1, 1]), ([1, 3, 9], [1.5, 4.0, 3.5])])

@@ -21,7 +21,7 @@ from core.errors import BadInput, command
 from core.rhythm import tempo
 from models.lab.evaluation.rhythm_world import sounds_without_beat
 from models.lab.evaluation.tables import markdown_table, write_json
-from models.rhythm.config import LOGMEL_LOWEST, LOGMEL_STEP, MUSIC_FPS, MUSIC_RATE
+from models.rhythm.config import MUSIC_FPS, MUSIC_RATE
 from models.rhythm.detect import LEAD_S, WEAK, Heard, music_beats
 
 SUFFIXES = (".wav", ".flac", ".ogg")
@@ -66,6 +66,7 @@ def spread_over(rows, most):
 def kinds_of(sounds, flats):
     """{(side, kind): [`Recording`]} of everything; side: "without" or "with"."""
     from models.rhythm.features import log_mel
+    from models.rhythm.resident import logmel_of
     from models.training.flat import Flat
     made = [of_mel(log_mel(mono.astype(np.float32), MUSIC_RATE)) for mono in sounds_without_beat().values()]
     found = {("without", "noise, wind, drones (made)"): made}
@@ -76,8 +77,7 @@ def kinds_of(sounds, flats):
     for place in flats or ():
         flat = Flat(place)
         for item in flat.items:
-            mel = np.asarray(flat.rows(item, "logmel"), np.float32) * LOGMEL_STEP + LOGMEL_LOWEST
-            found.setdefault(("with", f"rendered: {item['kind']}"), []).append(of_mel(mel))
+            found.setdefault(("with", f"rendered: {item['kind']}"), []).append(of_mel(logmel_of(flat, item)))
     if sounds and len(found) == 1:
         raise BadInput(f"No recordings in {sounds}; it needs folders without/KIND and with/KIND.")
     return found

@@ -29,7 +29,7 @@ from models.lab.evaluation.rhythm import COUPLES, SALSA_FPS
 from models.lab.evaluation.tables import markdown_table, replace_section, write_json
 from models.lab.metrics.beat_align import beat_f1_any_level, continuity, phase_along
 from models.rhythm.bodies import limbs_of, travels
-from models.rhythm.config import BODY_FPS, CHROMA_STEPS, LOGMEL_LOWEST, LOGMEL_STEP, MUSIC_FPS, MUSIC_RATE
+from models.rhythm.config import BODY_FPS, CHROMA_STEPS, MUSIC_FPS, MUSIC_RATE
 from models.rhythm.detect import LEAD_S, Heard, activations_body, bars_of, load_network, music_beats, threes_beside
 
 MODES = ("auto", "steady", "follow")
@@ -135,11 +135,12 @@ def loop_rows(folders, seconds=26.0):
 def piece_rows(flat_folder, folders):
     """Rendered real scores, human drumming and dance forms of held-out composers and drummers, by kind: means, and each
     piece."""
+    from models.rhythm.resident import logmel_of
     from models.training.flat import Flat
     flat, pieces, previous = Flat(flat_folder), [], None
     bars, threes = load_network("bars", folders, required=False), threes_beside(folders)
     for item in flat.items:
-        mel = np.asarray(flat.rows(item, "logmel"), np.float32) * LOGMEL_STEP + LOGMEL_LOWEST
+        mel = logmel_of(flat, item)
         harmony = np.asarray(flat.rows(item, "chroma"), np.float32) / CHROMA_STEPS
         heard = Heard(mel, folders)
         beats = _music_modes(heard, bars_of(bars, mel, harmony, threes))
